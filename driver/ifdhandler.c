@@ -1,0 +1,305 @@
+/*
+ * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean to
+ * pcscd. Two choices of result matter more than they seem to:
+ *
+ * - A card that is gone is told as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter pcscd marks the
+ *   slot empty from the client's thread, which may be after its event thread has already seen the next card.
+ * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first protocol) or
+ *   IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd silently assumes
+ *   the card's first protocol.
+ */
+#include "log.h"
+#include "readers.h"
+
+#include <ifdhandler.h>
+#include <reader.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
+{
+    switch (status) {
+    case LINK_OK:
+        return IFD_SUCCESS;
+    case LINK_PROTOCOL_UNAVAILABLE:
+        return IFD_PROTOCOL_NOT_SUPPORTED;
+    case LINK_PPS_FAILED:
+        return IFD_ERROR_PTS_FAILURE;
+    case LINK_UNSUPPORTED:
+        return IFD_NOT_SUPPORTED;
+    case RIG_TOO_LONG:
+        return IFD_ERROR_INSUFFICIENT_BUFFER;
+    case LINK_MUTE:
+        return otherwise == IFD_COMMUNICATION_ERROR ? IFD_RESPONSE_TIMEOUT : otherwise;
+    default:
+        return otherwise;
+    }
+}
+
+EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
+{
+    struct devicename name;
+    char error[256];
+    if (!DeviceName || !devicename_parse(DeviceName, &name, error, sizeof error)) {
+        driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error : "no DEVICENAME");
+        return IFD_COMMUNICATION_ERROR;
+    }
+    unsigned slot = (unsigned)(Lun & 0xFFFF);
+    if (slot >= name.slots) {
+        driver_log(LOG_LEVEL_CRITICAL, "slot %u of a reader with %u", slot, name.slots);
+        return IFD_NO_SUCH_DEVICE;
+    }
+    struct rig *rig = rig_new(&name, slot);
+    if (!rig) {
+        driver_log(LOG_LEVEL_CRITICAL, "no memory or file descriptor left for a slot");
+        return IFD_COMMUNICATION_ERROR;
+    }
+    if (!readers_add(Lun, rig)) {
+        driver_log(LOG_LEVEL_CRITICAL, "Lun %08lx is taken, or there is no room for it", (lun)Lun);
+        rig_free(rig);
+        return IFD_COMMUNICATION_ERROR;
+    }
+    return IFD_SUCCESS;
+}
+
+/* A reader without a DEVICENAME. CHANNELID alone does not say where the simulator is. */
+EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
+{
+    driver_log(LOG_LEVEL_CRITICAL, "Lun %08lx, channel %lu: reader.conf must have a DEVICENAME", (lun)Lun,
+               (unsigned long)Channel);
+    return IFD_NO_SUCH_DEVICE;
+}
+
+EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
+{
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    struct link_message off = {.type = LINK_POWER, .arg = LINK_POWER_OFF};
+    rig_exchange(rig, &off, NULL, NULL);
+    readers_put(Lun);
+    return readers_remove(Lun) ? IFD_SUCCESS : IFD_NO_SUCH_DEVICE;
+}
+
+EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
+{
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    bool present = rig_card_present(rig);
+    readers_put(Lun);
+    return present ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+}
+
+/* TAG_IFD_POLLING_THREAD_WITH_TIMEOUT. Anything but IFD_SUCCESS makes pcscd sleep 400 ms. */
+static RESPONSECODE wait_for_movement(DWORD Lun, int timeout_ms)
+{
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    rig_wait(rig, timeout_ms);
+    readers_put(Lun);
+    return IFD_SUCCESS;
+}
+
+/* TAG_IFD_STOP_POLLING_THREAD */
+static RESPONSECODE stop_waiting(DWORD Lun)
+{
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    rig_wake(rig);
+    readers_put(Lun);
+    return IFD_SUCCESS;
+}
+
+EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD AtrLength)
+{
+    if (!Atr || !AtrLength)
+        return IFD_COMMUNICATION_ERROR;
+    *AtrLength = 0;
+    struct link_message request = {.type = LINK_POWER};
+    switch (Action) {
+    case IFD_POWER_UP:
+        request.arg = LINK_POWER_COLD;
+        break;
+    case IFD_RESET:
+        request.arg = LINK_POWER_WARM;
+        break;
+    case IFD_POWER_DOWN:
+        request.arg = LINK_POWER_OFF;
+        break;
+    default:
+        return IFD_NOT_SUPPORTED;
+    }
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    size_t length = MAX_ATR_SIZE;
+    unsigned status = rig_exchange(rig, &request, Atr, &length);
+    readers_put(Lun);
+    RESPONSECODE result = response_code(status, IFD_ERROR_POWER_ACTION);
+    if (result == IFD_SUCCESS)
+        *AtrLength = length;
+    return result;
+}
+
+EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1, UCHAR PTS2,
+                                              UCHAR PTS3)
+{
+    struct link_message request = {
+        .type = LINK_PARAMETERS,
+        .value = (uint32_t)Flags << 24 | (uint32_t)PTS1 << 16 | (uint32_t)PTS2 << 8 | PTS3,
+    };
+    switch (Protocol) {
+    case SCARD_PROTOCOL_T0:
+        request.arg = 0;
+        break;
+    case SCARD_PROTOCOL_T1:
+        request.arg = 1;
+        break;
+    default:
+        return IFD_PROTOCOL_NOT_SUPPORTED;
+    }
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    unsigned status = rig_exchange(rig, &request, NULL, NULL);
+    readers_put(Lun);
+    return response_code(status, IFD_ERROR_PTS_FAILURE);
+}
+
+EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer, DWORD TxLength,
+                                      PUCHAR RxBuffer, PDWORD RxLength, PSCARD_IO_HEADER RecvPci)
+{
+    if (!RxBuffer || !RxLength || (!TxBuffer && TxLength > 0))
+        return IFD_COMMUNICATION_ERROR;
+    size_t length = *RxLength;
+    *RxLength = 0;
+    if (TxLength > LINK_MAX_COMMAND)
+        return IFD_COMMUNICATION_ERROR;
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    struct link_message request = {
+        .type = LINK_TRANSMIT,
+        /* pcscd gives 0 and 1 for T=0 and T=1, but SCARD_PROTOCOL_RAW for raw */
+        .arg = SendPci.Protocol == SCARD_PROTOCOL_RAW ? LINK_RAW : (uint8_t)SendPci.Protocol,
+        .data = TxBuffer,
+        .length = TxLength,
+    };
+    unsigned status = rig_exchange(rig, &request, RxBuffer, &length);
+    readers_put(Lun);
+    if (RecvPci)
+        RecvPci->Protocol = SendPci.Protocol;
+    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR);
+    /* pcscd compares the length with the client's buffer, and says SCARD_E_INSUFFICIENT_BUFFER */
+    if (result == IFD_ERROR_INSUFFICIENT_BUFFER)
+        result = IFD_SUCCESS;
+    if (result == IFD_SUCCESS)
+        *RxLength = length;
+    return result;
+}
+
+EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, DWORD TxLength, PUCHAR RxBuffer,
+                                DWORD RxLength, LPDWORD BytesReturned)
+{
+    if (!BytesReturned || (!TxBuffer && TxLength > 0))
+        return IFD_COMMUNICATION_ERROR;
+    *BytesReturned = 0;
+    if (TxLength > LINK_MAX_COMMAND)
+        return IFD_COMMUNICATION_ERROR;
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    struct link_message request = {
+        .type = LINK_CONTROL,
+        .value = (uint32_t)ControlCode,
+        .data = TxBuffer,
+        .length = TxLength,
+    };
+    size_t length = RxBuffer ? RxLength : 0;
+    unsigned status = rig_exchange(rig, &request, RxBuffer, &length);
+    readers_put(Lun);
+    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR);
+    if (result == IFD_SUCCESS)
+        *BytesReturned = length;
+    return result;
+}
+
+/* Copies a capability out, as IFDHGetCapabilities does. */
+static RESPONSECODE give(const void *value, size_t size, PDWORD Length, PUCHAR Value)
+{
+    if (*Length < size)
+        return IFD_ERROR_INSUFFICIENT_BUFFER;
+    memcpy(Value, value, size);
+    *Length = size;
+    return IFD_SUCCESS;
+}
+
+static RESPONSECODE give_byte(unsigned byte, PDWORD Length, PUCHAR Value)
+{
+    unsigned char value = (unsigned char)byte;
+    return give(&value, 1, Length, Value);
+}
+
+EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
+{
+    if (!Length || !Value)
+        return IFD_COMMUNICATION_ERROR;
+    switch (Tag) {
+    case TAG_IFD_SIMULTANEOUS_ACCESS:
+        /* one byte; more than pcscd has room for, so that pcscd's limit is the one that its user meets */
+        return give_byte(0xFF, Length, Value);
+    case TAG_IFD_THREAD_SAFE:
+    case TAG_IFD_SLOT_THREAD_SAFE:
+        return give_byte(1, Length, Value);
+    case TAG_IFD_POLLING_THREAD_KILLABLE:
+        return give_byte(0, Length, Value);
+    case TAG_IFD_POLLING_THREAD_WITH_TIMEOUT: {
+        RESPONSECODE (*function)(DWORD, int) = wait_for_movement;
+        return give(&function, sizeof function, Length, Value);
+    }
+    case TAG_IFD_STOP_POLLING_THREAD: {
+        RESPONSECODE (*function)(DWORD) = stop_waiting;
+        return give(&function, sizeof function, Length, Value);
+    }
+    default:
+        break;
+    }
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    RESPONSECODE result;
+    if (Tag == TAG_IFD_SLOTS_NUMBER) {
+        result = give_byte(rig_slots(rig), Length, Value);
+    } else {
+        /* the rest is the simulator's to know, the ATR included */
+        struct link_message request = {
+            .type = LINK_ATTRIBUTE,
+            .value = Tag == TAG_IFD_ATR ? SCARD_ATTR_ATR_STRING : (uint32_t)Tag,
+        };
+        size_t length = *Length;
+        unsigned status = rig_exchange(rig, &request, Value, &length);
+        if (status == LINK_OK || status == RIG_TOO_LONG)
+            *Length = length;
+        result = status == LINK_UNSUPPORTED ? IFD_ERROR_TAG : response_code(status, IFD_COMMUNICATION_ERROR);
+    }
+    readers_put(Lun);
+    return result;
+}
+
+EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
+{
+    (void)Tag;
+    (void)Length;
+    (void)Value;
+    struct rig *rig = readers_get(Lun);
+    if (!rig)
+        return IFD_NO_SUCH_DEVICE;
+    readers_put(Lun);
+    return IFD_ERROR_TAG; /* nothing can be set */
+}

@@ -1,0 +1,584 @@
+#include "atr.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STANDARD "ISO/IEC 7816-3:2006"
+
+/* ISO/IEC 7816-3:2006, 8.3, table 7; f 0 is RFU */
+static const struct {
+    uint16_t f;
+    uint16_t fmax_khz;
+} fi_table[16] = {
+    {372, 4000}, {372, 5000}, {558, 6000}, {744, 8000},   {1116, 12000}, {1488, 16000}, {1860, 20000}, {0, 0},
+    {0, 0},      {512, 5000}, {768, 7500}, {1024, 10000}, {1536, 15000}, {2048, 20000}, {0, 0},        {0, 0},
+};
+
+/* ISO/IEC 7816-3:2006, 8.3, table 8; 0 is RFU */
+static const uint8_t di_table[16] = {0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0};
+
+/* Which interface bytes are the first of their kind: only these are defined, for T=1 and for T=15. */
+struct walk {
+    size_t at;           /* position of the next byte */
+    uint8_t t1_seen;     /* ATR_TA..ATR_TC */
+    uint8_t t15_seen;    /* likewise */
+    uint8_t td_previous; /* T of the TD before */
+};
+
+static const char *reason_text(enum atr_result result)
+{
+    switch (result) {
+    case ATR_OK:
+        return "no error";
+    case ATR_EMPTY:
+        return "the ATR is empty";
+    case ATR_BAD_TS:
+        return "TS is neither 3B nor 3F";
+    case ATR_TRUNCATED:
+        return "the ATR ends before a byte that it announced";
+    case ATR_TOO_LONG:
+        return "more than 32 bytes follow TS";
+    case ATR_TRAILING:
+        return "bytes follow after the end of the ATR";
+    case ATR_TCK_UNEXPECTED:
+        return "a TCK follows although only T=0 is offered";
+    case ATR_TCK_MISSING:
+        return "TCK is missing";
+    case ATR_T15_FIRST:
+        return "TD1 names T=15, which is no transmission protocol";
+    case ATR_TCK_WRONG:
+        return "TCK is wrong";
+    case ATR_BAD_LAYOUT:
+        return "no ATR can have this layout";
+    case ATR_NO_SPACE:
+        return "the buffer is too small for the ATR";
+    }
+    return "unknown error";
+}
+
+static const char *reason_clause(enum atr_result result)
+{
+    switch (result) {
+    case ATR_BAD_TS:
+        return "8.1";
+    case ATR_TRUNCATED:
+        return "8.2.2";
+    case ATR_T15_FIRST:
+        return "8.2.3";
+    case ATR_TCK_UNEXPECTED:
+    case ATR_TCK_MISSING:
+    case ATR_TCK_WRONG:
+        return "8.2.5";
+    case ATR_OK:
+    case ATR_EMPTY:
+    case ATR_TOO_LONG:
+    case ATR_TRAILING:
+    case ATR_BAD_LAYOUT:
+    case ATR_NO_SPACE:
+        break;
+    }
+    return "8.2.1";
+}
+
+static enum atr_result fail(struct atr_error *error, enum atr_result result, size_t position, size_t expected,
+                            size_t found)
+{
+    error->result = result;
+    error->position = position;
+    error->reason = reason_text(result);
+    error->clause = reason_clause(result);
+    error->expected = expected;
+    error->found = found;
+    return result;
+}
+
+static void warn(struct atr *atr, enum atr_warning warning, size_t at)
+{
+    if ((atr->warnings & 1u << warning) == 0)
+        atr->warning_at[warning] = (uint8_t)at;
+    atr->warnings |= 1u << warning;
+}
+
+static void set_defaults(struct atr *atr)
+{
+    memset(atr, 0, sizeof *atr);
+    atr->layout.convention = ATR_DIRECT;
+    atr->first_protocol = ATR_NO_PROTOCOL;
+    atr->fi = 1;
+    atr->di = 1;
+    atr->f = 372;
+    atr->d = 1;
+    atr->fmax_khz = 5000;
+    atr->classes = ATR_CLASS_A;
+    atr->clock_stop = ATR_CLOCK_STOP_NONE;
+    atr->wi = 10;
+    atr->ifsc = 32;
+    atr->cwi = 13;
+    atr->bwi = 4;
+    atr->edc = ATR_EDC_LRC;
+}
+
+static void offer(struct atr *atr, uint8_t protocol)
+{
+    if (atr->protocols & 1u << protocol)
+        return;
+    atr->protocols = (uint16_t)(atr->protocols | 1u << protocol);
+    atr->protocol[atr->protocol_count++] = protocol;
+    atr->first_protocol = atr->protocol[0];
+}
+
+static void decode_ta1(struct atr *atr, uint8_t value, size_t at)
+{
+    atr->fi = value >> 4;
+    atr->di = value & 0x0F;
+    if (fi_table[atr->fi].f == 0)
+        warn(atr, ATR_WARN_FI_RFU, at);
+    if (di_table[atr->di] == 0)
+        warn(atr, ATR_WARN_DI_RFU, at);
+    /* F and D only make sense as a pair, so one bad half leaves both at the default. */
+    if (fi_table[atr->fi].f == 0 || di_table[atr->di] == 0)
+        return;
+    atr->f = fi_table[atr->fi].f;
+    atr->fmax_khz = fi_table[atr->fi].fmax_khz;
+    atr->d = di_table[atr->di];
+}
+
+static void decode_ta2(struct atr *atr, uint8_t value, size_t at)
+{
+    atr->specific = true;
+    atr->specific_protocol = value & 0x0F;
+    atr->mode_changeable = (value & 0x80) == 0;
+    atr->implicit_parameters = (value & 0x10) != 0;
+    if (value & 0x60)
+        warn(atr, ATR_WARN_TA2_RFU, at);
+}
+
+/* The first TA, TB, TC for T=1: ISO/IEC 7816-3:2006, 11.4.2 to 11.4.4 */
+static void decode_t1(struct atr *atr, uint8_t which, uint8_t value, size_t at)
+{
+    if (which == ATR_TA) {
+        if (value == 0x00 || value == 0xFF)
+            warn(atr, ATR_WARN_IFSC_RFU, at);
+        else
+            atr->ifsc = value;
+    } else if (which == ATR_TB) {
+        atr->cwi = value & 0x0F;
+        if (value >> 4 > 9)
+            warn(atr, ATR_WARN_BWI_RFU, at);
+        else
+            atr->bwi = value >> 4;
+    } else {
+        atr->edc = value & 0x01 ? ATR_EDC_CRC : ATR_EDC_LRC;
+        if (value & 0xFE)
+            warn(atr, ATR_WARN_EDC_RFU, at);
+    }
+}
+
+/* The first TA and TB for T=15: ISO/IEC 7816-3:2006, 8.3 */
+static void decode_t15(struct atr *atr, uint8_t which, uint8_t value, size_t at)
+{
+    if (which == ATR_TA) {
+        uint8_t classes = value & 0x3F;
+
+        atr->clock_stop = (enum atr_clock_stop)(value >> 6);
+        /* A, B, AB, C, BC and ABC are defined; A and C without B is not */
+        if (classes == 0 || classes == (ATR_CLASS_A | ATR_CLASS_C) || classes > 7)
+            warn(atr, ATR_WARN_CLASS_RFU, at);
+        else
+            atr->classes = classes;
+    } else if (which == ATR_TB) {
+        atr->spu = value;
+    }
+}
+
+/* Interprets TAi, TBi or TCi. ISO/IEC 7816-3:2006, 8.2.3: i up to 2 is fixed, from 3 on the TD before
+ * decides. */
+static void decode_interface_byte(struct atr *atr, struct walk *walk, size_t i, uint8_t which, uint8_t value)
+{
+    size_t at = walk->at;
+
+    if (i == 1) {
+        if (which == ATR_TA)
+            decode_ta1(atr, value, at);
+        else if (which == ATR_TB)
+            warn(atr, ATR_WARN_TB1_DEPRECATED, at);
+        else
+            atr->extra_guard_time = value;
+    } else if (i == 2) {
+        if (which == ATR_TA)
+            decode_ta2(atr, value, at);
+        else if (which == ATR_TB)
+            warn(atr, ATR_WARN_TB2_DEPRECATED, at);
+        else if (value == 0)
+            warn(atr, ATR_WARN_WI_RFU, at);
+        else
+            atr->wi = value;
+    } else if (walk->td_previous == 1 && (walk->t1_seen & which) == 0) {
+        walk->t1_seen |= which;
+        decode_t1(atr, which, value, at);
+    } else if (walk->td_previous == ATR_T15 && (walk->t15_seen & which) == 0) {
+        walk->t15_seen |= which;
+        decode_t15(atr, which, value, at);
+    }
+}
+
+static void decode_td(struct atr *atr, struct walk *walk, size_t i, uint8_t value)
+{
+    uint8_t protocol = value & 0x0F;
+
+    if (protocol == ATR_T15)
+        atr->has_t15 = true;
+    else
+        offer(atr, protocol);
+    if (protocol != 0)
+        atr->tck_required = true;
+    if (protocol >= 2 && protocol <= 13)
+        warn(atr, ATR_WARN_PROTOCOL_RFU, walk->at);
+    /* T=15 has the highest number of all, so this also says that it comes last. */
+    if (i > 1 && protocol < walk->td_previous)
+        warn(atr, ATR_WARN_PROTOCOL_ORDER, walk->at);
+    walk->td_previous = protocol;
+}
+
+/* The next byte cannot be had: either the ATR ends here, or no ATR may be that long. */
+static enum atr_result fail_missing(const struct atr *atr, struct atr_error *error)
+{
+    return fail(error, atr->len < ATR_MAX ? ATR_TRUNCATED : ATR_TOO_LONG, atr->len, 0, 0);
+}
+
+static void store(struct atr_layout *layout, size_t i, uint8_t which, uint8_t value)
+{
+    struct atr_group *group = &layout->group[i - 1];
+
+    if (which == ATR_TA)
+        group->ta = value;
+    else if (which == ATR_TB)
+        group->tb = value;
+    else if (which == ATR_TC)
+        group->tc = value;
+    else
+        group->td = value;
+    group->present |= which;
+    layout->group_count = (uint8_t)i;
+}
+
+static enum atr_result walk_interface_bytes(struct atr *atr, struct walk *walk, struct atr_error *error)
+{
+    uint8_t present = atr->raw[1] >> 4;
+
+    /* There is room for every group: each takes at least one of the 31 bytes after T0. */
+    for (size_t i = 1; present != 0; i++) {
+        uint8_t announced = present;
+
+        present = 0;
+        for (unsigned bit = 0; bit < 4; bit++) {
+            uint8_t which = (uint8_t)(1u << bit);
+            uint8_t value;
+
+            if ((announced & which) == 0)
+                continue;
+            if (walk->at == atr->len) {
+                error->missing = which;
+                error->group = (uint8_t)i;
+                fail_missing(atr, error);
+                if (i > 1 && error->result == ATR_TRUNCATED)
+                    error->clause = "8.2.3"; /* a TD announced it, not T0 */
+                return error->result;
+            }
+            value = atr->raw[walk->at];
+            store(&atr->layout, i, which, value);
+            if (which == ATR_TD) {
+                decode_td(atr, walk, i, value);
+                present = value >> 4;
+            } else {
+                decode_interface_byte(atr, walk, i, which, value);
+            }
+            walk->at++;
+        }
+    }
+    return ATR_OK;
+}
+
+static enum atr_result walk_historical_bytes(struct atr *atr, struct walk *walk, struct atr_error *error)
+{
+    size_t count = atr->raw[1] & 0x0F;
+    size_t left = atr->len - walk->at;
+    size_t there = left < count ? left : count;
+
+    atr->historical_at = walk->at;
+    atr->layout.historical_count = (uint8_t)there;
+    memcpy(atr->layout.historical, atr->raw + walk->at, there);
+    walk->at += there;
+    if (there < count) {
+        fail_missing(atr, error);
+        error->expected = count;
+        error->found = there;
+        return error->result;
+    }
+    return ATR_OK;
+}
+
+/* Where TA2 is, if there is one; TD1 comes right before it. */
+static size_t group_2_at(const struct atr *atr)
+{
+    size_t at = 2;
+
+    for (unsigned bit = 0; bit < 4; bit++)
+        at += atr->layout.group[0].present >> bit & 1u;
+    return at;
+}
+
+/* Rules about the whole: what is offered, TCK, and what may follow. */
+static enum atr_result check_end(struct atr *atr, const struct walk *walk, struct atr_error *error)
+{
+    bool has_td1 = (atr->layout.group[0].present & ATR_TD) != 0;
+    size_t end = walk->at;
+    uint8_t expected = atr_check_byte(atr->raw, end);
+
+    if (!has_td1)
+        offer(atr, 0);
+    if (atr->specific && (atr->protocols & 1u << atr->specific_protocol) == 0)
+        warn(atr, ATR_WARN_TA2_PROTOCOL, group_2_at(atr));
+
+    if (atr->tck_required) {
+        if (end == ATR_MAX)
+            return fail(error, ATR_TOO_LONG, end, 0, 0);
+        if (end == atr->len)
+            return fail(error, ATR_TCK_MISSING, end, expected, 0);
+        atr->tck_present = true;
+        atr->tck = atr->raw[end];
+        end++;
+    }
+    if (!atr->tck_required && atr->len == end + 1 && atr->raw[end] == expected)
+        return fail(error, ATR_TCK_UNEXPECTED, end, 0, expected);
+    if (atr->len > end)
+        return fail(error, ATR_TRAILING, end, 0, atr->len - end);
+    if (has_td1 && (atr->layout.group[0].td & 0x0F) == ATR_T15)
+        return fail(error, ATR_T15_FIRST, group_2_at(atr) - 1, 0, 0);
+    if (atr->tck_present && atr->tck != expected)
+        return fail(error, ATR_TCK_WRONG, end - 1, expected, atr->tck);
+    return ATR_OK;
+}
+
+enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, struct atr_error *error)
+{
+    struct walk walk = {.at = 2};
+    struct atr_error unwanted;
+    enum atr_result result;
+
+    if (error == NULL)
+        error = &unwanted;
+    memset(error, 0, sizeof *error);
+    fail(error, ATR_OK, 0, 0, 0);
+    set_defaults(out);
+
+    if (len == 0)
+        return fail(error, ATR_EMPTY, 0, 0, 0);
+    out->len = len < ATR_MAX ? len : ATR_MAX;
+    memcpy(out->raw, bytes, out->len);
+    if (bytes[0] != ATR_DIRECT && bytes[0] != ATR_INVERSE)
+        return fail(error, ATR_BAD_TS, 0, 0, bytes[0]);
+    out->layout.convention = (enum atr_convention)bytes[0];
+    if (len > ATR_MAX)
+        return fail(error, ATR_TOO_LONG, ATR_MAX, 0, len - 1);
+    if (len == 1) {
+        fail(error, ATR_TRUNCATED, 1, 0, 0);
+        error->clause = "8.2.1";
+        return ATR_TRUNCATED;
+    }
+
+    result = walk_interface_bytes(out, &walk, error);
+    if (result == ATR_OK)
+        result = walk_historical_bytes(out, &walk, error);
+    if (result == ATR_OK)
+        result = check_end(out, &walk, error);
+    return result;
+}
+
+bool atr_is_decoded(enum atr_result result)
+{
+    return result == ATR_OK || (result >= ATR_TRAILING && result <= ATR_TCK_WRONG);
+}
+
+uint8_t atr_check_byte(const uint8_t *bytes, size_t len)
+{
+    uint8_t check = 0;
+
+    for (size_t i = 1; i < len; i++)
+        check ^= bytes[i];
+    return check;
+}
+
+static bool is_buildable(const struct atr_layout *layout)
+{
+    if (layout->convention != ATR_DIRECT && layout->convention != ATR_INVERSE)
+        return false;
+    if (layout->group_count > ATR_GROUPS_MAX || layout->historical_count > ATR_HISTORICAL_MAX)
+        return false;
+    for (size_t i = 0; i < layout->group_count; i++) {
+        uint8_t present = layout->group[i].present;
+
+        if (present == 0 || present > 0x0F)
+            return false;
+        if (i + 1 < layout->group_count && (present & ATR_TD) == 0)
+            return false;
+    }
+    return true;
+}
+
+enum atr_result atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t *out_len)
+{
+    /* As many as a layout can ask for, so that the length needs to be looked at only once. */
+    uint8_t raw[2 + 4 * ATR_GROUPS_MAX + ATR_HISTORICAL_MAX + 1];
+    bool tck = false;
+    size_t at = 0;
+
+    *out_len = 0;
+    if (!is_buildable(layout))
+        return ATR_BAD_LAYOUT;
+
+    raw[at++] = (uint8_t)layout->convention;
+    raw[at++] =
+        (uint8_t)((layout->group_count > 0 ? layout->group[0].present << 4 : 0) | layout->historical_count);
+    for (size_t i = 0; i < layout->group_count; i++) {
+        const struct atr_group *group = &layout->group[i];
+
+        if (group->present & ATR_TA)
+            raw[at++] = group->ta;
+        if (group->present & ATR_TB)
+            raw[at++] = group->tb;
+        if (group->present & ATR_TC)
+            raw[at++] = group->tc;
+        if (group->present & ATR_TD) {
+            unsigned next = i + 1 < layout->group_count ? layout->group[i + 1].present : 0;
+
+            raw[at++] = (uint8_t)(next << 4 | (group->td & 0x0Fu));
+            tck = tck || (group->td & 0x0F) != 0;
+        }
+    }
+    memcpy(raw + at, layout->historical, layout->historical_count);
+    at += layout->historical_count;
+    if (tck) {
+        raw[at] = atr_check_byte(raw, at);
+        at++;
+    }
+
+    if (at > ATR_MAX)
+        return ATR_TOO_LONG;
+    if (at > cap)
+        return ATR_NO_SPACE;
+    memcpy(out, raw, at);
+    *out_len = at;
+    return ATR_OK;
+}
+
+/* snprintf can only fail here if the C library does; the text is then empty. */
+static size_t text_length(int n, char *buf, size_t cap)
+{
+    if (n >= 0)
+        return (size_t)n;
+    if (cap > 0)
+        buf[0] = '\0';
+    return 0;
+}
+
+static char interface_letter(uint8_t which)
+{
+    return which == ATR_TA ? 'A' : which == ATR_TB ? 'B' : which == ATR_TC ? 'C' : 'D';
+}
+
+/* The part of the text that says what is wrong; short, so a fixed buffer is enough. */
+static void describe(const struct atr_error *error, char *buf, size_t cap)
+{
+    unsigned group = error->group;
+    const char *plural = error->found == 1 ? "" : "s";
+
+    snprintf(buf, cap, "%s", error->reason != NULL ? error->reason : reason_text(error->result));
+    switch (error->result) {
+    case ATR_BAD_TS:
+        snprintf(buf, cap, "TS is %02zX, expected 3B or 3F", error->found);
+        break;
+    case ATR_TRUNCATED:
+        if (group > 1)
+            snprintf(buf, cap, "TD%u says that T%c%u follows, but the ATR ends", group - 1,
+                     interface_letter(error->missing), group);
+        else if (group == 1)
+            snprintf(buf, cap, "T0 says that T%c1 follows, but the ATR ends",
+                     interface_letter(error->missing));
+        else if (error->expected > 0)
+            snprintf(buf, cap, "T0 says that %zu historical byte%s, %zu %s there", error->expected,
+                     error->expected == 1 ? " follows" : "s follow", error->found,
+                     error->found == 1 ? "is" : "are");
+        else
+            snprintf(buf, cap, "T0 must follow TS, but the ATR ends");
+        break;
+    case ATR_TOO_LONG:
+        if (error->found > 0)
+            snprintf(buf, cap, "%zu bytes follow TS, at most 32 may", error->found);
+        else
+            snprintf(buf, cap, "the ATR announces more than the 32 bytes that may follow TS");
+        break;
+    case ATR_TRAILING:
+        snprintf(buf, cap, "%zu byte%s too many after the end of the ATR", error->found, plural);
+        break;
+    case ATR_TCK_UNEXPECTED:
+        snprintf(buf, cap, "TCK %02zX follows although only T=0 is offered", error->found);
+        break;
+    case ATR_TCK_MISSING:
+        snprintf(buf, cap, "TCK is missing, expected %02zX", error->expected);
+        break;
+    case ATR_TCK_WRONG:
+        snprintf(buf, cap, "TCK is %02zX, expected %02zX", error->found, error->expected);
+        break;
+    case ATR_OK:
+    case ATR_EMPTY:
+    case ATR_T15_FIRST:
+    case ATR_BAD_LAYOUT:
+    case ATR_NO_SPACE:
+        break; /* the reason says it all */
+    }
+}
+
+size_t atr_error_text(const struct atr_error *error, char *buf, size_t cap)
+{
+    const char *clause = error->clause != NULL ? error->clause : reason_clause(error->result);
+    char what[128];
+    int n;
+
+    describe(error, what, sizeof what);
+    if (error->result == ATR_OK || error->result >= ATR_BAD_LAYOUT)
+        n = snprintf(buf, cap, "%s", what);
+    else
+        n = snprintf(buf, cap, "byte %zu: %s (" STANDARD ", %s)", error->position, what, clause);
+    return text_length(n, buf, cap);
+}
+
+size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t cap)
+{
+    static const struct {
+        const char *what;
+        const char *clause;
+    } text[ATR_WARNING_COUNT] = {
+        [ATR_WARN_FI_RFU] = {"TA1 has a value for Fi that is reserved", "8.3"},
+        [ATR_WARN_DI_RFU] = {"TA1 has a value for Di that is reserved", "8.3"},
+        [ATR_WARN_TB1_DEPRECATED] = {"TB1 is deprecated", "8.3"},
+        [ATR_WARN_TB2_DEPRECATED] = {"TB2 is deprecated", "8.3"},
+        [ATR_WARN_TA2_RFU] = {"bits 7 and 6 of TA2 are reserved and should be 0", "8.3"},
+        [ATR_WARN_TA2_PROTOCOL] = {"TA2 names a protocol that is not offered", "8.3"},
+        [ATR_WARN_WI_RFU] = {"TC2 is 00, a waiting time integer that is reserved", "10.2"},
+        [ATR_WARN_PROTOCOL_RFU] = {"the protocol offered is reserved", "8.2.3"},
+        [ATR_WARN_PROTOCOL_ORDER] = {"the protocols are not in ascending order", "8.2.3"},
+        [ATR_WARN_IFSC_RFU] = {"the information field size for T=1 is reserved", "11.4.2"},
+        [ATR_WARN_BWI_RFU] = {"the block waiting time integer for T=1 is reserved", "11.4.3"},
+        [ATR_WARN_EDC_RFU] = {"bits 8 to 2 of the first TC for T=1 are reserved and should be 0", "11.4.4"},
+        [ATR_WARN_CLASS_RFU] = {"the class indicator in the first TA for T=15 is reserved", "8.3"},
+    };
+    int n = 0;
+
+    if (cap > 0)
+        buf[0] = '\0';
+    if ((unsigned)warning < ATR_WARNING_COUNT && (atr->warnings & 1u << warning) != 0)
+        n = snprintf(buf, cap, "byte %u: %s (" STANDARD ", %s)", atr->warning_at[warning], text[warning].what,
+                     text[warning].clause);
+    return text_length(n, buf, cap);
+}

@@ -1,0 +1,53 @@
+/* Bytes as hexadecimal text, as people write ATRs and APDUs. */
+#ifndef ISO7816_HEX_H
+#define ISO7816_HEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum hex_result {
+    HEX_OK = 0,
+    HEX_BAD_CHARACTER, /* neither a digit nor a separator */
+    HEX_ODD_DIGITS,    /* a digit that has no second one right after it */
+    HEX_NO_SPACE,      /* the output buffer is too small */
+};
+
+/*
+ * Reads len characters of hexadecimal text (no NUL needed, and none accepted) into out.
+ *
+ * Each byte is two digits of either letter case, the high half first. Before, between and after bytes there
+ * may be any number of spaces, tabs, line ends and colons, but not inside the pair of digits. No text at all
+ * is no bytes.
+ *
+ * out      receives the bytes, in the order written; NULL is allowed when cap is 0
+ * cap      size of out in bytes
+ * out_len  receives the number of bytes written to out, also after an error
+ * bad_at   receives, after an error, the offset in text of the character at fault: the bad character, the
+ *          lone digit, or the first digit of the byte that found no space. After HEX_OK it is len. May be
+ * NULL.
+ */
+enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
+                           size_t *bad_at);
+
+/*
+ * Writes len bytes as upper-case hexadecimal text, ended by a NUL.
+ *
+ * separator  the character between two bytes, or 0 for none
+ * cap        size of out in characters: 2 * len + 1 without a separator, 3 * len (at least 1) with one
+ *
+ * HEX_NO_SPACE when cap is smaller; out is then the empty text (untouched when cap is 0).
+ */
+enum hex_result hex_encode(const uint8_t *bytes, size_t len, char *out, size_t cap, char separator);
+
+/* One line of English for a result, a static string. */
+const char *hex_result_text(enum hex_result result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

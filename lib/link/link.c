@@ -1,0 +1,166 @@
+#include "link/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void put32(uint8_t *out, uint32_t v)
+{
+    out[0] = (uint8_t)(v >> 24);
+    out[1] = (uint8_t)(v >> 16);
+    out[2] = (uint8_t)(v >> 8);
+    out[3] = (uint8_t)v;
+}
+
+static uint32_t get32(const uint8_t *in)
+{
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
+void link_encode_header(const struct link_message *message, uint8_t out[LINK_HEADER_SIZE])
+{
+    out[0] = message->type;
+    out[1] = message->arg;
+    out[2] = out[3] = 0;
+    put32(out + 4, message->event);
+    put32(out + 8, message->value);
+}
+
+bool link_decode(const uint8_t *packet, size_t length, struct link_message *message)
+{
+    if (length < LINK_HEADER_SIZE || packet[2] != 0 || packet[3] != 0)
+        return false;
+    *message = (struct link_message){
+        .type = packet[0],
+        .arg = packet[1],
+        .event = get32(packet + 4),
+        .value = get32(packet + 8),
+        .data = packet + LINK_HEADER_SIZE,
+        .length = length - LINK_HEADER_SIZE,
+    };
+    return true;
+}
+
+const char *link_status_text(unsigned status)
+{
+    static const char *const text[] = {
+        [LINK_OK] = "ok",
+        [LINK_REMOVED] = "the card was removed",
+        [LINK_UNPOWERED] = "the card has no power",
+        [LINK_MUTE] = "the card is mute",
+        [LINK_GARBLED] = "the card's answer is garbled",
+        [LINK_PROTOCOL_UNAVAILABLE] = "the card does not offer that protocol",
+        [LINK_PPS_FAILED] = "the PPS exchange failed",
+        [LINK_UNSUPPORTED] = "not supported",
+        [LINK_BAD_REQUEST] = "the simulator could not make sense of the request",
+    };
+    return status < sizeof text / sizeof text[0] ? text[status] : "unknown status";
+}
+
+static int unix_address(const char *path, struct sockaddr_un *address)
+{
+    size_t length = strlen(path);
+    if (length >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length + 1);
+    return 0;
+}
+
+static int close_failed(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int link_listen(const char *path, int type)
+{
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0)
+        return -1;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    /* on Linux the mode that a socket's path gets is that of the socket, less the umask */
+    if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+        listen(fd, SOMAXCONN) < 0)
+        return close_failed(fd);
+    return fd;
+}
+
+bool link_peer_trusted(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+int link_connect(const char *path, int timeout_ms)
+{
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0)
+        return -1;
+    /* non-blocking for the connect alone: a listener that is stopped must not stop us too */
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || fcntl(fd, F_SETFL, 0) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
+        return close_failed(fd);
+    if (!link_peer_trusted(fd)) {
+        errno = EPERM;
+        return close_failed(fd);
+    }
+    return fd;
+}
+
+int link_send(int fd, const struct link_message *message)
+{
+    uint8_t header[LINK_HEADER_SIZE];
+    link_encode_header(message, header);
+    struct iovec parts[2] = {
+        {.iov_base = header, .iov_len = sizeof header},
+        {.iov_base = (void *)(uintptr_t)message->data, .iov_len = message->length},
+    };
+    struct msghdr packet = {.msg_iov = parts, .msg_iovlen = message->length ? 2 : 1};
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &packet, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -1 : 0;
+}
+
+int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *message)
+{
+    struct iovec part = {.iov_base = buffer, .iov_len = capacity};
+    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t received;
+    do
+        received = recvmsg(fd, &packet, 0);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return -1;
+    if (received == 0) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    if ((packet.msg_flags & MSG_TRUNC) || !link_decode(buffer, (size_t)received, message)) {
+        errno = EPROTO;
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,73 @@
+/* cardrig check */
+#include "cli/cli.h"
+
+#include "icc/card.h"
+#include "iso7816/hex.h"
+#include "rig/random.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char help[] =
+    "Usage: cardrig check FILE...\n"
+    "Load card scripts as a rig would, and say for each whether it is sound: its name and ATRs, or file, line\n"
+    "and reason of what is wrong. Exits with 1 if any is not.\n\n"
+    "  -h, --help  show this\n";
+
+static void give_random(void *arg, uint8_t *out, size_t length)
+{
+    random_bytes(arg, out, length);
+}
+
+static void print_line(void *arg, const char *line)
+{
+    (void)arg;
+    printf("%s\n", line);
+}
+
+static void print_atr(const struct card *card, enum card_power how, const char *label)
+{
+    char text[3 * ATR_MAX + 1];
+    size_t length;
+    const uint8_t *atr = card_atr(card, how, &length);
+    hex_encode(atr, length, text, sizeof text, ' ');
+    printf("  %s %s\n", label, text);
+}
+
+static bool check(const char *path)
+{
+    struct rig_random random;
+    random_start(&random, 0);
+    struct card_host host = {.arg = &random, .random = give_random, .log = print_line};
+    char error[512];
+    struct card *card = card_load_file(path, &host, error, sizeof error);
+    if (!card) {
+        fprintf(stderr, "%s\n", error);
+        return false;
+    }
+    printf("%s: ok: '%s'\n", path, card_name(card));
+    print_atr(card, CARD_COLD, "cold ATR");
+    print_atr(card, CARD_WARM, "warm ATR");
+    card_free(card);
+    return true;
+}
+
+int check_main(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        if (option != 'h')
+            return EXIT_USAGE;
+        fputs(help, stdout);
+        return EXIT_OK;
+    }
+    if (optind == argc) {
+        fprintf(stderr, "cardrig check: which files? 'cardrig check --help' says more\n");
+        return EXIT_USAGE;
+    }
+    int status = EXIT_OK;
+    for (; optind < argc; optind++)
+        if (!check(argv[optind]))
+            status = EXIT_FAILED;
+    return status;
+}

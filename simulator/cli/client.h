@@ -1,0 +1,31 @@
+/* The control client: one request to a running rig, and its answer. */
+#ifndef CARDRIG_CLI_CLIENT_H
+#define CARDRIG_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Sends a command to the rig at $CARDRIG_SOCKET; slot and file may be NULL; a file is made absolute, "" stays.
+ * Returns what the rig answered, for the caller to json_decref, or NULL when it refused or could not be asked, which
+ * has been printed. */
+json_t *client_request(const char *command, const char *slot, const char *file);
+
+/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it has a '/' or ends in
+ * ".lua", else a slot. */
+struct client_arguments {
+    const char *slot, *file;
+    bool builtin; /* --builtin was given */
+};
+
+/* What a subcommand that moves a card is like. */
+struct client_move {
+    const char *command;
+    const char *help;
+    bool takes_file, needs_file;
+    const char *done; /* a word for the user: "inserted" */
+};
+
+/* All of such a subcommand. Returns an exit status. */
+int client_move(const struct client_move *move, int argc, char **argv);
+
+#endif

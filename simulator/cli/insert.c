@@ -1,0 +1,21 @@
+/* cardrig insert */
+#include "cli/cli.h"
+#include "cli/client.h"
+
+int insert_main(int argc, char **argv)
+{
+    static const struct client_move insert = {
+        .command = "insert",
+        .help = "Usage: cardrig insert [SLOT] [FILE]\n"
+                "       cardrig insert --builtin [SLOT]\n"
+                "Put a card into a slot of the rig around this command.\n\n"
+                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it may be left out when\n"
+                "there is but one. FILE is a card script; without it the card that was in last is put back, or the\n"
+                "built-in card where there was none. A single argument with a '/' or ending in .lua is a FILE.\n\n"
+                "      --builtin  put in the built-in card\n"
+                "  -h, --help     show this\n",
+        .takes_file = true,
+        .done = "inserted",
+    };
+    return client_move(&insert, argc, argv);
+}

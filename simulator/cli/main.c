@@ -1,0 +1,50 @@
+/* cardrig: one program, a subcommand each for what it does. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *summary;
+    int (*function)(int argc, char **argv);
+} subcommands[] = {
+    {"run", "run a command with a private pcscd, a virtual reader and a card", run_main},
+    {"insert", "put a card into a slot of the running rig", insert_main},
+    {"remove", "take the card out of a slot", remove_main},
+    {"swap", "take the card out and put another one in", swap_main},
+    {"status", "show readers, slots and cards of the running rig", status_main},
+    {"check", "say whether card scripts are sound, and what is wrong with them", check_main},
+};
+
+#define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "Usage: cardrig SUBCOMMAND [OPTION]... [ARGUMENT]...\n"
+                "Scriptable smart cards in virtual readers, under a real pcscd.\n\n");
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
+    fprintf(to, "\n'cardrig SUBCOMMAND --help' and 'man cardrig-SUBCOMMAND' say more.\n"
+                "Try:  cardrig run -- opensc-tool --atr\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("cardrig %s\n", CARDRIG_VERSION);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].function(argc - 1, argv + 1);
+    fprintf(stderr, "cardrig: there is no subcommand '%s'; 'cardrig --help' lists them\n", argv[1]);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,14 @@
+/* Where the files are that belong to this program. */
+#ifndef CARDRIG_CLI_PATHS_H
+#define CARDRIG_CLI_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* libifdcardrig.so: $CARDRIG_DRIVER, or where it is built or installed relative to this program. False: not there. */
+bool paths_driver(char *path, size_t size);
+
+/* libcardrig-redirect.so, likewise. */
+bool paths_redirect(char *path, size_t size);
+
+#endif

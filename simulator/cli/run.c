@@ -1,0 +1,260 @@
+/* cardrig run */
+#include "cli/cli.h"
+#include "cli/paths.h"
+#include "cli/supervise.h"
+#include "rig/directory.h"
+#include "rig/log.h"
+#include "rig/random.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: cardrig run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+    "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual readers and cards. Needs no\n"
+    "privileges and no configuration, and leaves the system's pcscd alone. Without options there is one reader,\n"
+    "'cardrig', with a built-in card. Exits as COMMAND does.\n\n"
+    "  -r, --reader NAME[,slots=N]  a reader, with N slots (1); may be repeated: 16 slots in all\n"
+    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot: a number, READER or READER/NUMBER;\n"
+    "                               without SLOT the first slot that is still empty; may be repeated\n"
+    "  -e, --empty                  start with empty slots; 'cardrig insert' puts cards in\n"
+    "  -s, --seed N                 the seed of all that is random, to repeat a run\n"
+    "      --pcscd PATH             the pcscd to run\n"
+    "      --pcscd-log FILE         write pcscd's debug log, with the APDUs, to FILE\n"
+    "      --isolation HOW          keep pcscd apart by 'namespaces', or by 'redirect' (a preloaded library);\n"
+    "                               'auto', the default, takes what works, namespaces first\n"
+    "  -h, --help                   show this\n\n"
+    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME, 'cardrig insert', 'remove', 'swap' and 'status' find the\n"
+    "rig through CARDRIG_SOCKET, and CARDRIG_READER is what PC/SC calls the first slot.\n\n"
+    "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot be\n"
+    "run, 127 when it is not there, 2 for wrong options.\n";
+
+#define CARDS_MAX LINK_MAX_SLOTS
+
+struct plan {
+    const char *reader[LINK_MAX_SLOTS + 1]; /* NAME[,slots=N]; one more, so that slots_add_reader can refuse it */
+    unsigned reader_count;
+    const char *card[CARDS_MAX]; /* [SLOT=]FILE */
+    unsigned card_count;
+    bool empty;
+    uint64_t seed;
+    const char *pcscd, *pcscd_log;
+    enum pcscd_isolation isolation;
+    char **command;
+};
+
+static bool parse_seed(const char *text, uint64_t *seed)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 0);
+    if (*text < '0' || *text > '9' || *end || errno || value > INT64_MAX) {
+        rig_log("--seed %s: expected a number from 0 to %lld", text, (long long)INT64_MAX);
+        return false;
+    }
+    *seed = value;
+    return true;
+}
+
+static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
+{
+    static const char *const names[] = {"auto", "namespaces", "redirect"};
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *isolation = (enum pcscd_isolation)i;
+            return true;
+        }
+    rig_log("--isolation %s: expected auto, namespaces or redirect", text);
+    return false;
+}
+
+/* Returns -1 when the plan is to be carried out, else an exit status. */
+static int parse_options(int argc, char **argv, struct plan *plan)
+{
+    enum { PCSCD = 256, PCSCD_LOG, ISOLATION };
+    static const struct option options[] = {
+        {"reader", required_argument, NULL, 'r'},
+        {"card", required_argument, NULL, 'c'},
+        {"empty", no_argument, NULL, 'e'},
+        {"seed", required_argument, NULL, 's'},
+        {"pcscd", required_argument, NULL, PCSCD},
+        {"pcscd-log", required_argument, NULL, PCSCD_LOG},
+        {"isolation", required_argument, NULL, ISOLATION},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    *plan = (struct plan){.seed = random_seed(), .pcscd = getenv("CARDRIG_PCSCD")};
+    for (int option; (option = getopt_long(argc, argv, "+r:c:es:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'r':
+            if (plan->reader_count <= LINK_MAX_SLOTS)
+                plan->reader[plan->reader_count++] = optarg;
+            break;
+        case 'c':
+            if (plan->card_count == CARDS_MAX) {
+                rig_log("--card %s: more cards than slots (%u)", optarg, LINK_MAX_SLOTS);
+                return EXIT_USAGE;
+            }
+            plan->card[plan->card_count++] = optarg;
+            break;
+        case 'e':
+            plan->empty = true;
+            break;
+        case 's':
+            if (!parse_seed(optarg, &plan->seed))
+                return EXIT_USAGE;
+            break;
+        case PCSCD:
+            plan->pcscd = optarg;
+            break;
+        case PCSCD_LOG:
+            plan->pcscd_log = optarg;
+            break;
+        case ISOLATION:
+            if (!parse_isolation(optarg, &plan->isolation))
+                return EXIT_USAGE;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            fprintf(stderr, "'cardrig run --help' lists the options\n");
+            return EXIT_USAGE;
+        }
+    }
+    plan->command = argv + optind;
+    if (!plan->command[0]) {
+        rig_log("run: which command? For example: cardrig run -- opensc-tool --atr");
+        return EXIT_USAGE;
+    }
+    if (plan->empty && plan->card_count > 0) {
+        rig_log("--empty and --card exclude each other");
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+/* NAME[,slots=N] */
+static bool add_reader(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    char name[512];
+    unsigned slot_count = 1;
+    snprintf(name, sizeof name, "%s", text);
+    char *rest = name;
+    strsep(&rest, ",");
+    for (char *field; (field = strsep(&rest, ","));) {
+        char *end = NULL;
+        if (strncmp(field, "slots=", 6) == 0 && field[6] >= '0' && field[6] <= '9')
+            slot_count = (unsigned)strtoul(field + 6, &end, 10);
+        if (!end || *end || slot_count > LINK_MAX_SLOTS) {
+            snprintf(error, error_size, "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u", text, field,
+                     LINK_MAX_SLOTS);
+            return false;
+        }
+    }
+    return slots_add_reader(slots, name, slot_count, error, error_size);
+}
+
+static struct slot *first_empty(struct slots *slots, char *error, size_t error_size)
+{
+    for (unsigned i = 0; i < slots->slot_count; i++)
+        if (!slots->slot[i].card)
+            return &slots->slot[i];
+    snprintf(error, error_size, "no slot is left for it");
+    return NULL;
+}
+
+/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if the
+ * whole is no file. */
+static bool add_card(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    char slot_name[256], why[400], absolute[PATH_MAX];
+    const char *equals = strchr(text, '='), *file = text;
+    struct slot *slot = NULL;
+    if (equals && (size_t)(equals - text) < sizeof slot_name) {
+        snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
+        slot = slots_find(slots, slot_name, why, sizeof why);
+        if (slot || !realpath(text, absolute))
+            file = equals + 1;
+        if (!slot && file != text) {
+            snprintf(error, error_size, "--card %s: %s", text, why);
+            return false;
+        }
+    }
+    if (!slot && !(slot = first_empty(slots, why, sizeof why))) {
+        snprintf(error, error_size, "--card %s: %s", text, why);
+        return false;
+    }
+    if (!realpath(file, absolute)) {
+        snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
+        return false;
+    }
+    return slot_insert(slots, slot, absolute, error, error_size);
+}
+
+static bool furnish(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
+{
+    if (plan->reader_count == 0 && !slots_add_reader(slots, "cardrig", 1, error, error_size))
+        return false;
+    for (unsigned i = 0; i < plan->reader_count; i++)
+        if (!add_reader(slots, plan->reader[i], error, error_size))
+            return false;
+    for (unsigned i = 0; i < plan->card_count; i++)
+        if (!add_card(slots, plan->card[i], error, error_size))
+            return false;
+    return plan->empty || plan->card_count > 0 ||
+           slot_insert(slots, &slots->slot[0], "", error, error_size);
+}
+
+static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error, size_t error_size)
+{
+    struct pcscd_reader readers[LINK_MAX_SLOTS];
+    for (unsigned i = 0; i < slots->reader_count; i++)
+        readers[i] = (struct pcscd_reader){slots->reader[i].name, slots->reader[i].slot_count};
+    return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size);
+}
+
+int run_main(int argc, char **argv)
+{
+    struct plan plan;
+    int status = parse_options(argc, argv, &plan);
+    if (status >= 0)
+        return status;
+
+    char error[1024], program[PATH_MAX], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
+    if (!pcscd_find(plan.pcscd, program, sizeof program, error, sizeof error)) {
+        rig_log("%s", error);
+        return EXIT_RIG_FAILED;
+    }
+    if (!paths_driver(driver, sizeof driver)) {
+        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set CARDRIG_DRIVER");
+        return EXIT_RIG_FAILED;
+    }
+    struct rig *rig = rig_new(plan.seed, error, sizeof error);
+    if (!rig) {
+        rig_log("%s", error);
+        return EXIT_RIG_FAILED;
+    }
+    snprintf(log, sizeof log, "%s/pcscd.log", rig_directory(rig));
+    struct pcscd pcscd = {
+        .program = program,
+        .directory = rig_directory(rig),
+        .driver = driver,
+        .redirect = paths_redirect(redirect, sizeof redirect) ? redirect : NULL,
+        .isolation = plan.isolation,
+        .log = plan.pcscd_log ? plan.pcscd_log : log,
+        .debug = plan.pcscd_log != NULL,
+    };
+    if (!furnish(&plan, rig_slots_of(rig), error, sizeof error) ||
+        !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
+        rig_log("%s", error);
+        directory_remove(rig_directory(rig));
+        rig_free(rig);
+        return EXIT_RIG_FAILED;
+    }
+    return supervise(rig, &pcscd, plan.command);
+}

@@ -1,0 +1,85 @@
+/* cardrig status */
+#include "cli/cli.h"
+#include "cli/client.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] = "Usage: cardrig status [--json]\n"
+                           "Show the slots of the rig around this command, the cards in them and what these have been\n"
+                           "through since they were inserted.\n\n"
+                           "  -j, --json  as JSON, for programs\n"
+                           "  -h, --help  show this\n";
+
+/* NULL where there is null. */
+static const char *text_of(json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static long long number_of(json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void print_card(json_t *card)
+{
+    if (!json_is_object(card)) {
+        printf("    empty\n");
+        return;
+    }
+    const char *file = text_of(card, "file"), *atr = text_of(card, "atr"), *protocol = text_of(card, "protocol");
+    json_t *resets = json_object_get(card, "resets");
+    printf("    card      %s (%s)\n", text_of(card, "name"), file ? file : "built in");
+    if (atr)
+        printf("    powered   %s\n    ATR       %s\n", protocol ? protocol : "no protocol chosen yet", atr);
+    else
+        printf("    no power\n");
+    printf("    so far    %lld commands; resets: %lld cold, %lld warm; power taken away: %lld\n",
+           number_of(card, "commands"), number_of(resets, "cold"), number_of(resets, "warm"),
+           number_of(resets, "off"));
+}
+
+static void print_status(json_t *status)
+{
+    size_t i;
+    json_t *slot, *slots = json_object_get(status, "slots");
+    json_array_foreach (slots, i, slot) {
+        bool connected = json_is_true(json_object_get(slot, "driver_connected"));
+        printf("%lld  %s, in PC/SC '%s'%s\n", number_of(slot, "number"), text_of(slot, "slot"),
+               text_of(slot, "pcsc_name"), connected ? "" : " (no driver connected)");
+        print_card(json_object_get(slot, "card"));
+    }
+}
+
+int status_main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    bool json = false;
+    for (int option; (option = getopt_long(argc, argv, "jh", options, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return EXIT_OK;
+        }
+        if (option != 'j')
+            return EXIT_USAGE;
+        json = true;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "cardrig status: takes no arguments, got '%s'\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    json_t *status = client_request("status", NULL, NULL);
+    if (!status)
+        return EXIT_FAILED;
+    if (json) {
+        json_dumpf(status, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_status(status);
+    }
+    json_decref(status);
+    return EXIT_OK;
+}

@@ -1,0 +1,322 @@
+#include "cli/supervise.h"
+
+#include "cli/cli.h"
+#include "cli/leftovers.h"
+#include "rig/directory.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COMMAND_GRACE_MS 5000 /* for a command whose rig has died */
+#define OWN_GRACE_MS     2000 /* for the simulator and pcscd, when they are told to end */
+
+enum part { SIMULATOR, PCSCD, COMMAND, PARTS };
+
+struct supervisor {
+    char directory[DIRECTORY_MAX];
+    char cookie[DIRECTORY_MAX + 32]; /* the environment entry that marks the command and what it starts */
+    const struct pcscd *pcscd;
+    pid_t pid[PARTS]; /* 0: not running */
+    int status[PARTS]; /* as of waitpid, once it has run and ended */
+    int lifeline;      /* the simulator ends when it is closed */
+    int signal_fd;
+    sigset_t original_mask;
+    bool failed;       /* the rig died */
+    long kill_command_at; /* 0: never */
+};
+
+static long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static const char *how_it_ended(int status, char *buffer, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(buffer, size, "killed by signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(buffer, size, "exit status %d", WEXITSTATUS(status));
+    return buffer;
+}
+
+/*
+ * The simulator
+ */
+
+static void end_leftovers(const char *cookie)
+{
+    unsigned count = leftovers_end(cookie);
+    if (count > 0)
+        rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
+}
+
+/* The simulator's process: serves until the supervisor has ended, and does what that should have done if it was
+ * killed before it could. */
+static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lifeline)
+{
+    pid_t parent = getppid();
+    setsid(); /* signals of the terminal are for the command */
+    sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    /* whoever reads what the command prints is not to wait for us */
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd >= 0) {
+        dup2(null_fd, STDIN_FILENO);
+        dup2(null_fd, STDOUT_FILENO);
+    }
+    bool ok = rig_serve(rig, lifeline);
+    rig_free(rig);
+    if (getppid() != parent) {
+        rig_log("cardrig was killed: ending its command and clearing away");
+        leftovers_end(supervisor->cookie);
+        directory_remove(supervisor->directory);
+    }
+    _exit(ok ? EXIT_OK : EXIT_RIG_FAILED);
+}
+
+static bool start_simulator(struct supervisor *supervisor, struct rig *rig)
+{
+    int lifeline[2];
+    if (pipe2(lifeline, O_CLOEXEC) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(lifeline[1]);
+        be_simulator(supervisor, rig, lifeline[0]);
+    }
+    rig_leave(rig);
+    close(lifeline[0]);
+    supervisor->lifeline = lifeline[1];
+    supervisor->pid[SIMULATOR] = pid < 0 ? 0 : pid;
+    return pid > 0;
+}
+
+/*
+ * The command
+ */
+
+static int cannot_execute(const char *command)
+{
+    int error = errno;
+    rig_log("cannot run %s: %s", command, strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+}
+
+static void be_command(const struct supervisor *supervisor, char **command, const char *reader, pid_t parent)
+{
+    char socket[PATH_MAX];
+    snprintf(socket, sizeof socket, "%s/pcscd.comm", supervisor->directory);
+    if (setenv("PCSCLITE_CSOCK_NAME", socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
+        putenv((char *)(uintptr_t)supervisor->cookie) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
+        getppid() != parent)
+        _exit(EXIT_RIG_FAILED);
+    sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
+    execvp(command[0], command);
+    _exit(cannot_execute(command[0]));
+}
+
+static bool start_command(struct supervisor *supervisor, char **command, const char *reader)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0)
+        be_command(supervisor, command, reader, parent);
+    supervisor->pid[COMMAND] = pid < 0 ? 0 : pid;
+    return pid > 0;
+}
+
+/*
+ * Waiting
+ */
+
+/* Shows the end of pcscd's log, which is about to be removed. */
+static void show_pcscd_log(const struct supervisor *supervisor)
+{
+    FILE *file = fopen(supervisor->pcscd->log, "re");
+    if (!file)
+        return;
+    char line[512];
+    if (fseek(file, -2000, SEEK_END) == 0 && !fgets(line, sizeof line, file)) {
+        fclose(file);
+        return;
+    }
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        rig_log("pcscd: %s", line);
+    }
+    fclose(file);
+}
+
+/* The rig is broken, and a command might wait for it for ever. */
+static void rig_died(struct supervisor *supervisor, enum part part)
+{
+    char how[80];
+    rig_log("%s has died (%s): ending the command", part == PCSCD ? "pcscd" : "the simulator",
+            how_it_ended(supervisor->status[part], how, sizeof how));
+    if (part == PCSCD)
+        show_pcscd_log(supervisor);
+    if (!supervisor->failed && supervisor->pid[COMMAND]) {
+        kill(supervisor->pid[COMMAND], SIGTERM);
+        kill(supervisor->pid[COMMAND], SIGCONT); /* it may be stopped */
+        supervisor->kill_command_at = now_ms() + COMMAND_GRACE_MS;
+    }
+    supervisor->failed = true;
+}
+
+/* Takes note of the children that have ended. */
+static void reap(struct supervisor *supervisor)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        for (int part = 0; part < PARTS; part++)
+            if (supervisor->pid[part] == pid) {
+                supervisor->pid[part] = 0;
+                supervisor->status[part] = status;
+            }
+}
+
+/* Handles the signals that have come; those from others than the terminal go to the command. */
+static void take_signals(struct supervisor *supervisor)
+{
+    struct signalfd_siginfo info;
+    while (read(supervisor->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            reap(supervisor);
+        else if (info.ssi_code != SI_KERNEL && supervisor->pid[COMMAND])
+            kill(supervisor->pid[COMMAND], (int)info.ssi_signo);
+    }
+}
+
+/* Waits for signals, until the time given (0: without end). */
+static void wait_until(struct supervisor *supervisor, long when)
+{
+    struct pollfd ready = {.fd = supervisor->signal_fd, .events = POLLIN};
+    long left = when - now_ms();
+    poll(&ready, 1, when == 0 ? -1 : left > 0 ? (int)left : 0);
+    take_signals(supervisor);
+}
+
+static void wait_for_command(struct supervisor *supervisor)
+{
+    bool told[PARTS] = {false};
+    while (supervisor->pid[COMMAND]) {
+        wait_until(supervisor, supervisor->kill_command_at);
+        /* a command that ended in the same moment was not cut short */
+        for (int part = 0; part < COMMAND && supervisor->pid[COMMAND]; part++)
+            if (!supervisor->pid[part] && !told[part]) {
+                told[part] = true;
+                rig_died(supervisor, (enum part)part);
+            }
+        if (supervisor->kill_command_at && now_ms() >= supervisor->kill_command_at && supervisor->pid[COMMAND]) {
+            kill(supervisor->pid[COMMAND], SIGKILL);
+            supervisor->kill_command_at = 0;
+        }
+    }
+}
+
+/* Waits for a part that has been told to end, and kills it when it does not. */
+static void wait_for_end(struct supervisor *supervisor, enum part part)
+{
+    long deadline = now_ms() + OWN_GRACE_MS;
+    while (supervisor->pid[part] && now_ms() < deadline)
+        wait_until(supervisor, deadline);
+    if (supervisor->pid[part]) {
+        kill(supervisor->pid[part], SIGKILL);
+        while (supervisor->pid[part])
+            wait_until(supervisor, 0);
+    }
+}
+
+static void clear_away(struct supervisor *supervisor)
+{
+    end_leftovers(supervisor->cookie);
+    if (supervisor->pid[PCSCD])
+        kill(supervisor->pid[PCSCD], SIGTERM);
+    wait_for_end(supervisor, PCSCD);
+    if (supervisor->lifeline >= 0)
+        close(supervisor->lifeline);
+    wait_for_end(supervisor, SIMULATOR);
+    directory_remove(supervisor->directory);
+}
+
+/* Ends as the command has ended. */
+static int command_status(const struct supervisor *supervisor)
+{
+    int status = supervisor->status[COMMAND];
+    if (supervisor->failed)
+        return EXIT_RIG_FAILED;
+    if (!WIFSIGNALED(status))
+        return WEXITSTATUS(status);
+    int number = WTERMSIG(status);
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core); /* the command has left its own */
+    signal(number, SIG_DFL);
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, number);
+    raise(number);
+    sigprocmask(SIG_UNBLOCK, &mask, NULL);
+    return 128 + number; /* where the signal is one that does not end a process */
+}
+
+static bool take_over_signals(struct supervisor *supervisor)
+{
+    static const int ours[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        sigaddset(&mask, ours[i]);
+    /* an inherited "ignore" would have the kernel reap our children */
+    signal(SIGCHLD, SIG_DFL);
+    if (sigprocmask(SIG_BLOCK, &mask, &supervisor->original_mask) < 0)
+        return false;
+    supervisor->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return supervisor->signal_fd >= 0;
+}
+
+int supervise(struct rig *rig, struct pcscd *pcscd, char **command)
+{
+    struct supervisor supervisor = {.pcscd = pcscd, .lifeline = -1};
+    snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
+    snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);
+    char reader[READER_NAME_MAX + 8], error[512];
+    slot_pcsc_name(&rig_slots_of(rig)->slot[0], reader, sizeof reader);
+    bool ran = false;
+
+    if (!take_over_signals(&supervisor) || !start_simulator(&supervisor, rig)) {
+        rig_log("cannot start the simulator: %s", strerror(errno));
+        goto out;
+    }
+    if (!pcscd_start(pcscd, error, sizeof error)) {
+        rig_log("%s", error);
+        goto out;
+    }
+    supervisor.pid[PCSCD] = pcscd->pid;
+    if (pcscd->note[0])
+        rig_log("%s", pcscd->note);
+    if (!start_command(&supervisor, command, reader)) {
+        rig_log("cannot start the command: %s", strerror(errno));
+        goto out;
+    }
+    wait_for_command(&supervisor);
+    ran = true;
+out:
+    clear_away(&supervisor);
+    rig_free(rig);
+    return ran ? command_status(&supervisor) : EXIT_RIG_FAILED;
+}

@@ -1,0 +1,10 @@
+/* The text of builtin.lua, made into C by the build. */
+#ifndef ICC_BUILTIN_H
+#define ICC_BUILTIN_H
+
+#include <stddef.h>
+
+extern const char builtin_lua[]; /* ends with a NUL that the length does not count */
+extern const size_t builtin_lua_len;
+
+#endif

@@ -1,0 +1,297 @@
+#include "icc/globals.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "icc/card.h"
+#include "icc/sandbox.h"
+#include "iso7816/hex.h"
+
+/* Our own functions */
+
+static int global_hex(lua_State *L)
+{
+    size_t len, count, bad_at;
+    const char *text = luaL_checklstring(L, 1, &len);
+    luaL_Buffer b;
+    uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, len / 2);
+    enum hex_result result = hex_decode(text, len, out, len / 2, &count, &bad_at);
+
+    if (result != HEX_OK)
+        return luaL_error(L, "hex: character %I: %s", (lua_Integer)bad_at + 1, hex_result_text(result));
+    luaL_pushresultsize(&b, count);
+    return 1;
+}
+
+static int global_random(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1);
+    luaL_Buffer b;
+    char *out;
+
+    luaL_argcheck(L, n >= 0 && n <= CARD_DATA_MAX, 1, "expected 0 to 65536 bytes");
+    out = luaL_buffinitsize(L, &b, (size_t)n);
+    sandbox_random(sandbox_of(L), out, (size_t)n);
+    luaL_pushresultsize(&b, (size_t)n);
+    return 1;
+}
+
+/* logs the lines of a text, as long as the script may; `text` need not end with a line end */
+static void print_lines(struct sandbox *sandbox, const char *text, size_t len)
+{
+    static const char full[] = "(this call printed too much; the rest is not shown)";
+    const char *end = text + len;
+
+    do {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        if (!stop)
+            stop = end;
+        if (++sandbox->lines > SANDBOX_LOG_LINES) {
+            if (sandbox->lines == SANDBOX_LOG_LINES + 1)
+                sandbox_log(sandbox, full, sizeof full - 1);
+            sandbox->lines = SANDBOX_LOG_LINES + 1;
+            return;
+        }
+        sandbox_log(sandbox, text, (size_t)(stop - text));
+        text = stop + 1;
+    } while (text < end);
+}
+
+static int global_print(lua_State *L)
+{
+    int n = lua_gettop(L);
+    const char *text;
+    size_t len;
+    luaL_Buffer b;
+
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= n; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    text = lua_tolstring(L, -1, &len);
+    print_lines(sandbox_of(L), text, len);
+    return 0;
+}
+
+/*
+ * setmetatable without finalizers: these would run at any time, not counted, and with nothing to interrupt
+ * them but the watchdog.
+ */
+static int global_setmetatable(lua_State *L)
+{
+    int type = lua_type(L, 2);
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
+    if (type == LUA_TTABLE) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return luaL_error(L, "a card script cannot have finalizers (__gc)");
+    }
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+/*
+ * pairs in a fixed order. Lua's own order depends on addresses and the time of day, so that a card which,
+ * say, lists its files would answer something else in each run. An entry that the loop removes before it gets
+ * there is left out, as it should be.
+ */
+static const char ordered_pairs[] = "local next, type, rawget, sort, before = ...\n"
+                                    "return function(t)\n"
+                                    "  local keys, others, n, i = {}, {}, 0, 0\n"
+                                    "  for k in next, t do\n"
+                                    "    local kind = type(k)\n"
+                                    "    if kind == 'number' or kind == 'string' then n = n + 1; keys[n] = k "
+                                    "else others[#others + 1] = k end\n"
+                                    "  end\n"
+                                    "  sort(keys, before)\n"
+                                    "  for j = 1, #others do keys[n + j] = others[j] end\n"
+                                    "  return function()\n"
+                                    "    while true do\n"
+                                    "      i = i + 1\n"
+                                    "      local k = keys[i]\n"
+                                    "      if k == nil then return nil end\n"
+                                    "      local v = rawget(t, k)\n"
+                                    "      if v ~= nil then return k, v end\n"
+                                    "    end\n"
+                                    "  end, t, nil\n"
+                                    "end\n";
+
+/* numbers before strings, and both in their own order; in C so that sorting uses up no instructions */
+static int key_before(lua_State *L)
+{
+    int a = lua_type(L, 1), b = lua_type(L, 2);
+
+    lua_pushboolean(L, a == b ? lua_compare(L, 1, 2, LUA_OPLT) : a == LUA_TNUMBER);
+    return 1;
+}
+
+/* the first upvalue is what ordered_pairs returns */
+static int global_pairs(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    if (luaL_getmetafield(L, 1, "__pairs") == LUA_TNIL) {
+        luaL_checktype(L, 1, LUA_TTABLE);
+        lua_pushvalue(L, lua_upvalueindex(1));
+    }
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3);
+    return 3;
+}
+
+/* Functions that do a little more than the original, which is the first upvalue */
+
+static int call_original(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* load(chunk, name, mode, env): text only; a binary chunk can make the interpreter do anything */
+static int global_load(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    if (lua_gettop(L) < 3)
+        lua_settop(L, 3);
+    lua_pushliteral(L, "t");
+    lua_replace(L, 3);
+    return call_original(L);
+}
+
+/*
+ * coroutine.create and wrap: each thread counts its own instructions and may get away with nearly one
+ * interval, so it is paid for in advance.
+ */
+static int paid_coroutine(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    sandbox_charge(L);
+    return call_original(L);
+}
+
+static void push_seed(lua_State *L)
+{
+    lua_Integer seed;
+
+    sandbox_random(sandbox_of(L), &seed, sizeof seed);
+    lua_pushinteger(L, seed);
+}
+
+/* math.randomseed(): without arguments, from the host instead of from the time of day */
+static int host_randomseed(lua_State *L)
+{
+    if (lua_isnone(L, 1)) {
+        push_seed(L);
+        push_seed(L);
+    }
+    return call_original(L);
+}
+
+/* Opening */
+
+static void keep_only(lua_State *L, const char *const *names)
+{
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        bool known = false;
+        lua_pop(L, 1);
+        for (size_t i = 0; names[i] && !known; i++)
+            known = strcmp(names[i], lua_tostring(L, -1)) == 0; /* all keys are strings here */
+        if (!known) {
+            lua_pushvalue(L, -1);
+            lua_pushnil(L);
+            lua_rawset(L, -4);
+        }
+    }
+}
+
+static void open_library(lua_State *L, const char *name, lua_CFunction open, const char *const *names)
+{
+    luaL_requiref(L, name, open, 1);
+    if (names)
+        keep_only(L, names);
+    lua_pop(L, 1);
+}
+
+/* gives the table on top a function instead of the one it has, which becomes the first upvalue */
+static void wrap(lua_State *L, const char *field, lua_CFunction function)
+{
+    lua_getfield(L, -1, field);
+    lua_pushcclosure(L, function, 1);
+    lua_setfield(L, -2, field);
+}
+
+static void open_libraries(lua_State *L)
+{
+    static const char *const base[] = {"_G",       "_VERSION", "assert", "error",  "getmetatable", "ipairs",
+                                       "load",     "next",     "pairs",  "pcall",  "print",        "rawequal",
+                                       "rawget",   "rawlen",   "rawset", "select", "setmetatable", "tonumber",
+                                       "tostring", "type",     "xpcall", NULL};
+    static const char *const string[] = {"byte",    "char",  "find",   "format", "gmatch",   "gsub",
+                                         "len",     "lower", "match",  "pack",   "packsize", "rep",
+                                         "reverse", "sub",   "unpack", "upper",  NULL};
+
+    open_library(L, LUA_GNAME, luaopen_base, base);
+    open_library(L, LUA_STRLIBNAME, luaopen_string, string);
+    open_library(L, LUA_TABLIBNAME, luaopen_table, NULL);
+    open_library(L, LUA_MATHLIBNAME, luaopen_math, NULL);
+    open_library(L, LUA_UTF8LIBNAME, luaopen_utf8, NULL);
+    open_library(L, LUA_COLIBNAME, luaopen_coroutine, NULL);
+}
+
+static void push_ordered_pairs(lua_State *L)
+{
+    if (luaL_loadbufferx(L, ordered_pairs, sizeof ordered_pairs - 1, "=pairs", "t") != LUA_OK)
+        lua_error(L);
+    lua_getglobal(L, "next");
+    lua_getglobal(L, "type");
+    lua_getglobal(L, "rawget");
+    lua_getglobal(L, LUA_TABLIBNAME);
+    lua_getfield(L, -1, "sort");
+    lua_remove(L, -2);
+    lua_pushcfunction(L, key_before);
+    lua_call(L, 5, 1);
+    lua_pushcclosure(L, global_pairs, 1);
+}
+
+void globals_open(lua_State *L)
+{
+    static const luaL_Reg ours[] = {{"hex", global_hex},
+                                    {"random", global_random},
+                                    {"print", global_print},
+                                    {"setmetatable", global_setmetatable},
+                                    {NULL, NULL}};
+
+    open_libraries(L);
+
+    lua_pushglobaltable(L);
+    luaL_setfuncs(L, ours, 0);
+    wrap(L, "load", global_load);
+    push_ordered_pairs(L);
+    lua_setfield(L, -2, "pairs");
+    lua_pop(L, 1);
+
+    lua_getglobal(L, LUA_COLIBNAME);
+    wrap(L, "create", paid_coroutine);
+    wrap(L, "wrap", paid_coroutine);
+    lua_pop(L, 1);
+
+    lua_getglobal(L, LUA_MATHLIBNAME);
+    wrap(L, "randomseed", host_randomseed);
+    lua_getfield(L, -1, "randomseed");
+    lua_call(L, 0, 0);
+    lua_pop(L, 1);
+}

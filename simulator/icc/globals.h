@@ -1,0 +1,16 @@
+/*
+ * What a card script finds in its global environment.
+ */
+#ifndef ICC_GLOBALS_H
+#define ICC_GLOBALS_H
+
+#include <lua.h>
+
+/*
+ * Opens the libraries for the machine of a sandbox: base, string, table, math, utf8 and coroutine, without
+ * what loads files or binary chunks, or reaches the collector; and hex() and random(), which are ours. To be
+ * called inside a protected call.
+ */
+void globals_open(lua_State *L);
+
+#endif

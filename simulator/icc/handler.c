@@ -1,0 +1,162 @@
+#include "icc/handler.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+/* on_power */
+
+struct power_call {
+    int ref;
+    enum card_power how;
+};
+
+static int call_on_power(lua_State *L)
+{
+    static const char *const names[] = {[CARD_COLD] = "cold", [CARD_WARM] = "warm", [CARD_OFF] = "off"};
+    const struct power_call *call = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->ref);
+    lua_pushstring(L, names[call->how]);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+bool handler_power(struct sandbox *sandbox, const struct script_function *on_power, enum card_power how,
+                   char *error, size_t error_size)
+{
+    struct power_call call = {.ref = on_power->ref, .how = how};
+
+    if (on_power->ref == LUA_NOREF)
+        return true;
+    return sandbox_call(sandbox, call_on_power, &call, on_power->line, error, error_size);
+}
+
+/* Commands */
+
+struct answer_call {
+    const struct script_command *entry;
+    const struct handler_command *command;
+    uint8_t *resp;
+    size_t cap, len;
+};
+
+static void set_integer(lua_State *L, const char *field, lua_Integer value)
+{
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+}
+
+static void set_bytes(lua_State *L, const char *field, const uint8_t *bytes, size_t len)
+{
+    lua_pushlstring(L, len > 0 ? (const char *)bytes : "", len);
+    lua_setfield(L, -2, field);
+}
+
+static void push_command(lua_State *L, const struct handler_command *command)
+{
+    const struct apdu_command *decoded = &command->decoded;
+
+    lua_createtable(L, 0, 8);
+    set_bytes(L, "raw", command->raw, command->len);
+    set_integer(L, "cla", decoded->cla);
+    set_integer(L, "ins", decoded->ins);
+    set_integer(L, "p1", decoded->p1);
+    set_integer(L, "p2", decoded->p2);
+    set_integer(L, "nc", (lua_Integer)decoded->nc);
+    set_bytes(L, "data", decoded->data, decoded->nc);
+    set_integer(L, "ne", decoded->ne);
+}
+
+static _Noreturn void refuse(lua_State *L, const char *what, const char *expected)
+{
+    const struct answer_call *call = lua_touserdata(L, 1);
+
+    lua_pushfstring(L, "%s:%d: commands[%d] returned %s, expected %s", sandbox_of(L)->chunk,
+                    call->entry->handler.line, call->entry->number, what, expected);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+static _Noreturn void refuse_value(lua_State *L, int index)
+{
+    static const char expected[] = "data and a status word, or one byte string with both";
+
+    if (lua_isnoneornil(L, index))
+        refuse(L, "nothing", expected);
+    refuse(L, lua_pushfstring(L, "a %s", luaL_typename(L, index)), expected);
+}
+
+static void take_bytes(lua_State *L, struct answer_call *call, const char *bytes, size_t len)
+{
+    if (len > call->cap - call->len)
+        refuse(L, lua_pushfstring(L, "%I bytes with the status word", (lua_Integer)(call->len + len)),
+               lua_pushfstring(L, "at most %I", (lua_Integer)call->cap));
+    memcpy(call->resp + call->len, bytes, len);
+    call->len += len;
+}
+
+static void take_status_word(lua_State *L, struct answer_call *call, int index)
+{
+    lua_Integer sw;
+    int is_integer;
+    char bytes[2];
+
+    if (lua_type(L, index) != LUA_TNUMBER)
+        refuse(L, lua_pushfstring(L, "data and a %s", luaL_typename(L, index)),
+               "a status word after the data");
+    sw = lua_tointegerx(L, index, &is_integer);
+    if (!is_integer || sw < 0 || sw > 0xFFFF) {
+        lua_pushvalue(L, index);
+        refuse(L, lua_pushfstring(L, "the status word %s", lua_tostring(L, -1)), "0 to 0xFFFF");
+    }
+    bytes[0] = (char)(sw >> 8);
+    bytes[1] = (char)(sw & 0xFF);
+    take_bytes(L, call, bytes, sizeof bytes);
+}
+
+/* what the handler returned is at index 2 and above */
+static void take_answer(lua_State *L, struct answer_call *call)
+{
+    int count = lua_gettop(L) - 1;
+    const char *bytes;
+    size_t len;
+
+    if (count > 2)
+        refuse(L, lua_pushfstring(L, "%d values", count), "at most two");
+    if (count == 0 || lua_type(L, 2) != LUA_TSTRING)
+        refuse_value(L, 2);
+    bytes = lua_tolstring(L, 2, &len);
+    if (count == 1 && len < 2)
+        refuse(L, lua_pushfstring(L, "%d byte%s", (int)len, len == 1 ? "" : "s"),
+               "at least the 2 of a status word");
+    /* the whole length, so that the message tells it */
+    if (count == 2 && len > call->cap - 2)
+        take_bytes(L, call, bytes, len + 2);
+    take_bytes(L, call, bytes, len);
+    if (count == 2)
+        take_status_word(L, call, 3);
+}
+
+static int call_handler(lua_State *L)
+{
+    struct answer_call *call = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->entry->handler.ref);
+    push_command(L, call->command);
+    lua_call(L, 1, LUA_MULTRET);
+    take_answer(L, call);
+    return 0;
+}
+
+bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
+                    const struct handler_command *command, uint8_t *resp, size_t cap, size_t *resp_len,
+                    char *error, size_t error_size)
+{
+    struct answer_call call = {.entry = entry, .command = command, .resp = resp, .cap = cap};
+
+    if (!sandbox_call(sandbox, call_handler, &call, entry->handler.line, error, error_size))
+        return false;
+    *resp_len = call.len;
+    return true;
+}

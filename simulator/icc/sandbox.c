@@ -1,0 +1,300 @@
+#include "icc/sandbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "icc/globals.h"
+#include "icc/oneline.h"
+#include "icc/watchdog.h"
+
+static const char budget_spent[] = "instruction budget used up";
+
+struct sandbox *sandbox_of(lua_State *L)
+{
+    /* Lua copies the main thread's extra space to each new thread */
+    return *(struct sandbox **)lua_getextraspace(L);
+}
+
+bool sandbox_dead(const struct sandbox *sandbox)
+{
+    return !sandbox->L;
+}
+
+/* Host services */
+
+void sandbox_random(struct sandbox *sandbox, void *buf, size_t len)
+{
+    watchdog_hold();
+    sandbox->host.random(sandbox->host.arg, buf, len);
+    watchdog_release();
+}
+
+void sandbox_log(struct sandbox *sandbox, const char *text, size_t len)
+{
+    char line[SANDBOX_LINE_MAX];
+
+    if (!sandbox->host.log)
+        return;
+    oneline(line, sizeof line, text, len);
+    watchdog_hold();
+    sandbox->host.log(sandbox->host.arg, line);
+    watchdog_release();
+}
+
+/* The instruction budget */
+
+/* the innermost line of the script itself, from `level` on; 0 if there is none */
+static int line_of_script(lua_State *L, int level)
+{
+    const struct sandbox *sandbox = sandbox_of(L);
+    lua_Debug ar;
+
+    while (lua_getstack(L, level++, &ar)) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && strcmp(ar.short_src, sandbox->chunk_short) == 0)
+            return ar.currentline;
+    }
+    return 0;
+}
+
+static void out_of_budget(lua_State *L)
+{
+    struct sandbox *sandbox = sandbox_of(L);
+
+    if (!sandbox->exhausted) {
+        sandbox->exhausted = true;
+        sandbox->exhausted_line = line_of_script(L, 0);
+    }
+    lua_pushstring(L, budget_spent);
+    lua_error(L);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    struct sandbox *sandbox = sandbox_of(L);
+
+    (void)ar;
+    if (sandbox->intervals == 0) {
+        /* the script may have caught this error before, so from now on no instruction passes */
+        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+        out_of_budget(L);
+    }
+    sandbox->intervals--;
+    if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that ran out in an earlier call */
+        lua_sethook(L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
+}
+
+void sandbox_charge(lua_State *L)
+{
+    struct sandbox *sandbox = sandbox_of(L);
+
+    if (sandbox->intervals == 0)
+        out_of_budget(L);
+    sandbox->intervals--;
+}
+
+/* Messages */
+
+/* the length of `name` and a colon at the start of the text; 0 if it does not start so */
+static size_t skip_name(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(text, name, len) == 0 && text[len] == ':' ? len + 1 : 0;
+}
+
+/*
+ * Makes "file:line: reason" of a message: one that names a place in the script keeps it, but with the full
+ * name of the file (Lua shortens it); any other gets `line`.
+ */
+static void place_message(const struct sandbox *sandbox, const char *text, int line, char *error,
+                          size_t error_size)
+{
+    char buf[SANDBOX_LINE_MAX];
+    size_t skip = skip_name(text, sandbox->chunk);
+
+    if (skip == 0)
+        skip = skip_name(text, sandbox->chunk_short);
+    if (skip > 0)
+        snprintf(buf, sizeof buf, "%s:%s", sandbox->chunk, text + skip);
+    else
+        snprintf(buf, sizeof buf, "%s:%d: %s", sandbox->chunk, line > 0 ? line : 1, text);
+    oneline(error, error_size, buf, strlen(buf));
+}
+
+/* makes a string that names the place out of any error value, while the place can still be found */
+static int on_error(lua_State *L)
+{
+    const struct sandbox *sandbox = sandbox_of(L);
+    const char *text;
+    int line;
+
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        text = lua_tostring(L, 1);
+        if (skip_name(text, sandbox->chunk) || skip_name(text, sandbox->chunk_short))
+            return 1;
+    } else {
+        text = lua_pushfstring(L, "error value is a %s, expected a string", luaL_typename(L, 1));
+    }
+    line = line_of_script(L, 1);
+    if (line > 0)
+        lua_pushfstring(L, "%s:%d: %s", sandbox->chunk, line, text);
+    else
+        lua_pushstring(L, text);
+    return 1;
+}
+
+/* Calls */
+
+struct call {
+    lua_State *L;
+    lua_CFunction body;
+    void *arg;
+    int status;
+};
+
+static void protected_call(void *arg)
+{
+    struct call *call = arg;
+    lua_State *L = call->L;
+
+    /* none of these allocates, so none can fail outside of lua_pcall */
+    lua_settop(L, 0);
+    lua_pushcfunction(L, on_error);
+    lua_pushcfunction(L, call->body);
+    lua_pushlightuserdata(L, call->arg);
+    call->status = lua_pcall(L, 1, 0, 1);
+}
+
+static void start_budget(struct sandbox *sandbox)
+{
+    sandbox->intervals = SANDBOX_INSTRUCTIONS / SANDBOX_INTERVAL;
+    sandbox->exhausted = false;
+    sandbox->lines = 0;
+    lua_sethook(sandbox->L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
+}
+
+static void die(struct sandbox *sandbox)
+{
+    /* the machine was left in the middle of something: not even lua_close would be safe */
+    sandbox->L = NULL;
+    heap_drop(&sandbox->heap);
+}
+
+static bool finish_call(struct sandbox *sandbox, int status, int line, char *error, size_t error_size)
+{
+    lua_State *L = sandbox->L;
+    const char *text = "error while handling an error";
+
+    if (sandbox->exhausted) {
+        char spent[80];
+        snprintf(spent, sizeof spent, "%s (%d for one call)", budget_spent, SANDBOX_INSTRUCTIONS);
+        place_message(sandbox, spent, sandbox->exhausted_line > 0 ? sandbox->exhausted_line : line, error,
+                      error_size);
+    } else if (status != LUA_OK) {
+        /* only strings: lua_tostring of anything else allocates, or is NULL */
+        if (lua_type(L, -1) == LUA_TSTRING)
+            text = lua_tostring(L, -1);
+        place_message(sandbox, text, line, error, error_size);
+    }
+    lua_settop(L, 0);
+    return status == LUA_OK && !sandbox->exhausted;
+}
+
+bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, char *error,
+                  size_t error_size)
+{
+    struct call call = {.L = sandbox->L, .body = body, .arg = arg};
+    char reason[128];
+
+    if (sandbox_dead(sandbox)) {
+        place_message(sandbox, "the card is dead", line, error, error_size);
+        return false;
+    }
+    start_budget(sandbox);
+    switch (watchdog_run(protected_call, &call)) {
+    case WATCHDOG_RETURNED:
+        return finish_call(sandbox, call.status, line, error, error_size);
+    case WATCHDOG_EXPIRED:
+        die(sandbox);
+        place_message(sandbox, "a library function ran for too long", line, error, error_size);
+        break;
+    case WATCHDOG_REFUSED:
+        snprintf(reason, sizeof reason, "cannot limit the time of a script: %s", strerror(errno));
+        place_message(sandbox, reason, line, error, error_size);
+        break;
+    }
+    return false;
+}
+
+/* Making and freeing */
+
+static int on_panic(lua_State *L)
+{
+    (void)L;
+    watchdog_escape(); /* an error outside of lua_pcall: this card is lost, but only this card */
+    return 0;
+}
+
+static int set_up(lua_State *L)
+{
+    struct sandbox *sandbox = sandbox_of(L);
+    lua_Debug ar;
+
+    lua_pushfstring(L, "@%s", sandbox->chunk);
+    if (luaL_loadbufferx(L, "", 0, lua_tostring(L, -1), "t") != LUA_OK)
+        return lua_error(L);
+    lua_getinfo(L, ">S", &ar);
+    memcpy(sandbox->chunk_short, ar.short_src, sizeof ar.short_src);
+    globals_open(L);
+    /*
+     * Lua makes this string when an error handler fails, at a moment when it cannot cope with a lack of
+     * memory. Kept here, it exists already.
+     */
+    lua_pushliteral(L, "error in error handling");
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+struct sandbox *sandbox_new(const struct card_host *host, const char *chunk, char *error, size_t error_size)
+{
+    struct sandbox *sandbox = calloc(1, sizeof *sandbox);
+    size_t len = strlen(chunk) + 1;
+    char *copy;
+
+    if (!sandbox)
+        goto no_memory;
+    heap_init(&sandbox->heap, SANDBOX_MEMORY);
+    sandbox->host = *host;
+    copy = malloc(len);
+    if (!copy)
+        goto no_memory;
+    sandbox->chunk = memcpy(copy, chunk, len);
+    sandbox->L = lua_newstate(heap_lua_alloc, &sandbox->heap);
+    if (!sandbox->L)
+        goto no_memory;
+    lua_atpanic(sandbox->L, on_panic);
+    *(struct sandbox **)lua_getextraspace(sandbox->L) = sandbox;
+    if (sandbox_call(sandbox, set_up, NULL, 1, error, error_size))
+        return sandbox;
+    sandbox_free(sandbox);
+    return NULL;
+
+no_memory:
+    snprintf(error, error_size, "%s:1: out of memory", chunk);
+    sandbox_free(sandbox);
+    return NULL;
+}
+
+void sandbox_free(struct sandbox *sandbox)
+{
+    if (!sandbox)
+        return;
+    heap_drop(&sandbox->heap);
+    free((char *)sandbox->chunk);
+    free(sandbox);
+}

@@ -1,0 +1,580 @@
+#include "icc/script.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "icc/card.h"
+#include "icc/oneline.h"
+#include "iso7816/hex.h"
+
+/* All of these functions run inside sandbox_call and report through Lua errors. */
+
+struct load {
+    struct script *script;
+    struct sandbox *sandbox;
+    const struct source *source;
+};
+
+/* Errors: "file:line: reason" */
+
+static _Noreturn void fail(lua_State *L, const struct load *load, int line, const char *format, ...)
+{
+    va_list args;
+
+    lua_pushfstring(L, "%s:%d: ", load->source->name, line > 0 ? line : 1);
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    lua_concat(L, 2);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+static int line_of_field(const struct load *load, const char *field)
+{
+    return source_line_of_field(load->source, field);
+}
+
+static int line_or(int line, int otherwise)
+{
+    return line > 0 ? line : otherwise;
+}
+
+/* the line of the string at `index` */
+static int line_of_string(lua_State *L, const struct load *load, int index)
+{
+    size_t len;
+    const char *text = lua_tolstring(L, index, &len);
+
+    return source_line_of_string(load->source, NULL, 0, text, len);
+}
+
+static void *permanent(lua_State *L, const struct load *load, size_t size)
+{
+    void *block = heap_alloc(&load->sandbox->heap, size);
+
+    if (!block)
+        luaL_error(L, "not enough memory");
+    return block;
+}
+
+/* Tables */
+
+static const char *pushed_key(lua_State *L, int index)
+{
+    switch (lua_type(L, index)) {
+    case LUA_TSTRING:
+        return lua_pushfstring(L, "'%s'", lua_tostring(L, index));
+    case LUA_TNUMBER:
+        lua_pushvalue(L, index);
+        return lua_pushfstring(L, "[%s]", lua_tostring(L, -1));
+    default:
+        return lua_pushfstring(L, "[a %s]", luaL_typename(L, index));
+    }
+}
+
+static bool is_field(lua_State *L, int index, const char *const *fields)
+{
+    if (lua_type(L, index) != LUA_TSTRING)
+        return false;
+    for (; *fields; fields++)
+        if (strcmp(lua_tostring(L, index), *fields) == 0)
+            return true;
+    return false;
+}
+
+static bool is_before(lua_State *L, int a, int b)
+{
+    return lua_type(L, a) == LUA_TSTRING && lua_type(L, b) == LUA_TSTRING && lua_compare(L, a, b, LUA_OPLT);
+}
+
+/*
+ * Refuses a table with a metatable (it could look different each time), and one with other fields than these.
+ * Of several unknown fields the one in the first line is named, since Lua's order is a different one in each
+ * run.
+ */
+static void check_table(lua_State *L, const struct load *load, const char *what, const char *const *fields,
+                        const char *expected)
+{
+    int table = lua_gettop(L), worst = 0, worst_line = 0, line;
+
+    if (lua_getmetatable(L, table))
+        fail(L, load, line_of_field(load, what), "%s has a metatable, expected a plain table", what);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        lua_pop(L, 1);
+        if (is_field(L, -1, fields))
+            continue;
+        line = lua_type(L, -1) == LUA_TSTRING ? line_of_field(load, lua_tostring(L, -1)) : 0;
+        if (worst == 0) {
+            lua_pushvalue(L, -1);
+            lua_insert(L, -2);
+            worst = table + 1;
+            worst_line = line;
+        } else if (line < worst_line || (line == worst_line && is_before(L, -1, worst))) {
+            lua_pushvalue(L, -1);
+            lua_replace(L, worst);
+            worst_line = line;
+        }
+    }
+    if (worst == 0)
+        return;
+    fail(L, load, line_or(worst_line, line_of_field(load, what)), "%s%sunknown field %s: expected %s", what,
+         *what ? ": " : "", pushed_key(L, worst), expected);
+}
+
+/* pushes a field of the table at `table` and returns its type */
+static int get_field(lua_State *L, int table, const char *field)
+{
+    table = lua_absindex(L, table);
+    lua_pushstring(L, field);
+    return lua_rawget(L, table);
+}
+
+/* Values */
+
+/* decodes the text, as much of it as fits; the whole length in *len */
+static void decode_hex(lua_State *L, const struct load *load, int line, const char *what, const char *text,
+                       size_t text_len, uint8_t *out, size_t cap, size_t *len)
+{
+    size_t bad_at;
+    enum hex_result result = hex_decode(text, text_len, out, cap, len, &bad_at);
+
+    if (result != HEX_OK)
+        fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
+}
+
+static void read_name(lua_State *L, const struct load *load, int table)
+{
+    static const char expected[] = "expected a string of 1 to 128 bytes, without control characters";
+    int type = get_field(L, table, "name"), line = line_of_field(load, "name");
+    char clean[SCRIPT_NAME_MAX + 8];
+    const char *name;
+    size_t len;
+
+    if (type != LUA_TNIL) {
+        if (type != LUA_TSTRING)
+            fail(L, load, line, "name is a %s, %s", luaL_typename(L, -1), expected);
+        name = lua_tolstring(L, -1, &len);
+        oneline(clean, sizeof clean, name, len);
+        if (len == 0 || len > SCRIPT_NAME_MAX || strlen(clean) != len || memcmp(clean, name, len) != 0)
+            fail(L, load, line, "name is not usable, %s", expected);
+        memcpy(load->script->name, clean, len + 1);
+    }
+    lua_pop(L, 1);
+}
+
+/* the string on top */
+static void read_one_atr(lua_State *L, const struct load *load, const char *what, int line,
+                         struct script_atr *out)
+{
+    struct atr_error why;
+    struct atr atr;
+    uint8_t bytes[2 * ATR_MAX]; /* one that is too long is the business of atr_parse */
+    size_t len, text_len;
+    const char *text;
+    char reason[160];
+
+    if (lua_type(L, -1) != LUA_TSTRING)
+        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits", what,
+             luaL_typename(L, -1));
+    line = line_or(line_of_string(L, load, -1), line);
+    text = lua_tolstring(L, -1, &text_len);
+    decode_hex(L, load, line, what, text, text_len, bytes, sizeof bytes, &len);
+    if (atr_parse(bytes, len, &atr, &why) != ATR_OK) {
+        atr_error_text(&why, reason, sizeof reason);
+        fail(L, load, line, "%s: %s", what, reason);
+    }
+    memcpy(out->bytes, bytes, len);
+    out->len = len;
+}
+
+static void read_atr(lua_State *L, const struct load *load, int table)
+{
+    static const char *const fields[] = {"cold", "warm", NULL};
+    struct script *script = load->script;
+    int line = line_of_field(load, "atr");
+
+    switch (get_field(L, table, "atr")) {
+    case LUA_TNIL:
+        fail(L, load, line, "no atr: every card needs one");
+    case LUA_TSTRING:
+        read_one_atr(L, load, "atr", line, &script->cold);
+        script->warm = script->cold;
+        break;
+    case LUA_TTABLE:
+        check_table(L, load, "atr", fields, "cold or warm");
+        if (get_field(L, -1, "cold") == LUA_TNIL)
+            fail(L, load, line, "atr has no cold");
+        read_one_atr(L, load, "atr.cold", line, &script->cold);
+        lua_pop(L, 1);
+        script->warm = script->cold;
+        if (get_field(L, -1, "warm") != LUA_TNIL)
+            read_one_atr(L, load, "atr.warm", line, &script->warm);
+        lua_pop(L, 1);
+        break;
+    default:
+        fail(L, load, line,
+             "atr is a %s, expected a string of hexadecimal digits, or a table of cold and warm",
+             luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
+/* pushes a field that is a table with these fields, if it is there */
+static bool get_table(lua_State *L, const struct load *load, int table, const char *what,
+                      const char *const *fields, const char *expected)
+{
+    int type = get_field(L, table, what);
+
+    if (type == LUA_TNIL) {
+        lua_pop(L, 1);
+        return false;
+    }
+    if (type != LUA_TTABLE)
+        fail(L, load, line_of_field(load, what), "%s is a %s, expected a table", what, luaL_typename(L, -1));
+    check_table(L, load, what, fields, expected);
+    return true;
+}
+
+static void read_protocols(lua_State *L, const struct load *load, int table)
+{
+    static const char *const t0_fields[] = {NULL};
+    static const char *const t1_fields[] = {"ifsc", NULL};
+    lua_Integer ifsc;
+    int is_integer;
+
+    if (get_table(L, load, table, "t0", t0_fields, "none"))
+        lua_pop(L, 1);
+    if (!get_table(L, load, table, "t1", t1_fields, "ifsc"))
+        return;
+    if (get_field(L, -1, "ifsc") != LUA_TNIL) {
+        ifsc = lua_tointegerx(L, -1, &is_integer);
+        if (lua_type(L, -1) != LUA_TNUMBER || !is_integer || ifsc < 1 || ifsc > 254)
+            fail(L, load, line_or(line_of_field(load, "ifsc"), line_of_field(load, "t1")),
+                 "t1.ifsc is not an integer from 1 to 254");
+        load->script->t1_ifsc = (uint8_t)ifsc;
+    }
+    lua_pop(L, 2);
+}
+
+static int line_of_function(lua_State *L, int index)
+{
+    lua_Debug ar;
+
+    lua_pushvalue(L, index);
+    lua_getinfo(L, ">S", &ar);
+    return ar.linedefined; /* -1 for a function in C */
+}
+
+/* the function on top */
+static void keep_function(lua_State *L, int line, struct script_function *out)
+{
+    lua_pushvalue(L, -1);
+    out->line = line_or(line_of_function(L, -1), line);
+    out->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void read_on_power(lua_State *L, const struct load *load, int table)
+{
+    int type = get_field(L, table, "on_power"), line = line_of_field(load, "on_power");
+
+    if (type == LUA_TFUNCTION)
+        keep_function(L, line, &load->script->on_power);
+    else if (type != LUA_TNIL)
+        fail(L, load, line, "on_power is a %s, expected a function", luaL_typename(L, -1));
+    lua_pop(L, 1);
+}
+
+/* Commands: each is a table of its own at `entry` */
+
+/* where the command is: in the line of its pattern, or, for want of that, of its function or of the list */
+static int line_of_command(lua_State *L, const struct load *load, int entry)
+{
+    int line = 0;
+
+    if (lua_rawgeti(L, entry, 1) == LUA_TSTRING && lua_rawlen(L, -1) > 0)
+        line = line_of_string(L, load, -1);
+    else if (lua_type(L, -1) == LUA_TFUNCTION)
+        line = line_of_function(L, -1);
+    if (lua_rawgeti(L, entry, 2) == LUA_TFUNCTION && line <= 0)
+        line = line_of_function(L, -1);
+    else if (lua_type(L, -1) == LUA_TSTRING && line <= 0)
+        line = line_of_string(L, load, -1);
+    lua_pop(L, 2);
+    return line_or(line, line_of_field(load, "commands"));
+}
+
+/* the answer on top, a string: in its own line, which is the first one after that of the pattern */
+static int line_of_answer(lua_State *L, const struct load *load, int entry, int line)
+{
+    size_t pattern_len, len;
+    const char *pattern, *text = lua_tolstring(L, -1, &len);
+    int found;
+
+    lua_rawgeti(L, entry, 1);
+    pattern = lua_tolstring(L, -1, &pattern_len);
+    found = source_line_of_string(load->source, pattern_len > 0 ? pattern : NULL, pattern_len, text, len);
+    lua_pop(L, 1);
+    return line_or(found, line);
+}
+
+static void check_entry(lua_State *L, const struct load *load, int entry, const char *what)
+{
+    int line = line_of_command(L, load, entry);
+
+    if (lua_getmetatable(L, entry))
+        fail(L, load, line, "%s has a metatable, expected a plain table", what);
+    lua_pushnil(L);
+    while (lua_next(L, entry)) {
+        lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
+        if (key != 1 && key != 2)
+            fail(L, load, line, "%s: unknown field %s: expected a pattern and an answer", what,
+                 pushed_key(L, lua_gettop(L) - 1));
+        lua_pop(L, 1);
+    }
+}
+
+/* the pattern with all of its digits replaced: by F, and '.' by 0; or only '.' by 0 */
+static char *pushed_digits(lua_State *L, const char *pattern, size_t len, bool mask)
+{
+    char *text = lua_newuserdatauv(L, len + 1, 0);
+
+    for (size_t i = 0; i < len; i++) {
+        if (pattern[i] == '.')
+            text[i] = '0';
+        else if (mask && pattern[i] != '\0' && strchr("0123456789ABCDEFabcdef", pattern[i]))
+            text[i] = 'F';
+        else
+            text[i] = pattern[i];
+    }
+    return text;
+}
+
+static void read_pattern(lua_State *L, const struct load *load, int entry, const char *what,
+                         struct script_command *out)
+{
+    int type = lua_rawgeti(L, entry, 1), line = line_of_command(L, load, entry);
+    uint8_t *value, *mask;
+    const char *pattern;
+    size_t len;
+
+    what = lua_pushfstring(L, "%s: pattern", what);
+    lua_insert(L, -2);
+    if (type == LUA_TNIL)
+        fail(L, load, line, "%s is missing", what);
+    if (type != LUA_TSTRING)
+        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits and dots", what,
+             luaL_typename(L, -1));
+    pattern = lua_tolstring(L, -1, &len);
+    value = permanent(L, load, len / 2 + 1);
+    mask = permanent(L, load, len / 2 + 1);
+    decode_hex(L, load, line, what, pushed_digits(L, pattern, len, false), len, value, len / 2, &out->len);
+    decode_hex(L, load, line, what, pushed_digits(L, pattern, len, true), len, mask, len / 2, &out->len);
+    if (out->len > APDU_COMMAND_MAX)
+        fail(L, load, line, "%s is longer than any command", what);
+    out->value = value;
+    out->mask = mask;
+    lua_pop(L, 4);
+}
+
+/* the string on top */
+static void read_constant(lua_State *L, const struct load *load, int line, const char *what,
+                          struct script_command *out)
+{
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    uint8_t *answer = permanent(L, load, len / 2 + 1);
+
+    decode_hex(L, load, line, what, text, len, answer, len / 2, &out->answer_len);
+    if (out->answer_len < 2)
+        fail(L, load, line, "%s has %I byte%s, expected at least the 2 of a status word", what,
+             (lua_Integer)out->answer_len, out->answer_len == 1 ? "" : "s");
+    if (out->answer_len > CARD_RESPONSE_MAX)
+        fail(L, load, line, "%s has %I bytes, at most 65538 are possible", what,
+             (lua_Integer)out->answer_len);
+    out->answer = answer;
+}
+
+static void read_answer(lua_State *L, const struct load *load, int entry, const char *what,
+                        struct script_command *out)
+{
+    int type = lua_rawgeti(L, entry, 2), line = line_of_command(L, load, entry);
+
+    what = lua_pushfstring(L, "%s: answer", what);
+    lua_insert(L, -2);
+    switch (type) {
+    case LUA_TNIL:
+        fail(L, load, line, "%s is missing", what);
+    case LUA_TSTRING:
+        read_constant(L, load, line_of_answer(L, load, entry, line), what, out);
+        break;
+    case LUA_TFUNCTION:
+        keep_function(L, line, &out->handler);
+        break;
+    default:
+        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits, or a function", what,
+             luaL_typename(L, -1));
+    }
+    lua_pop(L, 2);
+}
+
+/* the number of entries of the list on top */
+static lua_Integer check_list(lua_State *L, const struct load *load, const char *what)
+{
+    int line = line_of_field(load, what), table = lua_gettop(L);
+    lua_Integer count = 0, last = 0;
+
+    if (lua_getmetatable(L, table))
+        fail(L, load, line, "%s has a metatable, expected a plain table", what);
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        lua_pop(L, 1);
+        if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1)
+            fail(L, load, line, "%s: unknown field %s: expected a list", what, pushed_key(L, lua_gettop(L)));
+        if (lua_tointeger(L, -1) > last)
+            last = lua_tointeger(L, -1);
+        count++;
+    }
+    if (last != count)
+        fail(L, load, line, "%s has a gap: %I entries, but the last one is number %I", what, count, last);
+    return count;
+}
+
+static void read_command(lua_State *L, const struct load *load, lua_Integer number,
+                         struct script_command *out)
+{
+    int entry = lua_gettop(L);
+    const char *what = lua_pushfstring(L, "commands[%I]", number);
+
+    out->number = (int)number;
+    out->handler.ref = LUA_NOREF;
+    if (lua_type(L, entry) != LUA_TTABLE)
+        fail(L, load, line_of_field(load, "commands"),
+             "%s is a %s, expected a table of a pattern and an answer", what, luaL_typename(L, entry));
+    check_entry(L, load, entry, what);
+    read_pattern(L, load, entry, what, out);
+    read_answer(L, load, entry, what, out);
+    lua_settop(L, entry);
+}
+
+static void read_commands(lua_State *L, const struct load *load, int table)
+{
+    struct script *script = load->script;
+    int type = get_field(L, table, "commands");
+    lua_Integer count;
+
+    if (type == LUA_TNIL) {
+        lua_pop(L, 1);
+        return;
+    }
+    if (type != LUA_TTABLE)
+        fail(L, load, line_of_field(load, "commands"), "commands is a %s, expected a list",
+             luaL_typename(L, -1));
+    count = check_list(L, load, "commands");
+    script->commands = permanent(L, load, (size_t)count * sizeof *script->commands);
+    memset(script->commands, 0, (size_t)count * sizeof *script->commands);
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, i);
+        read_command(L, load, i, &script->commands[i - 1]);
+        lua_pop(L, 1);
+    }
+    script->command_count = (size_t)count;
+    lua_pop(L, 1);
+}
+
+/* The script */
+
+/* what Lua's own loader skips in files: a byte order mark, and a first line that begins with '#' */
+static size_t skip_to_lua(const struct source *source)
+{
+    size_t at = 0;
+
+    if (source->len >= 3 && memcmp(source->text, "\xEF\xBB\xBF", 3) == 0)
+        at = 3;
+    if (at < source->len && source->text[at] == '#')
+        while (at < source->len &&
+               source->text[at] != '\n') /* this stays, so that lines keep their numbers */
+            at++;
+    return at;
+}
+
+static void run(lua_State *L, const struct load *load)
+{
+    const struct source *source = load->source;
+    size_t at = skip_to_lua(source);
+
+    if (at < source->len && source->text[at] == LUA_SIGNATURE[0])
+        fail(L, load, 1, "a compiled Lua chunk, expected source text");
+    lua_pushfstring(L, "@%s", source->name);
+    if (luaL_loadbufferx(L, source->text + at, source->len - at, lua_tostring(L, -1), "t") != LUA_OK)
+        lua_error(L);
+    lua_call(L, 0, 1);
+}
+
+static int read_script(lua_State *L)
+{
+    static const char *const fields[] = {"name", "atr", "t0", "t1", "on_power", "commands", NULL};
+    struct load *load = lua_touserdata(L, 1);
+    int table;
+
+    run(L, load);
+    table = lua_gettop(L);
+    if (lua_type(L, table) != LUA_TTABLE)
+        fail(L, load, 1, "the script returns %s%s, expected a table that describes the card",
+             lua_isnil(L, table) ? "" : "a ", lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
+    if (lua_getmetatable(L, table))
+        fail(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
+    check_table(L, load, "", fields, "name, atr, t0, t1, on_power or commands");
+    read_name(L, load, table);
+    read_atr(L, load, table);
+    read_protocols(L, load, table);
+    read_on_power(L, load, table);
+    read_commands(L, load, table);
+    return 0;
+}
+
+/* what goes for a name when the script gives none: that of the file, without directories and ".lua" */
+static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash && slash[1] ? slash + 1 : path;
+    size_t len = strlen(base);
+
+    if (len > 4 && strcmp(base + len - 4, ".lua") == 0)
+        len -= 4;
+    oneline(name, SCRIPT_NAME_MAX + 1, base, len);
+    if (!*name)
+        memcpy(name, "card", sizeof "card");
+}
+
+bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source, char *error,
+                 size_t error_size)
+{
+    struct load load = {.script = script, .sandbox = sandbox, .source = source};
+
+    memset(script, 0, sizeof *script);
+    script->on_power.ref = LUA_NOREF;
+    default_name(script->name, source->name);
+    return sandbox_call(sandbox, read_script, &load, 1, error, error_size);
+}
+
+static bool matches(const struct script_command *command, const uint8_t *apdu, size_t len)
+{
+    if (command->len > len)
+        return false;
+    for (size_t i = 0; i < command->len; i++)
+        if ((apdu[i] ^ command->value[i]) & command->mask[i])
+            return false;
+    return true;
+}
+
+const struct script_command *script_match(const struct script *script, const uint8_t *apdu, size_t len)
+{
+    for (size_t i = 0; i < script->command_count; i++)
+        if (matches(&script->commands[i], apdu, len))
+            return &script->commands[i];
+    return NULL;
+}

@@ -1,0 +1,143 @@
+#include "icc/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool read_all(int fd, char *buf, size_t len, size_t *got)
+{
+    *got = 0;
+    while (*got < len) {
+        ssize_t n = read(fd, buf + *got, len - *got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
+    return true;
+}
+
+bool source_read(struct source *source, const char *path, char *error, size_t error_size)
+{
+    const char *reason = NULL;
+    struct stat st;
+    char *text = NULL;
+    size_t len = 0;
+    /* O_NONBLOCK: a FIFO that nobody writes to is refused below, not waited for here */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        reason = strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        reason = "not a regular file";
+    else if ((size_t)st.st_size > SOURCE_MAX)
+        reason = "too big for a card script";
+    else if (!(text = malloc((size_t)st.st_size + 1)) || !read_all(fd, text, (size_t)st.st_size, &len))
+        reason = strerror(errno);
+    if (fd >= 0)
+        close(fd);
+    if (reason) {
+        free(text);
+        snprintf(error, error_size, "%s: %s", path, reason);
+        return false;
+    }
+    *source = (struct source){.name = path, .text = text, .len = len};
+    return true;
+}
+
+void source_free(struct source *source)
+{
+    free((char *)source->text);
+    source->text = NULL;
+}
+
+static int line_at(const struct source *source, size_t at)
+{
+    int line = 1;
+
+    for (size_t i = 0; i < at; i++)
+        line += source->text[i] == '\n';
+    return line;
+}
+
+static bool is_name_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool in_comment(const struct source *source, size_t at)
+{
+    size_t start = at;
+
+    while (start > 0 && source->text[start - 1] != '\n')
+        start--;
+    return memmem(source->text + start, at - start, "--", 2) != NULL;
+}
+
+/* is there a single '=' at or after `at`, with nothing but blanks before it, or the end of a key like
+ * ["this"]? */
+static bool assigns(const struct source *source, size_t at)
+{
+    const char *text = source->text;
+
+    while (at < source->len && strchr(" \t\"'])", text[at]) && text[at] != '\0')
+        at++;
+    return at < source->len && text[at] == '=' && (at + 1 == source->len || text[at + 1] != '=');
+}
+
+int source_line_of_field(const struct source *source, const char *field)
+{
+    size_t n = strlen(field);
+
+    for (size_t at = 0; n > 0 && at + n <= source->len; at++) {
+        if (memcmp(source->text + at, field, n) != 0)
+            continue;
+        if (at > 0 && is_name_character(source->text[at - 1]))
+            continue;
+        if (assigns(source, at + n) && !in_comment(source, at))
+            return line_at(source, at);
+    }
+    return 0;
+}
+
+static bool quoted(const struct source *source, size_t at, size_t len)
+{
+    const char *text = source->text;
+    char before, after;
+
+    if (at == 0 || at + len >= source->len)
+        return false;
+    before = text[at - 1];
+    after = text[at + len];
+    return ((before == '"' || before == '\'') && after == before) || (before == '[' && after == ']') ||
+           (before == '\n' && after == ']'); /* a long bracket drops its first line end */
+}
+
+/* where the string literal starts, at or after `from`; source->len if it is not there */
+static size_t find_string(const struct source *source, size_t from, const char *text, size_t len)
+{
+    for (size_t at = from; at + len <= source->len; at++)
+        if (memcmp(source->text + at, text, len) == 0 && quoted(source, at, len))
+            return at;
+    return source->len;
+}
+
+int source_line_of_string(const struct source *source, const char *after, size_t after_len, const char *text,
+                          size_t len)
+{
+    size_t from = 0, at;
+
+    if (after) {
+        from = find_string(source, 0, after, after_len);
+        from = from == source->len ? 0 : from + after_len;
+    }
+    at = find_string(source, from, text, len);
+    return at == source->len ? 0 : line_at(source, at);
+}

@@ -1,0 +1,38 @@
+/*
+ * The text of a script, and where in it things are. Lua knows the lines of code, but not those of the values
+ * in a table; so messages about a value look it up in the text.
+ */
+#ifndef ICC_SOURCE_H
+#define ICC_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SOURCE_MAX ((size_t)4 * 1024 * 1024)
+
+struct source {
+    const char *name; /* for messages */
+    const char *text;
+    size_t len;
+};
+
+/*
+ * Reads a file. False with a line in `error` if that does not work. Otherwise source->text is to be freed
+ * with source_free(), and source->name is `path` itself.
+ */
+bool source_read(struct source *source, const char *path, char *error, size_t error_size);
+void source_free(struct source *source);
+
+/* Lines count from 1; all of these return 0 when there is no such thing in the text. */
+
+/* The line of the first `field = ` that is not in a comment. */
+int source_line_of_field(const struct source *source, const char *field);
+
+/*
+ * The line of the string literal with these `len` bytes, at or after the string literal with the `after_len`
+ * bytes of `after`, if that is not NULL. A literal written with escape sequences is not found.
+ */
+int source_line_of_string(const struct source *source, const char *after, size_t after_len, const char *text,
+                          size_t len);
+
+#endif

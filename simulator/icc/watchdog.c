@@ -1,0 +1,142 @@
+#include "icc/watchdog.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+static struct {
+    /* for the handler: the call in progress */
+    volatile sig_atomic_t running;
+    volatile sig_atomic_t held;    /* inside watchdog_hold() .. watchdog_release() */
+    volatile sig_atomic_t expired; /* time ran out while held */
+    volatile sig_atomic_t limit;   /* in ticks */
+    volatile unsigned long call;   /* its number */
+    sigjmp_buf leave;
+
+    /* the handler's own: the call it saw last, and how often since */
+    unsigned long seen;
+    sig_atomic_t ticks;
+
+    /* the timer */
+    bool started; /* in this very process */
+    bool watches_fork;
+    unsigned tick_ms;
+    timer_t timer;
+} dog = {.limit = WATCHDOG_TICKS, .tick_ms = WATCHDOG_TICK_MS};
+
+static void on_tick(int signal_number)
+{
+    (void)signal_number;
+    if (!dog.running)
+        return;
+    if (dog.seen != dog.call) {
+        dog.seen = dog.call;
+        dog.ticks = 0;
+        return;
+    }
+    if (++dog.ticks < dog.limit)
+        return;
+    if (dog.held)
+        dog.expired = 1;
+    else
+        siglongjmp(dog.leave, 1);
+}
+
+static void after_fork(void)
+{
+    dog.started = false; /* timers are not inherited */
+}
+
+static bool set_period(void)
+{
+    struct timespec tick = {.tv_sec = dog.tick_ms / 1000, .tv_nsec = (long)(dog.tick_ms % 1000) * 1000000};
+    struct itimerspec period = {.it_interval = tick, .it_value = tick};
+
+    return timer_settime(dog.timer, 0, &period, NULL) == 0;
+}
+
+static void let_signal_in(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, WATCHDOG_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static bool start(void)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    struct sigevent event;
+
+    if (!dog.watches_fork) {
+        if (pthread_atfork(NULL, NULL, after_fork) != 0)
+            return false;
+        dog.watches_fork = true;
+    }
+    sigemptyset(&action.sa_mask);
+    if (sigaction(WATCHDOG_SIGNAL, &action, NULL) != 0)
+        return false;
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = WATCHDOG_SIGNAL;
+    if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &dog.timer) != 0)
+        return false;
+    if (!set_period()) {
+        timer_delete(dog.timer);
+        return false;
+    }
+    let_signal_in();
+    dog.started = true;
+    return true;
+}
+
+enum watchdog_result watchdog_run(void (*body)(void *arg), void *arg)
+{
+    if (!dog.started && !start())
+        return WATCHDOG_REFUSED;
+    /* without the signal mask: saving it would be a system call each time */
+    if (sigsetjmp(dog.leave, 0) != 0) {
+        dog.running = 0;
+        dog.held = 0;
+        dog.expired = 0;
+        let_signal_in(); /* the handler was left, so its signal is still blocked */
+        return WATCHDOG_EXPIRED;
+    }
+    dog.call++;
+    dog.running = 1;
+    body(arg);
+    dog.running = 0;
+    return WATCHDOG_RETURNED;
+}
+
+void watchdog_hold(void)
+{
+    dog.held = 1;
+    /* what the caller does next must not be moved before this, even by an optimiser that sees both */
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+void watchdog_release(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    dog.held = 0;
+    if (dog.expired)
+        watchdog_escape();
+}
+
+void watchdog_escape(void)
+{
+    if (dog.running)
+        siglongjmp(dog.leave, 1);
+}
+
+void watchdog_set_limit(unsigned tick_ms, unsigned ticks)
+{
+    dog.tick_ms = tick_ms;
+    dog.limit = (sig_atomic_t)ticks;
+    if (dog.started)
+        set_period();
+}

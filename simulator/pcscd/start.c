@@ -1,0 +1,182 @@
+#include "pcscd/pcscd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LISTEN_FD 3 /* where systemd puts the first socket: sd_listen_fds(3) */
+
+/* What a child that cannot start pcscd tells its parent before it exits. */
+struct failure {
+    int error;
+    char step[64];
+};
+
+static int listen_for_clients(const char *directory)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/pcscd.comm", directory);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* whoever the command runs as may talk to it; the directory keeps all others out */
+    if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Whether the program has an option, as far as its bytes tell. (Asking pcscd --version takes longer than starting
+ * it.) */
+static bool mentions(const char *program, const char *option)
+{
+    bool found = false;
+    int fd = open(program, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes != MAP_FAILED) {
+            found = memmem(bytes, (size_t)status.st_size, option, strlen(option)) != NULL;
+            munmap(bytes, (size_t)status.st_size);
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+static bool set_environment(const char *directory)
+{
+    char number[16], empty[PATH_MAX];
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    snprintf(empty, sizeof empty, "%s/empty", directory);
+    /* the user's filters are for the user's readers; from 2.0 on the drop directory can be named */
+    return unsetenv("PCSCLITE_FILTER_IGNORE_READER_NAMES") == 0 &&
+           unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 && setenv("PCSCLITE_HP_DROPDIR", empty, 1) == 0 &&
+           setenv("LISTEN_PID", number, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0;
+}
+
+#ifdef PCSCD_PRELOAD
+static bool set_sanitizer(void)
+{
+    /* pcscd does not free what it has when it ends; that is not ours to report */
+    return setenv("ASAN_OPTIONS", "detect_leaks=0", 1) == 0 && isolate_preload(PCSCD_PRELOAD);
+}
+#else
+static bool set_sanitizer(void)
+{
+    return true;
+}
+#endif
+
+/* Becomes pcscd, or returns the name of the step that failed. */
+static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd,
+                                int log_fd, pid_t parent)
+{
+    char config[PATH_MAX];
+    snprintf(config, sizeof config, "%s/reader.conf.d", pcscd->directory);
+
+    setsid(); /* signals of the terminal are for the command */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
+        dup2(log_fd, STDERR_FILENO) < 0)
+        return "redirect the output";
+    const char *failed = isolation == PCSCD_ISOLATION_NAMESPACES
+                             ? isolate_by_namespaces(pcscd->directory)
+                             : isolate_by_redirect(pcscd->directory, pcscd->redirect);
+    if (failed)
+        return failed;
+    if (!set_environment(pcscd->directory) || !set_sanitizer())
+        return "set the environment";
+    if (dup2(listen_fd, LISTEN_FD) < 0)
+        return "pass the socket";
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        return "follow its parent";
+    const char *arguments[8] = {"pcscd", "--foreground", "--config", config};
+    int count = 4;
+    if (mentions(pcscd->program, "disable-polkit"))
+        arguments[count++] = "--disable-polkit";
+    if (pcscd->debug) {
+        arguments[count++] = "--debug";
+        arguments[count++] = "--apdu";
+    }
+    execv(pcscd->program, (char *const *)(uintptr_t)arguments);
+    return "run it";
+}
+
+/* Forks; returns when pcscd runs in the child (true), or could not be started and the child is gone. */
+static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd, int log_fd,
+                      struct failure *failure)
+{
+    *failure = (struct failure){.step = "fork"};
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0) {
+        failure->error = errno;
+        return false;
+    }
+    pid_t parent = getpid();
+    pcscd->pid = fork();
+    if (pcscd->pid == 0) {
+        /* neither may be LISTEN_FD itself: the report would be in the way, the socket stay close-on-exec */
+        int report_fd = fcntl(report[1], F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+        int socket_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+        const char *step = become_pcscd(pcscd, isolation, socket_fd, log_fd, parent);
+        failure->error = errno;
+        snprintf(failure->step, sizeof failure->step, "%s", step);
+        ssize_t written = write(report_fd, failure, sizeof *failure);
+        _exit(written == sizeof *failure ? 126 : 127);
+    }
+    failure->error = errno;
+    close(report[1]);
+    bool started = pcscd->pid > 0 && read(report[0], failure, sizeof *failure) == 0;
+    close(report[0]);
+    if (!started && pcscd->pid > 0)
+        waitpid(pcscd->pid, NULL, 0);
+    return started;
+}
+
+bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
+{
+    int log_fd = open(pcscd->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    int listen_fd = listen_for_clients(pcscd->directory);
+    bool started = false;
+    struct failure failure = {.error = errno, .step = "make its socket and log"};
+    pcscd->note[0] = '\0';
+    if (log_fd < 0 || listen_fd < 0)
+        goto out;
+    if (pcscd->isolation != PCSCD_ISOLATION_REDIRECT) {
+        started = try_start(pcscd, PCSCD_ISOLATION_NAMESPACES, listen_fd, log_fd, &failure);
+        if (started || pcscd->isolation == PCSCD_ISOLATION_NAMESPACES)
+            goto out;
+        snprintf(pcscd->note, sizeof pcscd->note,
+                 "no namespaces here (%s: %s): pcscd runs with its paths redirected instead", failure.step,
+                 strerror(failure.error));
+    }
+    started = try_start(pcscd, PCSCD_ISOLATION_REDIRECT, listen_fd, log_fd, &failure);
+out:
+    if (!started)
+        snprintf(error, error_size, "cannot start %s: %s: %s", pcscd->program, failure.step,
+                 strerror(failure.error));
+    /* pcscd alone holds the socket: when it is gone, clients are to notice */
+    if (listen_fd >= 0)
+        close(listen_fd);
+    if (log_fd >= 0)
+        close(log_fd);
+    return started;
+}

@@ -1,0 +1,13 @@
+/* The commands of the control socket (rig/control_server.h): from one line to its answer. */
+#ifndef CARDRIG_RIG_CONTROL_H
+#define CARDRIG_RIG_CONTROL_H
+
+#include "rig/rig.h"
+
+#include <stddef.h>
+
+/* Does what the line (without its newline) asks for. Returns the answer with a newline, for the caller to free;
+ * NULL: out of memory. */
+char *control_answer(struct rig *rig, const char *line, size_t length);
+
+#endif

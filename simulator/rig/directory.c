@@ -1,0 +1,55 @@
+#include "rig/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whether base can go before our own names: an absolute path of characters that pcscd's lexer takes, ':' excepted,
+ * which our DEVICENAME needs; not below /run, which the private pcscd does not see; and not too long. */
+static bool usable(const char *base)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._@";
+    static const char name[] = "/cardrig-XXXXXX";
+    char real[4096];
+    return base && base[0] == '/' && strspn(base, letters) == strlen(base) &&
+           strlen(base) + sizeof name <= DIRECTORY_MAX && realpath(base, real) &&
+           strncmp(real, "/run/", 5) != 0 && access(base, W_OK | X_OK) == 0;
+}
+
+bool directory_new(char path[DIRECTORY_MAX])
+{
+    const char *base = getenv("TMPDIR");
+    if (!usable(base))
+        base = "/tmp";
+    snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", base);
+    return mkdtemp(path) != NULL;
+}
+
+static void remove_at(int parent, const char *name)
+{
+    if (unlinkat(parent, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
+        return;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            remove_at(fd, entry->d_name);
+    closedir(dir);
+    unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+void directory_remove(const char *path)
+{
+    remove_at(AT_FDCWD, path);
+}

@@ -1,0 +1,278 @@
+#include "rig/link_server.h"
+
+#include "link/link.h"
+#include "rig/listener.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <winscard.h> /* reader.h needs its types */
+#include <reader.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Two connections for each slot, and as many for a pcscd that is on its way out. */
+#define PEERS_MAX (4 * LINK_MAX_SLOTS)
+
+/* One connection of a driver's. */
+struct peer {
+    struct link_server *server;
+    int fd;            /* -1: free */
+    struct slot *slot; /* NULL: has not said hello yet */
+    enum link_channel channel;
+    uint32_t told; /* events channel: the last movement that was sent */
+};
+
+struct link_server {
+    struct loop *loop;
+    struct listener *listener;
+    struct slots *slots;
+    struct peer peer[PEERS_MAX];
+    uint8_t request[LINK_MAX_MESSAGE];
+    uint8_t response[LINK_MAX_RESPONSE];
+};
+
+static void hang_up(struct peer *peer)
+{
+    loop_remove(peer->server->loop, peer->fd);
+    close(peer->fd);
+    peer->fd = -1;
+}
+
+/* Sends the slot's movement, or, when the driver is slow to read, waits until it can. Intermediate movements need
+ * not be sent one by one: their number says it all. */
+static void tell_movement(struct peer *peer)
+{
+    if (peer->told == peer->slot->movement)
+        return;
+    struct link_message event = {.type = LINK_EVENT, .event = peer->slot->movement};
+    if (link_send(peer->fd, &event) == 0) {
+        peer->told = event.event;
+        loop_change(peer->server->loop, peer->fd, EPOLLIN);
+    } else if (errno == EAGAIN) {
+        loop_change(peer->server->loop, peer->fd, EPOLLIN | EPOLLOUT);
+    } else {
+        hang_up(peer);
+    }
+}
+
+static uint8_t hello(struct peer *peer, const struct link_message *request, struct link_message *answer)
+{
+    struct slots *slots = peer->server->slots;
+    unsigned reader = request->value >> 16, slot = request->value & 0xFFFF;
+    if (request->arg != LINK_VERSION) {
+        rig_log("rig link: a driver of protocol version %u; this simulator speaks version %u", request->arg,
+                LINK_VERSION);
+        return LINK_BAD_REQUEST;
+    }
+    if (reader >= slots->reader_count || slot >= slots->reader[reader].slot_count || request->event > 1) {
+        rig_log("rig link: hello for reader %u slot %u channel %u, which there is not", reader, slot,
+                request->event);
+        return LINK_BAD_REQUEST;
+    }
+    peer->slot = &slots->reader[reader].slots[slot];
+    peer->channel = request->event == LINK_CHANNEL_EVENTS ? LINK_CHANNEL_EVENTS : LINK_CHANNEL_EXCHANGE;
+    peer->told = peer->slot->movement;
+    answer->value = LINK_VERSION;
+    return LINK_OK;
+}
+
+static uint8_t link_status(enum ifd_result result)
+{
+    switch (result) {
+    case IFD_RESULT_OK:
+        return LINK_OK;
+    case IFD_RESULT_NO_CARD:
+        return LINK_REMOVED;
+    case IFD_RESULT_UNPOWERED:
+        return LINK_UNPOWERED;
+    case IFD_RESULT_MUTE:
+        return LINK_MUTE;
+    case IFD_RESULT_PROTOCOL_UNAVAILABLE:
+        return LINK_PROTOCOL_UNAVAILABLE;
+    case IFD_RESULT_GARBLED:
+        break;
+    }
+    return LINK_GARBLED;
+}
+
+static uint8_t power(struct ifd *ifd, uint8_t how, struct link_message *answer)
+{
+    enum ifd_result result;
+    switch (how) {
+    case LINK_POWER_COLD:
+        result = ifd_power_up(ifd, IFD_COLD);
+        break;
+    case LINK_POWER_WARM:
+        result = ifd_power_up(ifd, IFD_WARM);
+        break;
+    case LINK_POWER_OFF:
+        result = ifd_power_down(ifd);
+        break;
+    default:
+        return LINK_BAD_REQUEST;
+    }
+    answer->data = ifd->atr.raw;
+    answer->length = ifd->atr.len;
+    return link_status(result);
+}
+
+static uint8_t transmit(struct link_server *server, struct ifd *ifd, const struct link_message *request,
+                        struct link_message *answer)
+{
+    if (request->length > LINK_MAX_COMMAND)
+        return LINK_BAD_REQUEST;
+    uint8_t protocol = request->arg == LINK_RAW ? IFD_RAW : request->arg;
+    answer->data = server->response;
+    return link_status(ifd_transmit(ifd, protocol, request->data, request->length, server->response,
+                                    sizeof server->response, &answer->length));
+}
+
+static uint8_t attribute(struct slot *slot, uint32_t tag, struct link_message *answer)
+{
+    static const uint8_t absent = 0, present = 2; /* PC/SC part 3: 2 is "present, not swallowed" */
+    static const char vendor[] = "cardrig";
+    switch (tag) {
+    case SCARD_ATTR_VENDOR_NAME:
+        answer->data = (const uint8_t *)vendor;
+        answer->length = sizeof vendor - 1;
+        return LINK_OK;
+    case SCARD_ATTR_ICC_PRESENCE:
+        answer->data = slot->card ? &present : &absent;
+        answer->length = 1;
+        return LINK_OK;
+    case SCARD_ATTR_ATR_STRING:
+        answer->data = slot->ifd.atr.raw;
+        answer->length = slot->ifd.atr.len;
+        return LINK_OK;
+    default:
+        return LINK_UNSUPPORTED;
+    }
+}
+
+/* Does what a request after the hello asks; answer has its type and the slot's movement filled in. */
+static uint8_t serve(struct peer *peer, const struct link_message *request, struct link_message *answer)
+{
+    struct slot *slot = peer->slot;
+    bool about_card =
+        request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
+    if (about_card && request->event != slot->movement)
+        return LINK_REMOVED;
+    switch (request->type) {
+    case LINK_POWER:
+        return power(&slot->ifd, request->arg, answer);
+    case LINK_PARAMETERS:
+        return link_status(ifd_set_protocol(&slot->ifd, request->arg));
+    case LINK_TRANSMIT:
+        return transmit(peer->server, &slot->ifd, request, answer);
+    case LINK_CONTROL:
+        return LINK_UNSUPPORTED;
+    case LINK_ATTRIBUTE:
+        return attribute(slot, request->value, answer);
+    default:
+        return LINK_BAD_REQUEST;
+    }
+}
+
+static void on_request(struct peer *peer)
+{
+    struct link_server *server = peer->server;
+    struct link_message request;
+    if (link_receive(peer->fd, server->request, sizeof server->request, &request) < 0) {
+        if (errno == EAGAIN)
+            return;
+        if (errno == EPROTO)
+            rig_log("rig link: a packet that is no message: hung up");
+        hang_up(peer);
+        return;
+    }
+    struct link_message answer = {.type = request.type};
+    if (!peer->slot)
+        answer.arg = request.type == LINK_HELLO ? hello(peer, &request, &answer) : LINK_BAD_REQUEST;
+    else if (peer->channel == LINK_CHANNEL_EVENTS)
+        answer.arg = LINK_BAD_REQUEST; /* there, only the simulator speaks */
+    else
+        answer.arg = serve(peer, &request, &answer);
+    if (peer->slot)
+        answer.event = peer->slot->movement;
+    if (answer.arg != LINK_OK)
+        answer.length = 0;
+    bool sent = link_send(peer->fd, &answer) == 0;
+    if (answer.arg == LINK_BAD_REQUEST)
+        rig_log("rig link: a request of type %u that is not as it should be: hung up", request.type);
+    if (!sent || answer.arg == LINK_BAD_REQUEST)
+        hang_up(peer);
+}
+
+static void on_peer(void *arg, uint32_t events)
+{
+    struct peer *peer = arg;
+    if ((events & EPOLLOUT) && peer->slot && peer->channel == LINK_CHANNEL_EVENTS) {
+        tell_movement(peer);
+        if (peer->fd < 0)
+            return;
+    }
+    if (events & ~(uint32_t)EPOLLOUT)
+        on_request(peer);
+}
+
+static void on_accepted(void *arg, int fd)
+{
+    struct link_server *server = arg;
+    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        if (peer->fd < 0) {
+            *peer = (struct peer){.server = server, .fd = fd};
+            if (loop_add(server->loop, fd, EPOLLIN, on_peer, peer))
+                return;
+            peer->fd = -1;
+            break;
+        }
+    rig_log("rig link: more than %u connections: one refused", PEERS_MAX);
+    close(fd);
+}
+
+struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots)
+{
+    struct link_server *server = calloc(1, sizeof *server);
+    if (!server) {
+        close(fd);
+        return NULL;
+    }
+    server->loop = loop;
+    server->slots = slots;
+    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        peer->fd = -1;
+    server->listener = listener_new(loop, fd, "rig link", on_accepted, server);
+    if (!server->listener) {
+        free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void link_server_free(struct link_server *server)
+{
+    if (!server)
+        return;
+    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        if (peer->fd >= 0)
+            hang_up(peer);
+    listener_free(server->listener);
+    free(server);
+}
+
+void link_server_card_moved(struct link_server *server, const struct slot *slot)
+{
+    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        if (peer->fd >= 0 && peer->slot == slot && peer->channel == LINK_CHANNEL_EVENTS)
+            tell_movement(peer);
+}
+
+bool link_server_is_connected(const struct link_server *server, const struct slot *slot)
+{
+    for (const struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        if (peer->fd >= 0 && peer->slot == slot && peer->channel == LINK_CHANNEL_EVENTS)
+            return true;
+    return false;
+}

@@ -1,0 +1,153 @@
+#include "rig/rig.h"
+
+#include "link/link.h"
+#include "rig/control_server.h"
+#include "rig/directory.h"
+#include "rig/link_server.h"
+#include "rig/log.h"
+#include "rig/loop.h"
+#include "rig/random.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct rig {
+    char directory[DIRECTORY_MAX];
+    uint64_t seed;
+    struct rig_random random;
+    struct slots slots;
+    int link_fd, control_fd; /* listening; -1 once somebody else has them */
+    /* only while it serves */
+    struct loop *loop;
+    struct link_server *link;
+    struct control_server *control;
+};
+
+static void give_random(void *arg, uint8_t *out, size_t length)
+{
+    struct rig *rig = arg;
+    random_bytes(&rig->random, out, length);
+}
+
+static void log_line(void *arg, const char *line)
+{
+    (void)arg;
+    rig_log("%s", line);
+}
+
+static void card_moved(void *arg, struct slot *slot)
+{
+    struct rig *rig = arg;
+    if (rig->link)
+        link_server_card_moved(rig->link, slot);
+}
+
+static int listen_at(const struct rig *rig, const char *name, int type)
+{
+    char path[DIRECTORY_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", rig->directory, name);
+    return link_listen(path, type);
+}
+
+struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
+{
+    struct rig *rig = calloc(1, sizeof *rig);
+    if (!rig) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    rig->seed = seed;
+    rig->link_fd = rig->control_fd = -1;
+    random_start(&rig->random, seed);
+    rig->slots.host = (struct card_host){.arg = rig, .random = give_random, .log = log_line};
+    rig->slots.moved = card_moved;
+    rig->slots.moved_arg = rig;
+    if (!directory_new(rig->directory)) {
+        snprintf(error, error_size, "cannot make a directory for the rig in $TMPDIR or /tmp: %s", strerror(errno));
+        free(rig);
+        return NULL;
+    }
+    rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
+    rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
+    if (rig->link_fd < 0 || rig->control_fd < 0) {
+        snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
+        directory_remove(rig->directory);
+        rig_free(rig);
+        return NULL;
+    }
+    return rig;
+}
+
+void rig_free(struct rig *rig)
+{
+    if (!rig)
+        return;
+    rig_leave(rig);
+    slots_free(&rig->slots);
+    free(rig);
+}
+
+void rig_leave(struct rig *rig)
+{
+    if (rig->link_fd >= 0)
+        close(rig->link_fd);
+    if (rig->control_fd >= 0)
+        close(rig->control_fd);
+    rig->link_fd = rig->control_fd = -1;
+}
+
+const char *rig_directory(const struct rig *rig)
+{
+    return rig->directory;
+}
+
+uint64_t rig_seed(const struct rig *rig)
+{
+    return rig->seed;
+}
+
+struct slots *rig_slots_of(struct rig *rig)
+{
+    return &rig->slots;
+}
+
+bool rig_driver_connected(const struct rig *rig, const struct slot *slot)
+{
+    return rig->link && link_server_is_connected(rig->link, slot);
+}
+
+static void on_stop(void *arg, uint32_t events)
+{
+    (void)events;
+    loop_stop(arg);
+}
+
+/* Gives a listening socket away. */
+static int take(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+bool rig_serve(struct rig *rig, int stop_fd)
+{
+    bool ok = (rig->loop = loop_new()) != NULL &&
+              (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots)) != NULL &&
+              (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
+              loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop) && loop_run(rig->loop);
+    if (!ok)
+        rig_log("the simulator's event loop failed: %s", strerror(errno));
+    control_server_free(rig->control);
+    link_server_free(rig->link);
+    loop_free(rig->loop);
+    rig->control = NULL;
+    rig->link = NULL;
+    rig->loop = NULL;
+    return ok;
+}

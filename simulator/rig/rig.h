@@ -1,0 +1,35 @@
+/* A rig: readers with cards, behind a rig link and a control socket in a directory of their own. */
+#ifndef CARDRIG_RIG_RIG_H
+#define CARDRIG_RIG_RIG_H
+
+#include "rig/slot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rig;
+
+/* A rig without readers, in a new directory, in which it listens. On failure NULL, and error says why. */
+struct rig *rig_new(uint64_t seed, char *error, size_t error_size);
+
+/* Closes its sockets and frees it. The directory stays: see directory_remove. */
+void rig_free(struct rig *rig);
+
+/* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should that
+ * child die. */
+void rig_leave(struct rig *rig);
+
+/* Where its files are; "link" and "control" are its sockets. */
+const char *rig_directory(const struct rig *rig);
+uint64_t rig_seed(const struct rig *rig);
+struct slots *rig_slots_of(struct rig *rig);
+
+/* Whether a driver is connected to a slot. */
+bool rig_driver_connected(const struct rig *rig, const struct slot *slot);
+
+/* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that could
+ * not be begun or continued, which has been logged. */
+bool rig_serve(struct rig *rig, int stop_fd);
+
+#endif

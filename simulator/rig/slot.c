@@ -1,0 +1,189 @@
+#include "rig/slot.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
+static bool check_reader_name(const char *name, char *error, size_t error_size)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > READER_NAME_MAX) {
+        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name, READER_NAME_MAX,
+                 length);
+        return false;
+    }
+    for (const char *c = name; *c; c++)
+        if (iscntrl((unsigned char)*c) || *c == '"' || *c == '/') {
+            snprintf(error, error_size, "reader name '%s': must not contain '\"', '/' or control characters", name);
+            return false;
+        }
+    return true;
+}
+
+bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error, size_t error_size)
+{
+    if (!check_reader_name(name, error, error_size))
+        return false;
+    if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS) {
+        snprintf(error, error_size, "reader '%s' with %u slots: a reader has at least 1, and pcscd takes %u in all "
+                 "(%u are taken)", name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
+        return false;
+    }
+    struct reader *reader = &slots->reader[slots->reader_count];
+    *reader = (struct reader){
+        .number = slots->reader_count++,
+        .slot_count = slot_count,
+        .slots = &slots->slot[slots->slot_count],
+    };
+    snprintf(reader->name, sizeof reader->name, "%s", name);
+    for (unsigned i = 0; i < slot_count; i++) {
+        uint32_t start;
+        slots->host.random(slots->host.arg, (uint8_t *)&start, sizeof start);
+        struct slot *slot = &slots->slot[slots->slot_count++];
+        *slot = (struct slot){.reader = reader, .number = i, .movement = start & ~1u};
+        ifd_set_card(&slot->ifd, NULL);
+    }
+    return true;
+}
+
+void slots_free(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->slot_count; i++) {
+        struct slot *slot = &slots->slot[i];
+        ifd_set_card(&slot->ifd, NULL);
+        card_free(slot->card);
+        free(slot->file);
+    }
+    slots->slot_count = slots->reader_count = 0;
+}
+
+unsigned slot_index(const struct slots *slots, const struct slot *slot)
+{
+    return (unsigned)(slot - slots->slot);
+}
+
+const char *slot_text(const struct slot *slot, char *buffer, size_t size)
+{
+    snprintf(buffer, size, "%s/%u", slot->reader->name, slot->number);
+    return buffer;
+}
+
+const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
+{
+    snprintf(buffer, size, "%s %02X %02X", slot->reader->name, slot->reader->number, slot->number);
+    return buffer;
+}
+
+/* A decimal number below limit, or -1. */
+static int parse_index(const char *text, unsigned limit)
+{
+    if (!isdigit((unsigned char)text[0]) || strlen(text) > 3 || strspn(text, "0123456789") != strlen(text))
+        return -1;
+    int number = atoi(text);
+    return (unsigned)number < limit ? number : -1;
+}
+
+struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    if (!text || !*text) {
+        if (slots->slot_count == 1)
+            return &slots->slot[0];
+        snprintf(error, error_size, "which slot? There are %u: give a number from 0 to %u, or READER/NUMBER",
+                 slots->slot_count, slots->slot_count - 1);
+        return NULL;
+    }
+    int index = parse_index(text, slots->slot_count);
+    if (index >= 0)
+        return &slots->slot[index];
+
+    const char *slash = strchr(text, '/');
+    size_t name_length = slash ? (size_t)(slash - text) : strlen(text);
+    struct slot *found = NULL;
+    for (unsigned i = 0; i < slots->reader_count; i++) {
+        struct reader *reader = &slots->reader[i];
+        if (strlen(reader->name) != name_length || memcmp(reader->name, text, name_length) != 0)
+            continue;
+        int number = slash ? parse_index(slash + 1, reader->slot_count) : 0;
+        if (number < 0)
+            continue;
+        if (found || (!slash && reader->slot_count > 1)) {
+            snprintf(error, error_size, "slot '%s': there are several of that name; give its number ('cardrig "
+                     "status' shows it)", text);
+            return NULL;
+        }
+        found = &reader->slots[number];
+    }
+    if (!found)
+        snprintf(error, error_size, "there is no slot '%s': expected a number from 0 to %u, a reader's name, or "
+                 "READER/NUMBER ('cardrig status' shows them)", text, slots->slot_count - 1);
+    return found;
+}
+
+/* Loads the card that slot_insert is to put in, and keeps what it is called for the next time. */
+static struct card *load(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    if (!file)
+        file = slot->file ? slot->file : "";
+    struct card *card = *file ? card_load_file(file, &slots->host, error, error_size)
+                              : card_load_builtin(&slots->host, error, error_size);
+    if (!card || file == slot->file)
+        return card;
+    char *copy = NULL;
+    if (*file && !(copy = strdup(file))) {
+        snprintf(error, error_size, "out of memory");
+        card_free(card);
+        return NULL;
+    }
+    free(slot->file);
+    slot->file = copy;
+    return card;
+}
+
+static void move(struct slots *slots, struct slot *slot, struct card *card)
+{
+    ifd_set_card(&slot->ifd, card);
+    card_free(slot->card);
+    slot->card = card;
+    slot->movement++;
+    if (slots->moved)
+        slots->moved(slots->moved_arg, slot);
+}
+
+bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    if (slot->card) {
+        char text[160];
+        snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
+                 slot_text(slot, text, sizeof text), card_name(slot->card));
+        return false;
+    }
+    struct card *card = load(slots, slot, file, error, error_size);
+    if (!card)
+        return false;
+    move(slots, slot, card);
+    return true;
+}
+
+bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size)
+{
+    if (!slot->card) {
+        char text[160];
+        snprintf(error, error_size, "slot %s is empty", slot_text(slot, text, sizeof text));
+        return false;
+    }
+    move(slots, slot, NULL);
+    return true;
+}
+
+bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    struct card *card = load(slots, slot, file, error, error_size);
+    if (!card)
+        return false;
+    if (slot->card)
+        move(slots, slot, NULL);
+    move(slots, slot, card);
+    return true;
+}

@@ -1,0 +1,73 @@
+/* Readers, their slots, and the cards in them. */
+#ifndef CARDRIG_RIG_SLOT_H
+#define CARDRIG_RIG_SLOT_H
+
+#include "ifd/ifd.h"
+#include "link/link.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What pcscd has room for: 128 bytes less its " RR SS" and the NUL. */
+#define READER_NAME_MAX 121
+
+struct reader {
+    char name[READER_NAME_MAX + 1];
+    unsigned number; /* in the rig, from 0 */
+    unsigned slot_count;
+    struct slot *slots; /* its slots, inside the rig's array */
+};
+
+struct slot {
+    struct reader *reader;
+    unsigned number;   /* in the reader, from 0 */
+    uint32_t movement; /* as link/link.h counts them */
+    struct card *card; /* NULL: empty */
+    char *file;        /* of the card that is or was in last; NULL: the built-in card */
+    struct ifd ifd;
+};
+
+struct slots {
+    struct reader reader[LINK_MAX_SLOTS];
+    unsigned reader_count;
+    struct slot slot[LINK_MAX_SLOTS];
+    unsigned slot_count;
+    /* how cards get what they need from the rig, and who is told that a card has moved */
+    struct card_host host;
+    void (*moved)(void *arg, struct slot *slot);
+    void *moved_arg;
+};
+
+/* Adds a reader with empty slots. On failure error says why: a name that pcscd cannot take, or no room left. */
+bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error,
+                      size_t error_size);
+
+/* Empties all slots, without telling anybody. */
+void slots_free(struct slots *slots);
+
+/* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "": the
+ * only slot there is. NULL with error when there is none, or more than one. */
+struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size);
+
+/* The slot's number in the rig. */
+unsigned slot_index(const struct slots *slots, const struct slot *slot);
+
+/* How people are told of the slot: "cardrig/0". */
+const char *slot_text(const struct slot *slot, char *buffer, size_t size);
+
+/* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. */
+const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
+
+/* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card that
+ * was in last. False with error: the slot is taken, or the file is no card; nothing has changed then. */
+bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
+
+/* Takes the card out. False with error: there is none. */
+bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size);
+
+/* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no card
+ * leaves the old one in. */
+bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,1315 @@
+#include "icc/card.h"
+#include "icc/heap.h"
+#include "icc/oneline.h"
+#include "icc/watchdog.h"
+#include "iso7816/hex.h"
+
+#include <check.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The host */
+
+struct rig {
+    uint32_t state;
+    unsigned lines;
+    char first[1100], last[1100];
+};
+
+static struct rig rig;
+
+static void rig_random(void *arg, uint8_t *buf, size_t len)
+{
+    struct rig *r = arg;
+
+    for (size_t i = 0; i < len; i++) {
+        r->state ^= r->state << 13;
+        r->state ^= r->state >> 17;
+        r->state ^= r->state << 5;
+        buf[i] = (uint8_t)(r->state >> 11);
+    }
+}
+
+static void rig_log(void *arg, const char *line)
+{
+    struct rig *r = arg;
+
+    ck_assert_uint_lt(strlen(line), 1024);
+    ck_assert_ptr_null(strchr(line, '\n'));
+    if (r->lines++ == 0)
+        strcpy(r->first, line);
+    strcpy(r->last, line);
+}
+
+static const struct card_host host = {.arg = &rig, .random = rig_random, .log = rig_log};
+static uint8_t resp[CARD_RESPONSE_MAX];
+static size_t resp_len;
+
+static void set_up(void)
+{
+    rig = (struct rig){.state = 7816};
+    watchdog_set_limit(WATCHDOG_TICK_MS, WATCHDOG_TICKS);
+}
+
+/* Cards */
+
+static struct card *load(const char *text)
+{
+    char error[256];
+    struct card *card = card_load_text("test.lua", text, strlen(text), &host, error, sizeof error);
+
+    ck_assert_msg(card != NULL, "%s", error);
+    return card;
+}
+
+/* a card with these lines before the table, and these commands */
+static struct card *load_commands(const char *before, const char *commands)
+{
+    static char text[4096];
+
+    ck_assert_int_lt(
+        snprintf(text, sizeof text, "%s\nreturn { atr = '3B 00', commands = {\n%s } }", before, commands),
+        (int)sizeof text);
+    return load(text);
+}
+
+static void load_refused(const char *text, const char *expected)
+{
+    char error[256];
+    struct card *card = card_load_text("test.lua", text, strlen(text), &host, error, sizeof error);
+
+    ck_assert_ptr_null(card);
+    ck_assert_str_eq(error, expected);
+}
+
+static struct card *load_fixture(const char *name)
+{
+    char path[512], error[256];
+    struct card *card;
+
+    snprintf(path, sizeof path, "%s/cards/%s", FIXTURES_DIR, name);
+    card = card_load_file(path, &host, error, sizeof error);
+    ck_assert_msg(card != NULL, "%s", error);
+    return card;
+}
+
+static void command(struct card *card, const char *hex)
+{
+    uint8_t bytes[512];
+    size_t len;
+
+    ck_assert_int_eq(hex_decode(hex, strlen(hex), bytes, sizeof bytes, &len, NULL), HEX_OK);
+    card_command(card, bytes, len, resp, sizeof resp, &resp_len);
+}
+
+static void assert_answer(struct card *card, const char *hex, const char *expected)
+{
+    char found[1024];
+
+    command(card, hex);
+    ck_assert_uint_lt(resp_len, 300);
+    hex_encode(resp, resp_len, found, sizeof found, ' ');
+    ck_assert_msg(strcmp(found, expected) == 0, "%s: answer '%s', expected '%s' (%s)", hex, found, expected,
+                  rig.last);
+}
+
+static void assert_atr(struct card *card, enum card_power how, const char *expected)
+{
+    uint8_t atr[ATR_MAX];
+    char found[3 * ATR_MAX];
+    size_t len;
+
+    card_power(card, how, atr, &len);
+    hex_encode(atr, len, found, sizeof found, ' ');
+    ck_assert_str_eq(found, expected);
+}
+
+static void assert_logged(const char *expected)
+{
+    ck_assert_str_eq(rig.last, expected);
+}
+
+static void assert_log_contains(const char *expected)
+{
+    ck_assert_msg(strstr(rig.last, expected) != NULL, "'%s' is not in '%s'", expected, rig.last);
+}
+
+/* The cards in fixtures */
+
+START_TEST(test_two_protocols)
+{
+    struct card *card = load_fixture("two-protocols.lua");
+
+    ck_assert_str_eq(card_name(card), "two protocols");
+    ck_assert_uint_eq(card_t1_ifsc(card), 254);
+    assert_atr(card, CARD_COLD, "3B 93 96 80 01 74 77 6F E8");
+    assert_atr(card, CARD_WARM, "3B 93 96 80 01 74 77 6F E8");
+    assert_answer(card, "80 10 00 00", "00 01 90 00");
+    assert_answer(card, "80 10 00 00 02", "00 02 90 00");
+    assert_atr(card, CARD_WARM, "3B 93 96 80 01 74 77 6F E8");
+    assert_answer(card, "80 10 00 00", "00 01 90 00");
+    assert_atr(card, CARD_OFF, "");
+    assert_answer(card, "00 A4 04 00 07 A0 00 00 03 08 00 00 00",
+                  "61 0D 4F 0B A0 00 00 03 08 00 00 10 00 01 00 90 00");
+    assert_answer(card, "00 A4 04 00 05 A0 00 00 03 09", "6A 82");
+    assert_answer(card, "80 12 00 00 03 01 02 03", "01 02 03 90 00");
+    command(card, "00 84 00 00 08");
+    ck_assert_uint_eq(resp_len, 10);
+    command(card, "00 84 00 00 00");
+    ck_assert_uint_eq(resp_len, 258);
+    command(card, "00 84 00 00 00 00 00");
+    ck_assert_uint_eq(resp_len, 65538);
+    assert_answer(card, "00 85 00 00", "6D 00");
+    ck_assert_uint_eq(rig.lines, 0);
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_one_protocol)
+{
+    struct card *t0 = load_fixture("t0-only.lua"), *t1 = load_fixture("t1-only.lua");
+
+    assert_atr(t0, CARD_COLD, "3B 06 74 30 6F 6E 6C 79");
+    assert_atr(t1, CARD_COLD, "3B 86 81 31 FE 45 74 31 6F 6E 6C 79 DC");
+    ck_assert_uint_eq(card_t1_ifsc(t1), 0);
+    assert_answer(t0, "80 12 00 00 01 AA 00", "AA 90 00");
+    assert_answer(t1, "00 A4 04 00", "90 00");
+    card_free(t0);
+    card_free(t1);
+}
+END_TEST
+
+START_TEST(test_warm_differs)
+{
+    struct card *card = load_fixture("warm-differs.lua");
+    size_t len;
+
+    assert_atr(card, CARD_COLD, "3B 84 80 01 63 6F 6C 64 01");
+    assert_answer(card, "80 14 00 00 00", "63 6F 6C 64 90 00");
+    assert_atr(card, CARD_WARM, "3B 04 77 61 72 6D");
+    assert_answer(card, "80 14 00 00 00", "77 61 72 6D 90 00");
+    assert_atr(card, CARD_OFF, "");
+    assert_answer(card, "80 14 00 00 00", "6F 66 66 90 00");
+    ck_assert_uint_eq(card_atr(card, CARD_COLD, &len)[1], 0x84);
+    ck_assert_uint_eq(len, 9);
+    ck_assert_uint_eq(card_atr(card, CARD_WARM, &len)[1], 0x04);
+    ck_assert_uint_eq(len, 6);
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_pin)
+{
+    static const char atr[] = "3B 83 80 01 70 69 6E 75";
+    struct card *card = load_fixture("pin.lua");
+
+    assert_atr(card, CARD_COLD, atr);
+    assert_answer(card, "00 B0 00 00 00", "69 82");
+    assert_answer(card, "00 20 00 01", "63 C3");
+    assert_answer(card, "00 20 00 01 04 31 32 33 35", "63 C2");
+    assert_answer(card, "00 20 00 01 04 31 32 33 34", "90 00");
+    assert_answer(card, "00 20 00 01", "90 00");
+    assert_answer(card, "00 B0 00 04 06", "73 65 63 72 65 74 90 00");
+    assert_answer(card, "00 B0 01 00 00", "6B 00");
+    assert_atr(card, CARD_WARM, atr);
+    assert_answer(card, "00 B0 00 00 00", "69 82");
+    assert_answer(card, "00 20 00 02", "6A 88");
+    assert_answer(card, "00 20 00 01 01 31", "63 C2");
+    assert_atr(card, CARD_COLD, atr);
+    assert_answer(card, "00 20 00 01 01 31", "63 C1");
+    assert_answer(card, "00 20 00 01 01 31", "69 83");
+    assert_answer(card, "00 20 00 01 04 31 32 33 34", "69 83");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_builtin)
+{
+    char error[256];
+    struct card *card = card_load_builtin(&host, error, sizeof error);
+    const char *text;
+    size_t len;
+
+    ck_assert_msg(card != NULL, "%s", error);
+    ck_assert_str_eq(card_name(card), "cardrig");
+    assert_atr(card, CARD_COLD, "3B 87 80 01 63 61 72 64 72 69 67 6E");
+    assert_answer(card, "00 CA 00 6E 00", "63 61 72 64 72 69 67 90 00");
+    assert_answer(card, "00 CA 00 84 00", "F0 63 61 72 64 72 69 67 90 00");
+    assert_answer(card, "00 CA 00 85 00", "6A 88");
+    assert_answer(card, "00 A4 04 00 05 A0 00 00 00 01 00", "6F 07 84 05 A0 00 00 00 01 90 00");
+    assert_answer(card, "00 A4 04 00", "67 00");
+    assert_answer(card, "00 CA 00 84 00", "A0 00 00 00 01 90 00");
+    assert_answer(card, "00 B0 00 06 04", "66 72 6F 6D 90 00");
+    assert_answer(card, "00 B0 7F FF 04", "6B 00");
+    command(card, "00 84 00 00 10");
+    ck_assert_uint_eq(resp_len, 18);
+    card_free(card);
+
+    text = card_builtin_text(&len);
+    ck_assert_uint_eq(strlen(text), len);
+    ck_assert_ptr_nonnull(strstr(text, "3B 87 80 01"));
+}
+END_TEST
+
+/* What is refused */
+
+static const struct {
+    const char *file, *error; /* without the path */
+} bad[] = {
+    {"syntax-error", "6: '}' expected (to close '{' at line 4) near <eof>"},
+    {"endless-loop", "4: instruction budget used up (10000000 for one call)"},
+    {"stuck-in-library", "1: a library function ran for too long"},
+    {"runtime-error", "3: attempt to index a nil value (local 't')"},
+    {"no-table", "1: the script returns a string, expected a table that describes the card"},
+    {"returns-nothing", "1: the script returns nothing, expected a table that describes the card"},
+    {"no-atr", "1: no atr: every card needs one"},
+    {"atr-tck", "4: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5)"},
+    {"atr-short",
+     "5: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2)"},
+    {"atr-hex", "3: atr: character 4: not a hexadecimal digit"},
+    {"unknown-field", "5: unknown field 'atrs': expected name, atr, t0, t1, on_power or commands"},
+    {"t1-field", "6: t1: unknown field 'ifsd': expected ifsc"},
+    {"t1-ifsc", "4: t1.ifsc is not an integer from 1 to 254"},
+    {"on-power", "4: on_power is a string, expected a function"},
+    {"answer-number",
+     "6: commands[2]: answer is a number, expected a string of hexadecimal digits, or a function"},
+    {"answer-hex", "7: commands[2]: answer: character 4: a byte needs two digits, this one stands alone"},
+    {"answer-short", "6: commands[2]: answer has 1 byte, expected at least the 2 of a status word"},
+    {"no-answer", "6: commands[2]: answer is missing"},
+    {"pattern-hex", "5: commands[1]: pattern: character 10: not a hexadecimal digit"},
+    {"command-fields", "5: commands[1]: unknown field [3]: expected a pattern and an answer"},
+    {"commands-gap", "4: commands has a gap: 2 entries, but the last one is number 3"},
+    {"metatable", "1: the table that the script returns has a metatable, expected a plain table"},
+    {"long-name", "3: name is not usable, expected a string of 1 to 128 bytes, without control characters"},
+};
+
+START_TEST(test_bad)
+{
+    char path[512], expected[1024], error[512];
+    struct card *card;
+
+    if (strcmp(bad[_i].file, "stuck-in-library") == 0)
+        watchdog_set_limit(10, 5);
+    snprintf(path, sizeof path, "%s/cards/bad/%s.lua", FIXTURES_DIR, bad[_i].file);
+    snprintf(expected, sizeof expected, "%s:%s", path, bad[_i].error);
+    card = card_load_file(path, &host, error, sizeof error);
+    ck_assert_ptr_null(card);
+    ck_assert_str_eq(error, expected);
+}
+END_TEST
+
+START_TEST(test_bad_text)
+{
+    load_refused("", "test.lua:1: the script returns nothing, expected a table that describes the card");
+    load_refused("return 3B", "test.lua:1: malformed number near '3B'");
+    load_refused(
+        "return {\n atr = 3,\n}",
+        "test.lua:2: atr is a number, expected a string of hexadecimal digits, or a table of cold and warm");
+    load_refused("return {\n atr = {},\n}", "test.lua:2: atr has no cold");
+    load_refused("return {\n atr = { warm = '3B00' },\n}", "test.lua:2: atr has no cold");
+    load_refused("return {\n atr = { cold = '3B00', hot = '3B00' },\n}",
+                 "test.lua:2: atr: unknown field 'hot': expected cold or warm");
+    load_refused("return {\n atr = { cold = '3B00', warm = false },\n}",
+                 "test.lua:2: atr.warm is a boolean, expected a string of hexadecimal digits");
+    load_refused("return { atr = '3B00',\n t0 = { wi = 10 } }",
+                 "test.lua:2: t0: unknown field 'wi': expected none");
+    load_refused("return { atr = '3B00',\n t1 = 254 }", "test.lua:2: t1 is a number, expected a table");
+    load_refused("return { atr = '3B00', t1 = {\n ifsc = '32' } }",
+                 "test.lua:2: t1.ifsc is not an integer from 1 to 254");
+    load_refused("return { atr = '3B00', t1 = { ifsc = 0 } }",
+                 "test.lua:1: t1.ifsc is not an integer from 1 to 254");
+    load_refused("return { atr = '3B00', t1 = { ifsc = 3.5 } }",
+                 "test.lua:1: t1.ifsc is not an integer from 1 to 254");
+    load_refused("return { atr = '3B00', commands = 1 }",
+                 "test.lua:1: commands is a number, expected a list");
+    load_refused("return { atr = '3B00', commands = {\n { '', '9000' }, '9000' } }",
+                 "test.lua:1: commands[2] is a string, expected a table of a pattern and an answer");
+    load_refused("return { atr = '3B00', commands = { select = {} } }",
+                 "test.lua:1: commands: unknown field 'select': expected a list");
+    load_refused("return { atr = '3B00', commands = {\n { nil, '9000' } } }",
+                 "test.lua:2: commands[1]: pattern is missing");
+    load_refused(
+        "return { atr = '3B00', commands = {\n { 4, function() end } } }",
+        "test.lua:2: commands[1]: pattern is a number, expected a string of hexadecimal digits and dots");
+    load_refused("return { atr = '3B00', commands = { setmetatable({'', '9000'}, {}) } }",
+                 "test.lua:1: commands[1] has a metatable, expected a plain table");
+    load_refused("return { atr = '3B00', 5 }",
+                 "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power or commands");
+    load_refused("return { atr = '3B00', [{}] = 5 }",
+                 "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power or commands");
+    load_refused("return { b = 1, a = 1,\n c = 1}",
+                 "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power or commands");
+    load_refused("error({})", "test.lua:1: error value is a table, expected a string");
+    load_refused("\n\nerror('gone', 0)", "test.lua:3: gone");
+    load_refused("local s = [[one\ntwo",
+                 "test.lua:2: unfinished long string (starting at line 1) near '<eof>'");
+    load_refused("return { atr = '3B 00\x01' }", "test.lua:1: atr: character 6: not a hexadecimal digit");
+    load_refused("return setmetatable({}, { __gc = function() end })",
+                 "test.lua:1: a card script cannot have finalizers (__gc)");
+    /* what the metatable of the pattern says is not asked */
+    load_refused(
+        "getmetatable('').__index = error\nreturn { atr = true }",
+        "test.lua:1: atr is a boolean, expected a string of hexadecimal digits, or a table of cold and warm");
+}
+END_TEST
+
+static int append(lua_State *L, const void *piece, size_t len, void *buffer)
+{
+    (void)L;
+    luaL_addlstring(buffer, piece, len);
+    return 0;
+}
+
+START_TEST(test_binary_chunk)
+{
+    lua_State *L = luaL_newstate();
+    luaL_Buffer b;
+    const char *chunk;
+    char error[256];
+    size_t len;
+
+    ck_assert_int_eq(luaL_loadstring(L, "return { atr = '3B 00' }"), LUA_OK);
+    luaL_buffinit(L, &b);
+    lua_pushvalue(L, 1);
+    ck_assert_int_eq(lua_dump(L, append, &b, 0), 0);
+    lua_pop(L, 1);
+    luaL_pushresult(&b);
+    chunk = lua_tolstring(L, -1, &len);
+    ck_assert_ptr_null(card_load_text("binary.luac", chunk, len, &host, error, sizeof error));
+    ck_assert_str_eq(error, "binary.luac:1: a compiled Lua chunk, expected source text");
+    lua_close(L);
+}
+END_TEST
+
+START_TEST(test_unreadable_files)
+{
+    char error[256];
+
+    ck_assert_ptr_null(card_load_file("/nonexistent/card.lua", &host, error, sizeof error));
+    ck_assert_str_eq(error, "/nonexistent/card.lua: No such file or directory");
+    ck_assert_ptr_null(card_load_file("/", &host, error, sizeof error));
+    ck_assert_str_eq(error, "/: not a regular file");
+    ck_assert_ptr_null(card_load_file("/dev/zero", &host, error, sizeof error));
+    ck_assert_str_eq(error, "/dev/zero: not a regular file");
+}
+END_TEST
+
+START_TEST(test_short_error_buffer)
+{
+    char error[12];
+
+    ck_assert_ptr_null(card_load_text("test.lua", "error()", 7, &host, error, sizeof error));
+    ck_assert_str_eq(error, "test.lua...");
+}
+END_TEST
+
+START_TEST(test_long_chunk_name)
+{
+    char name[200], error[400], expected[400];
+
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    ck_assert_ptr_null(card_load_text(name, "\nlocal t\nt.x = 1", 16, &host, error, sizeof error));
+    snprintf(expected, sizeof expected, "%s:3: attempt to index a nil value (local 't')", name);
+    ck_assert_str_eq(error, expected);
+}
+END_TEST
+
+START_TEST(test_text_preamble)
+{
+    struct card *card = load("\xEF\xBB\xBF#!/usr/bin/env cardrig\nreturn { atr = '3B 00' }");
+
+    ck_assert_str_eq(card_name(card), "test");
+    card_free(card);
+    load_refused("#!\n\nerror 'here'", "test.lua:3: here");
+}
+END_TEST
+
+START_TEST(test_names)
+{
+    static const char text[] = "return { atr = '3B 00' }";
+    struct card *card;
+    char error[256];
+
+    card = load("return { name = 'Ärztekarte', atr = '3B 00' }");
+    ck_assert_str_eq(card_name(card), "Ärztekarte");
+    card_free(card);
+    card = card_load_text("/a/b.c/my\tcard.lua", text, sizeof text - 1, &host, error, sizeof error);
+    ck_assert_str_eq(card_name(card), "my card");
+    card_free(card);
+    card_free(NULL);
+}
+END_TEST
+
+/* Patterns */
+
+START_TEST(test_match_order)
+{
+    struct card *card = load_commands("", "{ '00 A4 04 00', '90 01' },"
+                                          "{ '00A404',       '90 02' },"
+                                          "{ '.0 B. .1',     '90 03' },"
+                                          "{ '.. .. 05',     '90 04' },"
+                                          "{ '00 B0 00 00 02 AA BB', '90 05' },"
+                                          "{ '',             '01 02 90 06' }");
+
+    assert_answer(card, "00 A4 04 00", "90 01");
+    assert_answer(card, "00 A4 04 0C", "90 02");
+    assert_answer(card, "80 BF F1 00", "90 03");
+    assert_answer(card, "81 BF F1 00", "01 02 90 06");
+    assert_answer(card, "80 BF F2 00", "01 02 90 06");
+    assert_answer(card, "FF FF 05 FF", "90 04");
+    assert_answer(card, "00 B0 00 00 02 AA BB", "90 05");
+    assert_answer(card, "00 B0 00 00 02 AA BC", "01 02 90 06");
+    assert_answer(card, "00 B0 00 00 02", "01 02 90 06");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_no_commands)
+{
+    struct card *card = load("return { atr = '3B 00' }");
+
+    assert_answer(card, "00 A4 04 00", "6D 00");
+    assert_atr(card, CARD_COLD, "3B 00");
+    card_free(card);
+    card = load("return { atr = '3B 00', commands = {}, t0 = {}, t1 = {} }");
+    assert_answer(card, "00 A4 04 00", "6D 00");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_malformed_command)
+{
+    struct card *card = load_commands("", "{ '', function() print 'called'; return hex '9000' end }");
+
+    assert_answer(card, "", "67 00");
+    assert_answer(card, "00 A4 04", "67 00");
+    assert_answer(card, "00 A4 04 00 02 AA", "67 00");
+    assert_answer(card, "00 A4 04 00 00 00", "67 00");
+    ck_assert_uint_eq(rig.lines, 0);
+    assert_answer(card, "00 A4 04 00", "90 00");
+    ck_assert_uint_eq(rig.lines, 1);
+    card_free(card);
+}
+END_TEST
+
+/* Handlers */
+
+START_TEST(test_fields)
+{
+    static uint8_t big[7 + 65535 + 2];
+    struct card *card =
+        load_commands("", "{ '', function(c) return string.format('%02x %02x %02x %02x nc=%d data=%d"
+                          " ne=%d raw=%d', c.cla, c.ins, c.p1, c.p2, c.nc, #c.data, c.ne, #c.raw) .."
+                          " '/' .. c.data:sub(1, 3), 0x9000 end }");
+    static const struct {
+        const char *command, *expected;
+    } cases[] = {
+        {"80 B1 7F FF", "80 b1 7f ff nc=0 data=0 ne=0 raw=4/"},
+        {"00 B0 00 00 05", "00 b0 00 00 nc=0 data=0 ne=5 raw=5/"},
+        {"00 B0 00 00 00", "00 b0 00 00 nc=0 data=0 ne=256 raw=5/"},
+        {"00 D6 00 00 03 61 62 63", "00 d6 00 00 nc=3 data=3 ne=0 raw=8/abc"},
+        {"00 D6 00 00 03 61 62 63 00", "00 d6 00 00 nc=3 data=3 ne=256 raw=9/abc"},
+        {"00 B0 00 00 00 01 00", "00 b0 00 00 nc=0 data=0 ne=256 raw=7/"},
+        {"00 B0 00 00 00 00 00", "00 b0 00 00 nc=0 data=0 ne=65536 raw=7/"},
+        {"00 D6 00 00 00 00 03 61 62 63", "00 d6 00 00 nc=3 data=3 ne=0 raw=10/abc"},
+        {"00 D6 00 00 00 00 03 61 62 63 01 02", "00 d6 00 00 nc=3 data=3 ne=258 raw=12/abc"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        command(card, cases[i].command);
+        ck_assert_uint_gt(resp_len, 2);
+        resp[resp_len - 2] = '\0';
+        ck_assert_str_eq((char *)resp, cases[i].expected);
+    }
+    memset(big, 'x', sizeof big);
+    memcpy(big, "\x00\xD6\x00\x00\x00\xFF\xFF", 7);
+    memcpy(big + sizeof big - 2, "\x00\x00", 2);
+    card_command(card, big, sizeof big, resp, sizeof resp, &resp_len);
+    resp[resp_len - 2] = '\0';
+    ck_assert_str_eq((char *)resp, "00 d6 00 00 nc=65535 data=65535 ne=65536 raw=65544/xxx");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_answers)
+{
+    struct card *card = load_commands("", "{ '00 01', function() return hex '01 02', 0x6100 end },"
+                                          "{ '00 02', function() return hex '01 02 03 6C 05' end },"
+                                          "{ '00 03', function() return '', 0x9000.0 end },"
+                                          "{ '00 04', function() return hex '63 00' end },"
+                                          "{ '00 05', function() return ('x'):rep(65536), 0 end },"
+                                          "{ '00 06', function() return ('x'):rep(65538) end },"
+                                          "{ '00 07', '" /* a constant, in several lines */
+                                          "01 02\\n 03:04\\t9000' }");
+
+    assert_answer(card, "00 01 00 00", "01 02 61 00");
+    assert_answer(card, "00 02 00 00", "01 02 03 6C 05");
+    assert_answer(card, "00 03 00 00", "90 00");
+    assert_answer(card, "00 04 00 00", "63 00");
+    command(card, "00 05 00 00");
+    ck_assert_uint_eq(resp_len, 65538);
+    ck_assert_int_eq(resp[65535], 'x');
+    ck_assert_int_eq(resp[65536], 0);
+    command(card, "00 06 00 00");
+    ck_assert_uint_eq(resp_len, 65538);
+    assert_answer(card, "00 07 00 00", "01 02 03 04 90 00");
+    ck_assert_uint_eq(rig.lines, 0);
+    card_free(card);
+}
+END_TEST
+
+static const char wants_answer[] = "expected data and a status word, or one byte string with both";
+
+static const struct {
+    const char *body, *returned, *expected;
+} wrong[] = {
+    {"", "nothing", wants_answer},
+    {"return nil", "nothing", wants_answer},
+    {"return {}", "a table", wants_answer},
+    {"return 0x9000", "a number", wants_answer},
+    {"return 0x9000, ''", "a number", wants_answer},
+    {"return nil, 0x9000", "nothing", wants_answer},
+    {"return function() end", "a function", wants_answer},
+    {"return ''", "0 bytes", "expected at least the 2 of a status word"},
+    {"return 'x'", "1 byte", "expected at least the 2 of a status word"},
+    {"return '', '9000'", "data and a string", "expected a status word after the data"},
+    {"return '', nil", "data and a nil", "expected a status word after the data"},
+    {"return '', 0x10000", "the status word 65536", "expected 0 to 0xFFFF"},
+    {"return '', -1", "the status word -1", "expected 0 to 0xFFFF"},
+    {"return '', 1.5", "the status word 1.5", "expected 0 to 0xFFFF"},
+    {"return '', 0/0", NULL, "expected 0 to 0xFFFF"},
+    {"return '', 1, 2", "3 values", "expected at most two"},
+    {"return ('x'):rep(65537), 0x9000", "65539 bytes with the status word", "expected at most 65538"},
+    {"return ('x'):rep(65539)", "65539 bytes with the status word", "expected at most 65538"},
+    {"return table.unpack({}, 1, 200)", "200 values", "expected at most two"},
+};
+
+START_TEST(test_wrong_answers)
+{
+    char text[256], expected[256];
+    struct card *card;
+
+    snprintf(text, sizeof text, "{ '00 01', '90 00' },\n{ '',\n\nfunction() %s end }", wrong[_i].body);
+    card = load_commands("", text);
+    assert_answer(card, "00 02 00 00", "6F 00");
+    if (wrong[_i].returned) {
+        snprintf(expected, sizeof expected, "test.lua:6: commands[2] returned %s, %s", wrong[_i].returned,
+                 wrong[_i].expected);
+        assert_logged(expected);
+    }
+    assert_answer(card, "00 01 00 00", "90 00");
+    ck_assert_uint_eq(rig.lines, 1);
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_small_buffer)
+{
+    struct card *card = load_commands("", "{ '00 01', '01 02 90 00' },"
+                                          "{ '00 02', function() return hex '01 02', 0x9000 end }");
+
+    for (uint8_t ins = 1; ins <= 2; ins++) {
+        uint8_t *exact = malloc(4), cmd[4] = {0, ins, 0, 0};
+        card_command(card, cmd, sizeof cmd, exact, 4, &resp_len);
+        ck_assert_uint_eq(resp_len, 4);
+        card_command(card, cmd, sizeof cmd, exact, 3, &resp_len);
+        ck_assert_uint_eq(resp_len, 2);
+        ck_assert_uint_eq(exact[0], 0x6F);
+        card_command(card, cmd, sizeof cmd, exact, 2, &resp_len);
+        ck_assert_uint_eq(resp_len, 2);
+        free(exact);
+    }
+    ck_assert_uint_eq(rig.lines, 4);
+    card_free(card);
+}
+END_TEST
+
+static const struct {
+    const char *body, *logged;
+} failing[] = {
+    {"error('no such file')", "test.lua:2: no such file"},
+    {"error('no place', 0)", "test.lua:2: no place"},
+    {"error('two\\nlines\\27[31m')", "test.lua:2: two\\nlines\\x1B[31m"},
+    {"error()", "test.lua:2: error value is a nil, expected a string"},
+    {"error({})", "test.lua:2: error value is a table, expected a string"},
+    {"error(setmetatable({}, { __tostring = function() while true do end end }))",
+     "test.lua:2: error value is a table, expected a string"},
+    {"error(1)", "test.lua:2: error value is a number, expected a string"},
+    {"local t = nil; t.x = 1", "test.lua:2: attempt to index a nil value (local 't')"},
+    {"return hex '9x', 1", "test.lua:2: hex: character 2: not a hexadecimal digit"},
+    {"return random(-1), 1", "test.lua:2: bad argument #1 to 'random' (expected 0 to 65536 bytes)"},
+    {"return random(65537), 1", "test.lua:2: bad argument #1 to 'random' (expected 0 to 65536 bytes)"},
+    {"return random('x'), 1", "test.lua:2: bad argument #1 to 'random' (number expected, got string)"},
+    {"for k in pairs(nil) do end", "test.lua:2: bad argument #1 to 'for iterator' (table expected, got nil)"},
+    {"string.rep()", "test.lua:2: bad argument #1 to 'rep' (string expected, got no value)"},
+    {"coroutine.yield()", "test.lua:2: attempt to yield from outside a coroutine"},
+    {"string.rep('x', 1 << 40)", "test.lua:2: not enough memory"},
+    {"string.rep('x', 1 << 62):rep(2)", NULL},
+    {"local function f() return 1 + f() end f()", NULL},
+    {"local function f() return pcall(f) end f() error 'x'", NULL},
+    {"local function f() pcall(f) error 'x' end f()", NULL},
+    {"local t = setmetatable({}, {}); getmetatable(t).__index = t; return t.x", NULL},
+    {"local t = setmetatable({}, {}); getmetatable(t).__call = t; return t()", NULL},
+    {"local s = ('('):rep(1000) .. '1' .. (')'):rep(1000); assert(load('return ' .. s))", NULL},
+    {"return ('x'):gsub('x', function() error() end)", NULL},
+    {"xpcall(error, function(e) error(e) end) error('x', 0)", "test.lua:2: x"},
+    {"local x <close> = setmetatable({}, { __close = function() error 'closing' end }) error 'x'",
+     "test.lua:2: closing"},
+    {"coroutine.wrap(function() error 'inside' end)()", NULL},
+};
+
+START_TEST(test_failing_handlers)
+{
+    char text[512];
+    struct card *card;
+
+    snprintf(text, sizeof text,
+             "{ '00 01', function() %s end }, { '00 02', function() return 'ok', 0x9000 end }",
+             failing[_i].body);
+    card = load_commands("", text + 0);
+    assert_answer(card, "00 01 00 00", "6F 00");
+    if (failing[_i].logged) {
+        char expected[256];
+        /* the commands begin in line 3 */
+        snprintf(expected, sizeof expected, "%s", failing[_i].logged);
+        expected[strlen("test.lua:")] = '3';
+        assert_logged(expected);
+    }
+    ck_assert_msg(strncmp(rig.last, "test.lua:3: ", 12) == 0, "%s", rig.last);
+    assert_answer(card, "00 02 00 00", "6F 6B 90 00");
+    ck_assert_uint_eq(rig.lines, 1);
+    ck_assert(!card_dead(card));
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_state)
+{
+    struct card *card =
+        load("local a, b = 0, 0\n"
+             "return { atr = '3B 00', on_power = function(how) if how ~= 'off' then a = 0 end end,\n"
+             "commands = { { '', function() a = a + 1; b = b + 1\n"
+             "return string.char(a, b), 0x9000 end } } }");
+
+    assert_answer(card, "00 00 00 00", "01 01 90 00");
+    assert_answer(card, "00 00 00 00", "02 02 90 00");
+    assert_atr(card, CARD_OFF, "");
+    assert_answer(card, "00 00 00 00", "03 03 90 00");
+    assert_atr(card, CARD_COLD, "3B 00");
+    assert_answer(card, "00 00 00 00", "01 04 90 00");
+    assert_atr(card, CARD_WARM, "3B 00");
+    assert_answer(card, "00 00 00 00", "01 05 90 00");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_cards_are_separate)
+{
+    struct card *a = load_fixture("two-protocols.lua"), *b = load_fixture("two-protocols.lua");
+
+    assert_answer(a, "80 10 00 00", "00 01 90 00");
+    assert_answer(a, "80 10 00 00", "00 02 90 00");
+    assert_answer(b, "80 10 00 00", "00 01 90 00");
+    card_free(a);
+    assert_answer(b, "80 10 00 00", "00 02 90 00");
+    card_free(b);
+}
+END_TEST
+
+START_TEST(test_failing_on_power)
+{
+    struct card *card = load("return { atr = '3B 00', on_power =\n"
+                             "function(how) if how == 'cold' then error 'no' elseif how == 'warm' then "
+                             "while true do end end end }");
+
+    assert_atr(card, CARD_COLD, "3B 00");
+    assert_logged("test.lua:2: no");
+    assert_atr(card, CARD_WARM, "3B 00");
+    assert_logged("test.lua:2: instruction budget used up (10000000 for one call)");
+    assert_atr(card, CARD_OFF, "");
+    ck_assert_uint_eq(rig.lines, 2);
+    card_free(card);
+}
+END_TEST
+
+/* The environment of scripts */
+
+START_TEST(test_random_repeats)
+{
+    static const char body[] =
+        "{ '00 01', function(c) return random(c.ne), 0x9000 end },"
+        "{ '00 02', function() return string.pack('j', math.random(0)), 0x9000 end },"
+        "{ '00 03', function() math.randomseed() return string.pack('j', math.random(0)),"
+        "0x9000 end },"
+        "{ '00 04', function() math.randomseed(42) return string.pack('j', math.random(0)),"
+        "0x9000 end }";
+    uint8_t first[4][16];
+
+    for (int run = 0; run < 3; run++) {
+        struct card *card;
+        rig.state = run < 2 ? 1 : 2;
+        card = load_commands("", body);
+        for (uint8_t i = 0; i < 4; i++) {
+            const uint8_t cmd[] = {0, (uint8_t)(i + 1), 0, 0, 8};
+            card_command(card, cmd, sizeof cmd, resp, sizeof resp, &resp_len);
+            ck_assert_uint_eq(resp_len, 10);
+            if (run == 0)
+                memcpy(first[i], resp, 8);
+            ck_assert_int_eq(memcmp(first[i], resp, 8) == 0, run < 2 || i == 3);
+        }
+        card_free(card);
+    }
+}
+END_TEST
+
+START_TEST(test_random_sizes)
+{
+    struct card *card = load_commands("", "{ '', function(c) return random(c.ne), 0x9000 end }");
+
+    command(card, "00 00 00 00");
+    ck_assert_uint_eq(resp_len, 2);
+    command(card, "00 00 00 00 01");
+    ck_assert_uint_eq(resp_len, 3);
+    command(card, "00 00 00 00 00 00 00");
+    ck_assert_uint_eq(resp_len, 65538);
+    ck_assert(memcmp(resp, resp + 32768, 32768) != 0);
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_no_way_out)
+{
+    static const char search[] =
+        "local seen, found = {}, {}\n"
+        "local bad = { io = 1, os = 1, package = 1, require = 1, dofile = 1, loadfile = 1, debug = 1,\n"
+        "  collectgarbage = 1, dump = 1, loadstring = 1, loadlib = 1, popen = 1, execute = 1, getenv = 1,\n"
+        "  warn = 1, sethook = 1, getregistry = 1, _LOADED = 1, _PRELOAD = 1, open = 1, exit = 1 }\n"
+        "local function walk(v)\n"
+        "  if seen[v] then return end\n"
+        "  seen[v] = true\n"
+        "  local mt = getmetatable(v)\n"
+        "  if mt then walk(mt) end\n"
+        "  if type(v) ~= 'table' then return end\n"
+        "  for k, w in next, v do\n"
+        "    if bad[k] then found[#found + 1] = k end\n"
+        "    if w ~= bad then walk(k) walk(w) end\n"
+        "  end\n"
+        "end\n"
+        "walk(_G) walk(_ENV) walk('') walk(coroutine.running()) walk(string) walk(print)\n"
+        "assert(#found == 0, table.concat(found, ' '))\n"
+        "assert(('').dump == nil and string.dump == nil)\n"
+        "assert(coroutine.wrap(function() return io == nil and os == nil and debug == nil and _G.io == nil "
+        "end)())\n"
+        "local names = {}\n"
+        "for k in pairs(_G) do names[#names + 1] = k end\n"
+        "return { atr = '3B 00', commands = { { '', function() return table.concat(names, ' '), 0x9000 end } "
+        "} }\n";
+    struct card *card = load(search);
+
+    command(card, "00 00 00 00");
+    resp[resp_len - 2] = '\0';
+    ck_assert_str_eq((char *)resp,
+                     "_G _VERSION assert coroutine error getmetatable hex ipairs load math next pairs "
+                     "pcall print random rawequal rawget rawlen rawset select setmetatable string table "
+                     "tonumber tostring type utf8 xpcall");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_load)
+{
+    struct card *card = load("assert(load 'return 1 + 1'() == 2)\n"
+                             "assert(load('return x', 'name', nil, { x = 3 })() == 3)\n"
+                             "assert(load('return x', 'name', 'bt', { x = 4 })() == 4)\n"
+                             "assert(load('return _ENV', 'name', 't', nil)() == nil)\n"
+                             "local pieces = { 'return ', '5' }\n"
+                             "assert(load(function() return table.remove(pieces, 1) end)() == 5)\n"
+                             "for _, mode in ipairs { 'b', 'bt', 't', false } do\n"
+                             "  local f, why = load('\\27Lua', 'binary', mode or nil)\n"
+                             "  assert(f == nil and why:find('binary chunk'), why)\n"
+                             "end\n"
+                             "local f, why = load(function() return '\\27Lua' end)\n"
+                             "assert(f == nil and why:find('binary chunk'))\n"
+                             "assert(not pcall(load))\n"
+                             "local f, why = load('x x')\n"
+                             "assert(f == nil and why:find('syntax error'))\n"
+                             "return { atr = '3B 00' }\n");
+
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_pairs)
+{
+    struct card *card =
+        load("local function keys(t) local s = '' for k in pairs(t) do s = s .. tostring(k) .. ' ' end "
+             "return s end\n"
+             "local t = {}\n"
+             "for i = 1, 30 do t['k' .. i % 7 .. i] = i t[-i] = i t[i / 4] = i end\n"
+             "local prev\n"
+             "for k in pairs(t) do\n"
+             "  if prev and type(prev) == type(k) then assert(prev < k) end\n"
+             "  prev = k\n"
+             "end\n"
+             "assert(keys { b = 1, a = 1, [2.5] = 1, [true] = 1, 7, 8 } == '1 2 2.5 a b true ')\n"
+             "assert(keys {} == '')\n"
+             "local seen = 0\n"
+             "t = { a = 1, b = 2, c = 3 }\n"
+             "for k in pairs(t) do seen = seen + 1 t.b = nil t[k] = 5 end\n"
+             "assert(seen == 2 and t.a == 5 and t.c == 5)\n"
+             "local mine = setmetatable({}, { __pairs = function(t) return function(_, k) return not k and 1 "
+             "or nil end, t"
+             " end })\n"
+             "assert(keys(mine) == '1 ')\n"
+             "assert(keys(setmetatable({ x = 1 }, { __index = error, __metatable = false })) == 'x ')\n"
+             "assert(not pcall(pairs) and not pcall(pairs, 'x'))\n"
+             "for i = 1, 20000 do t[tostring(i)] = i end\n"
+             "for i = 1, 3 do for k in pairs(t) do end end\n"
+             "return { atr = '3B 00' }\n");
+
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_setmetatable)
+{
+    struct card *card = load("local t = {}\n"
+                             "local mt = { __index = { x = 1 } }\n"
+                             "assert(setmetatable(t, mt) == t and t.x == 1 and getmetatable(t) == mt)\n"
+                             "assert(setmetatable(t, nil) == t and t.x == nil)\n"
+                             "setmetatable(t, { __metatable = 1 })\n"
+                             "assert(not pcall(setmetatable, t, {}))\n"
+                             "assert(not pcall(setmetatable, {}))\n"
+                             "assert(not pcall(setmetatable, 1, {}))\n"
+                             "assert(not pcall(setmetatable, {}, 1))\n"
+                             "assert(not pcall(setmetatable, {}, { __gc = true }))\n"
+                             "return { atr = '3B 00' }\n");
+
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_print)
+{
+    struct card *card =
+        load_commands("", "{ '00 01', function() print('a', 1, nil, {} ~= nil) return hex '9000' end },"
+                          "{ '00 02', function() print('one\\ntwo\\0\\27[2J') return hex '9000' end },"
+                          "{ '00 03', function() print(('x'):rep(5000)) return hex '9000' end },"
+                          "{ '00 04', function() for i = 1, 5000 do print(i) end "
+                          "return hex '9000' end },"
+                          "{ '00 05', function() print() return hex '9000' end },"
+                          "{ '00 06', function() print(setmetatable({}, { __tostring = error }))"
+                          " end }");
+
+    assert_answer(card, "00 01 00 00", "90 00");
+    assert_logged("a 1 nil true");
+    assert_answer(card, "00 02 00 00", "90 00");
+    ck_assert_uint_eq(rig.lines, 3);
+    assert_logged("two\\x00\\x1B[2J");
+    assert_answer(card, "00 03 00 00", "90 00");
+    ck_assert_uint_eq(strlen(rig.last), 1023);
+    assert_log_contains("xxx...");
+    rig.lines = 0;
+    assert_answer(card, "00 04 00 00", "90 00");
+    ck_assert_uint_eq(rig.lines, 1001);
+    assert_logged("(this call printed too much; the rest is not shown)");
+    assert_answer(card, "00 05 00 00", "90 00");
+    assert_logged("");
+    assert_answer(card, "00 06 00 00", "6F 00");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_no_log)
+{
+    const struct card_host silent = {.arg = &rig, .random = rig_random};
+    static const char text[] = "print 'x' return { atr = '3B 00', commands = { { '', error } } }";
+    struct card *card;
+    char error[256];
+
+    card = card_load_text("silent", text, sizeof text - 1, &silent, error, sizeof error);
+    ck_assert_ptr_nonnull(card);
+    assert_answer(card, "00 00 00 00", "6F 00");
+    card_free(card);
+}
+END_TEST
+
+/* Limits: the card goes on */
+
+static const struct {
+    const char *before, *body, *logged;
+} limits[] = {
+    {"", "while true do end", "instruction budget"},
+    {"", "local function f() return f() end f()", "instruction budget"},
+    {"", "while true do pcall(function() while true do end end) end", "instruction budget"},
+    {"", "while true do pcall(error) end", "instruction budget"},
+    {"", "pcall(function() while true do end end) return hex '9000'", "instruction budget"},
+    {"", "while true do xpcall(function() while true do end end, function() while true do end end) end",
+     "instruction budget"},
+    {"", "local function f() pcall(f) while true do end end while true do pcall(f) end",
+     "instruction budget"},
+    {"", "while true do coroutine.wrap(function() for i = 1, 2000 do end end)() end", "instruction budget"},
+    {"", "while true do pcall(coroutine.wrap(function() for i = 1, 9000 do end end)) end",
+     "instruction budget"},
+    {"", "while true do coroutine.close(coroutine.create(function() end)) end", "instruction budget"},
+    {"local co = coroutine.wrap(function() while true do coroutine.yield() end end)",
+     "while true do co() end", "instruction budget"},
+    {"",
+     "while true do local co = coroutine.create(function() local x <close> = setmetatable({}, { __close ="
+     " function() for i = 1, 3000 do end end }) coroutine.yield() end) coroutine.resume(co) "
+     "coroutine.close(co) end",
+     "instruction budget"},
+    {"",
+     "local x <close> = setmetatable({}, { __close = function() while true do end end }) while true do end",
+     "instruction budget"},
+    {"", "local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) return t[1]", NULL},
+    {"", "for i = 1, 1 << 62 do load('local x = ' .. i) end", "instruction budget"},
+    {"", "table.sort({ 1, 2, 3 }, function() while true do end end)", "instruction budget"},
+    {"", "('x'):gsub('x', function() while true do end end)", "instruction budget"},
+    {"", "local t = {} for i = 1, 1 << 62 do t[i] = i end", "not enough memory"},
+    {"", "local s = 'x' while true do s = s .. s end", "not enough memory"},
+    {"", "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end", "not enough memory"},
+    {"", "return ('x'):rep(1e8), 0x9000", "not enough memory"},
+    {"", "return table.concat({}, ('x'):rep(1e6), 1, 1000), 1", NULL},
+    {"", "return string.format('%s', ('x'):rep(1e9)), 1", "not enough memory"},
+    {"", "local t = {} while true do t = { t, function() return t end } end", "not enough memory"},
+    {"", "local t = {} while true do t[#t + 1] = coroutine.create(print) end", NULL},
+    {"", "local ok, e = pcall(string.rep, 'x', 1 << 40) error(e, 0)", "not enough memory"},
+};
+
+START_TEST(test_limits)
+{
+    char text[1024];
+    struct card *card;
+
+    snprintf(text, sizeof text,
+             "{ '00 01', function() %s end }, { '00 02', function() return 'ok', 0x9000 end }",
+             limits[_i].body);
+    card = load_commands(limits[_i].before, text);
+    for (int i = 0; i < 2; i++) {
+        assert_answer(card, "00 01 00 00", "6F 00");
+        ck_assert_msg(strncmp(rig.last, "test.lua:3: ", 12) == 0 ||
+                          strncmp(rig.last, "test.lua:1: ", 12) == 0,
+                      "%s", rig.last);
+        if (limits[_i].logged)
+            assert_log_contains(limits[_i].logged);
+        assert_answer(card, "00 02 00 00", "6F 6B 90 00");
+    }
+    ck_assert_uint_eq(rig.lines, 2);
+    ck_assert(!card_dead(card));
+    card_free(card);
+}
+END_TEST
+
+/* a coroutine that ran into the end of one call's budget does not pay more in the next one */
+START_TEST(test_budget_is_per_call)
+{
+    struct card *card =
+        load_commands("local co = coroutine.wrap(function() while true do\n"
+                      "  pcall(function() for i = 1, 3e6 do end end) coroutine.yield() end end)",
+                      "{ '00 01', function() co() return hex '9000' end },"
+                      "{ '00 02', function() for i = 1, 4e6 do end return hex '9000' end },"
+                      "{ '00 03', function() while true do end end }");
+
+    for (int i = 0; i < 5; i++)
+        assert_answer(card, "00 01 00 00", "90 00");
+    for (int i = 0; i < 5; i++)
+        assert_answer(card, "00 02 00 00", "90 00");
+    assert_answer(card, "00 03 00 00", "6F 00");
+    assert_answer(card, "00 02 00 00", "90 00");
+    assert_answer(card, "00 01 00 00", "90 00");
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_memory_is_returned)
+{
+    struct card *card =
+        load_commands("local keep", "{ '00 01', function() keep = ('x'):rep(9e6) return hex '9000' end"
+                                    "}, { '00 02', function() keep = nil return hex '9000' end }");
+
+    for (int i = 0; i < 20; i++) {
+        assert_answer(card, "00 01 00 00", "90 00");
+        assert_answer(card, "00 02 00 00", "90 00");
+    }
+    ck_assert_uint_eq(rig.lines, 0);
+    card_free(card);
+}
+END_TEST
+
+/* Limits: the card is dead */
+
+static const char *const stuck[] = {
+    "('a'):rep(30000):find(('.-'):rep(12) .. 'b')",
+    "table.move({}, 1, math.maxinteger - 1, 2)",
+    "(''):rep(1e15)",
+    "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 'x')",
+    "pcall(string.rep, '', 1e15)",
+    "coroutine.wrap(function() string.rep('', 1e15) end)()",
+    "while true do pcall(string.rep, ('x'):rep(1e6), 1e6) end",
+    /* allocates all the time, so that time runs out inside the allocator now and then */
+    "table.sort({ 1, 2 }, function() (('ab'):rep(4e6)):gsub('a', tostring) return pcall(string.gsub, "
+    "('a'):rep(8e6),"
+    " '.', function(c) end) end) while true do pcall(string.gsub, ('a'):rep(1e6), 'a', { a = 'bb' }) end",
+    "local t = {} for i = 1, 100000 do t[i] = tostring(i) end while true do table.concat(t, ',') end",
+};
+
+START_TEST(test_stuck)
+{
+    struct card *other = load_fixture("two-protocols.lua"), *card;
+    char text[512];
+    uint8_t atr[ATR_MAX];
+    size_t len = 1;
+
+    watchdog_set_limit(10, 6);
+    snprintf(text, sizeof text, "{ '00 01', function()\n %s end }, { '00 02', '90 00' }", stuck[_i]);
+    card = load_commands("", text);
+    assert_answer(card, "00 02 00 00", "90 00");
+    assert_answer(card, "00 01 00 00", "");
+    assert_logged(
+        "test.lua:3: a library function ran for too long; the card is dead and answers no more until it is "
+        "loaded again");
+    ck_assert(card_dead(card));
+    ck_assert_uint_eq(resp_len, 0);
+    assert_answer(card, "00 01 00 00", "");
+    assert_answer(card, "00 02 00 00", "");
+    assert_answer(card, "00", "");
+    card_power(card, CARD_COLD, atr, &len);
+    ck_assert_uint_eq(len, 0);
+    ck_assert_str_eq(card_name(card), "test");
+    ck_assert_uint_eq(rig.lines, 1);
+
+    watchdog_set_limit(WATCHDOG_TICK_MS, WATCHDOG_TICKS);
+    assert_answer(other, "80 10 00 00", "00 01 90 00");
+    ck_assert(!card_dead(other));
+    card_free(card);
+    card = load_fixture("pin.lua");
+    assert_answer(card, "00 20 00 01", "63 C3");
+    card_free(card);
+    card_free(other);
+}
+END_TEST
+
+START_TEST(test_stuck_on_power)
+{
+    struct card *card = load("return { atr = '3B 00', on_power = function() string.rep('', 1e15) end }");
+    uint8_t atr[ATR_MAX];
+    size_t len = 1;
+
+    watchdog_set_limit(10, 3);
+    card_power(card, CARD_COLD, atr, &len);
+    ck_assert_uint_eq(len, 0);
+    ck_assert(card_dead(card));
+    card_free(card);
+}
+END_TEST
+
+/* many cards die in one process: nothing is left behind each time */
+START_TEST(test_stuck_again_and_again)
+{
+    watchdog_set_limit(5, 1);
+    for (int i = 0; i < 30; i++) {
+        struct card *card =
+            load_commands("", "{ '', function() local t = {} while true do"
+                              " t[#t % 50 + 1] = pcall(string.gsub, ('a'):rep(2e5), 'a', 'bb')"
+                              " end end }");
+        assert_answer(card, "00 00 00 00", "");
+        ck_assert(card_dead(card));
+        card_free(card);
+    }
+}
+END_TEST
+
+START_TEST(test_time_is_per_call)
+{
+    struct card *card = load_commands("", "{ '', function() for i = 1, 1e5 do end return hex '9000' end }");
+
+    watchdog_set_limit(20, 3);
+    for (int i = 0; i < 1000; i++)
+        assert_answer(card, "00 00 00 00", "90 00");
+    ck_assert(!card_dead(card));
+    card_free(card);
+}
+END_TEST
+
+/* a child has no timer of its parent, and makes its own */
+START_TEST(test_stuck_after_fork)
+{
+    struct card *card = load_commands("", "{ '', function() string.rep('', 1e15) end }");
+    int status;
+    pid_t pid;
+
+    watchdog_set_limit(10, 3);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        alarm(10);
+        command(card, "00 00 00 00");
+        _exit(resp_len == 0 && card_dead(card) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    assert_answer(card, "00 00 00 00", "");
+    card_free(card);
+}
+END_TEST
+
+/* The small parts */
+
+START_TEST(test_oneline)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"plain", "plain"},
+        {"", ""},
+        {"tab\there", "tab here"},
+        {"a\r\nb\x7F", "a\\r\\nb\\x7F"},
+        {"\xC3\x84 \xE2\x82\xAC \xF0\x9F\x82\xA1", "\xC3\x84 \xE2\x82\xAC \xF0\x9F\x82\xA1"},
+        {"\xC3", "\\xC3"},
+        {"\x80\xFF", "\\x80\\xFF"},
+        {"\xC2\x9B"
+         "1m",
+         "\\xC2\\x9B1m"},
+        {"\xC0\xAF", "\\xC0\\xAF"},
+        {"\xE2\x80\xA8", "\\xE2\\x80\\xA8"},
+        {"\xED\xA0\x80", "\\xED\\xA0\\x80"},
+        {"\xF4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"},
+        {"\xE2\x82", "\\xE2\\x82"},
+    };
+    char out[64];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        oneline(out, sizeof out, cases[i].in, strlen(cases[i].in));
+        ck_assert_str_eq(out, cases[i].out);
+    }
+    for (size_t size = 8; size < 20; size++) {
+        char *exact = malloc(size);
+        oneline(exact, size, "12345678901234567890", 20);
+        ck_assert_uint_eq(strlen(exact), size - 1);
+        ck_assert_str_eq(exact + size - 4, "...");
+        oneline(exact, size, "1234567", 7);
+        ck_assert_str_eq(exact, "1234567");
+        oneline(exact, size, "\x01\x02\x03\x04\x05\x06", 6);
+        ck_assert_uint_lt(strlen(exact), size);
+        ck_assert_ptr_nonnull(strstr(exact, "..."));
+        free(exact);
+    }
+}
+END_TEST
+
+START_TEST(test_heap)
+{
+    struct heap heap;
+    void *a, *b;
+
+    heap_init(&heap, 1000);
+    a = heap_lua_alloc(&heap, NULL, 5, 100);
+    b = heap_alloc(&heap, 200);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_ptr_nonnull(b);
+    memset(a, 1, 100);
+    memset(b, 2, 200);
+    ck_assert_uint_ge(heap.used, 300);
+    ck_assert_ptr_null(heap_alloc(&heap, 800));
+    ck_assert_ptr_null(heap_alloc(&heap, SIZE_MAX));
+    ck_assert_ptr_null(heap_lua_alloc(&heap, a, 100, 900));
+    ck_assert_ptr_null(heap_lua_alloc(&heap, a, 100, SIZE_MAX - 10));
+    a = heap_lua_alloc(&heap, a, 100, 500);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_int_eq(((unsigned char *)a)[99], 1);
+    a = heap_lua_alloc(&heap, a, 500, 10);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_ptr_null(heap_lua_alloc(&heap, a, 10, 0));
+    ck_assert_ptr_null(heap_lua_alloc(&heap, NULL, 0, 0));
+    heap_drop(&heap);
+    ck_assert_uint_eq(heap.used, 0);
+    a = heap_alloc(&heap, 0);
+    ck_assert_ptr_nonnull(a);
+    heap_drop(&heap);
+}
+END_TEST
+
+static TCase *new_case(Suite *suite, const char *name)
+{
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, set_up, NULL);
+    tcase_set_timeout(tc, 60);
+    suite_add_tcase(suite, tc);
+    return tc;
+}
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+static Suite *card_suite(void)
+{
+    Suite *suite = suite_create("card");
+    TCase *tc;
+
+    tc = new_case(suite, "fixtures");
+    tcase_add_test(tc, test_two_protocols);
+    tcase_add_test(tc, test_one_protocol);
+    tcase_add_test(tc, test_warm_differs);
+    tcase_add_test(tc, test_pin);
+    tcase_add_test(tc, test_builtin);
+    tc = new_case(suite, "refused");
+    tcase_add_loop_test(tc, test_bad, 0, COUNT(bad));
+    tcase_add_test(tc, test_bad_text);
+    tcase_add_test(tc, test_binary_chunk);
+    tcase_add_test(tc, test_unreadable_files);
+    tcase_add_test(tc, test_short_error_buffer);
+    tcase_add_test(tc, test_long_chunk_name);
+    tcase_add_test(tc, test_text_preamble);
+    tcase_add_test(tc, test_names);
+    tc = new_case(suite, "commands");
+    tcase_add_test(tc, test_match_order);
+    tcase_add_test(tc, test_no_commands);
+    tcase_add_test(tc, test_malformed_command);
+    tcase_add_test(tc, test_fields);
+    tcase_add_test(tc, test_answers);
+    tcase_add_loop_test(tc, test_wrong_answers, 0, COUNT(wrong));
+    tcase_add_test(tc, test_small_buffer);
+    tcase_add_loop_test(tc, test_failing_handlers, 0, COUNT(failing));
+    tcase_add_test(tc, test_state);
+    tcase_add_test(tc, test_cards_are_separate);
+    tcase_add_test(tc, test_failing_on_power);
+    tc = new_case(suite, "environment");
+    tcase_add_test(tc, test_random_repeats);
+    tcase_add_test(tc, test_random_sizes);
+    tcase_add_test(tc, test_no_way_out);
+    tcase_add_test(tc, test_load);
+    tcase_add_test(tc, test_pairs);
+    tcase_add_test(tc, test_setmetatable);
+    tcase_add_test(tc, test_print);
+    tcase_add_test(tc, test_no_log);
+    tc = new_case(suite, "limits");
+    tcase_add_loop_test(tc, test_limits, 0, COUNT(limits));
+    tcase_add_test(tc, test_budget_is_per_call);
+    tcase_add_test(tc, test_memory_is_returned);
+    tcase_add_loop_test(tc, test_stuck, 0, COUNT(stuck));
+    tcase_add_test(tc, test_stuck_on_power);
+    tcase_add_test(tc, test_stuck_again_and_again);
+    tcase_add_test(tc, test_time_is_per_call);
+    tcase_add_test(tc, test_stuck_after_fork);
+    tc = new_case(suite, "parts");
+    tcase_add_test(tc, test_oneline);
+    tcase_add_test(tc, test_heap);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(card_suite());
+    int failed;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
