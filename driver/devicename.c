@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A client that waits longer will be taken to hang. */
+#define TIMEOUT_MAX_MS 60000
+
 /* A decimal number from low to high, and nothing else. */
 static bool parse_number(const char *text, size_t length, unsigned low, unsigned high, unsigned *number)
 {
@@ -35,9 +38,10 @@ static bool field_is(const char *field, size_t length, const char *key, const ch
 bool devicename_parse(const char *text, struct devicename *name, char *error, size_t error_size)
 {
     static const char prefix[] = "/dev/null:";
-    *name = (struct devicename){.slots = 1};
+    *name = (struct devicename){.slots = 1, .timeout_ms = LINK_EXCHANGE_TIMEOUT};
     if (strncmp(text, prefix, sizeof prefix - 1) != 0) {
-        snprintf(error, error_size, "DEVICENAME '%s': expected /dev/null:rig=PATH[:reader=N][:slots=N]", text);
+        snprintf(error, error_size, "DEVICENAME '%s': expected /dev/null:rig=PATH[:reader=N][:slots=N][:timeout=MS]",
+                 text);
         return false;
     }
     const char *field = text + sizeof prefix - 1;
@@ -65,8 +69,14 @@ bool devicename_parse(const char *text, struct devicename *name, char *error, si
                          LINK_MAX_SLOTS);
                 return false;
             }
+        } else if (field_is(field, length, "timeout", &value, &value_length)) {
+            if (!parse_number(value, value_length, 1, TIMEOUT_MAX_MS, &name->timeout_ms)) {
+                snprintf(error, error_size, "DEVICENAME '%s': timeout must be a number from 1 to %d", text,
+                         TIMEOUT_MAX_MS);
+                return false;
+            }
         } else {
-            snprintf(error, error_size, "DEVICENAME '%s': '%.*s' is not rig=, reader= or slots=", text,
+            snprintf(error, error_size, "DEVICENAME '%s': '%.*s' is not rig=, reader=, slots= or timeout=", text,
                      (int)length, field);
             return false;
         }

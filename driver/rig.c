@@ -280,7 +280,8 @@ static bool send_request(struct rig *rig, const struct link_message *request)
         drop(rig, &rig->exchange_fd);
     }
     uint32_t movement;
-    return connect_channel(rig, &rig->exchange_fd, LINK_CHANNEL_EXCHANGE, LINK_EXCHANGE_TIMEOUT, &movement) &&
+    return connect_channel(rig, &rig->exchange_fd, LINK_CHANNEL_EXCHANGE, (int)rig->name.timeout_ms,
+                           &movement) &&
            link_send(rig->exchange_fd, request) == 0;
 }
 

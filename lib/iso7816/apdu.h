@@ -61,8 +61,8 @@ struct apdu_command {
 struct apdu_error {
     enum apdu_result result;
     size_t position; /* offset in the command of the field or byte at fault */
-    size_t expected; /* see apdu_error_text: a byte count */
-    size_t found;    /* the count that was there instead */
+    size_t expected; /* number of bytes that should follow the field at fault, or that there may be at most */
+    size_t found;    /* number of bytes there instead */
 };
 
 /*

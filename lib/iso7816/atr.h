@@ -164,9 +164,9 @@ struct atr_error {
  * Reads an ATR of len bytes. ISO/IEC 7816-3:2006, 8.1 to 8.3, 10.2, 11.4.
  *
  * bytes  may be NULL when len is 0, and must not lie inside *out
- * out    always written. It is complete when atr_is_decoded(result); after another error it holds what was
- * read before it, with every field not reached at its default. error  receives what is wrong and where,
- * result ATR_OK when nothing is; may be NULL
+ * out    always written; complete when atr_is_decoded(result). After another error it holds what was read
+ *        before it, with every field not reached at its default.
+ * error  receives what is wrong and where, result ATR_OK when nothing is; may be NULL
  *
  * Checked in this order, the first error wins: ATR_EMPTY, ATR_BAD_TS, ATR_TOO_LONG for len itself,
  * ATR_TRUNCATED or ATR_TOO_LONG byte by byte, ATR_TRAILING, ATR_TCK_UNEXPECTED or ATR_TCK_MISSING,
@@ -178,8 +178,7 @@ struct atr_error {
  */
 enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, struct atr_error *error);
 
-/* Whether atr_parse fills its struct completely with this result: ATR_OK and ATR_TRAILING to ATR_TCK_WRONG.
- */
+/* Whether atr_parse fills its struct completely with this result: ATR_OK, ATR_TRAILING to ATR_TCK_WRONG. */
 bool atr_is_decoded(enum atr_result result);
 
 /*

@@ -27,8 +27,8 @@ enum hex_result {
  * cap      size of out in bytes
  * out_len  receives the number of bytes written to out, also after an error
  * bad_at   receives, after an error, the offset in text of the character at fault: the bad character, the
- *          lone digit, or the first digit of the byte that found no space. After HEX_OK it is len. May be
- * NULL.
+ *          lone digit, or the first digit of the byte that found no space; after HEX_OK it is len. May
+ *          be NULL
  */
 enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
                            size_t *bad_at);

@@ -136,7 +136,7 @@ out:
 static bool looks_like_file(const char *text)
 {
     size_t length = strlen(text);
-    return strchr(text, '/') || (length > 4 && strcmp(text + length - 4, ".lua") == 0);
+    return text[0] == '/' || text[0] == '.' || (length > 4 && strcmp(text + length - 4, ".lua") == 0);
 }
 
 /* Returns EXIT_OK, or an exit status after an error that has been printed; help is printed and gives -1. */

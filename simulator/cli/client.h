@@ -10,8 +10,8 @@
  * has been printed. */
 json_t *client_request(const char *command, const char *slot, const char *file);
 
-/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it has a '/' or ends in
- * ".lua", else a slot. */
+/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/' or '.'
+ * or ends in ".lua", else a slot. */
 struct client_arguments {
     const char *slot, *file;
     bool builtin; /* --builtin was given */

@@ -3,12 +3,12 @@
  * its state; DESIGN section 6 and fixtures/cards show what such a script looks like. Cards know nothing of
  * transmission protocols, readers or time.
  *
- * A script cannot harm the program: it has no way to files, processes or the network, at most 16 MiB of
- * memory, and 10 million Lua instructions per call. A call that uses up either fails, and the card goes on
- * with the next command. When a function of Lua's libraries does not come to an end (which costs no
- * instructions), it is left after about two seconds of CPU time, and the card is then dead: it has no ATR and
- * does not answer any more. See watchdog.h for the signal that this takes, and the few things to know about
- * it.
+ * A script cannot harm the program: it has no way to files, processes or the network. A card has at most 16
+ * MiB of memory (a string that is built needs its size twice for a moment), and a call 10 million Lua
+ * instructions and about one second of CPU time. A call that uses up any of these fails, and the card goes on
+ * with the next command. Only when a function of Lua's libraries keeps the processor for itself is it left in
+ * the middle, after about two seconds of CPU time, and the card is then dead: it has no ATR and does not
+ * answer any more. See watchdog.h for the signal that this takes, and the few things to know about it.
  *
  * With the same random numbers from the host a card does the same in every run, with these exceptions: the
  * order of next(), and what tostring() and %p say about tables, functions and threads. (pairs() goes in a

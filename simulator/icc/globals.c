@@ -171,6 +171,40 @@ static int global_load(lua_State *L)
     return call_original(L);
 }
 
+/* the script's own handler is the first upvalue */
+static int guarded_handler(lua_State *L)
+{
+    if (sandbox_spent(L))
+        return 1;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 1);
+    return 1;
+}
+
+static int return_all(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    return lua_gettop(L);
+}
+
+/*
+ * xpcall: Lua calls the message handler from where the error is, and when that is the hook that counts the
+ * instructions, then those of the handler are not counted.
+ */
+static int global_xpcall(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_pushvalue(L, 2);
+    lua_pushcclosure(L, guarded_handler, 1);
+    lua_replace(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all); /* what it calls may yield */
+    return lua_gettop(L);
+}
+
 /*
  * coroutine.create and wrap: each thread counts its own instructions and may get away with nearly one
  * interval, so it is paid for in advance.
@@ -280,6 +314,7 @@ void globals_open(lua_State *L)
     lua_pushglobaltable(L);
     luaL_setfuncs(L, ours, 0);
     wrap(L, "load", global_load);
+    wrap(L, "xpcall", global_xpcall);
     push_ordered_pairs(L);
     lua_setfield(L, -2, "pairs");
     lua_pop(L, 1);

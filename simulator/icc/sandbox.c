@@ -11,7 +11,12 @@
 #include "icc/oneline.h"
 #include "icc/watchdog.h"
 
-static const char budget_spent[] = "instruction budget used up";
+#define TEXT_OF(number)          TEXT_OF_EXPANDED(number)
+#define TEXT_OF_EXPANDED(number) #number
+
+static const char instructions_spent[] =
+    "instruction budget used up (" TEXT_OF(SANDBOX_INSTRUCTIONS) " for one call)";
+static const char time_spent[] = "too much processor time for one call";
 
 struct sandbox *sandbox_of(lua_State *L)
 {
@@ -47,6 +52,8 @@ void sandbox_log(struct sandbox *sandbox, const char *text, size_t len)
 
 /* The instruction budget */
 
+static void on_count(lua_State *L, lua_Debug *ar);
+
 /* the innermost line of the script itself, from `level` on; 0 if there is none */
 static int line_of_script(lua_State *L, int level)
 {
@@ -61,40 +68,40 @@ static int line_of_script(lua_State *L, int level)
     return 0;
 }
 
-static void out_of_budget(lua_State *L)
+bool sandbox_spent(lua_State *L)
+{
+    return sandbox_of(L)->spent;
+}
+
+static void take_interval(lua_State *L)
 {
     struct sandbox *sandbox = sandbox_of(L);
 
-    if (!sandbox->exhausted) {
-        sandbox->exhausted = true;
-        sandbox->exhausted_line = line_of_script(L, 0);
+    if (!sandbox->spent && sandbox->intervals > 0 && !watchdog_near()) {
+        sandbox->intervals--;
+        return;
     }
-    lua_pushstring(L, budget_spent);
+    if (!sandbox->spent) {
+        sandbox->spent = sandbox->intervals == 0 ? instructions_spent : time_spent;
+        sandbox->spent_line = line_of_script(L, 0);
+    }
+    /* the script can catch this error, but from now on no instruction of this thread passes any more */
+    lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+    lua_pushstring(L, sandbox->spent);
     lua_error(L);
 }
 
 static void on_count(lua_State *L, lua_Debug *ar)
 {
-    struct sandbox *sandbox = sandbox_of(L);
-
     (void)ar;
-    if (sandbox->intervals == 0) {
-        /* the script may have caught this error before, so from now on no instruction passes */
-        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-        out_of_budget(L);
-    }
-    sandbox->intervals--;
-    if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that ran out in an earlier call */
+    take_interval(L);
+    if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that went too far in an earlier call */
         lua_sethook(L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
 
 void sandbox_charge(lua_State *L)
 {
-    struct sandbox *sandbox = sandbox_of(L);
-
-    if (sandbox->intervals == 0)
-        out_of_budget(L);
-    sandbox->intervals--;
+    take_interval(L);
 }
 
 /* Messages */
@@ -173,7 +180,7 @@ static void protected_call(void *arg)
 static void start_budget(struct sandbox *sandbox)
 {
     sandbox->intervals = SANDBOX_INSTRUCTIONS / SANDBOX_INTERVAL;
-    sandbox->exhausted = false;
+    sandbox->spent = NULL;
     sandbox->lines = 0;
     lua_sethook(sandbox->L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
@@ -190,10 +197,8 @@ static bool finish_call(struct sandbox *sandbox, int status, int line, char *err
     lua_State *L = sandbox->L;
     const char *text = "error while handling an error";
 
-    if (sandbox->exhausted) {
-        char spent[80];
-        snprintf(spent, sizeof spent, "%s (%d for one call)", budget_spent, SANDBOX_INSTRUCTIONS);
-        place_message(sandbox, spent, sandbox->exhausted_line > 0 ? sandbox->exhausted_line : line, error,
+    if (sandbox->spent) {
+        place_message(sandbox, sandbox->spent, sandbox->spent_line > 0 ? sandbox->spent_line : line, error,
                       error_size);
     } else if (status != LUA_OK) {
         /* only strings: lua_tostring of anything else allocates, or is NULL */
@@ -202,7 +207,7 @@ static bool finish_call(struct sandbox *sandbox, int status, int line, char *err
         place_message(sandbox, text, line, error, error_size);
     }
     lua_settop(L, 0);
-    return status == LUA_OK && !sandbox->exhausted;
+    return status == LUA_OK && !sandbox->spent;
 }
 
 bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, char *error,

@@ -25,8 +25,8 @@ struct sandbox {
     const char *chunk;            /* the script's name in messages, in full */
     char chunk_short[LUA_IDSIZE]; /* what Lua makes of it */
     int intervals;                /* left for the call in progress */
-    bool exhausted;               /* the call in progress has used them all, ... */
-    int exhausted_line;           /* ... in this line of the script; 0 if not known */
+    const char *spent;            /* what the call in progress has used up; NULL: nothing yet */
+    int spent_line;               /* in this line of the script; 0 if not known */
     unsigned lines;               /* printed in this call */
 };
 
@@ -56,6 +56,9 @@ bool sandbox_dead(const struct sandbox *sandbox);
 
 /* The sandbox that L, a thread of its machine, belongs to. */
 struct sandbox *sandbox_of(lua_State *L);
+
+/* Has the call in progress used up its instructions or its time, so that it fails whatever it does? */
+bool sandbox_spent(lua_State *L);
 
 /* Takes one interval off the budget of the call in progress; a Lua error if there is none left. */
 void sandbox_charge(lua_State *L);

@@ -15,9 +15,9 @@ static struct {
     volatile unsigned long call;   /* its number */
     sigjmp_buf leave;
 
-    /* the handler's own: the call it saw last, and how often since */
-    unsigned long seen;
-    sig_atomic_t ticks;
+    /* from the handler: the call it saw last, and how often since */
+    volatile unsigned long seen;
+    volatile sig_atomic_t ticks;
 
     /* the timer */
     bool started; /* in this very process */
@@ -36,7 +36,8 @@ static void on_tick(int signal_number)
         dog.ticks = 0;
         return;
     }
-    if (++dog.ticks < dog.limit)
+    dog.ticks++;
+    if (dog.ticks < dog.limit)
         return;
     if (dog.held)
         dog.expired = 1;
@@ -110,6 +111,11 @@ enum watchdog_result watchdog_run(void (*body)(void *arg), void *arg)
     body(arg);
     dog.running = 0;
     return WATCHDOG_RETURNED;
+}
+
+bool watchdog_near(void)
+{
+    return dog.running && dog.seen == dog.call && 2 * dog.ticks >= dog.limit;
 }
 
 void watchdog_hold(void)

@@ -44,6 +44,12 @@ enum watchdog_result {
 enum watchdog_result watchdog_run(void (*body)(void *arg), void *arg);
 
 /*
+ * Has the call in progress used half of its time? A place that can end the call in an orderly way asks this,
+ * so that only those are left in the middle that come to no such place.
+ */
+bool watchdog_near(void);
+
+/*
  * What happens between these two is not left in the middle: work on the heap, and calls into code that knows
  * nothing of sudden departures. Time that runs out meanwhile takes effect in watchdog_release(), which then
  * does not return. They do not nest. Outside of watchdog_run() they do nothing.

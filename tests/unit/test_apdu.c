@@ -201,6 +201,31 @@ START_TEST(encode_refuses)
 }
 END_TEST
 
+/* The data move when a command changes its form where it lies; header and Le must not trample on them. */
+START_TEST(encode_in_place)
+{
+    uint8_t buf[16] = {0x00, 0xA4, 0x04, 0x0C, 0x03, 0xD1, 0xD2, 0xD3, 0x10};
+    static const uint8_t extended[] = {0x00, 0xA4, 0x04, 0x0C, 0x00, 0x00,
+                                       0x03, 0xD1, 0xD2, 0xD3, 0x00, 0x10};
+    static const uint8_t data_only[] = {0x00, 0xA4, 0x04, 0x0C, 0x03, 0xD1, 0xD2, 0xD3};
+    struct apdu_command command;
+    size_t len;
+
+    ck_assert_int_eq(apdu_decode(buf, 9, &command, NULL), APDU_OK);
+    command.kind = APDU_CASE_4E;
+    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &len), APDU_OK);
+    ck_assert_uint_eq(len, sizeof extended);
+    ck_assert_mem_eq(buf, extended, len);
+
+    ck_assert_int_eq(apdu_decode(buf, len, &command, NULL), APDU_OK);
+    command.kind = APDU_CASE_3S;
+    command.ne = 0;
+    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &len), APDU_OK);
+    ck_assert_uint_eq(len, sizeof data_only);
+    ck_assert_mem_eq(buf, data_only, len);
+}
+END_TEST
+
 START_TEST(shortest_case)
 {
     static const struct {
@@ -372,6 +397,7 @@ static Suite *apdu_suite(void)
     tcase_add_loop_test(tc, each_command, 0, COUNT(commands));
     tcase_add_loop_test(tc, each_error, 0, COUNT(errors));
     tcase_add_test(tc, encode_refuses);
+    tcase_add_test(tc, encode_in_place);
     tcase_add_test(tc, shortest_case);
     tcase_add_test(tc, random_commands);
     suite_add_tcase(suite, tc);

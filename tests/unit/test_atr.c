@@ -72,7 +72,7 @@ static void assert_same_layout(const struct atr_layout *a, const struct atr_layo
 
 /*
  * ATRs of cards in the field. The fields were worked out from the tables of ISO/IEC 7816-3:2006, 8.3, 10.2
- * and 11.4, not with the code under test. The rows after the first 30 break the standard.
+ * and 11.4, not with the code under test. The rows after the first 30 are ATRs that atr_parse refuses.
  */
 struct expected {
     const char *hex;

@@ -1,0 +1,147 @@
+/* The control commands: from a line to its answer, for good lines and for bad ones. */
+#include "rig/control.h"
+
+#include "rig/directory.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CARDS FIXTURES_DIR "/cards/"
+
+static struct rig *rig;
+static json_t *answer;
+
+static void set_up(void)
+{
+    char error[256];
+    rig = rig_new(4711, error, sizeof error);
+    ck_assert_msg(rig != NULL, "%s", error);
+    ck_assert(slots_add_reader(rig_slots_of(rig), "cardrig", 1, error, sizeof error));
+}
+
+static void tear_down(void)
+{
+    json_decref(answer);
+    directory_remove(rig_directory(rig));
+    rig_free(rig);
+}
+
+static void ask_bytes(const char *line, size_t length)
+{
+    json_decref(answer);
+    char *text = control_answer(rig, line, length);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
+    answer = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(answer);
+    free(text);
+}
+
+static json_t *accepted(const char *line)
+{
+    ask_bytes(line, strlen(line));
+    ck_assert_msg(json_is_true(json_object_get(answer, "ok")), "%s: %s", line,
+                  json_string_value(json_object_get(answer, "error")));
+    return json_object_get(answer, "result");
+}
+
+static const char *refused(const char *line, size_t length)
+{
+    ask_bytes(line, length);
+    ck_assert(json_is_false(json_object_get(answer, "ok")));
+    return json_string_value(json_object_get(answer, "error"));
+}
+
+START_TEST(status_of_an_empty_rig)
+{
+    json_t *status = accepted("{\"command\": \"status\"}");
+    ck_assert_int_eq(json_integer_value(json_object_get(status, "seed")), 4711);
+    json_t *slot = json_array_get(json_object_get(status, "slots"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(slot, "pcsc_name")), "cardrig 00 00");
+    ck_assert(json_is_null(json_object_get(slot, "card")));
+    ck_assert(json_is_false(json_object_get(slot, "driver_connected")));
+}
+END_TEST
+
+START_TEST(cards_come_and_go)
+{
+    json_t *card = json_object_get(
+        accepted("{\"command\": \"insert\", \"file\": \"" CARDS "two-protocols.lua\"}"), "card");
+    ck_assert_str_eq(json_string_value(json_object_get(card, "name")), "two protocols");
+    ck_assert(json_is_false(json_object_get(card, "powered")));
+    ck_assert(json_is_null(json_object_get(card, "atr")));
+    card = json_object_get(accepted("{\"command\": \"swap\", \"slot\": \"0\", \"file\": \"\"}"), "card");
+    ck_assert(json_is_null(json_object_get(card, "file")));
+    json_t *slot = accepted("{\"command\": \"remove\", \"slot\": \"cardrig/0\"}");
+    ck_assert(json_is_null(json_object_get(slot, "card")));
+}
+END_TEST
+
+static const struct {
+    const char *line, *reason;
+} bad[] = {
+    {"", "not JSON"},
+    {"hello", "not JSON"},
+    {"{\"command\": \"status\"", "not JSON"},
+    {"{\"command\": \"status\"} x", "not JSON"},
+    {"{\"command\": \"status\", \"command\": \"remove\"}", "not JSON"},
+    {"[]", "expected {\"command\": NAME}"},
+    {"{}", "expected {\"command\": NAME}"},
+    {"{\"command\": 1}", "expected {\"command\": NAME}"},
+    {"{\"command\": \"status\", \"slots\": \"0\"}", "expected {\"command\": NAME}"},
+    {"{\"command\": \"insert\", \"slot\": 0}", "expected {\"command\": NAME}"},
+    {"{\"command\": \"dance\"}", "unknown command 'dance'"},
+    {"{\"command\": \"status\", \"slot\": \"0\"}", "status takes neither"},
+    {"{\"command\": \"remove\"}", "is empty"},
+    {"{\"command\": \"remove\", \"file\": \"x\"}", "takes no file"},
+    {"{\"command\": \"swap\"}", "swap needs a file"},
+    {"{\"command\": \"insert\", \"slot\": \"5\"}", "there is no slot '5'"},
+    {"{\"command\": \"insert\", \"file\": \"/nonexistent\"}", "/nonexistent"},
+    {"{\"command\": \"insert\", \"file\": \"" CARDS "bad/atr-tck.lua\"}", "atr-tck.lua:"},
+};
+
+START_TEST(bad_lines)
+{
+    const char *error = refused(bad[_i].line, strlen(bad[_i].line));
+    ck_assert_msg(strstr(error, bad[_i].reason) != NULL, "'%s' should say: %s", error, bad[_i].reason);
+}
+END_TEST
+
+START_TEST(bytes_that_are_no_text)
+{
+    ck_assert(strstr(refused("\0\0\0\0", 4), "not JSON"));
+    ck_assert(strstr(refused("\xFF\xFE{}", 4), "not JSON"));
+    char deep[4000];
+    memset(deep, '[', sizeof deep);
+    ck_assert(strstr(refused(deep, sizeof deep), "not JSON"));
+    uint32_t state = 1;
+    for (int round = 0; round < 20000; round++) {
+        char line[40];
+        for (size_t i = 0; i < sizeof line; i++) {
+            state = state * 1664525 + 1013904223;
+            line[i] = "{}[]\":,command status insert0\\\x01\xC3"[state >> 24 & 31];
+        }
+        refused(line, sizeof line);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("control");
+    TCase *tests = tcase_create("control");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, status_of_an_empty_rig);
+    tcase_add_test(tests, cards_come_and_go);
+    tcase_add_loop_test(tests, bad_lines, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_test(tests, bytes_that_are_no_text);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,206 @@
+/* Readers and slots: what they may be called, how they are found, and how cards move. */
+#include "rig/slot.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CARDS FIXTURES_DIR "/cards/"
+
+static struct slots slots;
+static char error[1024];
+static unsigned moves;
+
+static void no_random(void *arg, uint8_t *out, size_t length)
+{
+    (void)arg;
+    memset(out, 7, length);
+}
+
+static void count_move(void *arg, struct slot *slot)
+{
+    (void)arg;
+    (void)slot;
+    moves++;
+}
+
+static void set_up(void)
+{
+    slots = (struct slots){.host = {.random = no_random}, .moved = count_move};
+    moves = 0;
+}
+
+static void tear_down(void)
+{
+    slots_free(&slots);
+}
+
+static void add(const char *name, unsigned count)
+{
+    ck_assert_msg(slots_add_reader(&slots, name, count, error, sizeof error), "%s", error);
+}
+
+START_TEST(slots_are_numbered_through)
+{
+    char text[160];
+    add("first", 2);
+    add("second", 1);
+    ck_assert_uint_eq(slots.slot_count, 3);
+    ck_assert_uint_eq(slot_index(&slots, &slots.slot[2]), 2);
+    ck_assert_str_eq(slot_text(&slots.slot[1], text, sizeof text), "first/1");
+    ck_assert_str_eq(slot_pcsc_name(&slots.slot[1], text, sizeof text), "first 00 01");
+    ck_assert_str_eq(slot_pcsc_name(&slots.slot[2], text, sizeof text), "second 01 00");
+}
+END_TEST
+
+static const char *const bad_names[] = {"", "with \"quotes\"", "a/b", "bell\a", "two\nlines"};
+
+START_TEST(names_that_pcscd_cannot_take)
+{
+    ck_assert(!slots_add_reader(&slots, bad_names[_i], 1, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "reader name"));
+    ck_assert_uint_eq(slots.slot_count, 0);
+}
+END_TEST
+
+START_TEST(name_lengths)
+{
+    char name[READER_NAME_MAX + 2];
+    memset(name, 'n', sizeof name);
+    name[READER_NAME_MAX + 1] = '\0';
+    ck_assert(!slots_add_reader(&slots, name, 1, error, sizeof error));
+    name[READER_NAME_MAX] = '\0';
+    add(name, 1);
+}
+END_TEST
+
+START_TEST(sixteen_slots_and_no_more)
+{
+    add("a", 10);
+    add("b", 6);
+    ck_assert(!slots_add_reader(&slots, "c", 1, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "16 in all (16 are taken)"));
+    ck_assert(!slots_add_reader(&slots, "c", 0, error, sizeof error));
+}
+END_TEST
+
+START_TEST(find)
+{
+    static const struct {
+        const char *text;
+        int index; /* -1: none, with a reason */
+        const char *reason;
+    } cases[] = {
+        {"0", 0, NULL},         {"3", 3, NULL},        {"one", 2, NULL},
+        {"two/1", 1, NULL},     {"two/0", 0, NULL},    {"one/0", 2, NULL},
+        {"7 of 9", 3, NULL},    {"4", -1, "no slot"},  {"-1", -1, "no slot"},
+        {"two", -1, "several"}, {"two/2", -1, "no slot"}, {"two/", -1, "no slot"},
+        {"two/x", -1, "no slot"}, {"nobody", -1, "no slot"}, {"", -1, "which slot"},
+        {"99999999999999", -1, "no slot"},
+    };
+    add("two", 2);
+    add("one", 1);
+    add("7 of 9", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct slot *slot = slots_find(&slots, cases[i].text, error, sizeof error);
+        if (cases[i].index >= 0)
+            ck_assert_msg(slot == &slots.slot[cases[i].index], "%s", cases[i].text);
+        else
+            ck_assert_msg(!slot && strstr(error, cases[i].reason), "%s: %s", cases[i].text, error);
+    }
+    ck_assert_ptr_null(slots_find(&slots, NULL, error, sizeof error));
+}
+END_TEST
+
+START_TEST(two_readers_of_one_name)
+{
+    add("twin", 1);
+    add("twin", 1);
+    ck_assert_ptr_null(slots_find(&slots, "twin", error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "several"));
+    ck_assert_ptr_eq(slots_find(&slots, "1", error, sizeof error), &slots.slot[1]);
+}
+END_TEST
+
+START_TEST(the_only_slot_needs_no_name)
+{
+    add("cardrig", 1);
+    ck_assert_ptr_eq(slots_find(&slots, NULL, error, sizeof error), &slots.slot[0]);
+    ck_assert_ptr_eq(slots_find(&slots, "", error, sizeof error), &slots.slot[0]);
+}
+END_TEST
+
+START_TEST(each_movement_counts)
+{
+    add("cardrig", 1);
+    struct slot *slot = &slots.slot[0];
+    uint32_t start = slot->movement;
+    ck_assert_uint_eq(start % 2, 0);
+    ck_assert(!slot_remove(&slots, slot, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "is empty"));
+    ck_assert(slot_insert(&slots, slot, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert_uint_eq(slot->movement, start + 1);
+    ck_assert(!slot_insert(&slots, slot, NULL, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "holds a card already"));
+    ck_assert(slot_swap(&slots, slot, CARDS "t1-only.lua", error, sizeof error));
+    ck_assert_uint_eq(slot->movement, start + 3);
+    ck_assert(slot_remove(&slots, slot, error, sizeof error));
+    ck_assert_uint_eq(slot->movement, start + 4);
+    ck_assert_uint_eq(moves, 4);
+}
+END_TEST
+
+START_TEST(the_last_card_comes_back)
+{
+    add("cardrig", 1);
+    struct slot *slot = &slots.slot[0];
+    ck_assert(slot_insert(&slots, slot, NULL, error, sizeof error)); /* none was in: the built-in one */
+    ck_assert_ptr_null(slot->file);
+    ck_assert(slot_swap(&slots, slot, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert(slot_remove(&slots, slot, error, sizeof error));
+    ck_assert(slot_insert(&slots, slot, NULL, error, sizeof error));
+    ck_assert_str_eq(slot->file, CARDS "t0-only.lua");
+    ck_assert(slot_swap(&slots, slot, "", error, sizeof error));
+    ck_assert_ptr_null(slot->file);
+}
+END_TEST
+
+START_TEST(a_bad_card_changes_nothing)
+{
+    add("cardrig", 1);
+    struct slot *slot = &slots.slot[0];
+    ck_assert(!slot_insert(&slots, slot, CARDS "bad/syntax-error.lua", error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "syntax-error.lua:"));
+    ck_assert_ptr_null(slot->card);
+    ck_assert(slot_insert(&slots, slot, CARDS "t0-only.lua", error, sizeof error));
+    struct card *card = slot->card;
+    ck_assert(!slot_swap(&slots, slot, "/nonexistent.lua", error, sizeof error));
+    ck_assert_ptr_eq(slot->card, card);
+    ck_assert_str_eq(slot->file, CARDS "t0-only.lua");
+    ck_assert_uint_eq(moves, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("slot");
+    TCase *tests = tcase_create("slot");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, slots_are_numbered_through);
+    tcase_add_loop_test(tests, names_that_pcscd_cannot_take, 0, sizeof bad_names / sizeof bad_names[0]);
+    tcase_add_test(tests, name_lengths);
+    tcase_add_test(tests, sixteen_slots_and_no_more);
+    tcase_add_test(tests, find);
+    tcase_add_test(tests, two_readers_of_one_name);
+    tcase_add_test(tests, the_only_slot_needs_no_name);
+    tcase_add_test(tests, each_movement_counts);
+    tcase_add_test(tests, the_last_card_comes_back);
+    tcase_add_test(tests, a_bad_card_changes_nothing);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
