@@ -25,7 +25,8 @@ static bool parse_number(const char *text, size_t length, unsigned low, unsigned
 }
 
 /* If the field is key=..., the length of the value and a pointer to it. */
-static bool field_is(const char *field, size_t length, const char *key, const char **value, size_t *value_length)
+static bool field_is(const char *field, size_t length, const char *key, const char **value,
+                     size_t *value_length)
 {
     size_t key_length = strlen(key);
     if (length <= key_length || memcmp(field, key, key_length) != 0 || field[key_length] != '=')
@@ -40,8 +41,8 @@ bool devicename_parse(const char *text, struct devicename *name, char *error, si
     static const char prefix[] = "/dev/null:";
     *name = (struct devicename){.slots = 1, .timeout_ms = LINK_EXCHANGE_TIMEOUT};
     if (strncmp(text, prefix, sizeof prefix - 1) != 0) {
-        snprintf(error, error_size, "DEVICENAME '%s': expected /dev/null:rig=PATH[:reader=N][:slots=N][:timeout=MS]",
-                 text);
+        snprintf(error, error_size,
+                 "DEVICENAME '%s': expected /dev/null:rig=PATH[:reader=N][:slots=N][:timeout=MS]", text);
         return false;
     }
     const char *field = text + sizeof prefix - 1;
@@ -76,8 +77,9 @@ bool devicename_parse(const char *text, struct devicename *name, char *error, si
                 return false;
             }
         } else {
-            snprintf(error, error_size, "DEVICENAME '%s': '%.*s' is not rig=, reader=, slots= or timeout=", text,
-                     (int)length, field);
+            snprintf(error, error_size,
+                     "DEVICENAME '%s': '%.*s' is not rig=, reader=, slots= or timeout=", text, (int)length,
+                     field);
             return false;
         }
         if (field[length] == '\0')

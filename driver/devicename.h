@@ -3,10 +3,10 @@
  *
  *   /dev/null:rig=PATH[:reader=N][:slots=N][:timeout=MS]
  *
- * PATH is the simulator's socket, reader the number of the reader in that rig (0), slots how many slots it has (1),
- * timeout how long an answer of the simulator may take (10,000 ms).
- * pcscd insists that what stands before the first ':' exists, or that there is a ':'; /dev/null satisfies every
- * version. Its lexer takes only letters, digits and = \ / - . _ @ : so that PATH cannot have other characters.
+ * PATH is the simulator's socket, reader the number of the reader in that rig (0), slots how many slots it
+ * has (1), timeout how long an answer of the simulator may take (10,000 ms). pcscd insists that what stands
+ * before the first ':' exists, or that there is a ':'; /dev/null satisfies every version. Its lexer takes
+ * only letters, digits and = \ / - . _ @ : so that PATH cannot have other characters.
  */
 #ifndef CARDRIG_DRIVER_DEVICENAME_H
 #define CARDRIG_DRIVER_DEVICENAME_H

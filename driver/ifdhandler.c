@@ -1,12 +1,13 @@
 /*
- * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean to
- * pcscd. Two choices of result matter more than they seem to:
+ * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean
+ * to pcscd. Two choices of result matter more than they seem to:
  *
- * - A card that is gone is told as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter pcscd marks the
- *   slot empty from the client's thread, which may be after its event thread has already seen the next card.
- * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first protocol) or
- *   IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd silently assumes
- *   the card's first protocol.
+ * - A card that is gone is told as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter pcscd
+ * marks the slot empty from the client's thread, which may be after its event thread has already seen the
+ * next card.
+ * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first protocol)
+ * or IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd silently
+ * assumes the card's first protocol.
  */
 #include "log.h"
 #include "readers.h"
@@ -204,8 +205,8 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
     return result;
 }
 
-EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, DWORD TxLength, PUCHAR RxBuffer,
-                                DWORD RxLength, LPDWORD BytesReturned)
+EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, DWORD TxLength,
+                                PUCHAR RxBuffer, DWORD RxLength, LPDWORD BytesReturned)
 {
     if (!BytesReturned || (!TxBuffer && TxLength > 0))
         return IFD_COMMUNICATION_ERROR;

@@ -21,8 +21,8 @@ struct rig {
     unsigned slot;
     int wake_fd; /* an eventfd: readable from rig_wake to the next rig_wait */
 
-    /* Guards the fields below, and is held only for moments. Each descriptor is used and closed by the one thread
-     * that is inside rig_wait or holds exchanging; others only shut it down, under this lock. */
+    /* Guards the fields below, and is held only for moments. Each descriptor is used and closed by the one
+     * thread that is inside rig_wait or holds exchanging; others only shut it down, under this lock. */
     pthread_mutex_t lock;
     bool hung_up;
     int events_fd;
@@ -30,7 +30,7 @@ struct rig {
     uint32_t shown; /* the movement that pcscd has been told; odd: there is a card */
 
     uint32_t latest; /* the last movement heard of; only in rig_wait */
-    bool reported;   /* that the simulator is not there, once each time; only in rig_wait */
+    int complaint;   /* the errno last logged; only in rig_wait */
 
     pthread_mutex_t exchanging; /* held over one exchange; guards buffer */
     uint8_t buffer[LINK_MAX_MESSAGE];
@@ -66,24 +66,26 @@ static void drop(struct rig *rig, int *slot)
         close(fd);
 }
 
-/* rig_wait tries again and again, and says why it fails but once. */
-static bool may_complain(const struct rig *rig, enum link_channel channel)
+/* Logs why there is no connection; for rig_wait, which tries again and again, only when that is news. */
+static void complain(struct rig *rig, enum link_channel channel, int reason)
 {
-    return channel == LINK_CHANNEL_EXCHANGE || !rig->reported;
+    if (channel == LINK_CHANNEL_EVENTS && reason == rig->complaint)
+        return;
+    if (channel == LINK_CHANNEL_EVENTS)
+        rig->complaint = reason;
+    bool absent = reason == ENOENT || reason == ECONNREFUSED;
+    driver_log(absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s, reader %u slot %u: no simulator: %s",
+               rig->name.socket, rig->name.reader, rig->slot,
+               absent             ? "nobody listens there"
+               : reason == EPERM  ? "the socket belongs neither to us nor to root"
+               : reason == EPROTO ? "hello was not answered as it should be"
+                                  : strerror(reason));
 }
 
-/* Connects one channel and says hello on it. On success *movement is the slot's. */
-static bool connect_channel(struct rig *rig, int *fd_slot, enum link_channel channel, int timeout_ms,
-                            uint32_t *movement)
+/* Says hello on a connection. On success *movement is the slot's; else errno. */
+static bool say_hello(const struct rig *rig, int fd, enum link_channel channel, int timeout_ms,
+                      uint32_t *movement)
 {
-    int fd = link_connect(rig->name.socket, LINK_HELLO_TIMEOUT);
-    if (fd < 0) {
-        if (errno == EPERM && may_complain(rig, channel))
-            driver_log(LOG_LEVEL_ERROR, "%s belongs neither to us nor to root: not used", rig->name.socket);
-        return false;
-    }
-    if (!adopt(rig, fd_slot, fd))
-        return false;
     struct link_message hello = {
         .type = LINK_HELLO,
         .arg = LINK_VERSION,
@@ -92,17 +94,31 @@ static bool connect_channel(struct rig *rig, int *fd_slot, enum link_channel cha
     };
     uint8_t packet[LINK_HEADER_SIZE + 1];
     struct link_message answer;
-    if (link_send(fd, &hello) == 0 && link_receive(fd, packet, sizeof packet, &answer) == 0) {
-        struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-        if (answer.type == LINK_HELLO && answer.arg == LINK_OK && answer.value == LINK_VERSION &&
-            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0) {
-            *movement = answer.event;
-            return true;
-        }
-        if (may_complain(rig, channel))
-            driver_log(LOG_LEVEL_ERROR, "%s: hello refused for reader %u slot %u: %s", rig->name.socket,
-                       rig->name.reader, rig->slot, link_status_text(answer.arg));
+    if (link_send(fd, &hello) < 0 || link_receive(fd, packet, sizeof packet, &answer) < 0)
+        return false;
+    if (answer.type != LINK_HELLO || answer.arg != LINK_OK || answer.value != LINK_VERSION) {
+        errno = EPROTO;
+        return false;
     }
+    *movement = answer.event;
+    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
+}
+
+/* Connects one channel and says hello on it. */
+static bool connect_channel(struct rig *rig, int *fd_slot, enum link_channel channel, int timeout_ms,
+                            uint32_t *movement)
+{
+    int fd = link_connect(rig->name.socket, LINK_HELLO_TIMEOUT);
+    if (fd < 0) {
+        complain(rig, channel, errno);
+        return false;
+    }
+    if (!adopt(rig, fd_slot, fd))
+        return false;
+    if (say_hello(rig, fd, channel, timeout_ms, movement))
+        return true;
+    complain(rig, channel, errno);
     drop(rig, fd_slot);
     return false;
 }
@@ -119,7 +135,7 @@ static bool connect_events(struct rig *rig)
     if (!connect_channel(rig, &rig->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT, &movement))
         return false;
     rig->latest = movement;
-    rig->reported = false;
+    rig->complaint = 0;
     pthread_mutex_lock(&rig->lock);
     rig->shown = movement - card_in(movement); /* a card that is there has yet to be shown */
     pthread_mutex_unlock(&rig->lock);
@@ -225,7 +241,6 @@ static void hear_event(struct rig *rig)
     }
     driver_log(LOG_LEVEL_ERROR, "%s, reader %u slot %u: the simulator is gone: %s", rig->name.socket,
                rig->name.reader, rig->slot, errno == ECONNRESET ? "it hung up" : strerror(errno));
-    rig->reported = true;
     drop(rig, &rig->events_fd);
     /* its card goes with it */
     if (card_in(rig->shown))
@@ -248,9 +263,6 @@ void rig_wait(struct rig *rig, int timeout_ms)
             return;
         int sleep_ms = (int)left;
         if (rig->events_fd < 0) {
-            if (!rig->reported)
-                driver_log(LOG_LEVEL_INFO, "%s: no simulator there yet", rig->name.socket);
-            rig->reported = true;
             sleep_ms = retry < sleep_ms ? retry : sleep_ms;
             retry = retry * 2 < RETRY_LAST_MS ? retry * 2 : RETRY_LAST_MS;
         }
@@ -270,8 +282,8 @@ void rig_wait(struct rig *rig, int timeout_ms)
     }
 }
 
-/* Sends the request on the connection that is there, or on a new one: one that the simulator has closed since the
- * last exchange is only noticed now, and what could not be sent has not been done. */
+/* Sends the request on the connection that is there, or on a new one: one that the simulator has closed since
+ * the last exchange is only noticed now, and what could not be sent has not been done. */
 static bool send_request(struct rig *rig, const struct link_message *request)
 {
     if (rig->exchange_fd >= 0) {
@@ -299,8 +311,8 @@ unsigned rig_exchange(struct rig *rig, struct link_message *request, uint8_t *ou
         goto out;
     struct link_message answer;
     if (link_receive(rig->exchange_fd, rig->buffer, sizeof rig->buffer, &answer) < 0) {
-        driver_log(LOG_LEVEL_ERROR, "%s, reader %u slot %u: no answer: %s", rig->name.socket, rig->name.reader,
-                   rig->slot,
+        driver_log(LOG_LEVEL_ERROR, "%s, reader %u slot %u: no answer: %s", rig->name.socket,
+                   rig->name.reader, rig->slot,
                    errno == EAGAIN       ? "the simulator took too long"
                    : errno == ECONNRESET ? "the simulator hung up"
                                          : strerror(errno));

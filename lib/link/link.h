@@ -17,14 +17,14 @@
  *         12  data
  *
  * Card movements are numbered: each insertion and each removal adds one (modulo 2^32), and the number is even
- * while the slot is empty, odd while it holds a card. A number thus says both what is in the slot and how often
- * it moved, so a receiver that has seen n and hears m knows each step between, and nothing is lost when several
- * movements are told by one message. A simulator starts from a random number, so that one simulator's numbers
- * are not taken for another's.
+ * while the slot is empty, odd while it holds a card. A number thus says both what is in the slot and how
+ * often it moved, so a receiver that has seen n and hears m knows each step between, and nothing is lost when
+ * several movements are told by one message. A simulator starts from a random number, so that one simulator's
+ * numbers are not taken for another's.
  *
- * A request that concerns a card carries the number of the movement up to which the driver has told pcscd. When
- * the card has moved since, the simulator answers LINK_REMOVED and does nothing: no command that was meant for one
- * card reaches another.
+ * A request that concerns a card carries the number of the movement up to which the driver has told pcscd.
+ * When the card has moved since, the simulator answers LINK_REMOVED and does nothing: no command that was
+ * meant for one card reaches another.
  */
 #ifndef CARDRIG_LINK_H
 #define CARDRIG_LINK_H
@@ -86,7 +86,8 @@ struct link_message {
 /* Writes the header of a message (not its data) to out. */
 void link_encode_header(const struct link_message *message, uint8_t out[LINK_HEADER_SIZE]);
 
-/* Reads a packet. False: shorter than a header, or a reserved byte that is not zero. data points into packet. */
+/* Reads a packet. False: shorter than a header, or a reserved byte that is not zero. data points into packet.
+ */
 bool link_decode(const uint8_t *packet, size_t length, struct link_message *message);
 
 /* A few words on a status, for logs. Never NULL. */
@@ -96,13 +97,13 @@ const char *link_status_text(unsigned status);
  * The sockets. All are close-on-exec. Functions that fail return -1 with errno set.
  */
 
-/* Listens at path (at most 107 bytes), which only its owner may connect to. Non-blocking. type is SOCK_SEQPACKET for
- * the rig link. */
+/* Listens at path (at most 107 bytes), which only its owner may connect to. Non-blocking. type is
+ * SOCK_SEQPACKET for the rig link. */
 int link_listen(const char *path, int type);
 
-/* Connects to path and gives the connection a limit of timeout_ms for each single send and receive. Does not wait
- * for a simulator that does not accept: EAGAIN when its backlog is full. EPERM: the socket belongs to somebody
- * else than root and ourselves. */
+/* Connects to path and gives the connection a limit of timeout_ms for each single send and receive. Does not
+ * wait for a simulator that does not accept: EAGAIN when its backlog is full. EPERM: the socket belongs to
+ * somebody else than root and ourselves. */
 int link_connect(const char *path, int timeout_ms);
 
 /* Whether the process at the other end of a connection runs as us or as root. */
@@ -112,8 +113,8 @@ bool link_peer_trusted(int fd);
 int link_send(int fd, const struct link_message *message);
 
 /* Receives one packet into buffer and decodes it. Returns 0, or -1 with errno: EAGAIN (nothing came in the
- * connection's time), ECONNRESET (the peer hung up), EPROTO (too long for the buffer or not a message), others as
- * recv(2). */
+ * connection's time), ECONNRESET (the peer hung up), EPROTO (too long for the buffer or not a message),
+ * others as recv(2). */
 int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *message);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef CARDRIG_CLI_CLI_H
 #define CARDRIG_CLI_CLI_H
 
-/* Exit statuses. Those of `cardrig run` are as with env(1) and timeout(1), so that they are seldom taken for the
- * command's own. */
+/* Exit statuses. Those of `cardrig run` are as with env(1) and timeout(1), so that they are seldom taken for
+ * the command's own. */
 enum {
     EXIT_OK = 0,
     EXIT_FAILED = 1,           /* what was asked for could not be done */

@@ -20,7 +20,8 @@ static int connect_to_rig(void)
 {
     const char *path = getenv("CARDRIG_SOCKET");
     if (!path || !*path) {
-        fprintf(stderr, "cardrig: no rig: CARDRIG_SOCKET is not set; this works inside 'cardrig run -- COMMAND'\n");
+        fprintf(stderr,
+                "cardrig: no rig: CARDRIG_SOCKET is not set; this works inside 'cardrig run -- COMMAND'\n");
         return -1;
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -140,7 +141,8 @@ static bool looks_like_file(const char *text)
 }
 
 /* Returns EXIT_OK, or an exit status after an error that has been printed; help is printed and gives -1. */
-static int parse_arguments(const struct client_move *move, int argc, char **argv, struct client_arguments *arguments)
+static int parse_arguments(const struct client_move *move, int argc, char **argv,
+                           struct client_arguments *arguments)
 {
     static const struct option options[] = {
         {"help", no_argument, NULL, 'h'}, {"builtin", no_argument, NULL, 'b'}, {0}};

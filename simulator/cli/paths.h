@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* libifdcardrig.so: $CARDRIG_DRIVER, or where it is built or installed relative to this program. False: not there. */
+/* libifdcardrig.so: $CARDRIG_DRIVER, or where it is built or installed relative to this program. False: not
+ * there. */
 bool paths_driver(char *path, size_t size);
 
 /* libcardrig-redirect.so, likewise. */

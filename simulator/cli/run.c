@@ -16,27 +16,33 @@
 static const char help[] =
     "Usage: cardrig run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
     "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual readers and cards. Needs no\n"
-    "privileges and no configuration, and leaves the system's pcscd alone. Without options there is one reader,\n"
+    "privileges and no configuration, and leaves the system's pcscd alone. Without options there is one "
+    "reader,\n"
     "'cardrig', with a built-in card. Exits as COMMAND does.\n\n"
     "  -r, --reader NAME[,slots=N]  a reader, with N slots (1); may be repeated: 16 slots in all\n"
-    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot: a number, READER or READER/NUMBER;\n"
+    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot: a number, READER or "
+    "READER/NUMBER;\n"
     "                               without SLOT the first slot that is still empty; may be repeated\n"
     "  -e, --empty                  start with empty slots; 'cardrig insert' puts cards in\n"
     "  -s, --seed N                 the seed of all that is random, to repeat a run\n"
     "      --pcscd PATH             the pcscd to run\n"
     "      --pcscd-log FILE         write pcscd's debug log, with the APDUs, to FILE\n"
-    "      --isolation HOW          keep pcscd apart by 'namespaces', or by 'redirect' (a preloaded library);\n"
+    "      --isolation HOW          keep pcscd apart by 'namespaces', or by 'redirect' (a preloaded "
+    "library);\n"
     "                               'auto', the default, takes what works, namespaces first\n"
     "  -h, --help                   show this\n\n"
-    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME, 'cardrig insert', 'remove', 'swap' and 'status' find the\n"
+    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME, 'cardrig insert', 'remove', 'swap' and 'status' find "
+    "the\n"
     "rig through CARDRIG_SOCKET, and CARDRIG_READER is what PC/SC calls the first slot.\n\n"
-    "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot be\n"
+    "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot "
+    "be\n"
     "run, 127 when it is not there, 2 for wrong options.\n";
 
 #define CARDS_MAX LINK_MAX_SLOTS
 
 struct plan {
-    const char *reader[LINK_MAX_SLOTS + 1]; /* NAME[,slots=N]; one more, so that slots_add_reader can refuse it */
+    const char
+        *reader[LINK_MAX_SLOTS + 1]; /* NAME[,slots=N]; one more, so that slots_add_reader can refuse it */
     unsigned reader_count;
     const char *card[CARDS_MAX]; /* [SLOT=]FILE */
     unsigned card_count;
@@ -151,8 +157,8 @@ static bool add_reader(struct slots *slots, const char *text, char *error, size_
         if (strncmp(field, "slots=", 6) == 0 && field[6] >= '0' && field[6] <= '9')
             slot_count = (unsigned)strtoul(field + 6, &end, 10);
         if (!end || *end || slot_count > LINK_MAX_SLOTS) {
-            snprintf(error, error_size, "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u", text, field,
-                     LINK_MAX_SLOTS);
+            snprintf(error, error_size, "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u",
+                     text, field, LINK_MAX_SLOTS);
             return false;
         }
     }
@@ -168,8 +174,8 @@ static struct slot *first_empty(struct slots *slots, char *error, size_t error_s
     return NULL;
 }
 
-/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if the
- * whole is no file. */
+/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if
+ * the whole is no file. */
 static bool add_card(struct slots *slots, const char *text, char *error, size_t error_size)
 {
     char slot_name[256], why[400], absolute[PATH_MAX];
@@ -206,11 +212,11 @@ static bool furnish(const struct plan *plan, struct slots *slots, char *error, s
     for (unsigned i = 0; i < plan->card_count; i++)
         if (!add_card(slots, plan->card[i], error, error_size))
             return false;
-    return plan->empty || plan->card_count > 0 ||
-           slot_insert(slots, &slots->slot[0], "", error, error_size);
+    return plan->empty || plan->card_count > 0 || slot_insert(slots, &slots->slot[0], "", error, error_size);
 }
 
-static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error, size_t error_size)
+static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error,
+                          size_t error_size)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
     for (unsigned i = 0; i < slots->reader_count; i++)
@@ -231,7 +237,8 @@ int run_main(int argc, char **argv)
         return EXIT_RIG_FAILED;
     }
     if (!paths_driver(driver, sizeof driver)) {
-        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set CARDRIG_DRIVER");
+        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
+                "CARDRIG_DRIVER");
         return EXIT_RIG_FAILED;
     }
     struct rig *rig = rig_new(plan.seed, error, sizeof error);

@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] = "Usage: cardrig status [--json]\n"
-                           "Show the slots of the rig around this command, the cards in them and what these have been\n"
-                           "through since they were inserted.\n\n"
-                           "  -j, --json  as JSON, for programs\n"
-                           "  -h, --help  show this\n";
+static const char help[] =
+    "Usage: cardrig status [--json]\n"
+    "Show the slots of the rig around this command, the cards in them and what these have been\n"
+    "through since they were inserted.\n\n"
+    "  -j, --json  as JSON, for programs\n"
+    "  -h, --help  show this\n";
 
 /* NULL where there is null. */
 static const char *text_of(json_t *object, const char *key)
@@ -29,7 +30,8 @@ static void print_card(json_t *card)
         printf("    empty\n");
         return;
     }
-    const char *file = text_of(card, "file"), *atr = text_of(card, "atr"), *protocol = text_of(card, "protocol");
+    const char *file = text_of(card, "file"), *atr = text_of(card, "atr"),
+               *protocol = text_of(card, "protocol");
     json_t *resets = json_object_get(card, "resets");
     printf("    card      %s (%s)\n", text_of(card, "name"), file ? file : "built in");
     if (atr)
@@ -45,7 +47,8 @@ static void print_status(json_t *status)
 {
     size_t i;
     json_t *slot, *slots = json_object_get(status, "slots");
-    json_array_foreach (slots, i, slot) {
+    json_array_foreach(slots, i, slot)
+    {
         bool connected = json_is_true(json_object_get(slot, "driver_connected"));
         printf("%lld  %s, in PC/SC '%s'%s\n", number_of(slot, "number"), text_of(slot, "slot"),
                text_of(slot, "pcsc_name"), connected ? "" : " (no driver connected)");

@@ -29,12 +29,12 @@ struct supervisor {
     char directory[DIRECTORY_MAX];
     char cookie[DIRECTORY_MAX + 32]; /* the environment entry that marks the command and what it starts */
     const struct pcscd *pcscd;
-    pid_t pid[PARTS]; /* 0: not running */
+    pid_t pid[PARTS];  /* 0: not running */
     int status[PARTS]; /* as of waitpid, once it has run and ended */
     int lifeline;      /* the simulator ends when it is closed */
     int signal_fd;
     sigset_t original_mask;
-    bool failed;       /* the rig died */
+    bool failed;          /* the rig died */
     long kill_command_at; /* 0: never */
 };
 
@@ -65,8 +65,8 @@ static void end_leftovers(const char *cookie)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
 }
 
-/* The simulator's process: serves until the supervisor has ended, and does what that should have done if it was
- * killed before it could. */
+/* The simulator's process: serves until the supervisor has ended, and does what that should have done if it
+ * was killed before it could. */
 static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lifeline)
 {
     pid_t parent = getppid();
@@ -87,7 +87,7 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
         leftovers_end(supervisor->cookie);
         directory_remove(supervisor->directory);
     }
-    _exit(ok ? EXIT_OK : EXIT_RIG_FAILED);
+    exit(ok ? EXIT_OK : EXIT_RIG_FAILED);
 }
 
 static bool start_simulator(struct supervisor *supervisor, struct rig *rig)
@@ -222,7 +222,8 @@ static void wait_for_command(struct supervisor *supervisor)
                 told[part] = true;
                 rig_died(supervisor, (enum part)part);
             }
-        if (supervisor->kill_command_at && now_ms() >= supervisor->kill_command_at && supervisor->pid[COMMAND]) {
+        if (supervisor->kill_command_at && now_ms() >= supervisor->kill_command_at &&
+            supervisor->pid[COMMAND]) {
             kill(supervisor->pid[COMMAND], SIGKILL);
             supervisor->kill_command_at = 0;
         }
@@ -250,7 +251,14 @@ static void clear_away(struct supervisor *supervisor)
     wait_for_end(supervisor, PCSCD);
     if (supervisor->lifeline >= 0)
         close(supervisor->lifeline);
+    bool alive = supervisor->pid[SIMULATOR] != 0;
     wait_for_end(supervisor, SIMULATOR);
+    if (alive && supervisor->status[SIMULATOR] != 0) {
+        char how[80];
+        rig_log("the simulator did not end well: %s",
+                how_it_ended(supervisor->status[SIMULATOR], how, sizeof how));
+        supervisor->failed = true;
+    }
     directory_remove(supervisor->directory);
 }
 

@@ -6,14 +6,14 @@
 #include "rig/rig.h"
 
 /*
- * Runs the command with the rig and with pcscd, and clears away all that there was, the rig's directory included,
- * however it ends:
+ * Runs the command with the rig and with pcscd, and clears away all that there was, the rig's directory
+ * included, however it ends:
  *
  *  - the command ends: its exit status is returned. If a signal ended it, that signal ends this process, too.
  *  - the simulator or pcscd dies: said so; the command is ended, by SIGTERM and after 5 s by SIGKILL;
  *    EXIT_RIG_FAILED.
- *  - a signal that would end this process is passed on to the command, unless it comes from the terminal, which
- *    sends it to the command as well.
+ *  - a signal that would end this process is passed on to the command, unless it comes from the terminal,
+ * which sends it to the command as well.
  *  - this process is killed outright: the simulator clears away, and pcscd and the command die, too.
  *
  * Takes the rig over. The command's environment gets PCSCLITE_CSOCK_NAME, CARDRIG_SOCKET and CARDRIG_READER.

@@ -54,13 +54,17 @@ void sandbox_log(struct sandbox *sandbox, const char *text, size_t len)
 
 static void on_count(lua_State *L, lua_Debug *ar);
 
-/* the innermost line of the script itself, from `level` on; 0 if there is none */
+/*
+ * The innermost line of the script itself, from `level` on; 0 if there is none nearby. (Not the whole stack:
+ * each step counts its levels from the top again.)
+ */
 static int line_of_script(lua_State *L, int level)
 {
+    const int last = level + 50;
     const struct sandbox *sandbox = sandbox_of(L);
     lua_Debug ar;
 
-    while (lua_getstack(L, level++, &ar)) {
+    while (level < last && lua_getstack(L, level++, &ar)) {
         lua_getinfo(L, "Sl", &ar);
         if (ar.currentline > 0 && strcmp(ar.short_src, sandbox->chunk_short) == 0)
             return ar.currentline;

@@ -59,7 +59,8 @@ enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol)
         return IFD_RESULT_NO_CARD;
     if (!ifd->powered)
         return IFD_RESULT_UNPOWERED;
-    /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen; in negotiable mode one of the TDs may be */
+    /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen; in negotiable mode one of the TDs may be
+     */
     bool available = ifd->atr.specific ? ifd->atr.specific_protocol == protocol
                                        : protocol < 15 && (ifd->atr.protocols >> protocol & 1);
     if (!available)

@@ -1,7 +1,7 @@
 /*
- * The interface device of one slot: what stands between the reader's commands (power, protocol, transmit) and the
- * card. It speaks to the card in whole APDUs; the contacts, with ATR reception, PPS, T=0 and T=1 character by
- * character, belong behind these same functions.
+ * The interface device of one slot: what stands between the reader's commands (power, protocol, transmit) and
+ * the card. It speaks to the card in whole APDUs; the contacts, with ATR reception, PPS, T=0 and T=1
+ * character by character, belong behind these same functions.
  */
 #ifndef CARDRIG_IFD_H
 #define CARDRIG_IFD_H
@@ -21,7 +21,7 @@ enum ifd_result {
     IFD_RESULT_UNPOWERED,            /* the card has not been reset, or has not answered to it */
     IFD_RESULT_MUTE,                 /* the card does not answer */
     IFD_RESULT_PROTOCOL_UNAVAILABLE, /* the ATR does not offer the protocol, or specific mode rules it out */
-    IFD_RESULT_GARBLED,              /* the card's ATR cannot be decoded; or no protocol, or another, is in use */
+    IFD_RESULT_GARBLED, /* the card's ATR cannot be decoded; or no protocol, or another, is in use */
 };
 
 #define IFD_NO_PROTOCOL 0xFF /* none chosen since the last reset */
@@ -45,14 +45,16 @@ struct ifd {
 /* Puts a card in, unpowered, or with NULL takes it out. */
 void ifd_set_card(struct ifd *ifd, struct card *card);
 
-/* Resets the card. A warm reset of a card without power is a cold one. Afterwards ifd->atr is what it answered. */
+/* Resets the card. A warm reset of a card without power is a cold one. Afterwards ifd->atr is what it
+ * answered. */
 enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset reset);
 enum ifd_result ifd_power_down(struct ifd *ifd);
 
 /* Chooses protocol T. */
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol);
 
-/* Sends a command APDU, receives the response APDU: at most capacity bytes, of which *length says how many. */
+/* Sends a command APDU, receives the response APDU: at most capacity bytes, of which *length says how many.
+ */
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,
                              uint8_t *response, size_t capacity, size_t *length);
 

@@ -28,15 +28,16 @@ static bool link_driver(const struct pcscd *pcscd, char *error, size_t error_siz
     if (!realpath(pcscd->driver, real))
         return fail(error, error_size, "find the driver", pcscd->driver);
     if (strncmp(real, "/run/", 5) == 0) {
-        snprintf(error, error_size, "the driver %s lies below /run, which a private pcscd does not see", real);
+        snprintf(error, error_size, "the driver %s lies below /run, which a private pcscd does not see",
+                 real);
         return false;
     }
     snprintf(path, sizeof path, "%s/libifdcardrig.so", pcscd->directory);
     return symlink(real, path) == 0 || fail(error, error_size, "make", path);
 }
 
-static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                          char *error, size_t error_size)
+static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *readers,
+                          unsigned reader_count, char *error, size_t error_size)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/reader.conf.d/cardrig", pcscd->directory);
@@ -86,9 +87,10 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, s
         if (*directory == '/' && access(path, X_OK) == 0)
             return true;
     }
-    snprintf(error, error_size,
-             "pcscd is not installed (looked in PATH and %s): install the package 'pcscd' (Debian, Ubuntu) or "
-             "'pcsc-lite' (Fedora, Arch), or give its path with --pcscd or $CARDRIG_PCSCD",
-             elsewhere);
+    snprintf(
+        error, error_size,
+        "pcscd is not installed (looked in PATH and %s): install the package 'pcscd' (Debian, Ubuntu) or "
+        "'pcsc-lite' (Fedora, Arch), or give its path with --pcscd or $CARDRIG_PCSCD",
+        elsewhere);
     return false;
 }

@@ -30,8 +30,8 @@ static bool map_id(const char *path, unsigned id)
     return write_file(path, text);
 }
 
-/* A mount namespace; where that takes more rights than we have, in a user namespace in which we have them and are
- * still known by our own numbers. */
+/* A mount namespace; where that takes more rights than we have, in a user namespace in which we have them and
+ * are still known by our own numbers. */
 static const char *new_namespaces(void)
 {
     uid_t user = geteuid();

@@ -1,13 +1,15 @@
 /*
  * A pcscd of our own: run by an ordinary user, next to the system's one, which it does not touch.
  *
- * Clients reach it through a socket that we open and hand to it as systemd would, and that PCSCLITE_CSOCK_NAME names
- * for them. What is left of fixed paths in pcscd (a directory in /run with a pid file; the directory of USB
- * drivers, which would make it take the real readers) is replaced in one of two ways:
+ * Clients reach it through a socket that we open and hand to it as systemd would, and that
+ * PCSCLITE_CSOCK_NAME names for them. What is left of fixed paths in pcscd (a directory in /run with a pid
+ * file; the directory of USB drivers, which would make it take the real readers) is replaced in one of two
+ * ways:
  *
- *   namespaces  a mount namespace, in a user namespace where we are not root: private directories lie over both;
- *   redirect    a library that is preloaded into pcscd and changes these paths in its calls. For containers and
- *               systems that do not let us have namespaces. As safe as the list of calls in redirect.c is complete.
+ *   namespaces  a mount namespace, in a user namespace where we are not root: private directories lie over
+ * both; redirect    a library that is preloaded into pcscd and changes these paths in its calls. For
+ * containers and systems that do not let us have namespaces. As safe as the list of calls in redirect.c is
+ * complete.
  */
 #ifndef CARDRIG_PCSCD_PCSCD_H
 #define CARDRIG_PCSCD_PCSCD_H
@@ -30,23 +32,23 @@ struct pcscd {
     const char *driver;    /* libifdcardrig.so */
     const char *redirect;  /* libcardrig-redirect.so, or NULL where there is none */
     enum pcscd_isolation isolation;
-    const char *log;      /* the file that its log goes to */
-    bool debug;           /* everything in the log, APDUs too */
+    const char *log; /* the file that its log goes to */
+    bool debug;      /* everything in the log, APDUs too */
     /* filled in by pcscd_start */
     pid_t pid;
     char note[256]; /* what had to be done without, or empty */
 };
 
-/* Finds pcscd: wanted, if it is not NULL, or in PATH and where distributions have it. False with error, which says
- * what to install. */
+/* Finds pcscd: wanted, if it is not NULL, or in PATH and where distributions have it. False with error, which
+ * says what to install. */
 bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, size_t error_size);
 
 /* Writes reader.conf.d and what goes with it into the directory. */
 bool pcscd_configure(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      char *error, size_t error_size);
 
-/* Starts it as a child that is killed when its parent dies. Clients may connect to DIRECTORY/pcscd.comm at once;
- * they wait until it is ready. False with error. */
+/* Starts it as a child that is killed when its parent dies. Clients may connect to DIRECTORY/pcscd.comm at
+ * once; they wait until it is ready. False with error. */
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 
 /*

@@ -1,7 +1,7 @@
 /*
- * Preloaded into a private pcscd where it cannot have namespaces: changes the fixed paths of pcscd, and nothing
- * else. $CARDRIG_REDIRECT is the rig's directory. What lies below /run goes to its run, the directory of USB
- * drivers to its empty one.
+ * Preloaded into a private pcscd where it cannot have namespaces: changes the fixed paths of pcscd, and
+ * nothing else. $CARDRIG_REDIRECT is the rig's directory. What lies below /run goes to its run, the directory
+ * of USB drivers to its empty one.
  *
  * The functions are those that pcscd 1.9.9 to 2.x call with such paths, and their variants of other builds.
  */
@@ -22,7 +22,7 @@ static const char *below(const char *path, const char *prefix)
 {
     size_t length = strlen(prefix);
     return strncmp(path, prefix, length) == 0 && (path[length] == '/' || path[length] == '\0') ? path + length
-                                                                                             : NULL;
+                                                                                               : NULL;
 }
 
 static const char *redirect(const char *path, char buffer[PATH_MAX])
@@ -45,12 +45,12 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
 /* The function that ours stands before. */
 #define NEXT(type, name) __extension__((type)dlsym(RTLD_NEXT, name))
 
-#define REDIRECTED(result, name, parameters, type, ...)                                                            \
-    EXPORT result name parameters;                                                                                 \
-    EXPORT result name parameters                                                                                  \
-    {                                                                                                              \
-        char buffer[PATH_MAX];                                                                                     \
-        return NEXT(type, #name)(redirect(path, buffer), ##__VA_ARGS__);                                           \
+#define REDIRECTED(result, name, parameters, type, ...)                                                      \
+    EXPORT result name parameters;                                                                           \
+    EXPORT result name parameters                                                                            \
+    {                                                                                                        \
+        char buffer[PATH_MAX];                                                                               \
+        return NEXT(type, #name)(redirect(path, buffer), ##__VA_ARGS__);                                     \
     }
 
 /* the declarations of glibc promise that path is not NULL, and warn of asking; ours ask */
@@ -100,18 +100,18 @@ EXPORT int __lxstat(int version, const char *path, struct stat *out)
     return NEXT(xstat_function *, "__lxstat")(version, redirect(path, buffer), out);
 }
 
-#define OPEN_BODY(name)                                                                                            \
-    {                                                                                                              \
-        char buffer[PATH_MAX];                                                                                     \
-        mode_t mode = 0;                                                                                           \
-        if (flags & (O_CREAT | O_TMPFILE)) {                                                                       \
-            va_list arguments;                                                                                     \
-            va_start(arguments, flags);                                                                            \
-            mode = va_arg(arguments, mode_t);                                                                      \
-            va_end(arguments);                                                                                     \
-        }                                                                                                          \
-        return NEXT(open_function *, name)(redirect(path, buffer), flags, mode);                                   \
+#define OPEN_BODY(name)                                                                                      \
+    {                                                                                                        \
+        char buffer[PATH_MAX];                                                                               \
+        mode_t mode = 0;                                                                                     \
+        if (flags & (O_CREAT | O_TMPFILE)) {                                                                 \
+            va_list arguments;                                                                               \
+            va_start(arguments, flags);                                                                      \
+            mode = va_arg(arguments, mode_t);                                                                \
+            va_end(arguments);                                                                               \
+        }                                                                                                    \
+        return NEXT(open_function *, name)(redirect(path, buffer), flags, mode);                             \
     }
 
-EXPORT int open(const char *path, int flags, ...) OPEN_BODY("open")
-EXPORT int open64(const char *path, int flags, ...) OPEN_BODY("open64")
+EXPORT int open(const char *path, int flags, ...) OPEN_BODY("open") EXPORT
+    int open64(const char *path, int flags, ...) OPEN_BODY("open64")

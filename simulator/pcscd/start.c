@@ -39,8 +39,8 @@ static int listen_for_clients(const char *directory)
     return fd;
 }
 
-/* Whether the program has an option, as far as its bytes tell. (Asking pcscd --version takes longer than starting
- * it.) */
+/* Whether the program has an option, as far as its bytes tell. (Asking pcscd --version takes longer than
+ * starting it.) */
 static bool mentions(const char *program, const char *option)
 {
     bool found = false;
@@ -65,8 +65,9 @@ static bool set_environment(const char *directory)
     snprintf(empty, sizeof empty, "%s/empty", directory);
     /* the user's filters are for the user's readers; from 2.0 on the drop directory can be named */
     return unsetenv("PCSCLITE_FILTER_IGNORE_READER_NAMES") == 0 &&
-           unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 && setenv("PCSCLITE_HP_DROPDIR", empty, 1) == 0 &&
-           setenv("LISTEN_PID", number, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0;
+           unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 &&
+           setenv("PCSCLITE_HP_DROPDIR", empty, 1) == 0 && setenv("LISTEN_PID", number, 1) == 0 &&
+           setenv("LISTEN_FDS", "1", 1) == 0;
 }
 
 #ifdef PCSCD_PRELOAD

@@ -13,22 +13,23 @@ struct arguments {
 };
 
 /* Each command returns its answer's object, or NULL with error. */
-typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size);
+typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error,
+                                 size_t error_size);
 
 static json_t *card_status(const struct slot *slot)
 {
     const struct ifd *ifd = &slot->ifd;
     char atr[3 * ATR_MAX + 1] = "";
     hex_encode(ifd->atr.raw, ifd->atr.len, atr, sizeof atr, ' ');
-    json_t *card = json_pack("{s:s, s:b, s:s?, s:s?, s:I, s:{s:I, s:I, s:I}, s:I}",              /**/
-                             "name", card_name(slot->card),                                      /**/
-                             "powered", ifd->powered,                                            /**/
-                             "atr", ifd->powered ? atr : NULL,                                   /**/
-                             "file", slot->file,                                                 /**/
-                             "commands", (json_int_t)ifd->counters.commands,                     /**/
-                             "resets", "cold", (json_int_t)ifd->counters.cold,                   /**/
-                             "warm", (json_int_t)ifd->counters.warm,                             /**/
-                             "off", (json_int_t)ifd->counters.off,                               /**/
+    json_t *card = json_pack("{s:s, s:b, s:s?, s:s?, s:I, s:{s:I, s:I, s:I}, s:I}", /**/
+                             "name", card_name(slot->card),                         /**/
+                             "powered", ifd->powered,                               /**/
+                             "atr", ifd->powered ? atr : NULL,                      /**/
+                             "file", slot->file,                                    /**/
+                             "commands", (json_int_t)ifd->counters.commands,        /**/
+                             "resets", "cold", (json_int_t)ifd->counters.cold,      /**/
+                             "warm", (json_int_t)ifd->counters.warm,                /**/
+                             "off", (json_int_t)ifd->counters.off,                  /**/
                              "protocols_set", (json_int_t)ifd->counters.parameters);
     if (card)
         json_object_set_new(card, "protocol",
@@ -40,11 +41,11 @@ static json_t *card_status(const struct slot *slot)
 static json_t *slot_status(struct rig *rig, const struct slot *slot)
 {
     char text[160], pcsc_name[160];
-    return json_pack("{s:i, s:s, s:s, s:b, s:o}",                                          /**/
-                     "number", slot_index(rig_slots_of(rig), slot),                        /**/
-                     "slot", slot_text(slot, text, sizeof text),                           /**/
-                     "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),       /**/
-                     "driver_connected", rig_driver_connected(rig, slot),                  /**/
+    return json_pack("{s:i, s:s, s:s, s:b, s:o}",                                    /**/
+                     "number", slot_index(rig_slots_of(rig), slot),                  /**/
+                     "slot", slot_text(slot, text, sizeof text),                     /**/
+                     "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name), /**/
+                     "driver_connected", rig_driver_connected(rig, slot),            /**/
                      "card", slot->card ? card_status(slot) : json_null());
 }
 
@@ -85,7 +86,8 @@ static json_t *swap(struct rig *rig, const struct arguments *arguments, char *er
     return move(rig, arguments, error, error_size, slot_swap);
 }
 
-static bool remove_card(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+static bool remove_card(struct slots *slots, struct slot *slot, const char *file, char *error,
+                        size_t error_size)
 {
     if (file) {
         snprintf(error, error_size, "remove takes no file");
@@ -115,10 +117,11 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
     json_t *result = NULL;
     const char *name;
     struct arguments arguments = {0};
-    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s}", "command", &name, "slot", &arguments.slot,
-                       "file", &arguments.file) != 0) {
+    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s}", "command", &name, "slot",
+                       &arguments.slot, "file", &arguments.file) != 0) {
         snprintf(error, error_size,
-                 "%s: expected {\"command\": NAME} and optionally \"slot\" and \"file\", all strings", bad.text);
+                 "%s: expected {\"command\": NAME} and optionally \"slot\" and \"file\", all strings",
+                 bad.text);
         goto out;
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

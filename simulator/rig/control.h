@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* Does what the line (without its newline) asks for. Returns the answer with a newline, for the caller to free;
- * NULL: out of memory. */
+/* Does what the line (without its newline) asks for. Returns the answer with a newline, for the caller to
+ * free; NULL: out of memory. */
 char *control_answer(struct rig *rig, const char *line, size_t length);
 
 #endif

@@ -15,7 +15,7 @@
 
 struct client {
     struct control_server *server;
-    int fd; /* -1: free */
+    int fd;     /* -1: free */
     char *line; /* of CONTROL_LINE_MAX bytes, while fd is open */
     size_t length;
 };

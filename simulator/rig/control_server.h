@@ -1,10 +1,11 @@
 /*
- * The control socket: AF_UNIX, SOCK_STREAM, for this user and root. A client sends lines, each a JSON object, and
- * gets for each a line with a JSON object:
+ * The control socket: AF_UNIX, SOCK_STREAM, for this user and root. A client sends lines, each a JSON object,
+ * and gets for each a line with a JSON object:
  *
  *   {"command": "status"}
  *   {"command": "insert", "slot": "0", "file": "/abs/card.lua"}    slot: optional where there is only one
- *   {"command": "remove", "slot": "0"}                             file: optional for insert: "" is the built-in
+ *   {"command": "remove", "slot": "0"}                             file: optional for insert: "" is the
+ * built-in
  *   {"command": "swap",   "slot": "0", "file": "/abs/card.lua"}          card, none the card that was in last
  *
  * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.

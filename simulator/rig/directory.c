@@ -9,25 +9,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether base can go before our own names: an absolute path of characters that pcscd's lexer takes, ':' excepted,
- * which our DEVICENAME needs; not below /run, which the private pcscd does not see; and not too long. */
+/* Whether base can go before our own names: an absolute path of characters that pcscd's lexer takes, ':'
+ * excepted, which our DEVICENAME needs; not below /run, which the private pcscd does not see; and not too
+ * long. */
 static bool usable(const char *base)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._@";
     static const char name[] = "/cardrig-XXXXXX";
     char real[4096];
     return base && base[0] == '/' && strspn(base, letters) == strlen(base) &&
-           strlen(base) + sizeof name <= DIRECTORY_MAX && realpath(base, real) &&
-           strncmp(real, "/run/", 5) != 0 && access(base, W_OK | X_OK) == 0;
+           strlen(base) + sizeof name <= DIRECTORY_MAX && realpath(base, real) && strcmp(real, "/run") != 0 &&
+           strncmp(real, "/run/", 5) != 0;
 }
 
 bool directory_new(char path[DIRECTORY_MAX])
 {
-    const char *base = getenv("TMPDIR");
-    if (!usable(base))
-        base = "/tmp";
-    snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", base);
-    return mkdtemp(path) != NULL;
+    const char *const bases[] = {getenv("TMPDIR"), "/tmp"};
+    for (int i = 0; i < 2; i++) {
+        if (!usable(bases[i]))
+            continue;
+        snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", bases[i]);
+        if (mkdtemp(path))
+            return true;
+    }
+    return false;
 }
 
 static void remove_at(int parent, const char *name)

@@ -5,12 +5,12 @@
 #include "rig/log.h"
 
 #include <errno.h>
-#include <winscard.h> /* reader.h needs its types */
 #include <reader.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <winscard.h> /* reader.h needs its types */
 
 /* Two connections for each slot, and as many for a pcscd that is on its way out. */
 #define PEERS_MAX (4 * LINK_MAX_SLOTS)
@@ -40,8 +40,8 @@ static void hang_up(struct peer *peer)
     peer->fd = -1;
 }
 
-/* Sends the slot's movement, or, when the driver is slow to read, waits until it can. Intermediate movements need
- * not be sent one by one: their number says it all. */
+/* Sends the slot's movement, or, when the driver is slow to read, waits until it can. Intermediate movements
+ * need not be sent one by one: their number says it all. */
 static void tell_movement(struct peer *peer)
 {
     if (peer->told == peer->slot->movement)

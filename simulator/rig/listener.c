@@ -14,7 +14,8 @@
 struct listener {
     struct loop *loop;
     int fd;
-    int reserve; /* a descriptor to give up when there is no other, so that a connection can at least be refused */
+    int reserve; /* a descriptor to give up when there is no other, so that a connection can at least be
+                    refused */
     const char *what;
     void (*accepted)(void *arg, int connection);
     void *arg;

@@ -68,7 +68,8 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
     rig->slots.moved = card_moved;
     rig->slots.moved_arg = rig;
     if (!directory_new(rig->directory)) {
-        snprintf(error, error_size, "cannot make a directory for the rig in $TMPDIR or /tmp: %s", strerror(errno));
+        snprintf(error, error_size, "cannot make a directory for the rig in $TMPDIR or /tmp: %s",
+                 strerror(errno));
         free(rig);
         return NULL;
     }

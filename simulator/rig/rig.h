@@ -16,8 +16,8 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size);
 /* Closes its sockets and frees it. The directory stays: see directory_remove. */
 void rig_free(struct rig *rig);
 
-/* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should that
- * child die. */
+/* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should
+ * that child die. */
 void rig_leave(struct rig *rig);
 
 /* Where its files are; "link" and "control" are its sockets. */
@@ -28,8 +28,8 @@ struct slots *rig_slots_of(struct rig *rig);
 /* Whether a driver is connected to a slot. */
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot);
 
-/* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that could
- * not be begun or continued, which has been logged. */
+/* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that
+ * could not be begun or continued, which has been logged. */
 bool rig_serve(struct rig *rig, int stop_fd);
 
 #endif

@@ -10,25 +10,29 @@ static bool check_reader_name(const char *name, char *error, size_t error_size)
 {
     size_t length = strlen(name);
     if (length == 0 || length > READER_NAME_MAX) {
-        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name, READER_NAME_MAX,
-                 length);
+        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
+                 READER_NAME_MAX, length);
         return false;
     }
     for (const char *c = name; *c; c++)
         if (iscntrl((unsigned char)*c) || *c == '"' || *c == '/') {
-            snprintf(error, error_size, "reader name '%s': must not contain '\"', '/' or control characters", name);
+            snprintf(error, error_size, "reader name '%s': must not contain '\"', '/' or control characters",
+                     name);
             return false;
         }
     return true;
 }
 
-bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error, size_t error_size)
+bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error,
+                      size_t error_size)
 {
     if (!check_reader_name(name, error, error_size))
         return false;
     if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS) {
-        snprintf(error, error_size, "reader '%s' with %u slots: a reader has at least 1, and pcscd takes %u in all "
-                 "(%u are taken)", name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
+        snprintf(error, error_size,
+                 "reader '%s' with %u slots: a reader has at least 1, and pcscd takes %u in all "
+                 "(%u are taken)",
+                 name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
         return false;
     }
     struct reader *reader = &slots->reader[slots->reader_count];
@@ -109,20 +113,25 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
         if (number < 0)
             continue;
         if (found || (!slash && reader->slot_count > 1)) {
-            snprintf(error, error_size, "slot '%s': there are several of that name; give its number ('cardrig "
-                     "status' shows it)", text);
+            snprintf(error, error_size,
+                     "slot '%s': there are several of that name; give its number ('cardrig "
+                     "status' shows it)",
+                     text);
             return NULL;
         }
         found = &reader->slots[number];
     }
     if (!found)
-        snprintf(error, error_size, "there is no slot '%s': expected a number from 0 to %u, a reader's name, or "
-                 "READER/NUMBER ('cardrig status' shows them)", text, slots->slot_count - 1);
+        snprintf(error, error_size,
+                 "there is no slot '%s': expected a number from 0 to %u, a reader's name, or "
+                 "READER/NUMBER ('cardrig status' shows them)",
+                 text, slots->slot_count - 1);
     return found;
 }
 
 /* Loads the card that slot_insert is to put in, and keeps what it is called for the next time. */
-static struct card *load(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+static struct card *load(struct slots *slots, struct slot *slot, const char *file, char *error,
+                         size_t error_size)
 {
     if (!file)
         file = slot->file ? slot->file : "";

@@ -39,15 +39,16 @@ struct slots {
     void *moved_arg;
 };
 
-/* Adds a reader with empty slots. On failure error says why: a name that pcscd cannot take, or no room left. */
+/* Adds a reader with empty slots. On failure error says why: a name that pcscd cannot take, or no room left.
+ */
 bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error,
                       size_t error_size);
 
 /* Empties all slots, without telling anybody. */
 void slots_free(struct slots *slots);
 
-/* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "": the
- * only slot there is. NULL with error when there is none, or more than one. */
+/* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "":
+ * the only slot there is. NULL with error when there is none, or more than one. */
 struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size);
 
 /* The slot's number in the rig. */
@@ -59,15 +60,15 @@ const char *slot_text(const struct slot *slot, char *buffer, size_t size);
 /* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. */
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
 
-/* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card that
- * was in last. False with error: the slot is taken, or the file is no card; nothing has changed then. */
+/* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card
+ * that was in last. False with error: the slot is taken, or the file is no card; nothing has changed then. */
 bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
 
 /* Takes the card out. False with error: there is none. */
 bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size);
 
-/* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no card
- * leaves the old one in. */
+/* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no
+ * card leaves the old one in. */
 bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
 
 #endif

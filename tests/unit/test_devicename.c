@@ -1,4 +1,5 @@
-/* DEVICENAME as the driver reads it: what is accepted, and that everything else is refused with its reason. */
+/* DEVICENAME as the driver reads it: what is accepted, and that everything else is refused with its reason.
+ */
 #include "devicename.h"
 
 #include <check.h>

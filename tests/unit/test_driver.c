@@ -1,6 +1,6 @@
 /*
- * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one says, and what a bad
- * one does.
+ * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one says, and what
+ * a bad one does.
  */
 #include "link/link.h"
 
@@ -20,8 +20,8 @@
 #define LUN 0x00030000
 
 /*
- * The simulator. Each connection of the driver's waits to be accepted; play() answers requests on the exchange
- * connection in a thread of its own, with what the test has put down.
+ * The simulator. Each connection of the driver's waits to be accepted; play() answers requests on the
+ * exchange connection in a thread of its own, with what the test has put down.
  */
 static char directory[] = "/tmp/test-driver-XXXXXX", path[64], device[200];
 static int listener = -1, events = -1;
@@ -121,7 +121,8 @@ static void *play(void *unused)
     int fd = welcome(LINK_CHANNEL_EXCHANGE);
     while (link_receive(fd, buffer, sizeof buffer, &request) == 0) {
         last = request;
-        memcpy(last_data, request.data, request.length < sizeof last_data ? request.length : sizeof last_data);
+        memcpy(last_data, request.data,
+               request.length < sizeof last_data ? request.length : sizeof last_data);
         react(fd, &request);
         if (behaviour == HANG_UP)
             break;
@@ -175,8 +176,9 @@ static RESPONSECODE (*wait_function(void))(DWORD, int)
 {
     RESPONSECODE (*function)(DWORD, int) = NULL;
     DWORD length = sizeof function;
-    ck_assert_int_eq(IFDHGetCapabilities(LUN, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &length, (PUCHAR)&function),
-                     IFD_SUCCESS);
+    ck_assert_int_eq(
+        IFDHGetCapabilities(LUN, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &length, (PUCHAR)&function),
+        IFD_SUCCESS);
     return function;
 }
 
@@ -201,7 +203,8 @@ static long wait_ms(int timeout)
 static RESPONSECODE transmit(const char *command, size_t length, UCHAR *response, DWORD *response_length)
 {
     SCARD_IO_HEADER send = {.Protocol = 1}, receive = {0};
-    return IFDHTransmitToICC(LUN, send, (PUCHAR)(uintptr_t)command, length, response, response_length, &receive);
+    return IFDHTransmitToICC(LUN, send, (PUCHAR)(uintptr_t)command, length, response, response_length,
+                             &receive);
 }
 
 #define ABSENT  IFD_ICC_NOT_PRESENT
@@ -236,7 +239,8 @@ START_TEST(a_lun_that_is_not_open)
     ck_assert_int_eq(IFDHCloseChannel(LUN), IFD_NO_SUCH_DEVICE);
     ck_assert_int_eq(IFDHCreateChannel(LUN, 0), IFD_NO_SUCH_DEVICE);
     ck_assert_int_eq(IFDHCreateChannelByName(LUN, (LPSTR) "usb:1234"), IFD_COMMUNICATION_ERROR);
-    ck_assert_int_eq(IFDHCreateChannelByName(LUN + 2, device), IFD_NO_SUCH_DEVICE); /* of two slots the third */
+    ck_assert_int_eq(IFDHCreateChannelByName(LUN + 2, device),
+                     IFD_NO_SUCH_DEVICE); /* of two slots the third */
 }
 END_TEST
 
@@ -246,8 +250,11 @@ START_TEST(capabilities)
     static const struct {
         DWORD tag;
         UCHAR value;
-    } bytes[] = {{TAG_IFD_THREAD_SAFE, 1}, {TAG_IFD_SLOT_THREAD_SAFE, 1}, {TAG_IFD_SIMULTANEOUS_ACCESS, 255},
-                 {TAG_IFD_SLOTS_NUMBER, 2}, {TAG_IFD_POLLING_THREAD_KILLABLE, 0}};
+    } bytes[] = {{TAG_IFD_THREAD_SAFE, 1},
+                 {TAG_IFD_SLOT_THREAD_SAFE, 1},
+                 {TAG_IFD_SIMULTANEOUS_ACCESS, 255},
+                 {TAG_IFD_SLOTS_NUMBER, 2},
+                 {TAG_IFD_POLLING_THREAD_KILLABLE, 0}};
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
         UCHAR value = 99;
         DWORD length = 1;
@@ -255,7 +262,8 @@ START_TEST(capabilities)
         ck_assert_uint_eq(length, 1);
         ck_assert_uint_eq(value, bytes[i].value);
         length = 0;
-        ck_assert_int_eq(IFDHGetCapabilities(LUN, bytes[i].tag, &length, &value), IFD_ERROR_INSUFFICIENT_BUFFER);
+        ck_assert_int_eq(IFDHGetCapabilities(LUN, bytes[i].tag, &length, &value),
+                         IFD_ERROR_INSUFFICIENT_BUFFER);
     }
     ck_assert_int_eq(IFDHSetCapabilities(LUN, TAG_IFD_SLOTNUM, 0, NULL), IFD_ERROR_TAG);
     /* all else is asked of the simulator */
@@ -369,7 +377,8 @@ START_TEST(transmit_goes_through)
     ck_assert_uint_eq(last.type, LINK_TRANSMIT);
     ck_assert_uint_eq(last.arg, 1);
     ck_assert_mem_eq(last_data, "\0\244\4\0", 4);
-    /* longer than the client's buffer: pcscd is told the true length, and nothing is written behind the end */
+    /* longer than the client's buffer: pcscd is told the true length, and nothing is written behind the end
+     */
     static const uint8_t eleven[11] = "0123456789";
     answer.data = eleven;
     answer.length = sizeof eleven;
@@ -490,9 +499,9 @@ static const struct {
 } nonsense[] = {
     {"x", 1},
     {"\7\0\0\0\0\0\0\14\0\0\0\0toolong", 19},
-    {"\6\0\0\0\0\0\0\14\0\0\0\0", 12},       /* not an event */
-    {"\7\0\1\0\0\0\0\14\0\0\0\0", 12},       /* a reserved byte */
-    {"\7\0\0\0\0\0\0\12\0\0\0\0", 12},       /* 10 after 11 */
+    {"\6\0\0\0\0\0\0\14\0\0\0\0", 12}, /* not an event */
+    {"\7\0\1\0\0\0\0\14\0\0\0\0", 12}, /* a reserved byte */
+    {"\7\0\0\0\0\0\0\12\0\0\0\0", 12}, /* 10 after 11 */
 };
 
 START_TEST(nonsense_on_the_events_connection_ends_it)
@@ -579,7 +588,8 @@ int main(void)
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
-    tcase_add_loop_test(tests, nonsense_on_the_events_connection_ends_it, 0, sizeof nonsense / sizeof nonsense[0]);
+    tcase_add_loop_test(tests, nonsense_on_the_events_connection_ends_it, 0,
+                        sizeof nonsense / sizeof nonsense[0]);
     tcase_add_test(tests, a_stop_before_the_wait_is_not_lost);
     tcase_add_test(tests, closing_ends_what_is_under_way);
     tcase_add_test(tests, many_luns_at_once);

@@ -92,12 +92,14 @@ START_TEST(find)
         int index; /* -1: none, with a reason */
         const char *reason;
     } cases[] = {
-        {"0", 0, NULL},         {"3", 3, NULL},        {"one", 2, NULL},
-        {"two/1", 1, NULL},     {"two/0", 0, NULL},    {"one/0", 2, NULL},
-        {"7 of 9", 3, NULL},    {"4", -1, "no slot"},  {"-1", -1, "no slot"},
-        {"two", -1, "several"}, {"two/2", -1, "no slot"}, {"two/", -1, "no slot"},
-        {"two/x", -1, "no slot"}, {"nobody", -1, "no slot"}, {"", -1, "which slot"},
-        {"99999999999999", -1, "no slot"},
+        {"0", 0, NULL},           {"3", 3, NULL},
+        {"one", 2, NULL},         {"two/1", 1, NULL},
+        {"two/0", 0, NULL},       {"one/0", 2, NULL},
+        {"7 of 9", 3, NULL},      {"4", -1, "no slot"},
+        {"-1", -1, "no slot"},    {"two", -1, "several"},
+        {"two/2", -1, "no slot"}, {"two/", -1, "no slot"},
+        {"two/x", -1, "no slot"}, {"nobody", -1, "no slot"},
+        {"", -1, "which slot"},   {"99999999999999", -1, "no slot"},
     };
     add("two", 2);
     add("one", 1);

@@ -1,0 +1,82 @@
+#include "internal.h"
+
+#include <string.h>
+
+void options_default(scardmanage_options *options)
+{
+    static const scardmanage_options defaults = SCARDMANAGE_OPTIONS_INIT;
+    *options = defaults;
+}
+
+static bool protocols_valid(uint32_t protocols)
+{
+    return protocols == SCARDMANAGE_PROTOCOL_RAW || (protocols & ~PCSC_PROTOCOL_ANY) == 0;
+}
+
+static bool options_valid(const scardmanage_options *options)
+{
+    int first = (int)options->first_step;
+    int last = (int)options->last_step;
+    int share = (int)options->share;
+    return first >= SCARDMANAGE_STEP_LEAVE && first <= SCARDMANAGE_STEP_REOPEN && last >= first &&
+           last <= SCARDMANAGE_STEP_RESTART && protocols_valid(options->protocols) &&
+           share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
+}
+
+// A caller built with a later header may pass more than this version knows; only zeros mean nothing.
+static bool rest_is_zero(const scardmanage_options *options)
+{
+    const unsigned char *bytes = (const unsigned char *)options;
+    for (size_t i = sizeof *options; i < options->size; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+scardmanage_result options_read(const scardmanage *m, const scardmanage_options *options,
+                                scardmanage_options *out)
+{
+    if (options == NULL) {
+        *out = m->options;
+        return SCARDMANAGE_S_OK;
+    }
+    if (options->size < sizeof *options || !rest_is_zero(options))
+        return SCARDMANAGE_E_INVALIDARG;
+    memcpy(out, options, sizeof *out);
+    out->size = sizeof *out;
+    if (out->first_step == SCARDMANAGE_STEP_NONE)
+        out->first_step = SCARDMANAGE_STEP_LEAVE;
+    if (out->last_step == SCARDMANAGE_STEP_NONE)
+        out->last_step = SCARDMANAGE_STEP_REOPEN;
+    return options_valid(out) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALIDARG;
+}
+
+uint32_t options_protocols(const scardmanage_options *options, uint32_t in_use)
+{
+    if (options->protocols != 0)
+        return options->protocols;
+    return in_use != 0 ? in_use : PCSC_PROTOCOL_ANY;
+}
+
+uint32_t options_any_protocol(uint32_t in_use)
+{
+    return in_use == SCARDMANAGE_PROTOCOL_RAW ? in_use : PCSC_PROTOCOL_ANY;
+}
+
+scardmanage_result scardmanage_set_options(scardmanage *m, const scardmanage_options *options)
+{
+    scardmanage_options read;
+    if (m == NULL)
+        return SCARDMANAGE_E_POINTER;
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    if (options == NULL)
+        options_default(&read);
+    else
+        result = options_read(m, options, &read);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    platform_lock(&m->mutex);
+    m->options = read;
+    platform_unlock(&m->mutex);
+    return SCARDMANAGE_S_OK;
+}

@@ -1,0 +1,180 @@
+#include "pcsc.h"
+
+#include <string.h>
+
+// pcsc-lite counts removals and insertions in the upper half of the state words of SCardGetStatusChange() and
+// SCardStatus() (winscard_clnt.c).
+#define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
+
+// More than any extended APDU takes, and fits any DWORD.
+#define TRANSMIT_MAX ((size_t)0x20000)
+
+// PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same.
+static scardmanage_result result_from(LONG rv)
+{
+    scardmanage_result result = SCARDMANAGE_RESULT(rv);
+    return result == SCARDMANAGE_RESULT(SCARD_E_NO_MEMORY) ? SCARDMANAGE_E_OUTOFMEMORY : result;
+}
+
+// pcscd says SCARD_E_INVALID_VALUE of a handle that libpcsclite still knows but it does not, because its
+// reader was unplugged (RFReaderInfoById() in readerfactory.c). Everything else that could be an invalid
+// value is checked before.
+static scardmanage_result result_of_handle(LONG rv)
+{
+    return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_RESULT(SCARD_E_INVALID_VALUE) ? SCARDMANAGE_E_INVALID_HANDLE
+                                                                               : result_from(rv);
+}
+
+static void copy_atr(pcsc_atr *to, const uint8_t *from, DWORD length)
+{
+    to->length = (uint8_t)(length > sizeof to->bytes ? sizeof to->bytes : length);
+    memcpy(to->bytes, from, to->length);
+}
+
+static DWORD share_to_pcsc(scardmanage_share share)
+{
+    return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
+}
+
+// Windows gives SCardStatus() states as one value, pcsc-lite as bits, and never SCARD_SPECIFIC.
+static scardmanage_state state_from(DWORD state, uint32_t protocol)
+{
+    if (state & SCARD_ABSENT)
+        return SCARDMANAGE_STATE_ABSENT;
+    if (state & SCARD_SWALLOWED)
+        return SCARDMANAGE_STATE_SWALLOWED;
+    if (!(state & SCARD_POWERED))
+        return state & SCARD_PRESENT ? SCARDMANAGE_STATE_PRESENT : SCARDMANAGE_STATE_UNKNOWN;
+    if (protocol != 0)
+        return SCARDMANAGE_STATE_SPECIFIC;
+    return state & SCARD_NEGOTIABLE ? SCARDMANAGE_STATE_NEGOTIABLE : SCARDMANAGE_STATE_POWERED;
+}
+
+// pcsc-lite holds a transaction until it is ended or the card is pulled (RFSetReaderEventState() in
+// readerfactory.c); SCardReconnect() leaves it alone, so that beginning another one after it only adds to the
+// count. On Windows SCardReconnect() releases it.
+bool pcsc_reconnect_keeps_transaction(void)
+{
+#ifdef _WIN32
+    return false;
+#else
+    return true;
+#endif
+}
+
+scardmanage_result pcsc_open(SCARDCONTEXT *context)
+{
+    return result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+}
+
+void pcsc_close(SCARDCONTEXT context)
+{
+    SCardReleaseContext(context);
+}
+
+// Mind that pcsc-lite sleeps 400 ms in here while a card is present whose ATR is not known (a mute one).
+scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look)
+{
+    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
+    memset(look, 0, sizeof *look);
+    scardmanage_result result = result_from(SCardGetStatusChange(context, 0, &state, 1));
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    if (state.dwEventState & SCARD_STATE_UNKNOWN)
+        return SCARDMANAGE_E_UNKNOWN_READER;
+    if (state.dwEventState & SCARD_STATE_UNAVAILABLE)
+        return SCARDMANAGE_E_READER_UNAVAILABLE;
+    look->present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
+    look->mute = (state.dwEventState & SCARD_STATE_MUTE) != 0;
+    look->exclusive = (state.dwEventState & SCARD_STATE_EXCLUSIVE) != 0;
+    look->counter = COUNTER_OF(state.dwEventState);
+    if (look->present)
+        copy_atr(&look->atr, state.rgbAtr, state.cbAtr);
+    return SCARDMANAGE_S_OK;
+}
+
+scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
+                                uint32_t protocols, SCARDHANDLE *handle)
+{
+    DWORD active = 0;
+    return result_from(SCardConnect(context, reader, share_to_pcsc(share), protocols, handle, &active));
+}
+
+scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
+                                  scardmanage_step step)
+{
+    DWORD active = 0;
+    DWORD initialization = step == SCARDMANAGE_STEP_COLD   ? SCARD_UNPOWER_CARD
+                           : step == SCARDMANAGE_STEP_WARM ? SCARD_RESET_CARD
+                                                           : SCARD_LEAVE_CARD;
+    return result_of_handle(SCardReconnect(handle, share_to_pcsc(share), protocols, initialization, &active));
+}
+
+scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition disposition)
+{
+    return result_of_handle(SCardDisconnect(handle, (DWORD)disposition));
+}
+
+scardmanage_result pcsc_begin(SCARDHANDLE handle)
+{
+    return result_of_handle(SCardBeginTransaction(handle));
+}
+
+scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposition)
+{
+    return result_of_handle(SCardEndTransaction(handle, (DWORD)disposition));
+}
+
+// On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
+// lies between the last reconnect and them.
+scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
+{
+    DWORD reader_length = sizeof card->reader;
+    DWORD state = 0;
+    DWORD protocol = 0;
+    uint8_t atr[SCARDMANAGE_ATR_MAX];
+    DWORD atr_length = sizeof atr;
+    memset(card, 0, sizeof *card);
+    LONG rv = SCardStatus(handle, card->reader, &reader_length, &state, &protocol, atr, &atr_length);
+    scardmanage_result result = result_of_handle(rv);
+    if (result != SCARDMANAGE_S_OK) {
+        memset(card, 0, sizeof *card);
+        return result;
+    }
+    card->protocol = (uint32_t)protocol;
+    card->state = state_from(state, card->protocol);
+    card->counter = COUNTER_OF(state);
+    copy_atr(&card->atr, atr, atr_length);
+    return SCARDMANAGE_S_OK;
+}
+
+static const SCARD_IO_REQUEST *pci_of(uint32_t protocol)
+{
+    switch (protocol) {
+    case SCARDMANAGE_PROTOCOL_T0:
+        return SCARD_PCI_T0;
+    case SCARDMANAGE_PROTOCOL_T1:
+        return SCARD_PCI_T1;
+    case SCARDMANAGE_PROTOCOL_RAW:
+        return SCARD_PCI_RAW;
+    default:
+        return NULL;
+    }
+}
+
+scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const uint8_t *command,
+                                 size_t command_len, uint8_t *response, size_t *response_len)
+{
+    const SCARD_IO_REQUEST *pci = pci_of(protocol);
+    DWORD length = (DWORD)(*response_len > TRANSMIT_MAX ? TRANSMIT_MAX : *response_len);
+    *response_len = 0;
+    if (pci == NULL)
+        return SCARDMANAGE_E_PROTO_MISMATCH;
+    if (command_len > TRANSMIT_MAX)
+        return SCARDMANAGE_E_INVALIDARG;
+    LONG rv = SCardTransmit(handle, pci, command, (DWORD)command_len, NULL, response, &length);
+    scardmanage_result result = result_of_handle(rv);
+    if (result == SCARDMANAGE_S_OK)
+        *response_len = length;
+    return result;
+}

@@ -1,0 +1,154 @@
+"""What the end-to-end tests share: the built programs, rigs to work in, and a look at what a rig leaves behind."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+BUILD = pathlib.Path(os.environ["CARDRIG_BUILD"])
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+CARDS = SOURCE / "fixtures" / "cards"
+CARDRIG = str(BUILD / "bin" / "cardrig")
+DRIVER = str(BUILD / "lib" / "libifdcardrig.so")
+PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
+CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
+TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch):
+    """A TMPDIR of the test's own, in which no rig may leave anything."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        os.chmod(folder, 0o777)
+        monkeypatch.setenv("TMPDIR", folder)
+        for name in ("CARDRIG_SOCKET", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_PCSCD", "CARDRIG_DRIVER"):
+            monkeypatch.delenv(name, raising=False)
+        yield pathlib.Path(folder)
+        assert os.listdir(folder) == []
+
+
+def run(*arguments, **options):
+    """Runs cardrig to its end."""
+    return subprocess.run([CARDRIG, *map(str, arguments)], capture_output=True, text=True, timeout=TIMEOUT, **options)
+
+
+class Rig:
+    """A rig around a command that does nothing but stay, until it is left."""
+
+    def __init__(self, *options, prefix=(), **popen):
+        self.process = subprocess.Popen(
+            [*prefix, CARDRIG, "run", *map(str, options), "--", "sh", "-c",
+             'echo "$PCSCLITE_CSOCK_NAME"; echo "$CARDRIG_SOCKET"; echo "$CARDRIG_READER"; read stay'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
+        lines = [self.process.stdout.readline().rstrip("\n") for _ in range(3)]
+        self.pcscd_socket, self.control_socket, self.reader = lines
+        self.directory = pathlib.Path(self.control_socket).parent
+        self.errors = None
+        self.connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.end()
+
+    def end(self):
+        """Lets the command end; returns the rig's exit status."""
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+        if self.errors is None:
+            _, self.errors = self.process.communicate("\n", timeout=TIMEOUT)
+        return self.process.returncode
+
+    def wait(self):
+        """Waits for the rig to end by itself."""
+        self.process.wait(TIMEOUT)
+        return self.end()
+
+    def children(self):
+        """The process numbers of its parts, by name; the simulator's name is cardrig."""
+        pid = self.process.pid
+        found = {}
+        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found[pathlib.Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+        return found
+
+    def environment(self):
+        """For programs that use the rig without being ended with it."""
+        return {**os.environ, "PCSCLITE_CSOCK_NAME": self.pcscd_socket, "CARDRIG_READER": self.reader}
+
+    def cardrig(self, *arguments):
+        return subprocess.run([CARDRIG, *map(str, arguments)], capture_output=True, text=True, timeout=TIMEOUT,
+                              env={**os.environ, "CARDRIG_SOCKET": self.control_socket})
+
+    def ask(self, **request):
+        """A request on the control socket. Returns the whole answer."""
+        if not self.connection:
+            self.connection = socket.socket(socket.AF_UNIX)
+            self.connection.settimeout(TIMEOUT)
+            self.connection.connect(self.control_socket)
+            self.lines = self.connection.makefile("r")
+        self.connection.sendall((json.dumps(request) + "\n").encode())
+        return json.loads(self.lines.readline())
+
+    def do(self, command, **more):
+        answer = self.ask(command=command, **more)
+        assert answer["ok"], answer
+        return answer["result"]
+
+    def card(self):
+        return self.do("status")["slots"][0]["card"]
+
+    def client(self, **options):
+        return Client(self.environment(), **options)
+
+
+class Client:
+    """A PC/SC client in a process of its own: each call is one of client.py's functions."""
+
+    def __init__(self, environment, prefix=()):
+        self.process = subprocess.Popen([*prefix, PYTHON, CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.stdin.close()
+        self.process.wait(TIMEOUT)
+        self.process.stdout.close()
+
+    def start(self, name, *arguments):
+        self.process.stdin.write(json.dumps([name, *arguments]) + "\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        line = self.process.stdout.readline()
+        assert line, "the client has died"
+        return json.loads(line)
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.start(name, *arguments)
+            return self.finish()
+        return call
+
+
+@pytest.fixture
+def rig():
+    with Rig() as one:
+        yield one
+    assert one.process.returncode == 0, one.errors
+
+
+def alive(pid):
+    """Whether a process is there, and not just a remainder that nobody has reaped."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,145 @@
+"""insert, remove, swap, status and check, as a user types them; and what cards do that are not sound."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD, CARDRIG, CARDS, Rig, run
+
+
+def test_insert_remove_and_swap(rig):
+    done = rig.cardrig("remove")
+    assert (done.returncode, done.stdout) == (0, "cardrig/0: removed\n")
+    done = rig.cardrig("insert", CARDS / "two-protocols.lua")
+    assert (done.returncode, done.stdout) == (0, "cardrig/0: inserted 'two protocols'\n")
+    done = rig.cardrig("swap", "cardrig", CARDS / "t0-only.lua")
+    assert done.returncode == 0
+    assert done.stdout.startswith("cardrig/0: swapped for '")
+    done = rig.cardrig("swap", "--builtin")
+    assert (done.returncode, done.stdout) == (0, "cardrig/0: swapped for 'cardrig'\n")
+    done = rig.cardrig("remove", "0")
+    assert done.returncode == 0
+    done = rig.cardrig("insert")
+    assert (done.returncode, done.stdout) == (0, "cardrig/0: inserted 'cardrig'\n")
+
+
+def test_a_relative_file(rig):
+    assert rig.cardrig("remove").returncode == 0
+    done = subprocess.run([CARDRIG, "insert", "./t1-only.lua"], cwd=CARDS, capture_output=True, text=True,
+                          env={**os.environ, "CARDRIG_SOCKET": rig.control_socket})
+    assert done.returncode == 0, done.stderr
+    assert rig.card()["file"] == str(CARDS / "t1-only.lua")
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["insert"], "holds a card already"), (["insert", "9"], "there is no slot '9'"),
+    (["remove", "nobody"], "there is no slot 'nobody'"), (["swap", "/nowhere.lua"], "/nowhere.lua: No such file"),
+    (["swap", CARDS / "bad" / "unknown-field.lua"], "unknown-field.lua:"),
+    (["swap", "3", CARDS / "t0-only.lua"], "there is no slot '3'")])
+def test_what_cannot_be_done(rig, arguments, text):
+    done = rig.cardrig(*arguments)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert rig.card()["name"] == "cardrig"
+
+
+@pytest.mark.parametrize("arguments", [["insert", "a", "b", "c"], ["remove", "a", "b"], ["swap"], ["status", "x"],
+                                       ["remove", "--builtin"], ["check"]])
+def test_wrong_arguments(rig, arguments):
+    done = rig.cardrig(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cardrig")
+
+
+def test_outside_a_rig(temporary):
+    done = run("status")
+    assert done.returncode == 1
+    assert "CARDRIG_SOCKET is not set" in done.stderr
+    done = run("remove", env={**os.environ, "CARDRIG_SOCKET": f"{temporary}/gone"})
+    assert done.returncode == 1
+    assert "has it ended?" in done.stderr
+
+
+def test_status(rig):
+    with rig.client() as client:
+        client.establish()
+        client.connect()
+        client.transmit("0084000008")
+        client.reconnect("warm")
+        client.reconnect("cold")
+        done = rig.cardrig("status")
+        assert done.returncode == 0
+        for text in ("0  cardrig/0, in PC/SC 'cardrig 00 00'", "card      cardrig (built in)", "powered   T=1",
+                     "3B 87 80 01", "1 commands; resets: 2 cold, 1 warm; power taken away: 1"):
+            assert text in done.stdout, done.stdout
+        status = json.loads(rig.cardrig("status", "--json").stdout)
+        assert status == rig.do("status")
+        card = status["slots"][0]["card"]
+        assert card["resets"] == {"cold": 2, "warm": 1, "off": 1}
+        assert card["protocol"] == "T=1" and card["commands"] == 1 and card["protocols_set"] == 3
+
+
+def test_check():
+    good = [CARDS / name for name in sorted(os.listdir(CARDS)) if name.endswith(".lua")]
+    done = run("check", *good)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": ok: ") == len(good)
+    bad = CARDS / "bad" / "syntax-error.lua"
+    done = run("check", good[0], bad, "/nowhere.lua")
+    assert done.returncode == 1
+    assert done.stdout.count(": ok: ") == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and lines[0].startswith(f"{bad}:") and "/nowhere.lua" in lines[1]
+
+
+@pytest.mark.parametrize("name", sorted(os.listdir(CARDS / "bad")))
+def test_bad_cards_are_refused_with_file_line_and_reason(rig, name):
+    path = CARDS / "bad" / name
+    assert rig.cardrig("remove").returncode == 0
+    done = rig.cardrig("insert", path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    where, line, reason = done.stderr.removeprefix("cardrig: ").split(":", 2)
+    assert where == str(path) and int(line) >= 1 and reason.strip()
+    # and the rig goes on
+    assert rig.cardrig("insert", "--builtin").returncode == 0
+
+
+ROGUE = """
+return { atr = "3B 00", commands = {
+  { "00 01", function() while true do end end },
+  { "00 02", function() return {} end },
+  { "00 03", function() error("as asked") end },
+  { "00 04", function() return string.rep("x", 1 << 30), 0x9000 end },
+  { "00 05", function() return (("a"):rep(30000)):find((".-"):rep(12) .. "b") end },
+  { "00 10", "90 00" },
+} }
+"""
+
+
+def test_a_card_that_misbehaves(temporary):
+    path = temporary / "rogue.lua"
+    path.write_text(ROGUE)
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        for command in ("0001", "0002", "0003", "0004"):
+            assert client.transmit(command + "0000") == ["ok", "6f00"]
+            assert client.transmit("00100000") == ["ok", "9000"]
+        # one that does not come back at all is dead, until it is inserted again
+        assert client.transmit("00050000")[0] == "SCARD_E_NOT_TRANSACTED"
+        assert client.transmit("00100000")[0] == "SCARD_E_NOT_TRANSACTED"
+        assert rig.cardrig("remove").returncode == 0
+        assert rig.cardrig("insert").returncode == 0
+        state = client.change()[1]
+        while client.connect()[0] != "ok":
+            state = client.change(state, 5000)[1]
+        assert client.transmit("00100000") == ["ok", "9000"]
+    path.unlink()
+    lines = [line for line in rig.errors.splitlines() if "rogue.lua:" in line]
+    assert len(lines) == 5, rig.errors
+    for number, line in enumerate(lines):
+        assert f"rogue.lua:{number + 3}:" in line or number in (3, 4), line

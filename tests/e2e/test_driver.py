@@ -1,0 +1,305 @@
+"""The driver in a real pcscd, with a simulator that these tests play: one that comes late, dies, lies and comes back."""
+
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+
+import pytest
+
+from conftest import BUILD, DRIVER, PYTHON, TIMEOUT, Client
+
+HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
+OK = 0
+ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
+
+
+class Simulator:
+    """Serves any number of connections, each in a thread; what it answers to requests can be set."""
+
+    def __init__(self, path, movement):
+        self.path, self.movement = path, movement
+        self.respond = lambda kind, argument, data: (OK, ATR if kind == POWER and argument != 3 else b"\x90\x00" if
+                                                     kind == TRANSMIT else b"")
+        self.connections, self.events = [], []
+        self.welcomed = threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(path)
+        self.listener.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            while packet := connection.recv(70000):
+                kind, argument, _, event, value = struct.unpack(">BBHII", packet[:12])
+                if kind == HELLO:
+                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.movement, 1))
+                    if event == 1:
+                        self.events.append(connection)
+                        self.welcomed.set()
+                    continue
+                answer = self.respond(kind, argument, packet[12:])
+                if answer is None:
+                    continue
+                if answer == "hang up":
+                    self.connections.remove(connection)
+                    connection.close()
+                    return
+                if isinstance(answer, bytes):
+                    connection.send(answer)
+                else:
+                    connection.send(struct.pack(">BBHII", kind, answer[0], 0, self.movement, 0) + answer[1])
+        except OSError:
+            pass
+
+    def tell(self, movement):
+        self.movement = movement
+        for connection in self.events:
+            connection.send(struct.pack(">BBHII", EVENT, 0, 0, movement, 0))
+
+    def die(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(self.path)
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+
+
+class Alone:
+    """A private pcscd with the driver, whose reader waits for a simulator."""
+
+    def __init__(self, slots=1):
+        self.folder = tempfile.TemporaryDirectory(prefix="a", dir=os.environ["TMPDIR"])
+        self.link = f"{self.folder.name}/link"
+        self.process = subprocess.Popen(
+            [BUILD / "bin" / "pcscd_alone", self.folder.name, str(slots), "sh", "-c", "echo up; read stay"],
+            env={**os.environ, "DRIVER": DRIVER}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "up\n"
+        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder.name}/pcscd.comm",
+                            "CARDRIG_READER": "alone 00 00"}
+        self.simulators = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for simulator in self.simulators:
+            try:
+                simulator.die()
+            except OSError:
+                pass
+        self.process.communicate("\n", timeout=TIMEOUT)
+        log = pathlib.Path(self.folder.name, "pcscd.log").read_text()
+        self.folder.cleanup()
+        assert self.process.returncode == 0, log
+
+    def simulator(self, movement=0):
+        self.simulators.append(Simulator(self.link, movement))
+        return self.simulators[-1]
+
+    def client(self):
+        client = Client(self.environment)
+        assert client.establish() == ["ok"]
+        return client
+
+
+def until(client, name, state=None):
+    """Waits until the reader is in a state of this name."""
+    code, state, counter, names, atr = client.change()
+    while name not in names:
+        code, state, counter, names, atr = client.change(state, 20000)
+        assert code == "ok", f"not {name}, but {names}"
+    return state, counter
+
+
+@pytest.fixture
+def alone():
+    with Alone() as one:
+        yield one
+
+
+def test_the_simulator_comes_after_pcscd(alone):
+    with alone.client() as client:
+        assert client.readers() == ["ok", ["alone 00 00"]]
+        until(client, "EMPTY")
+        assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
+        alone.simulator(movement=7)
+        until(client, "PRESENT")
+        assert client.connect() == ["ok", 2]
+        assert client.transmit("00A40000") == ["ok", "9000"]
+
+
+def test_the_simulator_dies_and_comes_back(alone):
+    first = alone.simulator(movement=7)
+    with alone.client() as client:
+        _, counter = until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        first.die()
+        _, after = until(client, "EMPTY")
+        assert after == counter + 1
+        assert client.transmit("00A40000")[0] == "SCARD_W_REMOVED_CARD"
+        alone.simulator(movement=7)
+        _, back = until(client, "PRESENT")
+        assert back == counter + 2
+        assert client.reconnect("leave")[0] == "ok"
+        assert client.transmit("00A40000") == ["ok", "9000"]
+
+
+def test_it_dies_and_comes_back_again_and_again(alone):
+    with alone.client() as client:
+        for round in range(10):
+            simulator = alone.simulator(movement=2 * round + 1)
+            until(client, "PRESENT")
+            simulator.die()
+            until(client, "EMPTY")
+
+
+def test_movements_that_come_in_a_lump(alone):
+    simulator = alone.simulator(movement=7)
+    with alone.client() as client:
+        _, counter = until(client, "PRESENT")
+        simulator.tell(7 + 501)
+        code, state, count, names, atr = client.change()
+        while count != counter + 501:
+            code, state, count, names, atr = client.change(state, 20000)
+            assert code == "ok"
+        assert names == ["EMPTY"]
+
+
+LIES = {
+    "hangs up": "hang up",
+    "another type": struct.pack(">BBHII", EVENT, 0, 0, 0, 0),
+    "no message": b"\1\2\3",
+    "reserved bytes": struct.pack(">BBHII", TRANSMIT, 0, 1, 0, 0),
+    "status": (99, b""),
+    "garbled": (4, b""),
+    "longer than any answer": struct.pack(">BBHII", TRANSMIT, 0, 0, 0, 0) + bytes(68000),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_lies_in_an_exchange(alone, lie):
+    simulator = alone.simulator(movement=7)
+    truth = simulator.respond
+    with alone.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        simulator.respond = lambda kind, argument, data: LIES[lie]
+        assert client.transmit("00A40000")[0] == "SCARD_E_NOT_TRANSACTED"
+        simulator.respond = truth
+        assert client.transmit("00A40000") == ["ok", "9000"]
+
+
+def test_an_atr_that_is_too_long(alone):
+    simulator = alone.simulator(movement=7)
+    simulator.respond = lambda kind, argument, data: (OK, bytes(34))
+    with alone.client() as client:
+        until(client, "MUTE")
+        assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
+
+
+def test_an_answer_longer_than_the_clients_buffer_is_no_harm(alone):
+    simulator = alone.simulator(movement=7)
+    truth = simulator.respond
+    with alone.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        # pyscard's buffer holds an extended response; this is the longest that the link carries
+        simulator.respond = lambda kind, argument, data: (OK, bytes(65538))
+        assert client.transmit("00A40000")[0] in ("ok", "SCARD_E_INSUFFICIENT_BUFFER")
+        simulator.respond = truth
+        assert client.transmit("00A40000") == ["ok", "9000"]
+
+
+def test_a_simulator_that_takes_too_long(alone):
+    """The driver waits 10 s and no longer, and a late answer is not taken for that of the next command."""
+    simulator = alone.simulator(movement=7)
+    truth = simulator.respond
+    with alone.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        simulator.respond = lambda kind, argument, data: None
+        assert client.transmit("00A40000")[0] == "SCARD_E_NOT_TRANSACTED"
+        simulator.respond = truth
+        assert client.transmit("00A40000") == ["ok", "9000"]
+
+
+def test_a_silent_listener(alone):
+    """Somebody who accepts and says nothing keeps neither pcscd nor its clients."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(alone.link)
+    listener.listen(16)
+    with alone.client() as client:
+        until(client, "EMPTY")
+        assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
+        listener.close()
+        os.unlink(alone.link)
+        alone.simulator(movement=3)
+        until(client, "PRESENT")
+
+
+NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backwards":
+            struct.pack(">BBHII", EVENT, 0, 0, 1, 0), "long": bytes(70000)}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_among_the_events(alone, name):
+    simulator = alone.simulator(movement=7)
+    with alone.client() as client:
+        _, counter = until(client, "PRESENT")
+        simulator.welcomed.clear()
+        connection = simulator.events.pop()
+        connection.send(NONSENSE[name])
+        # the driver hangs up, and comes back: to PC/SC the card went and came
+        assert simulator.welcomed.wait(TIMEOUT)
+        code, state, count, names, atr = client.change()
+        while count != counter + 2:
+            code, state, count, names, atr = client.change(state, 20000)
+            assert code == "ok"
+        assert "PRESENT" in names
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+def test_a_socket_of_another_user(alone):
+    script = ("import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1])\n"
+              "s.listen(5); print('up', flush=True)\n"
+              "while True: s.accept()")
+    os.chmod(alone.folder.name, 0o777)
+    stranger = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", PYTHON, "-c", script,
+                                 alone.link], stdout=subprocess.PIPE, text=True)
+    assert stranger.stdout.readline() == "up\n"
+    with alone.client() as client:
+        until(client, "EMPTY")
+        assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
+        log = pathlib.Path(alone.folder.name, "pcscd.log")
+        assert "belongs neither to us nor to root" in log.read_text()
+        stranger.kill()
+        stranger.communicate()
+        os.unlink(alone.link)
+        os.chmod(alone.folder.name, 0o700)
+        alone.simulator(movement=3)
+        until(client, "PRESENT")
+
+
+def test_several_slots(alone):
+    with Alone(slots=4) as several:
+        several.simulator(movement=7)
+        with several.client() as client:
+            until(client, "PRESENT")
+            assert client.readers()[1] == [f"alone 00 0{slot}" for slot in range(4)]

@@ -1,0 +1,253 @@
+"""Bad input to a rig's two sockets: each gets an answer or is hung up on, is told of in one line, and the rig goes on."""
+
+import json
+import os
+import random
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from conftest import CARDRIG, CARDS, PYTHON, TIMEOUT, Rig
+
+HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
+OK, REMOVED, UNPOWERED, MUTE, GARBLED, UNAVAILABLE, PPS_FAILED, UNSUPPORTED, BAD_REQUEST = range(9)
+
+
+def packet(kind, argument=0, event=0, value=0, data=b"", reserved=0):
+    return struct.pack(">BBHII", kind, argument, reserved, event, value) + data
+
+
+def link(rig):
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(TIMEOUT)
+    connection.connect(str(rig.directory / "link"))
+    return connection
+
+
+def exchange(connection, *arguments, **more):
+    connection.send(packet(*arguments, **more))
+    answer = connection.recv(70000)
+    _, status, _, _, value = struct.unpack(">BBHII", answer[:12])
+    return status, value, answer[12:]
+
+
+def hello(rig, channel=0):
+    connection = link(rig)
+    status, value, _ = exchange(connection, HELLO, 1, channel, 0)
+    assert (status, value) == (OK, 1)
+    return connection
+
+
+def works(rig):
+    """The rig still serves its drivers and its user."""
+    with rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.connect()[0] == "ok"
+        assert client.transmit("0084000008")[0] == "ok"
+    assert rig.cardrig("status").returncode == 0
+
+
+BAD_PACKETS = {
+    "empty": b"", "short": b"\1\1\0", "reserved": packet(HELLO, 1, reserved=1),
+    "before hello": packet(POWER, 1), "event": packet(EVENT), "unknown type": packet(99),
+    "version": packet(HELLO, 2), "reader": packet(HELLO, 1, 0, 7 << 16), "slot": packet(HELLO, 1, 0, 7),
+    "channel": packet(HELLO, 1, 2), "too long": packet(HELLO, 1) + bytes(66000),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PACKETS)
+def test_bad_first_packets(rig, name):
+    with link(rig) as connection:
+        connection.send(BAD_PACKETS[name])
+        answer = connection.recv(70000)
+        if answer:
+            assert answer[1] == BAD_REQUEST
+            assert connection.recv(70000) == b""
+    works(rig)
+
+
+BAD_REQUESTS = {"hello": packet(HELLO, 1), "unknown type": packet(99), "power": packet(POWER, 9),
+                "event": packet(EVENT), "zero": packet(0)}
+
+
+@pytest.mark.parametrize("name", BAD_REQUESTS)
+def test_bad_requests_after_the_hello(rig, name):
+    bad = BAD_REQUESTS[name]
+    with hello(rig) as connection:
+        # with the right number, so that it is the request that is wrong
+        status, _, _ = exchange(connection, ATTRIBUTE, value=0x10100)
+        assert status == OK
+        connection.send(packet(ATTRIBUTE, value=0x10100))
+        movement = struct.unpack(">I", connection.recv(100)[4:8])[0]
+        connection.send(bad[:4] + struct.pack(">I", movement) + bad[8:])
+        assert connection.recv(100)[1] == BAD_REQUEST
+        assert connection.recv(100) == b""
+    works(rig)
+
+
+def test_requests_on_the_events_connection(rig):
+    with hello(rig, 1) as connection:
+        assert exchange(connection, POWER, 1)[0] == BAD_REQUEST
+        assert connection.recv(100) == b""
+    works(rig)
+
+
+def test_requests_for_a_card_that_has_moved(rig):
+    with hello(rig) as connection:
+        for kind, argument in ((POWER, 1), (POWER, 3), (PARAMETERS, 1), (TRANSMIT, 1)):
+            assert exchange(connection, kind, argument, 12345)[0] == REMOVED
+        assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED
+    assert rig.card()["resets"]["warm"] == 0
+    works(rig)
+
+
+def test_random_packets(rig):
+    source = random.Random(4711)
+    for _ in range(300):
+        with (hello(rig, source.randrange(2)) if source.random() < 0.5 else link(rig)) as connection:
+            try:
+                for _ in range(5):
+                    connection.send(source.randbytes(source.choice([0, 1, 11, 12, 13, 100, 65556])) if
+                                    source.random() < 0.5 else
+                                    packet(source.randrange(9), source.randrange(5), 0, source.randrange(20),
+                                           source.randbytes(source.randrange(20))))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+    works(rig)
+
+
+def test_too_many_connections(rig):
+    connections = [link(rig) for _ in range(100)]
+    for connection in connections:
+        connection.close()
+    works(rig)
+
+
+def test_events_that_nobody_reads(rig):
+    """A driver that does not read its events is not waited for, and learns of the last one when it does."""
+    with hello(rig, 1) as lazy:
+        for _ in range(2000):
+            rig.do("remove")
+            rig.do("insert")
+        last = None
+        lazy.settimeout(5)
+        works(rig)
+        with hello(rig) as other:
+            other.send(packet(ATTRIBUTE, value=0x10100))
+            now = struct.unpack(">I", other.recv(100)[4:8])[0]
+        while last != now:
+            answer = lazy.recv(100)
+            assert answer[0] == EVENT
+            last = struct.unpack(">I", answer[4:8])[0]
+
+
+BAD_LINES = {
+    "empty": b"\n", "garbage": b"garbage\n", "no command": b"{}\n", "list": b"[1,2]\n",
+    "two": b'{"command": "status"} {"command": "status"}\n', "zeros": b"\0\0\0\n", "not UTF-8": b"\xff\xff\n",
+    "zero in a name": b'{"command": "insert", "file": "/etc/shadow\\u0000"}\n', "deep": b"[" * 5000 + b"\n"}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_bad_control_lines(rig, name):
+    line = BAD_LINES[name]
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(rig.control_socket)
+        lines = connection.makefile("r")
+        connection.sendall(line)
+        answer = json.loads(lines.readline())
+        assert answer["ok"] is False and answer["error"]
+        # and the connection can still be used
+        connection.sendall(b'{"command": "status"}\n')
+        assert json.loads(lines.readline())["ok"] is True
+    works(rig)
+
+
+def test_a_control_line_without_end(rig):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(rig.control_socket)
+        try:
+            for _ in range(40):
+                connection.sendall(b"x" * 4096)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        try:
+            assert "65535 bytes" in connection.makefile("r").readline()
+        except ConnectionResetError:
+            pass  # it had hung up with bytes unread
+    works(rig)
+
+
+def test_pieces_and_several_lines_at_once(rig):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(rig.control_socket)
+        lines = connection.makefile("r")
+        for byte in b'{"command": "status"}\n':
+            connection.send(bytes([byte]))
+        assert json.loads(lines.readline())["ok"] is True
+        connection.sendall(b'{"command": "remove"}\n{"command": "insert"}\n{"command": "dance"}\n')
+        assert [json.loads(lines.readline())["ok"] for _ in range(3)] == [True, True, False]
+
+
+def test_a_control_client_that_does_not_read(rig):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(rig.control_socket)
+        try:
+            for _ in range(5000):
+                connection.sendall(b'{"command": "status"}\n')
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        works(rig)
+
+
+def test_too_many_control_clients(rig):
+    connections = []
+    for _ in range(60):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(rig.control_socket)
+        connections.append(connection)
+    for connection in connections:
+        connection.close()
+    works(rig)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_another_users_client(rig):
+    """Even where the directory would let it in, a process of another user is refused."""
+    rig.directory.chmod(0o755)
+    for name in ("control", "link"):
+        (rig.directory / name).chmod(0o777)
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = subprocess.run([*other, CARDRIG, "status"], capture_output=True, text=True, timeout=TIMEOUT,
+                          env={**os.environ, "CARDRIG_SOCKET": rig.control_socket})
+    assert done.returncode == 1
+    script = ("import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(9)\n"
+              "s.connect(sys.argv[1])\n"
+              "try: print(s.recv(10))\n"
+              "except ConnectionResetError: print(b'')")
+    done = subprocess.run([*other, PYTHON, "-c", script, rig.directory / "link"], capture_output=True, text=True,
+                          timeout=TIMEOUT)
+    assert done.stdout.strip() == "b''", done.stderr
+    works(rig)
+    rig.end()
+    assert "control socket: a process of another user was refused" in rig.errors
+    assert "rig link: a process of another user was refused" in rig.errors
+
+
+def test_the_directory_keeps_others_out(rig):
+    assert rig.directory.stat().st_mode & 0o777 == 0o700
+    for name in ("control", "link"):
+        assert (rig.directory / name).stat().st_mode & 0o077 == 0
+
+
+def test_an_unknown_reader(rig):
+    from conftest import Client
+    with Client({**rig.environment(), "CARDRIG_READER": "no such reader 00 00"}) as client:
+        client.establish()
+        assert client.connect()[0] == "SCARD_E_UNKNOWN_READER"
+    works(rig)

@@ -1,0 +1,342 @@
+"""cardrig run: what it gives to the command, how it ends, and that nothing is left, however it ends."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from conftest import BUILD, CARDRIG, CARDS, PYTHON, TIMEOUT, Client, Rig, alive, run
+
+BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
+
+no_namespaces = [
+    "unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
+    'echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces; exec "$@"', "sh"]
+
+
+def ordinary_user(folder):
+    """How to run as somebody without privileges: as we are, or, for root, as nobody."""
+    if os.getuid() != 0:
+        return []
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"TMPDIR={folder}"]
+
+
+@pytest.mark.parametrize("program", [["opensc-tool", "--atr"], ["pcsc_scan", "-r"],
+                                     [PYTHON, "-c", "import smartcard.System as s; print(s.readers())"]])
+def test_programs_that_know_only_pcsc(program):
+    done = run("run", "--", *program)
+    assert done.returncode == 0
+    assert {"opensc-tool": BUILT_IN_ATR, "pcsc_scan": "0: cardrig 00 00", PYTHON: "['cardrig 00 00']"}[
+        program[0]] in done.stdout
+
+
+@pytest.mark.parametrize("isolation", ["auto", "namespaces", "redirect"])
+def test_as_an_ordinary_user(temporary, isolation):
+    done = subprocess.run([*ordinary_user(temporary), CARDRIG, "run", "--isolation", isolation, "--",
+                           "opensc-tool", "--atr"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("user", ["root", "ordinary"])
+def test_without_namespaces_it_falls_back_and_says_so(temporary, user):
+    prefix = ordinary_user(temporary) if user == "ordinary" else []
+    done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--", "opensc-tool", "--atr"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
+    assert "no namespaces here (unshare: " in done.stderr
+    done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--isolation", "namespaces", "--", "true"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 125
+    assert "unshare" in done.stderr
+
+
+def system_files():
+    """What a pcscd for the whole system has in /run."""
+    return sorted(os.listdir("/run/pcscd")) if os.path.exists("/run/pcscd") else None
+
+
+@pytest.mark.parametrize("isolation", ["namespaces", "redirect"])
+def test_the_systems_pcscd_is_left_alone(isolation):
+    before = system_files()
+    with Rig("--isolation", isolation) as rig, rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.readers() == ["ok", ["cardrig 00 00"]]
+        assert system_files() == before
+        assert os.listdir(rig.directory / "run" / "pcscd") == ["pcscd.pid"]
+    assert system_files() == before
+
+
+def test_environment_of_the_command():
+    done = run("run", "--reader", "My Reader", "--", "env")
+    lines = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    assert lines["CARDRIG_READER"] == "My Reader 00 00"
+    assert lines["PCSCLITE_CSOCK_NAME"].endswith("/pcscd.comm")
+    assert lines["CARDRIG_SOCKET"].endswith("/control")
+    assert "LISTEN_FDS" not in lines and "CARDRIG_REDIRECT" not in lines
+
+
+def test_nothing_is_left_open_for_the_command():
+    done = run("run", "--", "sh", "-c", "ls /proc/$$/fd")
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("command, status", [
+    (["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], -15), (["sh", "-c", "kill -9 $$"], -9),
+    (["sh", "-c", "kill -SEGV $$"], -11), (["no-such-command"], 127), (["/etc/passwd"], 126)])
+def test_exit_status_is_the_commands(command, status):
+    assert run("run", "--", *command).returncode == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
+def test_signals_are_passed_on(number):
+    rig = Rig()
+    rig.process.send_signal(number)
+    rig.wait()
+    assert rig.process.returncode == -number
+
+
+def test_a_command_that_survives_a_signal_goes_on():
+    process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "trap 'echo caught' TERM; echo ready; read x; echo $x"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    # the shell runs its trap when the read is over
+    out, _ = process.communicate("done\n", timeout=TIMEOUT)
+    assert out in ("caught\ndone\n", "caught\n\n")
+    assert process.returncode == 0
+
+
+IN_A_TERMINAL = """
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+out = b""
+while b"ready" not in out: out += os.read(fd, 100)
+os.write(fd, b"\\x03")
+try:
+    while True: out += os.read(fd, 100)
+except OSError: pass
+print(out.count(b"caught"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+COUNTS_INTERRUPTS = """
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("ready", flush=True)
+signal.sigwait([signal.SIGINT])
+print("caught", flush=True)
+if signal.sigtimedwait([signal.SIGINT], 0.3): print("caught", flush=True)
+sys.exit(5)
+"""
+
+
+def test_ctrl_c_reaches_the_command_once():
+    """The terminal sends SIGINT to all of its foreground, so that cardrig must not send it again."""
+    done = subprocess.run([PYTHON, "-c", IN_A_TERMINAL, CARDRIG, "run", "--", PYTHON, "-c", COUNTS_INTERRUPTS],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stdout.split() == ["1", "5"], done.stderr
+
+
+@pytest.mark.parametrize("part, text", [("pcscd", "pcscd has died (killed by signal 9"),
+                                        ("cardrig", "the simulator has died (killed by signal 9")])
+def test_a_part_is_killed(part, text):
+    rig = Rig()
+    children = rig.children()
+    os.kill(children[part], signal.SIGKILL)
+    assert rig.wait() == 125
+    assert text in rig.errors
+    assert not any(alive(pid) for pid in children.values())
+
+
+def test_a_command_that_ignores_the_end_of_its_rig():
+    process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+    pcscd = next(pid for pid in children if open(f"/proc/{pid}/comm").read() == "pcscd\n")
+    os.kill(int(pcscd), signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 125
+
+
+def wait_until_gone(pids, directory):
+    """Whoever clears away after a killed cardrig has no parent that could tell; its own end is the event."""
+    for pid in pids:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        import select
+        assert select.select([handle], [], [], TIMEOUT)[0], f"process {pid} is still there"
+        os.close(handle)
+    assert not directory.exists()
+
+
+def test_cardrig_itself_is_killed():
+    rig = Rig()
+    children = rig.children()
+    rig.process.kill()
+    rig.process.wait()
+    wait_until_gone(children.values(), rig.directory)
+    assert "cardrig was killed" in rig.process.stderr.read()
+    rig.process.stdin.close()
+    rig.process.stdout.close()
+    rig.process.stderr.close()
+
+
+def test_what_the_command_leaves_running_is_ended():
+    done = run("run", "--", "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!; exit 3")
+    assert done.returncode == 3
+    assert "ended 1 process that the command had left running" in done.stderr
+    assert not alive(int(done.stdout))
+
+
+def test_the_simulator_is_killed_during_a_transmit():
+    rig = Rig("--card", CARDS / "two-protocols.lua")
+    with rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.connect()[0] == "ok"
+        simulator = rig.children()["cardrig"]
+        os.kill(simulator, signal.SIGSTOP)
+        client.start("transmit", "0084000008")
+        os.kill(simulator, signal.SIGKILL)
+        # whichever the client hears of first: the exchange that failed, the card that went, or the pcscd that ends
+        assert client.finish()[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD", "SCARD_E_NO_SERVICE",
+                                      "SCARD_F_COMM_ERROR", "0x80100013")
+        assert rig.wait() == 125
+
+
+def test_pcscd_is_killed_during_a_transmit():
+    rig = Rig("--card", CARDS / "two-protocols.lua")
+    with rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.connect()[0] == "ok"
+        parts = rig.children()
+        os.kill(parts["cardrig"], signal.SIGSTOP)
+        client.start("transmit", "0084000008")
+        os.kill(parts["pcscd"], signal.SIGKILL)
+        assert client.finish()[0] not in ("ok",)
+        os.kill(parts["cardrig"], signal.SIGCONT)
+        assert rig.wait() == 125
+        assert not any(alive(pid) for pid in parts.values())
+
+
+def test_without_pcscd():
+    done = run("run", "--", "true", env={**os.environ, "PATH": "/nowhere", "CARDRIG_PCSCD": "/nowhere/pcscd"})
+    assert done.returncode == 125
+    assert "cannot run /nowhere/pcscd: No such file or directory" in done.stderr
+
+
+def test_a_pcscd_that_does_not_start(temporary):
+    fake = temporary / "pcscd"
+    fake.write_text("#!/bin/sh\necho out of order\nexit 3\n")
+    fake.chmod(0o755)
+    done = run("run", "--pcscd", fake, "--", "sleep", 1000)
+    fake.unlink()
+    assert done.returncode == 125
+    assert "pcscd has died (exit status 3)" in done.stderr
+    assert "cardrig: pcscd: out of order" in done.stderr
+
+
+def test_pcscd_log(temporary):
+    log = temporary / "log"
+    done = run("run", "--pcscd-log", log, "--", "opensc-tool", "--send-apdu", "00A4040000")
+    text = log.read_text()
+    log.unlink()
+    assert done.returncode == 0
+    assert "APDU: 00 A4 04 00 00" in text
+
+
+@pytest.mark.parametrize("options, status, text", [
+    ([], 2, "which command?"),
+    (["--nonsense", "--", "true"], 2, "--nonsense"),
+    (["--seed", "x", "--", "true"], 2, "--seed x: expected a number"),
+    (["--seed", "-1", "--", "true"], 2, "--seed -1: expected a number"),
+    (["--isolation", "prayer", "--", "true"], 2, "expected auto, namespaces or redirect"),
+    (["--empty", "--card", "x.lua", "--", "true"], 2, "exclude each other"),
+    (["--reader", "a\"b", "--", "true"], 125, "must not contain"),
+    (["--reader", "", "--", "true"], 125, "must have 1 to 121 bytes"),
+    (["--reader", "a,slots=0", "--", "true"], 125, "at least 1"),
+    (["--reader", "a,slots=17", "--", "true"], 125, "N from 1 to 16"),
+    (["--reader", "a,colour=red", "--", "true"], 125, "'colour=red': expected slots=N"),
+    (["--reader", "a,slots=9", "--reader", "b,slots=8", "--", "true"], 125, "16 in all (9 are taken)"),
+    (["--card", "nowhere.lua", "--", "true"], 125, "nowhere.lua: No such file"),
+    (["--card", "5=nowhere.lua", "--", "true"], 125, "there is no slot '5'"),
+    (["--card", "/dev", "--", "true"], 125, "/dev"),
+    (["--card", CARDS / "t0-only.lua", "--card", CARDS / "t1-only.lua", "--", "true"], 125, "no slot is left"),
+    (["--card", CARDS / "bad" / "syntax-error.lua", "--", "true"], 125, "syntax-error.lua:"),
+])
+def test_wrong_command_lines(options, status, text):
+    done = run("run", *options)
+    assert done.returncode == status
+    assert text in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_readers_and_slots():
+    with Rig("--reader", "first,slots=2", "--reader", "second", "--card", CARDS / "t0-only.lua", "--card",
+             f"second={CARDS / 't1-only.lua'}") as rig, rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.readers() == ["ok", ["first 00 00", "first 00 01", "second 01 00"]]
+        names = [slot["card"] and slot["card"]["name"] for slot in rig.do("status")["slots"]]
+        assert names[0] and names[2] and not names[1]
+
+
+def test_sixteen_slots():
+    options = [word for i in range(8) for word in ("--reader", f"r{i},slots=2")]
+    with Rig(*options) as rig, rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert len(client.readers()[1]) == 16
+
+
+def test_a_seed_repeats_a_run():
+    def challenge(*options):
+        return run("run", *options, "--", "opensc-tool", "--send-apdu", "0084000008").stdout
+    assert challenge("--seed", 42) == challenge("--seed", 42)
+    assert challenge("--seed", 42) != challenge("--seed", 43)
+    with Rig("--seed", 42) as rig:
+        assert rig.do("status")["seed"] == 42
+
+
+def test_twenty_rigs_at_once():
+    rigs = [Rig() for _ in range(20)]
+    try:
+        clients = [rig.client() for rig in rigs]
+        for client in clients:
+            assert client.establish() == ["ok"]
+        for client in clients:
+            assert client.connect()[0] == "ok"
+        for number, rig in enumerate(rigs):
+            for _ in range(number):
+                assert clients[number].transmit("0084000008")[0] == "ok"
+        assert [rig.card()["commands"] for rig in rigs] == list(range(20))
+        for client in clients:
+            client.__exit__()
+    finally:
+        statuses = [rig.end() for rig in rigs]
+    assert statuses == [0] * 20
+
+
+@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "status", "check"])
+def test_help(subcommand):
+    done = run(subcommand, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: cardrig {subcommand}")
+    assert run("--help").stdout.count(f"\n  {subcommand} ") == 1
+    assert run(subcommand, "--nonsense").returncode == 2
+
+
+def test_main():
+    assert run("--version").stdout.startswith("cardrig ")
+    assert run("dance").returncode == 2
+    assert run().returncode == 2
+
+
+def test_a_tmpdir_that_will_not_do(monkeypatch):
+    for folder in ("/nowhere", "/proc", "relative", "/tmp/" + "x" * 90, "/run", "/tmp/with space"):
+        monkeypatch.setenv("TMPDIR", folder)
+        done = run("run", "--", "sh", "-c", 'dirname "$CARDRIG_SOCKET"')
+        assert done.returncode == 0
+        assert done.stdout.startswith("/tmp/cardrig-")
