@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ struct supervisor {
     const struct pcscd *pcscd;
     pid_t pid[PARTS];  /* 0: not running */
     int status[PARTS]; /* as of waitpid, once it has run and ended */
-    int lifeline;      /* the simulator ends when it is closed */
+    int lifeline;      /* the simulator ends when a byte comes, and clears away when it closes without one */
     int signal_fd;
     sigset_t original_mask;
     bool failed;          /* the rig died */
@@ -69,7 +70,6 @@ static void end_leftovers(const char *cookie)
  * was killed before it could. */
 static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lifeline)
 {
-    pid_t parent = getppid();
     setsid(); /* signals of the terminal are for the command */
     sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
     signal(SIGHUP, SIG_IGN);
@@ -82,7 +82,8 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
     }
     bool ok = rig_serve(rig, lifeline);
     rig_free(rig);
-    if (getppid() != parent) {
+    char farewell;
+    if (read(lifeline, &farewell, 1) == 0) {
         rig_log("cardrig was killed: ending its command and clearing away");
         leftovers_end(supervisor->cookie);
         directory_remove(supervisor->directory);
@@ -93,7 +94,7 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
 static bool start_simulator(struct supervisor *supervisor, struct rig *rig)
 {
     int lifeline[2];
-    if (pipe2(lifeline, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) < 0)
         return false;
     pid_t pid = fork();
     if (pid == 0) {
@@ -250,7 +251,7 @@ static void clear_away(struct supervisor *supervisor)
         kill(supervisor->pid[PCSCD], SIGTERM);
     wait_for_end(supervisor, PCSCD);
     if (supervisor->lifeline >= 0)
-        close(supervisor->lifeline);
+        send(supervisor->lifeline, "", 1, MSG_NOSIGNAL); /* fails only if it has died, which has been said */
     bool alive = supervisor->pid[SIMULATOR] != 0;
     wait_for_end(supervisor, SIMULATOR);
     if (alive && supervisor->status[SIMULATOR] != 0) {
