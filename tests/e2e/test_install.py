@@ -1,0 +1,165 @@
+"""What `cmake --install` installs: it works from where it lies, and pcscd, pkg-config, CMake and man find their parts."""
+
+import os
+import pathlib
+import plistlib
+import re
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import BUILD, CARDRIG, CARDS, SOURCE, TIMEOUT, run
+
+SANITIZED = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def tree():
+    with tempfile.TemporaryDirectory(prefix="root", dir="/tmp") as root:
+        os.chmod(root, 0o755)  # others are to run what is installed
+        subprocess.run(["cmake", "--install", BUILD], check=True, env={**os.environ, "DESTDIR": root},
+                       stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+        yield pathlib.Path(root)
+
+
+def variable(package, name):
+    return subprocess.run(["pkg-config", f"--variable={name}", package], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+def test_the_installed_tool_finds_its_driver(tree):
+    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+    for isolation in ("namespaces", "redirect"):
+        done = subprocess.run([*prefix, tree / "usr/local/bin/cardrig", "run", "--isolation", isolation, "--",
+                               "opensc-tool", "--atr"], capture_output=True, text=True, timeout=TIMEOUT, cwd="/")
+        assert done.stdout.startswith("3b:87:80:01"), done.stderr
+
+
+def test_the_driver_is_where_pcscd_looks(tree):
+    drivers = tree / variable("libpcsclite", "usbdropdir").lstrip("/")
+    bundle = drivers / "ifd-cardrig.bundle" / "Contents"
+    plist = plistlib.loads((bundle / "Info.plist").read_bytes())
+    library = bundle / "Linux" / plist["CFBundleExecutable"]
+    assert library.read_bytes() == (drivers / "serial" / "libifdcardrig.so").read_bytes()
+    assert len(plist["ifdVendorID"]) == len(plist["ifdProductID"]) == len(plist["ifdFriendlyName"]) > 0
+    for key in ("ifdVendorID", "ifdProductID"):
+        assert all(re.fullmatch("0x[0-9A-F]{4}", number) for number in plist[key])
+    symbols = subprocess.run(["nm", "--dynamic", "--defined-only", library], capture_output=True, text=True,
+                             check=True).stdout
+    exported = {line.split()[-1] for line in symbols.splitlines()}
+    assert {name for name in exported if not name.startswith("__")} == {
+        f"IFDH{name}" for name in ("CreateChannelByName", "CreateChannel", "CloseChannel", "GetCapabilities",
+                                   "SetCapabilities", "SetProtocolParameters", "PowerICC", "TransmitToICC",
+                                   "ICCPresence", "Control")}
+
+
+def test_the_template_of_reader_conf(tree):
+    text = (tree / "usr/local/share/cardrig/reader.conf").read_text()
+    fields = dict(line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#"))
+    assert sorted(fields) == ["CHANNELID", "DEVICENAME", "FRIENDLYNAME", "LIBPATH"]
+    assert (tree / fields["LIBPATH"].strip().lstrip("/")).exists()
+
+
+PROGRAM = """
+#include <scardmanage.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    scardmanage *card;
+    scardmanage_state state;
+    uint32_t protocol;
+    scardmanage_create(&card);
+    scardmanage_result result = scardmanage_attach_by_ifd(card, getenv("CARDRIG_READER"));
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_status(card, &state, &protocol);
+    puts(scardmanage_strerror(result));
+    scardmanage_free(card);
+    return result != SCARDMANAGE_S_OK || state != SCARDMANAGE_STATE_SPECIFIC;
+}
+"""
+
+flags = ["-fsanitize=address,undefined"] if SANITIZED else []
+
+
+def test_the_library_with_pkg_config(tree, tmp_path):
+    (tmp_path / "program.c").write_text(PROGRAM)
+    found = list(tree.glob("usr/local/lib/**/scardmanage.pc"))
+    assert len(found) == 1
+    options = subprocess.run(["pkg-config", "--cflags", "--libs", "scardmanage"], capture_output=True, text=True,
+                             check=True, env={**os.environ, "PKG_CONFIG_PATH": str(found[0].parent)}).stdout.split()
+    subprocess.run(["cc", *flags, "program.c", "-o", "program", *options], check=True, cwd=tmp_path)
+    library = found[0].parent.parent
+    done = run("run", "--", tmp_path / "program", env={**os.environ, "LD_LIBRARY_PATH": str(library)})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_library_with_find_package(tree, tmp_path):
+    (tmp_path / "program.c").write_text(PROGRAM)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(program C)\nfind_package(scardmanage REQUIRED)\n"
+        "add_executable(program program.c)\ntarget_link_libraries(program scardmanage::scardmanage)\n")
+    subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "b", f"-DCMAKE_PREFIX_PATH={tree}/usr/local",
+                    f"-DCMAKE_C_FLAGS={' '.join(flags)}"],
+                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", tmp_path / "b"], check=True, stdout=subprocess.DEVNULL)
+    done = run("run", "--", tmp_path / "b" / "program")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_header_is_fit_for_cxx(tmp_path):
+    header = SOURCE / "lib/scardmanage/include/scardmanage.h"
+    (tmp_path / "c.c").write_text("#include <scardmanage.h>\n")
+    options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True,
+                             check=True).stdout.split()
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{header.parent}", *options,
+                    tmp_path / "c.c"], check=True)
+
+
+SUBCOMMANDS = ["run", "insert", "remove", "swap", "status", "check"]
+
+
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_man_pages_have_every_option(tree, subcommand):
+    page = tree / f"usr/local/share/man/man1/cardrig-{subcommand}.1"
+    text = subprocess.run(["man", "--local-file", page], capture_output=True, text=True, check=True,
+                          env={**os.environ, "MANPAGER": "cat", "MANWIDTH": "200", "LC_ALL": "C.UTF-8"}).stdout
+    text = re.sub(".\b", "", text)
+    options = re.findall(r"^ +(?:-(\w), )?--([a-z-]+)", run(subcommand, "--help").stdout, re.MULTILINE)
+    assert options
+    for short, long in options:
+        assert f"--{long}" in text
+        assert not short or f"-{short}, --{long}" in text
+
+
+def test_man_pages_are_sound(tree):
+    pages = sorted(tree.glob("usr/local/share/man/man*/*"))
+    assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | {"cardrig.1", "cardrig-card.5", "scardmanage.3"} <= {
+        page.name for page in pages}
+    for page in pages:
+        if page.read_text().startswith(".so "):
+            assert (page.parent.parent / page.read_text().split()[1]).exists()
+            continue
+        done = subprocess.run(["man", "--warnings", "--local-file", page], capture_output=True, text=True,
+                              env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"})
+        assert done.returncode == 0 and done.stderr == "", f"{page.name}: {done.stderr}"
+
+
+def test_every_function_of_the_library_has_a_man_page(tree):
+    header = (SOURCE / "lib/scardmanage/include/scardmanage.h").read_text()
+    functions = set(re.findall(r"\b(scardmanage_\w+)\(", "".join(re.findall(
+        r"^SCARDMANAGE_API[^;]*;", header, re.MULTILINE))))
+    assert len(functions) > 10
+    for function in functions:
+        assert (tree / f"usr/local/share/man/man3/{function}.3").exists(), function
+
+
+def test_the_card_script_of_the_man_page(tmp_path):
+    text = (SOURCE / "simulator/cli/man/cardrig-card.5").read_text()
+    script = re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.MULTILINE | re.DOTALL)[1]
+    path = tmp_path / "card.lua"
+    path.write_text(script)
+    assert run("check", path).returncode == 0
+    done = run("run", "--card", path, "--", "opensc-tool", "--send-apdu", "80100000")
+    assert "00 01" in done.stdout and "SW1=0x90, SW2=0x00" in done.stdout
