@@ -35,7 +35,8 @@ struct supervisor {
     int lifeline;      /* the simulator ends when a byte comes, and clears away when it closes without one */
     int signal_fd;
     sigset_t original_mask;
-    bool failed;          /* the rig died */
+    bool failed; /* the rig died */
+    uint64_t seed;
     long kill_command_at; /* 0: never */
 };
 
@@ -269,6 +270,9 @@ static int command_status(const struct supervisor *supervisor)
     int status = supervisor->status[COMMAND];
     if (supervisor->failed)
         return EXIT_RIG_FAILED;
+    if (status != 0)
+        rig_log("the command failed; --seed %llu repeats what was random",
+                (unsigned long long)supervisor->seed);
     if (!WIFSIGNALED(status))
         return WEXITSTATUS(status);
     int number = WTERMSIG(status);
@@ -300,7 +304,7 @@ static bool take_over_signals(struct supervisor *supervisor)
 
 int supervise(struct rig *rig, struct pcscd *pcscd, char **command)
 {
-    struct supervisor supervisor = {.pcscd = pcscd, .lifeline = -1};
+    struct supervisor supervisor = {.pcscd = pcscd, .lifeline = -1, .seed = rig_seed(rig)};
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
     snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);
     char reader[READER_NAME_MAX + 8], error[512];

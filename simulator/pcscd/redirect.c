@@ -53,11 +53,6 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
         return NEXT(type, #name)(redirect(path, buffer), ##__VA_ARGS__);                                     \
     }
 
-/* the declarations of glibc promise that path is not NULL, and warn of asking; ours ask */
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-#pragma GCC diagnostic ignored "-Wredundant-decls"
-
 typedef int path_function(const char *);
 typedef int mode_function(const char *, mode_t);
 typedef int open_function(const char *, int, ...);

@@ -10,7 +10,12 @@ from conftest import BUILD, CARDRIG, CARDS, PYTHON, TIMEOUT, Client, Rig, alive,
 
 BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
 
-no_namespaces = [
+# Without privileges, in a container say, there may be none to be had: then cardrig does without, and these tests see
+# that it does.
+HAS_NAMESPACES = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "mount", "--make-rprivate", "/"],
+                                stderr=subprocess.DEVNULL).returncode == 0
+
+no_namespaces = [] if not HAS_NAMESPACES else [
     "unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
     'echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces; exec "$@"', "sh"]
 
@@ -35,6 +40,9 @@ def test_programs_that_know_only_pcsc(program):
 def test_as_an_ordinary_user(temporary, isolation):
     done = subprocess.run([*ordinary_user(temporary), CARDRIG, "run", "--isolation", isolation, "--",
                            "opensc-tool", "--atr"], capture_output=True, text=True, timeout=TIMEOUT)
+    if isolation == "namespaces" and not HAS_NAMESPACES:
+        assert done.returncode == 125 and "unshare" in done.stderr
+        return
     assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
     assert done.returncode == 0
 
@@ -57,7 +65,7 @@ def system_files():
     return sorted(os.listdir("/run/pcscd")) if os.path.exists("/run/pcscd") else None
 
 
-@pytest.mark.parametrize("isolation", ["namespaces", "redirect"])
+@pytest.mark.parametrize("isolation", ["auto", "redirect"])
 def test_the_systems_pcscd_is_left_alone(isolation):
     before = system_files()
     with Rig("--isolation", isolation) as rig, rig.client() as client:
@@ -298,6 +306,8 @@ def test_a_seed_repeats_a_run():
     assert challenge("--seed", 42) != challenge("--seed", 43)
     with Rig("--seed", 42) as rig:
         assert rig.do("status")["seed"] == 42
+    assert "--seed 42 repeats" in run("run", "--seed", 42, "--", "false").stderr
+    assert run("run", "--", "true").stderr == ""
 
 
 def test_twenty_rigs_at_once():
