@@ -83,14 +83,14 @@ static scardmanage_result adopt_handle(scardmanage *m, SCARDHANDLE handle)
     m->attachment = ATTACHED_BY_HANDLE;
     m->handle = handle;
     m->has_handle = true;
-    if (event) { // PC/SC tells nothing more; see scardmanage_attach_by_handle()
+    if (event) { /* PC/SC tells nothing more; see scardmanage_attach_by_handle() */
         m->pending = result;
         return SCARDMANAGE_S_OK;
     }
     memcpy(m->reader, card.reader, sizeof m->reader);
     if (card.state != SCARDMANAGE_STATE_ABSENT)
         adopt(m, card.counter, &card.atr, card.protocol);
-    // there is an open handle, ours: so if the reader is in exclusive use, it is by that handle
+    /* there is an open handle, ours: so if the reader is in exclusive use, it is by that handle */
     if (pcsc_look_at(m->context, m->reader, &look) == SCARDMANAGE_S_OK && look.exclusive)
         m->share = SCARDMANAGE_SHARE_EXCLUSIVE;
     return SCARDMANAGE_S_OK;
@@ -108,7 +108,7 @@ scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE hand
     return result;
 }
 
-// What SCardConnect() says of a reader with no card that could be used at the moment.
+/* What SCardConnect() says of a reader with no card that could be used at the moment. */
 static bool no_usable_card(scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_W_REMOVED_CARD ||
@@ -125,7 +125,7 @@ static scardmanage_result open_card(scardmanage *m, const pcsc_look *look)
         return result;
     if (pcsc_status(m->handle, &card) == SCARDMANAGE_S_OK)
         adopt(m, card.counter, &card.atr, card.protocol);
-    else // moved or reset since: the next call will hear of it
+    else /* moved or reset since: the next call will hear of it */
         adopt(m, look->counter, &look->atr, 0);
     return SCARDMANAGE_S_OK;
 }

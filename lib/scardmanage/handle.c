@@ -13,7 +13,7 @@ scardmanage_result handle_open(scardmanage *m, const scardmanage_options *option
     return result;
 }
 
-// Closing a handle releases its transaction, on every stack.
+/* Closing a handle releases its transaction, on every stack. */
 void handle_close(scardmanage *m, scardmanage_disposition disposition)
 {
     if (m->has_handle)
@@ -38,11 +38,11 @@ scardmanage_result handle_acknowledge(scardmanage *m)
     pcsc_card card;
     uint32_t protocols = options_protocols(&m->options, m->protocol);
     scardmanage_result result = pcsc_reconnect(m->handle, m->share, protocols, SCARDMANAGE_STEP_LEAVE);
-    // another client was first to choose, and took the other protocol
+    /* another client was first to choose, and took the other protocol */
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && m->options.protocols == 0)
         result =
             pcsc_reconnect(m->handle, m->share, options_any_protocol(m->protocol), SCARDMANAGE_STEP_LEAVE);
-    m->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION; // then it is tried again at the next call
+    m->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION; /* then it is tried again at the next call */
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = pcsc_status(m->handle, &card);

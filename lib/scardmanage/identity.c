@@ -19,7 +19,7 @@ void identity_add(identity *card, const pcsc_atr *atr)
 {
     if (atr->length == 0 || identity_has(card, atr))
         return;
-    if (card->atr_count == IDENTITY_ATRS) // the first is its cold ATR: keep that, and the latest
+    if (card->atr_count == IDENTITY_ATRS) /* the first is its cold ATR: keep that, and the latest */
         card->atr_count--;
     card->atrs[card->atr_count++] = *atr;
 }
@@ -32,8 +32,8 @@ bool identity_has(const identity *card, const pcsc_atr *atr)
     return false;
 }
 
-// The protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3), 0 if that can't be said: it is cut short, or
-// it fixes a specific mode with TA2, and the card may leave that mode at the next reset (6.3.1).
+/* The protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3), 0 if that can't be said: it is cut short, or
+ * it fixes a specific mode with TA2, and the card may leave that mode at the next reset (6.3.1). */
 static uint32_t atr_protocols(const pcsc_atr *atr)
 {
     if (atr->length < 2)
@@ -41,7 +41,7 @@ static uint32_t atr_protocols(const pcsc_atr *atr)
     uint32_t offered = 0;
     size_t at = 1;
     uint8_t presence =
-        atr->bytes[at++]; // T0, then TD1, TD2, … say in their high nibble which of TA to TD follow
+        atr->bytes[at++]; /* T0, then TD1, TD2, … say in their high nibble which of TA to TD follow */
     if (!(presence & 0x80))
         return SCARDMANAGE_PROTOCOL_T0;
     for (unsigned group = 1;; group++) {
@@ -61,7 +61,7 @@ static uint32_t atr_protocols(const pcsc_atr *atr)
     return offered;
 }
 
-// False only if it is certain that no reset makes the card speak one of the protocols.
+/* False only if it is certain that no reset makes the card speak one of the protocols. */
 bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t protocols)
 {
     if (protocols & SCARDMANAGE_PROTOCOL_RAW)

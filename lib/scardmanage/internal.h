@@ -1,17 +1,18 @@
-// The object, and what its source files know of each other. All functions here want the object's mutex held.
+/* The object, and what its source files know of each other. All functions here want the object's mutex held.
+ */
 #ifndef SCARDMANAGE_INTERNAL_H
 #define SCARDMANAGE_INTERNAL_H
 
 #include "pcsc.h"
 #include "platform.h"
 
-// A card shows a cold and a warm ATR, and a few more if it can be configured or switches mode.
+/* A card shows a cold and a warm ATR, and a few more if it can be configured or switches mode. */
 #define IDENTITY_ATRS 8
 
-// Which card is meant: the one that was in the reader when its event counter had this value, and the ATRs it
-// has shown.
+/* Which card is meant: the one that was in the reader when its event counter had this value, and the ATRs it
+ * has shown. */
 typedef struct identity {
-    bool known; // false: no card was ever seen
+    bool known; /* false: no card was ever seen */
     uint32_t counter;
     unsigned atr_count;
     pcsc_atr atrs[IDENTITY_ATRS];
@@ -28,62 +29,62 @@ struct scardmanage {
     scardmanage_options options;
 
     attachment attachment;
-    char reader[PCSC_READER_MAX]; // empty: not known yet
+    char reader[PCSC_READER_MAX]; /* empty: not known yet */
     SCARDCONTEXT context;
     SCARDHANDLE handle;
     bool has_handle;
-    scardmanage_share share; // of the handle: EXCLUSIVE or SHARED
+    scardmanage_share share; /* of the handle: EXCLUSIVE or SHARED */
 
     identity card;
-    pcsc_atr atr;      // last seen of that card
-    uint32_t protocol; // the same
+    pcsc_atr atr;      /* last seen of that card */
+    uint32_t protocol; /* the same */
 
-    unsigned lock_count; // how often the caller has locked
-    bool transacted;     // whether PC/SC holds our transaction; may outlive lock_count if it can't be ended
-    scardmanage_disposition disposition; // the strongest that nested unlocks asked for
+    unsigned lock_count; /* how often the caller has locked */
+    bool transacted; /* whether PC/SC holds our transaction; may outlive lock_count if it can't be ended */
+    scardmanage_disposition disposition; /* the strongest that nested unlocks asked for */
 
-    // An event that PC/SC has forgotten, because we had to acknowledge it, but the caller has yet to hear of:
-    // W_RESET_CARD or W_REMOVED_CARD, or 0. Nothing is sent to the card until a reconnect succeeds.
+    /* An event that PC/SC has forgotten, because we had to acknowledge it, but the caller has yet to hear of:
+     * W_RESET_CARD or W_REMOVED_CARD, or 0. Nothing is sent to the card until a reconnect succeeds. */
     scardmanage_result pending;
-    bool own_reset; // the event that PC/SC will tell of is a reset the caller asked for
+    bool own_reset; /* the event that PC/SC will tell of is a reset the caller asked for */
 };
 
-// identity.c
+/* identity.c */
 void identity_clear(identity *card);
-void identity_set(identity *card, uint32_t counter, const pcsc_atr *atr); // a new card
-void identity_add(identity *card, const pcsc_atr *atr);                   // another ATR of the same card
+void identity_set(identity *card, uint32_t counter, const pcsc_atr *atr); /* a new card */
+void identity_add(identity *card, const pcsc_atr *atr);                   /* another ATR of the same card */
 bool identity_has(const identity *card, const pcsc_atr *atr);
 bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t protocols);
 
-// options.c
-// Checks and fills in defaults. options null: the object's own.
+/* options.c
+ * Checks and fills in defaults. options null: the object's own. */
 scardmanage_result options_read(const scardmanage *m, const scardmanage_options *options,
                                 scardmanage_options *out);
 void options_default(scardmanage_options *options);
-// Which protocols to ask for: those of the options, or to begin with the one in use.
+/* Which protocols to ask for: those of the options, or to begin with the one in use. */
 uint32_t options_protocols(const scardmanage_options *options, uint32_t in_use);
-// Which protocols to ask for if it doesn't matter: asking for raw would make the reader raw, so not unless it
-// is.
+/* Which protocols to ask for if it doesn't matter: asking for raw would make the reader raw, so not unless it
+ * is. */
 uint32_t options_any_protocol(uint32_t in_use);
 
-// handle.c
-// Opens the card in m->reader. Sets m->handle and m->share.
+/* handle.c
+ * Opens the card in m->reader. Sets m->handle and m->share. */
 scardmanage_result handle_open(scardmanage *m, const scardmanage_options *options, uint32_t protocols);
 void handle_close(scardmanage *m, scardmanage_disposition disposition);
-// Tells a removal that pcsc-lite reports as a reset, because another client reset the new card:
-// W_REMOVED_CARD for W_RESET_CARD if the counter has moved. Any other result is returned as it is.
+/* Tells a removal that pcsc-lite reports as a reset, because another client reset the new card:
+ * W_REMOVED_CARD for W_RESET_CARD if the counter has moved. Any other result is returned as it is. */
 scardmanage_result handle_event(scardmanage *m, scardmanage_result result);
-// SCardStatus(), with the caller's own reset acknowledged, and with what is pending.
+/* SCardStatus(), with the caller's own reset acknowledged, and with what is pending. */
 scardmanage_result handle_status(scardmanage *m, pcsc_card *card);
-// Acknowledges the reset that the caller asked for.
+/* Acknowledges the reset that the caller asked for. */
 scardmanage_result handle_acknowledge(scardmanage *m);
 
-// lock.c
+/* lock.c */
 scardmanage_result lock_begin(scardmanage *m);
-// Ends the transaction. W_RESET_CARD if it was ended, but the card had been reset.
+/* Ends the transaction. W_RESET_CARD if it was ended, but the card had been reset. */
 scardmanage_result lock_end(scardmanage *m, scardmanage_disposition disposition);
 
-// attach.c
+/* attach.c */
 scardmanage_result attach_end(scardmanage *m);
 
 #endif

@@ -12,12 +12,12 @@ scardmanage_result lock_begin(scardmanage *m)
     return result;
 }
 
-// pcscd does not end a transaction of a handle that has an event to hear of (SCardEndTransaction() in
-// winscard.c), and would leave the card locked. So the event is taken off the handle and kept here.
+/* pcscd does not end a transaction of a handle that has an event to hear of (SCardEndTransaction() in
+ * winscard.c), and would leave the card locked. So the event is taken off the handle and kept here. */
 static scardmanage_result end_after_reset(scardmanage *m, scardmanage_disposition disposition)
 {
     scardmanage_result result = handle_event(m, SCARDMANAGE_W_RESET_CARD);
-    if (result == SCARDMANAGE_W_REMOVED_CARD) // the removal has released it
+    if (result == SCARDMANAGE_W_REMOVED_CARD) /* the removal has released it */
         return result;
     result = pcsc_reconnect(m->handle, m->share, options_any_protocol(m->protocol), SCARDMANAGE_STEP_LEAVE);
     if (result == SCARDMANAGE_S_OK) {
@@ -27,7 +27,7 @@ static scardmanage_result end_after_reset(scardmanage *m, scardmanage_dispositio
     if (m->attachment == ATTACHED_BY_IFD)
         handle_close(m, disposition);
     else
-        m->transacted = true; // not to be ended now; the next reconnect that succeeds does it
+        m->transacted = true; /* not to be ended now; the next reconnect that succeeds does it */
     return result;
 }
 
@@ -36,17 +36,17 @@ static bool resets(scardmanage_disposition disposition)
     return disposition == SCARDMANAGE_RESET || disposition == SCARDMANAGE_UNPOWER;
 }
 
-// pcscd acts on the card, then ends the transaction even if that failed, and says SCARD_E_NOT_TRANSACTED
-// either if the action failed or if there was no transaction. There was one, unless the reader is in
-// exclusive use: then pcsc-lite keeps one transaction to itself that only closing the handle ends
-// (RFUnlockSharing() in readerfactory.c).
+/* pcscd acts on the card, then ends the transaction even if that failed, and says SCARD_E_NOT_TRANSACTED
+ * either if the action failed or if there was no transaction. There was one, unless the reader is in
+ * exclusive use: then pcsc-lite keeps one transaction to itself that only closing the handle ends
+ * (RFUnlockSharing() in readerfactory.c). */
 static scardmanage_result meaning(scardmanage *m, scardmanage_disposition disposition,
                                   scardmanage_result result)
 {
     bool failed = result == SCARDMANAGE_E_NOT_TRANSACTED;
     if (resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
         m->own_reset = true;
-        result = handle_acknowledge(m); // this also tells whether the card answered
+        result = handle_acknowledge(m); /* this also tells whether the card answered */
         return result == SCARDMANAGE_E_SHARING_VIOLATION ? SCARDMANAGE_S_OK : result;
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
@@ -80,7 +80,7 @@ static scardmanage_result lock_locked(scardmanage *m)
         return m->pending;
     if (m->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
-    // a transaction that is there already is not begun again, but it may be gone together with the card
+    /* a transaction that is there already is not begun again, but it may be gone together with the card */
     scardmanage_result result = m->transacted ? handle_status(m, &card) : lock_begin(m);
     if (result == SCARDMANAGE_S_OK)
         m->lock_count++;

@@ -23,7 +23,7 @@ static bool options_valid(const scardmanage_options *options)
            share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
-// A caller built with a later header may pass more than this version knows; only zeros mean nothing.
+/* A caller built with a later header may pass more than this version knows; only zeros mean nothing. */
 static bool rest_is_zero(const scardmanage_options *options)
 {
     const unsigned char *bytes = (const unsigned char *)options;

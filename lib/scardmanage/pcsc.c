@@ -2,23 +2,23 @@
 
 #include <string.h>
 
-// pcsc-lite counts removals and insertions in the upper half of the state words of SCardGetStatusChange() and
-// SCardStatus() (winscard_clnt.c).
+/* pcsc-lite counts removals and insertions in the upper half of the state words of SCardGetStatusChange() and
+ * SCardStatus() (winscard_clnt.c). */
 #define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
 
-// More than any extended APDU takes, and fits any DWORD.
+/* More than any extended APDU takes, and fits any DWORD. */
 #define TRANSMIT_MAX ((size_t)0x20000)
 
-// PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same.
+/* PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same. */
 static scardmanage_result result_from(LONG rv)
 {
     scardmanage_result result = SCARDMANAGE_RESULT(rv);
     return result == SCARDMANAGE_RESULT(SCARD_E_NO_MEMORY) ? SCARDMANAGE_E_OUTOFMEMORY : result;
 }
 
-// pcscd says SCARD_E_INVALID_VALUE of a handle that libpcsclite still knows but it does not, because its
-// reader was unplugged (RFReaderInfoById() in readerfactory.c). Everything else that could be an invalid
-// value is checked before.
+/* pcscd says SCARD_E_INVALID_VALUE of a handle that libpcsclite still knows but it does not, because its
+ * reader was unplugged (RFReaderInfoById() in readerfactory.c). Everything else that could be an invalid
+ * value is checked before. */
 static scardmanage_result result_of_handle(LONG rv)
 {
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_RESULT(SCARD_E_INVALID_VALUE) ? SCARDMANAGE_E_INVALID_HANDLE
@@ -36,7 +36,7 @@ static DWORD share_to_pcsc(scardmanage_share share)
     return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
 }
 
-// Windows gives SCardStatus() states as one value, pcsc-lite as bits, and never SCARD_SPECIFIC.
+/* Windows gives SCardStatus() states as one value, pcsc-lite as bits, and never SCARD_SPECIFIC. */
 static scardmanage_state state_from(DWORD state, uint32_t protocol)
 {
     if (state & SCARD_ABSENT)
@@ -50,9 +50,9 @@ static scardmanage_state state_from(DWORD state, uint32_t protocol)
     return state & SCARD_NEGOTIABLE ? SCARDMANAGE_STATE_NEGOTIABLE : SCARDMANAGE_STATE_POWERED;
 }
 
-// pcsc-lite holds a transaction until it is ended or the card is pulled (RFSetReaderEventState() in
-// readerfactory.c); SCardReconnect() leaves it alone, so that beginning another one after it only adds to the
-// count. On Windows SCardReconnect() releases it.
+/* pcsc-lite holds a transaction until it is ended or the card is pulled (RFSetReaderEventState() in
+ * readerfactory.c); SCardReconnect() leaves it alone, so that beginning another one after it only adds to the
+ * count. On Windows SCardReconnect() releases it. */
 bool pcsc_reconnect_keeps_transaction(void)
 {
 #ifdef _WIN32
@@ -72,7 +72,7 @@ void pcsc_close(SCARDCONTEXT context)
     SCardReleaseContext(context);
 }
 
-// Mind that pcsc-lite sleeps 400 ms in here while a card is present whose ATR is not known (a mute one).
+/* Mind that pcsc-lite sleeps 400 ms in here while a card is present whose ATR is not known (a mute one). */
 scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
@@ -125,8 +125,8 @@ scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposit
     return result_of_handle(SCardEndTransaction(handle, (DWORD)disposition));
 }
 
-// On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
-// lies between the last reconnect and them.
+/* On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
+ * lies between the last reconnect and them. */
 scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
 {
     DWORD reader_length = sizeof card->reader;

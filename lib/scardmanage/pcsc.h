@@ -1,5 +1,5 @@
-// The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
-// HRESULTs, and what differs between pcsc-lite, Windows and macOS stays in pcsc.c.
+/* The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
+ * HRESULTs, and what differs between pcsc-lite, Windows and macOS stays in pcsc.c. */
 #ifndef SCARDMANAGE_PCSC_H
 #define SCARDMANAGE_PCSC_H
 
@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#define PCSC_READER_MAX 256 // with the terminating zero; pcsc-lite itself takes 128
+#define PCSC_READER_MAX 256 /* with the terminating zero; pcsc-lite itself takes 128 */
 
-// What pcsc-lite calls a protocol preference of the reader's own choice.
+/* What pcsc-lite calls a protocol preference of the reader's own choice. */
 #define PCSC_PROTOCOL_ANY (SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1)
 
 typedef struct pcsc_atr {
@@ -17,16 +17,16 @@ typedef struct pcsc_atr {
     uint8_t length;
 } pcsc_atr;
 
-// A look at a reader. Costs the card and other clients nothing, and does not wait for them.
+/* A look at a reader. Costs the card and other clients nothing, and does not wait for them. */
 typedef struct pcsc_look {
     bool present;
-    bool mute;        // present, but did not answer to reset
-    bool exclusive;   // one client has the reader for itself
-    uint32_t counter; // moves with every removal and insertion
+    bool mute;        /* present, but did not answer to reset */
+    bool exclusive;   /* one client has the reader for itself */
+    uint32_t counter; /* moves with every removal and insertion */
     pcsc_atr atr;
 } pcsc_look;
 
-// What a handle says of its card.
+/* What a handle says of its card. */
 typedef struct pcsc_card {
     char reader[PCSC_READER_MAX];
     scardmanage_state state;
@@ -35,27 +35,27 @@ typedef struct pcsc_card {
     pcsc_atr atr;
 } pcsc_card;
 
-// Whether a successful reconnect leaves a transaction of the handle standing.
+/* Whether a successful reconnect leaves a transaction of the handle standing. */
 bool pcsc_reconnect_keeps_transaction(void);
 
 scardmanage_result pcsc_open(SCARDCONTEXT *context);
 void pcsc_close(SCARDCONTEXT context);
 
-// E_UNKNOWN_READER if there is no such reader, E_READER_UNAVAILABLE if it cannot be reached.
+/* E_UNKNOWN_READER if there is no such reader, E_READER_UNAVAILABLE if it cannot be reached. */
 scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look);
 
-// share: EXCLUSIVE or SHARED. protocols: bits.
+/* share: EXCLUSIVE or SHARED. protocols: bits. */
 scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
                                 uint32_t protocols, SCARDHANDLE *handle);
 
-// step: LEAVE, WARM or COLD.
+/* step: LEAVE, WARM or COLD. */
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
                                   scardmanage_step step);
 scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition disposition);
 scardmanage_result pcsc_begin(SCARDHANDLE handle);
 scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposition);
 
-// On failure *card is all zero.
+/* On failure *card is all zero. */
 scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card);
 scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const uint8_t *command,
                                  size_t command_len, uint8_t *response, size_t *response_len);

@@ -1,25 +1,25 @@
-// Getting back to the card: look, judge, take the gentlest step that works, check that nothing moved
-// meanwhile, restore the lock. PC/SC has no way to do that in one piece, so it goes round again if something
-// came between.
+/* Getting back to the card: look, judge, take the gentlest step that works, check that nothing moved
+ * meanwhile, restore the lock. PC/SC has no way to do that in one piece, so it goes round again if something
+ * came between. */
 #include "internal.h"
 
 #include <string.h>
 
-#define ROUNDS 4 // how often the card may move while we are at it
-#define TRIES  4 // how often others may reset it during one step
+#define ROUNDS 4 /* how often the card may move while we are at it */
+#define TRIES  4 /* how often others may reset it during one step */
 
 typedef struct attempt {
     scardmanage *m;
     scardmanage_options options;
     scardmanage_report report;
 
-    // of this round
-    bool looked; // look is filled in
+    /* of this round */
+    bool looked; /* look is filled in */
     pcsc_look look;
-    bool moved;        // the card was out since we last knew it
-    bool handle_dead;  // only a new handle helps
-    bool refused;      // by us, as it is another card
-    bool acknowledged; // the handle has no event any more
+    bool moved;        /* the card was out since we last knew it */
+    bool handle_dead;  /* only a new handle helps */
+    bool refused;      /* by us, as it is another card */
+    bool acknowledged; /* the handle has no event any more */
     scardmanage_verdict verdict;
 
     bool reacquired;
@@ -44,7 +44,7 @@ static void set_atr(uint8_t *bytes, uint8_t *length, const pcsc_atr *atr)
     memcpy(bytes, atr->bytes, atr->length);
 }
 
-// From here on lock, transmit and status say what happened, also if PC/SC was made to forget it.
+/* From here on lock, transmit and status say what happened, also if PC/SC was made to forget it. */
 static void keep_event(attempt *a)
 {
     scardmanage *m = a->m;
@@ -54,8 +54,9 @@ static void keep_event(attempt *a)
         m->pending = SCARDMANAGE_W_RESET_CARD;
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Looking and judging
+/*
+ * Looking and judging
+ */
 
 static scardmanage_result look(attempt *a)
 {
@@ -71,7 +72,7 @@ static scardmanage_result look(attempt *a)
         result = SCARDMANAGE_E_NO_SMARTCARD;
     if (result != SCARDMANAGE_E_NO_SMARTCARD && result != SCARDMANAGE_E_READER_UNAVAILABLE)
         return result;
-    m->transacted = false; // went with the card, or with the reader
+    m->transacted = false; /* went with the card, or with the reader */
     if (m->card.known)
         m->pending = SCARDMANAGE_W_REMOVED_CARD;
     if (result == SCARDMANAGE_E_NO_SMARTCARD)
@@ -84,7 +85,7 @@ static bool is_event(scardmanage_result result)
     return result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
 }
 
-// Asks the handle, if there is one. Only codes that end the reconnect are returned.
+/* Asks the handle, if there is one. Only codes that end the reconnect are returned. */
 static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_result *event)
 {
     scardmanage *m = a->m;
@@ -101,13 +102,13 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
         return SCARDMANAGE_S_OK;
     }
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
-        a->handle_dead = m->attachment == ATTACHED_BY_IFD; // the reader was unplugged and is back
+        a->handle_dead = m->attachment == ATTACHED_BY_IFD; /* the reader was unplugged and is back */
         return a->handle_dead ? SCARDMANAGE_S_OK : result;
     }
     return result;
 }
 
-// A handle that had an event when it was attached: nothing is known of its card but that.
+/* A handle that had an event when it was attached: nothing is known of its card but that. */
 static scardmanage_verdict judge_stranger(const attempt *a, scardmanage_result event)
 {
     return event == SCARDMANAGE_W_REMOVED_CARD || a->m->pending == SCARDMANAGE_W_REMOVED_CARD
@@ -121,7 +122,7 @@ static scardmanage_verdict judge_known(const attempt *a, scardmanage_result even
     if (!a->moved)
         return event == SCARDMANAGE_S_OK && m->pending == SCARDMANAGE_S_OK ? SCARDMANAGE_VERDICT_UNCHANGED
                                                                            : SCARDMANAGE_VERDICT_RESET;
-    if (a->look.atr.length == 0) // mute: what card it is can only be told once it answers
+    if (a->look.atr.length == 0) /* mute: what card it is can only be told once it answers */
         return SCARDMANAGE_VERDICT_UNKNOWN;
     return identity_has(&m->card, &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
                                                 : SCARDMANAGE_VERDICT_DIFFERENT;
@@ -154,7 +155,7 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
     a->moved = event == SCARDMANAGE_W_REMOVED_CARD || a->handle_dead ||
                (a->looked && m->card.known && a->look.counter != m->card.counter);
     if (a->moved)
-        m->transacted = false; // pcsc-lite: RFSetReaderEventState() in readerfactory.c
+        m->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
     if (!a->looked)
         note_verdict(a, judge_stranger(a, event));
     else if (!m->card.known)
@@ -164,8 +165,9 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
     return refuse_other_card(a, &a->look.atr);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Steps
+/*
+ * Steps
+ */
 
 static scardmanage_share wanted_share(const attempt *a)
 {
@@ -178,19 +180,19 @@ static uint32_t wanted_protocols(const attempt *a)
     return options_protocols(&a->options, same ? a->m->protocol : 0);
 }
 
-// pcsc-lite counts exclusive use as one transaction more, and forgets to end that one when the reader is
-// shared again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which spares the last). Other clients
-// would wait for ever.
+/* pcsc-lite counts exclusive use as one transaction more, and forgets to end that one when the reader is
+ * shared again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which spares the last). Other clients
+ * would wait for ever. */
 static void share_again(attempt *a)
 {
     scardmanage *m = a->m;
     if (!m->transacted)
-        pcsc_end(m->handle, SCARDMANAGE_LEAVE); // "not transacted" elsewhere
+        pcsc_end(m->handle, SCARDMANAGE_LEAVE); /* "not transacted" elsewhere */
     m->share = SCARDMANAGE_SHARE_SHARED;
 }
 
-// Exclusive use is asked for last, and without touching the card: as long as other clients are connected,
-// libpcsclite repeats the call, and with it a reset (SCardReconnect() in winscard_clnt.c).
+/* Exclusive use is asked for last, and without touching the card: as long as other clients are connected,
+ * libpcsclite repeats the call, and with it a reset (SCardReconnect() in winscard_clnt.c). */
 static scardmanage_result change_share(attempt *a, scardmanage_share taken, uint32_t protocols)
 {
     scardmanage *m = a->m;
@@ -215,8 +217,8 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
     a->report.attempts++;
     scardmanage_result result = note(a, pcsc_reconnect(m->handle, share, protocols, step));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
-        // the one that was in use is not to be had any more: any other, and the card need not be reset again
-        // for it
+        /* the one that was in use is not to be had any more: any other, and the card need not be reset again
+         * for it */
         protocols = PCSC_PROTOCOL_ANY;
         result = note(a, pcsc_reconnect(m->handle, share, protocols, SCARDMANAGE_STEP_LEAVE));
     }
@@ -228,8 +230,8 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
     return change_share(a, share, protocols);
 }
 
-// A step before may have left the card without an answer; closing with UNPOWER makes pcscd power it up when
-// opening.
+/* A step before may have left the card without an answer; closing with UNPOWER makes pcscd power it up when
+ * opening. */
 static scardmanage_result open_handle(attempt *a, uint32_t protocols)
 {
     scardmanage *m = a->m;
@@ -245,7 +247,8 @@ static scardmanage_result open_handle(attempt *a, uint32_t protocols)
     return result;
 }
 
-// Whether it moved or changed is asked again after the step: nothing keeps the card in its place in between.
+/* Whether it moved or changed is asked again after the step: nothing keeps the card in its place in between.
+ */
 static scardmanage_result confirm(attempt *a)
 {
     scardmanage *m = a->m;
@@ -264,7 +267,7 @@ static scardmanage_result confirm(attempt *a)
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     case SCARDMANAGE_STATE_SPECIFIC:
         break;
-    default: // switched off by another client, or without a protocol
+    default: /* switched off by another client, or without a protocol */
         return card.state < SCARDMANAGE_STATE_POWERED ? SCARDMANAGE_W_UNPOWERED_CARD
                                                       : SCARDMANAGE_E_PROTO_MISMATCH;
     }
@@ -296,8 +299,8 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
         result = open ? open_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
         if (result == SCARDMANAGE_S_OK) {
             result = confirm(a);
-            step = SCARDMANAGE_STEP_LEAVE; // is done; if others reset the card since, that is only to be
-                                           // acknowledged
+            step = SCARDMANAGE_STEP_LEAVE; /* is done; if others reset the card since, that is only to be
+                                              acknowledged */
             a->acknowledged = false;
         }
         if (result != SCARDMANAGE_W_RESET_CARD)
@@ -313,7 +316,7 @@ static bool harder_step_may_cure(scardmanage_result result)
     case SCARDMANAGE_W_UNPOWERED_CARD:
     case SCARDMANAGE_W_RESET_CARD:
     case SCARDMANAGE_E_PROTO_MISMATCH:
-    case SCARDMANAGE_E_NOT_TRANSACTED: // pcscd: the driver failed
+    case SCARDMANAGE_E_NOT_TRANSACTED: /* pcscd: the driver failed */
     case SCARDMANAGE_RESULT(SCARD_E_NOT_READY):
     case SCARDMANAGE_RESULT(SCARD_E_COMM_DATA_LOST):
         return true;
@@ -322,14 +325,15 @@ static bool harder_step_may_cure(scardmanage_result result)
     }
 }
 
-// Opening is the gentlest that can be done without a handle, so it does not count as going as far as REOPEN.
+/* Opening is the gentlest that can be done without a handle, so it does not count as going as far as REOPEN.
+ */
 static scardmanage_result first_handle(attempt *a)
 {
     scardmanage_result result = take_step(a, SCARDMANAGE_STEP_REOPEN);
     bool may_reset = a->options.last_step >= SCARDMANAGE_STEP_WARM;
     if (result != SCARDMANAGE_E_PROTO_MISMATCH || !may_reset)
         return result;
-    // another client has chosen another protocol: a reset lets us choose
+    /* another client has chosen another protocol: a reset lets us choose */
     a->options.first_step =
         a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM : a->options.first_step;
     return open_handle(a, PCSC_PROTOCOL_ANY);
@@ -346,7 +350,7 @@ static scardmanage_result climb(attempt *a)
         last = highest;
     if (a->options.protocols != 0 && a->looked && a->verdict != SCARDMANAGE_VERDICT_DIFFERENT &&
         !identity_may_offer(&m->card, &a->look.atr, a->options.protocols))
-        return SCARDMANAGE_E_PROTO_MISMATCH; // no step would help, so none is taken
+        return SCARDMANAGE_E_PROTO_MISMATCH; /* no step would help, so none is taken */
     if (!m->has_handle || a->handle_dead) {
         if (a->handle_dead && last < SCARDMANAGE_STEP_REOPEN)
             return SCARDMANAGE_E_INVALID_HANDLE;
@@ -370,17 +374,18 @@ static bool nothing_to_do(const attempt *a, const pcsc_card *card)
            (a->options.protocols == 0 || (a->options.protocols & card->protocol));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The whole
+/*
+ * The whole
+ */
 
-// Never begun twice, never left behind: each is one transaction more or less than unlocking ends.
+/* Never begun twice, never left behind: each is one transaction more or less than unlocking ends. */
 static scardmanage_result restore_lock(attempt *a)
 {
     scardmanage *m = a->m;
     if (a->report.step != SCARDMANAGE_STEP_NONE && !pcsc_reconnect_keeps_transaction())
         m->transacted = false;
     if (m->lock_count == 0 && m->transacted)
-        return note(a, lock_end(m, SCARDMANAGE_LEAVE)); // one that could not be ended in its time
+        return note(a, lock_end(m, SCARDMANAGE_LEAVE)); /* one that could not be ended in its time */
     if (m->lock_count == 0 || m->transacted)
         return SCARDMANAGE_S_OK;
     scardmanage_result result = note(a, lock_begin(m));
@@ -407,8 +412,8 @@ static scardmanage_result go_round(attempt *a)
     return result;
 }
 
-// Whether looking again may tell more: the card left or was exchanged during the step, or reset before it was
-// locked.
+/* Whether looking again may tell more: the card left or was exchanged during the step, or reset before it was
+ * locked. */
 static bool worth_another_round(const attempt *a, scardmanage_result result)
 {
     return !a->refused && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->looked &&

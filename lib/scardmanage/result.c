@@ -5,8 +5,8 @@ typedef struct words {
     const char *text;
 } words;
 
-// Our own wording, and no pcsc_stringify_error(): that is pcsc-lite's alone, and writes to a static buffer in
-// old versions.
+/* Our own wording, and no pcsc_stringify_error(): that is pcsc-lite's alone, and writes to a static buffer in
+ * old versions. */
 static const words results[] = {
     {0x00000000, "success"},
     {0x80004003, "null pointer"},

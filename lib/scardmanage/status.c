@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-// What there is to see without the handle's help.
+/* What there is to see without the handle's help. */
 static scardmanage_result see(scardmanage *m, scardmanage_result event, pcsc_card *card)
 {
     pcsc_look look;

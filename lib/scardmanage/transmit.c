@@ -27,7 +27,7 @@ scardmanage_result scardmanage_transmit(scardmanage *m, const uint8_t *command, 
     scardmanage_result result = SCARDMANAGE_S_OK;
     if (command_len == 0)
         result = SCARDMANAGE_E_INVALIDARG;
-    else if (*response_len < 2) // pcscd says so before it looks at the card
+    else if (*response_len < 2) /* pcscd says so before it looks at the card */
         result = SCARDMANAGE_E_INSUFFICIENT_BUFFER;
     if (result != SCARDMANAGE_S_OK) {
         *response_len = 0;

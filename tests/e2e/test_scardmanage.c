@@ -1,6 +1,7 @@
-// libscardmanage against a real pcscd. Run in a rig: cardrig run -- test_scardmanage
-//
-// Most tests run twice: attached by name and by handle. A second client in this process plays "the others".
+/* libscardmanage against a real pcscd. Run in a rig: cardrig run -- test_scardmanage
+ *
+ * Most tests run twice: attached by name and by handle. A second client in this process plays "the others".
+ */
 #include "scardmanage.h"
 
 #include <check.h>
@@ -26,15 +27,16 @@ static const uint8_t warm_atr[] = {0x3B, 0x04, 0x77, 0x61, 0x72, 0x6D};
 extern char **environ;
 
 static char reader[256];
-static SCARDCONTEXT context; // the caller's
+static SCARDCONTEXT context; /* the caller's */
 static SCARDHANDLE handle;
 static SCARDCONTEXT other_context;
 static SCARDHANDLE other;
 static scardmanage *m;
-static char card_file[64]; // a card made for one test
+static char card_file[64]; /* a card made for one test */
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The card
+/*
+ * The card
+ */
 
 static SCARD_READERSTATE look(void)
 {
@@ -80,7 +82,7 @@ static void run(const char *verb, const char *file)
     free(command[1]);
 }
 
-// Runs cardrig and waits until PC/SC has heard of it.
+/* Runs cardrig and waits until PC/SC has heard of it. */
 static void move_card(const char *verb, const char *file)
 {
     SCARD_READERSTATE state = look();
@@ -89,7 +91,7 @@ static void move_card(const char *verb, const char *file)
     unsigned moves = was_present && strcmp(verb, "swap") == 0 ? 2 : 1;
     run(verb, file);
     for (state = look(); ((moves_of(&state) - before) & 0xFFFF) < moves; state = look())
-        usleep(1000); // check's time limit ends this
+        usleep(1000); /* check's time limit ends this */
 }
 
 static void put(const char *file)
@@ -97,8 +99,8 @@ static void put(const char *file)
     move_card("swap", file);
 }
 
-// Puts in a card that gets stuck at the first reset of a kind, "warm" or "cold", and is mute from then on
-// until it is taken out and put back. Its ATR and counter are those of two-protocols.lua.
+/* Puts in a card that gets stuck at the first reset of a kind, "warm" or "cold", and is mute from then on
+ * until it is taken out and put back. Its ATR and counter are those of two-protocols.lua. */
 static void put_card_that_falls_silent(const char *when)
 {
     strcpy(card_file, "/tmp/test_scardmanage-XXXXXX.lua");
@@ -133,8 +135,9 @@ static void put_back(void)
     move_card("insert", NULL);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The other client
+/*
+ * The other client
+ */
 
 static void other_connects(void)
 {
@@ -172,7 +175,7 @@ static void assert_locked_out(void)
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_E_SHARING_VIOLATION);
 }
 
-// A transaction can be had, so nobody has one: not a single count has leaked.
+/* A transaction can be had, so nobody has one: not a single count has leaked. */
 static void assert_free(void)
 {
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
@@ -180,8 +183,9 @@ static void assert_free(void)
     ck_assert_int_eq(SCardEndTransaction(other, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Us
+/*
+ * Us
+ */
 
 static void connect_handle(DWORD share)
 {
@@ -199,7 +203,7 @@ static void attach(int way)
     ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK);
 }
 
-// Returns what the counter of two-protocols.lua says: 1 for the first command after a reset.
+/* Returns what the counter of two-protocols.lua says: 1 for the first command after a reset. */
 static scardmanage_result count(unsigned *number)
 {
     static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
@@ -289,7 +293,7 @@ static void assert_unlock(scardmanage_disposition disposition)
     ck_assert_int_eq(scardmanage_unlock(m, disposition), SCARDMANAGE_S_OK);
 }
 
-// Each test is a process of its own (check's default), so libpcsclite asks for this variable anew.
+/* Each test is a process of its own (check's default), so libpcsclite asks for this variable anew. */
 static void prepare(const char *no_blocking)
 {
     if (no_blocking != NULL)
@@ -303,7 +307,7 @@ static void prepare(const char *no_blocking)
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
 }
 
-// Sharing violations are told, instead of waited for.
+/* Sharing violations are told, instead of waited for. */
 static void setup(void)
 {
     prepare("1");
@@ -327,8 +331,9 @@ static void teardown(void)
     SCardReleaseContext(other_context);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Attaching
+/*
+ * Attaching
+ */
 
 START_TEST(null_pointers)
 {
@@ -417,11 +422,12 @@ START_TEST(attaches_and_detaches)
         ck_assert_int_eq(card, handle);
     ck_assert_int_eq(scardmanage_detach(m), SCARDMANAGE_S_OK);
     assert_detached();
-    if (_i == BY_IFD) // no handle is left over
+    if (_i == BY_IFD) /* no handle is left over */
         connect_handle(SCARD_SHARE_EXCLUSIVE);
-    ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK); // still usable
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK); /* still usable */
     assert_count(2);
-    ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK); // again, without detaching
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, handle),
+                     SCARDMANAGE_S_OK); /* again, without detaching */
     assert_count(3);
 }
 END_TEST
@@ -465,7 +471,7 @@ START_TEST(an_empty_reader)
     put("t0-only.lua");
     assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_PRESENT, 0);
     assert_refuses(SCARDMANAGE_E_NO_SMARTCARD);
-    // opening is the gentlest there is, so it is done even if the options stop at LEAVE
+    /* opening is the gentlest there is, so it is done even if the options stop at LEAVE */
     assert_reconnects(OPTIONS(.last_step = SCARDMANAGE_STEP_LEAVE), SCARDMANAGE_VERDICT_FIRST,
                       SCARDMANAGE_STEP_REOPEN, SCARDMANAGE_LOCK_NONE);
     ck_assert_uint_eq(reported.old_atr_len, 0);
@@ -512,7 +518,7 @@ START_TEST(a_handle_whose_card_was_reset)
     ck_assert_uint_eq(reported.old_atr_len, 0);
     ck_assert_int_eq(scardmanage_get_reader(m, NULL, &length), SCARDMANAGE_S_OK);
     assert_count(1);
-    pull(); // and it is a full attachment
+    pull(); /* and it is a full attachment */
     put_back();
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_NONE);
@@ -526,15 +532,16 @@ START_TEST(a_handle_whose_card_was_removed)
     put_back();
     ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK);
     assert_refuses(SCARDMANAGE_W_REMOVED_CARD);
-    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_W_REMOVED_CARD); // never seen: may be any card
+    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_W_REMOVED_CARD); /* never seen: may be any card */
     assert_reconnects(OPTIONS(.accept_other_card = 1), SCARDMANAGE_VERDICT_DIFFERENT, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_NONE);
     assert_count(1);
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Options
+/*
+ * Options
+ */
 
 START_TEST(options_that_are_refused)
 {
@@ -603,8 +610,9 @@ START_TEST(options_for_attaching)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Steps and verdicts
+/*
+ * Steps and verdicts
+ */
 
 START_TEST(unchanged)
 {
@@ -637,12 +645,12 @@ START_TEST(reset_by_another_client)
         ck_assert_uint_eq(reported.old_protocol, SCARDMANAGE_PROTOCOL_T1);
         ck_assert_uint_eq(reported.new_protocol, SCARDMANAGE_PROTOCOL_T1);
     }
-    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); // acknowledging resets nothing
+    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); /* acknowledging resets nothing */
     assert_count(1);
 }
 END_TEST
 
-// The other client leaves the card without power: acknowledging alone would give a dead card.
+/* The other client leaves the card without power: acknowledging alone would give a dead card. */
 START_TEST(switched_off_by_another_client)
 {
     other_connects();
@@ -683,7 +691,7 @@ START_TEST(steps_that_are_asked_for)
         ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD);
         ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
         assert_atr(steps[i].atr, steps[i].length);
-        ck_assert_uint_eq(reported.new_protocol, steps[i].protocol); // kept while the card offers it
+        ck_assert_uint_eq(reported.new_protocol, steps[i].protocol); /* kept while the card offers it */
         ck_assert_int_eq(scardmanage_transmit(m, which_reset, sizeof which_reset, response, &length),
                          SCARDMANAGE_S_OK);
         ck_assert_uint_eq(length, 6);
@@ -700,14 +708,14 @@ START_TEST(reopening)
     assert_lock();
     assert_reconnects(OPTIONS(.first_step = SCARDMANAGE_STEP_REOPEN), SCARDMANAGE_VERDICT_UNCHANGED,
                       SCARDMANAGE_STEP_REOPEN, SCARDMANAGE_LOCK_REACQUIRED);
-    assert_count(2); // the card is not touched
+    assert_count(2); /* the card is not touched */
     assert_locked_out();
     assert_unlock(SCARDMANAGE_LEAVE);
     assert_free();
 }
 END_TEST
 
-// One card may show two ATRs: a warm reset, even by someone else, makes it no other card.
+/* One card may show two ATRs: a warm reset, even by someone else, makes it no other card. */
 START_TEST(warm_atr_differs)
 {
     put("warm-differs.lua");
@@ -728,8 +736,8 @@ START_TEST(warm_atr_differs)
 }
 END_TEST
 
-// The first ATR seen is the warm one; the cold one is learnt from a reset, before the card shows it when it
-// is back.
+/* The first ATR seen is the warm one; the cold one is learnt from a reset, before the card shows it when it
+ * is back. */
 START_TEST(cold_atr_is_learnt)
 {
     put("warm-differs.lua");
@@ -787,11 +795,11 @@ START_TEST(another_card)
     }
     ck_assert_int_eq(scardmanage_get_atr(m, atr, &length), SCARDMANAGE_W_REMOVED_CARD);
     ck_assert_mem_eq(atr, t0_only_atr, sizeof t0_only_atr);
-    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); // untouched
+    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); /* untouched */
     assert_reconnects(OPTIONS(.accept_other_card = 1), SCARDMANAGE_VERDICT_DIFFERENT, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_NONE);
     ck_assert_uint_eq(reported.new_protocol, SCARDMANAGE_PROTOCOL_T0);
-    put("two-protocols.lua"); // the one accepted is the one to come back to
+    put("two-protocols.lua"); /* the one accepted is the one to come back to */
     ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_W_REMOVED_CARD);
     put("t0-only.lua");
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
@@ -811,8 +819,8 @@ START_TEST(refused_then_the_right_card)
 }
 END_TEST
 
-// pcscd keeps one event for each handle, the latest: after an exchange, a reset by another client hides the
-// removal.
+/* pcscd keeps one event for each handle, the latest: after an exchange, a reset by another client hides the
+ * removal. */
 START_TEST(another_card_behind_a_reset)
 {
     other_connects();
@@ -826,7 +834,7 @@ START_TEST(another_card_behind_a_reset)
 }
 END_TEST
 
-// The caller helps itself on its own handle. The card is another all the same.
+/* The caller helps itself on its own handle. The card is another all the same. */
 START_TEST(another_card_that_the_caller_reconnected_to)
 {
     DWORD protocol;
@@ -841,8 +849,9 @@ START_TEST(another_card_that_the_caller_reconnected_to)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Protocols
+/*
+ * Protocols
+ */
 
 START_TEST(change_of_protocol)
 {
@@ -852,14 +861,14 @@ START_TEST(change_of_protocol)
         uint32_t protocol = i % 2 == 0 ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
         ck_assert_int_eq(reconnect_with(OPTIONS(.protocols = protocol, .last_step = SCARDMANAGE_STEP_LEAVE)),
                          SCARDMANAGE_E_PROTO_MISMATCH);
-        assert_count(i == 0 ? 2 : 3); // as it was
+        assert_count(i == 0 ? 2 : 3); /* as it was */
         assert_reconnects(OPTIONS(.protocols = protocol), SCARDMANAGE_VERDICT_UNCHANGED,
                           SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_NONE);
         ck_assert_uint_eq(reported.new_protocol, protocol);
         assert_count(1);
         assert_reconnects(OPTIONS(.protocols = protocol), SCARDMANAGE_VERDICT_UNCHANGED,
                           SCARDMANAGE_STEP_NONE, SCARDMANAGE_LOCK_NONE);
-        // not asked for, it stays
+        /* not asked for, it stays */
         assert_reconnects(OPTIONS(.first_step = SCARDMANAGE_STEP_COLD), SCARDMANAGE_VERDICT_UNCHANGED,
                           SCARDMANAGE_STEP_COLD, SCARDMANAGE_LOCK_NONE);
         ck_assert_uint_eq(reported.new_protocol, protocol);
@@ -877,7 +886,7 @@ START_TEST(a_protocol_the_card_does_not_speak)
     uint32_t other_protocol = _i == BY_IFD ? SCARDMANAGE_PROTOCOL_T1 : SCARDMANAGE_PROTOCOL_T0;
     ck_assert_int_eq(reconnect_with(OPTIONS(.protocols = other_protocol)), SCARDMANAGE_E_PROTO_MISMATCH);
     ck_assert_uint_eq(reported.attempts, 0);
-    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); // not reset in vain
+    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS); /* not reset in vain */
     assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_SPECIFIC, 3 - other_protocol);
 }
 END_TEST
@@ -888,7 +897,7 @@ START_TEST(a_protocol_others_have_chosen)
     pull();
     ck_assert_int_eq(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK);
     put_back();
-    other_connects(); // takes T=1
+    other_connects(); /* takes T=1 */
     options.protocols = SCARDMANAGE_PROTOCOL_T0;
     options.last_step = SCARDMANAGE_STEP_LEAVE;
     ck_assert_int_eq(reconnect_with(options), SCARDMANAGE_E_PROTO_MISMATCH);
@@ -899,8 +908,9 @@ START_TEST(a_protocol_others_have_chosen)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The lock
+/*
+ * The lock
+ */
 
 START_TEST(nested_lock)
 {
@@ -956,7 +966,7 @@ START_TEST(lock_returns_with_the_card)
         ck_assert_int_eq(reconnect_with(DEFAULTS), SCARDMANAGE_E_NO_SMARTCARD);
         ck_assert_int_eq(reported.lock, SCARDMANAGE_LOCK_LOST);
         put_back();
-        assert_refuses(SCARDMANAGE_W_REMOVED_CARD); // nothing goes out unlocked
+        assert_refuses(SCARDMANAGE_W_REMOVED_CARD); /* nothing goes out unlocked */
         assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
                           SCARDMANAGE_LOCK_REACQUIRED);
         assert_locked_out();
@@ -978,7 +988,7 @@ START_TEST(lock_and_another_card)
     put("t0-only.lua");
     ck_assert_int_eq(reconnect_with(DEFAULTS), SCARDMANAGE_W_REMOVED_CARD);
     ck_assert_int_eq(reported.lock, SCARDMANAGE_LOCK_LOST);
-    assert_free(); // a card that was not accepted is not locked
+    assert_free(); /* a card that was not accepted is not locked */
     assert_reconnects(OPTIONS(.accept_other_card = 1), SCARDMANAGE_VERDICT_DIFFERENT, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_REACQUIRED);
     assert_locked_out();
@@ -1028,14 +1038,14 @@ START_TEST(unlock_with_reset)
         assert_lock();
         assert_count(1);
         assert_unlock(how[i]);
-        ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); // the others are told, we know
+        ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); /* the others are told, we know */
         assert_free();
         assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_SPECIFIC, SCARDMANAGE_PROTOCOL_T1);
         assert_count(1);
         assert_reconnects(OPTIONS(.first_step = SCARDMANAGE_STEP_WARM), SCARDMANAGE_VERDICT_UNCHANGED,
                           SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_NONE);
     }
-    // the strongest of nested dispositions, when the last is released
+    /* the strongest of nested dispositions, when the last is released */
     assert_lock();
     assert_lock();
     assert_count(1);
@@ -1044,12 +1054,12 @@ START_TEST(unlock_with_reset)
     assert_unlock(SCARDMANAGE_LEAVE);
     assert_count(1);
     assert_lock();
-    assert_unlock(SCARDMANAGE_LEAVE); // and it is not remembered any longer
+    assert_unlock(SCARDMANAGE_LEAVE); /* and it is not remembered any longer */
     assert_count(2);
     assert_lock();
     assert_unlock(SCARDMANAGE_RESET);
     ck_assert_int_eq(other_reconnects(SCARD_RESET_CARD), SCARD_S_SUCCESS);
-    assert_refuses(SCARDMANAGE_W_RESET_CARD); // a later reset by the other is told
+    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* a later reset by the other is told */
 }
 END_TEST
 
@@ -1076,7 +1086,7 @@ START_TEST(unlock_with_eject)
 }
 END_TEST
 
-// A reset that failed half-way leaves an event on our handle, and pcscd does not end its transaction then.
+/* A reset that failed half-way leaves an event on our handle, and pcscd does not end its transaction then. */
 START_TEST(unlock_with_an_event_pending)
 {
     put("warm-differs.lua");
@@ -1092,16 +1102,17 @@ START_TEST(unlock_with_an_event_pending)
     assert_refuses(SCARDMANAGE_W_RESET_CARD);
     ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_W_RESET_CARD);
     assert_free();
-    assert_refuses(SCARDMANAGE_W_RESET_CARD); // also told when it was taken off the handle
+    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* also told when it was taken off the handle */
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_RESET, SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_LOCK_NONE);
-    // and cold it speaks T=1
+    /* and cold it speaks T=1 */
     assert_reconnects(OPTIONS(.protocols = SCARDMANAGE_PROTOCOL_T1), SCARDMANAGE_VERDICT_UNCHANGED,
                       SCARDMANAGE_STEP_COLD, SCARDMANAGE_LOCK_NONE);
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Mute cards
+/*
+ * Mute cards
+ */
 
 START_TEST(a_mute_card_in_the_reader)
 {
@@ -1154,7 +1165,7 @@ START_TEST(a_card_that_falls_silent_when_unlocked)
     attach(_i);
     assert_lock();
     ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_W_UNRESPONSIVE_CARD);
-    ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); // not locked out
+    ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); /* not locked out */
     ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     assert_refuses(SCARDMANAGE_W_RESET_CARD);
     pull();
@@ -1165,8 +1176,8 @@ START_TEST(a_card_that_falls_silent_when_unlocked)
 }
 END_TEST
 
-// pcscd does not end the transaction of a handle whose card was reset and fell silent; only closing the
-// handle does.
+/* pcscd does not end the transaction of a handle whose card was reset and fell silent; only closing the
+ * handle does. */
 START_TEST(unlocking_a_card_that_fell_silent)
 {
     put_card_that_falls_silent("warm");
@@ -1190,8 +1201,9 @@ START_TEST(unlocking_a_card_that_fell_silent)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Exclusive use
+/*
+ * Exclusive use
+ */
 
 #define EXCLUSIVE OPTIONS(.share = SCARDMANAGE_SHARE_EXCLUSIVE)
 #define SHARED    OPTIONS(.share = SCARDMANAGE_SHARE_SHARED)
@@ -1204,7 +1216,7 @@ static void assert_others_shut_out(void)
     other = 0;
 }
 
-// pcsc-lite's own reconnect from exclusive to shared leaves the reader locked for ever.
+/* pcsc-lite's own reconnect from exclusive to shared leaves the reader locked for ever. */
 START_TEST(exclusive_and_shared_again)
 {
     attach(_i);
@@ -1272,9 +1284,9 @@ START_TEST(exclusive_use_that_others_prevent)
     assert_count(1);
     ck_assert_int_eq(reconnect_with(EXCLUSIVE), SCARDMANAGE_E_SHARING_VIOLATION);
     ck_assert_int_eq(other_status(), SCARD_S_SUCCESS);
-    assert_count(2); // as it was
+    assert_count(2); /* as it was */
     assert_free();
-    // the same after a reset of our own: that is told
+    /* the same after a reset of our own: that is told */
     ck_assert_int_eq(
         reconnect_with(OPTIONS(.share = SCARDMANAGE_SHARE_EXCLUSIVE, .first_step = SCARDMANAGE_STEP_WARM)),
         SCARDMANAGE_E_SHARING_VIOLATION);
@@ -1290,7 +1302,7 @@ START_TEST(a_handle_in_exclusive_use)
     ck_assert_int_eq(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK);
     assert_reconnects(OPTIONS(.first_step = SCARDMANAGE_STEP_WARM), SCARDMANAGE_VERDICT_UNCHANGED,
                       SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_NONE);
-    assert_others_shut_out(); // its share mode is kept
+    assert_others_shut_out(); /* its share mode is kept */
     assert_lock();
     assert_unlock(SCARDMANAGE_LEAVE);
     ck_assert_int_eq(scardmanage_detach(m), SCARDMANAGE_S_OK);
@@ -1298,8 +1310,9 @@ START_TEST(a_handle_in_exclusive_use)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Waiting, and threads. Here libpcsclite waits for other clients, as it does by default.
+/*
+ * Waiting, and threads. Here libpcsclite waits for other clients, as it does by default.
+ */
 
 static atomic_int other_is_in;
 
@@ -1307,7 +1320,7 @@ static void *other_takes_the_lock(void *nothing)
 {
     (void)nothing;
     LONG rv;
-    do { // its handle hears of our resets, too
+    do { /* its handle hears of our resets, too */
         DWORD protocol;
         rv = SCardReconnect(other, SCARD_SHARE_SHARED, ANY, SCARD_LEAVE_CARD, &protocol);
         if (rv == SCARD_S_SUCCESS)
@@ -1399,7 +1412,8 @@ START_TEST(several_threads_on_one_object)
 }
 END_TEST
 
-// ---------------------------------------------------------------------------------------------------------------------
+/*
+ */
 
 START_TEST(transmit_checks_its_buffers)
 {
@@ -1518,7 +1532,7 @@ static Suite *scardmanage_suite(void)
     return suite;
 }
 
-// In a build tree cardrig lies beside this program, and need not be in PATH.
+/* In a build tree cardrig lies beside this program, and need not be in PATH. */
 static void look_for_cardrig_here_too(void)
 {
     char program[4096], path[8192];

@@ -1,9 +1,9 @@
-// A tour of libscardmanage on a live card. Run it in a rig:
-//
-//     cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR
-//
-// It resets, pulls and exchanges the card, prints what the library says, and fails if that is not what it
-// should say.
+/* A tour of libscardmanage on a live card. Run it in a rig:
+ *
+ *     cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR
+ *
+ * It resets, pulls and exchanges the card, prints what the library says, and fails if that is not what it
+ * should say. */
 #include <scardmanage.h>
 
 #include <reader.h>
@@ -23,7 +23,7 @@
 extern char **environ;
 
 static char reader[256];
-static SCARDCONTEXT other_context; // the other client
+static SCARDCONTEXT other_context; /* the other client */
 static SCARDHANDLE other_handle;
 static bool colour;
 
@@ -51,8 +51,9 @@ static void pcsc(LONG rv, const char *what)
     expect(SCARDMANAGE_RESULT(rv), SCARDMANAGE_S_OK, what);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Print
+/*
+ * Print
+ */
 
 static const char *style(const char *sequence)
 {
@@ -95,8 +96,9 @@ static void print_report(const char *what, const scardmanage_report *report)
         row_atr(report->new_atr, report->new_atr_len);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What happens to the card
+/*
+ * What happens to the card
+ */
 
 static SCARD_READERSTATE look(DWORD known, DWORD timeout)
 {
@@ -125,7 +127,7 @@ static void run(char *const command[])
         fail("%s %s failed", command[0], command[1]);
 }
 
-// Runs cardrig and waits until PC/SC knows of so many removals and insertions more.
+/* Runs cardrig and waits until PC/SC knows of so many removals and insertions more. */
 static void cardrig(const char *verb, const char *file, unsigned moves)
 {
     char *command[] = {strdup("cardrig"), strdup(verb), file ? strdup(file) : NULL, NULL};
@@ -158,8 +160,8 @@ static void other_client_resets(void)
          "the other client resets the card");
 }
 
-// SCardGetAttrib() is the one call of libpcsclite that says at once that the card is locked, instead of
-// waiting.
+/* SCardGetAttrib() is the one call of libpcsclite that says at once that the card is locked, instead of
+ * waiting. */
 static void other_client_tries(bool locked_out)
 {
     DWORD length = 0;
@@ -171,10 +173,11 @@ static void other_client_tries(bool locked_out)
     printf("  %-21s %s\n", "the other client", locked_out ? "is locked out" : "gets in");
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// What the library says
+/*
+ * What the library says
+ */
 
-// The card counts these commands, and begins anew after each reset.
+/* The card counts these commands, and begins anew after each reset. */
 static void count(scardmanage *m, scardmanage_result wanted, unsigned number)
 {
     static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
@@ -245,8 +248,9 @@ static void attach(scardmanage *m)
     row_atr(atr, length);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// The tour
+/*
+ * The tour
+ */
 
 static void resets(scardmanage *m)
 {
@@ -331,7 +335,7 @@ static void protocols(scardmanage *m)
 
 static void find_reader(void)
 {
-    const char *rig = getenv("CARDRIG_READER"); // what cardrig calls the first slot
+    const char *rig = getenv("CARDRIG_READER"); /* what cardrig calls the first slot */
     char names[4096];
     DWORD length = sizeof names;
     pcsc(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &other_context), "establishing a context");
@@ -342,7 +346,7 @@ static void find_reader(void)
     snprintf(reader, sizeof reader, "%.255s", rig);
 }
 
-// In a build tree cardrig lies beside this program, and need not be in PATH.
+/* In a build tree cardrig lies beside this program, and need not be in PATH. */
 static void look_for_cardrig_here_too(void)
 {
     char program[4096], path[8192];

@@ -1,22 +1,22 @@
-// libscardmanage: get an application back to its card.
-//
-// One object is one attachment: to a card handle that the caller owns, or to a reader by its name. While the
-// card is reset by others, pulled, put back or exchanged, scardmanage_reconnect() brings the attachment back
-// to a working state, tells what happened, and never goes on with another card unless the caller says so.
-// Works over any PC/SC stack.
-//
-// Every function may be called from any thread; calls on one object run one after the other. Nothing else
-// may use an object while it is being freed.
-//
-// Functions that are not documented otherwise return SCARDMANAGE_E_POINTER for a null object or result
-// pointer, and SCARDMANAGE_E_INVALID_HANDLE on an object that is not attached. A function that calls the
-// resource manager may also return any code that PC/SC gave (8010xxxx), unchanged, except that
-// SCARD_E_NO_MEMORY becomes SCARDMANAGE_E_OUTOFMEMORY. When a function fails, its out-parameters other than
-// a report are unspecified unless stated.
-//
-// On pcsc-lite, calls that need the card wait while another client holds a transaction; with
-// PCSCLITE_NO_BLOCKING in the environment they return SCARDMANAGE_E_SHARING_VIOLATION instead, except
-// scardmanage_lock(), which always waits.
+/* libscardmanage: get an application back to its card.
+ *
+ * One object is one attachment: to a card handle that the caller owns, or to a reader by its name. While the
+ * card is reset by others, pulled, put back or exchanged, scardmanage_reconnect() brings the attachment back
+ * to a working state, tells what happened, and never goes on with another card unless the caller says so.
+ * Works over any PC/SC stack.
+ *
+ * Every function may be called from any thread; calls on one object run one after the other. Nothing else
+ * may use an object while it is being freed.
+ *
+ * Functions that are not documented otherwise return SCARDMANAGE_E_POINTER for a null object or result
+ * pointer, and SCARDMANAGE_E_INVALID_HANDLE on an object that is not attached. A function that calls the
+ * resource manager may also return any code that PC/SC gave (8010xxxx), unchanged, except that
+ * SCARD_E_NO_MEMORY becomes SCARDMANAGE_E_OUTOFMEMORY. When a function fails, its out-parameters other than
+ * a report are unspecified unless stated.
+ *
+ * On pcsc-lite, calls that need the card wait while another client holds a transaction; with
+ * PCSCLITE_NO_BLOCKING in the environment they return SCARDMANAGE_E_SHARING_VIOLATION instead, except
+ * scardmanage_lock(), which always waits. */
 #ifndef SCARDMANAGE_H
 #define SCARDMANAGE_H
 
@@ -40,12 +40,12 @@
 extern "C" {
 #endif
 
-// A 32-bit HRESULT: 0 is success, negative is failure. Compare with the constants below, not with PC/SC's
-// own: its LONG has 64 bits on Linux, so that SCARD_W_RESET_CARD is positive there and never equals an
-// HRESULT.
+/* A 32-bit HRESULT: 0 is success, negative is failure. Compare with the constants below, not with PC/SC's
+ * own: its LONG has 64 bits on Linux, so that SCARD_W_RESET_CARD is positive there and never equals an
+ * HRESULT. */
 typedef int32_t scardmanage_result;
 
-// The HRESULT for a code that a PC/SC function returned.
+/* The HRESULT for a code that a PC/SC function returned. */
 #define SCARDMANAGE_RESULT(code)  ((scardmanage_result)(uint32_t)(code))
 
 #define SCARDMANAGE_S_OK          ((scardmanage_result)0)
@@ -54,73 +54,70 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_E_OUTOFMEMORY SCARDMANAGE_RESULT(0x8007000Eu)
 #define SCARDMANAGE_E_INVALIDARG  SCARDMANAGE_RESULT(0x80070057u)
 
-// Smart card codes this library gives a meaning to; others are passed on as they come.
+/* Smart card codes this library gives a meaning to; others are passed on as they come. */
 #define SCARDMANAGE_E_INVALID_HANDLE                                                                         \
-    SCARDMANAGE_RESULT(0x80100003u) // not attached; or the handle has been closed
+    SCARDMANAGE_RESULT(0x80100003u) /* not attached; or the handle has been closed */
 #define SCARDMANAGE_E_INSUFFICIENT_BUFFER SCARDMANAGE_RESULT(0x80100008u)
 #define SCARDMANAGE_E_UNKNOWN_READER      SCARDMANAGE_RESULT(0x80100009u)
 #define SCARDMANAGE_E_SHARING_VIOLATION   SCARDMANAGE_RESULT(0x8010000Bu)
 #define SCARDMANAGE_E_NO_SMARTCARD        SCARDMANAGE_RESULT(0x8010000Cu)
-#define SCARDMANAGE_E_CANT_DISPOSE        SCARDMANAGE_RESULT(0x8010000Eu) // the reader cannot eject
+#define SCARDMANAGE_E_CANT_DISPOSE        SCARDMANAGE_RESULT(0x8010000Eu) /* the reader cannot eject */
 #define SCARDMANAGE_E_PROTO_MISMATCH      SCARDMANAGE_RESULT(0x8010000Fu)
-#define SCARDMANAGE_E_NOT_TRANSACTED      SCARDMANAGE_RESULT(0x80100016u) // unlock without lock
+#define SCARDMANAGE_E_NOT_TRANSACTED      SCARDMANAGE_RESULT(0x80100016u) /* unlock without lock */
 #define SCARDMANAGE_E_READER_UNAVAILABLE  SCARDMANAGE_RESULT(0x80100017u)
 #define SCARDMANAGE_E_NO_SERVICE          SCARDMANAGE_RESULT(0x8010001Du)
 #define SCARDMANAGE_W_UNRESPONSIVE_CARD   SCARDMANAGE_RESULT(0x80100066u)
 #define SCARDMANAGE_W_UNPOWERED_CARD      SCARDMANAGE_RESULT(0x80100067u)
-#define SCARDMANAGE_W_RESET_CARD          SCARDMANAGE_RESULT(0x80100068u) // reset by someone: reconnect
-#define SCARDMANAGE_W_REMOVED_CARD        SCARDMANAGE_RESULT(0x80100069u) // it left, or is another one: reconnect
+#define SCARDMANAGE_W_RESET_CARD          SCARDMANAGE_RESULT(0x80100068u) /* reset by someone: reconnect */
+#define SCARDMANAGE_W_REMOVED_CARD        SCARDMANAGE_RESULT(0x80100069u) /* gone, or another one: reconnect */
 
-// No ATR is longer: 33 bytes by ISO/IEC 7816-3, 36 in the structures of some stacks.
+/* No ATR is longer: 33 bytes by ISO/IEC 7816-3, 36 in the structures of some stacks. */
 #define SCARDMANAGE_ATR_MAX 36
 
-// Protocols: bits for options, one of them (or 0 for none) where a protocol is reported. The values are
-// PC/SC's.
+/* Protocols: bits for options, one of them (or 0 for none) where a protocol is reported. The values are
+ * PC/SC's. */
 #define SCARDMANAGE_PROTOCOL_T0  0x1u
 #define SCARDMANAGE_PROTOCOL_T1  0x2u
 #define SCARDMANAGE_PROTOCOL_RAW 0x4u
 
 typedef struct scardmanage scardmanage;
 
-// How far a reconnect goes, gentlest first.
+/* How far a reconnect goes, gentlest first. */
 typedef enum scardmanage_step {
-    SCARDMANAGE_STEP_NONE = 0,   // in a report: nothing had to be done. In options: the default
-    SCARDMANAGE_STEP_LEAVE = 1,  // acknowledge what happened; the card is not touched
-    SCARDMANAGE_STEP_WARM = 2,   // reset the card, power stays on
-    SCARDMANAGE_STEP_COLD = 3,   // power off and on
-    SCARDMANAGE_STEP_REOPEN = 4, // a new handle; never done to a handle that the caller owns
-    SCARDMANAGE_STEP_RESTART =
-        5, // a new context, after the service restarted; reserved, does what REOPEN does
+    SCARDMANAGE_STEP_NONE = 0,    /* in a report: nothing had to be done. In options: the default */
+    SCARDMANAGE_STEP_LEAVE = 1,   /* acknowledge what happened; the card is not touched */
+    SCARDMANAGE_STEP_WARM = 2,    /* reset the card, power stays on */
+    SCARDMANAGE_STEP_COLD = 3,    /* power off and on */
+    SCARDMANAGE_STEP_REOPEN = 4,  /* a new handle; never done to a handle that the caller owns */
+    SCARDMANAGE_STEP_RESTART = 5, /* a new context; reserved, does what REOPEN does */
 } scardmanage_step;
 
-// Which card is there, compared with the one before. In a report of several rounds: the gravest.
+/* Which card is there, compared with the one before. In a report of several rounds: the gravest. */
 typedef enum scardmanage_verdict {
-    SCARDMANAGE_VERDICT_UNKNOWN = 0,    // not looked at: the call failed before
-    SCARDMANAGE_VERDICT_UNCHANGED = 1,  // the same card, and nobody reset it
-    SCARDMANAGE_VERDICT_RESET = 2,      // the same card, reset by someone else
-    SCARDMANAGE_VERDICT_REINSERTED = 3, // a card left and came back; by its ATR it is the same
-    SCARDMANAGE_VERDICT_DIFFERENT = 4,  // a card came that by its ATR is another
-    SCARDMANAGE_VERDICT_FIRST = 5,      // the attachment had no card before
-    SCARDMANAGE_VERDICT_ABSENT = 6,     // no card in the reader
+    SCARDMANAGE_VERDICT_UNKNOWN = 0,    /* not looked at: the call failed before */
+    SCARDMANAGE_VERDICT_UNCHANGED = 1,  /* the same card, and nobody reset it */
+    SCARDMANAGE_VERDICT_RESET = 2,      /* the same card, reset by someone else */
+    SCARDMANAGE_VERDICT_REINSERTED = 3, /* a card left and came back; by its ATR it is the same */
+    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* a card came that by its ATR is another */
+    SCARDMANAGE_VERDICT_FIRST = 5,      /* the attachment had no card before */
+    SCARDMANAGE_VERDICT_ABSENT = 6,     /* no card in the reader */
 } scardmanage_verdict;
 
-// What became of the lock during a reconnect.
+/* What became of the lock during a reconnect. */
 typedef enum scardmanage_lock_state {
-    SCARDMANAGE_LOCK_NONE = 0, // none was held, none is
-    SCARDMANAGE_LOCK_KEPT = 1, // held all the time: nobody else came between
-    SCARDMANAGE_LOCK_REACQUIRED =
-        2, // was lost and is held again: others may have been at the card in between
-    SCARDMANAGE_LOCK_LOST =
-        3, // was lost and is not held: the reconnect failed. The next that succeeds takes it again
+    SCARDMANAGE_LOCK_NONE = 0,       /* none was held, none is */
+    SCARDMANAGE_LOCK_KEPT = 1,       /* held all the time: nobody else came between */
+    SCARDMANAGE_LOCK_REACQUIRED = 2, /* was lost, is held again: others may have been at the card */
+    SCARDMANAGE_LOCK_LOST = 3,       /* was lost; the next reconnect that succeeds takes it again */
 } scardmanage_lock_state;
 
 typedef enum scardmanage_share {
-    SCARDMANAGE_SHARE_KEEP = 0,      // as it is; shared for a new handle
-    SCARDMANAGE_SHARE_EXCLUSIVE = 1, // no other client may connect
+    SCARDMANAGE_SHARE_KEEP = 0,      /* as it is; shared for a new handle */
+    SCARDMANAGE_SHARE_EXCLUSIVE = 1, /* no other client may connect */
     SCARDMANAGE_SHARE_SHARED = 2,
 } scardmanage_share;
 
-// What happens to the card when a lock is released. The values are PC/SC's.
+/* What happens to the card when a lock is released. The values are PC/SC's. */
 typedef enum scardmanage_disposition {
     SCARDMANAGE_LEAVE = 0,
     SCARDMANAGE_RESET = 1,
@@ -128,29 +125,28 @@ typedef enum scardmanage_disposition {
     SCARDMANAGE_EJECT = 3,
 } scardmanage_disposition;
 
-// The state of the reader: one value, the same on every stack.
+/* The state of the reader: one value, the same on every stack. */
 typedef enum scardmanage_state {
-    SCARDMANAGE_STATE_UNKNOWN = 0, // cannot be told
-    SCARDMANAGE_STATE_ABSENT = 1,  // no card
-    SCARDMANAGE_STATE_PRESENT =
-        2, // a card; not powered, or not to be told while an event waits to be acknowledged
-    SCARDMANAGE_STATE_SWALLOWED = 3,  // a card that does not answer
-    SCARDMANAGE_STATE_POWERED = 4,    // powered
-    SCARDMANAGE_STATE_NEGOTIABLE = 5, // answered to reset, protocol not yet chosen
-    SCARDMANAGE_STATE_SPECIFIC = 6,   // a protocol is active
+    SCARDMANAGE_STATE_UNKNOWN = 0,    /* cannot be told */
+    SCARDMANAGE_STATE_ABSENT = 1,     /* no card */
+    SCARDMANAGE_STATE_PRESENT = 2,    /* a card; not powered, or with an event to be acknowledged */
+    SCARDMANAGE_STATE_SWALLOWED = 3,  /* a card that does not answer */
+    SCARDMANAGE_STATE_POWERED = 4,    /* powered */
+    SCARDMANAGE_STATE_NEGOTIABLE = 5, /* answered to reset, protocol not yet chosen */
+    SCARDMANAGE_STATE_SPECIFIC = 6,   /* a protocol is active */
 } scardmanage_state;
 
-// What a reconnect may do. Set size, and 0 means the default in every other field, or start from
-// SCARDMANAGE_OPTIONS_INIT. Later versions append fields.
+/* What a reconnect may do. Set size, and 0 means the default in every other field, or start from
+ * SCARDMANAGE_OPTIONS_INIT. Later versions append fields. */
 typedef struct scardmanage_options {
-    size_t size;                 // sizeof(scardmanage_options)
-    scardmanage_step first_step; // begin here even if a gentler step would do. Default LEAVE
-    scardmanage_step last_step;  // go no further. Default REOPEN; a handle of the caller's is never reopened,
-                                 // COLD is its last
-    uint32_t protocols;          // SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the
-                                 // protocol in use if the card still offers it, else T=0 or T=1
-    scardmanage_share share;     // default KEEP
-    int accept_other_card;       // not 0: go on with a different card
+    size_t size;                 /* sizeof(scardmanage_options) */
+    scardmanage_step first_step; /* begin here even if a gentler step would do. Default LEAVE */
+    scardmanage_step last_step;  /* go no further. Default REOPEN; a handle of the caller's is never reopened,
+                                    COLD is its last */
+    uint32_t protocols; /* SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the protocol
+                           in use if the card still offers it, else T=0 or T=1 */
+    scardmanage_share share; /* default KEEP */
+    int accept_other_card;   /* not 0: go on with a different card */
 } scardmanage_options;
 
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
@@ -159,22 +155,22 @@ typedef struct scardmanage_options {
             SCARDMANAGE_SHARE_KEEP, 0                                                                        \
     }
 
-// What a reconnect did; filled in when it fails, too. Set size before the call. Later versions append
-// fields.
+/* What a reconnect did; filled in when it fails, too. Set size before the call. Later versions append
+ * fields. */
 typedef struct scardmanage_report {
-    size_t size;                    // sizeof(scardmanage_report)
-    scardmanage_step step;          // the last step taken; on success the one that worked
-    scardmanage_verdict verdict;    // which card is there
-    scardmanage_lock_state lock;    // what became of the lock
-    uint32_t attempts;              // steps tried, those that failed included
-    uint64_t elapsed_us;            // microseconds on the monotonic clock
-    scardmanage_result last_result; // what the last PC/SC call said
-    uint32_t old_protocol;          // SCARDMANAGE_PROTOCOL_, 0 for none
-    uint32_t new_protocol;          // the same; after a failure what was last seen
-    uint8_t old_atr_len;            // 0: not known
-    uint8_t new_atr_len;            // 0: none seen
+    size_t size;                    /* sizeof(scardmanage_report) */
+    scardmanage_step step;          /* the last step taken; on success the one that worked */
+    scardmanage_verdict verdict;    /* which card is there */
+    scardmanage_lock_state lock;    /* what became of the lock */
+    uint32_t attempts;              /* steps tried, those that failed included */
+    uint64_t elapsed_us;            /* microseconds on the monotonic clock */
+    scardmanage_result last_result; /* what the last PC/SC call said */
+    uint32_t old_protocol;          /* SCARDMANAGE_PROTOCOL_, 0 for none */
+    uint32_t new_protocol;          /* the same; after a failure what was last seen */
+    uint8_t old_atr_len;            /* 0: not known */
+    uint8_t new_atr_len;            /* 0: none seen */
     uint8_t old_atr[SCARDMANAGE_ATR_MAX];
-    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; // after a refusal that of the refused card
+    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* after a refusal that of the refused card */
 } scardmanage_report;
 
 #define SCARDMANAGE_REPORT_INIT                                                                              \
@@ -186,166 +182,172 @@ typedef struct scardmanage_report {
         }                                                                                                    \
     }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Objects
+/*
+ * Objects
+ */
 
-// Makes an object that is attached to nothing, with default options. It belongs to the caller:
-// scardmanage_free().
-//
-// S_OK, E_POINTER, E_OUTOFMEMORY.
+/* Makes an object that is attached to nothing, with default options. It belongs to the caller:
+ * scardmanage_free().
+ *
+ * S_OK, E_POINTER, E_OUTOFMEMORY. */
 SCARDMANAGE_API scardmanage_result scardmanage_create(scardmanage **out);
 
-// Detaches if need be and frees. A null pointer is allowed.
+/* Detaches if need be and frees. A null pointer is allowed. */
 SCARDMANAGE_API void scardmanage_free(scardmanage *m);
 
-// Sets what attaching uses (protocols, share) and what reconnecting without options of its own uses (all
-// fields). Copied; null restores the defaults. Allowed before attaching, and best done then.
-//
-// S_OK; E_POINTER for a null object; E_INVALIDARG for a size that is too small, a field out of range,
-// unknown protocol bits, RAW together with another, a first step beyond the last, RESTART as the first, or
-// bytes this version does not know.
+/* Sets what attaching uses (protocols, share) and what reconnecting without options of its own uses (all
+ * fields). Copied; null restores the defaults. Allowed before attaching, and best done then.
+ *
+ * S_OK; E_POINTER for a null object; E_INVALIDARG for a size that is too small, a field out of range,
+ * unknown protocol bits, RAW together with another, a first step beyond the last, RESTART as the first, or
+ * bytes this version does not know. */
 SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
                                                            const scardmanage_options *options);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Attaching
+/*
+ * Attaching
+ */
 
-// Links to a card handle from SCardConnect(). The handle stays the caller's, who keeps it open while
-// attached and closes it after detaching. Uses a context of its own to look at the reader. An object that is
-// attached is detached first. A handle whose card was reset or removed is attachable. PC/SC does not tell
-// the reader's name then, so this library learns it only in the reconnect that the caller needs anyway;
-// until then the state is UNKNOWN, and other calls return W_RESET_CARD or W_REMOVED_CARD. Having never seen
-// the card, the library takes a removed one for a different one. (pcsc-lite remembers only the latest event
-// of a handle: a removal followed by another client's reset looks like a reset. Attach while the handle
-// works to be told the truth.)
-//
-// S_OK; E_INVALIDARG if the handle is none; E_OUTOFMEMORY; smart card codes. After a failure the object is
-// detached.
+/* Links to a card handle from SCardConnect(). The handle stays the caller's, who keeps it open while
+ * attached and closes it after detaching. Uses a context of its own to look at the reader. An object that is
+ * attached is detached first. A handle whose card was reset or removed is attachable. PC/SC does not tell
+ * the reader's name then, so this library learns it only in the reconnect that the caller needs anyway;
+ * until then the state is UNKNOWN, and other calls return W_RESET_CARD or W_REMOVED_CARD. Having never seen
+ * the card, the library takes a removed one for a different one. (pcsc-lite remembers only the latest event
+ * of a handle: a removal followed by another client's reset looks like a reset. Attach while the handle
+ * works to be told the truth.)
+ *
+ * S_OK; E_INVALIDARG if the handle is none; E_OUTOFMEMORY; smart card codes. After a failure the object is
+ * detached. */
 SCARDMANAGE_API scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE handle);
 
-// Links to a reader by its name as SCardListReaders() gives it (at most 255 bytes; copied), with a context
-// and a handle of its own. With no card in the reader, or one that does not answer, the attachment has no
-// handle yet: scardmanage_lock() and scardmanage_transmit() return E_NO_SMARTCARD, and a reconnect opens the
-// card once there is one; the first card is no different card. Does not wait for a card. An object that is
-// attached is detached first.
-//
-// S_OK; E_POINTER for a null name; E_INVALIDARG for an empty one; E_UNKNOWN_READER; E_SHARING_VIOLATION if
-// another client has the reader for itself; E_PROTO_MISMATCH if the options ask for a protocol that the card
-// does not offer, or another is active; E_OUTOFMEMORY; other smart card codes. After a failure the object is
-// detached (E_POINTER, E_INVALIDARG: as it was).
+/* Links to a reader by its name as SCardListReaders() gives it (at most 255 bytes; copied), with a context
+ * and a handle of its own. With no card in the reader, or one that does not answer, the attachment has no
+ * handle yet: scardmanage_lock() and scardmanage_transmit() return E_NO_SMARTCARD, and a reconnect opens the
+ * card once there is one; the first card is no different card. Does not wait for a card. An object that is
+ * attached is detached first.
+ *
+ * S_OK; E_POINTER for a null name; E_INVALIDARG for an empty one; E_UNKNOWN_READER; E_SHARING_VIOLATION if
+ * another client has the reader for itself; E_PROTO_MISMATCH if the options ask for a protocol that the card
+ * does not offer, or another is active; E_OUTOFMEMORY; other smart card codes. After a failure the object is
+ * detached (E_POINTER, E_INVALIDARG: as it was). */
 SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader);
 
-// Ends the attachment and releases the lock, however often it was taken. A handle of the caller's stays
-// open.
-//
-// S_OK; E_INVALID_HANDLE if not attached; W_UNRESPONSIVE_CARD if pcsc-lite refused to release the lock on a
-// handle of the caller's because its card was reset and no longer answers: detached all the same, closing
-// the handle releases it.
+/* Ends the attachment and releases the lock, however often it was taken. A handle of the caller's stays
+ * open.
+ *
+ * S_OK; E_INVALID_HANDLE if not attached; W_UNRESPONSIVE_CARD if pcsc-lite refused to release the lock on a
+ * handle of the caller's because its card was reset and no longer answers: detached all the same, closing
+ * the handle releases it. */
 SCARDMANAGE_API scardmanage_result scardmanage_detach(scardmanage *m);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Reconnecting
+/*
+ * Reconnecting
+ */
 
-// Back to the card, with the options that were set. The same as scardmanage_reconnect_ex(m, NULL, NULL).
+/* Back to the card, with the options that were set. The same as scardmanage_reconnect_ex(m, NULL, NULL). */
 SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
 
-// Back to the card, by the gentlest step that works from options->first_step to options->last_step.
-//
-// Looks first, without touching anything. An empty reader is E_NO_SMARTCARD, a different card W_REMOVED_CARD
-// unless options->accept_other_card; both leave the attachment as it is, and it may be called again. A card
-// is the same if it never left the reader, or if the ATR it shows is one that this card has shown since it
-// was inserted (warm and cold ATR may differ). Two cards with one ATR cannot be told apart.
-//
-// After S_OK protocol and ATR are current, and the lock is held exactly as often as before. Another protocol
-// than the active one needs a reset of the card and is therefore reached from WARM on.
-//
-// After a failure the attachment is as it was: lock, transmit and status say W_RESET_CARD or W_REMOVED_CARD
-// if the card was reset or moved and that is not acknowledged yet (E_NO_SMARTCARD if reopening failed and
-// there is no handle).
-//
-// options: null means those that were set. report: null if not wanted; written unless E_POINTER or
-// E_INVALIDARG is returned.
-//
-// S_OK; E_NO_SMARTCARD; W_REMOVED_CARD; W_UNRESPONSIVE_CARD, W_UNPOWERED_CARD if no allowed step woke the
-// card; E_PROTO_MISMATCH if the card does not offer the protocol, or last_step does not allow the reset that
-// it takes; W_RESET_CARD if others kept resetting the card, or it would take more than the allowed steps;
-// E_READER_UNAVAILABLE if the reader is gone; E_SHARING_VIOLATION; E_INVALIDARG for options as
-// scardmanage_set_options() refuses them, for REOPEN as the first step on a handle of the caller's, or for a
-// report size that is too small; E_OUTOFMEMORY; other smart card codes.
+/* Back to the card, by the gentlest step that works from options->first_step to options->last_step.
+ *
+ * Looks first, without touching anything. An empty reader is E_NO_SMARTCARD, a different card W_REMOVED_CARD
+ * unless options->accept_other_card; both leave the attachment as it is, and it may be called again. A card
+ * is the same if it never left the reader, or if the ATR it shows is one that this card has shown since it
+ * was inserted (warm and cold ATR may differ). Two cards with one ATR cannot be told apart.
+ *
+ * After S_OK protocol and ATR are current, and the lock is held exactly as often as before. Another protocol
+ * than the active one needs a reset of the card and is therefore reached from WARM on.
+ *
+ * After a failure the attachment is as it was: lock, transmit and status say W_RESET_CARD or W_REMOVED_CARD
+ * if the card was reset or moved and that is not acknowledged yet (E_NO_SMARTCARD if reopening failed and
+ * there is no handle).
+ *
+ * options: null means those that were set. report: null if not wanted; written unless E_POINTER or
+ * E_INVALIDARG is returned.
+ *
+ * S_OK; E_NO_SMARTCARD; W_REMOVED_CARD; W_UNRESPONSIVE_CARD, W_UNPOWERED_CARD if no allowed step woke the
+ * card; E_PROTO_MISMATCH if the card does not offer the protocol, or last_step does not allow the reset that
+ * it takes; W_RESET_CARD if others kept resetting the card, or it would take more than the allowed steps;
+ * E_READER_UNAVAILABLE if the reader is gone; E_SHARING_VIOLATION; E_INVALIDARG for options as
+ * scardmanage_set_options() refuses them, for REOPEN as the first step on a handle of the caller's, or for a
+ * report size that is too small; E_OUTOFMEMORY; other smart card codes. */
 SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
                                                             const scardmanage_options *options,
                                                             scardmanage_report *report);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Exclusive use
+/*
+ * Exclusive use
+ */
 
-// Takes the card for this attachment; waits while another client has it. May be nested: one transaction is
-// held underneath, and released by as many calls of scardmanage_unlock(). It survives resets, and
-// reconnecting restores it after the card was out.
-//
-// S_OK; E_NO_SMARTCARD if there is no handle yet; W_RESET_CARD, W_REMOVED_CARD: reconnect first; E_FAIL if
-// nested 2^32 times.
+/* Takes the card for this attachment; waits while another client has it. May be nested: one transaction is
+ * held underneath, and released by as many calls of scardmanage_unlock(). It survives resets, and
+ * reconnecting restores it after the card was out.
+ *
+ * S_OK; E_NO_SMARTCARD if there is no handle yet; W_RESET_CARD, W_REMOVED_CARD: reconnect first; E_FAIL if
+ * nested 2^32 times. */
 SCARDMANAGE_API scardmanage_result scardmanage_lock(scardmanage *m);
 
-// Releases it. Only the outermost call ends the transaction, with the strongest disposition of all nested
-// calls (LEAVE < RESET < UNPOWER < EJECT). After RESET and UNPOWER the attachment works: its own reset is
-// acknowledged, the protocol stays if it can, and other clients are told W_RESET_CARD. UNPOWER switches the
-// power off and on again.
-//
-// S_OK; E_INVALIDARG for another disposition, nothing released; E_NOT_TRANSACTED if not locked. All other
-// codes mean released, too: W_REMOVED_CARD, W_RESET_CARD if the card had been out or reset while it was
-// locked; W_UNRESPONSIVE_CARD if it did not answer to the reset that was asked for; E_CANT_DISPOSE if the
-// reader cannot eject. One exception: on a handle of the caller's whose card was reset before and fell
-// silent, pcsc-lite keeps the card locked (W_UNRESPONSIVE_CARD) until it answers again, or leaves, or the
-// handle is closed; the next reconnect that succeeds makes up for it.
+/* Releases it. Only the outermost call ends the transaction, with the strongest disposition of all nested
+ * calls (LEAVE < RESET < UNPOWER < EJECT). After RESET and UNPOWER the attachment works: its own reset is
+ * acknowledged, the protocol stays if it can, and other clients are told W_RESET_CARD. UNPOWER switches the
+ * power off and on again.
+ *
+ * S_OK; E_INVALIDARG for another disposition, nothing released; E_NOT_TRANSACTED if not locked. All other
+ * codes mean released, too: W_REMOVED_CARD, W_RESET_CARD if the card had been out or reset while it was
+ * locked; W_UNRESPONSIVE_CARD if it did not answer to the reset that was asked for; E_CANT_DISPOSE if the
+ * reader cannot eject. One exception: on a handle of the caller's whose card was reset before and fell
+ * silent, pcsc-lite keeps the card locked (W_UNRESPONSIVE_CARD) until it answers again, or leaves, or the
+ * handle is closed; the next reconnect that succeeds makes up for it. */
 SCARDMANAGE_API scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition disposition);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Using the card
+/*
+ * Using the card
+ */
 
-// The state of the reader and the active protocol (SCARDMANAGE_PROTOCOL_, 0 for none).
-//
-// S_OK, also with ABSENT after the card was taken out, and with PRESENT when a reader that was attached empty
-// has got its first card; E_POINTER for any null pointer; W_RESET_CARD, W_REMOVED_CARD if a card is there but
-// was reset, or came back or instead, and a reconnect is due: state is PRESENT or SWALLOWED, protocol 0.
+/* The state of the reader and the active protocol (SCARDMANAGE_PROTOCOL_, 0 for none).
+ *
+ * S_OK, also with ABSENT after the card was taken out, and with PRESENT when a reader that was attached empty
+ * has got its first card; E_POINTER for any null pointer; W_RESET_CARD, W_REMOVED_CARD if a card is there but
+ * was reset, or came back or instead, and a reconnect is due: state is PRESENT or SWALLOWED, protocol 0. */
 SCARDMANAGE_API scardmanage_result scardmanage_status(scardmanage *m, scardmanage_state *state,
                                                       uint32_t *protocol);
 
-// The ATR of the card in the reader. *length: bytes of room in atr (SCARDMANAGE_ATR_MAX is enough), then
-// bytes written.
-//
-// S_OK; E_POINTER; E_NO_SMARTCARD; E_INSUFFICIENT_BUFFER, *length says how much is needed; W_RESET_CARD,
-// W_REMOVED_CARD as scardmanage_status(), with the ATR of the card that is there now (*length 0 if that
-// can't be known).
+/* The ATR of the card in the reader. *length: bytes of room in atr (SCARDMANAGE_ATR_MAX is enough), then
+ * bytes written.
+ *
+ * S_OK; E_POINTER; E_NO_SMARTCARD; E_INSUFFICIENT_BUFFER, *length says how much is needed; W_RESET_CARD,
+ * W_REMOVED_CARD as scardmanage_status(), with the ATR of the card that is there now (*length 0 if that
+ * can't be known). */
 SCARDMANAGE_API scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *length);
 
-// The reader's name. *length: bytes of room in name (256 is enough), then bytes needed or written, with the
-// terminating zero. name may be null to ask for the length.
-//
-// S_OK; E_POINTER; E_INSUFFICIENT_BUFFER; W_RESET_CARD or W_REMOVED_CARD if it is not known yet
-// (scardmanage_attach_by_handle()).
+/* The reader's name. *length: bytes of room in name (256 is enough), then bytes needed or written, with the
+ * terminating zero. name may be null to ask for the length.
+ *
+ * S_OK; E_POINTER; E_INSUFFICIENT_BUFFER; W_RESET_CARD or W_REMOVED_CARD if it is not known yet
+ * (scardmanage_attach_by_handle()). */
 SCARDMANAGE_API scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *length);
 
-// The card handle underneath, for PC/SC calls that this library does not make (SCardControl(),
-// SCardGetAttrib()). It belongs to the library, or to the caller if attached by handle; valid until the next
-// reconnect or detach. Don't close or reconnect it, nor begin a transaction with it.
-//
-// S_OK; E_POINTER; E_NO_SMARTCARD if there is none.
+/* The card handle underneath, for PC/SC calls that this library does not make (SCardControl(),
+ * SCardGetAttrib()). It belongs to the library, or to the caller if attached by handle; valid until the next
+ * reconnect or detach. Don't close or reconnect it, nor begin a transaction with it.
+ *
+ * S_OK; E_POINTER; E_NO_SMARTCARD if there is none. */
 SCARDMANAGE_API scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDHANDLE *handle);
 
-// Sends a command APDU in the active protocol. *response_len: bytes of room in response (65538 is enough for
-// any), then bytes received. The buffers are the caller's; they must not overlap.
-//
-// S_OK; E_POINTER; E_INVALIDARG for an empty command; E_INSUFFICIENT_BUFFER for less room than 2 bytes, or a
-// longer answer, which is lost; E_NO_SMARTCARD; W_RESET_CARD, W_REMOVED_CARD: reconnect first, nothing was
-// sent; E_PROTO_MISMATCH if no protocol is active; other smart card codes. *response_len is 0 after a
-// failure.
+/* Sends a command APDU in the active protocol. *response_len: bytes of room in response (65538 is enough for
+ * any), then bytes received. The buffers are the caller's; they must not overlap.
+ *
+ * S_OK; E_POINTER; E_INVALIDARG for an empty command; E_INSUFFICIENT_BUFFER for less room than 2 bytes, or a
+ * longer answer, which is lost; E_NO_SMARTCARD; W_RESET_CARD, W_REMOVED_CARD: reconnect first, nothing was
+ * sent; E_PROTO_MISMATCH if no protocol is active; other smart card codes. *response_len is 0 after a
+ * failure. */
 SCARDMANAGE_API scardmanage_result scardmanage_transmit(scardmanage *m, const uint8_t *command,
                                                         size_t command_len, uint8_t *response,
                                                         size_t *response_len);
 
-// ---------------------------------------------------------------------------------------------------------------------
-// Words. Static strings in English, lower case, never null.
+/*
+ * Words. Static strings in English, lower case, never null.
+ */
 
 SCARDMANAGE_API const char *scardmanage_strerror(scardmanage_result result);
 SCARDMANAGE_API const char *scardmanage_step_name(scardmanage_step step);
