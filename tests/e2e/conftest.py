@@ -14,6 +14,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CARDS = SOURCE / "fixtures" / "cards"
 CARDRIG = str(BUILD / "bin" / "cardrig")
 DRIVER = str(BUILD / "lib" / "libifdcardrig.so")
+REDIRECT = str(BUILD / "lib" / "libcardrig-redirect.so")
 PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
 CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
 TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs

@@ -1,6 +1,7 @@
 /*
  * pcscd_alone DIRECTORY SLOTS COMMAND...: runs the command with a private pcscd whose reader "alone" looks
- * for a simulator at DIRECTORY/link, which is for somebody else to play, or not. $DRIVER is the driver.
+ * for a simulator at DIRECTORY/link, which is for somebody else to play, or not. $DRIVER is the driver,
+ * $REDIRECT the library for where there are no namespaces.
  */
 #include "pcscd/pcscd.h"
 
@@ -18,7 +19,11 @@ int main(int argc, char **argv)
         return 125;
     snprintf(log, sizeof log, "%s/pcscd.log", argv[1]);
     snprintf(socket, sizeof socket, "%s/pcscd.comm", argv[1]);
-    struct pcscd pcscd = {.program = program, .directory = argv[1], .driver = getenv("DRIVER"), .log = log};
+    struct pcscd pcscd = {.program = program,
+                          .directory = argv[1],
+                          .driver = getenv("DRIVER"),
+                          .redirect = getenv("REDIRECT"),
+                          .log = log};
     struct pcscd_reader reader = {"alone", (unsigned)atoi(argv[2])};
     if (!pcscd_configure(&pcscd, &reader, 1, error, sizeof error) ||
         !pcscd_start(&pcscd, error, sizeof error)) {

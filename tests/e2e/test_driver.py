@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, DRIVER, PYTHON, TIMEOUT, Client
+from conftest import BUILD, DRIVER, PYTHON, REDIRECT, TIMEOUT, Client
 
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
 OK = 0
@@ -89,7 +89,7 @@ class Alone:
         self.link = f"{self.folder.name}/link"
         self.process = subprocess.Popen(
             [BUILD / "bin" / "pcscd_alone", self.folder.name, str(slots), "sh", "-c", "echo up; read stay"],
-            env={**os.environ, "DRIVER": DRIVER}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            env={**os.environ, "DRIVER": DRIVER, "REDIRECT": REDIRECT}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "up\n"
         self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder.name}/pcscd.comm",
                             "CARDRIG_READER": "alone 00 00"}

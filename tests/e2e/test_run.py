@@ -41,7 +41,7 @@ def test_as_an_ordinary_user(temporary, isolation):
     done = subprocess.run([*ordinary_user(temporary), CARDRIG, "run", "--isolation", isolation, "--",
                            "opensc-tool", "--atr"], capture_output=True, text=True, timeout=TIMEOUT)
     if isolation == "namespaces" and not HAS_NAMESPACES:
-        assert done.returncode == 125 and "unshare" in done.stderr
+        assert done.returncode == 125 and "cannot start" in done.stderr
         return
     assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
     assert done.returncode == 0
@@ -53,11 +53,11 @@ def test_without_namespaces_it_falls_back_and_says_so(temporary, user):
     done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--", "opensc-tool", "--atr"],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
-    assert "no namespaces here (unshare: " in done.stderr
+    assert "no namespaces here (" in done.stderr
     done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--isolation", "namespaces", "--", "true"],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 125
-    assert "unshare" in done.stderr
+    assert "cannot start" in done.stderr
 
 
 def system_files():
@@ -105,15 +105,22 @@ def test_signals_are_passed_on(number):
     assert rig.process.returncode == -number
 
 
+CATCHES_TERM = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda number, frame: print("caught", flush=True))
+print("ready", flush=True)
+sys.exit(int(sys.stdin.readline()))
+"""
+
+
 def test_a_command_that_survives_a_signal_goes_on():
-    process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "trap 'echo caught' TERM; echo ready; read x; echo $x"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([CARDRIG, "run", "--", PYTHON, "-c", CATCHES_TERM], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    # the shell runs its trap when the read is over
-    out, _ = process.communicate("done\n", timeout=TIMEOUT)
-    assert out in ("caught\ndone\n", "caught\n\n")
-    assert process.returncode == 0
+    assert process.stdout.readline() == "caught\n"
+    process.communicate("9\n", timeout=TIMEOUT)
+    assert process.returncode == 9
 
 
 IN_A_TERMINAL = """
@@ -307,7 +314,7 @@ def test_a_seed_repeats_a_run():
     with Rig("--seed", 42) as rig:
         assert rig.do("status")["seed"] == 42
     assert "--seed 42 repeats" in run("run", "--seed", 42, "--", "false").stderr
-    assert run("run", "--", "true").stderr == ""
+    assert "seed" not in run("run", "--", "true").stderr
 
 
 def test_twenty_rigs_at_once():
