@@ -16,6 +16,15 @@
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
+/*
+ * pcscd checks a client's handle before it queues the client's command for the slot, so a command may come
+ * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
+ * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
+ * removal is shown for so long that those in the queue find the slot empty.
+ */
+#define BUSY_MS    100
+#define ABSENCE_MS 20
+
 struct rig {
     struct devicename name;
     unsigned slot;
@@ -25,12 +34,14 @@ struct rig {
      * thread that is inside rig_wait or holds exchanging; others only shut it down, under this lock. */
     pthread_mutex_t lock;
     bool hung_up;
+    int64_t transmit_at; /* when the last command was sent, in ms */
     int events_fd;
     int exchange_fd;
     uint32_t shown; /* the movement that pcscd has been told; odd: there is a card */
 
-    uint32_t latest; /* the last movement heard of; only in rig_wait */
-    int complaint;   /* the errno last logged; only in rig_wait */
+    int64_t absent_until; /* ms; only in rig_wait */
+    uint32_t latest;      /* the last movement heard of; only in rig_wait */
+    int complaint;        /* the errno last logged; only in rig_wait */
 
     pthread_mutex_t exchanging; /* held over one exchange; guards buffer */
     uint8_t buffer[LINK_MAX_MESSAGE];
@@ -220,10 +231,19 @@ static bool take_movement(struct rig *rig)
 {
     if (rig->shown == rig->latest)
         return false;
+    int64_t now = now_ms();
     pthread_mutex_lock(&rig->lock);
     rig->shown++;
+    bool busy = now - rig->transmit_at < BUSY_MS;
     pthread_mutex_unlock(&rig->lock);
+    rig->absent_until = busy && !card_in(rig->shown) ? now + ABSENCE_MS : 0;
     return true;
+}
+
+/* How long the insertion that comes next has to wait, in ms. */
+static int64_t absence_left(const struct rig *rig)
+{
+    return rig->shown == rig->latest ? 0 : rig->absent_until - now_ms();
 }
 
 /* Hears one event. Nonsense, and a simulator that hangs up, end the connection. */
@@ -253,8 +273,9 @@ void rig_wait(struct rig *rig, int timeout_ms)
 {
     int64_t deadline = now_ms() + timeout_ms;
     int retry = RETRY_FIRST_MS;
-    while (!take_movement(rig)) {
-        if (rig->events_fd < 0 && connect_events(rig))
+    int64_t absence;
+    while ((absence = absence_left(rig)) > 0 || !take_movement(rig)) {
+        if (absence <= 0 && rig->events_fd < 0 && connect_events(rig))
             continue;
         if (is_hung_up(rig))
             return;
@@ -262,7 +283,9 @@ void rig_wait(struct rig *rig, int timeout_ms)
         if (left <= 0)
             return;
         int sleep_ms = (int)left;
-        if (rig->events_fd < 0) {
+        if (absence > 0) {
+            sleep_ms = absence < left ? (int)absence : sleep_ms;
+        } else if (rig->events_fd < 0) {
             sleep_ms = retry < sleep_ms ? retry : sleep_ms;
             retry = retry * 2 < RETRY_LAST_MS ? retry * 2 : RETRY_LAST_MS;
         }
@@ -306,6 +329,8 @@ unsigned rig_exchange(struct rig *rig, struct link_message *request, uint8_t *ou
     pthread_mutex_lock(&rig->exchanging);
     pthread_mutex_lock(&rig->lock);
     request->event = rig->shown;
+    if (request->type == LINK_TRANSMIT)
+        rig->transmit_at = now_ms();
     pthread_mutex_unlock(&rig->lock);
     if (!send_request(rig, request))
         goto out;
@@ -332,6 +357,9 @@ unsigned rig_exchange(struct rig *rig, struct link_message *request, uint8_t *ou
     if (answer.length)
         memcpy(out, answer.data, answer.length);
     status = answer.arg;
+    if (status != LINK_OK && status != LINK_UNSUPPORTED)
+        driver_log(LOG_LEVEL_INFO, "%s, reader %u slot %u: %s", rig->name.socket, rig->name.reader, rig->slot,
+                   link_status_text(status));
 out:
     if (status == RIG_LOST) /* an answer that comes late must not be taken for that of the next request */
         drop(rig, &rig->exchange_fd);

@@ -1,9 +1,11 @@
 /*
  * One slot whose peer is a simulator, over the rig link.
  *
- * Functions may be called from any threads at once; each returns within the deadlines of link/link.h,
- * whatever the simulator does, except rig_wait which takes its own. What pcscd is told of the card's presence
- * moves only in rig_wait, one movement a call, so that pcscd sees each removal and each insertion.
+ * Functions may be called from any threads at once; each exchange ends within the
+ * deadlines of link/link.h, whatever the simulator does, and those of several callers come one after the
+ * other. rig_wait takes a time-out of its own, and may overrun it by a hello. What pcscd is told of the
+ * card's presence moves only in rig_wait, one movement a call, so that pcscd sees each removal and each
+ * insertion.
  */
 #ifndef CARDRIG_DRIVER_RIG_H
 #define CARDRIG_DRIVER_RIG_H

@@ -23,8 +23,8 @@
  * numbers are not taken for another's.
  *
  * A request that concerns a card carries the number of the movement up to which the driver has told pcscd.
- * When the card has moved since, the simulator answers LINK_REMOVED and does nothing: no command that was
- * meant for one card reaches another.
+ * When
+ * the card has moved since, the simulator answers LINK_REMOVED and does nothing.
  */
 #ifndef CARDRIG_LINK_H
 #define CARDRIG_LINK_H

@@ -18,7 +18,9 @@ int run_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int remove_main(int argc, char **argv);
 int swap_main(int argc, char **argv);
+int fault_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int atr_main(int argc, char **argv);
 
 #endif

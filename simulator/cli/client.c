@@ -96,7 +96,7 @@ static json_t *understand(const char *line)
     return result;
 }
 
-json_t *client_request(const char *command, const char *slot, const char *file)
+json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults)
 {
     char absolute[PATH_MAX];
     if (file && *file) {
@@ -106,7 +106,8 @@ json_t *client_request(const char *command, const char *slot, const char *file)
         }
         file = absolute;
     }
-    json_t *request = json_pack("{s:s, s:s*, s:s*}", "command", command, "slot", slot, "file", file);
+    json_t *request = json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file,
+                                "faults", faults);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     char *line = NULL, *answer = NULL;
     json_t *result = NULL;
@@ -133,6 +134,13 @@ out:
     json_decref(request);
     return result;
 }
+
+/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'
+ * or '.' or ends in ".lua", else a slot. */
+struct client_arguments {
+    const char *slot, *file;
+    bool builtin; /* --builtin was given */
+};
 
 static bool looks_like_file(const char *text)
 {
@@ -168,6 +176,8 @@ static int parse_arguments(const struct client_move *move, int argc, char **argv
     } else if (left != 0) {
         goto usage;
     }
+    if (arguments->file && !*arguments->file)
+        goto usage; /* an unset variable, say: not the built-in card */
     if (arguments->builtin)
         arguments->file = "";
     if (move->needs_file && !arguments->file)
@@ -185,7 +195,7 @@ int client_move(const struct client_move *move, int argc, char **argv)
     int status = parse_arguments(move, argc, argv, &arguments);
     if (status != EXIT_OK)
         return status < 0 ? EXIT_OK : status;
-    json_t *result = client_request(move->command, arguments.slot, arguments.file);
+    json_t *result = client_request(move->command, arguments.slot, arguments.file, NULL);
     if (!result)
         return EXIT_FAILED;
     const char *slot = "?", *name = NULL;

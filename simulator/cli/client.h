@@ -5,17 +5,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Sends a command to the rig at $CARDRIG_SOCKET; slot and file may be NULL; a file is made absolute, ""
- * stays. Returns what the rig answered, for the caller to json_decref, or NULL when it refused or could not
- * be asked, which has been printed. */
-json_t *client_request(const char *command, const char *slot, const char *file);
-
-/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'
- * or '.' or ends in ".lua", else a slot. */
-struct client_arguments {
-    const char *slot, *file;
-    bool builtin; /* --builtin was given */
-};
+/* Sends a command to the rig at $CARDRIG_SOCKET; slot, file and faults (a list, which stays the
+ * caller's) may be NULL; a file is made absolute, "" stays. Returns what the rig answered, for the caller to
+ * json_decref, or NULL when it refused or could not be asked, which has been printed. */
+json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults);
 
 /* What a subcommand that moves a card is like. */
 struct client_move {

@@ -1,5 +1,7 @@
 #include "cli/leftovers.h"
 
+#include "cli/clock.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,12 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#define AT_ONCE_MAX 256 /* more are ended in further rounds */
-#define ROUNDS      16  /* a process may start others while we look */
-#define PATIENCE_MS 1000
+#define AT_ONCE_MAX 256  /* more are ended in further rounds */
+#define ROUNDS      16   /* a process may start others while we look */
+#define KILLED_MS   1000 /* until a process that was killed is gone */
 
 /* Whether a process was started with the entry in its environment. */
 static bool has_entry(const char *pid, const char *entry)
@@ -34,8 +35,37 @@ static bool has_entry(const char *pid, const char *entry)
     return found;
 }
 
-/* Handles of the processes with the entry; a handle, unlike a number, cannot come to mean another process. */
-static unsigned find(const char *entry, struct pollfd *handles)
+/* Whether a process is a child of ours: one that the command has left to us, unless it is a part of the rig.
+ */
+static bool is_adopted(const char *pid)
+{
+    char path[300], text[400];
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t length = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    /* the name, in parentheses, may contain anything */
+    const char *after = strrchr(text, ')');
+    char state;
+    int parent;
+    return after && sscanf(after + 1, " %c %d", &state, &parent) == 2 && parent == getpid() && state != 'Z';
+}
+
+static bool is_left(const char *pid, const char *entry, const pid_t *parts, unsigned part_count)
+{
+    for (unsigned i = 0; i < part_count; i++)
+        if (parts[i] == atoi(pid))
+            return false;
+    return has_entry(pid, entry) || (parts && is_adopted(pid));
+}
+
+/* Handles of the processes that are left; a handle, unlike a number, cannot come to mean another process. */
+static unsigned find(const char *entry, const pid_t *parts, unsigned part_count, struct pollfd *handles)
 {
     unsigned count = 0;
     DIR *proc = opendir("/proc");
@@ -43,23 +73,16 @@ static unsigned find(const char *entry, struct pollfd *handles)
         return 0;
     for (struct dirent *item; count < AT_ONCE_MAX && (item = readdir(proc));) {
         pid_t pid = atoi(item->d_name);
-        if (pid <= 0 || pid == getpid() || !has_entry(item->d_name, entry))
+        if (pid <= 0 || pid == getpid() || !is_left(item->d_name, entry, parts, part_count))
             continue;
         int handle = pidfd_open(pid, 0);
-        if (handle >= 0 && has_entry(item->d_name, entry))
+        if (handle >= 0 && is_left(item->d_name, entry, parts, part_count))
             handles[count++] = (struct pollfd){.fd = handle, .events = POLLIN};
         else if (handle >= 0)
             close(handle);
     }
     closedir(proc);
     return count;
-}
-
-static long now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Signals all, and waits for each to end, until the deadline. */
@@ -73,17 +96,17 @@ static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, 
     }
 }
 
-unsigned leftovers_end(const char *entry)
+unsigned leftovers_end(const char *entry, const pid_t *parts, unsigned part_count, int patience_ms)
 {
     unsigned total = 0;
     struct pollfd handles[AT_ONCE_MAX];
     for (int round = 0; round < ROUNDS; round++) {
-        unsigned count = find(entry, handles);
+        unsigned count = find(entry, parts, part_count, handles);
         if (count == 0)
             break;
         total += count;
-        signal_and_wait(handles, count, SIGTERM, now_ms() + PATIENCE_MS);
-        signal_and_wait(handles, count, SIGKILL, now_ms() + PATIENCE_MS);
+        signal_and_wait(handles, count, SIGTERM, now_ms() + patience_ms);
+        signal_and_wait(handles, count, SIGKILL, now_ms() + KILLED_MS);
         for (unsigned i = 0; i < count; i++)
             close(handles[i].fd);
     }

@@ -1,8 +1,11 @@
 /* cardrig: one program, a subcommand each for what it does. */
 #include "cli/cli.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name, *summary;
@@ -12,8 +15,10 @@ static const struct {
     {"insert", "put a card into a slot of the running rig", insert_main},
     {"remove", "take the card out of a slot", remove_main},
     {"swap", "take the card out and put another one in", swap_main},
+    {"fault", "have a card do something wrong on purpose", fault_main},
     {"status", "show readers, slots and cards of the running rig", status_main},
     {"check", "say whether card scripts are sound, and what is wrong with them", check_main},
+    {"atr", "explain an Answer-to-Reset, byte by byte", atr_main},
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])
@@ -28,8 +33,20 @@ static void print_help(FILE *to)
                 "Try:  cardrig run -- opensc-tool --atr\n");
 }
 
+/* What we open is not to be taken for standard input, output or error, should one of them be closed. */
+static bool standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!standard_descriptors())
+        return EXIT_FAILED;
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -19,11 +19,15 @@ static const char help[] =
     "privileges and no configuration, and leaves the system's pcscd alone. Without options there is one "
     "reader,\n"
     "'cardrig', with a built-in card. Exits as COMMAND does.\n\n"
-    "  -r, --reader NAME[,slots=N]  a reader, with N slots (1); may be repeated: 16 slots in all\n"
+    "  -r, --reader NAME[,slots=N][,level=tpdu]\n"
+    "                               a reader, with N slots (1); may be repeated: 16 slots in all. "
+    "level=tpdu: with\n"
+    "                               T=0 the application sees TPDUs, with their 61XX and 6CXX (level=apdu)\n"
     "  -c, --card [SLOT=]FILE       put the card script FILE into a slot: a number, READER or "
     "READER/NUMBER;\n"
     "                               without SLOT the first slot that is still empty; may be repeated\n"
     "  -e, --empty                  start with empty slots; 'cardrig insert' puts cards in\n"
+    "  -t, --trace FILE             write each character that goes over the contacts to FILE, as text\n"
     "  -s, --seed N                 the seed of all that is random, to repeat a run\n"
     "      --pcscd PATH             the pcscd to run\n"
     "      --pcscd-log FILE         write pcscd's debug log, with the APDUs, to FILE\n"
@@ -48,7 +52,7 @@ struct plan {
     unsigned card_count;
     bool empty;
     uint64_t seed;
-    const char *pcscd, *pcscd_log;
+    const char *pcscd, *pcscd_log, *trace;
     enum pcscd_isolation isolation;
     char **command;
 };
@@ -86,6 +90,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {"reader", required_argument, NULL, 'r'},
         {"card", required_argument, NULL, 'c'},
         {"empty", no_argument, NULL, 'e'},
+        {"trace", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 's'},
         {"pcscd", required_argument, NULL, PCSCD},
         {"pcscd-log", required_argument, NULL, PCSCD_LOG},
@@ -94,7 +99,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {0},
     };
     *plan = (struct plan){.seed = random_seed(), .pcscd = getenv("CARDRIG_PCSCD")};
-    for (int option; (option = getopt_long(argc, argv, "+r:c:es:h", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "+r:c:et:s:h", options, NULL)) != -1;) {
         switch (option) {
         case 'r':
             if (plan->reader_count <= LINK_MAX_SLOTS)
@@ -109,6 +114,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             break;
         case 'e':
             plan->empty = true;
+            break;
+        case 't':
+            plan->trace = optarg;
             break;
         case 's':
             if (!parse_seed(optarg, &plan->seed))
@@ -144,25 +152,34 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
-/* NAME[,slots=N] */
+/* NAME[,slots=N][,level=LEVEL] */
 static bool add_reader(struct slots *slots, const char *text, char *error, size_t error_size)
 {
     char name[512];
     unsigned slot_count = 1;
+    enum ifd_level level = IFD_LEVEL_APDU;
     snprintf(name, sizeof name, "%s", text);
     char *rest = name;
     strsep(&rest, ",");
     for (char *field; (field = strsep(&rest, ","));) {
         char *end = NULL;
+        unsigned long value = 0;
+        if (strcmp(field, "level=apdu") == 0 || strcmp(field, "level=tpdu") == 0) {
+            level = field[6] == 't' ? IFD_LEVEL_TPDU : IFD_LEVEL_APDU;
+            continue;
+        }
         if (strncmp(field, "slots=", 6) == 0 && field[6] >= '0' && field[6] <= '9')
-            slot_count = (unsigned)strtoul(field + 6, &end, 10);
-        if (!end || *end || slot_count > LINK_MAX_SLOTS) {
-            snprintf(error, error_size, "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u",
+            value = strtoul(field + 6, &end, 10);
+        slot_count = (unsigned)value;
+        if (!end || *end || value > LINK_MAX_SLOTS) {
+            snprintf(error, error_size,
+                     "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u, or level=apdu or "
+                     "level=tpdu",
                      text, field, LINK_MAX_SLOTS);
             return false;
         }
     }
-    return slots_add_reader(slots, name, slot_count, error, error_size);
+    return slots_add_reader(slots, name, slot_count, level, error, error_size);
 }
 
 static struct slot *first_empty(struct slots *slots, char *error, size_t error_size)
@@ -204,7 +221,7 @@ static bool add_card(struct slots *slots, const char *text, char *error, size_t 
 
 static bool furnish(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
 {
-    if (plan->reader_count == 0 && !slots_add_reader(slots, "cardrig", 1, error, error_size))
+    if (plan->reader_count == 0 && !slots_add_reader(slots, "cardrig", 1, IFD_LEVEL_APDU, error, error_size))
         return false;
     for (unsigned i = 0; i < plan->reader_count; i++)
         if (!add_reader(slots, plan->reader[i], error, error_size))
@@ -241,6 +258,8 @@ int run_main(int argc, char **argv)
                 "CARDRIG_DRIVER");
         return EXIT_RIG_FAILED;
     }
+    struct supervise_origin origin;
+    supervise_prepare(&origin);
     struct rig *rig = rig_new(plan.seed, error, sizeof error);
     if (!rig) {
         rig_log("%s", error);
@@ -256,12 +275,20 @@ int run_main(int argc, char **argv)
         .log = plan.pcscd_log ? plan.pcscd_log : log,
         .debug = plan.pcscd_log != NULL,
     };
-    if (!furnish(&plan, rig_slots_of(rig), error, sizeof error) ||
+    struct trace *trace = NULL;
+    bool traced = !plan.trace || (trace = trace_open(plan.trace));
+    if (!traced)
+        snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
+    rig_set_trace(rig, trace);
+    if (!traced || !furnish(&plan, rig_slots_of(rig), error, sizeof error) ||
         !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));
         rig_free(rig);
+        trace_close(trace);
         return EXIT_RIG_FAILED;
     }
-    return supervise(rig, &pcscd, plan.command);
+    int status_of_run = supervise(rig, &pcscd, plan.command, &origin);
+    trace_close(trace);
+    return status_of_run;
 }

@@ -45,6 +45,7 @@ static void print_card(json_t *card)
 
 static void print_status(json_t *status)
 {
+    printf("seed %lld\n", number_of(status, "seed"));
     size_t i;
     json_t *slot, *slots = json_object_get(status, "slots");
     json_array_foreach(slots, i, slot)
@@ -74,7 +75,7 @@ int status_main(int argc, char **argv)
         fprintf(stderr, "cardrig status: takes no arguments, got '%s'\n", argv[optind]);
         return EXIT_USAGE;
     }
-    json_t *status = client_request("status", NULL, NULL);
+    json_t *status = client_request("status", NULL, NULL, NULL);
     if (!status)
         return EXIT_FAILED;
     if (json) {

@@ -1,6 +1,7 @@
 #include "cli/supervise.h"
 
 #include "cli/cli.h"
+#include "cli/clock.h"
 #include "cli/leftovers.h"
 #include "rig/directory.h"
 #include "rig/log.h"
@@ -17,12 +18,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define COMMAND_GRACE_MS 5000 /* for a command whose rig has died */
-#define OWN_GRACE_MS     2000 /* for the simulator and pcscd, when they are told to end */
+#define COMMAND_GRACE_MS   5000 /* for a command whose rig has died */
+#define LEFTOVERS_GRACE_MS 1000
+#define OWN_GRACE_MS       2000 /* for the simulator and pcscd, when they are told to end */
 
 enum part { SIMULATOR, PCSCD, COMMAND, PARTS };
 
@@ -35,17 +37,13 @@ struct supervisor {
     int lifeline;      /* the simulator ends when a byte comes, and clears away when it closes without one */
     int signal_fd;
     sigset_t original_mask;
+    mode_t original_umask;
+    bool command_was_there; /* when signals were last taken */
+    struct sigaction original_pipe;
     bool failed; /* the rig died */
     uint64_t seed;
     long kill_command_at; /* 0: never */
 };
-
-static long now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static const char *how_it_ended(int status, char *buffer, size_t size)
 {
@@ -60,9 +58,9 @@ static const char *how_it_ended(int status, char *buffer, size_t size)
  * The simulator
  */
 
-static void end_leftovers(const char *cookie)
+static void end_leftovers(const char *cookie, const pid_t *parts)
 {
-    unsigned count = leftovers_end(cookie);
+    unsigned count = leftovers_end(cookie, parts, PARTS, LEFTOVERS_GRACE_MS);
     if (count > 0)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
 }
@@ -73,8 +71,14 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
 {
     setsid(); /* signals of the terminal are for the command */
     sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
+    /* whoever ends all of a rig around this one is to end the supervisor, and let us clear away */
     signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    char *outer = getenv("CARDRIG_SOCKET");
+    if (outer)
+        memset(outer, 0, strlen(outer)); /* in /proc, too, where leftovers_end looks */
     /* whoever reads what the command prints is not to wait for us */
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd >= 0) {
@@ -84,9 +88,9 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
     bool ok = rig_serve(rig, lifeline);
     rig_free(rig);
     char farewell;
-    if (read(lifeline, &farewell, 1) == 0) {
+    if (ok && read(lifeline, &farewell, 1) == 0) {
         rig_log("cardrig was killed: ending its command and clearing away");
-        leftovers_end(supervisor->cookie);
+        leftovers_end(supervisor->cookie, NULL, 0, 0); /* at once: somebody may be about to kill us, too */
         directory_remove(supervisor->directory);
     }
     exit(ok ? EXIT_OK : EXIT_RIG_FAILED);
@@ -124,10 +128,12 @@ static void be_command(const struct supervisor *supervisor, char **command, cons
 {
     char socket[PATH_MAX];
     snprintf(socket, sizeof socket, "%s/pcscd.comm", supervisor->directory);
-    if (setenv("PCSCLITE_CSOCK_NAME", socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
+    umask(supervisor->original_umask);
+    if (sigaction(SIGPIPE, &supervisor->original_pipe, NULL) < 0 ||
+        setenv("PCSCLITE_CSOCK_NAME", socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
         putenv((char *)(uintptr_t)supervisor->cookie) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
         getppid() != parent)
-        _exit(EXIT_RIG_FAILED);
+        _exit(cannot_execute(command[0]));
     sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
     execvp(command[0], command);
     _exit(cannot_execute(command[0]));
@@ -192,16 +198,20 @@ static void reap(struct supervisor *supervisor)
             }
 }
 
-/* Handles the signals that have come; those from others than the terminal go to the command. */
+/* Handles the signals that have come: they go to the command, but for those that a terminal has sent to it,
+ * too. */
 static void take_signals(struct supervisor *supervisor)
 {
     struct signalfd_siginfo info;
     while (read(supervisor->signal_fd, &info, sizeof info) == sizeof info) {
+        bool typed = info.ssi_code == SI_KERNEL && supervisor->command_was_there &&
+                     (info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT);
         if (info.ssi_signo == SIGCHLD)
             reap(supervisor);
-        else if (info.ssi_code != SI_KERNEL && supervisor->pid[COMMAND])
+        else if (!typed && supervisor->pid[COMMAND])
             kill(supervisor->pid[COMMAND], (int)info.ssi_signo);
     }
+    supervisor->command_was_there = supervisor->pid[COMMAND] != 0;
 }
 
 /* Waits for signals, until the time given (0: without end). */
@@ -216,6 +226,7 @@ static void wait_until(struct supervisor *supervisor, long when)
 static void wait_for_command(struct supervisor *supervisor)
 {
     bool told[PARTS] = {false};
+    take_signals(supervisor); /* those from before the command was there */
     while (supervisor->pid[COMMAND]) {
         wait_until(supervisor, supervisor->kill_command_at);
         /* a command that ended in the same moment was not cut short */
@@ -245,22 +256,32 @@ static void wait_for_end(struct supervisor *supervisor, enum part part)
     }
 }
 
+/* A part that ended in another way than by being told to has failed, even if the command did not notice. */
+static void judge_end(struct supervisor *supervisor, enum part part)
+{
+    int status = supervisor->status[part];
+    char how[80];
+    if (supervisor->failed || status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
+        return;
+    rig_log("%s did not end well (%s)", part == PCSCD ? "pcscd" : "the simulator",
+            how_it_ended(status, how, sizeof how));
+    if (part == PCSCD)
+        show_pcscd_log(supervisor);
+    supervisor->failed = true;
+}
+
 static void clear_away(struct supervisor *supervisor)
 {
-    end_leftovers(supervisor->cookie);
+    end_leftovers(supervisor->cookie, supervisor->pid);
     if (supervisor->pid[PCSCD])
         kill(supervisor->pid[PCSCD], SIGTERM);
     wait_for_end(supervisor, PCSCD);
     if (supervisor->lifeline >= 0)
         send(supervisor->lifeline, "", 1, MSG_NOSIGNAL); /* fails only if it has died, which has been said */
-    bool alive = supervisor->pid[SIMULATOR] != 0;
     wait_for_end(supervisor, SIMULATOR);
-    if (alive && supervisor->status[SIMULATOR] != 0) {
-        char how[80];
-        rig_log("the simulator did not end well: %s",
-                how_it_ended(supervisor->status[SIMULATOR], how, sizeof how));
-        supervisor->failed = true;
-    }
+    judge_end(supervisor, SIMULATOR);
+    judge_end(supervisor, PCSCD);
+    close(supervisor->signal_fd); /* which leaves a descriptor, at least, to work with */
     directory_remove(supervisor->directory);
 }
 
@@ -287,24 +308,43 @@ static int command_status(const struct supervisor *supervisor)
     return 128 + number; /* where the signal is one that does not end a process */
 }
 
-static bool take_over_signals(struct supervisor *supervisor)
+static void our_signals(sigset_t *mask)
 {
     static const int ours[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
-    sigset_t mask;
-    sigemptyset(&mask);
+    sigemptyset(mask);
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        sigaddset(&mask, ours[i]);
-    /* an inherited "ignore" would have the kernel reap our children */
-    signal(SIGCHLD, SIG_DFL);
-    if (sigprocmask(SIG_BLOCK, &mask, &supervisor->original_mask) < 0)
-        return false;
-    supervisor->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    return supervisor->signal_fd >= 0;
+        sigaddset(mask, ours[i]);
 }
 
-int supervise(struct rig *rig, struct pcscd *pcscd, char **command)
+void supervise_prepare(struct supervise_origin *origin)
 {
-    struct supervisor supervisor = {.pcscd = pcscd, .lifeline = -1, .seed = rig_seed(rig)};
+    sigset_t mask;
+    our_signals(&mask);
+    sigprocmask(SIG_BLOCK, &mask, &origin->mask);
+    origin->umask = umask(077);
+}
+
+static bool take_over_signals(struct supervisor *supervisor)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t mask;
+    our_signals(&mask);
+    /* an inherited "ignore" would have the kernel reap our children */
+    signal(SIGCHLD, SIG_DFL);
+    /* what the command leaves behind becomes our child, and can be found */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    supervisor->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return supervisor->signal_fd >= 0 && sigaction(SIGPIPE, &ignore, &supervisor->original_pipe) == 0;
+}
+
+int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct supervise_origin *origin)
+{
+    struct supervisor supervisor = {.pcscd = pcscd,
+                                    .lifeline = -1,
+                                    .seed = rig_seed(rig),
+                                    .original_mask = origin->mask,
+                                    .original_umask = origin->umask,
+                                    .signal_fd = -1};
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
     snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);
     char reader[READER_NAME_MAX + 8], error[512];

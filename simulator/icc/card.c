@@ -93,6 +93,11 @@ uint8_t card_t1_ifsc(const struct card *card)
     return card->script.t1_ifsc;
 }
 
+struct faults *card_faults(struct card *card)
+{
+    return &card->sandbox->faults;
+}
+
 bool card_dead(const struct card *card)
 {
     return sandbox_dead(card->sandbox);

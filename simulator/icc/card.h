@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "icc/fault.h"
 #include "iso7816/apdu.h"
 #include "iso7816/atr.h"
 
@@ -91,6 +92,9 @@ const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *le
 
 /* t1.ifsc of the script, 1 to 254; 0 if it has none. */
 uint8_t card_t1_ifsc(const struct card *card);
+
+/* The faults that the script, or somebody else, has asked for. They live as long as the card. */
+struct faults *card_faults(struct card *card);
 
 /* Is the card dead, so that only another card_load_…() brings it back? */
 bool card_dead(const struct card *card);

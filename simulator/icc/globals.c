@@ -39,6 +39,15 @@ static int global_random(lua_State *L)
     return 1;
 }
 
+static int global_fault(lua_State *L)
+{
+    char error[SANDBOX_LINE_MAX];
+
+    if (!faults_set(&sandbox_of(L)->faults, luaL_checkstring(L, 1), error, sizeof error))
+        return luaL_error(L, "%s", error);
+    return 0;
+}
+
 /* logs the lines of a text, as long as the script may; `text` need not end with a line end */
 static void print_lines(struct sandbox *sandbox, const char *text, size_t len)
 {
@@ -304,6 +313,7 @@ static void push_ordered_pairs(lua_State *L)
 void globals_open(lua_State *L)
 {
     static const luaL_Reg ours[] = {{"hex", global_hex},
+                                    {"fault", global_fault},
                                     {"random", global_random},
                                     {"print", global_print},
                                     {"setmetatable", global_setmetatable},

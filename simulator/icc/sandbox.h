@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #include "icc/card.h"
+#include "icc/fault.h"
 #include "icc/heap.h"
 
 #define SANDBOX_MEMORY       ((size_t)16 * 1024 * 1024) /* bytes per card */
@@ -22,6 +23,7 @@ struct sandbox {
     struct heap heap;
     lua_State *L; /* NULL: dead, see sandbox_call */
     struct card_host host;
+    struct faults faults;         /* that the card has been asked for */
     const char *chunk;            /* the script's name in messages, in full */
     char chunk_short[LUA_IDSIZE]; /* what Lua makes of it */
     int intervals;                /* left for the call in progress */

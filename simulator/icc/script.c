@@ -485,6 +485,26 @@ static void read_commands(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
+static void read_faults(lua_State *L, const struct load *load, int table)
+{
+    int type = get_field(L, table, "faults"), line = line_of_field(load, "faults");
+    char error[SANDBOX_LINE_MAX];
+    lua_Integer count = 0;
+
+    if (type != LUA_TNIL && type != LUA_TTABLE)
+        fail(L, load, line, "faults is a %s, expected a list", luaL_typename(L, -1));
+    if (type == LUA_TTABLE)
+        count = check_list(L, load, "faults");
+    for (lua_Integer i = 1; i <= count; i++) {
+        if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
+            fail(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
+        if (!faults_set(&load->sandbox->faults, lua_tostring(L, -1), error, sizeof error))
+            fail(L, load, line, "faults[%I]: %s", i, error);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 /* The script */
 
 /* what Lua's own loader skips in files: a byte order mark, and a first line that begins with '#' */
@@ -516,7 +536,7 @@ static void run(lua_State *L, const struct load *load)
 
 static int read_script(lua_State *L)
 {
-    static const char *const fields[] = {"name", "atr", "t0", "t1", "on_power", "commands", NULL};
+    static const char *const fields[] = {"name", "atr", "t0", "t1", "on_power", "commands", "faults", NULL};
     struct load *load = lua_touserdata(L, 1);
     int table;
 
@@ -527,12 +547,13 @@ static int read_script(lua_State *L)
              lua_isnil(L, table) ? "" : "a ", lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
     if (lua_getmetatable(L, table))
         fail(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
-    check_table(L, load, "", fields, "name, atr, t0, t1, on_power or commands");
+    check_table(L, load, "", fields, "name, atr, t0, t1, on_power, commands or faults");
     read_name(L, load, table);
     read_atr(L, load, table);
     read_protocols(L, load, table);
     read_on_power(L, load, table);
     read_commands(L, load, table);
+    read_faults(L, load, table);
     return 0;
 }
 

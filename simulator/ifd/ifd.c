@@ -1,86 +1,424 @@
 #include "ifd/ifd.h"
 
+#include "iso7816/pps.h"
+#include "iso7816/t0.h"
+#include "iso7816/timing.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+
+#define IFSD 254 /* the information field size that we announce */
+
+/*
+ * What the operations have in common
+ */
 
 static void forget_reset(struct ifd *ifd)
 {
     ifd->powered = false;
     ifd->protocol = IFD_NO_PROTOCOL;
+    ifd->f = TIMING_FD;
+    ifd->d = TIMING_DD;
     ifd->atr = (struct atr){0};
+    ifd->counters.t1 = (struct t1_counters){0};
 }
 
-void ifd_set_card(struct ifd *ifd, struct card *card)
+void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trace, const char *label)
 {
-    *ifd = (struct ifd){.card = card};
+    ifd->contacts = contacts;
+    ifd->counters = (struct ifd_counters){0};
+    ifd->last_us = 0;
+    ifd->last_error[0] = '\0';
+    forget_reset(ifd);
+    line_init(&ifd->line, contacts, trace, label);
+}
+
+static void note(struct ifd *ifd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct ifd *ifd, const char *format, ...)
+{
+    if (!ifd->line.trace)
+        return;
+    char text[200];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    trace_note(ifd->line.trace, ifd->line.label, line_time_us(&ifd->line), "%s", text);
+}
+
+static enum ifd_result fail(struct ifd *ifd, enum ifd_result result, const char *what, const char *reason)
+{
+    snprintf(ifd->last_error, sizeof ifd->last_error, "%s: %s", what, reason);
+    note(ifd, "%s", ifd->last_error);
+    return result;
+}
+
+/* Begins to measure an operation. */
+static uint64_t begin(struct ifd *ifd)
+{
+    ifd->last_error[0] = '\0';
+    return line_time_us(&ifd->line);
+}
+
+static enum ifd_result end(struct ifd *ifd, uint64_t begun, enum ifd_result result)
+{
+    ifd->last_us = line_time_us(&ifd->line) - begun;
+    trace_flush(ifd->line.trace);
+    return result;
+}
+
+static void deactivate(struct ifd *ifd)
+{
+    note(ifd, "contacts deactivated");
+    contacts_power_off(ifd->contacts);
     forget_reset(ifd);
 }
 
-enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset reset)
+/* A protocol machine, of any kind. */
+struct machine {
+    void *state;
+    void (*next)(void *state, struct step *step);
+    void (*byte)(void *state, uint8_t byte, bool parity_ok);
+    void (*timeout)(void *state);
+};
+
+/* Has it do its work over the line, to its end: the step is DONE or FAILED then. */
+static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
-    if (!ifd->card)
-        return IFD_RESULT_NO_CARD;
+    for (;;) {
+        uint8_t byte;
+        bool parity_ok;
+        machine->next(machine->state, step);
+        switch (step->kind) {
+        case STEP_SEND:
+            line_send(&ifd->line, step->bytes, step->length, step->guard, gap);
+            break;
+        case STEP_RECEIVE:
+            if (line_receive(&ifd->line, step->timeout, &byte, &parity_ok))
+                machine->byte(machine->state, byte, parity_ok);
+            else
+                machine->timeout(machine->state);
+            break;
+        default:
+            return;
+        }
+    }
+}
+
+#define MACHINE_FUNCTIONS(name, type)                                                                        \
+    static void name##_next_(void *state, struct step *step)                                                 \
+    {                                                                                                        \
+        name##_next((type *)state, step);                                                                    \
+    }                                                                                                        \
+    static void name##_byte_(void *state, uint8_t byte, bool parity_ok)                                      \
+    {                                                                                                        \
+        name##_byte((type *)state, byte, parity_ok);                                                         \
+    }                                                                                                        \
+    static void name##_timeout_(void *state)                                                                 \
+    {                                                                                                        \
+        name##_timeout((type *)state);                                                                       \
+    }
+#define MACHINE(name, pointer)                                                                               \
+    (struct machine)                                                                                         \
+    {                                                                                                        \
+        (pointer), name##_next_, name##_byte_, name##_timeout_                                               \
+    }
+
+MACHINE_FUNCTIONS(pps_ifd, struct pps_ifd)
+MACHINE_FUNCTIONS(t0_ifd, struct t0_ifd)
+MACHINE_FUNCTIONS(t1, struct t1)
+
+/*
+ * Reset
+ */
+
+static bool more_to_come(enum atr_result result)
+{
+    return result == ATR_EMPTY || result == ATR_TRUNCATED || result == ATR_TCK_MISSING;
+}
+
+/* Receives an ATR, character by character, as it says itself how long it is. */
+static enum ifd_result receive_atr(struct ifd *ifd)
+{
+    uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
+    uint8_t bytes[ATR_MAX + 1];
+    size_t length = 0;
+    struct atr_error error = {.result = ATR_EMPTY};
+    enum atr_result result = ATR_EMPTY;
+    while (more_to_come(result) && length < sizeof bytes) {
+        bool parity_ok;
+        if (!line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok))
+            break;
+        if (!parity_ok)
+            return fail(ifd, IFD_RESULT_GARBLED, "ATR", "parity errors");
+        length++;
+        result = atr_parse(bytes, length, &ifd->atr, &error);
+    }
+    if (length == 0)
+        return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
+    char text[120];
+    atr_error_text(&error, text, sizeof text);
+    return result == ATR_OK ? IFD_RESULT_OK : fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
+}
+
+static enum ifd_result reset(struct ifd *ifd, enum ifd_reset how)
+{
     if (!ifd->powered)
-        reset = IFD_COLD;
+        how = IFD_COLD;
     forget_reset(ifd);
-    uint8_t answer[ATR_MAX];
-    size_t length;
-    card_power(ifd->card, reset == IFD_COLD ? CARD_COLD : CARD_WARM, answer, &length);
-    if (reset == IFD_COLD)
+    line_set_speed(&ifd->line, TIMING_FD, TIMING_DD);
+    ifd->line.repeats = true; /* ISO/IEC 7816-3:2006, 8.1 and 7.3 */
+    ifd->line.card_guard = TIMING_GUARD;
+    ifd->line.sending_length = 0;
+    ifd->line.quiet_since = ifd->line.now;
+    note(ifd, "%s reset", how == IFD_COLD ? "cold" : "warm");
+    contacts_reset(ifd->contacts, how == IFD_COLD);
+    if (how == IFD_COLD)
         ifd->counters.cold++;
     else
         ifd->counters.warm++;
-    if (length == 0)
-        return IFD_RESULT_MUTE;
-    if (!atr_is_decoded(atr_parse(answer, length, &ifd->atr, NULL))) {
-        forget_reset(ifd);
-        return IFD_RESULT_GARBLED;
-    }
-    ifd->powered = true;
-    return IFD_RESULT_OK;
+    enum ifd_result result = receive_atr(ifd);
+    ifd->powered = result == IFD_RESULT_OK;
+    if (!ifd->powered)
+        deactivate(ifd);
+    return result;
+}
+
+enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset how)
+{
+    if (!ifd->contacts)
+        return IFD_RESULT_NO_CARD;
+    if (ifd->powered && how == IFD_COLD)
+        deactivate(ifd);
+    uint64_t begun = begin(ifd);
+    return end(ifd, begun, reset(ifd, how));
 }
 
 enum ifd_result ifd_power_down(struct ifd *ifd)
 {
-    if (!ifd->card)
+    if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
     if (ifd->powered) {
-        uint8_t answer[ATR_MAX];
-        size_t length;
-        card_power(ifd->card, CARD_OFF, answer, &length);
         ifd->counters.off++;
+        deactivate(ifd);
     }
-    forget_reset(ifd);
+    return IFD_RESULT_OK;
+}
+
+/*
+ * Protocols
+ */
+
+/* The protocol that the card uses when nothing is chosen. */
+static uint8_t default_protocol(const struct atr *atr)
+{
+    return atr->specific ? atr->specific_protocol : atr->first_protocol;
+}
+
+static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_t d)
+{
+    struct timing timing;
+    timing_of(&ifd->atr, f, d, &timing);
+    ifd->protocol = protocol;
+    ifd->f = f;
+    ifd->d = d;
+    ifd->counters.parameters++;
+    line_set_speed(&ifd->line, f, d);
+    ifd->line.repeats = protocol == 0;
+    ifd->line.card_guard = protocol == 0 ? TIMING_GUARD : TIMING_GUARD - 1; /* 7.2, 11.2 */
+    note(ifd, "T=%u with F=%u, D=%u", protocol, f, d);
+    if (protocol != 1)
+        return;
+    struct t1_parameters parameters = {
+        .role = T1_INTERFACE_DEVICE,
+        .edc = ifd->atr.edc == ATR_EDC_CRC ? T1_CRC : T1_LRC,
+        .ifsc = ifd->atr.ifsc,
+        .ifsd = T1_IFS_DEFAULT,
+        .announce_ifsd = IFSD,
+        .cwt = timing.cwt,
+        .bwt = timing.bwt,
+        .bgt = timing.bgt,
+        .buffer = ifd->t1_buffer,
+        .capacity = sizeof ifd->t1_buffer,
+    };
+    t1_init(&ifd->t1, &parameters);
+}
+
+/*
+ * The exchange that chooses protocol and speed. A card that names another protocol has refused ours: it is
+ * reset, so that it can be used with its own, and the protocol counts as unavailable. After any other failure
+ * it is reset, too (9.1 lets the interface device choose between that and deactivation), but something is
+ * wrong with it.
+ */
+static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
+{
+    struct timing timing;
+    timing_of(&ifd->atr, TIMING_FD, TIMING_DD, &timing);
+    struct pps request = {.protocol = protocol};
+    if (ifd->atr.f != TIMING_FD || ifd->atr.d != TIMING_DD) {
+        request.present = PPS_PPS1;
+        request.pps1 = (uint8_t)(ifd->atr.fi << 4 | ifd->atr.di);
+    }
+    struct pps_ifd pps;
+    struct step step;
+    note(ifd, "PPS for T=%u", protocol);
+    pps_ifd_start(&pps, &request, timing.gt);
+    drive(ifd, &MACHINE(pps_ifd, &pps), timing.gt, &step);
+    ifd->counters.pps++;
+    if (step.kind == STEP_DONE) {
+        start_protocol(ifd, protocol, pps.outcome.f, pps.outcome.d);
+        return IFD_RESULT_OK;
+    }
+    char reason[100];
+    snprintf(reason, sizeof reason, "%s", pps_reason_text(pps.reason));
+    reset(ifd, IFD_WARM);
+    return fail(ifd,
+                pps.reason == PPS_PROTOCOL_CHANGED ? IFD_RESULT_PROTOCOL_UNAVAILABLE : IFD_RESULT_PPS_FAILED,
+                "PPS", reason);
+}
+
+/* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen, in negotiable mode the interface device does,
+ * by PPS unless it wants what the card does without. */
+static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
+{
+    const struct atr *atr = &ifd->atr;
+    if (ifd->protocol != IFD_NO_PROTOCOL)
+        return ifd->protocol == protocol
+                   ? IFD_RESULT_OK
+                   : fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "protocol", "another one is in use");
+    if (protocol > 1 ||
+        (atr->specific ? atr->specific_protocol != protocol : !(atr->protocols >> protocol & 1)))
+        return fail(ifd, IFD_RESULT_PROTOCOL_UNAVAILABLE, "protocol", "the card does not offer it");
+    bool default_speed = atr->f == TIMING_FD && atr->d == TIMING_DD;
+    if (!atr->specific && (protocol != atr->first_protocol || !default_speed))
+        return negotiate(ifd, protocol);
+    if (atr->specific && !atr->implicit_parameters)
+        start_protocol(ifd, protocol, atr->f, atr->d);
+    else
+        start_protocol(ifd, protocol, TIMING_FD, TIMING_DD);
     return IFD_RESULT_OK;
 }
 
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol)
 {
-    if (!ifd->card)
+    if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
     if (!ifd->powered)
         return IFD_RESULT_UNPOWERED;
-    /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen; in negotiable mode one of the TDs may be
-     */
-    bool available = ifd->atr.specific ? ifd->atr.specific_protocol == protocol
-                                       : protocol < 15 && (ifd->atr.protocols >> protocol & 1);
-    if (!available)
-        return IFD_RESULT_PROTOCOL_UNAVAILABLE;
-    ifd->protocol = protocol;
-    ifd->counters.parameters++;
+    uint64_t begun = begin(ifd);
+    return end(ifd, begun, choose_protocol(ifd, protocol));
+}
+
+/*
+ * Commands
+ */
+
+static enum ifd_result copy_out(const uint8_t *bytes, size_t count, uint8_t *response, size_t capacity,
+                                size_t *length)
+{
+    if (count > capacity)
+        return IFD_RESULT_GARBLED;
+    memcpy(response, bytes, count);
+    *length = count;
     return IFD_RESULT_OK;
+}
+
+/* One TPDU of T=0. What goes wrong with it cannot be mended (10.2, 10.3.3). */
+static enum ifd_result exchange_tpdu(struct ifd *ifd, const struct t0_tpdu *tpdu,
+                                     uint8_t result[T0_RESULT_MAX], size_t *length)
+{
+    struct timing timing;
+    timing_of(&ifd->atr, ifd->f, ifd->d, &timing);
+    struct t0_ifd_config config = {.wwt = timing.wwt, .guard = timing.gt};
+    struct t0_ifd t0;
+    struct step step;
+    contacts_expect(ifd->contacts, tpdu->direction == T0_TO_CARD);
+    t0_ifd_start(&t0, &config, tpdu);
+    drive(ifd, &MACHINE(t0_ifd, &t0), timing.gt, &step);
+    if (step.kind == STEP_DONE)
+        return copy_out(step.bytes, step.length, result, T0_RESULT_MAX, length);
+    deactivate(ifd);
+    return fail(ifd, t0.reason == T0_MUTE ? IFD_RESULT_MUTE : IFD_RESULT_GARBLED, "T=0",
+                t0_reason_text(t0.reason));
+}
+
+static enum ifd_result transmit_t0_tpdu(struct ifd *ifd, const uint8_t *command, size_t command_length,
+                                        uint8_t *response, size_t capacity, size_t *length)
+{
+    struct t0_tpdu tpdu;
+    enum t0_tpdu_result decoded = t0_tpdu_decode(command, command_length, &tpdu);
+    if (decoded != T0_TPDU_OK)
+        return fail(ifd, IFD_RESULT_BAD_COMMAND, "T=0", t0_tpdu_result_text(decoded));
+    uint8_t result[T0_RESULT_MAX];
+    size_t count;
+    enum ifd_result exchanged = exchange_tpdu(ifd, &tpdu, result, &count);
+    return exchanged == IFD_RESULT_OK ? copy_out(result, count, response, capacity, length) : exchanged;
+}
+
+static enum ifd_result transmit_t0_apdu(struct ifd *ifd, const uint8_t *command, size_t command_length,
+                                        uint8_t *response, size_t capacity, size_t *length)
+{
+    struct t0_tpdu tpdu;
+    t0_apdu_ifd_start(&ifd->t0_apdu, command, command_length);
+    while (t0_apdu_ifd_next(&ifd->t0_apdu, &tpdu)) {
+        uint8_t result[T0_RESULT_MAX];
+        size_t count;
+        enum ifd_result exchanged = exchange_tpdu(ifd, &tpdu, result, &count);
+        if (exchanged != IFD_RESULT_OK)
+            return exchanged;
+        t0_apdu_ifd_result(&ifd->t0_apdu, result, count);
+    }
+    if (ifd->t0_apdu.reason == T0_APDU_OK)
+        return copy_out(ifd->t0_apdu.response, ifd->t0_apdu.response_length, response, capacity, length);
+    return fail(ifd, ifd->t0_apdu.reason == T0_APDU_BAD_COMMAND ? IFD_RESULT_BAD_COMMAND : IFD_RESULT_GARBLED,
+                "T=0", t0_apdu_reason_text(ifd->t0_apdu.reason));
+}
+
+static enum ifd_result transmit_t1(struct ifd *ifd, const uint8_t *command, size_t command_length,
+                                   uint8_t *response, size_t capacity, size_t *length)
+{
+    struct step step;
+    if (!t1_transmit(&ifd->t1, command, command_length))
+        return fail(ifd, IFD_RESULT_GARBLED, "T=1", "the card has to be reset");
+    drive(ifd, &MACHINE(t1, &ifd->t1), TIMING_GUARD - 1, &step);
+    ifd->counters.t1 = ifd->t1.counters;
+    if (step.kind == STEP_DONE)
+        return copy_out(step.bytes, step.length, response, capacity, length);
+    enum t1_reason reason = ifd->t1.reason;
+    if (t1_needs_reset(&ifd->t1))
+        deactivate(ifd);
+    return fail(ifd, reason == T1_PEER_MUTE ? IFD_RESULT_MUTE : IFD_RESULT_GARBLED, "T=1",
+                t1_reason_text(reason));
+}
+
+static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command,
+                                size_t command_length, uint8_t *response, size_t capacity, size_t *length)
+{
+    if (protocol == IFD_RAW)
+        protocol = ifd->protocol == IFD_NO_PROTOCOL ? default_protocol(&ifd->atr) : ifd->protocol;
+    /* pcscd chooses none when it falls back to the card's first */
+    if (ifd->protocol == IFD_NO_PROTOCOL && protocol == default_protocol(&ifd->atr) && protocol <= 1)
+        start_protocol(ifd, protocol, TIMING_FD, TIMING_DD);
+    if (protocol != ifd->protocol)
+        return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "transmit", "not the protocol in use");
+    ifd->counters.commands++;
+    if (protocol == 1)
+        return transmit_t1(ifd, command, command_length, response, capacity, length);
+    if (ifd->level == IFD_LEVEL_TPDU)
+        return transmit_t0_tpdu(ifd, command, command_length, response, capacity, length);
+    return transmit_t0_apdu(ifd, command, command_length, response, capacity, length);
 }
 
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,
                              uint8_t *response, size_t capacity, size_t *length)
 {
     *length = 0;
-    if (!ifd->card)
+    if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
     if (!ifd->powered)
         return IFD_RESULT_UNPOWERED;
-    if (protocol != IFD_RAW && protocol != ifd->protocol)
-        return IFD_RESULT_GARBLED;
-    ifd->counters.commands++;
-    card_command(ifd->card, command, command_length, response, capacity, length);
-    return *length ? IFD_RESULT_OK : IFD_RESULT_MUTE;
+    uint64_t begun = begin(ifd);
+    return end(ifd, begun, transmit(ifd, protocol, command, command_length, response, capacity, length));
 }

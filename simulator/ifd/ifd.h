@@ -1,13 +1,17 @@
 /*
  * The interface device of one slot: what stands between the reader's commands (power, protocol, transmit) and
- * the card. It speaks to the card in whole APDUs; the contacts, with ATR reception, PPS, T=0 and T=1
- * character by character, belong behind these same functions.
+ * the contacts of a card. ISO/IEC 7816-3 from the reader's end: activation, reception of the ATR, PPS, T=0
+ * and T=1.
  */
 #ifndef CARDRIG_IFD_H
 #define CARDRIG_IFD_H
 
-#include "icc/card.h"
+#include "icc/contacts.h"
+#include "ifd/line.h"
+#include "ifd/trace.h"
 #include "iso7816/atr.h"
+#include "iso7816/t0_apdu.h"
+#include "iso7816/t1.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +19,22 @@
 
 enum ifd_reset { IFD_COLD, IFD_WARM };
 
+/* What a command of T=0 is to the reader. */
+enum ifd_level {
+    IFD_LEVEL_APDU, /* an APDU: the reader sees to 61XX, 6CXX and ENVELOPE */
+    IFD_LEVEL_TPDU, /* a TPDU: the application does */
+};
+
 enum ifd_result {
     IFD_RESULT_OK,
     IFD_RESULT_NO_CARD,
     IFD_RESULT_UNPOWERED,            /* the card has not been reset, or has not answered to it */
     IFD_RESULT_MUTE,                 /* the card does not answer */
-    IFD_RESULT_PROTOCOL_UNAVAILABLE, /* the ATR does not offer the protocol, or specific mode rules it out */
-    IFD_RESULT_GARBLED, /* the card's ATR cannot be decoded; or no protocol, or another, is in use */
+    IFD_RESULT_GARBLED,              /* the card answers, but not as the standard has it */
+    IFD_RESULT_PROTOCOL_UNAVAILABLE, /* the ATR does not offer the protocol, or the card has refused it */
+    IFD_RESULT_PPS_FAILED,           /* the PPS exchange went wrong */
+    IFD_RESULT_WRONG_PROTOCOL,       /* another protocol than the one that was chosen */
+    IFD_RESULT_BAD_COMMAND,          /* the bytes are no command */
 };
 
 #define IFD_NO_PROTOCOL 0xFF /* none chosen since the last reset */
@@ -31,30 +44,41 @@ enum ifd_result {
 struct ifd_counters {
     unsigned cold, warm, off; /* resets; and how often its power was taken away */
     unsigned parameters;      /* protocols chosen */
+    unsigned pps;             /* of these, by a PPS exchange */
     unsigned commands;
+    struct t1_counters t1; /* since the last reset */
 };
 
 struct ifd {
-    struct card *card; /* not owned; NULL: none */
+    struct contacts *contacts; /* not owned; NULL: no card */
+    enum ifd_level level;
     bool powered;
     uint8_t protocol; /* T, or IFD_NO_PROTOCOL */
-    struct atr atr;   /* of the last reset; len 0 when not powered */
+    uint16_t f;
+    uint8_t d;
+    struct atr atr; /* of the last reset; len 0 when not powered */
     struct ifd_counters counters;
+    uint64_t last_us;     /* the card's time that the last operation took */
+    char last_error[160]; /* why it failed, or empty */
+    struct line line;
+    struct t0_apdu_ifd t0_apdu;
+    struct t1 t1;
+    uint8_t t1_buffer[T0_APDU_RESPONSE_MAX];
 };
 
-/* Puts a card in, unpowered, or with NULL takes it out. */
-void ifd_set_card(struct ifd *ifd, struct card *card);
+/* Puts the contacts of a card in, unpowered, or with NULL takes it out. */
+void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trace, const char *label);
 
 /* Resets the card. A warm reset of a card without power is a cold one. Afterwards ifd->atr is what it
  * answered. */
 enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset reset);
 enum ifd_result ifd_power_down(struct ifd *ifd);
 
-/* Chooses protocol T. */
+/* Chooses protocol T, by PPS where it takes one. */
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol);
 
-/* Sends a command APDU, receives the response APDU: at most capacity bytes, of which *length says how many.
- */
+/* Sends a command, receives the response: at most capacity bytes, of which *length says how many. After a
+ * failure that the protocol cannot recover from the contacts are deactivated. */
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,
                              uint8_t *response, size_t capacity, size_t *length);
 

@@ -1,10 +1,12 @@
 #include "pcscd/pcscd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,19 +23,35 @@ static bool make_directory(const char *parent, const char *name, char *error, si
     return mkdir(path, S_IRWXU) == 0 || fail(error, error_size, "make", path);
 }
 
-/* LIBPATH can hold fewer characters than a path can have, so it names a link in our directory. */
-static bool link_driver(const struct pcscd *pcscd, char *error, size_t error_size)
+/* LIBPATH can hold fewer characters than a path can have, and the place where the driver is installed is
+ * covered for the private pcscd: so it gets a copy. */
+static bool copy_driver(const struct pcscd *pcscd, char *error, size_t error_size)
 {
-    char path[PATH_MAX], real[PATH_MAX];
-    if (!realpath(pcscd->driver, real))
-        return fail(error, error_size, "find the driver", pcscd->driver);
-    if (strncmp(real, "/run/", 5) == 0) {
-        snprintf(error, error_size, "the driver %s lies below /run, which a private pcscd does not see",
-                 real);
+    char path[PATH_MAX];
+    struct stat status;
+    int from = open(pcscd->driver, O_RDONLY | O_CLOEXEC);
+    if (from < 0 || fstat(from, &status) < 0) {
+        fail(error, error_size, "read the driver", pcscd->driver);
+        if (from >= 0)
+            close(from);
         return false;
     }
     snprintf(path, sizeof path, "%s/libifdcardrig.so", pcscd->directory);
-    return symlink(real, path) == 0 || fail(error, error_size, "make", path);
+    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRWXU);
+    off_t left = status.st_size;
+    while (to >= 0 && left > 0) {
+        ssize_t sent = sendfile(to, from, NULL, (size_t)left);
+        if (sent <= 0)
+            break;
+        left -= sent;
+    }
+    bool ok = to >= 0 && left == 0;
+    if (!ok)
+        fail(error, error_size, "copy the driver to", path);
+    close(from);
+    if (to >= 0)
+        close(to);
+    return ok;
 }
 
 static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *readers,
@@ -63,13 +81,27 @@ bool pcscd_configure(const struct pcscd *pcscd, const struct pcscd_reader *reade
     return make_directory(pcscd->directory, "run", error, error_size) &&
            make_directory(pcscd->directory, "empty", error, error_size) &&
            make_directory(pcscd->directory, "reader.conf.d", error, error_size) &&
-           link_driver(pcscd, error, error_size) &&
+           copy_driver(pcscd, error, error_size) &&
            write_readers(pcscd, readers, reader_count, error, error_size);
+}
+
+/* pcscd in one of the directories, which colons part. */
+static bool find_in(const char *directories, char *path, size_t path_size)
+{
+    for (const char *directory = directories;; directory++) {
+        int length = (int)strcspn(directory, ":");
+        int needed = snprintf(path, path_size, "%.*s/pcscd", length, directory);
+        if (*directory == '/' && (size_t)needed < path_size && access(path, X_OK) == 0)
+            return true;
+        directory += length;
+        if (*directory == '\0')
+            return false;
+    }
 }
 
 bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, size_t error_size)
 {
-    if (wanted) {
+    if (wanted && *wanted) {
         snprintf(path, path_size, "%s", wanted);
         if (access(path, X_OK) == 0)
             return true;
@@ -79,14 +111,8 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, s
     /* sbin is seldom in a user's PATH */
     static const char elsewhere[] = "/usr/local/sbin:/usr/sbin:/sbin";
     const char *path_variable = getenv("PATH");
-    char directories[8192];
-    snprintf(directories, sizeof directories, "%s:%s", path_variable ? path_variable : "", elsewhere);
-    char *rest = directories;
-    for (char *directory; (directory = strsep(&rest, ":"));) {
-        snprintf(path, path_size, "%s/pcscd", directory);
-        if (*directory == '/' && access(path, X_OK) == 0)
-            return true;
-    }
+    if ((path_variable && find_in(path_variable, path, path_size)) || find_in(elsewhere, path, path_size))
+        return true;
     snprintf(
         error, error_size,
         "pcscd is not installed (looked in PATH and %s): install the package 'pcscd' (Debian, Ubuntu) or "

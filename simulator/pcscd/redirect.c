@@ -99,7 +99,7 @@ EXPORT int __lxstat(int version, const char *path, struct stat *out)
     {                                                                                                        \
         char buffer[PATH_MAX];                                                                               \
         mode_t mode = 0;                                                                                     \
-        if (flags & (O_CREAT | O_TMPFILE)) {                                                                 \
+        if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE) {                                         \
             va_list arguments;                                                                               \
             va_start(arguments, flags);                                                                      \
             mode = va_arg(arguments, mode_t);                                                                \

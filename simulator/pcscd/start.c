@@ -18,6 +18,8 @@
 
 #define LISTEN_FD 3 /* where systemd puts the first socket: sd_listen_fds(3) */
 
+static const char run_step[] = "run it";
+
 /* What a child that cannot start pcscd tells its parent before it exits. */
 struct failure {
     int error;
@@ -118,7 +120,13 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
         arguments[count++] = "--apdu";
     }
     execv(pcscd->program, (char *const *)(uintptr_t)arguments);
-    return "run it";
+    return run_step;
+}
+
+/* The same descriptor, or a copy of it, that is out of LISTEN_FD's way; -1 with errno. */
+static int above_listen_fd(int fd)
+{
+    return fd > LISTEN_FD ? fd : fcntl(fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
 }
 
 /* Forks; returns when pcscd runs in the child (true), or could not be started and the child is gone. */
@@ -135,9 +143,12 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     pcscd->pid = fork();
     if (pcscd->pid == 0) {
         /* neither may be LISTEN_FD itself: the report would be in the way, the socket stay close-on-exec */
-        int report_fd = fcntl(report[1], F_DUPFD_CLOEXEC, LISTEN_FD + 1);
-        int socket_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
-        const char *step = become_pcscd(pcscd, isolation, socket_fd, log_fd, parent);
+        int report_fd = above_listen_fd(report[1]), socket_fd = above_listen_fd(listen_fd);
+        const char *step = "pass the socket";
+        if (report_fd < 0)
+            report_fd = report[1];
+        else if (socket_fd >= 0)
+            step = become_pcscd(pcscd, isolation, socket_fd, log_fd, parent);
         failure->error = errno;
         snprintf(failure->step, sizeof failure->step, "%s", step);
         ssize_t written = write(report_fd, failure, sizeof *failure);
@@ -154,16 +165,20 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
 
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
 {
+    pcscd->note[0] = '\0';
     int log_fd = open(pcscd->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (log_fd < 0) {
+        snprintf(error, error_size, "cannot write %s: %s", pcscd->log, strerror(errno));
+        return false;
+    }
     int listen_fd = listen_for_clients(pcscd->directory);
     bool started = false;
-    struct failure failure = {.error = errno, .step = "make its socket and log"};
-    pcscd->note[0] = '\0';
-    if (log_fd < 0 || listen_fd < 0)
+    struct failure failure = {.error = errno, .step = "make its socket"};
+    if (listen_fd < 0)
         goto out;
     if (pcscd->isolation != PCSCD_ISOLATION_REDIRECT) {
         started = try_start(pcscd, PCSCD_ISOLATION_NAMESPACES, listen_fd, log_fd, &failure);
-        if (started || pcscd->isolation == PCSCD_ISOLATION_NAMESPACES)
+        if (started || pcscd->isolation == PCSCD_ISOLATION_NAMESPACES || strcmp(failure.step, run_step) == 0)
             goto out;
         snprintf(pcscd->note, sizeof pcscd->note,
                  "no namespaces here (%s: %s): pcscd runs with its paths redirected instead", failure.step,
@@ -177,7 +192,6 @@ out:
     /* pcscd alone holds the socket: when it is gone, clients are to notice */
     if (listen_fd >= 0)
         close(listen_fd);
-    if (log_fd >= 0)
-        close(log_fd);
+    close(log_fd);
     return started;
 }

@@ -10,49 +10,76 @@
 struct arguments {
     const char *slot; /* NULL: not given */
     const char *file;
+    json_t *faults;
 };
 
 /* Each command returns its answer's object, or NULL with error. */
 typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error,
                                  size_t error_size);
 
+/* Bytes that are no UTF-8 become '?': JSON cannot hold them. */
+static void make_ascii(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F)
+            *text = '?';
+}
+
+/* A file's name, which may be any bytes; null for NULL. */
+static json_t *file_text(const char *file)
+{
+    if (!file)
+        return json_null();
+    json_t *text = json_string(file);
+    char *copy = text ? NULL : strdup(file);
+    if (copy) {
+        make_ascii(copy);
+        text = json_string(copy);
+        free(copy);
+    }
+    return text;
+}
+
+static json_t *t1_status(const struct t1_counters *t1)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "blocks_sent", (json_int_t)t1->blocks_sent,
+                     "blocks_received", (json_int_t)t1->blocks_received, "invalid", (json_int_t)t1->invalid,
+                     "retransmissions", (json_int_t)t1->retransmissions, "resynchronisations",
+                     (json_int_t)t1->resynchs, "wtx", (json_int_t)t1->wtx);
+}
+
 static json_t *card_status(const struct slot *slot)
 {
-    const struct ifd *ifd = &slot->ifd;
+    const struct ifd *ifd = slot->ifd;
+    const struct ifd_counters *counters = &ifd->counters;
     char atr[3 * ATR_MAX + 1] = "";
     hex_encode(ifd->atr.raw, ifd->atr.len, atr, sizeof atr, ' ');
-    json_t *card = json_pack("{s:s, s:b, s:s?, s:s?, s:I, s:{s:I, s:I, s:I}, s:I}", /**/
-                             "name", card_name(slot->card),                         /**/
-                             "powered", ifd->powered,                               /**/
-                             "atr", ifd->powered ? atr : NULL,                      /**/
-                             "file", slot->file,                                    /**/
-                             "commands", (json_int_t)ifd->counters.commands,        /**/
-                             "resets", "cold", (json_int_t)ifd->counters.cold,      /**/
-                             "warm", (json_int_t)ifd->counters.warm,                /**/
-                             "off", (json_int_t)ifd->counters.off,                  /**/
-                             "protocols_set", (json_int_t)ifd->counters.parameters);
-    if (card)
-        json_object_set_new(card, "protocol",
-                            ifd->protocol == IFD_NO_PROTOCOL ? json_null()
-                                                             : json_sprintf("T=%u", ifd->protocol));
-    return card;
+    json_t *resets = json_pack("{s:I, s:I, s:I}", "cold", (json_int_t)counters->cold, "warm",
+                               (json_int_t)counters->warm, "off", (json_int_t)counters->off);
+    json_t *last = json_pack("{s:I, s:s?}", "card_time_us", (json_int_t)ifd->last_us, "error",
+                             ifd->last_error[0] ? ifd->last_error : NULL);
+    json_t *protocol = ifd->protocol == IFD_NO_PROTOCOL ? json_null() : json_sprintf("T=%u", ifd->protocol);
+    return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:I, s:o, s:o}", "name",
+                     card_name(slot->card), "powered", ifd->powered, "atr", ifd->powered ? atr : NULL, "file",
+                     file_text(slot->file), "protocol", protocol, "f", ifd->f, "d", ifd->d, "commands",
+                     (json_int_t)counters->commands, "resets", resets, "protocols_set",
+                     (json_int_t)counters->parameters, "pps", (json_int_t)counters->pps, "t1",
+                     t1_status(&counters->t1), "last", last);
 }
 
 static json_t *slot_status(struct rig *rig, const struct slot *slot)
 {
-    char text[160], pcsc_name[160];
-    return json_pack("{s:i, s:s, s:s, s:b, s:o}",                                    /**/
-                     "number", slot_index(rig_slots_of(rig), slot),                  /**/
-                     "slot", slot_text(slot, text, sizeof text),                     /**/
-                     "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name), /**/
-                     "driver_connected", rig_driver_connected(rig, slot),            /**/
-                     "card", slot->card ? card_status(slot) : json_null());
+    char pcsc_name[160];
+    return json_pack("{s:i, s:s, s:s, s:b, s:o}", "number", slot_index(rig_slots_of(rig), slot), "slot",
+                     slot_text(slot), "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
+                     "driver_connected", rig_driver_connected(rig, slot), "card",
+                     slot->card ? card_status(slot) : json_null());
 }
 
 static json_t *status(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
-    if (arguments->slot || arguments->file) {
-        snprintf(error, error_size, "status takes neither slot nor file");
+    if (arguments->slot || arguments->file || arguments->faults) {
+        snprintf(error, error_size, "status takes no arguments");
         return NULL;
     }
     struct slots *slots = rig_slots_of(rig);
@@ -66,6 +93,10 @@ static json_t *status(struct rig *rig, const struct arguments *arguments, char *
 static json_t *move(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size,
                     bool (*how)(struct slots *, struct slot *, const char *, char *, size_t))
 {
+    if (arguments->faults) {
+        snprintf(error, error_size, "faults go with the command fault");
+        return NULL;
+    }
     struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
     if (!slot || !how(rig_slots_of(rig), slot, arguments->file, error, error_size))
         return NULL;
@@ -101,12 +132,43 @@ static json_t *remove_(struct rig *rig, const struct arguments *arguments, char 
     return move(rig, arguments, error, error_size, remove_card);
 }
 
+/* All of the faults are set, or, where one of them is wrong, none. */
+static json_t *fault(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+{
+    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
+    if (!slot)
+        return NULL;
+    if (arguments->file || !json_is_array(arguments->faults) || json_array_size(arguments->faults) == 0) {
+        snprintf(error, error_size, "fault takes a list \"faults\" of strings, and no file");
+        return NULL;
+    }
+    if (!slot->card) {
+        snprintf(error, error_size, "the slot is empty: faults are a card's, and go with it");
+        return NULL;
+    }
+    struct faults changed = *card_faults(slot->card);
+    size_t i;
+    json_t *text;
+    json_array_foreach(arguments->faults, i, text)
+    {
+        if (!json_is_string(text)) {
+            snprintf(error, error_size, "faults[%zu]: expected a string", i);
+            return NULL;
+        }
+        if (!faults_set(&changed, json_string_value(text), error, error_size))
+            return NULL;
+    }
+    *card_faults(slot->card) = changed;
+    return slot_status(rig, slot);
+}
+
 static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *error, size_t error_size)
 {
     static const struct {
         const char *name;
         command_function *function;
-    } commands[] = {{"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap}};
+    } commands[] = {
+        {"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap}, {"fault", fault}};
 
     json_error_t bad;
     json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &bad);
@@ -117,10 +179,10 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
     json_t *result = NULL;
     const char *name;
     struct arguments arguments = {0};
-    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s}", "command", &name, "slot",
-                       &arguments.slot, "file", &arguments.file) != 0) {
+    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o}", "command", &name, "slot",
+                       &arguments.slot, "file", &arguments.file, "faults", &arguments.faults) != 0) {
         snprintf(error, error_size,
-                 "%s: expected {\"command\": NAME} and optionally \"slot\" and \"file\", all strings",
+                 "%s: expected {\"command\": NAME} and optionally \"slot\", \"file\" and \"faults\"",
                  bad.text);
         goto out;
     }
@@ -129,18 +191,11 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
             result = commands[i].function(rig, &arguments, error, error_size);
             goto out;
         }
-    snprintf(error, error_size, "unknown command '%.40s': expected status, insert, remove or swap", name);
+    snprintf(error, error_size, "unknown command '%.40s': expected status, insert, remove, swap or fault",
+             name);
 out:
     json_decref(request);
     return result;
-}
-
-/* An error's text may hold bytes of a file that are no UTF-8, which JSON cannot. */
-static void make_ascii(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F)
-            *text = '?';
 }
 
 char *control_answer(struct rig *rig, const char *line, size_t length)

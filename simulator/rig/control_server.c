@@ -16,8 +16,10 @@
 struct client {
     struct control_server *server;
     int fd;     /* -1: free */
-    char *line; /* of CONTROL_LINE_MAX bytes, while fd is open */
+    char *line; /* of CONTROL_LINE_MAX bytes, while fd is open: what has come and is not answered yet */
     size_t length;
+    char *answer; /* what the client has had no room for so far, from sent on; NULL: nothing */
+    size_t sent;
 };
 
 struct control_server {
@@ -32,38 +34,51 @@ static void hang_up(struct client *client)
     loop_remove(client->server->loop, client->fd);
     close(client->fd);
     free(client->line);
+    free(client->answer);
     client->fd = -1;
 }
 
-/* A client that does not read its answers is let go. */
-static bool send_text(struct client *client, const char *text)
+/* Sends the answer, as far as there is room; the client is not heard until it has taken it all. False: hung
+ * up. */
+static bool send_answer(struct client *client)
 {
-    size_t length = strlen(text);
-    if (send(client->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length)
-        return true;
-    hang_up(client);
-    return false;
+    const char *rest = client->answer + client->sent;
+    ssize_t sent = send(client->fd, rest, strlen(rest), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN) {
+        hang_up(client);
+        return false;
+    }
+    client->sent += sent > 0 ? (size_t)sent : 0;
+    bool done = client->answer[client->sent] == '\0';
+    if (done) {
+        free(client->answer);
+        client->answer = NULL;
+    }
+    loop_change(client->server->loop, client->fd, done ? EPOLLIN : EPOLLOUT);
+    return true;
 }
 
-/* Answers the whole lines that have come; keeps the rest. */
+/* Answers the whole lines that have come, as long as there is room for the answers; keeps the rest. */
 static void answer_lines(struct client *client)
 {
-    char *start = client->line, *end = client->line + client->length, *newline;
-    while ((newline = memchr(start, '\n', (size_t)(end - start)))) {
-        char *answer = control_answer(client->server->rig, start, (size_t)(newline - start));
-        bool sent = answer && send_text(client, answer);
-        if (!answer)
+    char *newline;
+    while (!client->answer && (newline = memchr(client->line, '\n', client->length))) {
+        size_t length = (size_t)(newline - client->line);
+        client->answer = control_answer(client->server->rig, client->line, length);
+        client->sent = 0;
+        client->length -= length + 1;
+        memmove(client->line, newline + 1, client->length);
+        if (!client->answer) {
             hang_up(client);
-        free(answer);
-        if (!sent)
             return;
-        start = newline + 1;
+        }
+        if (!send_answer(client))
+            return;
     }
-    client->length = (size_t)(end - start);
-    memmove(client->line, start, client->length);
-    if (client->length == CONTROL_LINE_MAX &&
-        send_text(client, "{\"ok\": false, \"error\": \"a line of more than 65535 bytes\"}\n")) {
+    if (!client->answer && client->length == CONTROL_LINE_MAX) {
+        static const char error[] = "{\"ok\": false, \"error\": \"a line of more than 65535 bytes\"}\n";
         rig_log("control socket: a line of more than %d bytes: hung up", CONTROL_LINE_MAX - 1);
+        send(client->fd, error, sizeof error - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
         hang_up(client);
     }
 }
@@ -71,6 +86,11 @@ static void answer_lines(struct client *client)
 static void on_client(void *arg, uint32_t events)
 {
     struct client *client = arg;
+    if (client->answer) {
+        if (send_answer(client))
+            answer_lines(client);
+        return;
+    }
     (void)events;
     ssize_t count = recv(client->fd, client->line + client->length, CONTROL_LINE_MAX - client->length, 0);
     if (count > 0) {
@@ -93,7 +113,7 @@ static void on_accepted(void *arg, int fd)
             client->fd = -1;
             break;
         }
-    rig_log("control socket: more than %d clients: one refused", CLIENTS_MAX);
+    rig_log("control socket: no room for more than %d clients: one refused", CLIENTS_MAX);
     close(fd);
 }
 

@@ -7,6 +7,7 @@
  *   {"command": "remove", "slot": "0"}                             file: optional for insert: "" is the
  * built-in
  *   {"command": "swap",   "slot": "0", "file": "/abs/card.lua"}          card, none the card that was in last
+ *   {"command": "fault",  "slot": "0", "faults": ["mute", "wrong-edc*2"]}          as icc/fault.h has them
  *
  * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.
  */

@@ -40,11 +40,11 @@ static void remove_at(int parent, const char *name)
     if (unlinkat(parent, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
         return;
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    DIR *dir = fdopendir(fd);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
+        unlinkat(parent, name, AT_REMOVEDIR); /* it may be empty */
         return;
     }
     for (struct dirent *entry; (entry = readdir(dir));)

@@ -21,6 +21,7 @@ struct peer {
     int fd;            /* -1: free */
     struct slot *slot; /* NULL: has not said hello yet */
     enum link_channel channel;
+    bool waiting;  /* events channel: for room to send */
     uint32_t told; /* events channel: the last movement that was sent */
 };
 
@@ -47,14 +48,16 @@ static void tell_movement(struct peer *peer)
     if (peer->told == peer->slot->movement)
         return;
     struct link_message event = {.type = LINK_EVENT, .event = peer->slot->movement};
-    if (link_send(peer->fd, &event) == 0) {
+    if (link_send(peer->fd, &event) == 0)
         peer->told = event.event;
-        loop_change(peer->server->loop, peer->fd, EPOLLIN);
-    } else if (errno == EAGAIN) {
-        loop_change(peer->server->loop, peer->fd, EPOLLIN | EPOLLOUT);
-    } else {
+    else if (errno != EAGAIN) {
         hang_up(peer);
+        return;
     }
+    bool waiting = peer->told != peer->slot->movement;
+    if (waiting != peer->waiting)
+        loop_change(peer->server->loop, peer->fd, waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    peer->waiting = waiting;
 }
 
 static uint8_t hello(struct peer *peer, const struct link_message *request, struct link_message *answer)
@@ -80,21 +83,29 @@ static uint8_t hello(struct peer *peer, const struct link_message *request, stru
 
 static uint8_t link_status(enum ifd_result result)
 {
-    switch (result) {
-    case IFD_RESULT_OK:
-        return LINK_OK;
-    case IFD_RESULT_NO_CARD:
-        return LINK_REMOVED;
-    case IFD_RESULT_UNPOWERED:
-        return LINK_UNPOWERED;
-    case IFD_RESULT_MUTE:
-        return LINK_MUTE;
-    case IFD_RESULT_PROTOCOL_UNAVAILABLE:
-        return LINK_PROTOCOL_UNAVAILABLE;
-    case IFD_RESULT_GARBLED:
-        break;
-    }
-    return LINK_GARBLED;
+    static const uint8_t statuses[] = {
+        [IFD_RESULT_OK] = LINK_OK,
+        [IFD_RESULT_NO_CARD] = LINK_REMOVED,
+        [IFD_RESULT_UNPOWERED] = LINK_UNPOWERED,
+        [IFD_RESULT_MUTE] = LINK_MUTE,
+        [IFD_RESULT_GARBLED] = LINK_GARBLED,
+        [IFD_RESULT_PROTOCOL_UNAVAILABLE] = LINK_PROTOCOL_UNAVAILABLE,
+        [IFD_RESULT_PPS_FAILED] = LINK_PPS_FAILED,
+        [IFD_RESULT_WRONG_PROTOCOL] = LINK_GARBLED,
+        [IFD_RESULT_BAD_COMMAND] = LINK_GARBLED,
+    };
+    return statuses[result];
+}
+
+/* Tells the user why an operation failed, and how long that took the card. */
+static uint8_t report(const struct slot *slot, uint8_t status)
+{
+    const struct ifd *ifd = slot->ifd;
+    if (status != LINK_OK && ifd->last_error[0])
+        rig_log("%s: %s (after %llu.%03llu s of the card's time)", slot_text(slot), ifd->last_error,
+                (unsigned long long)(ifd->last_us / 1000000),
+                (unsigned long long)(ifd->last_us / 1000 % 1000));
+    return status;
 }
 
 static uint8_t power(struct ifd *ifd, uint8_t how, struct link_message *answer)
@@ -118,15 +129,20 @@ static uint8_t power(struct ifd *ifd, uint8_t how, struct link_message *answer)
     return link_status(result);
 }
 
-static uint8_t transmit(struct link_server *server, struct ifd *ifd, const struct link_message *request,
+static uint8_t transmit(struct link_server *server, struct slot *slot, const struct link_message *request,
                         struct link_message *answer)
 {
     if (request->length > LINK_MAX_COMMAND)
         return LINK_BAD_REQUEST;
     uint8_t protocol = request->arg == LINK_RAW ? IFD_RAW : request->arg;
     answer->data = server->response;
-    return link_status(ifd_transmit(ifd, protocol, request->data, request->length, server->response,
-                                    sizeof server->response, &answer->length));
+    enum ifd_result result = ifd_transmit(slot->ifd, protocol, request->data, request->length,
+                                          server->response, sizeof server->response, &answer->length);
+    uint8_t status = report(slot, link_status(result));
+    char error[200];
+    if (contacts_wants_removal(slot->contacts) && slot_remove(server->slots, slot, error, sizeof error))
+        return LINK_REMOVED;
+    return status;
 }
 
 static uint8_t attribute(struct slot *slot, uint32_t tag, struct link_message *answer)
@@ -143,29 +159,32 @@ static uint8_t attribute(struct slot *slot, uint32_t tag, struct link_message *a
         answer->length = 1;
         return LINK_OK;
     case SCARD_ATTR_ATR_STRING:
-        answer->data = slot->ifd.atr.raw;
-        answer->length = slot->ifd.atr.len;
+        answer->data = slot->ifd->atr.raw;
+        answer->length = slot->ifd->atr.len;
         return LINK_OK;
     default:
         return LINK_UNSUPPORTED;
     }
 }
 
+static bool concerns_card(const struct link_message *request)
+{
+    return request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
+}
+
 /* Does what a request after the hello asks; answer has its type and the slot's movement filled in. */
 static uint8_t serve(struct peer *peer, const struct link_message *request, struct link_message *answer)
 {
     struct slot *slot = peer->slot;
-    bool about_card =
-        request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
-    if (about_card && request->event != slot->movement)
+    if (concerns_card(request) && request->event != slot->movement)
         return LINK_REMOVED;
     switch (request->type) {
     case LINK_POWER:
-        return power(&slot->ifd, request->arg, answer);
+        return report(slot, power(slot->ifd, request->arg, answer));
     case LINK_PARAMETERS:
-        return link_status(ifd_set_protocol(&slot->ifd, request->arg));
+        return report(slot, link_status(ifd_set_protocol(slot->ifd, request->arg)));
     case LINK_TRANSMIT:
-        return transmit(peer->server, &slot->ifd, request, answer);
+        return transmit(peer->server, slot, request, answer);
     case LINK_CONTROL:
         return LINK_UNSUPPORTED;
     case LINK_ATTRIBUTE:
@@ -173,6 +192,11 @@ static uint8_t serve(struct peer *peer, const struct link_message *request, stru
     default:
         return LINK_BAD_REQUEST;
     }
+}
+
+static uint32_t card_time(const struct slot *slot)
+{
+    return slot->ifd->last_us < UINT32_MAX ? (uint32_t)slot->ifd->last_us : UINT32_MAX;
 }
 
 static void on_request(struct peer *peer)
@@ -194,8 +218,11 @@ static void on_request(struct peer *peer)
         answer.arg = LINK_BAD_REQUEST; /* there, only the simulator speaks */
     else
         answer.arg = serve(peer, &request, &answer);
-    if (peer->slot)
+    if (peer->slot) {
         answer.event = peer->slot->movement;
+        if (concerns_card(&request))
+            answer.value = card_time(peer->slot);
+    }
     if (answer.arg != LINK_OK)
         answer.length = 0;
     bool sent = link_send(peer->fd, &answer) == 0;
@@ -228,7 +255,7 @@ static void on_accepted(void *arg, int fd)
             peer->fd = -1;
             break;
         }
-    rig_log("rig link: more than %u connections: one refused", PEERS_MAX);
+    rig_log("rig link: no room for more than %u connections: one refused", PEERS_MAX);
     close(fd);
 }
 

@@ -25,6 +25,10 @@ const char *rig_directory(const struct rig *rig);
 uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
 
+/* Has what goes over the contacts traced; the trace stays the caller's. To be called before there are
+ * readers. */
+void rig_set_trace(struct rig *rig, struct trace *trace);
+
 /* Whether a driver is connected to a slot. */
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot);
 

@@ -1,6 +1,7 @@
 #include "rig/slot.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,12 @@ static bool check_reader_name(const char *name, char *error, size_t error_size)
                  READER_NAME_MAX, length);
         return false;
     }
+    json_t *utf8 = json_string(name);
+    json_decref(utf8);
+    if (!utf8) {
+        snprintf(error, error_size, "reader name: not UTF-8");
+        return false;
+    }
     for (const char *c = name; *c; c++)
         if (iscntrl((unsigned char)*c) || *c == '"' || *c == '/') {
             snprintf(error, error_size, "reader name '%s': must not contain '\"', '/' or control characters",
@@ -23,8 +30,8 @@ static bool check_reader_name(const char *name, char *error, size_t error_size)
     return true;
 }
 
-bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error,
-                      size_t error_size)
+bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, enum ifd_level level,
+                      char *error, size_t error_size)
 {
     if (!check_reader_name(name, error, error_size))
         return false;
@@ -47,7 +54,14 @@ bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count
         slots->host.random(slots->host.arg, (uint8_t *)&start, sizeof start);
         struct slot *slot = &slots->slot[slots->slot_count++];
         *slot = (struct slot){.reader = reader, .number = i, .movement = start & ~1u};
-        ifd_set_card(&slot->ifd, NULL);
+        snprintf(slot->text, sizeof slot->text, "%s/%u", name, i);
+        slot->ifd = calloc(1, sizeof *slot->ifd);
+        if (!slot->ifd) {
+            snprintf(error, error_size, "out of memory");
+            return false;
+        }
+        slot->ifd->level = level;
+        ifd_set_card(slot->ifd, NULL, NULL, slot->text);
     }
     return true;
 }
@@ -56,9 +70,10 @@ void slots_free(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->slot_count; i++) {
         struct slot *slot = &slots->slot[i];
-        ifd_set_card(&slot->ifd, NULL);
+        contacts_free(slot->contacts);
         card_free(slot->card);
         free(slot->file);
+        free(slot->ifd);
     }
     slots->slot_count = slots->reader_count = 0;
 }
@@ -68,10 +83,9 @@ unsigned slot_index(const struct slots *slots, const struct slot *slot)
     return (unsigned)(slot - slots->slot);
 }
 
-const char *slot_text(const struct slot *slot, char *buffer, size_t size)
+const char *slot_text(const struct slot *slot)
 {
-    snprintf(buffer, size, "%s/%u", slot->reader->name, slot->number);
-    return buffer;
+    return slot->text;
 }
 
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
@@ -129,70 +143,92 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
     return found;
 }
 
-/* Loads the card that slot_insert is to put in, and keeps what it is called for the next time. */
-static struct card *load(struct slots *slots, struct slot *slot, const char *file, char *error,
-                         size_t error_size)
+/* A card with its contacts, on its way into a slot. */
+struct newcomer {
+    struct card *card;
+    struct contacts *contacts;
+    char *file;
+};
+
+static void newcomer_free(struct newcomer *newcomer)
+{
+    contacts_free(newcomer->contacts);
+    card_free(newcomer->card);
+    free(newcomer->file);
+}
+
+/* Loads a card; file is as for slot_insert. */
+static bool load(struct slots *slots, const struct slot *slot, const char *file, struct newcomer *newcomer,
+                 char *error, size_t error_size)
 {
     if (!file)
         file = slot->file ? slot->file : "";
-    struct card *card = *file ? card_load_file(file, &slots->host, error, error_size)
-                              : card_load_builtin(&slots->host, error, error_size);
-    if (!card || file == slot->file)
-        return card;
-    char *copy = NULL;
-    if (*file && !(copy = strdup(file))) {
-        snprintf(error, error_size, "out of memory");
-        card_free(card);
-        return NULL;
-    }
-    free(slot->file);
-    slot->file = copy;
-    return card;
+    *newcomer = (struct newcomer){0};
+    newcomer->card = *file ? card_load_file(file, &slots->host, error, error_size)
+                           : card_load_builtin(&slots->host, error, error_size);
+    if (!newcomer->card)
+        return false;
+    newcomer->contacts = contacts_new(newcomer->card);
+    newcomer->file = *file ? strdup(file) : NULL;
+    if (newcomer->contacts && (newcomer->file || !*file))
+        return true;
+    snprintf(error, error_size, "out of memory");
+    newcomer_free(newcomer);
+    return false;
 }
 
-static void move(struct slots *slots, struct slot *slot, struct card *card)
+/* One movement: in, or with an empty newcomer out. The slot remembers the file of a card that is gone. */
+static void move(struct slots *slots, struct slot *slot, const struct newcomer *newcomer)
 {
-    ifd_set_card(&slot->ifd, card);
+    contacts_free(slot->contacts);
     card_free(slot->card);
-    slot->card = card;
+    slot->card = newcomer->card;
+    slot->contacts = newcomer->contacts;
+    if (newcomer->card) {
+        free(slot->file);
+        slot->file = newcomer->file;
+    }
+    ifd_set_card(slot->ifd, slot->contacts, slots->trace, slot->text);
+    trace_note(slots->trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
+               slot->card ? card_name(slot->card) : "");
     slot->movement++;
     if (slots->moved)
         slots->moved(slots->moved_arg, slot);
 }
 
+static const struct newcomer nobody;
+
 bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
 {
     if (slot->card) {
-        char text[160];
         snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
-                 slot_text(slot, text, sizeof text), card_name(slot->card));
+                 slot_text(slot), card_name(slot->card));
         return false;
     }
-    struct card *card = load(slots, slot, file, error, error_size);
-    if (!card)
+    struct newcomer newcomer;
+    if (!load(slots, slot, file, &newcomer, error, error_size))
         return false;
-    move(slots, slot, card);
+    move(slots, slot, &newcomer);
     return true;
 }
 
 bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size)
 {
     if (!slot->card) {
-        char text[160];
-        snprintf(error, error_size, "slot %s is empty", slot_text(slot, text, sizeof text));
+        snprintf(error, error_size, "slot %s is empty", slot_text(slot));
         return false;
     }
-    move(slots, slot, NULL);
+    move(slots, slot, &nobody);
     return true;
 }
 
 bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
 {
-    struct card *card = load(slots, slot, file, error, error_size);
-    if (!card)
+    struct newcomer newcomer;
+    if (!load(slots, slot, file, &newcomer, error, error_size))
         return false;
     if (slot->card)
-        move(slots, slot, NULL);
-    move(slots, slot, card);
+        move(slots, slot, &nobody);
+    move(slots, slot, &newcomer);
     return true;
 }

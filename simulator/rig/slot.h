@@ -21,11 +21,13 @@ struct reader {
 
 struct slot {
     struct reader *reader;
-    unsigned number;   /* in the reader, from 0 */
-    uint32_t movement; /* as link/link.h counts them */
-    struct card *card; /* NULL: empty */
-    char *file;        /* of the card that is or was in last; NULL: the built-in card */
-    struct ifd ifd;
+    unsigned number;           /* in the reader, from 0 */
+    uint32_t movement;         /* as link/link.h counts them */
+    struct card *card;         /* NULL: empty */
+    struct contacts *contacts; /* of the card */
+    char *file;                /* of the card that is or was in last; NULL: the built-in card */
+    struct ifd *ifd;
+    char text[READER_NAME_MAX + 8]; /* what people call it, see slot_text */
 };
 
 struct slots {
@@ -35,14 +37,15 @@ struct slots {
     unsigned slot_count;
     /* how cards get what they need from the rig, and who is told that a card has moved */
     struct card_host host;
+    struct trace *trace; /* NULL: none */
     void (*moved)(void *arg, struct slot *slot);
     void *moved_arg;
 };
 
 /* Adds a reader with empty slots. On failure error says why: a name that pcscd cannot take, or no room left.
  */
-bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, char *error,
-                      size_t error_size);
+bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, enum ifd_level level,
+                      char *error, size_t error_size);
 
 /* Empties all slots, without telling anybody. */
 void slots_free(struct slots *slots);
@@ -55,7 +58,7 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
 unsigned slot_index(const struct slots *slots, const struct slot *slot);
 
 /* How people are told of the slot: "cardrig/0". */
-const char *slot_text(const struct slot *slot, char *buffer, size_t size);
+const char *slot_text(const struct slot *slot);
 
 /* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. */
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);

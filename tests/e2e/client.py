@@ -73,6 +73,25 @@ def attribute(name):
     return [code(result), bytes(value or []).hex()]
 
 
+def hammer(command, stop):
+    """Sends the command again and again, on a new handle whenever there is an error, until a file of the name stop is
+    there. Returns how many answers came, and how many came on a handle that had got another answer before."""
+    answers = others = 0
+    while not os.path.exists(stop):
+        if connect()[0] != "ok":
+            continue
+        first = None
+        while True:
+            result, answer = transmit(command)
+            if result != "ok":
+                break
+            answers += 1
+            others += first not in (None, answer)
+            first = answer
+        disconnect()
+    return [answers, others]
+
+
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     print(json.dumps(globals()[name](*arguments)), flush=True)

@@ -34,7 +34,8 @@ def temporary(monkeypatch):
 
 def run(*arguments, **options):
     """Runs cardrig to its end."""
-    return subprocess.run([CARDRIG, *map(str, arguments)], capture_output=True, text=True, timeout=TIMEOUT, **options)
+    words = [word if isinstance(word, bytes) else str(word) for word in arguments]
+    return subprocess.run([CARDRIG, *words], capture_output=True, text=True, timeout=TIMEOUT, **options)
 
 
 class Rig:

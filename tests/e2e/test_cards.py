@@ -47,7 +47,7 @@ def test_what_cannot_be_done(rig, arguments, text):
 
 
 @pytest.mark.parametrize("arguments", [["insert", "a", "b", "c"], ["remove", "a", "b"], ["swap"], ["status", "x"],
-                                       ["remove", "--builtin"], ["check"]])
+                                       ["remove", "--builtin"], ["check"], ["swap", ""], ["insert", "0", ""]])
 def test_wrong_arguments(rig, arguments):
     done = rig.cardrig(*arguments)
     assert done.returncode == 2
@@ -72,7 +72,7 @@ def test_status(rig):
         client.reconnect("cold")
         done = rig.cardrig("status")
         assert done.returncode == 0
-        for text in ("0  cardrig/0, in PC/SC 'cardrig 00 00'", "card      cardrig (built in)", "powered   T=1",
+        for text in ("seed ", "0  cardrig/0, in PC/SC 'cardrig 00 00'", "card      cardrig (built in)", "powered   T=1",
                      "3B 87 80 01", "1 commands; resets: 2 cold, 1 warm; power taken away: 1"):
             assert text in done.stdout, done.stdout
         status = json.loads(rig.cardrig("status", "--json").stdout)
@@ -143,3 +143,13 @@ def test_a_card_that_misbehaves(temporary):
     assert len(lines) == 5, rig.errors
     for number, line in enumerate(lines):
         assert f"rogue.lua:{number + 3}:" in line or number in (3, 4), line
+
+
+def test_a_file_whose_name_is_not_utf8(temporary):
+    path = bytes(temporary) + b"/caf\xe9.lua"
+    with open(path, "wb") as file:
+        file.write((CARDS / "t0-only.lua").read_bytes())
+    done = run("run", "--card", path, "--", CARDRIG, "status")
+    assert done.returncode == 0
+    assert "/caf?.lua)" in done.stdout
+    os.unlink(path)

@@ -103,6 +103,32 @@ def test_no_command_reaches_another_card():
             assert client.transmit("80100000") == ["ok", "00019000"]
 
 
+def test_no_command_reaches_another_card_with_many_clients(temporary):
+    """Each insertion has an identity of its own, and a handle must see but one."""
+    card, stop = temporary / "identity.lua", temporary / "stop"
+    card.write_text('local id = random(4) return { atr = "3B 90 96 80 01 87", '
+                    'commands = { { "80 10", function() return id, 0x9000 end } } }')
+    with Rig("--card", card) as rig:
+        clients = [rig.client() for _ in range(4)]
+        for client in clients:
+            client.establish()
+            client.start("hammer", "8010000004", str(stop))
+        for _ in range(100):
+            rig.do("swap", file=str(card))
+            # not more often than the clients come to the card
+            while rig.card()["commands"] < 20:
+                pass
+        stop.touch()
+        rig.do("remove")
+        results = [client.finish() for client in clients]
+        for client in clients:
+            client.__exit__()
+    assert sum(answers for answers, _ in results) >= 100
+    assert [others for _, others in results] == [0] * 4
+    card.unlink()
+    stop.unlink()
+
+
 def test_a_waiting_client_sees_events_on_every_slot_of_sixteen():
     options = [word for i in range(8) for word in ("--reader", f"r{i},slots=2")]
     with Rig("--empty", *options) as rig:

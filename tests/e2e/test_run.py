@@ -1,12 +1,14 @@
 """cardrig run: what it gives to the command, how it ends, and that nothing is left, however it ends."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 
-from conftest import BUILD, CARDRIG, CARDS, PYTHON, TIMEOUT, Client, Rig, alive, run
+from conftest import CARDRIG, CARDS, DRIVER, PYTHON, TIMEOUT, Rig, alive, run
 
 BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
 
@@ -274,6 +276,8 @@ def test_pcscd_log(temporary):
     (["--reader", "", "--", "true"], 125, "must have 1 to 121 bytes"),
     (["--reader", "a,slots=0", "--", "true"], 125, "at least 1"),
     (["--reader", "a,slots=17", "--", "true"], 125, "N from 1 to 16"),
+    (["--reader", "a,slots=4294967297", "--", "true"], 125, "N from 1 to 16"),
+    (["--reader", b"caf\xe9", "--", "true"], 125, "not UTF-8"),
     (["--reader", "a,colour=red", "--", "true"], 125, "'colour=red': expected slots=N"),
     (["--reader", "a,slots=9", "--reader", "b,slots=8", "--", "true"], 125, "16 in all (9 are taken)"),
     (["--card", "nowhere.lua", "--", "true"], 125, "nowhere.lua: No such file"),
@@ -356,3 +360,113 @@ def test_a_tmpdir_that_will_not_do(monkeypatch):
         done = run("run", "--", "sh", "-c", 'dirname "$CARDRIG_SOCKET"')
         assert done.returncode == 0
         assert done.stdout.startswith("/tmp/cardrig-")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_with_standard_descriptors_closed(temporary, closed):
+    found = temporary / "found"
+    done = subprocess.run(["sh", "-c", f'"$0" run -- sh -c "opensc-tool --atr >{found}" {closed}', CARDRIG], timeout=TIMEOUT)
+    assert done.returncode == 0
+    assert found.read_text().strip() == BUILT_IN_ATR
+    found.unlink()
+
+
+def test_nobody_reads_what_the_rig_says(temporary):
+    """A card that prints a lot, and a standard error that nobody empties."""
+    card = temporary / "noisy.lua"
+    card.write_text('return { atr = "3B 80 01 81", commands = { { "80", function() print(("x"):rep(200)) '
+                    'return "", 0x9000 end } } }')
+    process = subprocess.Popen(["timeout", str(TIMEOUT), CARDRIG, "run", "--card", card, "--", "sh", "-c",
+                                "opensc-tool" + " -s 80000000" * 600 + ' >/dev/null 2>&1; "$0" status', CARDRIG],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    status = process.stdout.read()
+    process.communicate(timeout=TIMEOUT)
+    card.unlink()
+    assert process.returncode == 0
+    assert int(re.search(r"(\d+) commands", status)[1]) >= 600
+
+
+def test_an_alarm_is_passed_on():
+    done = subprocess.run([PYTHON, "-c", "import os, signal, sys; signal.alarm(1); os.execv(sys.argv[1], sys.argv[1:])",
+                           CARDRIG, "run", "--", "sleep", "1000"], timeout=TIMEOUT)
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_a_signal_while_the_rig_is_being_set_up(temporary):
+    """Loading this card takes half a second and more of CPU time."""
+    card = temporary / "slow.lua"
+    card.write_text('for i = 1, 2000000 do end return { atr = "3B 00" }')
+    process = subprocess.Popen([CARDRIG, "run", *["--reader", "a,slots=16"], *["--card", card] * 16, "--", "sleep", "1000"])
+    while not [name for name in os.listdir(temporary) if name.startswith("cardrig-")]:
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(TIMEOUT) == -signal.SIGTERM
+    card.unlink()
+
+
+def test_messages_that_nobody_can_read():
+    read, write = os.pipe()
+    process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "read x; sleep 1000 & exit 3"], stdin=subprocess.PIPE,
+                               stderr=write)
+    os.close(write)
+    os.close(read)
+    process.communicate(b"\n", timeout=TIMEOUT)
+    assert process.returncode == 3
+
+
+def test_a_rig_in_a_rig():
+    done = run("run", "--", CARDRIG, "run", "--reader", "inner", "--", "pcsc_scan", "-r")
+    assert done.returncode == 0
+    assert "0: inner 00 00" in done.stdout
+
+
+def test_a_rig_that_is_left_in_a_rig():
+    inner = f"{CARDRIG} run -- sh -c 'trap \"\" TERM; echo up >&3; exec sleep 1000'"
+    done = run("run", "--", "bash", "-c", f"exec 4< <(exec 3>&1 >/dev/null; {inner}); read -u 4 up; echo $up")
+    assert done.stdout == "up\n"
+    assert "had left running" in done.stderr
+
+
+def test_a_process_without_our_environment_is_ended_too():
+    done = run("run", "--", "sh", "-c", "env -i sleep 1000 >/dev/null 2>&1 & echo $!")
+    assert "ended 1 process that the command had left running" in done.stderr
+    assert not alive(int(done.stdout))
+
+
+def test_a_crash_of_pcscd_is_told_even_when_the_command_ends_well():
+    done = run("run", "--", "sh", "-c", "kill -SEGV $(pgrep -P $PPID pcscd)")
+    assert done.returncode == 125
+    assert "pcscd" in done.stderr
+
+
+def test_umask_is_the_commands():
+    done = subprocess.run(["sh", "-c", 'umask 0777; "$0" run -- sh -c "umask; opensc-tool --atr"', CARDRIG],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stdout.split() == ["0777", BUILT_IN_ATR]
+
+
+def test_a_long_path():
+    done = run("run", "--", "true", env={**os.environ, "CARDRIG_PCSCD": "",
+                                         "PATH": ":".join(f"/nowhere/{i:0>100}" for i in range(120)) + ":/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_log_that_cannot_be_written():
+    done = run("run", "--pcscd-log", "/nowhere/log", "--", "true")
+    assert done.returncode == 125
+    assert "cannot write /nowhere/log: No such file" in done.stderr
+
+
+def test_a_driver_in_the_directory_that_is_covered(temporary):
+    """As it is when cardrig is installed."""
+    folder = temporary / "drivers"
+    (folder / "serial").mkdir(parents=True)
+    (folder / "serial" / "libifdcardrig.so").write_bytes(open(DRIVER, "rb").read())
+    script = ('mount --bind "$1" /usr/lib/pcsc/drivers && '
+              'CARDRIG_DRIVER=/usr/lib/pcsc/drivers/serial/libifdcardrig.so exec "$2" run -- opensc-tool --atr')
+    prefix = ["unshare", "--user", "--map-root-user", "--mount"] if HAS_NAMESPACES else []
+    if prefix or os.path.exists("/usr/lib/pcsc/drivers/serial/libifdcardrig.so"):
+        done = subprocess.run([*prefix, "sh", "-c", script if prefix else 'exec "$2" run -- opensc-tool --atr', "sh", folder,
+                               CARDRIG], capture_output=True, text=True, timeout=TIMEOUT)
+        assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
+    shutil.rmtree(folder)

@@ -271,7 +271,7 @@ static const struct {
     {"atr-short",
      "5: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2)"},
     {"atr-hex", "3: atr: character 4: not a hexadecimal digit"},
-    {"unknown-field", "5: unknown field 'atrs': expected name, atr, t0, t1, on_power or commands"},
+    {"unknown-field", "5: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands or faults"},
     {"t1-field", "6: t1: unknown field 'ifsd': expected ifsc"},
     {"t1-ifsc", "4: t1.ifsc is not an integer from 1 to 254"},
     {"on-power", "4: on_power is a string, expected a function"},
@@ -338,11 +338,11 @@ START_TEST(test_bad_text)
     load_refused("return { atr = '3B00', commands = { setmetatable({'', '9000'}, {}) } }",
                  "test.lua:1: commands[1] has a metatable, expected a plain table");
     load_refused("return { atr = '3B00', 5 }",
-                 "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power or commands");
+                 "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands or faults");
     load_refused("return { atr = '3B00', [{}] = 5 }",
-                 "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power or commands");
+                 "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands or faults");
     load_refused("return { b = 1, a = 1,\n c = 1}",
-                 "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power or commands");
+                 "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands or faults");
     load_refused("error({})", "test.lua:1: error value is a table, expected a string");
     load_refused("\n\nerror('gone', 0)", "test.lua:3: gone");
     load_refused("local s = [[one\ntwo",
@@ -813,7 +813,7 @@ START_TEST(test_no_way_out)
     command(card, "00 00 00 00");
     resp[resp_len - 2] = '\0';
     ck_assert_str_eq((char *)resp,
-                     "_G _VERSION assert coroutine error getmetatable hex ipairs load math next pairs "
+                     "_G _VERSION assert coroutine error fault getmetatable hex ipairs load math next pairs "
                      "pcall print random rawequal rawget rawlen rawset select setmetatable string table "
                      "tonumber tostring type utf8 xpcall");
     card_free(card);

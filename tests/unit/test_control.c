@@ -18,7 +18,7 @@ static void set_up(void)
     char error[256];
     rig = rig_new(4711, error, sizeof error);
     ck_assert_msg(rig != NULL, "%s", error);
-    ck_assert(slots_add_reader(rig_slots_of(rig), "cardrig", 1, error, sizeof error));
+    ck_assert(slots_add_reader(rig_slots_of(rig), "cardrig", 1, IFD_LEVEL_APDU, error, sizeof error));
 }
 
 static void tear_down(void)
@@ -93,8 +93,13 @@ static const struct {
     {"{\"command\": \"status\", \"slots\": \"0\"}", "expected {\"command\": NAME}"},
     {"{\"command\": \"insert\", \"slot\": 0}", "expected {\"command\": NAME}"},
     {"{\"command\": \"dance\"}", "unknown command 'dance'"},
-    {"{\"command\": \"status\", \"slot\": \"0\"}", "status takes neither"},
+    {"{\"command\": \"status\", \"slot\": \"0\"}", "status takes no arguments"},
     {"{\"command\": \"remove\"}", "is empty"},
+    {"{\"command\": \"fault\"}", "fault takes a list"},
+    {"{\"command\": \"fault\", \"faults\": []}", "fault takes a list"},
+    {"{\"command\": \"fault\", \"faults\": \"mute\"}", "fault takes a list"},
+    {"{\"command\": \"fault\", \"faults\": [\"mute\"]}", "the slot is empty"},
+    {"{\"command\": \"insert\", \"faults\": [\"mute\"]}", "go with the command fault"},
     {"{\"command\": \"remove\", \"file\": \"x\"}", "takes no file"},
     {"{\"command\": \"swap\"}", "swap needs a file"},
     {"{\"command\": \"insert\", \"slot\": \"5\"}", "there is no slot '5'"},

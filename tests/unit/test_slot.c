@@ -38,7 +38,7 @@ static void tear_down(void)
 
 static void add(const char *name, unsigned count)
 {
-    ck_assert_msg(slots_add_reader(&slots, name, count, error, sizeof error), "%s", error);
+    ck_assert_msg(slots_add_reader(&slots, name, count, IFD_LEVEL_APDU, error, sizeof error), "%s", error);
 }
 
 START_TEST(slots_are_numbered_through)
@@ -48,7 +48,7 @@ START_TEST(slots_are_numbered_through)
     add("second", 1);
     ck_assert_uint_eq(slots.slot_count, 3);
     ck_assert_uint_eq(slot_index(&slots, &slots.slot[2]), 2);
-    ck_assert_str_eq(slot_text(&slots.slot[1], text, sizeof text), "first/1");
+    ck_assert_str_eq(slot_text(&slots.slot[1]), "first/1");
     ck_assert_str_eq(slot_pcsc_name(&slots.slot[1], text, sizeof text), "first 00 01");
     ck_assert_str_eq(slot_pcsc_name(&slots.slot[2], text, sizeof text), "second 01 00");
 }
@@ -58,7 +58,7 @@ static const char *const bad_names[] = {"", "with \"quotes\"", "a/b", "bell\a", 
 
 START_TEST(names_that_pcscd_cannot_take)
 {
-    ck_assert(!slots_add_reader(&slots, bad_names[_i], 1, error, sizeof error));
+    ck_assert(!slots_add_reader(&slots, bad_names[_i], 1, IFD_LEVEL_APDU, error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "reader name"));
     ck_assert_uint_eq(slots.slot_count, 0);
 }
@@ -69,7 +69,7 @@ START_TEST(name_lengths)
     char name[READER_NAME_MAX + 2];
     memset(name, 'n', sizeof name);
     name[READER_NAME_MAX + 1] = '\0';
-    ck_assert(!slots_add_reader(&slots, name, 1, error, sizeof error));
+    ck_assert(!slots_add_reader(&slots, name, 1, IFD_LEVEL_APDU, error, sizeof error));
     name[READER_NAME_MAX] = '\0';
     add(name, 1);
 }
@@ -79,9 +79,9 @@ START_TEST(sixteen_slots_and_no_more)
 {
     add("a", 10);
     add("b", 6);
-    ck_assert(!slots_add_reader(&slots, "c", 1, error, sizeof error));
+    ck_assert(!slots_add_reader(&slots, "c", 1, IFD_LEVEL_APDU, error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "16 in all (16 are taken)"));
-    ck_assert(!slots_add_reader(&slots, "c", 0, error, sizeof error));
+    ck_assert(!slots_add_reader(&slots, "c", 0, IFD_LEVEL_APDU, error, sizeof error));
 }
 END_TEST
 

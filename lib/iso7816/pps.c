@@ -1,0 +1,323 @@
+#include "pps.h"
+
+#include "timing.h"
+
+#include <string.h>
+
+#define PRESENT (PPS_PPS1 | PPS_PPS2 | PPS_PPS3)
+
+const char *pps_reason_text(enum pps_reason reason)
+{
+    switch (reason) {
+    case PPS_OK:
+        return "no error";
+    case PPS_MUTE:
+        return "no answer to the PPS request";
+    case PPS_TRUNCATED:
+        return "the PPS message ends before PCK";
+    case PPS_PARITY:
+        return "parity error in the PPS message";
+    case PPS_NOT_PPSS:
+        return "the PPS message does not begin with FF";
+    case PPS_RFU:
+        return "bit 8 of PPS0 is not 0";
+    case PPS_BAD_PCK:
+        return "PCK is wrong";
+    case PPS_TOO_LONG:
+        return "bytes follow PCK";
+    case PPS_PROTOCOL_CHANGED:
+        return "the PPS response names another protocol";
+    case PPS_PPS1_CHANGED:
+        return "PPS1 of the response is not that of the request";
+    case PPS_PPS2_CHANGED:
+        return "PPS2 of the response is not that of the request";
+    case PPS_PPS3_CHANGED:
+        return "PPS3 of the response is not that of the request";
+    case PPS_BAD_REQUEST:
+        return "protocol or parameters that no PPS request may ask for";
+    case PPS_REFUSED:
+        return "the card does not answer this PPS request";
+    }
+    return "unknown error";
+}
+
+static uint8_t xor_of(const uint8_t *bytes, size_t len)
+{
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum ^= bytes[i];
+    return sum;
+}
+
+size_t pps_build(const struct pps *pps, uint8_t out[PPS_MAX])
+{
+    size_t at = 0;
+
+    out[at++] = PPS_PPSS;
+    out[at++] = (uint8_t)((pps->present & PRESENT) | (pps->protocol & 0x0F));
+    if (pps->present & PPS_PPS1)
+        out[at++] = pps->pps1;
+    if (pps->present & PPS_PPS2)
+        out[at++] = pps->pps2;
+    if (pps->present & PPS_PPS3)
+        out[at++] = pps->pps3;
+    out[at] = xor_of(out, at);
+    return at + 1;
+}
+
+size_t pps_missing(const uint8_t *bytes, size_t len)
+{
+    size_t total = 3;
+
+    if (len >= 2) {
+        total += (bytes[1] & PPS_PPS1) != 0;
+        total += (bytes[1] & PPS_PPS2) != 0;
+        total += (bytes[1] & PPS_PPS3) != 0;
+    }
+    return len < total ? total - len : 0;
+}
+
+enum pps_reason pps_parse(const uint8_t *bytes, size_t len, struct pps *out)
+{
+    size_t at = 2;
+
+    memset(out, 0, sizeof *out);
+    if (len > 0 && bytes[0] != PPS_PPSS)
+        return PPS_NOT_PPSS;
+    if (pps_missing(bytes, len) > 0)
+        return PPS_TRUNCATED;
+    if (len > PPS_MAX || pps_missing(bytes, len - 1) == 0)
+        return PPS_TOO_LONG;
+    if (xor_of(bytes, len) != 0)
+        return PPS_BAD_PCK;
+    if (bytes[1] & 0x80)
+        return PPS_RFU;
+    out->protocol = bytes[1] & 0x0F;
+    out->present = bytes[1] & PRESENT;
+    if (out->present & PPS_PPS1)
+        out->pps1 = bytes[at++];
+    if (out->present & PPS_PPS2)
+        out->pps2 = bytes[at++];
+    if (out->present & PPS_PPS3)
+        out->pps3 = bytes[at++];
+    return PPS_OK;
+}
+
+/* 9.3: left out, or asked for and the same. */
+static bool is_echo(const struct pps *request, const struct pps *response, uint8_t which, uint8_t wanted,
+                    uint8_t got)
+{
+    if (!(response->present & which))
+        return true;
+    return (request->present & which) && wanted == got;
+}
+
+enum pps_reason pps_judge(const struct pps *request, const struct pps *response, struct pps_outcome *out)
+{
+    uint16_t f = TIMING_FD;
+    uint8_t d = TIMING_DD;
+
+    memset(out, 0, sizeof *out);
+    if (response->protocol != request->protocol)
+        return PPS_PROTOCOL_CHANGED;
+    if (!is_echo(request, response, PPS_PPS1, request->pps1, response->pps1))
+        return PPS_PPS1_CHANGED;
+    if (!is_echo(request, response, PPS_PPS2, request->pps2, response->pps2))
+        return PPS_PPS2_CHANGED;
+    if (!is_echo(request, response, PPS_PPS3, request->pps3, response->pps3))
+        return PPS_PPS3_CHANGED;
+    if ((response->present & PPS_PPS1) && !timing_factors(response->pps1, &f, &d))
+        return PPS_BAD_REQUEST;
+    out->protocol = response->protocol;
+    out->f = f;
+    out->d = d;
+    out->spu = response->present & PPS_PPS2 ? response->pps2 : 0;
+    return PPS_OK;
+}
+
+enum { SENDING, RECEIVING, PROCESSING, DONE, FAILED };
+
+/* ---- interface device ---- */
+
+static void ifd_fail(struct pps_ifd *x, enum pps_reason reason)
+{
+    x->reason = reason;
+    x->state = FAILED;
+}
+
+void pps_ifd_start(struct pps_ifd *x, const struct pps *request, uint32_t guard)
+{
+    uint16_t f;
+    uint8_t d;
+
+    memset(x, 0, sizeof *x);
+    x->request = *request;
+    x->guard = guard;
+    x->state = SENDING;
+    x->length = pps_build(request, x->bytes);
+    if (request->protocol >= ATR_T15 || (request->present & ~PRESENT) != 0 ||
+        ((request->present & PPS_PPS1) && !timing_factors(request->pps1, &f, &d)))
+        ifd_fail(x, PPS_BAD_REQUEST);
+}
+
+void pps_ifd_next(struct pps_ifd *x, struct step *step)
+{
+    *step = (struct step){.kind = STEP_FAILED};
+    switch (x->state) {
+    case SENDING:
+        *step = (struct step){.kind = STEP_SEND, .bytes = x->bytes, .length = x->length, .guard = x->guard};
+        x->state = RECEIVING;
+        x->length = 0;
+        break;
+    case RECEIVING:
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_INITIAL_WAIT};
+        break;
+    case DONE:
+        *step = (struct step){.kind = STEP_DONE, .bytes = x->bytes, .length = x->length};
+        break;
+    default:
+        break;
+    }
+}
+
+static void ifd_judge(struct pps_ifd *x)
+{
+    struct pps response;
+    enum pps_reason reason = pps_parse(x->bytes, x->length, &response);
+
+    if (reason == PPS_OK)
+        reason = pps_judge(&x->request, &response, &x->outcome);
+    if (reason != PPS_OK)
+        ifd_fail(x, reason);
+    else
+        x->state = DONE;
+}
+
+void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok)
+{
+    if (x->state != RECEIVING)
+        return;
+    if (!parity_ok) {
+        ifd_fail(x, PPS_PARITY);
+        return;
+    }
+    x->bytes[x->length++] = byte;
+    if (x->bytes[0] != PPS_PPSS)
+        ifd_fail(x, PPS_NOT_PPSS);
+    else if (pps_missing(x->bytes, x->length) == 0)
+        ifd_judge(x);
+}
+
+void pps_ifd_timeout(struct pps_ifd *x)
+{
+    if (x->state == RECEIVING)
+        ifd_fail(x, x->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
+}
+
+/* ---- card ---- */
+
+static void icc_fail(struct pps_icc *x, enum pps_reason reason)
+{
+    x->reason = reason;
+    x->state = FAILED;
+}
+
+void pps_icc_start(struct pps_icc *x)
+{
+    memset(x, 0, sizeof *x);
+    x->state = RECEIVING;
+}
+
+void pps_icc_next(struct pps_icc *x, struct step *step)
+{
+    *step = (struct step){.kind = STEP_FAILED};
+    switch (x->state) {
+    case RECEIVING:
+        *step = (struct step){.kind = STEP_RECEIVE,
+                              .timeout = x->length == 0 ? TIMING_NEVER : TIMING_INITIAL_WAIT};
+        break;
+    case PROCESSING:
+        *step = (struct step){.kind = STEP_PROCESS, .bytes = x->bytes, .length = x->length};
+        break;
+    case SENDING:
+        *step =
+            (struct step){.kind = STEP_SEND, .bytes = x->bytes, .length = x->length, .guard = TIMING_GUARD};
+        x->state = DONE;
+        break;
+    case DONE:
+        *step = (struct step){.kind = STEP_DONE, .bytes = x->bytes, .length = x->length};
+        break;
+    default:
+        break;
+    }
+}
+
+void pps_icc_byte(struct pps_icc *x, uint8_t byte, bool parity_ok)
+{
+    enum pps_reason reason;
+
+    if (x->state != RECEIVING)
+        return;
+    if (!parity_ok) {
+        icc_fail(x, PPS_PARITY);
+        return;
+    }
+    x->bytes[x->length++] = byte;
+    if (x->bytes[0] != PPS_PPSS) {
+        icc_fail(x, PPS_NOT_PPSS);
+        return;
+    }
+    if (pps_missing(x->bytes, x->length) > 0)
+        return;
+    reason = pps_parse(x->bytes, x->length, &x->request);
+    if (reason != PPS_OK)
+        icc_fail(x, reason);
+    else
+        x->state = PROCESSING;
+}
+
+void pps_icc_timeout(struct pps_icc *x)
+{
+    if (x->state == RECEIVING)
+        icc_fail(x, x->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
+}
+
+void pps_icc_answer(struct pps_icc *x, enum pps_answer answer)
+{
+    struct pps response = x->request;
+    uint16_t f;
+    uint8_t d;
+
+    if (x->state != PROCESSING)
+        return;
+    if (answer == PPS_REFUSE) {
+        icc_fail(x, PPS_REFUSED);
+        return;
+    }
+    if (answer == PPS_ACCEPT_DEFAULTS || !timing_factors(response.pps1, &f, &d))
+        response.present &= (uint8_t)~PPS_PPS1;
+    x->length = pps_build(&response, x->bytes);
+    x->state = SENDING;
+    pps_judge(&x->request, &response, &x->outcome);
+}
+
+static bool between(unsigned value, unsigned a, unsigned b)
+{
+    return a < b ? value >= a && value <= b : value >= b && value <= a;
+}
+
+enum pps_answer pps_policy(const struct pps *request, const struct atr *atr)
+{
+    uint16_t f;
+    uint8_t d;
+
+    if (request->protocol >= ATR_T15 || !(atr->protocols & 1u << request->protocol))
+        return PPS_REFUSE;
+    if (!(request->present & PPS_PPS1))
+        return PPS_ACCEPT;
+    if (!timing_factors(request->pps1, &f, &d) || !between(f, TIMING_FD, atr->f) ||
+        !between(d, TIMING_DD, atr->d))
+        return PPS_ACCEPT_DEFAULTS;
+    return PPS_ACCEPT;
+}

@@ -1,0 +1,338 @@
+#include "t0.h"
+
+#include "timing.h"
+
+#include <string.h>
+
+#define INS 1
+#define P3  4
+
+const char *t0_reason_text(enum t0_reason reason)
+{
+    switch (reason) {
+    case T0_OK:
+        return "no error";
+    case T0_BAD_TPDU:
+        return "the data do not fit P3";
+    case T0_MUTE:
+        return "the waiting time ran out";
+    case T0_PARITY:
+        return "parity error";
+    case T0_BAD_PROCEDURE:
+        return "wrong procedure byte";
+    case T0_TOO_MANY_NULLS:
+        return "too many NULL procedure bytes";
+    }
+    return "unknown error";
+}
+
+size_t t0_tpdu_size(const uint8_t header[T0_HEADER_SIZE], enum t0_direction direction)
+{
+    return direction == T0_FROM_CARD && header[P3] == 0 ? T0_DATA_MAX : header[P3];
+}
+
+enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t0_tpdu *out)
+{
+    size_t found;
+
+    memset(out, 0, sizeof *out);
+    if (length < T0_HEADER_SIZE - 1)
+        return T0_TPDU_TOO_SHORT;
+    found = length > T0_HEADER_SIZE ? length - T0_HEADER_SIZE : 0;
+    if (found > 0 && found < bytes[P3])
+        return T0_TPDU_DATA_SHORT;
+    if (found > 0 && found > bytes[P3])
+        return T0_TPDU_DATA_LONG;
+    memcpy(out->header, bytes, length < T0_HEADER_SIZE ? length : T0_HEADER_SIZE);
+    out->direction = length == T0_HEADER_SIZE ? T0_FROM_CARD : T0_TO_CARD;
+    out->data = found > 0 ? bytes + T0_HEADER_SIZE : NULL;
+    out->length = found;
+    return T0_TPDU_OK;
+}
+
+const char *t0_tpdu_result_text(enum t0_tpdu_result result)
+{
+    switch (result) {
+    case T0_TPDU_OK:
+        return "no error";
+    case T0_TPDU_TOO_SHORT:
+        return "the TPDU ends inside the header";
+    case T0_TPDU_DATA_SHORT:
+        return "fewer bytes of data than P3 says";
+    case T0_TPDU_DATA_LONG:
+        return "more bytes of data than P3 says";
+    }
+    return "unknown error";
+}
+
+/* ---- interface device ---- */
+
+enum { IFD_HEADER, IFD_PROCEDURE, IFD_SEND, IFD_RECEIVE, IFD_SW2, IFD_DONE, IFD_FAILED };
+
+static void ifd_fail(struct t0_ifd *x, enum t0_reason reason)
+{
+    x->reason = reason;
+    x->state = IFD_FAILED;
+}
+
+void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu)
+{
+    memset(x, 0, sizeof *x);
+    x->config = *config;
+    memcpy(x->header, tpdu->header, sizeof x->header);
+    x->direction = tpdu->direction;
+    x->size = t0_tpdu_size(tpdu->header, tpdu->direction);
+    x->state = IFD_HEADER;
+    if (tpdu->length != (tpdu->direction == T0_TO_CARD ? x->size : 0))
+        ifd_fail(x, T0_BAD_TPDU);
+    else if (tpdu->length > 0)
+        memcpy(x->data, tpdu->data, tpdu->length);
+}
+
+void t0_ifd_next(struct t0_ifd *x, struct step *step)
+{
+    *step = (struct step){.kind = STEP_FAILED};
+    switch (x->state) {
+    case IFD_HEADER:
+        *step = (struct step){
+            .kind = STEP_SEND, .bytes = x->header, .length = sizeof x->header, .guard = x->config.guard};
+        x->state = IFD_PROCEDURE;
+        break;
+    case IFD_SEND:
+        *step = (struct step){
+            .kind = STEP_SEND, .bytes = x->data + x->done, .length = x->grant, .guard = x->config.guard};
+        x->done += x->grant;
+        x->state = IFD_PROCEDURE;
+        break;
+    case IFD_PROCEDURE:
+    case IFD_RECEIVE:
+    case IFD_SW2:
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = x->config.wwt};
+        break;
+    case IFD_DONE:
+        /* The data of a command that was sent are no part of its result. */
+        *step = (struct step){.kind = STEP_DONE, .bytes = x->data, .length = x->done + 2};
+        break;
+    default:
+        break;
+    }
+}
+
+/* 6X or 9X; that 60 is none has been seen to before. */
+static bool is_sw1(uint8_t byte)
+{
+    return (byte & 0xF0) == 0x60 || (byte & 0xF0) == 0x90;
+}
+
+/* INS xor FF: the ACK for one byte (10.3.3). */
+static uint8_t complement(uint8_t ins)
+{
+    return (uint8_t)~ins;
+}
+
+static void ifd_grant(struct t0_ifd *x, size_t bytes)
+{
+    x->grant = bytes;
+    x->state = x->direction == T0_TO_CARD ? IFD_SEND : IFD_RECEIVE;
+}
+
+static void ifd_procedure(struct t0_ifd *x, uint8_t byte)
+{
+    size_t rest = x->size - x->done;
+
+    if (byte == T0_NULL) {
+        x->nulls++;
+        if (x->config.null_limit > 0 && x->nulls > x->config.null_limit)
+            ifd_fail(x, T0_TOO_MANY_NULLS);
+    } else if (is_sw1(byte)) {
+        if (x->direction == T0_TO_CARD)
+            x->done = 0;
+        x->data[x->done] = byte;
+        x->state = IFD_SW2;
+    } else if (byte == x->header[INS] && rest > 0) {
+        ifd_grant(x, rest);
+    } else if (byte == x->header[INS] && !x->idle_ack) {
+        /* "All remaining data, if any": but only once, or a card could go on like this for ever. */
+        x->idle_ack = true;
+    } else if (byte == complement(x->header[INS]) && rest > 0) {
+        ifd_grant(x, 1);
+    } else {
+        x->procedure = byte;
+        ifd_fail(x, T0_BAD_PROCEDURE);
+    }
+}
+
+void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok)
+{
+    if (x->state != IFD_PROCEDURE && x->state != IFD_RECEIVE && x->state != IFD_SW2)
+        return;
+    if (!parity_ok) {
+        ifd_fail(x, T0_PARITY);
+        return;
+    }
+    if (x->state == IFD_PROCEDURE) {
+        ifd_procedure(x, byte);
+    } else if (x->state == IFD_RECEIVE) {
+        x->data[x->done++] = byte;
+        if (--x->grant == 0)
+            x->state = IFD_PROCEDURE;
+    } else {
+        x->data[x->done + 1] = byte;
+        x->state = IFD_DONE;
+    }
+}
+
+void t0_ifd_timeout(struct t0_ifd *x)
+{
+    if (x->state == IFD_PROCEDURE || x->state == IFD_RECEIVE || x->state == IFD_SW2)
+        ifd_fail(x, T0_MUTE);
+}
+
+/* ---- card ---- */
+
+enum { ICC_HEADER, ICC_ASK_HEADER, ICC_TAKE, ICC_TAKE_DATA, ICC_ASK_COMMAND, ICC_GIVE, ICC_DONE, ICC_FAILED };
+
+static const uint8_t nulls[] = {T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL,
+                                T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL};
+
+void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config)
+{
+    memset(x, 0, sizeof *x);
+    x->config = *config;
+    x->state = ICC_HEADER;
+}
+
+static void icc_send(struct step *step, const uint8_t *bytes, size_t length)
+{
+    *step = (struct step){.kind = STEP_SEND, .bytes = bytes, .length = length, .guard = TIMING_GUARD};
+}
+
+static bool icc_send_nulls(struct t0_icc *x, struct step *step)
+{
+    size_t n = x->nulls < sizeof nulls ? x->nulls : sizeof nulls;
+
+    if (n == 0)
+        return false;
+    x->nulls -= n;
+    icc_send(step, nulls, n);
+    return true;
+}
+
+static uint8_t icc_ack(const struct t0_icc *x)
+{
+    return x->ack == T0_ACK_ALL ? x->command[INS] : complement(x->command[INS]);
+}
+
+/* The next ACK for data to the card, or the command when they are all there. */
+static void icc_take_next(struct t0_icc *x, struct step *step)
+{
+    size_t rest = T0_HEADER_SIZE + (size_t)x->command[P3] - x->received;
+
+    if (rest == 0) {
+        x->state = ICC_ASK_COMMAND;
+        t0_icc_next(x, step);
+        return;
+    }
+    x->grant = x->ack == T0_ACK_ALL ? rest : 1;
+    x->state = ICC_TAKE_DATA;
+    x->out[0] = icc_ack(x);
+    icc_send(step, x->out, 1);
+}
+
+/* The next ACK with its data from the card, or SW1 SW2 when they are all sent. */
+static void icc_give_next(struct t0_icc *x, struct step *step)
+{
+    size_t rest = x->answer_length - 2 - x->sent;
+    size_t n = x->ack == T0_ACK_ALL ? rest : 1;
+
+    if (rest == 0) {
+        x->state = ICC_DONE;
+        icc_send(step, x->answer + x->sent, 2);
+        return;
+    }
+    x->out[0] = icc_ack(x);
+    memcpy(x->out + 1, x->answer + x->sent, n);
+    x->sent += n;
+    icc_send(step, x->out, 1 + n);
+}
+
+void t0_icc_next(struct t0_icc *x, struct step *step)
+{
+    *step = (struct step){.kind = STEP_FAILED};
+    switch (x->state) {
+    case ICC_HEADER:
+    case ICC_TAKE_DATA:
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_NEVER};
+        break;
+    case ICC_ASK_HEADER:
+    case ICC_ASK_COMMAND:
+        *step = (struct step){.kind = STEP_PROCESS, .bytes = x->command, .length = x->received};
+        break;
+    case ICC_TAKE:
+        if (!icc_send_nulls(x, step))
+            icc_take_next(x, step);
+        break;
+    case ICC_GIVE:
+        if (!icc_send_nulls(x, step))
+            icc_give_next(x, step);
+        break;
+    case ICC_DONE:
+        *step = (struct step){.kind = STEP_DONE};
+        break;
+    default:
+        break;
+    }
+}
+
+void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok)
+{
+    if (x->state != ICC_HEADER && x->state != ICC_TAKE_DATA)
+        return;
+    if (!parity_ok) {
+        x->reason = T0_PARITY;
+        x->state = ICC_FAILED;
+        return;
+    }
+    x->command[x->received++] = byte;
+    if (x->state == ICC_TAKE_DATA) {
+        if (--x->grant == 0)
+            x->state = ICC_TAKE;
+    } else if (x->received == T0_HEADER_SIZE) {
+        x->state = ICC_ASK_HEADER;
+    }
+}
+
+void t0_icc_timeout(struct t0_icc *x)
+{
+    if (x->state != ICC_HEADER && x->state != ICC_TAKE_DATA)
+        return;
+    x->reason = T0_MUTE;
+    x->state = ICC_FAILED;
+}
+
+bool t0_icc_take(struct t0_icc *x)
+{
+    if (x->state != ICC_ASK_HEADER)
+        return false;
+    x->ack = x->config.ack;
+    x->nulls = x->config.nulls;
+    x->state = ICC_TAKE;
+    return true;
+}
+
+bool t0_icc_answer(struct t0_icc *x, const uint8_t *bytes, size_t length)
+{
+    size_t most;
+
+    if (x->state != ICC_ASK_HEADER && x->state != ICC_ASK_COMMAND)
+        return false;
+    most = x->state == ICC_ASK_HEADER ? t0_tpdu_size(x->command, T0_FROM_CARD) : 0;
+    if (length < 2 || length > most + 2)
+        return false;
+    memcpy(x->answer, bytes, length);
+    x->answer_length = length;
+    x->ack = length == most + 2 ? x->config.ack : T0_ACK_EACH;
+    x->nulls = x->config.nulls;
+    x->state = ICC_GIVE;
+    return true;
+}

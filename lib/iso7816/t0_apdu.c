@@ -1,0 +1,409 @@
+#include "t0_apdu.h"
+
+#include <string.h>
+
+enum { CLA, INS, P1, P2, P3 };
+
+const char *t0_apdu_reason_text(enum t0_apdu_reason reason)
+{
+    switch (reason) {
+    case T0_APDU_OK:
+        return "no error";
+    case T0_APDU_BAD_COMMAND:
+        return "not a command APDU";
+    case T0_APDU_BAD_RESULT:
+        return "the result does not fit the TPDU";
+    case T0_APDU_ENDLESS:
+        return "the card asks for further commands without end";
+    }
+    return "unknown error";
+}
+
+static bool is_interindustry(uint8_t cla)
+{
+    return (cla & 0xE0) == 0x00 || (cla & 0xC0) == 0x40;
+}
+
+/* ISO/IEC 7816-4:2005, 5.1.1: bits 4 and 3 (class 0X) or 6 (4X..7X) are secure messaging, bit 5 is chaining.
+ */
+uint8_t t0_apdu_response_class(uint8_t cla)
+{
+    if ((cla & 0xE0) == 0x00)
+        return cla & 0x03;
+    if ((cla & 0xC0) == 0x40)
+        return cla & 0x4F;
+    return cla;
+}
+
+static uint8_t min_256(size_t n)
+{
+    return (uint8_t)(n < 256 ? n : 256); /* 256 is coded 00 */
+}
+
+static size_t from_256(uint8_t code)
+{
+    return code == 0 ? 256 : code;
+}
+
+/* ---- interface device ---- */
+
+enum { IFD_COMMAND, IFD_ENVELOPE, IFD_GET_RESPONSE, IFD_DONE, IFD_FAILED };
+
+static void ifd_fail(struct t0_apdu_ifd *x, enum t0_apdu_reason reason)
+{
+    x->reason = reason;
+    x->response_length = 0;
+    x->state = IFD_FAILED;
+}
+
+static void ifd_finish(struct t0_apdu_ifd *x, uint8_t sw1, uint8_t sw2)
+{
+    x->response[x->response_length++] = sw1;
+    x->response[x->response_length++] = sw2;
+    x->state = IFD_DONE;
+}
+
+static void ifd_tpdu(struct t0_apdu_ifd *x, uint8_t cla, uint8_t ins, enum t0_direction direction, uint8_t p3)
+{
+    x->tpdu = (struct t0_tpdu){.header = {cla, ins, 0, 0, p3}, .direction = direction};
+    x->reissued = false;
+}
+
+/* 12.2.2 to 12.2.8: what fits into one TPDU is sent in short form, whatever form it has. */
+static void ifd_command(struct t0_apdu_ifd *x)
+{
+    const struct apdu_command *c = &x->apdu;
+    enum t0_direction direction = c->nc == 0 && c->ne > 0 ? T0_FROM_CARD : T0_TO_CARD;
+
+    ifd_tpdu(x, c->cla, c->ins, direction, direction == T0_FROM_CARD ? min_256(c->ne) : (uint8_t)c->nc);
+    x->tpdu.header[P1] = c->p1;
+    x->tpdu.header[P2] = c->p2;
+    x->tpdu.data = c->data;
+    x->tpdu.length = c->nc;
+    x->state = IFD_COMMAND;
+}
+
+static void ifd_envelope(struct t0_apdu_ifd *x)
+{
+    uint8_t cla = is_interindustry(x->apdu.cla) ? t0_apdu_response_class(x->apdu.cla) : 0x00;
+    size_t rest = x->length - x->at;
+    size_t n = rest < 255 ? rest : 255;
+
+    if (x->apdu.ne > 0 && rest - n == 2)
+        n--; /* not Le alone: without it the command looks complete */
+    ifd_tpdu(x, cla, T0_APDU_INS_ENVELOPE, T0_TO_CARD, (uint8_t)n);
+    x->tpdu.data = x->command + x->at;
+    x->tpdu.length = n;
+    x->state = IFD_ENVELOPE;
+}
+
+static void ifd_get_response(struct t0_apdu_ifd *x, size_t available)
+{
+    size_t wanted = x->apdu.ne - x->response_length;
+
+    ifd_tpdu(x, t0_apdu_response_class(x->apdu.cla), T0_APDU_INS_GET_RESPONSE, T0_FROM_CARD,
+             min_256(available < wanted ? available : wanted));
+    x->state = IFD_GET_RESPONSE;
+}
+
+void t0_apdu_ifd_start(struct t0_apdu_ifd *x, const uint8_t *command, size_t length)
+{
+    x->reason = T0_APDU_OK;
+    x->response_length = 0;
+    x->length = 0;
+    x->at = 0;
+    x->reissued = false;
+    x->probing = false;
+    x->stalled = 0;
+    if (length <= sizeof x->command && length > 0) {
+        memcpy(x->command, command, length);
+        x->length = length;
+    }
+    if (apdu_decode(x->command, x->length, &x->apdu, NULL) != APDU_OK)
+        ifd_fail(x, T0_APDU_BAD_COMMAND);
+    else if (x->apdu.nc > 255)
+        ifd_envelope(x);
+    else
+        ifd_command(x);
+}
+
+bool t0_apdu_ifd_next(struct t0_apdu_ifd *x, struct t0_tpdu *tpdu)
+{
+    if (x->state == IFD_DONE || x->state == IFD_FAILED)
+        return false;
+    *tpdu = x->tpdu;
+    return true;
+}
+
+/* Whether a card that only sends us on may still do so. */
+static bool ifd_may_go_on(struct t0_apdu_ifd *x)
+{
+    if (++x->stalled <= T0_APDU_STALL_MAX)
+        return true;
+    ifd_fail(x, T0_APDU_ENDLESS);
+    return false;
+}
+
+/* An answer to the whole command, or to a GET RESPONSE after it; n bytes of data came with it. */
+static void ifd_answered(struct t0_apdu_ifd *x, size_t n, uint8_t sw1, uint8_t sw2)
+{
+    bool case_4 = x->state != IFD_GET_RESPONSE && x->apdu.nc > 0 && x->apdu.ne > 0;
+
+    if (n > 0)
+        x->probing = false;
+    if (sw1 == 0x6C && n == 0 && x->tpdu.direction == T0_FROM_CARD && !x->reissued) {
+        /* 12.2.3, case 2S.3 */
+        if (ifd_may_go_on(x)) {
+            x->tpdu.header[P3] = sw2;
+            x->reissued = true;
+        }
+    } else if (sw1 == 0x61 && x->response_length < x->apdu.ne) {
+        /* 12.2.5, case 4S.3; 12.2.6, case 2E.2 */
+        x->probing = false;
+        if (n > 0 || ifd_may_go_on(x))
+            ifd_get_response(x, from_256(sw2));
+    } else if (case_4 && sw1 == 0x90 && sw2 == 0x00) {
+        /* 12.2.5, case 4S.2 */
+        x->probing = true;
+        ifd_get_response(x, x->apdu.ne);
+    } else if (x->probing) {
+        ifd_finish(x, 0x90, 0x00);
+    } else {
+        ifd_finish(x, sw1, sw2);
+    }
+}
+
+void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t length)
+{
+    size_t most = x->tpdu.direction == T0_FROM_CARD ? from_256(x->tpdu.header[P3]) : 0;
+    size_t n, room;
+    uint8_t sw1, sw2;
+
+    if (x->state == IFD_DONE || x->state == IFD_FAILED)
+        return;
+    if (length < 2 || length > most + 2) {
+        ifd_fail(x, T0_APDU_BAD_RESULT);
+        return;
+    }
+    n = length - 2;
+    sw1 = bytes[n];
+    sw2 = bytes[n + 1];
+
+    if (x->state == IFD_ENVELOPE && x->at + x->tpdu.length < x->length) {
+        /* 12.2.7, case 3E.2: anything but 9000 ends it, 6D00 for a card without ENVELOPE among them */
+        x->at += x->tpdu.length;
+        if (sw1 == 0x90 && sw2 == 0x00)
+            ifd_envelope(x);
+        else
+            ifd_finish(x, sw1, sw2);
+        return;
+    }
+
+    /* After 6CXX there may be more than was asked for: the first Ne bytes count (12.2.3, case 2S.3). */
+    room = x->apdu.ne - x->response_length;
+    if (n > room)
+        n = room;
+    if (n > 0) {
+        memcpy(x->response + x->response_length, bytes, n);
+        x->response_length += n;
+        x->stalled = 0;
+    }
+    ifd_answered(x, n, sw1, sw2);
+}
+
+/* ---- card ---- */
+
+enum { ICC_IDLE, ICC_PROCESS, ICC_ANSWER };
+
+enum {
+    PENDING_NOTHING,
+    PENDING_RESPONSE, /* data for GET RESPONSE */
+    PENDING_REISSUE,  /* data for the same command again, with the right P3 */
+    PENDING_STATUS,   /* 9000 of what may be a case 4, for GET RESPONSE */
+};
+
+void t0_apdu_icc_reset(struct t0_apdu_icc *x)
+{
+    x->state = ICC_IDLE;
+    x->pending = PENDING_NOTHING;
+    x->enveloped = 0;
+    x->command_length = 0;
+    x->data_length = 0;
+    x->taken = 0;
+    x->answer_length = 0;
+}
+
+static bool is_instruction(const uint8_t *header, uint8_t ins)
+{
+    return header[INS] == ins && header[P1] == 0 && header[P2] == 0;
+}
+
+static bool is_envelope(const uint8_t *header)
+{
+    return is_instruction(header, T0_APDU_INS_ENVELOPE) && is_interindustry(header[CLA]);
+}
+
+static bool is_for_get_response(const struct t0_apdu_icc *x, const uint8_t *header)
+{
+    return (x->pending == PENDING_RESPONSE || x->pending == PENDING_STATUS) &&
+           is_instruction(header, T0_APDU_INS_GET_RESPONSE);
+}
+
+static bool is_for_reissue(const struct t0_apdu_icc *x, const uint8_t *header)
+{
+    return x->pending == PENDING_REISSUE && memcmp(header, x->tpdu.header, P3) == 0;
+}
+
+bool t0_apdu_icc_direction(const struct t0_apdu_icc *x, const uint8_t header[T0_HEADER_SIZE],
+                           enum t0_direction *direction)
+{
+    if (is_for_get_response(x, header) || is_for_reissue(x, header))
+        *direction = T0_FROM_CARD;
+    else if (is_envelope(header) && (header[P3] > 0 || x->enveloped > 0))
+        *direction = T0_TO_CARD;
+    else
+        return false;
+    return true;
+}
+
+/* Closes the answer, behind n bytes of data that are in it. */
+static void icc_status(struct t0_apdu_icc *x, size_t n, uint8_t sw1, uint8_t sw2)
+{
+    x->answer[n] = sw1;
+    x->answer[n + 1] = sw2;
+    x->answer_length = n + 2;
+    x->state = ICC_ANSWER;
+}
+
+static void icc_script_status(struct t0_apdu_icc *x, size_t n)
+{
+    icc_status(x, n, x->response[x->data_length], x->response[x->data_length + 1]);
+}
+
+/* P3 bytes of the response, and its status or how many are left. */
+static void icc_deliver(struct t0_apdu_icc *x, size_t n)
+{
+    size_t left = x->data_length - x->taken;
+
+    if (n > left) {
+        icc_status(x, 0, 0x6C, min_256(left));
+        return;
+    }
+    memcpy(x->answer, x->response + x->taken, n);
+    x->taken += n;
+    x->pending = n < left ? PENDING_RESPONSE : PENDING_NOTHING;
+    if (n < left)
+        icc_status(x, n, 0x61, min_256(left - n));
+    else
+        icc_script_status(x, n);
+}
+
+static void icc_process(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
+{
+    x->tpdu = *tpdu;
+    x->tpdu.data = NULL;
+    x->pending = PENDING_NOTHING;
+    x->enveloped = 0;
+    x->state = ICC_PROCESS;
+}
+
+/* Whether data begin an extended command that does not fit into a TPDU; 7 bytes alone would be a case 2E. */
+static bool begins_long_command(const uint8_t *data, size_t length)
+{
+    return length >= 8 && data[4] == 0 && data[5] != 0;
+}
+
+static void icc_envelope(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
+{
+    struct apdu_command command;
+    enum apdu_result result = APDU_TOO_LONG;
+
+    if (tpdu->length > 0 && tpdu->length <= sizeof x->command - x->enveloped) {
+        memcpy(x->command + x->enveloped, tpdu->data, tpdu->length);
+        x->enveloped += tpdu->length;
+        result = apdu_decode(x->command, x->enveloped, &command, NULL);
+    }
+    x->pending = PENDING_NOTHING;
+    if (result == APDU_OK) {
+        x->command_length = x->enveloped;
+        icc_process(x, tpdu);
+    } else if (result == APDU_DATA_SHORT || result == APDU_LE_SHORT) {
+        icc_status(x, 0, 0x90, 0x00);
+    } else {
+        /* Too much; or no data, which says that nothing follows (ISO/IEC 7816-4:2005, 7.6.2), too early. */
+        x->enveloped = 0;
+        icc_status(x, 0, 0x67, 0x00);
+    }
+}
+
+static void icc_plain(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
+{
+    bool case_1 = tpdu->direction == T0_TO_CARD && tpdu->length == 0;
+
+    memcpy(x->command, tpdu->header, T0_HEADER_SIZE);
+    x->command_length = case_1 ? APDU_HEADER_SIZE : T0_HEADER_SIZE + tpdu->length;
+    if (tpdu->length > 0)
+        memcpy(x->command + T0_HEADER_SIZE, tpdu->data, tpdu->length);
+    icc_process(x, tpdu);
+}
+
+void t0_apdu_icc_command(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
+{
+    const uint8_t *header = tpdu->header;
+    bool from_card = tpdu->direction == T0_FROM_CARD;
+    size_t size = t0_tpdu_size(header, tpdu->direction);
+
+    if (tpdu->length != (from_card ? 0 : size)) {
+        icc_status(x, 0, 0x67, 0x00);
+    } else if (from_card && is_for_get_response(x, header)) {
+        if (x->pending == PENDING_RESPONSE) {
+            icc_deliver(x, size);
+        } else {
+            x->pending = PENDING_NOTHING;
+            icc_script_status(x, 0);
+        }
+    } else if (from_card && is_for_reissue(x, header) && header[P3] == min_256(x->data_length)) {
+        icc_deliver(x, size);
+    } else if (!from_card && is_envelope(header) &&
+               (x->enveloped > 0 || begins_long_command(tpdu->data, tpdu->length))) {
+        icc_envelope(x, tpdu);
+    } else {
+        icc_plain(x, tpdu);
+    }
+}
+
+void t0_apdu_icc_next(struct t0_apdu_icc *x, struct step *step)
+{
+    *step = (struct step){.kind = STEP_FAILED};
+    if (x->state == ICC_PROCESS)
+        *step = (struct step){.kind = STEP_PROCESS, .bytes = x->command, .length = x->command_length};
+    else if (x->state == ICC_ANSWER)
+        *step = (struct step){.kind = STEP_DONE, .bytes = x->answer, .length = x->answer_length};
+}
+
+bool t0_apdu_icc_answer(struct t0_apdu_icc *x, const uint8_t *bytes, size_t length)
+{
+    bool from_card = x->tpdu.direction == T0_FROM_CARD;
+    size_t size;
+
+    if (x->state != ICC_PROCESS || length < 2 || length > sizeof x->response)
+        return false;
+    memcpy(x->response, bytes, length);
+    x->data_length = length - 2;
+    x->taken = 0;
+    size = t0_tpdu_size(x->tpdu.header, x->tpdu.direction);
+    if (x->data_length == 0) {
+        if (!from_card && size > 0 && bytes[0] == 0x90 && bytes[1] == 0x00)
+            x->pending = PENDING_STATUS;
+        icc_script_status(x, 0);
+    } else if (!from_card) {
+        x->pending = PENDING_RESPONSE;
+        icc_status(x, 0, 0x61, min_256(x->data_length));
+    } else if (x->data_length == size || (x->data_length > size && size == 256)) {
+        icc_deliver(x, size);
+    } else {
+        x->pending = PENDING_REISSUE;
+        icc_status(x, 0, 0x6C, min_256(x->data_length));
+    }
+    return true;
+}

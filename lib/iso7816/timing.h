@@ -1,0 +1,74 @@
+/*
+ * Times that follow from an Answer-to-Reset and from the transmission parameters in force.
+ *
+ * Unless said otherwise a time is in elementary time units (etu), counted between the leading edges of two
+ * characters, and rounded up where it is no whole number. 1 etu is F/D clock cycles; F and D are the
+ * conversion integers (not the codes in TA1), they must not be 0, and during the ATR and a PPS exchange they
+ * are 372 and
+ * 1. ISO/IEC 7816-3:2006, 7.1.
+ */
+#ifndef ISO7816_TIMING_H
+#define ISO7816_TIMING_H
+
+#include "atr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TIMING_FD 372u /* default F and D (8.1) */
+#define TIMING_DD 1u
+
+/* From the rising edge of RST to the first character of the ATR, in clock cycles (6.2.2, 6.2.3). */
+#define TIMING_ATR_MIN_CYCLES 400u
+#define TIMING_ATR_MAX_CYCLES 40000u
+
+/* Between two characters of the ATR, and in a PPS exchange (8.1, 9.1): the initial waiting time. */
+#define TIMING_INITIAL_WAIT 9600u
+
+#define TIMING_GUARD        12u /* guard time without extra guard time (7.2) */
+#define TIMING_BLOCK_GUARD  22u /* T=1: between characters in opposite directions (11.4.3) */
+
+/* As step.timeout: no limit. A card waits for as long as the interface device likes. */
+#define TIMING_NEVER UINT32_MAX
+
+struct timing {
+    /* Shortest times, for the interface device; extra guard time is none of the card's concern (8.3). */
+    uint32_t gt;  /* guard time in T=0 and PPS: 12, and N of TC1 (8.3) */
+    uint32_t cgt; /* T=1: character guard time, the same but 11 when N is 255 (11.2) */
+    uint32_t bgt; /* T=1: block guard time, 22 (11.4.3) */
+    /* Longest. */
+    uint32_t wwt; /* T=0: waiting time of the card's next character, 960 * WI * Fi clock cycles (10.2) */
+    uint32_t cwt; /* T=1: between characters of a block, 11 + 2^CWI (11.4.3) */
+    uint32_t bwt; /* T=1: until a block is answered, 11 + 2^BWI * 960 * 372 clock cycles (11.4.3) */
+};
+
+/*
+ * The times of a card with this ATR when F and D are in force (which may differ from atr->f and atr->d, the
+ * ones that TA1 offers). ISO/IEC 7816-3:2006, 8.3, 10.2, 11.2, 11.4.3.
+ *
+ * Extra guard time is N etu; but N * (Fi/Di) clock cycles, with the values of TA1, when the ATR names T=15.
+ * Values that an ATR cannot have (wi 0, cwi over 15, bwi over 9) are not looked for.
+ */
+void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out);
+
+/*
+ * The integers that a TA1 or PPS1 codes, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. False when either half is
+ * reserved; then *f and *d are 372 and 1.
+ */
+bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d);
+
+/* Clock cycles in a number of etu (below 2^40), rounded up. 1 etu of F=372, D=20 is 18.6 cycles: 19. */
+uint64_t timing_cycles(uint64_t etu, uint16_t f, uint8_t d);
+
+/* Microseconds that a number of etu (below 2^40) takes with a clock of khz (not 0), rounded up. */
+uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

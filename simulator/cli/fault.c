@@ -1,0 +1,56 @@
+/* cardrig fault */
+#include "cli/cli.h"
+#include "cli/client.h"
+
+#include "icc/fault.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] = "Usage: cardrig fault [SLOT] NAME...\n"
+                           "Have the card in a slot of the rig around this command do something wrong.\n\n"
+                           "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it "
+                           "may be left out when there is\n"
+                           "but one. NAME is the name of a fault: it happens at the next opportunity. "
+                           "NAME*N: at the next N; NAME@N: from\n"
+                           "the Nth on; NAME@N*M: M times from the Nth on; NAME*0: no more. Faults go when "
+                           "the card is taken out.\n\n"
+                           "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
+                           "  -h, --help  show this\n";
+
+static bool names_fault(const char *text)
+{
+    struct faults scratch = {0};
+    char error[1024];
+    return faults_set(&scratch, text, error, sizeof error);
+}
+
+int fault_main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+    for (int option; (option = getopt_long(argc, argv, "lh", options, NULL)) != -1;) {
+        if (option == 'h')
+            fputs(help, stdout);
+        else if (option == 'l')
+            for (int i = 0; i < FAULT_COUNT; i++)
+                printf("%s\n", fault_name((enum fault)i));
+        return option == '?' ? EXIT_USAGE : EXIT_OK;
+    }
+    /* what is no fault, and is not the only argument, can but be a slot */
+    const char *slot = argc - optind > 1 && !names_fault(argv[optind]) ? argv[optind++] : NULL;
+    if (optind == argc) {
+        fprintf(stderr, "cardrig fault: which faults? 'cardrig fault --list' shows them\n");
+        return EXIT_USAGE;
+    }
+    json_t *faults = json_array();
+    for (int i = optind; i < argc; i++)
+        json_array_append_new(faults, json_string(argv[i]));
+    json_t *result = client_request("fault", slot, NULL, faults);
+    json_decref(faults);
+    if (!result)
+        return EXIT_FAILED;
+    json_decref(result);
+    return EXIT_OK;
+}

@@ -1,0 +1,497 @@
+#include "icc/contacts.h"
+
+#include "icc/fault.h"
+#include "iso7816/pps.h"
+#include "iso7816/t0.h"
+#include "iso7816/t0_apdu.h"
+#include "iso7816/t1.h"
+#include "iso7816/timing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Times that a card takes, in etu: to the first character of its ATR (372 clock cycles each), which has to
+ * come within 400 to 40,000 cycles, and to anything else. */
+#define ATR_DELAY      2
+#define ATR_DELAY_SLOW 100
+#define ANSWER_DELAY   TIMING_BLOCK_GUARD
+
+/* What faults look like. */
+#define NULLS_SLOW      10
+#define NULLS_FLOOD     100
+#define WTX_SLOW        10 /* BWT */
+#define WTX_FAULT       3
+#define IFS_FAULT       16
+#define OVERLONG_ATR    40
+#define OVERLONG_ANSWER (CARD_RESPONSE_MAX + 256)
+
+enum state {
+    STATE_OFF,
+    STATE_ATR,  /* about to send it */
+    STATE_IDLE, /* the first character from the interface device will show what it wants */
+    STATE_PPS,
+    STATE_T0,
+    STATE_T1,
+    STATE_RAW,  /* about to send out, and then deaf */
+    STATE_DEAF, /* only a reset helps */
+};
+
+struct contacts {
+    struct card *card;
+    enum state state;
+    struct atr atr;
+    bool removal;
+    bool to_card; /* of the next T=0 command */
+    struct pps_icc pps;
+    struct t0_icc t0;
+    bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
+    struct t0_apdu_icc t0_apdu;
+    struct t1 t1;
+    bool wants_resynch; /* no good block comes before the resynchronisation after that one */
+    uint64_t resynchs;
+    uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or something wrong */
+    size_t out_length;
+    uint8_t t1_buffer[APDU_COMMAND_MAX];
+    uint8_t response[OVERLONG_ANSWER];
+};
+
+struct contacts *contacts_new(struct card *card)
+{
+    struct contacts *contacts = calloc(1, sizeof *contacts);
+    if (contacts)
+        contacts->card = card;
+    return contacts;
+}
+
+void contacts_free(struct contacts *contacts)
+{
+    free(contacts);
+}
+
+static bool fires(struct contacts *contacts, enum fault fault)
+{
+    return faults_fire(card_faults(contacts->card), fault);
+}
+
+bool contacts_parity_error(struct contacts *contacts)
+{
+    return fires(contacts, FAULT_PARITY_ERROR);
+}
+
+bool contacts_wants_removal(const struct contacts *contacts)
+{
+    return contacts->removal;
+}
+
+void contacts_expect(struct contacts *contacts, bool data_to_card)
+{
+    contacts->to_card = data_to_card;
+}
+
+/*
+ * Power and reset
+ */
+
+/* An ATR that never comes to its end: one interface byte announces the next. */
+static size_t overlong_atr(uint8_t *out)
+{
+    memset(out, 0x80, OVERLONG_ATR);
+    out[0] = ATR_DIRECT;
+    out[1] = 0x8F;
+    return OVERLONG_ATR;
+}
+
+void contacts_reset(struct contacts *contacts, bool cold)
+{
+    card_power(contacts->card, cold ? CARD_COLD : CARD_WARM, contacts->out, &contacts->out_length);
+    contacts->state = STATE_DEAF;
+    contacts->wants_resynch = false;
+    if (fires(contacts, FAULT_MUTE) || contacts->out_length == 0)
+        return;
+    atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
+    if (fires(contacts, FAULT_OVERLONG_ATR))
+        contacts->out_length = overlong_atr(contacts->out);
+    else if (contacts->atr.tck_present && fires(contacts, FAULT_WRONG_TCK))
+        contacts->out[contacts->out_length - 1] ^= 0x01;
+    contacts->state = STATE_ATR;
+}
+
+void contacts_power_off(struct contacts *contacts)
+{
+    uint8_t none[ATR_MAX];
+    size_t length;
+    if (contacts->state != STATE_OFF)
+        card_power(contacts->card, CARD_OFF, none, &length);
+    contacts->state = STATE_OFF;
+}
+
+/*
+ * Commands
+ */
+
+/* The faults that take the card away from a command before it has done anything. */
+static bool lost_for_command(struct contacts *contacts)
+{
+    if (fires(contacts, FAULT_REMOVAL)) {
+        contacts->removal = true;
+        contacts->state = STATE_DEAF;
+    } else if (fires(contacts, FAULT_POWER_LOSS)) {
+        contacts_power_off(contacts);
+    } else if (fires(contacts, FAULT_MUTE)) {
+        contacts->state = STATE_DEAF;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Has the script answer. False: it does not, and the card is mute from now on. */
+static bool ask_script(struct contacts *contacts, const struct step *command, size_t *length)
+{
+    card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,
+                 length);
+    if (*length == 0)
+        contacts->state = STATE_DEAF;
+    return *length != 0;
+}
+
+/* Sends something that no protocol machine would, and is deaf then. */
+static void send_raw(struct contacts *contacts, const uint8_t *bytes, size_t length)
+{
+    memcpy(contacts->out, bytes, length);
+    contacts->out_length = length;
+    contacts->state = STATE_RAW;
+}
+
+/*
+ * T=0
+ */
+
+/* A byte that is no procedure byte for this instruction. */
+static uint8_t wrong_procedure_byte(uint8_t ins)
+{
+    return ins == 0x11 || ins == 0xEE ? 0x22 : 0x11;
+}
+
+/* Data without end: P3 bytes are expected at most, and then a status word. */
+static void send_overlong_t0(struct contacts *contacts, const uint8_t *header)
+{
+    uint8_t bytes[T0_RESULT_MAX + 2];
+    size_t length = contacts->to_card ? 1 : 2 + t0_tpdu_size(header, T0_FROM_CARD);
+    memset(bytes, 0xA5, sizeof bytes);
+    if (!contacts->to_card)
+        bytes[0] = header[1];
+    send_raw(contacts, bytes, length);
+}
+
+/* True: a fault has taken the place of the command. */
+static bool t0_fault(struct contacts *contacts, const uint8_t *header)
+{
+    if (lost_for_command(contacts))
+        return true;
+    if (fires(contacts, FAULT_WRONG_PROCEDURE_BYTE)) {
+        uint8_t byte = wrong_procedure_byte(header[1]);
+        send_raw(contacts, &byte, 1);
+        return true;
+    }
+    if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
+        static const uint8_t sw1 = 0x90;
+        send_raw(contacts, &sw1, 1);
+        return true;
+    }
+    if (fires(contacts, FAULT_OVERLONG_ANSWER)) {
+        send_overlong_t0(contacts, header);
+        return true;
+    }
+    return false;
+}
+
+/* The TPDU is complete: what it means for the script, and what the script's answer means for it. */
+static void t0_command(struct contacts *contacts, const struct step *tpdu)
+{
+    struct t0_tpdu command = {.direction = contacts->to_card ? T0_TO_CARD : T0_FROM_CARD};
+    memcpy(command.header, tpdu->bytes, T0_HEADER_SIZE);
+    command.data = tpdu->length > T0_HEADER_SIZE ? tpdu->bytes + T0_HEADER_SIZE : NULL;
+    command.length = tpdu->length - T0_HEADER_SIZE;
+    t0_apdu_icc_command(&contacts->t0_apdu, &command);
+    struct step step;
+    for (t0_apdu_icc_next(&contacts->t0_apdu, &step); step.kind == STEP_PROCESS;
+         t0_apdu_icc_next(&contacts->t0_apdu, &step)) {
+        size_t length;
+        if (!ask_script(contacts, &step, &length))
+            return;
+        t0_apdu_icc_answer(&contacts->t0_apdu, contacts->response, length);
+    }
+    t0_icc_answer(&contacts->t0, step.bytes, step.length);
+}
+
+static void t0_process(struct contacts *contacts, const struct step *step)
+{
+    if (contacts->t0_taken) {
+        t0_command(contacts, step);
+        return;
+    }
+    enum t0_direction direction;
+    if (t0_apdu_icc_direction(&contacts->t0_apdu, step->bytes, &direction))
+        contacts->to_card = direction == T0_TO_CARD;
+    if (t0_fault(contacts, step->bytes))
+        return;
+    contacts->t0_taken = contacts->to_card;
+    if (contacts->to_card)
+        t0_icc_take(&contacts->t0);
+    else
+        t0_command(contacts, step);
+}
+
+/* The first character of a header: faults that a machine has to know of from the start fire now. */
+static void t0_begin(struct contacts *contacts)
+{
+    struct t0_icc_config config = {.ack = T0_ACK_ALL};
+    if (fires(contacts, FAULT_NULL_FLOOD))
+        config.nulls = NULLS_FLOOD;
+    else if (fires(contacts, FAULT_SLOW))
+        config.nulls = NULLS_SLOW;
+    t0_icc_start(&contacts->t0, &config);
+    contacts->t0_begun = true;
+    contacts->t0_taken = false;
+}
+
+/*
+ * T=1
+ */
+
+static void t1_process(struct contacts *contacts, const struct step *command)
+{
+    static const uint8_t nothing[2] = {0x6F, 0x00}; /* in blocks that will be spoilt */
+    struct t1 *t1 = &contacts->t1;
+    if (contacts->wants_resynch) {
+        t1_answer(t1, nothing, sizeof nothing);
+        return;
+    }
+    if (lost_for_command(contacts))
+        return;
+    if (fires(contacts, FAULT_RESYNCHRONISATION)) {
+        contacts->wants_resynch = true;
+        contacts->resynchs = t1->counters.resynchs;
+        t1_answer(t1, nothing, sizeof nothing);
+        return;
+    }
+    /* requests come before the answer; after each, the command is processed again */
+    if ((fires(contacts, FAULT_SLOW) && t1_request_wtx(t1, WTX_SLOW)) ||
+        (fires(contacts, FAULT_WTX) && t1_request_wtx(t1, WTX_FAULT)) ||
+        (fires(contacts, FAULT_IFS_CHANGE) && t1_request_ifs(t1, IFS_FAULT)) ||
+        (fires(contacts, FAULT_ABORT) && t1_request_abort(t1)))
+        return;
+    uint8_t ifsc = card_t1_ifsc(contacts->card);
+    if (ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc && t1_request_ifs(t1, ifsc))
+        return;
+    size_t length;
+    if (!ask_script(contacts, command, &length))
+        return;
+    if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
+        length = 1;
+    } else if (fires(contacts, FAULT_OVERLONG_ANSWER)) {
+        memset(contacts->response + length, 0xA5, sizeof contacts->response - length);
+        length = sizeof contacts->response;
+    }
+    t1_answer(t1, contacts->response, length);
+}
+
+static bool is_i_block(const uint8_t *block)
+{
+    return !(block[1] & 0x80);
+}
+
+/* A block as it goes to the contacts, after what faults make of it. False: it does not get there. */
+static bool t1_spoil(struct contacts *contacts, const struct step *step)
+{
+    memcpy(contacts->out, step->bytes, step->length);
+    contacts->out_length = step->length;
+    if (contacts->wants_resynch)
+        contacts->wants_resynch = contacts->t1.counters.resynchs == contacts->resynchs;
+    if (fires(contacts, FAULT_LOST_BLOCK))
+        return false;
+    if (contacts->wants_resynch || fires(contacts, FAULT_WRONG_EDC)) {
+        contacts->out[step->length - 1] ^= 0xFF;
+    } else if (is_i_block(contacts->out) && fires(contacts, FAULT_WRONG_SEQUENCE_NUMBER)) {
+        enum t1_edc edc = contacts->t1.parameters.edc;
+        struct t1_block block;
+        if (t1_block_decode(edc, step->bytes, step->length, &block) == T1_BLOCK_OK)
+            contacts->out_length =
+                t1_block_encode(edc, block.nad, block.pcb ^ 0x40, block.inf, block.len, contacts->out);
+    }
+    return true;
+}
+
+/*
+ * PPS, and the start of a protocol
+ */
+
+static void start_protocol(struct contacts *contacts, uint8_t protocol, uint16_t f, uint8_t d)
+{
+    struct timing timing;
+    timing_of(&contacts->atr, f, d, &timing);
+    contacts->state = protocol == 1 ? STATE_T1 : STATE_T0;
+    contacts->t0_begun = false;
+    t0_apdu_icc_reset(&contacts->t0_apdu);
+    struct t1_parameters parameters = {
+        .role = T1_CARD,
+        .edc = contacts->atr.edc == ATR_EDC_CRC ? T1_CRC : T1_LRC,
+        .ifsc = contacts->atr.ifsc,
+        .ifsd = T1_IFS_DEFAULT,
+        .cwt = timing.cwt,
+        .bgt = timing.bgt,
+        .buffer = contacts->t1_buffer,
+        .capacity = sizeof contacts->t1_buffer,
+    };
+    if (protocol == 1 && (!t1_init(&contacts->t1, &parameters) || !t1_listen(&contacts->t1)))
+        contacts->state = STATE_DEAF;
+}
+
+static void pps_process(struct contacts *contacts)
+{
+    const struct pps *request = &contacts->pps.request;
+    struct pps refusal = {.protocol = contacts->atr.first_protocol};
+    if (fires(contacts, FAULT_PPS_IGNORED)) {
+        contacts->state = STATE_DEAF;
+    } else if (fires(contacts, FAULT_PPS_REFUSED)) {
+        /* clause 9 has no answer that says no; cards that do it name another protocol */
+        if (refusal.protocol == request->protocol)
+            refusal.protocol ^= 1;
+        uint8_t bytes[PPS_MAX];
+        send_raw(contacts, bytes, pps_build(&refusal, bytes));
+    } else if (fires(contacts, FAULT_PPS_GARBLED)) {
+        uint8_t bytes[PPS_MAX];
+        size_t length = pps_build(request, bytes);
+        bytes[length - 1] ^= 0xFF;
+        send_raw(contacts, bytes, length);
+    } else {
+        pps_icc_answer(&contacts->pps, pps_policy(request, &contacts->atr));
+    }
+}
+
+static uint8_t default_protocol(const struct atr *atr)
+{
+    return atr->specific ? atr->specific_protocol : atr->first_protocol;
+}
+
+/* The first character after the ATR begins a PPS request, or the protocol that the ATR says. */
+static void first_byte(struct contacts *contacts, uint8_t byte)
+{
+    const struct atr *atr = &contacts->atr;
+    if (byte == PPS_PPSS && !atr->specific) {
+        contacts->state = STATE_PPS;
+        pps_icc_start(&contacts->pps);
+    } else if (atr->specific && !atr->implicit_parameters) {
+        start_protocol(contacts, default_protocol(atr), atr->f, atr->d);
+    } else {
+        start_protocol(contacts, default_protocol(atr), TIMING_FD, TIMING_DD);
+    }
+    contacts_byte(contacts, byte);
+}
+
+void contacts_byte(struct contacts *contacts, uint8_t byte)
+{
+    switch (contacts->state) {
+    case STATE_ATR: /* too early: not heard */
+    case STATE_OFF:
+    case STATE_RAW:
+    case STATE_DEAF:
+        break;
+    case STATE_IDLE:
+        first_byte(contacts, byte);
+        break;
+    case STATE_PPS:
+        pps_icc_byte(&contacts->pps, byte, true);
+        break;
+    case STATE_T0:
+        if (!contacts->t0_begun)
+            t0_begin(contacts);
+        t0_icc_byte(&contacts->t0, byte, true);
+        break;
+    case STATE_T1:
+        t1_byte(&contacts->t1, byte, true);
+        break;
+    }
+}
+
+void contacts_timeout(struct contacts *contacts)
+{
+    if (contacts->state == STATE_T1)
+        t1_timeout(&contacts->t1);
+}
+
+/* One step of the machine that is at work. False: its end, or a change of machines; to be asked again. */
+static bool take_step(struct contacts *contacts, const struct step *step, struct contacts_output *output)
+{
+    switch (step->kind) {
+    case STEP_SEND:
+        *output = (struct contacts_output){.kind = CONTACTS_SEND, .delay = ANSWER_DELAY};
+        output->bytes = step->bytes;
+        output->length = step->length;
+        if (contacts->state == STATE_T1) {
+            if (!t1_spoil(contacts, step))
+                return false;
+            output->bytes = contacts->out;
+            output->length = contacts->out_length;
+        }
+        return true;
+    case STEP_RECEIVE:
+        output->kind = step->timeout == TIMING_NEVER ? CONTACTS_SILENT : CONTACTS_WAIT;
+        output->timeout = step->timeout;
+        return true;
+    case STEP_PROCESS:
+        if (contacts->state == STATE_PPS)
+            pps_process(contacts);
+        else if (contacts->state == STATE_T0)
+            t0_process(contacts, step);
+        else
+            t1_process(contacts, step);
+        return false;
+    case STEP_DONE:
+        if (contacts->state == STATE_PPS) {
+            const struct pps_outcome *outcome = &contacts->pps.outcome;
+            start_protocol(contacts, outcome->protocol, outcome->f, outcome->d);
+        }
+        contacts->t0_begun = false;
+        output->kind = CONTACTS_SILENT;
+        return true;
+    case STEP_FAILED:
+        break;
+    }
+    contacts->state = STATE_DEAF;
+    return false;
+}
+
+void contacts_next(struct contacts *contacts, struct contacts_output *output)
+{
+    struct step step;
+    *output = (struct contacts_output){.kind = CONTACTS_SILENT};
+    do {
+        switch (contacts->state) {
+        case STATE_ATR:
+        case STATE_RAW:
+            output->kind = CONTACTS_SEND;
+            output->delay = contacts->state == STATE_RAW  ? ANSWER_DELAY
+                            : fires(contacts, FAULT_SLOW) ? ATR_DELAY_SLOW
+                                                          : ATR_DELAY;
+            output->bytes = contacts->out;
+            output->length = contacts->out_length;
+            contacts->state = contacts->state == STATE_ATR ? STATE_IDLE : STATE_DEAF;
+            return;
+        case STATE_PPS:
+            pps_icc_next(&contacts->pps, &step);
+            break;
+        case STATE_T0:
+            if (!contacts->t0_begun)
+                return;
+            t0_icc_next(&contacts->t0, &step);
+            break;
+        case STATE_T1:
+            t1_next(&contacts->t1, &step);
+            break;
+        default:
+            return;
+        }
+    } while (!take_step(contacts, &step, output));
+}

@@ -1,0 +1,55 @@
+/*
+ * The card's side of the contacts: what a card does with power, reset and characters, until they are commands
+ * for its script, and with the script's answers, until they are characters again. ISO/IEC 7816-3 from the
+ * card's end; the faults that the card has been asked for are committed here.
+ */
+#ifndef ICC_CONTACTS_H
+#define ICC_CONTACTS_H
+
+#include "icc/card.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct contacts;
+
+/* What the card does next. */
+enum contacts_kind {
+    CONTACTS_SILENT, /* nothing, until there is something for it to do */
+    CONTACTS_WAIT,   /* nothing, unless timeout etu pass without a character: then contacts_timeout */
+    CONTACTS_SEND,   /* it sends bytes, the first one delay etu after the last character that went */
+};
+
+struct contacts_output {
+    enum contacts_kind kind;
+    const uint8_t *bytes; /* until the next call */
+    size_t length;
+    uint32_t delay;
+    uint32_t timeout;
+};
+
+/* The contacts of a card, which stays the caller's. NULL: out of memory. */
+struct contacts *contacts_new(struct card *card);
+void contacts_free(struct contacts *contacts);
+
+/* Power comes, or there is a reset while there is power: the card answers to it. */
+void contacts_reset(struct contacts *contacts, bool cold);
+void contacts_power_off(struct contacts *contacts);
+
+/* The direction of the T=0 command whose header comes next: a card knows that of its commands, a script does
+ * not. */
+void contacts_expect(struct contacts *contacts, bool data_to_card);
+
+/* A character from the interface device. */
+void contacts_byte(struct contacts *contacts, uint8_t byte);
+void contacts_timeout(struct contacts *contacts);
+void contacts_next(struct contacts *contacts, struct contacts_output *output);
+
+/* Whether the next character of the card has a parity error. */
+bool contacts_parity_error(struct contacts *contacts);
+
+/* Whether the card has been asked to be gone, in the middle of what was going on. */
+bool contacts_wants_removal(const struct contacts *contacts);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * The contacts between the interface device and a card, as a line of characters with a virtual clock. Nothing
+ * here takes real time: when the interface device waits for a character that the card does not send, the
+ * clock moves on to the end of the wait.
+ */
+#ifndef CARDRIG_IFD_LINE_H
+#define CARDRIG_IFD_LINE_H
+
+#include "icc/contacts.h"
+#include "ifd/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINE_CLOCK_KHZ 4000 /* what many readers give a card */
+
+struct line {
+    struct contacts *card;
+    struct trace *trace; /* NULL: none */
+    const char *label;   /* of the slot, in the trace */
+    uint64_t now;        /* in 1/960 clock cycles, of which an etu is a whole number for every F and D */
+    uint64_t etu;
+    uint64_t quiet_since;   /* when the last character went, in either direction */
+    uint32_t card_guard;    /* etu between characters of the card */
+    bool repeats;           /* characters with a parity error are signalled and sent again */
+    const uint8_t *sending; /* what the card is sending */
+    size_t sending_length;
+    uint32_t sending_delay; /* etu until the next character of it, after the last that went */
+};
+
+void line_init(struct line *line, struct contacts *card, struct trace *trace, const char *label);
+
+/* The length of an etu is F / D clock cycles from now on. */
+void line_set_speed(struct line *line, unsigned f, unsigned d);
+
+/* Sends characters to the card, the first one guard etu after the last that went, the others gap etu apart.
+ */
+void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap);
+
+/* Waits for a character of the card, for timeout etu after the last one that went in either direction. False:
+ * none came. */
+bool line_receive(struct line *line, uint32_t timeout, uint8_t *byte, bool *parity_ok);
+
+/* The card's time, in microseconds since the line was set up. */
+uint64_t line_time_us(const struct line *line);
+
+#endif

@@ -1,0 +1,61 @@
+/* Any lines on the control socket of a rig with one slot: each gets one line of JSON, and the rig goes on. */
+#include "fuzz.h"
+
+#include "rig/control.h"
+#include "rig/directory.h"
+
+#include <jansson.h>
+
+static struct rig *rig;
+
+static void remove_rig(void)
+{
+    directory_remove(rig_directory(rig));
+    rig_free(rig);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    char error[256];
+    rig = rig_new(4711, error, sizeof error);
+    CHECK(rig && slots_add_reader(rig_slots_of(rig), "cardrig", 1, IFD_LEVEL_APDU, error, sizeof error));
+    atexit(remove_rig);
+    return 0;
+}
+
+static void ask(const char *line, size_t length)
+{
+    char *copy = exact_copy(line, length);
+    char *text = control_answer(rig, copy, length);
+    CHECK(text && strchr(text, '\n') == text + strlen(text) - 1);
+    json_t *answer = json_loads(text, 0, NULL);
+    bool good = json_is_true(json_object_get(answer, "ok"));
+    CHECK(good ? json_is_object(json_object_get(answer, "result"))
+               : json_is_string(json_object_get(answer, "error")));
+    json_decref(answer);
+    free(text);
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char status[] = "{\"command\":\"status\"}";
+    const char *line = (const char *)data, *end = line + size, *newline;
+    for (; (newline = memchr(line, '\n', (size_t)(end - line))); line = newline + 1)
+        ask(line, (size_t)(newline - line));
+    ask(line, (size_t)(end - line));
+    ask(status, sizeof status - 1);
+
+    /* so that what comes next does not depend on this: no card, and the built-in one is what insert puts back
+     */
+    char error[256];
+    struct slots *slots = rig_slots_of(rig);
+    struct slot *slot = slots_find(slots, "", error, sizeof error);
+    CHECK(slot);
+    if (slot->file)
+        CHECK(slot_swap(slots, slot, "", error, sizeof error));
+    if (slot->card)
+        CHECK(slot_remove(slots, slot, error, sizeof error));
+    return 0;
+}
