@@ -47,6 +47,7 @@ struct contacts {
     bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
     struct t0_apdu_icc t0_apdu;
     struct t1 t1;
+    bool t1_asked;      /* a request of ours was made before the command is carried out */
     bool wants_resynch; /* no good block comes before the resynchronisation after that one */
     uint64_t resynchs;
     uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or something wrong */
@@ -105,7 +106,7 @@ void contacts_reset(struct contacts *contacts, bool cold)
 {
     card_power(contacts->card, cold ? CARD_COLD : CARD_WARM, contacts->out, &contacts->out_length);
     contacts->state = STATE_DEAF;
-    contacts->wants_resynch = false;
+    contacts->wants_resynch = contacts->t1_asked = false;
     if (fires(contacts, FAULT_MUTE) || contacts->out_length == 0)
         return;
     atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
@@ -268,23 +269,31 @@ static void t1_process(struct contacts *contacts, const struct step *command)
         t1_answer(t1, nothing, sizeof nothing);
         return;
     }
-    if (lost_for_command(contacts))
+    /* a request of ours is followed by the same command once more */
+    bool again = contacts->t1_asked;
+    contacts->t1_asked = true;
+    if (!again && lost_for_command(contacts))
         return;
-    if (fires(contacts, FAULT_RESYNCHRONISATION)) {
+    if (!again && fires(contacts, FAULT_RESYNCHRONISATION)) {
+        contacts->t1_asked = false;
         contacts->wants_resynch = true;
         contacts->resynchs = t1->counters.resynchs;
         t1_answer(t1, nothing, sizeof nothing);
         return;
     }
     /* requests come before the answer; after each, the command is processed again */
-    if ((fires(contacts, FAULT_SLOW) && t1_request_wtx(t1, WTX_SLOW)) ||
+    if ((!again && fires(contacts, FAULT_SLOW) && t1_request_wtx(t1, WTX_SLOW)) ||
         (fires(contacts, FAULT_WTX) && t1_request_wtx(t1, WTX_FAULT)) ||
-        (fires(contacts, FAULT_IFS_CHANGE) && t1_request_ifs(t1, IFS_FAULT)) ||
-        (fires(contacts, FAULT_ABORT) && t1_request_abort(t1)))
+        (!again && fires(contacts, FAULT_IFS_CHANGE) && t1_request_ifs(t1, IFS_FAULT)))
         return;
+    if (!again && fires(contacts, FAULT_ABORT) && t1_request_abort(t1)) {
+        contacts->t1_asked = false;
+        return;
+    }
     uint8_t ifsc = card_t1_ifsc(contacts->card);
     if (ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc && t1_request_ifs(t1, ifsc))
         return;
+    contacts->t1_asked = false;
     size_t length;
     if (!ask_script(contacts, command, &length))
         return;

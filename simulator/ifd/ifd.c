@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IFSD 254 /* the information field size that we announce */
+/* After this much of the card's time an exchange is given up: a card may ask for more time for ever. The
+ * longest in good faith, 64 KiB each way without a PPS, takes some three minutes. */
+#define EXCHANGE_LIMIT_US 2000000000u
+
+#define IFSD              254 /* the information field size that we announce */
 
 /*
  * What the operations have in common
@@ -69,6 +73,8 @@ static enum ifd_result end(struct ifd *ifd, uint64_t begun, enum ifd_result resu
     return result;
 }
 
+static const char overdue_text[] = "given up: the card asks for more and more time";
+
 static void deactivate(struct ifd *ifd)
 {
     note(ifd, "contacts deactivated");
@@ -84,10 +90,12 @@ struct machine {
     void (*timeout)(void *state);
 };
 
-/* Has it do its work over the line, to its end: the step is DONE or FAILED then. */
+/* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to
+ * the end of our patience. */
 static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
-    for (;;) {
+    uint64_t limit = line_time_us(&ifd->line) + EXCHANGE_LIMIT_US;
+    for (ifd->overdue = false; !ifd->overdue; ifd->overdue = line_time_us(&ifd->line) > limit) {
         uint8_t byte;
         bool parity_ok;
         machine->next(machine->state, step);
@@ -105,6 +113,7 @@ static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, 
             return;
         }
     }
+    step->kind = STEP_FAILED;
 }
 
 #define MACHINE_FUNCTIONS(name, type)                                                                        \
@@ -305,10 +314,8 @@ enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol)
 {
     if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
-    if (!ifd->powered)
-        return IFD_RESULT_UNPOWERED;
     uint64_t begun = begin(ifd);
-    return end(ifd, begun, choose_protocol(ifd, protocol));
+    return end(ifd, begun, ifd->powered ? choose_protocol(ifd, protocol) : IFD_RESULT_UNPOWERED);
 }
 
 /*
@@ -340,6 +347,8 @@ static enum ifd_result exchange_tpdu(struct ifd *ifd, const struct t0_tpdu *tpdu
     if (step.kind == STEP_DONE)
         return copy_out(step.bytes, step.length, result, T0_RESULT_MAX, length);
     deactivate(ifd);
+    if (ifd->overdue)
+        return fail(ifd, IFD_RESULT_MUTE, "T=0", overdue_text);
     return fail(ifd, t0.reason == T0_MUTE ? IFD_RESULT_MUTE : IFD_RESULT_GARBLED, "T=0",
                 t0_reason_text(t0.reason));
 }
@@ -387,8 +396,10 @@ static enum ifd_result transmit_t1(struct ifd *ifd, const uint8_t *command, size
     if (step.kind == STEP_DONE)
         return copy_out(step.bytes, step.length, response, capacity, length);
     enum t1_reason reason = ifd->t1.reason;
-    if (t1_needs_reset(&ifd->t1))
+    if (t1_needs_reset(&ifd->t1) || ifd->overdue)
         deactivate(ifd);
+    if (ifd->overdue)
+        return fail(ifd, IFD_RESULT_MUTE, "T=1", overdue_text);
     return fail(ifd, reason == T1_PEER_MUTE ? IFD_RESULT_MUTE : IFD_RESULT_GARBLED, "T=1",
                 t1_reason_text(reason));
 }
@@ -417,8 +428,8 @@ enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *c
     *length = 0;
     if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
-    if (!ifd->powered)
-        return IFD_RESULT_UNPOWERED;
     uint64_t begun = begin(ifd);
+    if (!ifd->powered)
+        return end(ifd, begun, IFD_RESULT_UNPOWERED);
     return end(ifd, begun, transmit(ifd, protocol, command, command_length, response, capacity, length));
 }

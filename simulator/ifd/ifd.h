@@ -58,6 +58,7 @@ struct ifd {
     uint8_t d;
     struct atr atr; /* of the last reset; len 0 when not powered */
     struct ifd_counters counters;
+    bool overdue;         /* the last exchange took more of the card's time than we have */
     uint64_t last_us;     /* the card's time that the last operation took */
     char last_error[160]; /* why it failed, or empty */
     struct line line;

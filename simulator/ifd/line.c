@@ -31,7 +31,8 @@ static void pass(struct line *line, uint64_t etu, bool from_card, uint8_t byte, 
 
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap)
 {
-    /* the card has sent all, or else who speaks while being spoken to is not heard; either way it listens now */
+    /* the card has sent all, or else who speaks while being spoken to is not heard; either way it listens now
+     */
     struct contacts_output unheard;
     contacts_next(line->card, &unheard);
     line->sending_length = 0;

@@ -339,7 +339,7 @@ def test_twenty_rigs_at_once():
     assert statuses == [0] * 20
 
 
-@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "status", "check"])
+@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "fault", "status", "check", "atr"])
 def test_help(subcommand):
     done = run(subcommand, "--help")
     assert done.returncode == 0

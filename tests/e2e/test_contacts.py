@@ -1,0 +1,241 @@
+"""The contacts through real pcscd: each row of the tables of faults and of protocol changes, and what a trace shows."""
+
+import json
+import re
+
+import pytest
+
+from conftest import CARDRIG, CARDS, SOURCE, Rig, run
+
+
+def rows(path, first):
+    """The rows of the table in a document whose first column has that heading."""
+    found = []
+    for table in re.findall(r"((?:^\|.*\n)+)", (SOURCE / path).read_text(), re.MULTILINE):
+        lines = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
+        if lines[0][0] == first:
+            found += lines[2:]
+    assert found
+    return found
+
+
+CHALLENGE = "0084000008"
+LONG = "80120000000258" + "5a" * 600 + "0000"
+
+
+def act(client, action, protocols):
+    """What a row names; its outcome is a code, and what else there is to say."""
+    if action in ("tx", "tx0"):
+        code, answer = client.transmit(CHALLENGE)
+        if code == "ok" and len(answer) == 2:
+            return "ok 1 byte"
+        assert code != "ok" or (len(answer) == 20 and answer.endswith("9000")), answer
+        return code
+    if action == "long":
+        code, answer = client.transmit(LONG)
+        assert code != "ok" or answer == "5a" * 600 + "9000"
+        return code
+    if action == "connect":
+        return client.connect(protocols)[0]
+    return client.reconnect(action, protocols)[0]
+
+
+def prefixed(code):
+    return code if code.startswith("ok") else "SCARD_" + code
+
+
+FAULTS = rows("simulator/icc/faults.md", "card")
+
+
+@pytest.mark.parametrize("row", FAULTS, ids=[f"T={row[1]} {row[2]} {row[3]}" for row in FAULTS])
+def test_fault(row):
+    card, protocol, faults, first, reports, then = row
+    protocols = 1 << int(protocol)
+    with Rig("--card", CARDS / f"{card}.lua") as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(protocols) == ["ok", protocols]
+        rig.do("fault", faults=faults.split())
+        # a client that takes either protocol, as most do, where falling back is what is to be seen
+        wanted = 3 if "pps-refused" in faults else protocols
+        assert act(client, first, wanted) == prefixed(reports)
+        for step in then.split(", "):
+            action, code = step.split(": ")
+            assert act(client, action, wanted) == prefixed(code), step
+
+
+def test_the_table_has_every_fault():
+    names = run("fault", "--list").stdout.split()
+    assert [row[0].strip("`") for row in rows("simulator/icc/faults.md", "fault")] == names
+    for name in names:
+        assert any(name in re.split("[@* 0-9]", row[2]) or row[2].startswith(name) for row in FAULTS), name
+
+
+PROTOCOLS = rows("simulator/ifd/protocols.md", "ATR")
+
+
+@pytest.mark.parametrize("row", PROTOCOLS, ids=[f"{row[0]} {row[1]} {row[2]}" for row in PROTOCOLS])
+def test_protocol_change(temporary, row):
+    atr, fault, asked, reports, active, pps, parameters = row
+    path = temporary / "card.lua"
+    path.write_text(f'return {{ atr = "{atr}", faults = {{ {fault} }}, '
+                    'commands = { { "00 84", function(cmd) return random(cmd.ne), 0x9000 end } } }')
+    wanted = sum({"T=0": 1, "T=1": 2}[name] for name in asked.split(" or "))
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        code, protocol = client.connect(wanted)
+        assert code == prefixed(reports)
+        card = rig.card()
+        assert card["pps"] == int(pps)
+        if code == "ok":
+            assert protocol == {"T=0": 1, "T=1": 2}[active]
+            assert client.status()[:2] == ["ok", protocol]
+            assert act(client, "tx", wanted) == "ok"
+            card = rig.card()
+            assert card["protocol"] == active
+            assert f"{card['f']}/{card['d']}" == parameters
+    path.unlink()
+
+
+@pytest.mark.parametrize("first, second", [(1, 2), (2, 1)])
+def test_from_one_protocol_to_the_other_and_back(first, second):
+    with Rig("--card", CARDS / "two-protocols.lua") as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(first) == ["ok", first]
+        assert client.reconnect("leave", second)[0] == "SCARD_E_PROTO_MISMATCH"
+        for number, protocol in enumerate((second, first, second)):
+            assert client.reconnect("warm", protocol) == ["ok", protocol]
+            assert act(client, "tx", protocol) == "ok"
+            card = rig.card()
+            assert card["resets"]["warm"] == number + 1
+            assert card["protocol"] == f"T={protocol - 1}"
+
+
+def test_a_warm_atr_that_offers_another_protocol(temporary):
+    path = temporary / "card.lua"
+    path.write_text('return { atr = { cold = "3B 00", warm = "3B 80 01 81" }, commands = { { "00 84", '
+                    'function(cmd) return random(cmd.ne), 0x9000 end } } }')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(3) == ["ok", 1]
+        assert client.reconnect("warm", 3) == ["ok", 2]
+        assert act(client, "tx", 3) == "ok"
+        assert client.reconnect("cold", 2)[0] == "SCARD_E_PROTO_MISMATCH"
+        assert client.reconnect("cold", 3) == ["ok", 1]
+    path.unlink()
+
+
+def test_a_warm_reset_leaves_specific_mode(temporary):
+    """ISO/IEC 7816-3:2006, 6.3.1: TA2 may say that the mode can change; it does with a warm reset."""
+    path = temporary / "card.lua"
+    path.write_text('return { atr = { cold = "3B 90 11 10 00", warm = "3B 80 80 01 01" }, commands = { { "00 84", '
+                    'function(cmd) return random(cmd.ne), 0x9000 end } } }')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(3) == ["ok", 1]
+        assert rig.card()["pps"] == 0
+        assert client.reconnect("warm", 3) == ["ok", 2]
+        assert rig.card()["pps"] == 1
+        assert act(client, "tx", 3) == "ok"
+        assert client.reconnect("cold", 3) == ["ok", 1]
+        assert act(client, "tx", 3) == "ok"
+    path.unlink()
+
+
+def test_level_tpdu_shows_61_and_6c(temporary):
+    path = temporary / "card.lua"
+    path.write_text('return { atr = "3B 00", commands = { { "00 01", function(cmd) return "four", 0x9000 end } } }')
+    with Rig("--reader", "tpdu,level=tpdu", "--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect() == ["ok", 1]
+        assert client.transmit("0001000000") == ["ok", "6c04"]
+        assert client.transmit("0001000004") == ["ok", b"four".hex() + "9000"]
+        assert client.transmit("0001000002aabb") == ["ok", "6104"]
+        assert client.transmit("00c0000004") == ["ok", b"four".hex() + "9000"]
+        assert client.transmit("0001000002aa")[0] == "SCARD_E_NOT_TRANSACTED"
+    with Rig("--reader", "apdu,level=apdu", "--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect() == ["ok", 1]
+        assert client.transmit("0001000000") == ["ok", b"four".hex() + "9000"]
+        assert client.transmit("0001000002aabb00") == ["ok", b"four".hex() + "9000"]
+    path.unlink()
+
+
+@pytest.mark.parametrize("atr", ["3B 00", "3B 80 01 81"])
+@pytest.mark.parametrize("length", [0, 1, 255, 256, 257, 3000, 65535])
+def test_data_both_ways_in_both_protocols(temporary, atr, length):
+    path = temporary / "card.lua"
+    path.write_text(f'return {{ atr = "{atr}", commands = {{ {{ "80 12", function(cmd) return cmd.data, 0x9000 end }} }} }}')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        data = bytes(i * 7 & 255 for i in range(length)).hex()
+        command = "80120000" + (f"00{length:04x}" + data + "0000" if length else "")
+        assert client.transmit(command) == ["ok", data + "9000"]
+    path.unlink()
+
+
+def test_a_mute_card_takes_the_cards_time_and_not_ours():
+    with Rig("--card", CARDS / "t1-only.lua") as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        rig.do("fault", faults=["mute"])
+        assert client.transmit(CHALLENGE)[0] == "SCARD_E_NOT_TRANSACTED"
+        last = rig.card()["last"]
+        assert last["card_time_us"] > 1000000
+        assert "T=1: " in last["error"]
+    assert re.search(r"cardrig/0: T=1: .* \(after [1-9]\d*\.\d{3} s of the card's time\)", rig.errors)
+
+
+def test_trace(temporary):
+    path = temporary / "trace"
+    done = run("run", "--trace", path, "--", "opensc-tool", "--send-apdu", "0084000004")
+    assert done.returncode == 0
+    lines = path.read_text().splitlines()
+    path.unlink()
+    for line in lines:
+        assert re.fullmatch(r"(# +\d+\.\d{6} cardrig/0 .+|  +\d+\.\d{6} cardrig/0 (card|ifd ) [0-9A-F]{2}( parity error)?)", line)
+    characters = [line.split()[-1] for line in lines if not line.startswith("#")]
+    text = " ".join(characters)
+    assert text.startswith("3B 87 80 01 63 61 72 64 72 69 67 6E FF 01 FE FF 01 FE 00 C1 01 FE 3E 00 E1 01 FE 1E")
+    assert "05 00 84 00 00 04" in text
+    times = [float(line.split()[0 if not line.startswith("#") else 1]) for line in lines if "card inserted" not in line
+             and "card removed" not in line]
+    assert times == sorted(times)
+
+
+def test_a_trace_that_cannot_be_written():
+    done = run("run", "--trace", "/nowhere/trace", "--", "true")
+    assert done.returncode == 125
+    assert "cannot write /nowhere/trace: No such file" in done.stderr
+
+
+def test_wrong_faults(rig):
+    for faults in (["mutee"], ["mute*"], ["mute@0"], ["mute*-1"], ["mute", "nonsense"], ["*"], ["mute*99999999999"]):
+        done = rig.cardrig("fault", *faults)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+    # none of a list is set when one is wrong
+    with rig.client() as client:
+        client.establish()
+        client.connect()
+        assert client.transmit(CHALLENGE)[0] == "ok"
+    assert rig.cardrig("fault").returncode == 2
+    assert rig.cardrig("fault", "7", "mute").returncode == 1
+    assert rig.cardrig("remove").returncode == 0
+    assert "the slot is empty" in rig.cardrig("fault", "mute").stderr
+
+
+def test_faults_from_the_script(temporary):
+    path = temporary / "card.lua"
+    path.write_text('return { atr = "3B 80 01 81", faults = { "wtx*2" }, commands = { '
+                    '{ "00 01", function() fault("mute") return "", 0x9000 end }, { "00 02", function() fault("mutee") end } } }')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        assert client.transmit("00010000") == ["ok", "9000"]
+        assert rig.card()["t1"]["wtx"] == 2
+        assert client.transmit("00010000")[0] == "SCARD_E_NOT_TRANSACTED"
+        assert client.reconnect("warm")[0] == "ok"
+        assert client.transmit("00020000") == ["ok", "6f00"]
+    path.unlink()
+    assert "there is no fault 'mutee'" in rig.errors

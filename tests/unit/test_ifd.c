@@ -1,0 +1,257 @@
+/*
+ * The interface device and the contacts of a card, end to end: random commands to a card that echoes, with
+ * random faults. What the protocols can recover from must not show; what they cannot must fail, as it should,
+ * in bounded time.
+ */
+#include "ifd/ifd.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct ifd ifd;
+static struct card *card;
+static struct contacts *contacts;
+static uint32_t state;
+
+static uint32_t draw(uint32_t below)
+{
+    state = state * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)(state >> 1) * below >> 31);
+}
+
+static void give_random(void *arg, uint8_t *out, size_t length)
+{
+    (void)arg;
+    for (size_t i = 0; i < length; i++)
+        out[i] = (uint8_t)draw(256);
+}
+
+/* Counts how often the script runs: at "80 01" it echoes, at "80 02" it tells. */
+static const char script[] =
+    "local runs = 0\n"
+    "return { atr = \"%s\", commands = {\n"
+    "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
+    "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end } } }\n";
+
+static void insert(const char *atr)
+{
+    char text[1000], error[300];
+    struct card_host host = {.random = give_random};
+    snprintf(text, sizeof text, script, atr);
+    card = card_load_text("test", text, strlen(text), &host, error, sizeof error);
+    ck_assert_msg(card != NULL, "%s", error);
+    contacts = contacts_new(card);
+    ifd_set_card(&ifd, contacts, NULL, "test");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+}
+
+static void set_up(void)
+{
+    state = 4711;
+}
+
+static void tear_down(void)
+{
+    contacts_free(contacts);
+    card_free(card);
+}
+
+static void set_fault(const char *text)
+{
+    char error[1024];
+    ck_assert_msg(faults_set(card_faults(card), text, error, sizeof error), "%s", error);
+}
+
+static uint8_t command[APDU_COMMAND_MAX], response[CARD_RESPONSE_MAX];
+static size_t response_length;
+
+/* An echo of so many bytes, of random content, in the shortest coding. */
+static enum ifd_result echo(uint8_t protocol, size_t length)
+{
+    static uint8_t data[APDU_NC_MAX];
+    struct apdu_command apdu = {
+        .cla = 0x80, .ins = 0x01, .data = data, .nc = length, .ne = length ? 65536 : 0};
+    size_t command_length;
+    for (size_t i = 0; i < length; i++)
+        data[i] = (uint8_t)draw(256);
+    if (length > 0 && length <= 255 && draw(2))
+        apdu.ne = 256;
+    ck_assert_int_eq(apdu_shortest_case(apdu.nc, apdu.ne, &apdu.kind), APDU_OK);
+    ck_assert_int_eq(apdu_encode(&apdu, command, sizeof command, &command_length), APDU_OK);
+    enum ifd_result result =
+        ifd_transmit(&ifd, protocol, command, command_length, response, sizeof response, &response_length);
+    if (result == IFD_RESULT_OK) {
+        ck_assert_uint_eq(response_length, length + 2);
+        if (length)
+            ck_assert_mem_eq(response, data, length);
+        ck_assert_mem_eq(response + length, "\x90\x00", 2);
+    }
+    return result;
+}
+
+static uint32_t runs(uint8_t protocol)
+{
+    static const uint8_t ask[] = {0x80, 0x02, 0, 0, 4};
+    ck_assert_int_eq(
+        ifd_transmit(&ifd, protocol, ask, sizeof ask, response, sizeof response, &response_length),
+        IFD_RESULT_OK);
+    ck_assert_uint_eq(response_length, 6);
+    return (uint32_t)response[0] << 24 | (uint32_t)response[1] << 16 | (uint32_t)response[2] << 8 |
+           response[3];
+}
+
+static size_t some_length(void)
+{
+    uint32_t kind = draw(100);
+    return kind < 90 ? draw(40) : kind < 98 ? draw(600) : kind < 99 ? draw(5000) : draw(65536);
+}
+
+static const struct {
+    const char *atr;
+    uint8_t protocol;
+    const char *faults[8];
+    bool repeats; /* commands may reach the card again, as resynchronisation brings with it */
+} recoverable[] = {
+    {"3B 00", 0, {"null-flood", "slow", "parity-error", "parity-error*3"}, false},
+    {"3B 80 01 81",
+     1,
+     {"wrong-edc", "lost-block", "wrong-sequence-number", "wtx*2", "ifs-change", "parity-error", "slow"},
+     false},
+    {"3B 90 96 80 01 87", 1, {"wrong-edc*2", "lost-block", "parity-error"}, false},
+    {"3B 90 96 80 01 87", 1, {"resynchronisation", "wrong-edc*3", "lost-block*2"}, true},
+    {"3B 80 81 41 01 41", 1, {"wrong-edc", "wtx", "parity-error"}, false},
+};
+
+START_TEST(what_can_be_recovered_does_not_show)
+{
+    uint8_t protocol = recoverable[_i].protocol;
+    const char *exchanges = getenv("IFD_EXCHANGES");
+    unsigned count = exchanges ? (unsigned)atoi(exchanges) : 40000;
+    unsigned faults = 0;
+    while (faults < 8 && recoverable[_i].faults[faults])
+        faults++;
+    insert(recoverable[_i].atr);
+    ck_assert_int_eq(ifd_set_protocol(&ifd, protocol), IFD_RESULT_OK);
+    for (unsigned i = 0; i < count; i++) {
+        if (draw(4) == 0)
+            set_fault(recoverable[_i].faults[draw(faults)]);
+        enum ifd_result result = echo(protocol, some_length());
+        ck_assert_msg(result == IFD_RESULT_OK, "exchange %u: %s", i, ifd.last_error);
+    }
+    uint32_t ran = runs(protocol);
+    ck_assert_uint_ge(ran, count);
+    if (!recoverable[_i].repeats)
+        ck_assert_uint_eq(ran, count);
+    printf("%s: %u exchanges\n", recoverable[_i].atr, count);
+}
+END_TEST
+
+static const struct {
+    const char *atr;
+    uint8_t protocol;
+    const char *fault;
+    enum ifd_result result;
+    bool deactivated;
+} beyond[] = {
+    {"3B 00", 0, "mute", IFD_RESULT_MUTE, true},
+    {"3B 00", 0, "power-loss", IFD_RESULT_MUTE, true},
+    {"3B 00", 0, "removal", IFD_RESULT_MUTE, true},
+    {"3B 00", 0, "wrong-procedure-byte", IFD_RESULT_GARBLED, true},
+    {"3B 00", 0, "one-byte-answer", IFD_RESULT_MUTE, true},
+    {"3B 00", 0, "overlong-answer", IFD_RESULT_GARBLED, true},
+    {"3B 00", 0, "parity-error@1", IFD_RESULT_GARBLED, true},
+    {"3B 80 01 81", 1, "mute", IFD_RESULT_MUTE, true},
+    {"3B 80 01 81", 1, "removal", IFD_RESULT_MUTE, true},
+    {"3B 80 01 81", 1, "lost-block@1", IFD_RESULT_MUTE, true},
+    {"3B 80 01 81", 1, "wrong-edc@1", IFD_RESULT_GARBLED, true},
+    {"3B 80 01 81", 1, "parity-error@1", IFD_RESULT_GARBLED, true},
+    {"3B 80 01 81", 1, "resynchronisation@1", IFD_RESULT_GARBLED, true},
+    {"3B 80 01 81", 1, "wtx@1", IFD_RESULT_MUTE, true},
+    {"3B 80 01 81", 1, "overlong-answer", IFD_RESULT_GARBLED, false},
+    {"3B 80 01 81", 1, "abort", IFD_RESULT_GARBLED, false},
+};
+
+START_TEST(what_cannot_fails_as_it_should)
+{
+    uint8_t protocol = beyond[_i].protocol;
+    insert(beyond[_i].atr);
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK);
+    set_fault(beyond[_i].fault);
+    ck_assert_int_eq(echo(protocol, 10), beyond[_i].result);
+    ck_assert(ifd.last_error[0] != '\0');
+    ck_assert_uint_lt(ifd.last_us, 2100000000u); /* of the card's time */
+    ck_assert(ifd.powered != beyond[_i].deactivated);
+    *card_faults(card) = (struct faults){0};
+    if (beyond[_i].deactivated) {
+        ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_UNPOWERED);
+        ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+        ck_assert_uint_eq(ifd.counters.cold, 2); /* without power there is no warm reset */
+    }
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK);
+}
+END_TEST
+
+START_TEST(faults_without_end_end)
+{
+    static const char *const faults[] = {"wtx@1",
+                                         "null-flood@1",
+                                         "slow@1",
+                                         "ifs-change@1",
+                                         "abort@1",
+                                         "wrong-sequence-number@1", "mute@1"};
+    for (unsigned protocol = 0; protocol < 2; protocol++)
+        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+            insert("3B 80 80 01 01");
+            ck_assert_int_eq(ifd_set_protocol(&ifd, (uint8_t)protocol), IFD_RESULT_OK);
+            set_fault(faults[i]);
+            echo((uint8_t)protocol, 300); /* with whatever result */
+            tear_down();
+        }
+    insert("3B 00"); /* for tear_down */
+}
+END_TEST
+
+START_TEST(an_empty_slot)
+{
+    ifd_set_card(&ifd, NULL, NULL, "test");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_NO_CARD);
+    ck_assert_int_eq(ifd_power_down(&ifd), IFD_RESULT_NO_CARD);
+    ck_assert_int_eq(ifd_set_protocol(&ifd, 0), IFD_RESULT_NO_CARD);
+    ck_assert_int_eq(echo(0, 1), IFD_RESULT_NO_CARD);
+    insert("3B 00");
+}
+END_TEST
+
+START_TEST(a_card_without_power)
+{
+    insert("3B 00");
+    ck_assert_int_eq(ifd_power_down(&ifd), IFD_RESULT_OK);
+    ck_assert_int_eq(ifd_set_protocol(&ifd, 0), IFD_RESULT_UNPOWERED);
+    ck_assert_int_eq(echo(0, 1), IFD_RESULT_UNPOWERED);
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert_int_eq(echo(1, 1), IFD_RESULT_WRONG_PROTOCOL);
+    ck_assert_int_eq(echo(0, 1), IFD_RESULT_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ifd");
+    TCase *tests = tcase_create("ifd");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 100);
+    tcase_add_loop_test(tests, what_can_be_recovered_does_not_show, 0,
+                        sizeof recoverable / sizeof recoverable[0]);
+    tcase_add_loop_test(tests, what_cannot_fails_as_it_should, 0, sizeof beyond / sizeof beyond[0]);
+    tcase_add_test(tests, faults_without_end_end);
+    tcase_add_test(tests, an_empty_slot);
+    tcase_add_test(tests, a_card_without_power);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
