@@ -358,8 +358,9 @@ unsigned rig_exchange(struct rig *rig, struct link_message *request, uint8_t *ou
         memcpy(out, answer.data, answer.length);
     status = answer.arg;
     if (status != LINK_OK && status != LINK_UNSUPPORTED)
-        driver_log(LOG_LEVEL_INFO, "%s, reader %u slot %u: %s", rig->name.socket, rig->name.reader, rig->slot,
-                   link_status_text(status));
+        driver_log(LOG_LEVEL_INFO, "%s, reader %u slot %u: %s (after %u ms of the card's time)",
+                   rig->name.socket, rig->name.reader, rig->slot, link_status_text(status),
+                   answer.value / 1000);
 out:
     if (status == RIG_LOST) /* an answer that comes late must not be taken for that of the next request */
         drop(rig, &rig->exchange_fd);

@@ -24,7 +24,8 @@
  *
  * A request that concerns a card carries the number of the movement up to which the driver has told pcscd.
  * When
- * the card has moved since, the simulator answers LINK_REMOVED and does nothing.
+ * the card has moved since, the simulator answers LINK_REMOVED and does nothing. The value of
+ * an answer to such a request says how long it took the card, in microseconds of the card's own time.
  */
 #ifndef CARDRIG_LINK_H
 #define CARDRIG_LINK_H

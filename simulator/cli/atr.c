@@ -3,6 +3,7 @@
 
 #include "iso7816/atr.h"
 #include "iso7816/hex.h"
+#include "iso7816/timing.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -312,6 +313,34 @@ static bool concerns(const struct atr *atr, unsigned protocol)
     return offers(atr, protocol) || default_protocol(atr) == protocol;
 }
 
+/* F and D, and the times that follow from them. */
+struct times {
+    uint16_t f;
+    uint8_t d;
+    struct timing timing;
+};
+
+#define TIMES_MAX 2
+
+/*
+ * For every F and D that may be in force after this ATR: those of TA1, and in negotiable mode first the
+ * default ones, without a PPS exchange. None when they are implicit. Returns how many.
+ */
+static size_t find_times(const struct atr *atr, struct times out[TIMES_MAX])
+{
+    size_t count = 0;
+    bool is_default = atr->f == TIMING_FD && atr->d == TIMING_DD;
+    if (atr->specific && atr->implicit_parameters)
+        return 0;
+    if (!atr->specific || is_default)
+        out[count++] = (struct times){.f = TIMING_FD, .d = TIMING_DD};
+    if (!is_default)
+        out[count++] = (struct times){.f = atr->f, .d = atr->d};
+    for (size_t i = 0; i < count; i++)
+        timing_of(atr, out[i].f, out[i].d, &out[i].timing);
+    return count;
+}
+
 /* Latin letters, digits and the like; a dot for any other byte. */
 static void printable(const uint8_t *bytes, size_t length, char *out)
 {
@@ -420,6 +449,34 @@ static void print_protocol_parameters(const struct atr *atr)
                atr->edc == ATR_EDC_CRC ? "CRC" : "LRC");
 }
 
+#define CLOCK_KHZ 4000u /* for times in milliseconds; every card can take it */
+
+static void print_time(const struct times *times, const char *name, uint32_t etu, const char *meaning)
+{
+    double ms = (double)timing_microseconds(etu, times->f, times->d, CLOCK_KHZ) / 1000;
+    printf("    %-3s  %9u etu %11.3f ms  %s\n", name, etu, ms, meaning);
+}
+
+static void print_times(const struct atr *atr)
+{
+    struct times all[TIMES_MAX];
+    size_t count = find_times(atr, all);
+    for (const struct times *times = all; times < all + count; times++) {
+        const struct timing *timing = &times->timing;
+        printf("  times       with F %u, D %u, in milliseconds at %u MHz\n", times->f, times->d,
+               CLOCK_KHZ / 1000);
+        print_time(times, "GT", timing->gt, "least between characters to the card, in T=0 and PPS");
+        if (concerns(atr, 0))
+            print_time(times, "WWT", timing->wwt, "T=0: most until the card's next character");
+        if (!concerns(atr, 1))
+            continue;
+        print_time(times, "CGT", timing->cgt, "T=1: least between characters of a block to the card");
+        print_time(times, "BGT", timing->bgt, "T=1: least from a block to one in the other direction");
+        print_time(times, "CWT", timing->cwt, "T=1: most between characters of a block");
+        print_time(times, "BWT", timing->bwt, "T=1: most until the card answers a block");
+    }
+}
+
 static void print_whole(const struct analysis *analysis)
 {
     const struct atr *atr = &analysis->atr;
@@ -431,6 +488,7 @@ static void print_whole(const struct analysis *analysis)
     print_speed(atr);
     print_electrical(atr);
     print_protocol_parameters(atr);
+    print_times(atr);
 }
 
 static void print_analysis(const struct analysis *analysis)
@@ -612,12 +670,30 @@ static json_t *t1_json(const struct atr *atr)
                      atr->edc == ATR_EDC_CRC ? "CRC" : "LRC");
 }
 
+static json_t *times_json(const struct atr *atr)
+{
+    struct times all[TIMES_MAX];
+    size_t count = find_times(atr, all);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct timing *timing = &all[i].timing;
+        json_t *t0 = concerns(atr, 0) ? json_pack("{s:I}", "wwt", (json_int_t)timing->wwt) : json_null();
+        json_t *t1 = concerns(atr, 1) ? json_pack("{s:I, s:I, s:I, s:I}", "cgt", (json_int_t)timing->cgt,
+                                                  "bgt", (json_int_t)timing->bgt, "cwt",
+                                                  (json_int_t)timing->cwt, "bwt", (json_int_t)timing->bwt)
+                                      : json_null();
+        json_array_append_new(array, json_pack("{s:i, s:i, s:I, s:o, s:o}", "f", all[i].f, "d", all[i].d,
+                                               "gt", (json_int_t)timing->gt, "t0", t0, "t1", t1));
+    }
+    return array;
+}
+
 /* The keys that only a decoded ATR has. */
 static json_t *whole_json(const struct analysis *analysis)
 {
     const struct atr *atr = &analysis->atr;
     uint8_t by_default = default_protocol(atr);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o}",                   /**/
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}",              /**/
                      "historical", historical_json(atr),                                     /**/
                      "tck", tck_json(analysis),                                              /**/
                      "protocols", protocols_json(atr),                                       /**/
@@ -628,7 +704,8 @@ static json_t *whole_json(const struct analysis *analysis)
                      "electrical", electrical_json(atr),                                     /**/
                      "extra_guard_time", atr->extra_guard_time,                              /**/
                      "t0", t0_json(atr),                                                     /**/
-                     "t1", t1_json(atr));
+                     "t1", t1_json(atr),                                                     /**/
+                     "times", times_json(atr));
 }
 
 /* NULL: out of memory. */

@@ -47,7 +47,10 @@ struct contacts {
     bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
     struct t0_apdu_icc t0_apdu;
     struct t1 t1;
-    bool t1_asked;      /* a request of ours was made before the command is carried out */
+    bool t1_asked; /* a request of ours was made before the command is carried out */
+    struct due {
+        bool slow, ifs_change, abort;
+    } t1_due;           /* faults of the command that comes */
     bool wants_resynch; /* no good block comes before the resynchronisation after that one */
     uint64_t resynchs;
     uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or something wrong */
@@ -261,6 +264,26 @@ static void t0_begin(struct contacts *contacts)
  * T=1
  */
 
+/* Whether something was due, which it is no more. */
+static bool take(bool *due)
+{
+    bool was = *due;
+    *due = false;
+    return was;
+}
+
+/* One of the requests that come before an answer, if any is due; the command is processed again after it. */
+static bool t1_make_request(struct contacts *contacts)
+{
+    struct t1 *t1 = &contacts->t1;
+    uint8_t ifsc = card_t1_ifsc(contacts->card);
+    bool announce = ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc;
+    return (take(&contacts->t1_due.slow) && t1_request_wtx(t1, WTX_SLOW)) ||
+           (fires(contacts, FAULT_WTX) && t1_request_wtx(t1, WTX_FAULT)) ||
+           (take(&contacts->t1_due.ifs_change) && t1_request_ifs(t1, IFS_FAULT)) ||
+           (announce && t1_request_ifs(t1, ifsc));
+}
+
 static void t1_process(struct contacts *contacts, const struct step *command)
 {
     static const uint8_t nothing[2] = {0x6F, 0x00}; /* in blocks that will be spoilt */
@@ -271,29 +294,24 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     }
     /* a request of ours is followed by the same command once more */
     bool again = contacts->t1_asked;
-    contacts->t1_asked = true;
+    contacts->t1_asked = false;
     if (!again && lost_for_command(contacts))
         return;
     if (!again && fires(contacts, FAULT_RESYNCHRONISATION)) {
-        contacts->t1_asked = false;
         contacts->wants_resynch = true;
         contacts->resynchs = t1->counters.resynchs;
         t1_answer(t1, nothing, sizeof nothing);
         return;
     }
-    /* requests come before the answer; after each, the command is processed again */
-    if ((!again && fires(contacts, FAULT_SLOW) && t1_request_wtx(t1, WTX_SLOW)) ||
-        (fires(contacts, FAULT_WTX) && t1_request_wtx(t1, WTX_FAULT)) ||
-        (!again && fires(contacts, FAULT_IFS_CHANGE) && t1_request_ifs(t1, IFS_FAULT)))
-        return;
-    if (!again && fires(contacts, FAULT_ABORT) && t1_request_abort(t1)) {
-        contacts->t1_asked = false;
+    if (!again)
+        contacts->t1_due = (struct due){fires(contacts, FAULT_SLOW), fires(contacts, FAULT_IFS_CHANGE),
+                                        fires(contacts, FAULT_ABORT)};
+    if (t1_make_request(contacts)) {
+        contacts->t1_asked = true;
         return;
     }
-    uint8_t ifsc = card_t1_ifsc(contacts->card);
-    if (ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc && t1_request_ifs(t1, ifsc))
+    if (take(&contacts->t1_due.abort) && t1_request_abort(t1))
         return;
-    contacts->t1_asked = false;
     size_t length;
     if (!ask_script(contacts, command, &length))
         return;

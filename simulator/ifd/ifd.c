@@ -7,12 +7,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-/* After this much of the card's time an exchange is given up: a card may ask for more time for ever. The
- * longest in good faith, 64 KiB each way without a PPS, takes some three minutes. */
-#define EXCHANGE_LIMIT_US 2000000000u
+/* After this much of the card's time, or of ours, an operation is given up: a card may ask for more time for
+ * ever, and a script may use a lot of ours. In good faith 64 KiB each way without a PPS take some three
+ * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. */
+#define CARD_LIMIT_US 2000000000u
+#define REAL_LIMIT_MS 8000
 
-#define IFSD              254 /* the information field size that we announce */
+#define IFSD          254 /* the information field size that we announce */
 
 /*
  * What the operations have in common
@@ -59,11 +62,22 @@ static enum ifd_result fail(struct ifd *ifd, enum ifd_result result, const char 
     return result;
 }
 
+static int64_t real_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Begins to measure an operation. */
 static uint64_t begin(struct ifd *ifd)
 {
+    uint64_t now = line_time_us(&ifd->line);
     ifd->last_error[0] = '\0';
-    return line_time_us(&ifd->line);
+    ifd->overdue = false;
+    ifd->card_limit_us = now + CARD_LIMIT_US;
+    ifd->real_limit_ms = real_ms() + REAL_LIMIT_MS;
+    return now;
 }
 
 static enum ifd_result end(struct ifd *ifd, uint64_t begun, enum ifd_result result)
@@ -77,6 +91,8 @@ static const char overdue_text[] = "given up: the card asks for more and more ti
 
 static void deactivate(struct ifd *ifd)
 {
+    if (ifd->powered)
+        ifd->counters.off++;
     note(ifd, "contacts deactivated");
     contacts_power_off(ifd->contacts);
     forget_reset(ifd);
@@ -94,8 +110,8 @@ struct machine {
  * the end of our patience. */
 static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
-    uint64_t limit = line_time_us(&ifd->line) + EXCHANGE_LIMIT_US;
-    for (ifd->overdue = false; !ifd->overdue; ifd->overdue = line_time_us(&ifd->line) > limit) {
+    while (
+        !(ifd->overdue = line_time_us(&ifd->line) > ifd->card_limit_us || real_ms() > ifd->real_limit_ms)) {
         uint8_t byte;
         bool parity_ok;
         machine->next(machine->state, step);
@@ -199,9 +215,9 @@ enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset how)
 {
     if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
+    uint64_t begun = begin(ifd);
     if (ifd->powered && how == IFD_COLD)
         deactivate(ifd);
-    uint64_t begun = begin(ifd);
     return end(ifd, begun, reset(ifd, how));
 }
 
@@ -209,11 +225,10 @@ enum ifd_result ifd_power_down(struct ifd *ifd)
 {
     if (!ifd->contacts)
         return IFD_RESULT_NO_CARD;
-    if (ifd->powered) {
-        ifd->counters.off++;
+    uint64_t begun = begin(ifd);
+    if (ifd->powered)
         deactivate(ifd);
-    }
-    return IFD_RESULT_OK;
+    return end(ifd, begun, IFD_RESULT_OK);
 }
 
 /*
@@ -236,7 +251,8 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
     ifd->counters.parameters++;
     line_set_speed(&ifd->line, f, d);
     ifd->line.repeats = protocol == 0;
-    ifd->line.card_guard = protocol == 0 ? TIMING_GUARD : TIMING_GUARD - 1; /* 7.2, 11.2 */
+    ifd->line.card_guard =
+        protocol == 1 && ifd->atr.extra_guard_time == 255 ? TIMING_GUARD - 1 : TIMING_GUARD; /* 11.2 */
     note(ifd, "T=%u with F=%u, D=%u", protocol, f, d);
     if (protocol != 1)
         return;
@@ -253,6 +269,14 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
         .capacity = sizeof ifd->t1_buffer,
     };
     t1_init(&ifd->t1, &parameters);
+}
+
+/* The protocol that the card uses when nothing is chosen, at the speed that it does. */
+static void start_default_protocol(struct ifd *ifd)
+{
+    const struct atr *atr = &ifd->atr;
+    bool explicit = atr->specific && !atr->implicit_parameters;
+    start_protocol(ifd, default_protocol(atr), explicit ? atr->f : TIMING_FD, explicit ? atr->d : TIMING_DD);
 }
 
 /*
@@ -280,12 +304,13 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
         start_protocol(ifd, protocol, pps.outcome.f, pps.outcome.d);
         return IFD_RESULT_OK;
     }
-    char reason[100];
-    snprintf(reason, sizeof reason, "%s", pps_reason_text(pps.reason));
-    reset(ifd, IFD_WARM);
-    return fail(ifd,
-                pps.reason == PPS_PROTOCOL_CHANGED ? IFD_RESULT_PROTOCOL_UNAVAILABLE : IFD_RESULT_PPS_FAILED,
-                "PPS", reason);
+    struct atr before = ifd->atr;
+    enum ifd_result result = IFD_RESULT_PPS_FAILED;
+    /* pcscd goes by the ATR that it knows */
+    if (reset(ifd, IFD_WARM) == IFD_RESULT_OK && pps.reason == PPS_PROTOCOL_CHANGED &&
+        before.len == ifd->atr.len && memcmp(before.raw, ifd->atr.raw, before.len) == 0)
+        result = IFD_RESULT_PROTOCOL_UNAVAILABLE;
+    return fail(ifd, result, "PPS", pps_reason_text(pps.reason));
 }
 
 /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen, in negotiable mode the interface device does,
@@ -303,10 +328,7 @@ static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
     bool default_speed = atr->f == TIMING_FD && atr->d == TIMING_DD;
     if (!atr->specific && (protocol != atr->first_protocol || !default_speed))
         return negotiate(ifd, protocol);
-    if (atr->specific && !atr->implicit_parameters)
-        start_protocol(ifd, protocol, atr->f, atr->d);
-    else
-        start_protocol(ifd, protocol, TIMING_FD, TIMING_DD);
+    start_default_protocol(ifd);
     return IFD_RESULT_OK;
 }
 
@@ -322,11 +344,11 @@ enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol)
  * Commands
  */
 
-static enum ifd_result copy_out(const uint8_t *bytes, size_t count, uint8_t *response, size_t capacity,
-                                size_t *length)
+static enum ifd_result copy_out(struct ifd *ifd, const uint8_t *bytes, size_t count, uint8_t *response,
+                                size_t capacity, size_t *length)
 {
     if (count > capacity)
-        return IFD_RESULT_GARBLED;
+        return fail(ifd, IFD_RESULT_GARBLED, "answer", "longer than what it is for");
     memcpy(response, bytes, count);
     *length = count;
     return IFD_RESULT_OK;
@@ -345,7 +367,7 @@ static enum ifd_result exchange_tpdu(struct ifd *ifd, const struct t0_tpdu *tpdu
     t0_ifd_start(&t0, &config, tpdu);
     drive(ifd, &MACHINE(t0_ifd, &t0), timing.gt, &step);
     if (step.kind == STEP_DONE)
-        return copy_out(step.bytes, step.length, result, T0_RESULT_MAX, length);
+        return copy_out(ifd, step.bytes, step.length, result, T0_RESULT_MAX, length);
     deactivate(ifd);
     if (ifd->overdue)
         return fail(ifd, IFD_RESULT_MUTE, "T=0", overdue_text);
@@ -363,7 +385,7 @@ static enum ifd_result transmit_t0_tpdu(struct ifd *ifd, const uint8_t *command,
     uint8_t result[T0_RESULT_MAX];
     size_t count;
     enum ifd_result exchanged = exchange_tpdu(ifd, &tpdu, result, &count);
-    return exchanged == IFD_RESULT_OK ? copy_out(result, count, response, capacity, length) : exchanged;
+    return exchanged == IFD_RESULT_OK ? copy_out(ifd, result, count, response, capacity, length) : exchanged;
 }
 
 static enum ifd_result transmit_t0_apdu(struct ifd *ifd, const uint8_t *command, size_t command_length,
@@ -380,7 +402,7 @@ static enum ifd_result transmit_t0_apdu(struct ifd *ifd, const uint8_t *command,
         t0_apdu_ifd_result(&ifd->t0_apdu, result, count);
     }
     if (ifd->t0_apdu.reason == T0_APDU_OK)
-        return copy_out(ifd->t0_apdu.response, ifd->t0_apdu.response_length, response, capacity, length);
+        return copy_out(ifd, ifd->t0_apdu.response, ifd->t0_apdu.response_length, response, capacity, length);
     return fail(ifd, ifd->t0_apdu.reason == T0_APDU_BAD_COMMAND ? IFD_RESULT_BAD_COMMAND : IFD_RESULT_GARBLED,
                 "T=0", t0_apdu_reason_text(ifd->t0_apdu.reason));
 }
@@ -391,10 +413,12 @@ static enum ifd_result transmit_t1(struct ifd *ifd, const uint8_t *command, size
     struct step step;
     if (!t1_transmit(&ifd->t1, command, command_length))
         return fail(ifd, IFD_RESULT_GARBLED, "T=1", "the card has to be reset");
-    drive(ifd, &MACHINE(t1, &ifd->t1), TIMING_GUARD - 1, &step);
+    struct timing timing;
+    timing_of(&ifd->atr, ifd->f, ifd->d, &timing);
+    drive(ifd, &MACHINE(t1, &ifd->t1), timing.cgt, &step);
     ifd->counters.t1 = ifd->t1.counters;
     if (step.kind == STEP_DONE)
-        return copy_out(step.bytes, step.length, response, capacity, length);
+        return copy_out(ifd, step.bytes, step.length, response, capacity, length);
     enum t1_reason reason = ifd->t1.reason;
     if (t1_needs_reset(&ifd->t1) || ifd->overdue)
         deactivate(ifd);
@@ -411,7 +435,7 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
         protocol = ifd->protocol == IFD_NO_PROTOCOL ? default_protocol(&ifd->atr) : ifd->protocol;
     /* pcscd chooses none when it falls back to the card's first */
     if (ifd->protocol == IFD_NO_PROTOCOL && protocol == default_protocol(&ifd->atr) && protocol <= 1)
-        start_protocol(ifd, protocol, TIMING_FD, TIMING_DD);
+        start_default_protocol(ifd);
     if (protocol != ifd->protocol)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "transmit", "not the protocol in use");
     ifd->counters.commands++;

@@ -58,7 +58,9 @@ struct ifd {
     uint8_t d;
     struct atr atr; /* of the last reset; len 0 when not powered */
     struct ifd_counters counters;
-    bool overdue;         /* the last exchange took more of the card's time than we have */
+    bool overdue; /* the operation took too long */
+    uint64_t card_limit_us;
+    int64_t real_limit_ms;
     uint64_t last_us;     /* the card's time that the last operation took */
     char last_error[160]; /* why it failed, or empty */
     struct line line;

@@ -139,9 +139,13 @@ static uint8_t transmit(struct link_server *server, struct slot *slot, const str
     enum ifd_result result = ifd_transmit(slot->ifd, protocol, request->data, request->length,
                                           server->response, sizeof server->response, &answer->length);
     uint8_t status = report(slot, link_status(result));
+    uint64_t took_us = slot->ifd->last_us;
     char error[200];
-    if (contacts_wants_removal(slot->contacts) && slot_remove(server->slots, slot, error, sizeof error))
+    if (slot->contacts && contacts_wants_removal(slot->contacts) &&
+        slot_remove(server->slots, slot, error, sizeof error)) {
+        slot->ifd->last_us = took_us;
         return LINK_REMOVED;
+    }
     return status;
 }
 

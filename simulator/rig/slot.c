@@ -191,6 +191,7 @@ static void move(struct slots *slots, struct slot *slot, const struct newcomer *
     ifd_set_card(slot->ifd, slot->contacts, slots->trace, slot->text);
     trace_note(slots->trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
                slot->card ? card_name(slot->card) : "");
+    trace_flush(slots->trace); /* a buffer would be in both processes after a fork */
     slot->movement++;
     if (slots->moved)
         slots->moved(slots->moved_arg, slot);

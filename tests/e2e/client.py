@@ -13,7 +13,8 @@ CODES = {getattr(scard, name) & 0xFFFFFFFF: name for name in dir(scard) if name.
 CODES[0] = "ok"
 STATES = ("PRESENT", "EMPTY", "MUTE", "UNAVAILABLE", "INUSE", "EXCLUSIVE")
 STEPS = {"leave": scard.SCARD_LEAVE_CARD, "warm": scard.SCARD_RESET_CARD, "cold": scard.SCARD_UNPOWER_CARD}
-PCI = {scard.SCARD_PROTOCOL_T0: scard.SCARD_PCI_T0, scard.SCARD_PROTOCOL_T1: scard.SCARD_PCI_T1}
+PCI = {scard.SCARD_PROTOCOL_T0: scard.SCARD_PCI_T0, scard.SCARD_PROTOCOL_T1: scard.SCARD_PCI_T1,
+       scard.SCARD_PROTOCOL_RAW: scard.SCARD_PCI_RAW}
 
 reader = os.environ["CARDRIG_READER"]
 context = handle = protocol = None
@@ -46,6 +47,11 @@ def connect(protocols=3, share=scard.SCARD_SHARE_SHARED):
     global handle, protocol
     result, handle, protocol = scard.SCardConnect(context, reader, share, protocols)
     return [code(result), protocol]
+
+
+def connect_directly():
+    """To the reader, whether there is a card or not, and with no protocol."""
+    return connect(scard.SCARD_PROTOCOL_RAW, scard.SCARD_SHARE_DIRECT)
 
 
 def reconnect(step, protocols=3):

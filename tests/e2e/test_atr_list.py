@@ -61,6 +61,36 @@ def test_for_people(atr, lines):
     assert [line for line in lines if line not in said] == [], done.stdout
 
 
+# 93 microseconds per etu with F 372, D 1 at 4 MHz. ISO/IEC 7816-3:2006, 8.3, 10.2, 11.2, 11.4.3.
+@pytest.mark.parametrize("atr, times, lines", [
+    (BUILTIN, [{"f": 372, "d": 1, "gt": 12, "t0": {"wwt": 9600},
+                "t1": {"cgt": 12, "bgt": 22, "cwt": 8203, "bwt": 15371}}],
+     ["times with F 372, D 1, in milliseconds at 4 MHz",
+      "GT 12 etu 1.116 ms least between characters to the card, in T=0 and PPS",
+      "WWT 9600 etu 892.800 ms T=0: most until the card's next character",
+      "BWT 15371 etu 1429.503 ms T=1: most until the card answers a block"]),
+    # TA1 96, F 512 and D 32; WI 255, whose time is that of 960 * 255 * 512 clock cycles either way
+    ("3F 95 96 40 FF 41 00 7F 5A 20", [{"f": 372, "d": 1, "gt": 12, "t0": {"wwt": 336930}, "t1": None},
+                                       {"f": 512, "d": 32, "gt": 12, "t0": {"wwt": 7833600}, "t1": None}],
+     ["times with F 512, D 32, in milliseconds at 4 MHz",
+      "WWT 336930 etu 31334.490 ms T=0: most until the card's next character",
+      "WWT 7833600 etu 31334.400 ms T=0: most until the card's next character",
+      "GT 12 etu 0.048 ms least between characters to the card, in T=0 and PPS"]),
+    # specific mode with TA1 18, F 372 and D 12; N 255, CWI 5, BWI 4
+    ("3B F0 18 00 FF 91 81 B1 FE 45 1F C7 0D",
+     [{"f": 372, "d": 12, "gt": 12, "t0": None, "t1": {"cgt": 11, "bgt": 22, "cwt": 43, "bwt": 184331}}],
+     ["CGT 11 etu 0.086 ms T=1: least between characters of a block to the card",
+      "BGT 22 etu 0.171 ms T=1: least from a block to one in the other direction",
+      "CWT 43 etu 0.334 ms T=1: most between characters of a block",
+      "BWT 184331 etu 1428.566 ms T=1: most until the card answers a block"]),
+    ("3B 90 96 10 10", [], [])])  # specific mode, F and D are implicit
+def test_times(atr, times, lines):
+    assert json.loads(run("atr", "--json", atr).stdout)["times"] == times
+    said = [" ".join(line.split()) for line in run("atr", atr).stdout.splitlines()]
+    assert [line for line in lines if line not in said] == [], said
+    assert len([line for line in said if line.startswith("times")]) == len(times)
+
+
 @pytest.mark.parametrize("atr, code, position, clause, decoded", [
     ("", "empty", 0, "8.2.1", False), ("03", "bad_ts", 0, "8.1", False), ("3B", "truncated", 1, "8.2.1", False),
     ("3B 9F", "truncated", 2, "8.2.2", False), ("3B 80 10", "truncated", 3, "8.2.3", False),

@@ -198,8 +198,8 @@ def test_trace(temporary):
     text = " ".join(characters)
     assert text.startswith("3B 87 80 01 63 61 72 64 72 69 67 6E FF 01 FE FF 01 FE 00 C1 01 FE 3E 00 E1 01 FE 1E")
     assert "05 00 84 00 00 04" in text
-    times = [float(line.split()[0 if not line.startswith("#") else 1]) for line in lines if "card inserted" not in line
-             and "card removed" not in line]
+    assert sum("card inserted" in line for line in lines) == 1
+    times = [float(line.split()[0 if not line.startswith("#") else 1]) for line in lines]
     assert times == sorted(times)
 
 
@@ -239,3 +239,44 @@ def test_faults_from_the_script(temporary):
         assert client.transmit("00020000") == ["ok", "6f00"]
     path.unlink()
     assert "there is no fault 'mutee'" in rig.errors
+
+
+def test_a_refused_pps_and_a_reset_that_fails(temporary):
+    path = temporary / "card.lua"
+    path.write_text('return { atr = "3B 80 80 01 01" }')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        client.change()
+        rig.do("fault", faults=["pps-refused", "mute"])
+        assert client.connect(3)[0] == "SCARD_W_UNRESPONSIVE_CARD"
+        assert not rig.card()["powered"]
+    path.unlink()
+
+
+def test_a_script_that_answers_bit_by_bit_for_ever(temporary):
+    """One byte at a time, each after a second of CPU time: the rig gives up before the driver does, and goes on."""
+    path = temporary / "card.lua"
+    path.write_text('return { atr = "3B 00", commands = { { "00 01", "61 01" }, { "00 C0", function() '
+                    'for i = 1, 2000000 do end return "x", 0x6101 end } } }')
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        assert client.transmit("00010000000000")[0] == "SCARD_E_NOT_TRANSACTED"
+        assert rig.card()["powered"] is False
+        assert client.reconnect("warm")[0] == "ok"
+    path.unlink()
+
+
+def test_extra_guard_time_in_t1(temporary):
+    """TC1 = 10: 22 etu between the characters of the interface device, 12 between those of the card."""
+    path, trace = temporary / "card.lua", temporary / "trace"
+    path.write_text('return { atr = "3B C0 0A 01 CB" }')
+    run("run", "--card", path, "--trace", trace, "--", "opensc-tool", "--send-apdu", "00840000")
+    sent = [line.split() for line in trace.read_text().splitlines() if not line.startswith("#")]
+    path.unlink()
+    trace.unlink()
+    etu = 372 / 4
+    first = next(i for i, line in enumerate(sent) if line[2] == "ifd")
+    times = [float(line[0]) * 1e6 for line in sent]
+    assert [round((times[i + 1] - times[i]) / etu) for i in range(first, first + 4)] == [22] * 4
+    assert [round((times[i + 1] - times[i]) / etu) for i in range(first + 5, first + 9)] == [12] * 4

@@ -240,3 +240,11 @@ def test_long_commands(temporary):
         command = "0001000000" + "ffff" + "5a" * 65535 + "0000"
         assert client.transmit(command) == ["ok", b"65535 65536".hex() + "9000"]
     path.unlink()
+
+
+def test_a_command_to_an_empty_slot():
+    with Rig("--empty") as rig, rig.client() as client:
+        client.establish()
+        assert client.connect_directly()[0] == "ok"
+        assert client.transmit("0084000008")[0] != "ok"
+        rig.do("insert")

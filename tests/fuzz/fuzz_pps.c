@@ -1,5 +1,5 @@
-/* Any bytes as a PPS message; as what an interface device hears after a request, and a card after its ATR; and
- * any request to a card with any ATR. */
+/* Any bytes as a PPS message; as what an interface device hears after a request, and a card after its ATR;
+ * and any request to a card with any ATR. */
 #include "fuzz.h"
 #include "line.h"
 

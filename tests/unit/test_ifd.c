@@ -195,12 +195,8 @@ END_TEST
 
 START_TEST(faults_without_end_end)
 {
-    static const char *const faults[] = {"wtx@1",
-                                         "null-flood@1",
-                                         "slow@1",
-                                         "ifs-change@1",
-                                         "abort@1",
-                                         "wrong-sequence-number@1", "mute@1"};
+    static const char *const faults[] = {
+        "wtx@1", "null-flood@1", "slow@1", "ifs-change@1", "abort@1", "wrong-sequence-number@1", "mute@1"};
     for (unsigned protocol = 0; protocol < 2; protocol++)
         for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
             insert("3B 80 80 01 01");
