@@ -13,7 +13,7 @@
  * ever, and a script may use a lot of ours. In good faith 64 KiB each way without a PPS take some three
  * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. */
 #define CARD_LIMIT_US 2000000000u
-#define REAL_LIMIT_MS 8000
+#define REAL_LIMIT_US 8000000
 
 #define IFSD          254 /* the information field size that we announce */
 
@@ -35,7 +35,7 @@ void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trac
 {
     ifd->contacts = contacts;
     ifd->counters = (struct ifd_counters){0};
-    ifd->last_us = 0;
+    ifd->last_us = ifd->last_real_us = 0;
     ifd->last_error[0] = '\0';
     forget_reset(ifd);
     line_init(&ifd->line, contacts, trace, label);
@@ -62,11 +62,11 @@ static enum ifd_result fail(struct ifd *ifd, enum ifd_result result, const char 
     return result;
 }
 
-static int64_t real_ms(void)
+static int64_t real_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* Begins to measure an operation. */
@@ -76,13 +76,14 @@ static uint64_t begin(struct ifd *ifd)
     ifd->last_error[0] = '\0';
     ifd->overdue = false;
     ifd->card_limit_us = now + CARD_LIMIT_US;
-    ifd->real_limit_ms = real_ms() + REAL_LIMIT_MS;
+    ifd->real_begun_us = real_us();
     return now;
 }
 
 static enum ifd_result end(struct ifd *ifd, uint64_t begun, enum ifd_result result)
 {
     ifd->last_us = line_time_us(&ifd->line) - begun;
+    ifd->last_real_us = (uint64_t)(real_us() - ifd->real_begun_us);
     trace_flush(ifd->line.trace);
     return result;
 }
@@ -110,8 +111,8 @@ struct machine {
  * the end of our patience. */
 static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
-    while (
-        !(ifd->overdue = line_time_us(&ifd->line) > ifd->card_limit_us || real_ms() > ifd->real_limit_ms)) {
+    while (!(ifd->overdue = line_time_us(&ifd->line) > ifd->card_limit_us ||
+                            real_us() - ifd->real_begun_us > REAL_LIMIT_US)) {
         uint8_t byte;
         bool parity_ok;
         machine->next(machine->state, step);

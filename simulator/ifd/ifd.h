@@ -60,9 +60,10 @@ struct ifd {
     struct ifd_counters counters;
     bool overdue; /* the operation took too long */
     uint64_t card_limit_us;
-    int64_t real_limit_ms;
-    uint64_t last_us;     /* the card's time that the last operation took */
-    char last_error[160]; /* why it failed, or empty */
+    int64_t real_begun_us;
+    uint64_t last_real_us; /* and ours */
+    uint64_t last_us;      /* the card's time that the last operation took */
+    char last_error[160];  /* why it failed, or empty */
     struct line line;
     struct t0_apdu_ifd t0_apdu;
     struct t1 t1;

@@ -56,8 +56,9 @@ static json_t *card_status(const struct slot *slot)
     hex_encode(ifd->atr.raw, ifd->atr.len, atr, sizeof atr, ' ');
     json_t *resets = json_pack("{s:I, s:I, s:I}", "cold", (json_int_t)counters->cold, "warm",
                                (json_int_t)counters->warm, "off", (json_int_t)counters->off);
-    json_t *last = json_pack("{s:I, s:s?}", "card_time_us", (json_int_t)ifd->last_us, "error",
-                             ifd->last_error[0] ? ifd->last_error : NULL);
+    json_t *last =
+        json_pack("{s:I, s:I, s:s?}", "card_time_us", (json_int_t)ifd->last_us, "real_time_us",
+                  (json_int_t)ifd->last_real_us, "error", ifd->last_error[0] ? ifd->last_error : NULL);
     json_t *protocol = ifd->protocol == IFD_NO_PROTOCOL ? json_null() : json_sprintf("T=%u", ifd->protocol);
     return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:I, s:o, s:o}", "name",
                      card_name(slot->card), "powered", ifd->powered, "atr", ifd->powered ? atr : NULL, "file",

@@ -102,9 +102,8 @@ static uint8_t report(const struct slot *slot, uint8_t status)
 {
     const struct ifd *ifd = slot->ifd;
     if (status != LINK_OK && ifd->last_error[0])
-        rig_log("%s: %s (after %llu.%03llu s of the card's time)", slot_text(slot), ifd->last_error,
-                (unsigned long long)(ifd->last_us / 1000000),
-                (unsigned long long)(ifd->last_us / 1000 % 1000));
+        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(slot), ifd->last_error,
+                (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
     return status;
 }
 
