@@ -1,21 +1,21 @@
 /*
- * How the protocol machines of this folder talk to whoever moves the characters: they do no I/O and know no clock, so
- * each says what is to be done next, and is told what came of it.
+ * How the protocol machines of this folder talk to whoever moves the characters: they do no I/O and know no
+ * clock, so each says what is to be done next, and is told what came of it.
  *
  *   for (;;) {
  *       X_next(&x, &step);
  *       switch (step.kind) {
  *       case STEP_SEND:    send step.bytes, the first after at least step.guard etu;          break;
- *       case STEP_RECEIVE: wait for one character, for at most step.timeout etu after the last one that went in either
- *                          direction; X_byte(&x, byte, parity_ok), or X_timeout(&x);          break;
- *       case STEP_PROCESS: (card side) give step.bytes, a command, to the card; X_answer(&x, ...); break;
- *       case STEP_DONE:    step.bytes is the result;                                          return;
- *       case STEP_FAILED:  the machine's reason field says why;                                return;
+ *       case STEP_RECEIVE: wait for one character, for at most step.timeout etu after the last one that went
+ * in either direction; X_byte(&x, byte, parity_ok), or X_timeout(&x);          break; case STEP_PROCESS:
+ * (card side) give step.bytes, a command, to the card; X_answer(&x, ...); break; case STEP_DONE: step.bytes
+ * is the result;                                          return; case STEP_FAILED:  the machine's reason
+ * field says why;                                return;
  *       }
  *   }
  *
- * Pointers in a step stay valid until the next call on the machine. Times are in elementary time units (etu), counted
- * between the leading edges of characters as ISO/IEC 7816-3 does.
+ * Pointers in a step stay valid until the next call on the machine. Times are in elementary time units (etu),
+ * counted between the leading edges of characters as ISO/IEC 7816-3 does.
  */
 #ifndef ISO7816_STEP_H
 #define ISO7816_STEP_H

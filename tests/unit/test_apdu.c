@@ -1,6 +1,8 @@
 #include "iso7816/apdu.h"
 #include "iso7816/hex.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -413,11 +415,5 @@ static Suite *apdu_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(apdu_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(apdu_suite());
 }

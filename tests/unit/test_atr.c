@@ -1,6 +1,8 @@
 #include "iso7816/atr.h"
 #include "iso7816/hex.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -909,11 +911,5 @@ static Suite *atr_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(atr_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(atr_suite());
 }

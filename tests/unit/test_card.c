@@ -4,6 +4,8 @@
 #include "icc/watchdog.h"
 #include "iso7816/hex.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <lauxlib.h>
 #include <stdio.h>
@@ -1336,11 +1338,5 @@ static Suite *card_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(card_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(card_suite());
 }

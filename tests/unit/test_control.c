@@ -3,6 +3,8 @@
 
 #include "rig/directory.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -144,9 +146,5 @@ int main(void)
     tcase_add_loop_test(tests, bad_lines, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tests, bytes_that_are_no_text);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -2,6 +2,8 @@
  */
 #include "devicename.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <string.h>
 
@@ -81,9 +83,5 @@ int main(void)
     tcase_add_loop_test(tests, refusals, 0, sizeof refused / sizeof refused[0]);
     tcase_add_test(tests, path_as_long_as_a_socket_can_have);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

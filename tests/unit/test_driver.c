@@ -4,6 +4,8 @@
  */
 #include "link/link.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <ifdhandler.h>
 #include <reader.h>
@@ -594,9 +596,5 @@ int main(void)
     tcase_add_test(tests, closing_ends_what_is_under_way);
     tcase_add_test(tests, many_luns_at_once);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

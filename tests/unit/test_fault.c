@@ -1,6 +1,8 @@
 /* Faults: how they are asked for, and when they happen. */
 #include "icc/fault.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <string.h>
 
@@ -88,9 +90,5 @@ int main(void)
     tcase_add_test(tests, every_name_finds_its_fault);
     tcase_add_loop_test(tests, bad_ones_change_nothing, 0, sizeof bad / sizeof bad[0]);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

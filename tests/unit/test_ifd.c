@@ -5,6 +5,8 @@
  */
 #include "ifd/ifd.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,9 +247,5 @@ int main(void)
     tcase_add_test(tests, an_empty_slot);
     tcase_add_test(tests, a_card_without_power);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,6 +1,8 @@
 /* The rig link's messages and sockets. */
 #include "link/link.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -165,9 +167,5 @@ int main(void)
     tcase_add_test(sockets, only_the_owner_may_connect);
     tcase_add_test(sockets, path_too_long);
     suite_add_tcase(suite, sockets);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

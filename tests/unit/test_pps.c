@@ -2,6 +2,8 @@
 #include "iso7816/pps.h"
 #include "iso7816/timing.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,8 +363,6 @@ int main(void)
 {
     Suite *suite = suite_create("pps");
     TCase *tc = tcase_create("pps");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tc, each_message, 0, COUNT(messages));
     tcase_add_loop_test(tc, each_exchange, 0, COUNT(exchanges));
@@ -373,9 +373,5 @@ int main(void)
     tcase_add_test(tc, garbage);
     tcase_add_test(tc, texts_differ);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,6 +1,8 @@
 /* Readers and slots: what they may be called, how they are found, and how cards move. */
 #include "rig/slot.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,9 +202,5 @@ int main(void)
     tcase_add_test(tests, the_last_card_comes_back);
     tcase_add_test(tests, a_bad_card_changes_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,8 @@
 #include "iso7816/t0_apdu.h"
 #include "iso7816/timing.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1279,8 +1281,6 @@ int main(void)
 {
     Suite *suite = suite_create("t0");
     TCase *tc = tcase_create("tpdu");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tc, each_ifd_exchange, 0, COUNT(ifd_exchanges));
     tcase_add_test(tc, ifd_256_bytes);
@@ -1308,10 +1308,5 @@ int main(void)
     tcase_add_test(tc, garbage_tpdus);
     tcase_add_test(tc, garbage_apdus);
     suite_add_tcase(suite, tc);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,6 +1,8 @@
 #include "iso7816/hex.h"
 #include "iso7816/t1.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -2377,11 +2379,5 @@ static Suite *t1_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(t1_suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(t1_suite());
 }

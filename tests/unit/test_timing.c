@@ -2,6 +2,8 @@
 #include "iso7816/hex.h"
 #include "iso7816/timing.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,16 +119,10 @@ int main(void)
 {
     Suite *suite = suite_create("timing");
     TCase *tc = tcase_create("timing");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tc, each_time, 0, COUNT(times));
     tcase_add_test(tc, factors);
     tcase_add_test(tc, conversions);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

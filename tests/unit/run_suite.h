@@ -1,0 +1,16 @@
+/* The end of every main() here: runs a suite, and tells how it went by the exit status. */
+#ifndef TESTS_UNIT_RUN_SUITE_H
+#define TESTS_UNIT_RUN_SUITE_H
+
+#include <check.h>
+
+static inline int run_suite(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
+
+#endif
