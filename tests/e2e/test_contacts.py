@@ -90,6 +90,28 @@ def test_fault(row):
                 break
 
 
+BLOCKS = {
+    # what the reader counts in one exchange: blocks received without error, invalid ones, retransmissions, WTX
+    "none": (1, 0, 0, 0), "wrong-edc": (1, 1, 0, 0), "wrong-edc*2": (1, 2, 1, 0), "lost-block": (1, 0, 0, 0),
+    "wrong-sequence-number": (2, 1, 0, 0), "wtx": (2, 0, 0, 1), "wtx*3": (4, 0, 0, 3), "ifs-change": (2, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("fault", BLOCKS)
+def test_the_blocks_that_status_tells_of(fault):
+    with Rig("--card", CARDS / "t1-only.lua") as rig, rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        assert act(client, "tx", 2) == "ok"
+        before = rig.card()["t1"]
+        if fault != "none":
+            rig.do("fault", faults=[fault])
+        assert act(client, "tx", 2) == "ok"
+        after = rig.card()["t1"]
+        names = ("blocks_received", "invalid", "retransmissions", "wtx")
+        assert tuple(after[name] - before[name] for name in names) == BLOCKS[fault]
+
+
 def test_the_table_has_every_fault():
     names = run("fault", "--list").stdout.split()
     assert [row[0].strip("`") for row in rows("simulator/icc/faults.md", "fault")] == names
@@ -100,8 +122,10 @@ def test_the_table_has_every_fault():
 PROTOCOLS = rows("simulator/ifd/protocols.md", "ATR")
 
 
+@pytest.mark.parametrize("how", ["connect", "warm", "cold"])
 @pytest.mark.parametrize("row", PROTOCOLS, ids=[f"{row[0]} {row[1]} {row[2]}" for row in PROTOCOLS])
-def test_protocol_change(temporary, row):
+def test_protocol_change(temporary, row, how):
+    """By SCardConnect, and by SCardReconnect of a handle that had no protocol yet."""
     atr, fault, asked, reports, active, pps, parameters = row
     path = temporary / "card.lua"
     path.write_text(f'return {{ atr = "{atr}", faults = {{ {fault} }}, '
@@ -109,17 +133,28 @@ def test_protocol_change(temporary, row):
     wanted = sum({"T=0": 1, "T=1": 2}[name] for name in asked.split(" or "))
     with Rig("--card", path) as rig, rig.client() as client:
         client.establish()
-        code, protocol = client.connect(wanted)
+        client.change()
+        if how == "connect":
+            code, protocol = client.connect(wanted)
+        else:
+            assert client.connect_directly()[0] == "ok"
+            code, protocol = client.reconnect(how, wanted)
         assert code == prefixed(reports)
         card = rig.card()
         assert card["pps"] == int(pps)
+        # the reset that was asked for, and one more after a PPS that went wrong
+        resets = {"connect": (1, 0), "warm": (1, 1), "cold": (2, 0)}[how]
+        assert (card["resets"]["cold"], card["resets"]["warm"]) == (resets[0], resets[1] + ("pps" in fault and pps == "1"))
+        assert card["atr"] == atr
         if code == "ok":
             assert protocol == {"T=0": 1, "T=1": 2}[active]
-            assert client.status()[:2] == ["ok", protocol]
+            assert client.status() == ["ok", protocol, atr.replace(" ", "").lower()]
             assert act(client, "tx", wanted) == "ok"
             card = rig.card()
             assert card["protocol"] == active
             assert f"{card['f']}/{card['d']}" == parameters
+            assert client.reconnect("leave", wanted)[0] == "ok"
+            assert rig.card()["pps"] == int(pps)
     path.unlink()
 
 

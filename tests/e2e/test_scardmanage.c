@@ -90,8 +90,12 @@ static void move_card(const char *verb, const char *file)
     unsigned before = moves_of(&state);
     unsigned moves = was_present && strcmp(verb, "swap") == 0 ? 2 : 1;
     run(verb, file);
-    for (state = look(); ((moves_of(&state) - before) & 0xFFFF) < moves; state = look())
-        usleep(1000); /* check's time limit ends this */
+    state = look();
+    while (((moves_of(&state) - before) & 0xFFFF) < moves) {
+        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+        LONG result = SCardGetStatusChange(other_context, 10000, &state, 1);
+        ck_assert_int_eq(result, SCARD_S_SUCCESS);
+    }
 }
 
 static void put(const char *file)
