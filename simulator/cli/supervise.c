@@ -227,8 +227,7 @@ static void wait_for_command(struct supervisor *supervisor)
 {
     bool told[PARTS] = {false};
     take_signals(supervisor); /* those from before the command was there */
-    while (supervisor->pid[COMMAND]) {
-        wait_until(supervisor, supervisor->kill_command_at);
+    for (; supervisor->pid[COMMAND]; wait_until(supervisor, supervisor->kill_command_at)) {
         /* a command that ended in the same moment was not cut short */
         for (int part = 0; part < COMMAND && supervisor->pid[COMMAND]; part++)
             if (!supervisor->pid[part] && !told[part]) {
