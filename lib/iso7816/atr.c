@@ -400,6 +400,18 @@ bool atr_is_decoded(enum atr_result result)
     return result == ATR_OK || (result >= ATR_TRAILING && result <= ATR_TCK_WRONG);
 }
 
+uint8_t atr_default_protocol(const struct atr *atr)
+{
+    return atr->specific ? atr->specific_protocol : atr->first_protocol;
+}
+
+void atr_default_speed(const struct atr *atr, uint16_t *f, uint8_t *d)
+{
+    bool said = atr->specific && !atr->implicit_parameters;
+    *f = said ? atr->f : 372;
+    *d = said ? atr->d : 1;
+}
+
 uint8_t atr_check_byte(const uint8_t *bytes, size_t len)
 {
     uint8_t check = 0;

@@ -196,6 +196,18 @@ bool atr_is_decoded(enum atr_result result);
 enum atr_result atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t *out_len);
 
 /*
+ * The protocol that the card uses when nothing is chosen: that of TA2 in specific mode, else the first one
+ * offered, which may be ATR_NO_PROTOCOL. ISO/IEC 7816-3:2006, 6.3.1.
+ */
+uint8_t atr_default_protocol(const struct atr *atr);
+
+/*
+ * F and D in force after the ATR when there is no PPS exchange: those of TA1 in specific mode, unless TA2
+ * says that they are implicit; else 372 and 1. ISO/IEC 7816-3:2006, 8.3.
+ */
+void atr_default_speed(const struct atr *atr, uint16_t *f, uint8_t *d);
+
+/*
  * The TCK for an ATR of len bytes from TS to the last byte before TCK: the exclusive-or of all but TS.
  * ISO/IEC 7816-3:2006, 8.2.5. It is 0 for a whole ATR whose TCK is right.
  */

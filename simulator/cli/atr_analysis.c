@@ -271,11 +271,6 @@ size_t analysis_end_position(const struct atr *atr)
     return analysis_tck_position(atr) + (atr->tck_present ? 1 : 0);
 }
 
-uint8_t analysis_default_protocol(const struct atr *atr)
-{
-    return atr->specific ? atr->specific_protocol : atr->first_protocol;
-}
-
 bool analysis_offers(const struct atr *atr, unsigned protocol)
 {
     return atr->protocols & 1u << protocol;
@@ -283,7 +278,7 @@ bool analysis_offers(const struct atr *atr, unsigned protocol)
 
 bool analysis_concerns(const struct atr *atr, unsigned protocol)
 {
-    return analysis_offers(atr, protocol) || analysis_default_protocol(atr) == protocol;
+    return analysis_offers(atr, protocol) || atr_default_protocol(atr) == protocol;
 }
 
 size_t analysis_find_times(const struct atr *atr, struct times out[TIMES_MAX])

@@ -59,9 +59,6 @@ const char *analysis_tck_verdict(const struct analysis *analysis);
 /* The first position that does not belong to the ATR. */
 size_t analysis_end_position(const struct atr *atr);
 
-/* The protocol in use when there is no PPS exchange (6.3.1): that of TA2, or the first that is offered. */
-uint8_t analysis_default_protocol(const struct atr *atr);
-
 /* Whether a protocol, 0 to 15, is offered. */
 bool analysis_offers(const struct atr *atr, unsigned protocol);
 

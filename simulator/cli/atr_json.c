@@ -185,7 +185,7 @@ static json_t *times_json(const struct atr *atr)
 static json_t *whole_json(const struct analysis *analysis)
 {
     const struct atr *atr = &analysis->atr;
-    uint8_t by_default = analysis_default_protocol(atr);
+    uint8_t by_default = atr_default_protocol(atr);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}",              /**/
                      "historical", historical_json(atr),                                     /**/
                      "tck", tck_json(analysis),                                              /**/

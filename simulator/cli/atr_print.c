@@ -63,7 +63,7 @@ static void print_protocols(const struct atr *atr)
         printf("none");
     for (unsigned i = 0; i < atr->protocol_count; i++)
         printf("%sT=%u%s", i ? ", " : "", atr->protocol[i],
-               atr->protocol[i] == analysis_default_protocol(atr) ? " (default)" : "");
+               atr->protocol[i] == atr_default_protocol(atr) ? " (default)" : "");
     if (atr->specific && !analysis_offers(atr, atr->specific_protocol))
         printf("; T=%u by TA2 (default)", atr->specific_protocol);
     printf("\n  mode        %s\n", atr->specific

@@ -36,8 +36,7 @@ struct supervisor {
     int status[PARTS]; /* as of waitpid, once it has run and ended */
     int lifeline;      /* the simulator ends when a byte comes, and clears away when it closes without one */
     int signal_fd;
-    sigset_t original_mask;
-    mode_t original_umask;
+    const struct supervise_origin *origin;
     bool command_was_there; /* when signals were last taken */
     struct sigaction original_pipe;
     bool failed; /* the rig died */
@@ -70,7 +69,7 @@ static void end_leftovers(const char *cookie, const pid_t *parts)
 static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lifeline)
 {
     setsid(); /* signals of the terminal are for the command */
-    sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
+    sigprocmask(SIG_SETMASK, &supervisor->origin->mask, NULL);
     /* whoever ends all of a rig around this one is to end the supervisor, and let us clear away */
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
@@ -128,13 +127,13 @@ static void be_command(const struct supervisor *supervisor, char **command, cons
 {
     char socket[PATH_MAX];
     snprintf(socket, sizeof socket, "%s/pcscd.comm", supervisor->directory);
-    umask(supervisor->original_umask);
+    umask(supervisor->origin->umask);
     if (sigaction(SIGPIPE, &supervisor->original_pipe, NULL) < 0 ||
         setenv("PCSCLITE_CSOCK_NAME", socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
         putenv((char *)(uintptr_t)supervisor->cookie) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
         getppid() != parent)
         _exit(cannot_execute(command[0]));
-    sigprocmask(SIG_SETMASK, &supervisor->original_mask, NULL);
+    sigprocmask(SIG_SETMASK, &supervisor->origin->mask, NULL);
     execvp(command[0], command);
     _exit(cannot_execute(command[0]));
 }
@@ -341,8 +340,8 @@ int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct
     struct supervisor supervisor = {.pcscd = pcscd,
                                     .lifeline = -1,
                                     .seed = rig_seed(rig),
-                                    .original_mask = origin->mask,
-                                    .original_umask = origin->umask,
+
+                                    .origin = origin,
                                     .signal_fd = -1};
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
     snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);

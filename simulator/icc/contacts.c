@@ -397,11 +397,6 @@ static void pps_process(struct contacts *contacts)
     }
 }
 
-static uint8_t default_protocol(const struct atr *atr)
-{
-    return atr->specific ? atr->specific_protocol : atr->first_protocol;
-}
-
 /* The first character after the ATR begins a PPS request, or the protocol that the ATR says. */
 static void first_byte(struct contacts *contacts, uint8_t byte)
 {
@@ -409,10 +404,11 @@ static void first_byte(struct contacts *contacts, uint8_t byte)
     if (byte == PPS_PPSS && !atr->specific) {
         contacts->state = STATE_PPS;
         pps_icc_start(&contacts->pps);
-    } else if (atr->specific && !atr->implicit_parameters) {
-        start_protocol(contacts, default_protocol(atr), atr->f, atr->d);
     } else {
-        start_protocol(contacts, default_protocol(atr), TIMING_FD, TIMING_DD);
+        uint16_t f;
+        uint8_t d;
+        atr_default_speed(atr, &f, &d);
+        start_protocol(contacts, atr_default_protocol(atr), f, d);
     }
     contacts_byte(contacts, byte);
 }

@@ -236,12 +236,6 @@ enum ifd_result ifd_power_down(struct ifd *ifd)
  * Protocols
  */
 
-/* The protocol that the card uses when nothing is chosen. */
-static uint8_t default_protocol(const struct atr *atr)
-{
-    return atr->specific ? atr->specific_protocol : atr->first_protocol;
-}
-
 static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_t d)
 {
     struct timing timing;
@@ -275,9 +269,10 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
 /* The protocol that the card uses when nothing is chosen, at the speed that it does. */
 static void start_default_protocol(struct ifd *ifd)
 {
-    const struct atr *atr = &ifd->atr;
-    bool explicit = atr->specific && !atr->implicit_parameters;
-    start_protocol(ifd, default_protocol(atr), explicit ? atr->f : TIMING_FD, explicit ? atr->d : TIMING_DD);
+    uint16_t f;
+    uint8_t d;
+    atr_default_speed(&ifd->atr, &f, &d);
+    start_protocol(ifd, atr_default_protocol(&ifd->atr), f, d);
 }
 
 /*
@@ -433,9 +428,9 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
                                 size_t command_length, uint8_t *response, size_t capacity, size_t *length)
 {
     if (protocol == IFD_RAW)
-        protocol = ifd->protocol == IFD_NO_PROTOCOL ? default_protocol(&ifd->atr) : ifd->protocol;
+        protocol = ifd->protocol == IFD_NO_PROTOCOL ? atr_default_protocol(&ifd->atr) : ifd->protocol;
     /* pcscd chooses none when it falls back to the card's first */
-    if (ifd->protocol == IFD_NO_PROTOCOL && protocol == default_protocol(&ifd->atr) && protocol <= 1)
+    if (ifd->protocol == IFD_NO_PROTOCOL && protocol == atr_default_protocol(&ifd->atr) && protocol <= 1)
         start_default_protocol(ifd);
     if (protocol != ifd->protocol)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "transmit", "not the protocol in use");

@@ -97,10 +97,11 @@ static uint8_t link_status(enum ifd_result result)
     return statuses[result];
 }
 
-/* Tells the user why an operation failed, and how long that took the card. */
-static uint8_t report(const struct slot *slot, uint8_t status)
+/* Puts down how long an operation took the card, and tells the user why it failed. */
+static uint8_t report(const struct slot *slot, uint8_t status, struct link_message *answer)
 {
     const struct ifd *ifd = slot->ifd;
+    answer->value = ifd->last_us < UINT32_MAX ? (uint32_t)ifd->last_us : UINT32_MAX;
     if (status != LINK_OK && ifd->last_error[0])
         rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(slot), ifd->last_error,
                 (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
@@ -137,14 +138,11 @@ static uint8_t transmit(struct link_server *server, struct slot *slot, const str
     answer->data = server->response;
     enum ifd_result result = ifd_transmit(slot->ifd, protocol, request->data, request->length,
                                           server->response, sizeof server->response, &answer->length);
-    uint8_t status = report(slot, link_status(result));
-    uint64_t took_us = slot->ifd->last_us;
+    uint8_t status = report(slot, link_status(result), answer);
     char error[200];
     if (slot->contacts && contacts_wants_removal(slot->contacts) &&
-        slot_remove(server->slots, slot, error, sizeof error)) {
-        slot->ifd->last_us = took_us;
+        slot_remove(server->slots, slot, error, sizeof error))
         return LINK_REMOVED;
-    }
     return status;
 }
 
@@ -170,22 +168,19 @@ static uint8_t attribute(struct slot *slot, uint32_t tag, struct link_message *a
     }
 }
 
-static bool concerns_card(const struct link_message *request)
-{
-    return request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
-}
-
 /* Does what a request after the hello asks; answer has its type and the slot's movement filled in. */
 static uint8_t serve(struct peer *peer, const struct link_message *request, struct link_message *answer)
 {
     struct slot *slot = peer->slot;
-    if (concerns_card(request) && request->event != slot->movement)
+    bool concerns_card =
+        request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
+    if (concerns_card && request->event != slot->movement)
         return LINK_REMOVED;
     switch (request->type) {
     case LINK_POWER:
-        return report(slot, power(slot->ifd, request->arg, answer));
+        return report(slot, power(slot->ifd, request->arg, answer), answer);
     case LINK_PARAMETERS:
-        return report(slot, link_status(ifd_set_protocol(slot->ifd, request->arg)));
+        return report(slot, link_status(ifd_set_protocol(slot->ifd, request->arg)), answer);
     case LINK_TRANSMIT:
         return transmit(peer->server, slot, request, answer);
     case LINK_CONTROL:
@@ -195,11 +190,6 @@ static uint8_t serve(struct peer *peer, const struct link_message *request, stru
     default:
         return LINK_BAD_REQUEST;
     }
-}
-
-static uint32_t card_time(const struct slot *slot)
-{
-    return slot->ifd->last_us < UINT32_MAX ? (uint32_t)slot->ifd->last_us : UINT32_MAX;
 }
 
 static void on_request(struct peer *peer)
@@ -221,11 +211,8 @@ static void on_request(struct peer *peer)
         answer.arg = LINK_BAD_REQUEST; /* there, only the simulator speaks */
     else
         answer.arg = serve(peer, &request, &answer);
-    if (peer->slot) {
+    if (peer->slot)
         answer.event = peer->slot->movement;
-        if (concerns_card(&request))
-            answer.value = card_time(peer->slot);
-    }
     if (answer.arg != LINK_OK)
         answer.length = 0;
     bool sent = link_send(peer->fd, &answer) == 0;
