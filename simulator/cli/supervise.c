@@ -337,12 +337,8 @@ static bool take_over_signals(struct supervisor *supervisor)
 
 int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct supervise_origin *origin)
 {
-    struct supervisor supervisor = {.pcscd = pcscd,
-                                    .lifeline = -1,
-                                    .seed = rig_seed(rig),
-
-                                    .origin = origin,
-                                    .signal_fd = -1};
+    struct supervisor supervisor = {
+        .pcscd = pcscd, .lifeline = -1, .seed = rig_seed(rig), .origin = origin, .signal_fd = -1};
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
     snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);
     char reader[READER_NAME_MAX + 8], error[512];
