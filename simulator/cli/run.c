@@ -1,5 +1,6 @@
 /* cardrig run */
 #include "cli/cli.h"
+#include "cli/furnish.h"
 #include "cli/paths.h"
 #include "cli/supervise.h"
 #include "rig/directory.h"
@@ -42,15 +43,11 @@ static const char help[] =
     "be\n"
     "run, 127 when it is not there, 2 for wrong options.\n";
 
-#define CARDS_MAX LINK_MAX_SLOTS
+/* of a DEVICENAME */
+#define DEVICE_MAX 256
 
 struct plan {
-    const char
-        *reader[LINK_MAX_SLOTS + 1]; /* NAME[,slots=N]; one more, so that slots_add_reader can refuse it */
-    unsigned reader_count;
-    const char *card[CARDS_MAX]; /* [SLOT=]FILE */
-    unsigned card_count;
-    bool empty;
+    struct furniture furniture;
     uint64_t seed;
     const char *pcscd, *pcscd_log, *trace;
     enum pcscd_isolation isolation;
@@ -87,9 +84,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
 {
     enum { PCSCD = 256, PCSCD_LOG, ISOLATION };
     static const struct option options[] = {
-        {"reader", required_argument, NULL, 'r'},
-        {"card", required_argument, NULL, 'c'},
-        {"empty", no_argument, NULL, 'e'},
+        FURNISH_LONG_OPTIONS,
         {"trace", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 's'},
         {"pcscd", required_argument, NULL, PCSCD},
@@ -99,22 +94,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {0},
     };
     *plan = (struct plan){.seed = random_seed(), .pcscd = getenv("CARDRIG_PCSCD")};
-    for (int option; (option = getopt_long(argc, argv, "+r:c:et:s:h", options, NULL)) != -1;) {
+    for (int option;
+         (option = getopt_long(argc, argv, "+" FURNISH_SHORT_OPTIONS "t:s:h", options, NULL)) != -1;) {
         switch (option) {
-        case 'r':
-            if (plan->reader_count <= LINK_MAX_SLOTS)
-                plan->reader[plan->reader_count++] = optarg;
-            break;
-        case 'c':
-            if (plan->card_count == CARDS_MAX) {
-                rig_log("--card %s: more cards than slots (%u)", optarg, LINK_MAX_SLOTS);
-                return EXIT_USAGE;
-            }
-            plan->card[plan->card_count++] = optarg;
-            break;
-        case 'e':
-            plan->empty = true;
-            break;
         case 't':
             plan->trace = optarg;
             break;
@@ -136,6 +118,8 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             fputs(help, stdout);
             return EXIT_OK;
         default:
+            if (furnish_take_option(&plan->furniture, option, optarg))
+                break;
             fprintf(stderr, "'cardrig run --help' lists the options\n");
             return EXIT_USAGE;
         }
@@ -145,99 +129,24 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         rig_log("run: which command? For example: cardrig run -- opensc-tool --atr");
         return EXIT_USAGE;
     }
-    if (plan->empty && plan->card_count > 0) {
-        rig_log("--empty and --card exclude each other");
+    char error[512];
+    if (!furnish_check(&plan->furniture, error, sizeof error)) {
+        rig_log("%s", error);
         return EXIT_USAGE;
     }
     return -1;
-}
-
-/* NAME[,slots=N][,level=LEVEL] */
-static bool add_reader(struct slots *slots, const char *text, char *error, size_t error_size)
-{
-    char name[512];
-    unsigned slot_count = 1;
-    enum ifd_level level = IFD_LEVEL_APDU;
-    snprintf(name, sizeof name, "%s", text);
-    char *rest = name;
-    strsep(&rest, ",");
-    for (char *field; (field = strsep(&rest, ","));) {
-        char *end = NULL;
-        unsigned long value = 0;
-        if (strcmp(field, "level=apdu") == 0 || strcmp(field, "level=tpdu") == 0) {
-            level = field[6] == 't' ? IFD_LEVEL_TPDU : IFD_LEVEL_APDU;
-            continue;
-        }
-        if (strncmp(field, "slots=", 6) == 0 && field[6] >= '0' && field[6] <= '9')
-            value = strtoul(field + 6, &end, 10);
-        slot_count = (unsigned)value;
-        if (!end || *end || value > LINK_MAX_SLOTS) {
-            snprintf(error, error_size,
-                     "--reader %.200s: '%.200s': expected slots=N, with N from 1 to %u, or level=apdu or "
-                     "level=tpdu",
-                     text, field, LINK_MAX_SLOTS);
-            return false;
-        }
-    }
-    return slots_add_reader(slots, name, slot_count, level, error, error_size);
-}
-
-static struct slot *first_empty(struct slots *slots, char *error, size_t error_size)
-{
-    for (unsigned i = 0; i < slots->slot_count; i++)
-        if (!slots->slot[i].card)
-            return &slots->slot[i];
-    snprintf(error, error_size, "no slot is left for it");
-    return NULL;
-}
-
-/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if
- * the whole is no file. */
-static bool add_card(struct slots *slots, const char *text, char *error, size_t error_size)
-{
-    char slot_name[256], why[400], absolute[PATH_MAX];
-    const char *equals = strchr(text, '='), *file = text;
-    struct slot *slot = NULL;
-    if (equals && (size_t)(equals - text) < sizeof slot_name) {
-        snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
-        slot = slots_find(slots, slot_name, why, sizeof why);
-        if (slot || !realpath(text, absolute))
-            file = equals + 1;
-        if (!slot && file != text) {
-            snprintf(error, error_size, "--card %s: %s", text, why);
-            return false;
-        }
-    }
-    if (!slot && !(slot = first_empty(slots, why, sizeof why))) {
-        snprintf(error, error_size, "--card %s: %s", text, why);
-        return false;
-    }
-    if (!realpath(file, absolute)) {
-        snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
-        return false;
-    }
-    return slot_insert(slots, slot, absolute, error, error_size);
-}
-
-static bool furnish(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
-{
-    if (plan->reader_count == 0 && !slots_add_reader(slots, "cardrig", 1, IFD_LEVEL_APDU, error, error_size))
-        return false;
-    for (unsigned i = 0; i < plan->reader_count; i++)
-        if (!add_reader(slots, plan->reader[i], error, error_size))
-            return false;
-    for (unsigned i = 0; i < plan->card_count; i++)
-        if (!add_card(slots, plan->card[i], error, error_size))
-            return false;
-    return plan->empty || plan->card_count > 0 || slot_insert(slots, &slots->slot[0], "", error, error_size);
 }
 
 static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error,
                           size_t error_size)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
-    for (unsigned i = 0; i < slots->reader_count; i++)
-        readers[i] = (struct pcscd_reader){slots->reader[i].name, slots->reader[i].slot_count};
+    char device[LINK_MAX_SLOTS][DEVICE_MAX];
+    for (unsigned i = 0; i < slots->reader_count; i++) {
+        snprintf(device[i], sizeof device[i], "/dev/null:rig=%s/link:reader=%u:slots=%u", pcscd->directory, i,
+                 slots->reader[i].slot_count);
+        readers[i] = (struct pcscd_reader){slots->reader[i].name, device[i]};
+    }
     return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size);
 }
 
@@ -280,7 +189,7 @@ int run_main(int argc, char **argv)
     if (!traced)
         snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
     rig_set_trace(rig, trace);
-    if (!traced || !furnish(&plan, rig_slots_of(rig), error, sizeof error) ||
+    if (!traced || !furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
         !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));

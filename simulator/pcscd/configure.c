@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DRIVER_COPY "driver.so"
+
 static bool fail(char *error, size_t error_size, const char *what, const char *path)
 {
     snprintf(error, error_size, "cannot %s %s: %s", what, path, strerror(errno));
@@ -36,7 +38,7 @@ static bool copy_driver(const struct pcscd *pcscd, char *error, size_t error_siz
             close(from);
         return false;
     }
-    snprintf(path, sizeof path, "%s/libifdcardrig.so", pcscd->directory);
+    snprintf(path, sizeof path, "%s/" DRIVER_COPY, pcscd->directory);
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRWXU);
     off_t left = status.st_size;
     while (to >= 0 && left > 0) {
@@ -65,10 +67,10 @@ static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *
     for (unsigned i = 0; i < reader_count; i++)
         fprintf(file,
                 "FRIENDLYNAME \"%s\"\n"
-                "DEVICENAME /dev/null:rig=%s/link:reader=%u:slots=%u\n"
-                "LIBPATH %s/libifdcardrig.so\n"
+                "DEVICENAME %s\n"
+                "LIBPATH %s/" DRIVER_COPY "\n"
                 "CHANNELID %u\n",
-                readers[i].name, pcscd->directory, i, readers[i].slots, pcscd->directory, i);
+                readers[i].name, readers[i].device, pcscd->directory, i);
     bool ok = !ferror(file);
     if (fclose(file) != 0 || !ok)
         return fail(error, error_size, "write", path);

@@ -22,14 +22,15 @@ enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_I
 
 struct pcscd_reader {
     const char *name;
-    unsigned slots;
+    const char
+        *device; /* its DEVICENAME: what the driver makes of it, in characters that reader.conf can hold */
 };
 
 struct pcscd {
     /* filled in by the caller */
     const char *program;   /* the pcscd to run */
     const char *directory; /* private, of mode 0700; see directory_new for what its name may be */
-    const char *driver;    /* libifdcardrig.so */
+    const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
     const char *redirect;  /* libcardrig-redirect.so, or NULL where there is none */
     enum pcscd_isolation isolation;
     const char *log; /* the file that its log goes to */

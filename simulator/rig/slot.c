@@ -1,40 +1,15 @@
 #include "rig/slot.h"
 
 #include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
-static bool check_reader_name(const char *name, char *error, size_t error_size)
+bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
+                      size_t error_size)
 {
-    size_t length = strlen(name);
-    if (length == 0 || length > READER_NAME_MAX) {
-        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
-                 READER_NAME_MAX, length);
-        return false;
-    }
-    json_t *utf8 = json_string(name);
-    json_decref(utf8);
-    if (!utf8) {
-        snprintf(error, error_size, "reader name: not UTF-8");
-        return false;
-    }
-    for (const char *c = name; *c; c++)
-        if (iscntrl((unsigned char)*c) || *c == '"' || *c == '/') {
-            snprintf(error, error_size, "reader name '%s': must not contain '\"', '/' or control characters",
-                     name);
-            return false;
-        }
-    return true;
-}
-
-bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, enum ifd_level level,
-                      char *error, size_t error_size)
-{
-    if (!check_reader_name(name, error, error_size))
-        return false;
+    const char *name = options->name;
+    unsigned slot_count = options->slots;
     if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS) {
         snprintf(error, error_size,
                  "reader '%s' with %u slots: a reader has at least 1, and pcscd takes %u in all "
@@ -60,7 +35,7 @@ bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count
             snprintf(error, error_size, "out of memory");
             return false;
         }
-        slot->ifd->level = level;
+        slot->ifd->level = options->level;
         ifd_set_card(slot->ifd, NULL, NULL, slot->text);
     }
     return true;

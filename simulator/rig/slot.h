@@ -4,13 +4,11 @@
 
 #include "ifd/ifd.h"
 #include "link/link.h"
+#include "rig/reader_options.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* What pcscd has room for: 128 bytes less its " RR SS" and the NUL. */
-#define READER_NAME_MAX 121
 
 struct reader {
     char name[READER_NAME_MAX + 1];
@@ -27,7 +25,7 @@ struct slot {
     struct contacts *contacts; /* of the card */
     char *file;                /* of the card that is or was in last; NULL: the built-in card */
     struct ifd *ifd;
-    char text[READER_NAME_MAX + 8]; /* what people call it, see slot_text */
+    char text[READER_NAME_MAX + 12]; /* what people call it, see slot_text */
 };
 
 struct slots {
@@ -42,10 +40,9 @@ struct slots {
     void *moved_arg;
 };
 
-/* Adds a reader with empty slots. On failure error says why: a name that pcscd cannot take, or no room left.
- */
-bool slots_add_reader(struct slots *slots, const char *name, unsigned slot_count, enum ifd_level level,
-                      char *error, size_t error_size);
+/* Adds a reader with empty slots. On failure error says why: no room left. */
+bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
+                      size_t error_size);
 
 /* Empties all slots, without telling anybody. */
 void slots_free(struct slots *slots);

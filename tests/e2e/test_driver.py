@@ -88,7 +88,8 @@ class Alone:
         self.folder = tempfile.TemporaryDirectory(prefix="a", dir=os.environ["TMPDIR"])
         self.link = f"{self.folder.name}/link"
         self.process = subprocess.Popen(
-            [BUILD / "bin" / "pcscd_alone", self.folder.name, str(slots), "sh", "-c", "echo up; read stay"],
+            [BUILD / "bin" / "pcscd_alone", self.folder.name,
+             f"alone=/dev/null:rig={self.folder.name}/link:reader=0:slots={slots}", "--", "sh", "-c", "echo up; read stay"],
             env={**os.environ, "DRIVER": DRIVER, "REDIRECT": REDIRECT}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "up\n"
         self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder.name}/pcscd.comm",

@@ -19,7 +19,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc, (void)argv;
     char error[256];
     rig = rig_new(4711, error, sizeof error);
-    CHECK(rig && slots_add_reader(rig_slots_of(rig), "cardrig", 1, IFD_LEVEL_APDU, error, sizeof error));
+    CHECK(rig && slots_add_reader(rig_slots_of(rig), &(struct reader_options){.name = "cardrig", .slots = 1},
+                                  error, sizeof error));
     atexit(remove_rig);
     return 0;
 }

@@ -20,7 +20,8 @@ static void set_up(void)
     char error[256];
     rig = rig_new(4711, error, sizeof error);
     ck_assert_msg(rig != NULL, "%s", error);
-    ck_assert(slots_add_reader(rig_slots_of(rig), "cardrig", 1, IFD_LEVEL_APDU, error, sizeof error));
+    ck_assert(slots_add_reader(rig_slots_of(rig), &(struct reader_options){.name = "cardrig", .slots = 1},
+                               error, sizeof error));
 }
 
 static void tear_down(void)

@@ -38,16 +38,23 @@ static void tear_down(void)
     slots_free(&slots);
 }
 
-static void add(const char *name, unsigned count)
+static bool try_to_add(const char *text)
 {
-    ck_assert_msg(slots_add_reader(&slots, name, count, IFD_LEVEL_APDU, error, sizeof error), "%s", error);
+    struct reader_options options;
+    return reader_options_parse(text, &options, error, sizeof error) &&
+           slots_add_reader(&slots, &options, error, sizeof error);
+}
+
+static void add(const char *text)
+{
+    ck_assert_msg(try_to_add(text), "%s", error);
 }
 
 START_TEST(slots_are_numbered_through)
 {
     char text[160];
-    add("first", 2);
-    add("second", 1);
+    add("first,slots=2");
+    add("second");
     ck_assert_uint_eq(slots.slot_count, 3);
     ck_assert_uint_eq(slot_index(&slots, &slots.slot[2]), 2);
     ck_assert_str_eq(slot_text(&slots.slot[1]), "first/1");
@@ -56,11 +63,33 @@ START_TEST(slots_are_numbered_through)
 }
 END_TEST
 
+static const struct {
+    const char *text, *error;
+} bad_options[] = {
+    {"a,slots=0", "'slots=0': expected slots=N, with N from 1 to 16"},
+    {"a,slots=17", "expected slots=N"},
+    {"a,slots=-1", "expected slots=N"},
+    {"a,slots=2x", "expected slots=N"},
+    {"a,slots=", "expected slots=N"},
+    {"a,slots", "expected slots=N"},
+    {"a,slots=99999999999", "expected slots=N"},
+    {"a,level=2", "expected level=apdu or level=tpdu"},
+    {"a,", "'': expected one of slots, level"},
+    {"a,slot=2", "'slot=2': expected one of"},
+};
+
+START_TEST(options_that_make_no_sense)
+{
+    ck_assert(!try_to_add(bad_options[_i].text));
+    ck_assert_msg(strstr(error, bad_options[_i].error), "%s", error);
+}
+END_TEST
+
 static const char *const bad_names[] = {"", "with \"quotes\"", "a/b", "bell\a", "two\nlines"};
 
 START_TEST(names_that_pcscd_cannot_take)
 {
-    ck_assert(!slots_add_reader(&slots, bad_names[_i], 1, IFD_LEVEL_APDU, error, sizeof error));
+    ck_assert(!try_to_add(bad_names[_i]));
     ck_assert_ptr_nonnull(strstr(error, "reader name"));
     ck_assert_uint_eq(slots.slot_count, 0);
 }
@@ -71,19 +100,18 @@ START_TEST(name_lengths)
     char name[READER_NAME_MAX + 2];
     memset(name, 'n', sizeof name);
     name[READER_NAME_MAX + 1] = '\0';
-    ck_assert(!slots_add_reader(&slots, name, 1, IFD_LEVEL_APDU, error, sizeof error));
+    ck_assert(!try_to_add(name));
     name[READER_NAME_MAX] = '\0';
-    add(name, 1);
+    add(name);
 }
 END_TEST
 
 START_TEST(sixteen_slots_and_no_more)
 {
-    add("a", 10);
-    add("b", 6);
-    ck_assert(!slots_add_reader(&slots, "c", 1, IFD_LEVEL_APDU, error, sizeof error));
+    add("a,slots=10");
+    add("b,slots=6");
+    ck_assert(!try_to_add("c"));
     ck_assert_ptr_nonnull(strstr(error, "16 in all (16 are taken)"));
-    ck_assert(!slots_add_reader(&slots, "c", 0, IFD_LEVEL_APDU, error, sizeof error));
 }
 END_TEST
 
@@ -103,9 +131,9 @@ START_TEST(find)
         {"two/x", -1, "no slot"}, {"nobody", -1, "no slot"},
         {"", -1, "which slot"},   {"99999999999999", -1, "no slot"},
     };
-    add("two", 2);
-    add("one", 1);
-    add("7 of 9", 1);
+    add("two,slots=2");
+    add("one");
+    add("7 of 9");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct slot *slot = slots_find(&slots, cases[i].text, error, sizeof error);
         if (cases[i].index >= 0)
@@ -119,8 +147,8 @@ END_TEST
 
 START_TEST(two_readers_of_one_name)
 {
-    add("twin", 1);
-    add("twin", 1);
+    add("twin");
+    add("twin");
     ck_assert_ptr_null(slots_find(&slots, "twin", error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "several"));
     ck_assert_ptr_eq(slots_find(&slots, "1", error, sizeof error), &slots.slot[1]);
@@ -129,7 +157,7 @@ END_TEST
 
 START_TEST(the_only_slot_needs_no_name)
 {
-    add("cardrig", 1);
+    add("cardrig");
     ck_assert_ptr_eq(slots_find(&slots, NULL, error, sizeof error), &slots.slot[0]);
     ck_assert_ptr_eq(slots_find(&slots, "", error, sizeof error), &slots.slot[0]);
 }
@@ -137,7 +165,7 @@ END_TEST
 
 START_TEST(each_movement_counts)
 {
-    add("cardrig", 1);
+    add("cardrig");
     struct slot *slot = &slots.slot[0];
     uint32_t start = slot->movement;
     ck_assert_uint_eq(start % 2, 0);
@@ -157,7 +185,7 @@ END_TEST
 
 START_TEST(the_last_card_comes_back)
 {
-    add("cardrig", 1);
+    add("cardrig");
     struct slot *slot = &slots.slot[0];
     ck_assert(slot_insert(&slots, slot, NULL, error, sizeof error)); /* none was in: the built-in one */
     ck_assert_ptr_null(slot->file);
@@ -172,7 +200,7 @@ END_TEST
 
 START_TEST(a_bad_card_changes_nothing)
 {
-    add("cardrig", 1);
+    add("cardrig");
     struct slot *slot = &slots.slot[0];
     ck_assert(!slot_insert(&slots, slot, CARDS "bad/syntax-error.lua", error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "syntax-error.lua:"));
@@ -193,6 +221,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, slots_are_numbered_through);
     tcase_add_loop_test(tests, names_that_pcscd_cannot_take, 0, sizeof bad_names / sizeof bad_names[0]);
+    tcase_add_loop_test(tests, options_that_make_no_sense, 0, sizeof bad_options / sizeof bad_options[0]);
     tcase_add_test(tests, name_lengths);
     tcase_add_test(tests, sixteen_slots_and_no_more);
     tcase_add_test(tests, find);

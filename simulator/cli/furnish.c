@@ -1,0 +1,104 @@
+#include "cli/furnish.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof array / sizeof array[0])
+
+bool furnish_take_option(struct furniture *furniture, int option, const char *argument)
+{
+    switch (option) {
+    case 'r':
+        if (furniture->reader_count < COUNT(furniture->reader))
+            furniture->reader[furniture->reader_count++] = argument;
+        return true;
+    case 'c':
+        if (furniture->card_count < COUNT(furniture->card))
+            furniture->card[furniture->card_count++] = argument;
+        return true;
+    case 'e':
+        furniture->empty = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool furnish_check(const struct furniture *furniture, char *error, size_t error_size)
+{
+    if (furniture->empty && furniture->card_count > 0) {
+        snprintf(error, error_size, "--empty and --card exclude each other");
+        return false;
+    }
+    if (furniture->card_count > LINK_MAX_SLOTS) {
+        snprintf(error, error_size, "--card %s: more cards than slots (%u)", furniture->card[LINK_MAX_SLOTS],
+                 LINK_MAX_SLOTS);
+        return false;
+    }
+    return true;
+}
+
+static bool add_reader(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    struct reader_options options;
+    char why[1000];
+    if (reader_options_parse(text, &options, why, sizeof why) &&
+        slots_add_reader(slots, &options, why, sizeof why))
+        return true;
+    snprintf(error, error_size, "--reader: %s", why);
+    return false;
+}
+
+static struct slot *first_empty(struct slots *slots, char *error, size_t error_size)
+{
+    for (unsigned i = 0; i < slots->slot_count; i++)
+        if (!slots->slot[i].card)
+            return &slots->slot[i];
+    snprintf(error, error_size, "no slot is left for it");
+    return NULL;
+}
+
+/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if
+ * the whole is no file. */
+static bool add_card(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    char slot_name[256], why[400], absolute[PATH_MAX];
+    const char *equals = strchr(text, '='), *file = text;
+    struct slot *slot = NULL;
+    if (equals && (size_t)(equals - text) < sizeof slot_name) {
+        snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
+        slot = slots_find(slots, slot_name, why, sizeof why);
+        if (slot || !realpath(text, absolute))
+            file = equals + 1;
+        if (!slot && file != text) {
+            snprintf(error, error_size, "--card %s: %s", text, why);
+            return false;
+        }
+    }
+    if (!slot && !(slot = first_empty(slots, why, sizeof why))) {
+        snprintf(error, error_size, "--card %s: %s", text, why);
+        return false;
+    }
+    if (!realpath(file, absolute)) {
+        snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
+        return false;
+    }
+    return slot_insert(slots, slot, absolute, error, error_size);
+}
+
+bool furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+{
+    if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
+        return false;
+    for (unsigned i = 0; i < furniture->reader_count; i++)
+        if (!add_reader(slots, furniture->reader[i], error, error_size))
+            return false;
+    for (unsigned i = 0; i < furniture->card_count; i++)
+        if (!add_card(slots, furniture->card[i], error, error_size))
+            return false;
+    return furniture->empty || furniture->card_count > 0 ||
+           slot_insert(slots, &slots->slot[0], "", error, error_size);
+}

@@ -1,0 +1,100 @@
+#include "rig/reader_options.h"
+
+#include "link/link.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each key's function reads its value (NULL when there is no '='). False: not what it expects. */
+typedef bool value_function(const char *value, struct reader_options *options);
+
+static bool read_slots(const char *value, struct reader_options *options)
+{
+    if (!value || strlen(value) > 3 || strspn(value, "0123456789") != strlen(value))
+        return false;
+    options->slots = (unsigned)atoi(value);
+    return options->slots >= 1 && options->slots <= LINK_MAX_SLOTS;
+}
+
+static bool read_level(const char *value, struct reader_options *options)
+{
+    if (!value || (strcmp(value, "apdu") != 0 && strcmp(value, "tpdu") != 0))
+        return false;
+    options->level = value[0] == 't' ? IFD_LEVEL_TPDU : IFD_LEVEL_APDU;
+    return true;
+}
+
+static const struct key {
+    const char *name, *expected;
+    value_function *read;
+} keys[] = {
+    {"slots", "slots=N, with N from 1 to 16", read_slots},
+    {"level", "level=apdu or level=tpdu", read_level},
+};
+
+#define KEY_COUNT (sizeof keys / sizeof keys[0])
+
+/* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
+static bool check_name(const char *name, size_t length, char *error, size_t error_size)
+{
+    if (length == 0 || length > READER_NAME_MAX) {
+        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
+                 READER_NAME_MAX, length);
+        return false;
+    }
+    json_t *utf8 = json_stringn(name, length);
+    json_decref(utf8);
+    if (!utf8) {
+        snprintf(error, error_size, "reader name: not UTF-8");
+        return false;
+    }
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)name[i]) || name[i] == '"' || name[i] == '/') {
+            snprintf(error, error_size,
+                     "reader name '%.*s': must not contain '\"', '/' or control characters", (int)length,
+                     name);
+            return false;
+        }
+    return true;
+}
+
+static bool read_field(const char *field, struct reader_options *options, char *error, size_t error_size)
+{
+    const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
+    size_t length = equals ? (size_t)(equals - field) : strlen(field);
+    for (const struct key *key = keys; key < keys + KEY_COUNT; key++) {
+        if (strlen(key->name) != length || memcmp(key->name, field, length) != 0)
+            continue;
+        if (key->read(value, options))
+            return true;
+        snprintf(error, error_size, "reader '%s': '%.200s': expected %s", options->name, field,
+                 key->expected);
+        return false;
+    }
+    int written = snprintf(error, error_size, "reader '%s': '%.200s': expected one of", options->name, field);
+    for (size_t i = 0; i < KEY_COUNT && (size_t)written < error_size; i++)
+        written +=
+            snprintf(error + written, error_size - (size_t)written, "%s %s", i ? "," : "", keys[i].name);
+    return false;
+}
+
+bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
+{
+    *options = (struct reader_options){.slots = 1, .level = IFD_LEVEL_APDU};
+    size_t length = strcspn(text, ",");
+    if (!check_name(text, length, error, error_size))
+        return false;
+    memcpy(options->name, text, length);
+    char *fields = strdup(text + length), *rest = fields;
+    bool ok = fields != NULL;
+    if (!ok)
+        snprintf(error, error_size, "out of memory");
+    strsep(&rest, ",");
+    for (char *field; ok && (field = strsep(&rest, ","));)
+        ok = read_field(field, options, error, error_size);
+    free(fields);
+    return ok;
+}

@@ -1,0 +1,22 @@
+/* What a reader is to be like, and how that is written: NAME[,KEY=VALUE]... */
+#ifndef CARDRIG_RIG_READER_OPTIONS_H
+#define CARDRIG_RIG_READER_OPTIONS_H
+
+#include "ifd/ifd.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What pcscd has room for: 128 bytes less its " RR SS" and the NUL. */
+#define READER_NAME_MAX 121
+
+struct reader_options {
+    char name[READER_NAME_MAX + 1];
+    unsigned slots;
+    enum ifd_level level;
+};
+
+/* Reads text; what it does not say gets its default. False: it is wrong, and error says what was expected. */
+bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
+
+#endif
