@@ -31,7 +31,7 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
         return IFD_ERROR_PTS_FAILURE;
     case LINK_UNSUPPORTED:
         return IFD_NOT_SUPPORTED;
-    case RIG_TOO_LONG:
+    case CHANNEL_TOO_LONG:
         return IFD_ERROR_INSUFFICIENT_BUFFER;
     case LINK_MUTE:
         return otherwise == IFD_COMMUNICATION_ERROR ? IFD_RESPONSE_TIMEOUT : otherwise;
@@ -43,7 +43,7 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
 EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
-    char error[256];
+    char error[700];
     if (!DeviceName || !devicename_parse(DeviceName, &name, error, sizeof error)) {
         driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error : "no DEVICENAME");
         return IFD_COMMUNICATION_ERROR;
@@ -53,14 +53,12 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
         driver_log(LOG_LEVEL_CRITICAL, "slot %u of a reader with %u", slot, name.slots);
         return IFD_NO_SUCH_DEVICE;
     }
-    struct rig *rig = rig_new(&name, slot);
-    if (!rig) {
-        driver_log(LOG_LEVEL_CRITICAL, "no memory or file descriptor left for a slot");
+    struct channel *channel = channel_new(&name, Lun);
+    if (!channel)
         return IFD_COMMUNICATION_ERROR;
-    }
-    if (!readers_add(Lun, rig)) {
+    if (!readers_add(Lun, channel)) {
         driver_log(LOG_LEVEL_CRITICAL, "Lun %08lx is taken, or there is no room for it", (lun)Lun);
-        rig_free(rig);
+        channel_free(channel);
         return IFD_COMMUNICATION_ERROR;
     }
     return IFD_SUCCESS;
@@ -76,21 +74,21 @@ EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 
 EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
 {
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     struct link_message off = {.type = LINK_POWER, .arg = LINK_POWER_OFF};
-    rig_exchange(rig, &off, NULL, NULL);
+    channel_exchange(channel, &off, NULL, NULL);
     readers_put(Lun);
     return readers_remove(Lun) ? IFD_SUCCESS : IFD_NO_SUCH_DEVICE;
 }
 
 EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
 {
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
-    bool present = rig_card_present(rig);
+    bool present = channel_card_present(channel);
     readers_put(Lun);
     return present ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
 }
@@ -98,10 +96,10 @@ EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
 /* TAG_IFD_POLLING_THREAD_WITH_TIMEOUT. Anything but IFD_SUCCESS makes pcscd sleep 400 ms. */
 static RESPONSECODE wait_for_movement(DWORD Lun, int timeout_ms)
 {
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
-    rig_wait(rig, timeout_ms);
+    channel_wait(channel, timeout_ms);
     readers_put(Lun);
     return IFD_SUCCESS;
 }
@@ -109,10 +107,10 @@ static RESPONSECODE wait_for_movement(DWORD Lun, int timeout_ms)
 /* TAG_IFD_STOP_POLLING_THREAD */
 static RESPONSECODE stop_waiting(DWORD Lun)
 {
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
-    rig_wake(rig);
+    channel_wake(channel);
     readers_put(Lun);
     return IFD_SUCCESS;
 }
@@ -136,11 +134,11 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
     default:
         return IFD_NOT_SUPPORTED;
     }
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     size_t length = MAX_ATR_SIZE;
-    unsigned status = rig_exchange(rig, &request, Atr, &length);
+    unsigned status = channel_exchange(channel, &request, Atr, &length);
     readers_put(Lun);
     RESPONSECODE result = response_code(status, IFD_ERROR_POWER_ACTION);
     if (result == IFD_SUCCESS)
@@ -165,10 +163,10 @@ EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR F
     default:
         return IFD_PROTOCOL_NOT_SUPPORTED;
     }
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
-    unsigned status = rig_exchange(rig, &request, NULL, NULL);
+    unsigned status = channel_exchange(channel, &request, NULL, NULL);
     readers_put(Lun);
     return response_code(status, IFD_ERROR_PTS_FAILURE);
 }
@@ -182,8 +180,8 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
     *RxLength = 0;
     if (TxLength > LINK_MAX_COMMAND)
         return IFD_COMMUNICATION_ERROR;
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     struct link_message request = {
         .type = LINK_TRANSMIT,
@@ -192,7 +190,7 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
         .data = TxBuffer,
         .length = TxLength,
     };
-    unsigned status = rig_exchange(rig, &request, RxBuffer, &length);
+    unsigned status = channel_exchange(channel, &request, RxBuffer, &length);
     readers_put(Lun);
     if (RecvPci)
         RecvPci->Protocol = SendPci.Protocol;
@@ -213,8 +211,8 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
     *BytesReturned = 0;
     if (TxLength > LINK_MAX_COMMAND)
         return IFD_COMMUNICATION_ERROR;
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     struct link_message request = {
         .type = LINK_CONTROL,
@@ -223,7 +221,7 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
         .length = TxLength,
     };
     size_t length = RxBuffer ? RxLength : 0;
-    unsigned status = rig_exchange(rig, &request, RxBuffer, &length);
+    unsigned status = channel_exchange(channel, &request, RxBuffer, &length);
     readers_put(Lun);
     RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR);
     if (result == IFD_SUCCESS)
@@ -271,12 +269,12 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
     default:
         break;
     }
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     RESPONSECODE result;
     if (Tag == TAG_IFD_SLOTS_NUMBER) {
-        result = give_byte(rig_slots(rig), Length, Value);
+        result = give_byte(channel_slots(channel), Length, Value);
     } else {
         /* the rest is the simulator's to know, the ATR included */
         struct link_message request = {
@@ -284,8 +282,8 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
             .value = Tag == TAG_IFD_ATR ? SCARD_ATTR_ATR_STRING : (uint32_t)Tag,
         };
         size_t length = *Length;
-        unsigned status = rig_exchange(rig, &request, Value, &length);
-        if (status == LINK_OK || status == RIG_TOO_LONG)
+        unsigned status = channel_exchange(channel, &request, Value, &length);
+        if (status == LINK_OK || status == CHANNEL_TOO_LONG)
             *Length = length;
         result = status == LINK_UNSUPPORTED ? IFD_ERROR_TAG : response_code(status, IFD_COMMUNICATION_ERROR);
     }
@@ -298,8 +296,8 @@ EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCH
     (void)Tag;
     (void)Length;
     (void)Value;
-    struct rig *rig = readers_get(Lun);
-    if (!rig)
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
         return IFD_NO_SUCH_DEVICE;
     readers_put(Lun);
     return IFD_ERROR_TAG; /* nothing can be set */

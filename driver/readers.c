@@ -6,7 +6,7 @@
 #define READERS_MAX 64
 
 struct entry {
-    struct rig *rig; /* NULL: free */
+    struct channel *channel; /* NULL: free */
     lun number;
     unsigned users;
     bool removed;
@@ -19,19 +19,19 @@ static pthread_cond_t unused = PTHREAD_COND_INITIALIZER;
 static struct entry *find(lun number)
 {
     for (struct entry *e = table; e < table + READERS_MAX; e++)
-        if (e->rig && e->number == number)
+        if (e->channel && e->number == number)
             return e;
     return NULL;
 }
 
-bool readers_add(lun number, struct rig *rig)
+bool readers_add(lun number, struct channel *channel)
 {
     bool added = false;
     pthread_mutex_lock(&table_lock);
     if (!find(number)) {
         for (struct entry *e = table; e < table + READERS_MAX && !added; e++)
-            if (!e->rig) {
-                *e = (struct entry){.rig = rig, .number = number};
+            if (!e->channel) {
+                *e = (struct entry){.channel = channel, .number = number};
                 added = true;
             }
     }
@@ -39,17 +39,17 @@ bool readers_add(lun number, struct rig *rig)
     return added;
 }
 
-struct rig *readers_get(lun number)
+struct channel *readers_get(lun number)
 {
-    struct rig *rig = NULL;
+    struct channel *channel = NULL;
     pthread_mutex_lock(&table_lock);
     struct entry *e = find(number);
     if (e && !e->removed) {
         e->users++;
-        rig = e->rig;
+        channel = e->channel;
     }
     pthread_mutex_unlock(&table_lock);
-    return rig;
+    return channel;
 }
 
 void readers_put(lun number)
@@ -70,12 +70,12 @@ bool readers_remove(lun number)
         return false;
     }
     e->removed = true;
-    rig_hang_up(e->rig); /* bounds the wait below: all that is under way returns */
+    channel_hang_up(e->channel); /* bounds the wait below: all that is under way returns */
     while (e->users > 0)
         pthread_cond_wait(&unused, &table_lock);
-    struct rig *rig = e->rig;
+    struct channel *channel = e->channel;
     *e = (struct entry){0};
     pthread_mutex_unlock(&table_lock);
-    rig_free(rig);
+    channel_free(channel);
     return true;
 }

@@ -99,15 +99,15 @@ int link_listen(const char *path, int type)
     return fd;
 }
 
-bool link_peer_trusted(int fd)
+bool link_peer_trusted(int fd, uid_t user)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+           (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user);
 }
 
-int link_connect(const char *path, int timeout_ms)
+int link_connect(const char *path, int timeout_ms, uid_t user)
 {
     struct sockaddr_un address;
     if (unix_address(path, &address) < 0)
@@ -121,7 +121,7 @@ int link_connect(const char *path, int timeout_ms)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
         return close_failed(fd);
-    if (!link_peer_trusted(fd)) {
+    if (!link_peer_trusted(fd, user)) {
         errno = EPERM;
         return close_failed(fd);
     }

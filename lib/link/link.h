@@ -47,7 +47,8 @@
 #define LINK_EXCHANGE_TIMEOUT 10000
 
 enum link_type {
-    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot.
+    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
+                        data: pcscd's Lun, four bytes, big-endian.
                         answer: event: the slot's number of movements; value: LINK_VERSION */
     LINK_POWER,      /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF) */
     LINK_PARAMETERS, /* arg: protocol T (0 or 1); value: flags << 24 | PPS1 << 16 | PPS2 << 8 | PPS3 */
@@ -104,11 +105,12 @@ int link_listen(const char *path, int type);
 
 /* Connects to path and gives the connection a limit of timeout_ms for each single send and receive. Does not
  * wait for a simulator that does not accept: EAGAIN when its backlog is full. EPERM: the socket belongs to
- * somebody else than root and ourselves. */
-int link_connect(const char *path, int timeout_ms);
+ * somebody that link_peer_trusted does not trust. */
+int link_connect(const char *path, int timeout_ms, uid_t user);
 
-/* Whether the process at the other end of a connection runs as us or as root. */
-bool link_peer_trusted(int fd);
+/* Whether the process at the other end of a connection runs as us, as root, or as the user given ((uid_t)-1:
+ * as nobody else). */
+bool link_peer_trusted(int fd, uid_t user);
 
 /* Sends one message as one packet, without SIGPIPE. */
 int link_send(int fd, const struct link_message *message);

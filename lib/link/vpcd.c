@@ -98,12 +98,18 @@ enum vpcd_result vpcd_send(int fd, int flags, const void *data, size_t length, s
     return *done == HEADER_SIZE + length ? VPCD_OK : VPCD_PARTIAL;
 }
 
-bool vpcd_send_controls(int fd, enum vpcd_control first, enum vpcd_control second)
+bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count)
 {
-    const uint8_t bytes[] = {0, 1, (uint8_t)first, 0, 1, (uint8_t)second};
+    uint8_t bytes[4 * (HEADER_SIZE + 1)];
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes[length++] = 0;
+        bytes[length++] = 1;
+        bytes[length++] = (uint8_t)controls[i];
+    }
     ssize_t sent;
     do
-        sent = send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+        sent = send(fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent == sizeof bytes;
+    return sent == (ssize_t)length;
 }

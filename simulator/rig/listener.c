@@ -46,7 +46,7 @@ static void on_connection(void *arg, uint32_t events)
             refuse_for_want_of_descriptors(listener);
         return;
     }
-    if (!link_peer_trusted(connection)) {
+    if (!link_peer_trusted(connection, (uid_t)-1)) {
         rig_log("%s: a process of another user was refused", listener->what);
         close(connection);
         return;

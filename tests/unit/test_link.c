@@ -83,11 +83,11 @@ START_TEST(longest_message_goes_as_one_packet)
 {
     static uint8_t data[LINK_MAX_COMMAND], buffer[LINK_MAX_MESSAGE];
     memset(data, 0x5A, sizeof data);
-    int client = link_connect(path, 1000);
+    int client = link_connect(path, 1000, (uid_t)-1);
     ck_assert_int_ge(client, 0);
     int server = accept(listener, NULL, NULL);
     ck_assert_int_ge(server, 0);
-    ck_assert(link_peer_trusted(server));
+    ck_assert(link_peer_trusted(server, (uid_t)-1));
     struct link_message sent = {.type = LINK_TRANSMIT, .data = data, .length = sizeof data}, got;
     ck_assert_int_eq(link_send(client, &sent), 0);
     ck_assert_int_eq(link_receive(server, buffer, sizeof buffer, &got), 0);
@@ -108,7 +108,7 @@ START_TEST(receive_has_a_deadline)
 {
     uint8_t buffer[64];
     struct link_message message;
-    int client = link_connect(path, 20);
+    int client = link_connect(path, 20, (uid_t)-1);
     ck_assert_int_ge(client, 0);
     ck_assert_int_eq(link_receive(client, buffer, sizeof buffer, &message), -1);
     ck_assert_int_eq(errno, EAGAIN);
@@ -120,7 +120,7 @@ START_TEST(connect_does_not_wait_for_a_listener_that_is_stuck)
 {
     /* nobody accepts: the backlog fills up, and then there is an error at once */
     int connections[5000], count = 0;
-    while (count < 5000 && (connections[count] = link_connect(path, 1000)) >= 0)
+    while (count < 5000 && (connections[count] = link_connect(path, 1000, (uid_t)-1)) >= 0)
         count++;
     ck_assert_int_gt(count, 0);
     ck_assert_int_lt(count, 5000);
@@ -145,7 +145,7 @@ START_TEST(path_too_long)
     long_path[sizeof long_path - 1] = '\0';
     ck_assert_int_eq(link_listen(long_path, SOCK_SEQPACKET), -1);
     ck_assert_int_eq(errno, ENAMETOOLONG);
-    ck_assert_int_eq(link_connect(long_path, 1), -1);
+    ck_assert_int_eq(link_connect(long_path, 1, (uid_t)-1), -1);
     ck_assert_int_eq(errno, ENAMETOOLONG);
 }
 END_TEST

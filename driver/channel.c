@@ -1,0 +1,193 @@
+#include "channel.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * pcscd checks a client's handle before it queues the client's command for the slot, so a command may come
+ * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
+ * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
+ * removal is shown for so long that those in the queue find the slot empty.
+ */
+#define BUSY_MS    100
+#define ABSENCE_MS 20
+
+int64_t channel_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct channel *channel_new(const struct devicename *name, lun number)
+{
+    struct channel *channel = name->kind == DEVICE_RIG ? rig_new(name, number) : vpcd_new(name, number);
+    struct pollfd watch[CHANNEL_WATCHES];
+    if (channel) {
+        channel->peer->watch(channel, watch);
+        channel->shown = channel->latest; /* pcscd has seen nothing yet: it starts from what is */
+    }
+    return channel;
+}
+
+bool channel_begin(struct channel *channel, const struct peer *peer, const struct devicename *name,
+                   lun number)
+{
+    channel->peer = peer;
+    channel->name = *name;
+    channel->number = number;
+    pthread_mutex_init(&channel->lock, NULL);
+    pthread_mutex_init(&channel->exchanging, NULL);
+    channel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return channel->wake_fd >= 0;
+}
+
+void channel_free(struct channel *channel)
+{
+    if (!channel)
+        return;
+    if (channel->wake_fd >= 0)
+        close(channel->wake_fd);
+    pthread_mutex_destroy(&channel->lock);
+    pthread_mutex_destroy(&channel->exchanging);
+    channel->peer->free(channel);
+}
+
+bool channel_adopt(struct channel *channel, int *slot, int fd)
+{
+    pthread_mutex_lock(&channel->lock);
+    bool ok = !channel->hung_up;
+    if (ok)
+        *slot = fd;
+    pthread_mutex_unlock(&channel->lock);
+    if (!ok)
+        close(fd);
+    return ok;
+}
+
+void channel_drop(struct channel *channel, int *slot)
+{
+    pthread_mutex_lock(&channel->lock);
+    int fd = *slot;
+    *slot = -1;
+    pthread_mutex_unlock(&channel->lock);
+    if (fd >= 0)
+        close(fd);
+}
+
+void channel_hang_up(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->hung_up = true;
+    channel->peer->shut(channel);
+    pthread_mutex_unlock(&channel->lock);
+    channel_wake(channel);
+}
+
+unsigned channel_slots(const struct channel *channel)
+{
+    return channel->name.slots;
+}
+
+const char *channel_text(const struct channel *channel, char text[CHANNEL_TEXT_MAX])
+{
+    const struct devicename *name = &channel->name;
+    unsigned slot = (unsigned)(channel->number & 0xFFFF);
+    if (name->kind == DEVICE_RIG)
+        snprintf(text, CHANNEL_TEXT_MAX, "%s, reader %u slot %u", name->socket, name->reader, slot);
+    else
+        snprintf(text, CHANNEL_TEXT_MAX, "vpcd, %s port %u, slot %u", name->host, name->port + slot, slot);
+    return text;
+}
+
+bool channel_card_present(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    bool present = channel_card_in(channel->shown);
+    pthread_mutex_unlock(&channel->lock);
+    return present;
+}
+
+void channel_wake(struct channel *channel)
+{
+    uint64_t one = 1;
+    ssize_t written = write(channel->wake_fd, &one, sizeof one);
+    (void)written; /* fails only when the counter is at its end, that is, when a wake is pending */
+}
+
+/* Moves what is shown by one movement towards the latest. */
+static void take_movement(struct channel *channel, int64_t now)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->shown++;
+    bool busy = now - channel->transmit_at < BUSY_MS;
+    pthread_mutex_unlock(&channel->lock);
+    channel->absent_until = busy && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
+}
+
+static bool is_hung_up(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    bool hung_up = channel->hung_up;
+    pthread_mutex_unlock(&channel->lock);
+    return hung_up;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void channel_wait(struct channel *channel, int timeout_ms)
+{
+    int64_t deadline = channel_now() + timeout_ms;
+    for (;;) {
+        struct pollfd ready[1 + CHANNEL_WATCHES] = {{.fd = channel->wake_fd, .events = POLLIN}};
+        int64_t until = earlier(deadline, channel->peer->watch(channel, ready + 1));
+        int64_t now = channel_now();
+        if (channel->shown != channel->latest) {
+            if (now >= channel->absent_until) {
+                take_movement(channel, now);
+                return;
+            }
+            until = earlier(until, channel->absent_until);
+        }
+        if (is_hung_up(channel) || now >= deadline)
+            return;
+        if (poll(ready, 1 + CHANNEL_WATCHES, until > now ? (int)(until - now) : 0) < 0)
+            continue;
+        uint64_t count;
+        if (ready[0].revents && read(channel->wake_fd, &count, sizeof count) > 0)
+            return;
+        channel->peer->heed(channel, ready + 1);
+    }
+}
+
+unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
+                          size_t *out_length)
+{
+    size_t capacity = out ? *out_length : 0, length = 0;
+    const uint8_t *data = NULL;
+    pthread_mutex_lock(&channel->exchanging);
+    pthread_mutex_lock(&channel->lock);
+    request->event = channel->shown;
+    if (request->type == LINK_TRANSMIT)
+        channel->transmit_at = channel_now();
+    pthread_mutex_unlock(&channel->lock);
+    unsigned status = channel->peer->exchange(channel, request, &data, &length);
+    if (length > capacity)
+        status = CHANNEL_TOO_LONG;
+    else if (length > 0)
+        memcpy(out, data, length);
+    if (out_length)
+        *out_length = length;
+    pthread_mutex_unlock(&channel->exchanging);
+    return status;
+}
