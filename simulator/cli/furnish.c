@@ -52,12 +52,12 @@ static bool add_reader(struct slots *slots, const char *text, char *error, size_
     return false;
 }
 
-static struct slot *first_empty(struct slots *slots, char *error, size_t error_size)
+/* NULL: there is none. */
+static struct slot *first_empty(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->slot_count; i++)
-        if (!slots->slot[i].card)
+        if (!slots->slot[i].card && slots->slot[i].reader->options.cards == READER_OWN_CARDS)
             return &slots->slot[i];
-    snprintf(error, error_size, "no slot is left for it");
     return NULL;
 }
 
@@ -78,8 +78,8 @@ static bool add_card(struct slots *slots, const char *text, char *error, size_t 
             return false;
         }
     }
-    if (!slot && !(slot = first_empty(slots, why, sizeof why))) {
-        snprintf(error, error_size, "--card %s: %s", text, why);
+    if (!slot && !(slot = first_empty(slots))) {
+        snprintf(error, error_size, "--card %s: no slot is left for it", text);
         return false;
     }
     if (!realpath(file, absolute)) {
@@ -99,6 +99,7 @@ bool furnish(const struct furniture *furniture, struct slots *slots, char *error
     for (unsigned i = 0; i < furniture->card_count; i++)
         if (!add_card(slots, furniture->card[i], error, error_size))
             return false;
-    return furniture->empty || furniture->card_count > 0 ||
-           slot_insert(slots, &slots->slot[0], "", error, error_size);
+    struct slot *first = first_empty(slots);
+    return furniture->empty || furniture->card_count > 0 || !first ||
+           slot_insert(slots, first, "", error, error_size);
 }

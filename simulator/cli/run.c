@@ -3,6 +3,7 @@
 #include "cli/furnish.h"
 #include "cli/paths.h"
 #include "cli/supervise.h"
+#include "cli/vpcd_ports.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 #include "rig/random.h"
@@ -137,14 +138,45 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
+/* What the driver is told of a reader: DEVICENAME, as driver/devicename.h has it. sockets counts those that
+ * have been given away. */
+static void write_device(const struct pcscd *pcscd, const struct reader *reader, unsigned *sockets,
+                         char *device, size_t size)
+{
+    const struct reader_options *options = &reader->options;
+    char host[ADDRESS_MAX], from[ADDRESS_MAX];
+    snprintf(host, sizeof host, "%s", options->vpcd.host);
+    snprintf(from, sizeof from, "%s", options->from);
+    for (char *c = host; *c; c++)
+        *c = *c == ':' ? '_' : *c;
+    for (char *c = from; *c; c++)
+        *c = *c == ':' ? '_' : *c;
+    switch (options->cards) {
+    case READER_OWN_CARDS:
+        snprintf(device, size, "/dev/null:rig=%s/link:reader=%u:slots=%u", pcscd->directory, reader->number,
+                 options->slots);
+        break;
+    case READER_VPCD_LISTEN:
+        snprintf(device, size, "/dev/null:vpcd=listen:host=%s:port=%u:fd=%u:slots=%u%s%s", host,
+                 options->vpcd.port, PCSCD_FIRST_SOCKET + *sockets, options->slots, *from ? ":from=" : "",
+                 from);
+        *sockets += options->slots;
+        break;
+    case READER_VPCD_CONNECT:
+        snprintf(device, size, "/dev/null:vpcd=connect:host=%s:port=%u:slots=%u", host, options->vpcd.port,
+                 options->slots);
+        break;
+    }
+}
+
 static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error,
                           size_t error_size)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
     char device[LINK_MAX_SLOTS][DEVICE_MAX];
+    unsigned sockets = 0;
     for (unsigned i = 0; i < slots->reader_count; i++) {
-        snprintf(device[i], sizeof device[i], "/dev/null:rig=%s/link:reader=%u:slots=%u", pcscd->directory, i,
-                 slots->reader[i].slot_count);
+        write_device(pcscd, &slots->reader[i], &sockets, device[i], sizeof device[i]);
         readers[i] = (struct pcscd_reader){slots->reader[i].name, device[i]};
     }
     return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size);
@@ -189,14 +221,19 @@ int run_main(int argc, char **argv)
     if (!traced)
         snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
     rig_set_trace(rig, trace);
+    struct vpcd_ports ports = {0};
     if (!traced || !furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
+        !vpcd_ports_open(&ports, rig_slots_of(rig), error, sizeof error) ||
         !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));
         rig_free(rig);
+        vpcd_ports_close(&ports);
         trace_close(trace);
         return EXIT_RIG_FAILED;
     }
+    pcscd.sockets = ports.fd;
+    pcscd.socket_count = ports.count;
     int status_of_run = supervise(rig, &pcscd, plan.command, &origin);
     trace_close(trace);
     return status_of_run;

@@ -51,9 +51,15 @@ static void print_status(json_t *status)
     json_array_foreach(slots, i, slot)
     {
         bool connected = json_is_true(json_object_get(slot, "driver_connected"));
+        json_t *vpcd = json_object_get(slot, "vpcd");
         printf("%lld  %s, in PC/SC '%s'%s\n", number_of(slot, "number"), text_of(slot, "slot"),
-               text_of(slot, "pcsc_name"), connected ? "" : " (no driver connected)");
-        print_card(json_object_get(slot, "card"));
+               text_of(slot, "pcsc_name"), connected || json_is_object(vpcd) ? "" : " (no driver connected)");
+        if (json_is_object(vpcd))
+            printf("    vpcd      the reader %s, host %s port %lld\n",
+                   strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
+                   text_of(vpcd, "host"), number_of(vpcd, "port"));
+        else
+            print_card(json_object_get(slot, "card"));
     }
 }
 

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/clock.h"
 #include "cli/leftovers.h"
+#include "cli/vpcd_ports.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 
@@ -31,7 +32,7 @@ enum part { SIMULATOR, PCSCD, COMMAND, PARTS };
 struct supervisor {
     char directory[DIRECTORY_MAX];
     char cookie[DIRECTORY_MAX + 32]; /* the environment entry that marks the command and what it starts */
-    const struct pcscd *pcscd;
+    struct pcscd *pcscd;
     pid_t pid[PARTS];  /* 0: not running */
     int status[PARTS]; /* as of waitpid, once it has run and ended */
     int lifeline;      /* the simulator ends when a byte comes, and clears away when it closes without one */
@@ -84,6 +85,7 @@ static void be_simulator(struct supervisor *supervisor, struct rig *rig, int lif
         dup2(null_fd, STDIN_FILENO);
         dup2(null_fd, STDOUT_FILENO);
     }
+    pcscd_close_sockets(supervisor->pcscd);
     bool ok = rig_serve(rig, lifeline);
     rig_free(rig);
     char farewell;
@@ -123,26 +125,28 @@ static int cannot_execute(const char *command)
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
 }
 
-static void be_command(const struct supervisor *supervisor, char **command, const char *reader, pid_t parent)
+static void be_command(const struct supervisor *supervisor, char **command, const struct slots *slots,
+                       pid_t parent)
 {
-    char socket[PATH_MAX];
+    char socket[PATH_MAX], reader[READER_NAME_MAX + 8];
     snprintf(socket, sizeof socket, "%s/pcscd.comm", supervisor->directory);
+    slot_pcsc_name(&slots->slot[0], reader, sizeof reader);
     umask(supervisor->origin->umask);
     if (sigaction(SIGPIPE, &supervisor->original_pipe, NULL) < 0 ||
         setenv("PCSCLITE_CSOCK_NAME", socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
-        putenv((char *)(uintptr_t)supervisor->cookie) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
-        getppid() != parent)
+        !vpcd_ports_set_environment(slots) || putenv((char *)(uintptr_t)supervisor->cookie) != 0 ||
+        prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
         _exit(cannot_execute(command[0]));
     sigprocmask(SIG_SETMASK, &supervisor->origin->mask, NULL);
     execvp(command[0], command);
     _exit(cannot_execute(command[0]));
 }
 
-static bool start_command(struct supervisor *supervisor, char **command, const char *reader)
+static bool start_command(struct supervisor *supervisor, char **command, const struct slots *slots)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        be_command(supervisor, command, reader, parent);
+        be_command(supervisor, command, slots, parent);
     supervisor->pid[COMMAND] = pid < 0 ? 0 : pid;
     return pid > 0;
 }
@@ -341,8 +345,7 @@ int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct
         .pcscd = pcscd, .lifeline = -1, .seed = rig_seed(rig), .origin = origin, .signal_fd = -1};
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(rig));
     snprintf(supervisor.cookie, sizeof supervisor.cookie, "CARDRIG_SOCKET=%s/control", supervisor.directory);
-    char reader[READER_NAME_MAX + 8], error[512];
-    slot_pcsc_name(&rig_slots_of(rig)->slot[0], reader, sizeof reader);
+    char error[512];
     bool ran = false;
 
     if (!take_over_signals(&supervisor) || !start_simulator(&supervisor, rig)) {
@@ -356,7 +359,7 @@ int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct
     supervisor.pid[PCSCD] = pcscd->pid;
     if (pcscd->note[0])
         rig_log("%s", pcscd->note);
-    if (!start_command(&supervisor, command, reader)) {
+    if (!start_command(&supervisor, command, rig_slots_of(rig))) {
         rig_log("cannot start the command: %s", strerror(errno));
         goto out;
     }

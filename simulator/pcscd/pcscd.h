@@ -20,6 +20,10 @@
 
 enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_ISOLATION_REDIRECT };
 
+/* Where the sockets go that pcscd is given besides its own. */
+#define PCSCD_FIRST_SOCKET 4
+#define PCSCD_SOCKETS_MAX  16
+
 struct pcscd_reader {
     const char *name;
     const char
@@ -33,8 +37,10 @@ struct pcscd {
     const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
     const char *redirect;  /* libcardrig-redirect.so, or NULL where there is none */
     enum pcscd_isolation isolation;
-    const char *log; /* the file that its log goes to */
-    bool debug;      /* everything in the log, APDUs too */
+    const char *log;       /* the file that its log goes to */
+    int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
+    unsigned socket_count; /* 0 once they have been given away */
+    bool debug;            /* everything in the log, APDUs too */
     /* filled in by pcscd_start */
     pid_t pid;
     char note[256]; /* what had to be done without, or empty */
@@ -48,8 +54,12 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, s
 bool pcscd_configure(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      char *error, size_t error_size);
 
+/* Closes our copies of the sockets. */
+void pcscd_close_sockets(struct pcscd *pcscd);
+
 /* Starts it as a child that is killed when its parent dies. Clients may connect to DIRECTORY/pcscd.comm at
- * once; they wait until it is ready. False with error. */
+ * once; they wait until it is ready. False with error. pcscd alone has the sockets afterwards: when it is
+ * gone, whoever connects to them is to notice. */
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 
 /*

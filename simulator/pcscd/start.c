@@ -85,6 +85,26 @@ static bool set_sanitizer(void)
 }
 #endif
 
+/* A copy of the descriptor above those that pcscd gets; -1 with errno. */
+static int out_of_the_way(const struct pcscd *pcscd, int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, PCSCD_FIRST_SOCKET + (int)pcscd->socket_count);
+}
+
+/* Puts the sockets where pcscd and its driver look for them. First all are moved above, as each may be where
+ * another one is to go. */
+static bool pass_sockets(const struct pcscd *pcscd, int listen_fd)
+{
+    int moved[1 + PCSCD_SOCKETS_MAX];
+    for (unsigned i = 0; i <= pcscd->socket_count; i++)
+        if ((moved[i] = out_of_the_way(pcscd, i == 0 ? listen_fd : pcscd->sockets[i - 1])) < 0)
+            return false;
+    for (unsigned i = 0; i <= pcscd->socket_count; i++)
+        if (dup2(moved[i], i == 0 ? LISTEN_FD : PCSCD_FIRST_SOCKET + (int)i - 1) < 0)
+            return false;
+    return true;
+}
+
 /* Becomes pcscd, or returns the name of the step that failed. */
 static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd,
                                 int log_fd, pid_t parent)
@@ -107,8 +127,8 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
         return failed;
     if (!set_environment(pcscd->directory) || !set_sanitizer())
         return "set the environment";
-    if (dup2(listen_fd, LISTEN_FD) < 0)
-        return "pass the socket";
+    if (!pass_sockets(pcscd, listen_fd))
+        return "pass the sockets";
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return "follow its parent";
     const char *arguments[8] = {"pcscd", "--foreground", "--config", config};
@@ -121,12 +141,6 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     }
     execv(pcscd->program, (char *const *)(uintptr_t)arguments);
     return run_step;
-}
-
-/* The same descriptor, or a copy of it, that is out of LISTEN_FD's way; -1 with errno. */
-static int above_listen_fd(int fd)
-{
-    return fd > LISTEN_FD ? fd : fcntl(fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
 }
 
 /* Forks; returns when pcscd runs in the child (true), or could not be started and the child is gone. */
@@ -142,13 +156,13 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     pid_t parent = getpid();
     pcscd->pid = fork();
     if (pcscd->pid == 0) {
-        /* neither may be LISTEN_FD itself: the report would be in the way, the socket stay close-on-exec */
-        int report_fd = above_listen_fd(report[1]), socket_fd = above_listen_fd(listen_fd);
-        const char *step = "pass the socket";
+        /* the report must not be where the sockets go */
+        int report_fd = out_of_the_way(pcscd, report[1]);
+        const char *step = "pass the sockets";
         if (report_fd < 0)
             report_fd = report[1];
-        else if (socket_fd >= 0)
-            step = become_pcscd(pcscd, isolation, socket_fd, log_fd, parent);
+        else
+            step = become_pcscd(pcscd, isolation, listen_fd, log_fd, parent);
         failure->error = errno;
         snprintf(failure->step, sizeof failure->step, "%s", step);
         ssize_t written = write(report_fd, failure, sizeof *failure);
@@ -161,6 +175,12 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     if (!started && pcscd->pid > 0)
         waitpid(pcscd->pid, NULL, 0);
     return started;
+}
+
+void pcscd_close_sockets(struct pcscd *pcscd)
+{
+    while (pcscd->socket_count > 0)
+        close(pcscd->sockets[--pcscd->socket_count]);
 }
 
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
@@ -193,5 +213,6 @@ out:
     if (listen_fd >= 0)
         close(listen_fd);
     close(log_fd);
+    pcscd_close_sockets(pcscd);
     return started;
 }

@@ -68,12 +68,23 @@ static json_t *card_status(const struct slot *slot)
                      t1_status(&counters->t1), "last", last);
 }
 
+/* Where its vpcd cards are, for a slot that has such. */
+static json_t *vpcd_status(const struct slot *slot)
+{
+    struct address address;
+    if (!slot_vpcd_address(slot, &address))
+        return json_null();
+    bool listens = slot->reader->options.cards == READER_VPCD_LISTEN;
+    return json_pack("{s:s, s:s, s:i}", "reader", listens ? "listens" : "connects", "host", address.host,
+                     "port", (int)address.port);
+}
+
 static json_t *slot_status(struct rig *rig, const struct slot *slot)
 {
     char pcsc_name[160];
-    return json_pack("{s:i, s:s, s:s, s:b, s:o}", "number", slot_index(rig_slots_of(rig), slot), "slot",
+    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "number", slot_index(rig_slots_of(rig), slot), "slot",
                      slot_text(slot), "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
-                     "driver_connected", rig_driver_connected(rig, slot), "card",
+                     "driver_connected", rig_driver_connected(rig, slot), "vpcd", vpcd_status(slot), "card",
                      slot->card ? card_status(slot) : json_null());
 }
 

@@ -1,6 +1,7 @@
 #include "rig/reader_options.h"
 
 #include "link/link.h"
+#include "link/vpcd.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -27,12 +28,39 @@ static bool read_level(const char *value, struct reader_options *options)
     return true;
 }
 
+static bool read_vpcd(const char *value, struct reader_options *options)
+{
+    char error[400];
+    options->cards = READER_VPCD_LISTEN;
+    return !value || address_parse(value, &options->vpcd, error, sizeof error);
+}
+
+static bool read_vpcd_connect(const char *value, struct reader_options *options)
+{
+    char error[400];
+    options->cards = READER_VPCD_CONNECT;
+    options->vpcd.port = VPCD_PORT;
+    return value && address_parse(value, &options->vpcd, error, sizeof error);
+}
+
+static bool read_from(const char *value, struct reader_options *options)
+{
+    if (!value || strlen(value) >= sizeof options->from ||
+        !(strcmp(value, "any") == 0 || address_is_network(value)))
+        return false;
+    strcpy(options->from, value);
+    return true;
+}
+
 static const struct key {
     const char *name, *expected;
     value_function *read;
 } keys[] = {
     {"slots", "slots=N, with N from 1 to 16", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
+    {"vpcd", "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen", read_vpcd},
+    {"vpcd-connect", "vpcd-connect=HOST:PORT, where a vpcd card listens", read_vpcd_connect},
+    {"from", "from=ADDRESS, from=ADDRESS/BITS or from=any", read_from},
 };
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -83,7 +111,7 @@ static bool read_field(const char *field, struct reader_options *options, char *
 
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
-    *options = (struct reader_options){.slots = 1, .level = IFD_LEVEL_APDU};
+    *options = (struct reader_options){.slots = 1, .vpcd.host = "127.0.0.1"};
     size_t length = strcspn(text, ",");
     if (!check_name(text, length, error, error_size))
         return false;
@@ -96,5 +124,15 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
     for (char *field; ok && (field = strsep(&rest, ","));)
         ok = read_field(field, options, error, error_size);
     free(fields);
+    if (ok && options->from[0] && options->cards != READER_VPCD_LISTEN) {
+        snprintf(error, error_size, "reader '%s': from= goes with vpcd, where the reader listens",
+                 options->name);
+        ok = false;
+    }
+    if (ok && options->vpcd.port + options->slots - 1 > 65535) {
+        snprintf(error, error_size, "reader '%s': there are no %u ports from %u on", options->name,
+                 options->slots, options->vpcd.port);
+        ok = false;
+    }
     return ok;
 }

@@ -22,6 +22,7 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
         .number = slots->reader_count++,
         .slot_count = slot_count,
         .slots = &slots->slot[slots->slot_count],
+        .options = *options,
     };
     snprintf(reader->name, sizeof reader->name, "%s", name);
     for (unsigned i = 0; i < slot_count; i++) {
@@ -61,6 +62,13 @@ unsigned slot_index(const struct slots *slots, const struct slot *slot)
 const char *slot_text(const struct slot *slot)
 {
     return slot->text;
+}
+
+bool slot_vpcd_address(const struct slot *slot, struct address *address)
+{
+    *address = slot->reader->options.vpcd;
+    address->port += slot->number;
+    return slot->reader->options.cards != READER_OWN_CARDS;
 }
 
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
@@ -136,6 +144,11 @@ static void newcomer_free(struct newcomer *newcomer)
 static bool load(struct slots *slots, const struct slot *slot, const char *file, struct newcomer *newcomer,
                  char *error, size_t error_size)
 {
+    if (slot->reader->options.cards != READER_OWN_CARDS) {
+        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
+                 slot_text(slot));
+        return false;
+    }
     if (!file)
         file = slot->file ? slot->file : "";
     *newcomer = (struct newcomer){0};
@@ -191,7 +204,10 @@ bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char 
 bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size)
 {
     if (!slot->card) {
-        snprintf(error, error_size, "slot %s is empty", slot_text(slot));
+        snprintf(error, error_size, "slot %s is empty%s", slot_text(slot),
+                 slot->reader->options.cards != READER_OWN_CARDS
+                     ? ", or has a vpcd card, which goes by itself"
+                     : "");
         return false;
     }
     move(slots, slot, &nobody);

@@ -15,6 +15,7 @@ struct reader {
     unsigned number; /* in the rig, from 0 */
     unsigned slot_count;
     struct slot *slots; /* its slots, inside the rig's array */
+    struct reader_options options;
 };
 
 struct slot {
@@ -57,11 +58,16 @@ unsigned slot_index(const struct slots *slots, const struct slot *slot);
 /* How people are told of the slot: "cardrig/0". */
 const char *slot_text(const struct slot *slot);
 
+/* Where the reader listens for the slot's vpcd card, or connects to it; false for a slot of the rig's own
+ * cards. */
+bool slot_vpcd_address(const struct slot *slot, struct address *address);
+
 /* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. */
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
 
 /* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card
- * that was in last. False with error: the slot is taken, or the file is no card; nothing has changed then. */
+ * that was in last. False with error: the slot is
+ * taken, or for vpcd cards, or the file is no card; nothing has changed then. */
 bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
 
 /* Takes the card out. False with error: there is none. */

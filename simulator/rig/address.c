@@ -1,0 +1,91 @@
+#include "rig/address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A port, from 1 to 65,535. */
+static bool parse_port(const char *text, unsigned *port)
+{
+    size_t length = strlen(text);
+    if (length == 0 || length > 5 || strspn(text, "0123456789") != length)
+        return false;
+    *port = (unsigned)atoi(text);
+    return *port >= 1 && *port <= 65535;
+}
+
+static bool look_up(const char *name, struct address *address, char *error, size_t error_size)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int failure = getaddrinfo(name, NULL, &hints, &found);
+    if (failure == 0)
+        failure = getnameinfo(found->ai_addr, found->ai_addrlen, address->host, sizeof address->host, NULL, 0,
+                              NI_NUMERICHOST);
+    freeaddrinfo(found);
+    if (failure == 0)
+        return true;
+    snprintf(error, error_size, "host '%s': %s", name, gai_strerror(failure));
+    return false;
+}
+
+bool address_parse(const char *text, struct address *address, char *error, size_t error_size)
+{
+    char name[256];
+    const char *host = text, *port = NULL;
+    size_t length;
+    if (text[0] == '[') {
+        host = text + 1;
+        length = strcspn(host, "]");
+        const char *behind = host + length + (host[length] == ']');
+        port = *behind == ':' ? behind + 1 : *behind ? behind : NULL;
+    } else {
+        const char *colon = strrchr(text, ':');
+        bool lone_port = !colon && text[0] && strspn(text, "0123456789") == strlen(text);
+        length = lone_port ? 0 : colon ? (size_t)(colon - text) : strlen(text);
+        port = lone_port ? text : colon ? colon + 1 : NULL;
+    }
+    if (port && !parse_port(port, &address->port)) {
+        snprintf(error, error_size, "'%.200s': expected HOST:PORT, with PORT from 1 to 65535", text);
+        return false;
+    }
+    if (length >= sizeof name || (text[0] != '[' && memchr(host, ':', length)) || (length == 0 && !port)) {
+        snprintf(error, error_size, "'%.200s': expected HOST:PORT, or [HOST]:PORT for an IPv6 address", text);
+        return false;
+    }
+    if (length == 0)
+        return true;
+    memcpy(name, host, length);
+    name[length] = '\0';
+    return look_up(name, address, error, error_size);
+}
+
+bool address_is_network(const char *text)
+{
+    char address[ADDRESS_MAX];
+    unsigned char raw[sizeof(struct in6_addr)];
+    size_t length = strcspn(text, "/");
+    bool v6 = memchr(text, ':', length) != NULL;
+    if (length >= sizeof address)
+        return false;
+    memcpy(address, text, length);
+    address[length] = '\0';
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, address, raw) != 1)
+        return false;
+    const char *bits = text + length + 1;
+    if (text[length] == '\0')
+        return true;
+    size_t digits = strlen(bits);
+    int number = digits >= 1 && digits <= 3 && strspn(bits, "0123456789") == digits ? atoi(bits) : 0;
+    return number >= 1 && number <= (v6 ? 128 : 32);
+}
+
+const char *address_text(const struct address *address, char *text, size_t size)
+{
+    bool v6 = strchr(address->host, ':') != NULL;
+    snprintf(text, size, "%s%s%s:%u", v6 ? "[" : "", address->host, v6 ? "]" : "", address->port);
+    return text;
+}
