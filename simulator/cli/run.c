@@ -1,5 +1,6 @@
 /* cardrig run */
 #include "cli/cli.h"
+#include "cli/device.h"
 #include "cli/furnish.h"
 #include "cli/paths.h"
 #include "cli/supervise.h"
@@ -43,9 +44,6 @@ static const char help[] =
     "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot "
     "be\n"
     "run, 127 when it is not there, 2 for wrong options.\n";
-
-/* of a DEVICENAME */
-#define DEVICE_MAX 256
 
 struct plan {
     struct furniture furniture;
@@ -138,46 +136,18 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
-/* What the driver is told of a reader: DEVICENAME, as driver/devicename.h has it. sockets counts those that
- * have been given away. */
-static void write_device(const struct pcscd *pcscd, const struct reader *reader, unsigned *sockets,
-                         char *device, size_t size)
-{
-    const struct reader_options *options = &reader->options;
-    char host[ADDRESS_MAX], from[ADDRESS_MAX];
-    snprintf(host, sizeof host, "%s", options->vpcd.host);
-    snprintf(from, sizeof from, "%s", options->from);
-    for (char *c = host; *c; c++)
-        *c = *c == ':' ? '_' : *c;
-    for (char *c = from; *c; c++)
-        *c = *c == ':' ? '_' : *c;
-    switch (options->cards) {
-    case READER_OWN_CARDS:
-        snprintf(device, size, "/dev/null:rig=%s/link:reader=%u:slots=%u", pcscd->directory, reader->number,
-                 options->slots);
-        break;
-    case READER_VPCD_LISTEN:
-        snprintf(device, size, "/dev/null:vpcd=listen:host=%s:port=%u:fd=%u:slots=%u%s%s", host,
-                 options->vpcd.port, PCSCD_FIRST_SOCKET + *sockets, options->slots, *from ? ":from=" : "",
-                 from);
-        *sockets += options->slots;
-        break;
-    case READER_VPCD_CONNECT:
-        snprintf(device, size, "/dev/null:vpcd=connect:host=%s:port=%u:slots=%u", host, options->vpcd.port,
-                 options->slots);
-        break;
-    }
-}
-
 static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error,
                           size_t error_size)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
-    char device[LINK_MAX_SLOTS][DEVICE_MAX];
-    unsigned sockets = 0;
+    char device[LINK_MAX_SLOTS][DEVICE_MAX], link[PATH_MAX];
+    int socket = PCSCD_FIRST_SOCKET;
+    snprintf(link, sizeof link, "%s/link", pcscd->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {
-        write_device(pcscd, &slots->reader[i], &sockets, device[i], sizeof device[i]);
-        readers[i] = (struct pcscd_reader){slots->reader[i].name, device[i]};
+        const struct reader *reader = &slots->reader[i];
+        readers[i] = (struct pcscd_reader){reader->name, device_text(reader, link, socket, device[i])};
+        if (reader->options.cards == READER_VPCD_LISTEN)
+            socket += (int)reader->options.slots;
     }
     return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size);
 }

@@ -52,6 +52,14 @@ static bool read_from(const char *value, struct reader_options *options)
     return true;
 }
 
+static bool read_timeout(const char *value, struct reader_options *options)
+{
+    if (!value || strlen(value) > 6 || strspn(value, "0123456789") != strlen(value))
+        return false;
+    options->timeout_ms = (unsigned)atoi(value);
+    return options->timeout_ms >= 1 && options->timeout_ms <= 600000;
+}
+
 static const struct key {
     const char *name, *expected;
     value_function *read;
@@ -61,6 +69,7 @@ static const struct key {
     {"vpcd", "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen", read_vpcd},
     {"vpcd-connect", "vpcd-connect=HOST:PORT, where a vpcd card listens", read_vpcd_connect},
     {"from", "from=ADDRESS, from=ADDRESS/BITS or from=any", read_from},
+    {"timeout", "timeout=MS, with MS from 1 to 600000", read_timeout},
 };
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -127,6 +136,10 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
     if (ok && options->from[0] && options->cards != READER_VPCD_LISTEN) {
         snprintf(error, error_size, "reader '%s': from= goes with vpcd, where the reader listens",
                  options->name);
+        ok = false;
+    }
+    if (ok && options->timeout_ms && options->cards == READER_OWN_CARDS) {
+        snprintf(error, error_size, "reader '%s': timeout= is for vpcd cards", options->name);
         ok = false;
     }
     if (ok && options->vpcd.port + options->slots - 1 > 65535) {

@@ -24,6 +24,7 @@ struct reader_options {
     enum ifd_level level;
     enum reader_cards cards;
     struct address vpcd;    /* of the first slot; port 0: a free one is to be found */
+    unsigned timeout_ms;    /* how long an answer of a vpcd card may take; 0: as the driver has it */
     char from[ADDRESS_MAX]; /* where vpcd cards may come from, as driver/devicename.h has it; "": from this
                                machine */
 };

@@ -1,0 +1,484 @@
+"""Readers for vpcd cards: every card that speaks vpcd, those that misbehave included, in a reader of ours."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import vpcd_card
+from conftest import CARDRIG, CARDS, PYTHON, TIMEOUT, Rig, run
+from vpcd_card import GET_ATR, OFF, ON, RESET, Card
+
+CARD = str(pathlib.Path(__file__).with_name("vpcd_card.py"))
+
+
+class Inserted:
+    """A card in a thread of its own, from its connection on to its end."""
+
+    def __init__(self, port, card=None, host="127.0.0.1", source=None):
+        self.card = card or Card()
+        self.connection = socket.create_connection((host, port), TIMEOUT, source)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            self.card.serve(self.connection)
+            self.connection.close()
+
+    def remove(self):
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.thread.join(TIMEOUT)
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+class VpcdRig(Rig):
+    """A rig whose first reader is for vpcd cards; its pcscd logs everything."""
+
+    def __init__(self, options="vpcd", *more):
+        self.log = pathlib.Path(os.environ["TMPDIR"], "pcscd.log")
+        super().__init__("--pcscd-log", self.log, "--reader", f"r,{options}", *more)
+        self.ports = [slot["vpcd"]["port"] for slot in self.do("status")["slots"] if slot["vpcd"]]
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        self.text = self.log.read_text()
+        self.log.unlink()
+        assert self.process.returncode == 0, self.errors
+
+    def card(self, *arguments, **options):
+        return Inserted(self.ports[0], *arguments, **options)
+
+
+def until(client, name, state=None):
+    """Waits until the reader is in a state of this name; the state and the event counter."""
+    code, state, counter, names, atr = client.change()
+    while name not in names:
+        code, state, counter, names, atr = client.change(state, 20000)
+        assert code == "ok", f"not {name}, but {names}"
+    return state, counter
+
+
+def until_count(client, wanted):
+    """Waits for the event counter; the names of the state then."""
+    code, state, counter, names, _ = client.change()
+    while counter != wanted:
+        code, state, counter, names, _ = client.change(state, 20000)
+        assert code == "ok", f"{counter} events and not {wanted}"
+    return names
+
+
+@contextlib.contextmanager
+def established(rig):
+    with rig.client() as client:
+        assert client.establish() == ["ok"]
+        yield client
+
+
+def test_connection_is_insertion_and_close_is_removal():
+    with VpcdRig() as rig, established(rig) as client:
+        code, state, counter, names, _ = client.change()
+        assert names == ["EMPTY"]
+        for _ in range(5):
+            client.start("change", state, 30000)
+            card = rig.card()
+            code, state, count, names, atr = client.finish()
+            counter += 1
+            assert (code, names, count, atr) == ("ok", ["PRESENT"], counter, vpcd_card.ATR.hex())
+            assert client.connect() == ["ok", 2]
+            assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+            client.start("change", client.change()[1], 30000)
+            card.remove()
+            code, state, count, names, _ = client.finish()
+            counter += 1
+            assert ("EMPTY" in names, count) == (True, counter)
+            assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_E_NO_SMARTCARD")
+            client.disconnect()
+            code, state, count, names, _ = client.change()
+
+
+def test_resets_are_told_apart():
+    with VpcdRig() as rig, established(rig) as client, rig.card() as inserted:
+        until(client, "PRESENT")
+        controls = inserted.card.controls
+        assert controls == [ON]
+        assert client.connect()[0] == "ok"
+        assert client.reconnect("warm")[0] == "ok"
+        assert controls == [ON, RESET]
+        assert client.reconnect("cold")[0] == "ok"
+        assert controls == [ON, RESET, OFF, ON]
+        assert client.reconnect("leave")[0] == "ok"
+        assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+        assert client.disconnect("cold") == ["ok"]
+        assert controls[4:] in ([OFF], [OFF, ON])
+
+
+def test_every_slot_has_a_port():
+    with VpcdRig("slots=3,vpcd") as rig:
+        assert rig.ports == list(range(rig.ports[0], rig.ports[0] + 3))
+        cards = [Inserted(port) for port in rig.ports]
+        for number, inserted in enumerate(cards):
+            rig.reader = f"r 00 {number:02X}"
+            with established(rig) as client:
+                until(client, "PRESENT")
+                assert client.connect()[0] == "ok"
+                assert client.transmit(f"00A4000001{number:02X}") == ["ok", f"{number:02x}9000"]
+            assert len(inserted.card.commands) == 1
+        for inserted in cards:
+            inserted.remove()
+
+
+def test_readers_for_vpcd_cards_and_others_side_by_side():
+    with VpcdRig("vpcd", "--reader", "own", "--reader", "s,vpcd,slots=2", "--card", f"own={CARDS / 't1-only.lua'}") as rig:
+        assert len(set(rig.ports)) == 3
+        status = rig.do("status")["slots"]
+        assert [bool(slot["vpcd"]) for slot in status] == [True, False, True, True]
+        assert status[1]["card"] and not status[0]["card"]
+        with Inserted(rig.ports[2]) as inserted:
+            rig.reader = "s 02 01"
+            with established(rig) as client:
+                until(client, "PRESENT")
+                assert client.connect()[0] == "ok"
+                assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+        assert rig.ask(command="insert", slot="r", file="")["error"] == \
+            "slot r/0 is for vpcd cards, which come and go by themselves"
+        assert rig.ask(command="remove", slot="r")["error"] == "slot r/0 is empty, or has a vpcd card, which goes by itself"
+
+
+def test_the_command_is_told_the_ports():
+    done = run("run", "--reader", "a", "--reader", "b,vpcd", "--reader", "c,vpcd,slots=2", "--", "sh", "-c",
+               'echo "$CARDRIG_VPCD_HOST $CARDRIG_VPCD_PORT $CARDRIG_VPCD_PORTS"; '
+               'exec "$0" run -- sh -c \'echo "inner: $CARDRIG_VPCD_HOST$CARDRIG_VPCD_PORT$CARDRIG_VPCD_PORTS"\'', CARDRIG)
+    host, port, *ports = done.stdout.splitlines()[0].split()
+    assert host == "127.0.0.1" and port == ports[0] and len(ports) == 3 and int(ports[2]) == int(ports[1]) + 1
+    assert done.stdout.splitlines()[1] == "inner: "
+
+
+def test_a_card_without_a_change_in_one_line():
+    """What the README says to people who come from vpcd."""
+    done = run("run", "--reader", "r,vpcd", "--", "sh", "-c",
+               f'"{PYTHON}" "{CARD}" "$CARDRIG_VPCD_HOST" "$CARDRIG_VPCD_PORT" & opensc-tool -w -s 00A4000002DEAD; kill $!')
+    assert "SW1=0x90" in done.stdout, done.stderr
+
+
+def test_rigs_side_by_side_do_not_collide():
+    with VpcdRig() as rig:
+        done = run("run", "--reader", "r,vpcd", "--", "sh", "-c", 'echo "$CARDRIG_VPCD_PORT"')
+        assert int(done.stdout) != rig.ports[0]
+        done = run("run", "--reader", f"r,vpcd={rig.ports[0]}", "--", "true")
+        assert done.returncode == 125
+        assert f"cannot listen at 127.0.0.1:{rig.ports[0]} for 1 slot: Address already in use" in done.stderr
+        port = rig.ports[0]
+    with VpcdRig(f"vpcd={port}") as rig: # when a rig has ended its port can be had again
+        assert rig.ports == [port]
+
+
+def test_reversed_mode():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(TIMEOUT)
+        with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}") as rig, established(rig) as client:
+            for round in range(3): # the reader connects again as soon as it is left
+                connection, _ = listener.accept()
+                thread = threading.Thread(target=Card().serve, args=[connection])
+                thread.start()
+                assert until_count(client, 2 * round + 1) == ["PRESENT"]
+                assert client.connect()[0] == "ok"
+                assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+                client.disconnect()
+                connection.shutdown(socket.SHUT_RDWR)
+                thread.join()
+                connection.close()
+
+
+def test_reversed_mode_before_the_card_listens():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with VpcdRig(f"vpcd-connect=localhost:{port}") as rig, established(rig) as client:
+        assert client.change()[3] == ["EMPTY"]
+        process = subprocess.Popen([PYTHON, CARD, "listen", str(port)])
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        process.kill()
+        process.wait()
+        until(client, "EMPTY")
+    assert "no card listens there: Connection refused" in rig.text
+
+
+class Slow(Card):
+    def answer(self, command):
+        threading.Event().wait(0.3)
+        return super().answer(command)
+
+
+class InPieces(Card):
+    def serve(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while message := vpcd_card.receive(connection):
+            answer = self.atr if message == bytes([GET_ATR]) else None if len(message) == 1 else self.answer(message)
+            for byte in struct.pack(">H", len(answer)) + answer if answer else b"":
+                connection.sendall(bytes([byte]))
+
+
+@pytest.mark.parametrize("kind", [Slow, InPieces])
+def test_patience(kind):
+    with VpcdRig() as rig, established(rig) as client, rig.card(kind()):
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        for _ in range(3):
+            assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+        assert client.reconnect("warm")[0] == "ok"
+
+
+class Raw(Card):
+    """Its answer to a command is bytes as they go over the wire, None (nothing) or "close"."""
+
+    def __init__(self, wire, **more):
+        super().__init__(**more)
+        self.wire = wire
+
+    def serve(self, connection):
+        while message := vpcd_card.receive(connection):
+            if message == bytes([GET_ATR]):
+                vpcd_card.send(connection, self.atr)
+            elif len(message) > 1 and self.wire == "close":
+                connection.shutdown(socket.SHUT_RDWR)
+            elif len(message) > 1 and self.wire:
+                connection.sendall(self.wire)
+
+
+MISDEEDS = {
+    "not at all": (None, "no answer in time"),
+    "too little": (b"\0\5\x90\0", "part of an answer, and not the rest in time"),
+    "half a length": (b"\0", "part of an answer, and not the rest in time"),
+    "too much": (b"\0\2\x90\0\0", "more than one answer"),
+    "twice": (b"\0\2\x90\0\0\2\x90\0", "more than one answer"),
+    "and leaves": ("close", "card gone"),
+}
+
+
+@pytest.mark.parametrize("misdeed", MISDEEDS)
+def test_a_card_that_answers(misdeed):
+    wire, complaint = MISDEEDS[misdeed]
+    with VpcdRig("vpcd,timeout=300") as rig, established(rig) as client:
+        with rig.card(Raw(wire)):
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+            assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
+            until(client, "EMPTY")
+        client.disconnect()
+        with rig.card():
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+            assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+    assert complaint in rig.text
+
+
+def test_a_card_that_trickles_has_one_deadline():
+    class Trickle(Raw):
+        def serve(self, connection):
+            while message := vpcd_card.receive(connection):
+                if message == bytes([GET_ATR]):
+                    vpcd_card.send(connection, self.atr)
+                elif len(message) > 1:
+                    for byte in b"\xFF\xFF" + bytes(65535): # at ten bytes a second
+                        connection.sendall(bytes([byte]))
+                        threading.Event().wait(0.1)
+
+    with VpcdRig("vpcd,timeout=500") as rig, established(rig) as client:
+        with rig.card(Trickle(None)):
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+            assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
+            until(client, "EMPTY")
+    assert "part of an answer, and not the rest in time" in rig.text
+
+
+def test_an_empty_answer_is_passed_on():
+    with VpcdRig() as rig, established(rig) as client, rig.card(Raw(b"\0\0")):
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        assert client.transmit("00A4000002DEAD") == ["ok", ""]
+
+
+def test_one_that_speaks_unasked():
+    with VpcdRig() as rig, established(rig) as client:
+        with rig.card() as inserted:
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+            vpcd_card.send(inserted.connection, b"\x90\x00")
+            assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
+            until(client, "EMPTY")
+    assert "it spoke unasked: taken out" in rig.text
+
+
+@pytest.mark.parametrize("atr, complaint", [(b"", "an ATR of 0 bytes"), (bytes(34), "an ATR of more than 33 bytes"),
+                                            (bytes(65535), "an ATR of more than 33 bytes")],
+                         ids=["0 bytes", "34 bytes", "65535 bytes"])
+def test_atrs_that_are_none(atr, complaint):
+    with VpcdRig() as rig, established(rig) as client:
+        with rig.card(Card(atr)):
+            until(client, "MUTE")
+            assert client.connect()[0] in ("SCARD_W_UNPOWERED_CARD", "SCARD_W_UNRESPONSIVE_CARD")
+        until(client, "EMPTY")
+    assert complaint in rig.text
+
+
+def test_no_atr():
+    class Silent(Card):
+        def serve(self, connection):
+            while vpcd_card.receive(connection):
+                pass
+
+    with VpcdRig("vpcd,timeout=200") as rig, established(rig) as client:
+        with rig.card(): # libpcsclite takes no notice of two events in one go if there were none before
+            until(client, "PRESENT")
+        until_count(client, 2)
+        with rig.card(Silent()):
+            assert "EMPTY" in until_count(client, 4)
+        with rig.card():
+            until(client, "PRESENT")
+    assert "no answer in time" in rig.text
+
+
+def test_the_second_card_is_refused_and_the_first_stays():
+    with VpcdRig() as rig, established(rig) as client:
+        with rig.card() as first:
+            until(client, "PRESENT")
+            with socket.create_connection(("127.0.0.1", rig.ports[0]), TIMEOUT) as second:
+                second.settimeout(TIMEOUT)
+                assert second.recv(1) == b""
+            assert client.connect()[0] == "ok"
+            assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+            assert first.card.controls == [ON]
+            client.disconnect()
+        with rig.card() as third:
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+    assert "there is a card already (1 refused" in rig.text
+
+
+def test_only_from_where_they_may_come():
+    with VpcdRig("vpcd,from=127.0.0.2/31") as rig, established(rig) as client:
+        with socket.create_connection(("127.0.0.1", rig.ports[0]), TIMEOUT) as stranger:
+            stranger.settimeout(TIMEOUT)
+            assert stranger.recv(1) == b""
+        with rig.card(source=("127.0.0.3", 0)):
+            until(client, "PRESENT")
+    assert "not from where cards may come from" in rig.text
+
+
+def test_a_card_that_comes_back_at_once_is_two_events():
+    with VpcdRig() as rig, established(rig) as client:
+        inserted = rig.card()
+        _, counter = until(client, "PRESENT")
+        for _ in range(100):
+            inserted.remove()
+            inserted = rig.card()
+        assert until_count(client, counter + 200) == ["PRESENT"]
+        assert client.connect()[0] == "ok"
+        assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
+        inserted.remove()
+
+
+def test_a_command_meant_for_one_card_does_not_reach_the_next():
+    with VpcdRig() as rig, established(rig) as client:
+        with rig.card():
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+        with rig.card() as second:
+            until(client, "PRESENT")
+            assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_W_RESET_CARD")
+            assert second.card.commands == []
+
+
+def test_the_longest_messages():
+    class Long(Card):
+        def answer(self, command):
+            return bytes(65533) + b"\x90\x00" if len(command) == 65535 else len(command).to_bytes(3, "big") + b"\x90\x00"
+
+    with VpcdRig() as rig, established(rig) as client, rig.card(Long()):
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        longest = "00D00000" + "00FFF6" + "AB" * 65526 + "0000"
+        assert client.transmit(longest) == ["ok", "00" * 65533 + "9000"]
+        longest = "00D00000" + "00FFF5" + "AB" * 65525 + "0000"
+        assert client.transmit(longest) == ["ok", "00fffe9000"]
+        too_long = "00D00000" + "00FFF7" + "AB" * 65527 + "0000"
+        assert client.transmit(too_long)[0] == "SCARD_E_NOT_TRANSACTED"
+        assert client.transmit("00A4000002DEAD")[0] == "ok"
+    assert "vpcd has no message for a command of less than 2 bytes or more than 65,535" in rig.text
+
+
+def test_a_card_that_takes_no_command():
+    class Deaf(Card):
+        def serve(self, connection):
+            for _ in range(2):
+                message = vpcd_card.receive(connection)
+            vpcd_card.send(connection, self.atr)
+            threading.Event().wait(TIMEOUT)
+
+    with VpcdRig("vpcd,timeout=300") as rig, established(rig) as client:
+        inserted = rig.card(Deaf())
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        longest = "00D00000" + "00FFF6" + "AB" * 65526 + "0000"
+        assert client.transmit(longest)[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
+        until(client, "EMPTY")
+        inserted.connection.close()
+
+
+def test_unplugging_the_plug_while_a_command_is_under_way():
+    """pcscd ends while a card is thinking: at once, and not when it has thought."""
+    class Thinker(Card):
+        def __init__(self):
+            super().__init__()
+            self.begun = threading.Event()
+
+        def answer(self, command):
+            self.begun.set()
+            threading.Event().wait(TIMEOUT)
+            return b""
+
+    card = Thinker()
+    with VpcdRig() as rig:
+        inserted = rig.card(card)
+        with established(rig) as client:
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+            client.start("transmit", "00A4000002DEAD")
+            assert card.begun.wait(TIMEOUT)
+            rig.end()
+            assert client.finish()[0] != "ok"
+            inserted.connection.close()
+
+
+@pytest.mark.parametrize("options, text", [
+    ("vpcd=0", "vpcd, vpcd=PORT or vpcd=HOST:PORT"),
+    ("vpcd=65536", "vpcd, vpcd=PORT or vpcd=HOST:PORT"),
+    ("vpcd=no.such.host.invalid:4000", "vpcd, vpcd=PORT or vpcd=HOST:PORT"),
+    ("vpcd-connect", "vpcd-connect=HOST:PORT"),
+    ("vpcd,from=", "from=ADDRESS"),
+    ("vpcd,from=10.0.0.0/33", "from=ADDRESS"),
+    ("vpcd-connect=127.0.0.1,from=any", "from= goes with vpcd"),
+    ("timeout=10", "timeout= is for vpcd cards"),
+    ("vpcd,timeout=0", "timeout=MS"),
+    ("slots=2,vpcd=65535", "there are no 2 ports from 65535 on"),
+    ("vpcd=192.0.2.1:4000", "cannot listen at 192.0.2.1:4000"),
+])
+def test_wrong_options(options, text):
+    done = run("run", "--reader", f"r,{options}", "--", "true")
+    assert done.returncode == 125
+    assert text in done.stderr
