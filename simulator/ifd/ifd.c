@@ -15,8 +15,6 @@
 #define CARD_LIMIT_US 2000000000u
 #define REAL_LIMIT_US 8000000
 
-#define IFSD          254 /* the information field size that we announce */
-
 /*
  * What the operations have in common
  */
@@ -256,7 +254,7 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
         .edc = ifd->atr.edc == ATR_EDC_CRC ? T1_CRC : T1_LRC,
         .ifsc = ifd->atr.ifsc,
         .ifsd = T1_IFS_DEFAULT,
-        .announce_ifsd = IFSD,
+        .announce_ifsd = IFD_IFSD,
         .cwt = timing.cwt,
         .bwt = timing.bwt,
         .bgt = timing.bgt,
@@ -440,6 +438,11 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
     if (ifd->level == IFD_LEVEL_TPDU)
         return transmit_t0_tpdu(ifd, command, command_length, response, capacity, length);
     return transmit_t0_apdu(ifd, command, command_length, response, capacity, length);
+}
+
+size_t ifd_command_max(const struct ifd *ifd)
+{
+    return ifd->level == IFD_LEVEL_TPDU && ifd->protocol != 1 ? T0_COMMAND_MAX : APDU_COMMAND_MAX;
 }
 
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,

@@ -37,6 +37,8 @@ enum ifd_result {
     IFD_RESULT_BAD_COMMAND,          /* the bytes are no command */
 };
 
+#define IFD_IFSD        254 /* the information field size that we announce in T=1 */
+
 #define IFD_NO_PROTOCOL 0xFF /* none chosen since the last reset */
 #define IFD_RAW         0xFE /* as a protocol of ifd_transmit: whatever is in use */
 
@@ -80,6 +82,10 @@ enum ifd_result ifd_power_down(struct ifd *ifd);
 
 /* Chooses protocol T, by PPS where it takes one. */
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol);
+
+/* The longest command that ifd_transmit takes as things are: of T=0 at TPDU level a short one, unless T=1 is
+ * in use. */
+size_t ifd_command_max(const struct ifd *ifd);
 
 /* Sends a command, receives the response: at most capacity bytes, of which *length says how many. After a
  * failure that the protocol cannot recover from the contacts are deactivated. */

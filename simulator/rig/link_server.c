@@ -1,16 +1,16 @@
 #include "rig/link_server.h"
 
 #include "link/link.h"
+#include "rig/attribute.h"
+#include "rig/feature.h"
 #include "rig/listener.h"
 #include "rig/log.h"
 
 #include <errno.h>
-#include <reader.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-#include <winscard.h> /* reader.h needs its types */
 
 /* Two connections for each slot, and as many for a pcscd that is on its way out. */
 #define PEERS_MAX (4 * LINK_MAX_SLOTS)
@@ -146,26 +146,18 @@ static uint8_t transmit(struct link_server *server, struct slot *slot, const str
     return status;
 }
 
-static uint8_t attribute(struct slot *slot, uint32_t tag, struct link_message *answer)
+static uint8_t attribute(struct link_server *server, const struct slot *slot, uint32_t tag,
+                         struct link_message *answer)
 {
-    static const uint8_t absent = 0, present = 2; /* PC/SC part 3: 2 is "present, not swallowed" */
-    static const char vendor[] = "cardrig";
-    switch (tag) {
-    case SCARD_ATTR_VENDOR_NAME:
-        answer->data = (const uint8_t *)vendor;
-        answer->length = sizeof vendor - 1;
-        return LINK_OK;
-    case SCARD_ATTR_ICC_PRESENCE:
-        answer->data = slot->card ? &present : &absent;
-        answer->length = 1;
-        return LINK_OK;
-    case SCARD_ATTR_ATR_STRING:
-        answer->data = slot->ifd->atr.raw;
-        answer->length = slot->ifd->atr.len;
-        return LINK_OK;
-    default:
-        return LINK_UNSUPPORTED;
-    }
+    answer->data = server->response;
+    return attribute_get(slot, tag, server->response, &answer->length) ? LINK_OK : LINK_UNSUPPORTED;
+}
+
+static uint8_t control(struct link_server *server, const struct slot *slot, uint32_t code,
+                       struct link_message *answer)
+{
+    answer->data = server->response;
+    return feature_control(slot, code, server->response, &answer->length) ? LINK_OK : LINK_UNSUPPORTED;
 }
 
 /* Does what a request after the hello asks; answer has its type and the slot's movement filled in. */
@@ -184,9 +176,9 @@ static uint8_t serve(struct peer *peer, const struct link_message *request, stru
     case LINK_TRANSMIT:
         return transmit(peer->server, slot, request, answer);
     case LINK_CONTROL:
-        return LINK_UNSUPPORTED;
+        return control(peer->server, slot, request->value, answer);
     case LINK_ATTRIBUTE:
-        return attribute(slot, request->value, answer);
+        return attribute(peer->server, slot, request->value, answer);
     default:
         return LINK_BAD_REQUEST;
     }

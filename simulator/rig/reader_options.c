@@ -1,5 +1,6 @@
 #include "rig/reader_options.h"
 
+#include "iso7816/hex.h"
 #include "link/link.h"
 #include "link/vpcd.h"
 
@@ -60,6 +61,104 @@ static bool read_timeout(const char *value, struct reader_options *options)
     return options->timeout_ms >= 1 && options->timeout_ms <= 600000;
 }
 
+static bool is_utf8(const char *text, size_t length)
+{
+    json_t *utf8 = json_stringn(text, length);
+    json_decref(utf8);
+    return utf8 != NULL;
+}
+
+static bool read_text(const char *value, char text[READER_TEXT_MAX + 1])
+{
+    size_t length = value ? strlen(value) : 0;
+    if (!value || length > READER_TEXT_MAX || !is_utf8(value, length))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)value[i]))
+            return false;
+    memcpy(text, value, length + 1);
+    return true;
+}
+
+static bool read_vendor(const char *value, struct reader_options *options)
+{
+    return read_text(value, options->vendor);
+}
+
+static bool read_type(const char *value, struct reader_options *options)
+{
+    return read_text(value, options->type);
+}
+
+static bool read_serial(const char *value, struct reader_options *options)
+{
+    return read_text(value, options->serial);
+}
+
+/* A number, all of whose digits end at end. */
+static bool read_number(const char *text, const char *end, unsigned base, uint32_t max, uint32_t *number)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = 0;
+    for (const char *at = text; at < end; at++) {
+        const char *digit = memchr(digits, tolower((unsigned char)*at), base);
+        if (!digit)
+            return false;
+        value = value * base + (uint64_t)(digit - digits);
+        if (value > max)
+            return false;
+    }
+    *number = (uint32_t)value;
+    return text < end;
+}
+
+static bool read_version(const char *value, struct reader_options *options)
+{
+    const char *first = value ? strchr(value, '.') : NULL, *second = first ? strchr(first + 1, '.') : NULL;
+    uint32_t major, minor, build;
+    if (!second || !read_number(value, first, 10, UINT8_MAX, &major) ||
+        !read_number(first + 1, second, 10, UINT8_MAX, &minor) ||
+        !read_number(second + 1, second + strlen(second), 10, UINT16_MAX, &build))
+        return false;
+    options->version = major << 24 | minor << 16 | build;
+    return true;
+}
+
+/* The attribute of that tag, or a new one; NULL: there is no room for one. */
+static struct reader_attribute *attribute_of(struct reader_options *options, uint32_t tag)
+{
+    struct reader_attribute *attribute = options->attribute;
+    for (unsigned i = 0; i < options->attribute_count; i++, attribute++)
+        if (attribute->tag == tag)
+            return attribute;
+    if (options->attribute_count == READER_ATTRIBUTES_MAX)
+        return NULL;
+    options->attribute_count++;
+    attribute->tag = tag;
+    return attribute;
+}
+
+static bool read_attribute(const char *value, struct reader_options *options)
+{
+    const char *colon = value ? strchr(value, ':') : NULL;
+    if (!colon)
+        return false;
+    bool hexadecimal = value[0] == '0' && (value[1] == 'x' || value[1] == 'X');
+    uint32_t tag;
+    if (!read_number(hexadecimal ? value + 2 : value, colon, hexadecimal ? 16 : 10, UINT32_MAX, &tag))
+        return false;
+    uint8_t bytes[READER_ATTRIBUTE_SIZE];
+    size_t length;
+    if (hex_decode(colon + 1, strlen(colon + 1), bytes, sizeof bytes, &length, NULL) != HEX_OK)
+        return false;
+    struct reader_attribute *attribute = attribute_of(options, tag);
+    if (!attribute)
+        return false;
+    memcpy(attribute->value, bytes, length);
+    attribute->length = (uint16_t)length;
+    return true;
+}
+
 static const struct key {
     const char *name, *expected;
     value_function *read;
@@ -70,6 +169,13 @@ static const struct key {
     {"vpcd-connect", "vpcd-connect=HOST:PORT, where a vpcd card listens", read_vpcd_connect},
     {"from", "from=ADDRESS, from=ADDRESS/BITS or from=any", read_from},
     {"timeout", "timeout=MS, with MS from 1 to 600000", read_timeout},
+    {"vendor", "vendor=TEXT, of at most 63 bytes", read_vendor},
+    {"type", "type=TEXT, of at most 63 bytes", read_type},
+    {"version", "version=MAJOR.MINOR.BUILD, of at most 255.255.65535", read_version},
+    {"serial", "serial=TEXT, of at most 63 bytes", read_serial},
+    {"attribute",
+     "attribute=TAG:HEX, with a tag in decimal or 0x hexadecimal and at most 264 bytes, for at most 32 tags",
+     read_attribute},
 };
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -82,9 +188,7 @@ static bool check_name(const char *name, size_t length, char *error, size_t erro
                  READER_NAME_MAX, length);
         return false;
     }
-    json_t *utf8 = json_stringn(name, length);
-    json_decref(utf8);
-    if (!utf8) {
+    if (!is_utf8(name, length)) {
         snprintf(error, error_size, "reader name: not UTF-8");
         return false;
     }
@@ -121,6 +225,13 @@ static bool read_field(const char *field, struct reader_options *options, char *
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
     *options = (struct reader_options){.slots = 1, .vpcd.host = "127.0.0.1"};
+    *options = (struct reader_options){
+        .slots = 1,
+        .level = IFD_LEVEL_APDU,
+        .vendor = "cardrig",
+        .type = "virtual reader",
+        .version = CARDRIG_VERSION_MAJOR << 24 | CARDRIG_VERSION_MINOR << 16 | CARDRIG_VERSION_PATCH,
+    };
     size_t length = strcspn(text, ",");
     if (!check_name(text, length, error, error_size))
         return false;

@@ -7,9 +7,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What pcscd has room for: 128 bytes less its " RR SS" and the NUL. */
-#define READER_NAME_MAX 121
+#define READER_NAME_MAX       121
+
+#define READER_TEXT_MAX       63
+#define READER_ATTRIBUTES_MAX 32
+#define READER_ATTRIBUTE_SIZE 264 /* the longest attribute that pcscd hands on */
+
+/* An attribute that is as the user has it, whatever the simulator would say. */
+struct reader_attribute {
+    uint32_t tag;
+    uint16_t length; /* 0: the reader does not tell it */
+    uint8_t value[READER_ATTRIBUTE_SIZE];
+};
 
 /* Whose cards are in it. */
 enum reader_cards {
@@ -27,9 +39,17 @@ struct reader_options {
     unsigned timeout_ms;    /* how long an answer of a vpcd card may take; 0: as the driver has it */
     char from[ADDRESS_MAX]; /* where vpcd cards may come from, as driver/devicename.h has it; "": from this
                                machine */
+    /* what it tells of itself; an empty text is not told */
+    char vendor[READER_TEXT_MAX + 1];
+    char type[READER_TEXT_MAX + 1];
+    char serial[READER_TEXT_MAX + 1];
+    uint32_t version; /* 0xMMmmbbbb, as SCARD_ATTR_VENDOR_IFD_VERSION has it */
+    unsigned attribute_count;
+    struct reader_attribute attribute[READER_ATTRIBUTES_MAX];
 };
 
-/* Reads text; what it does not say gets its default. False: it is wrong, and error says what was expected. */
+/* Reads text, whose values cannot contain a comma; what it does not say gets its default. False: it is wrong,
+ * and error says what was expected. */
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
 
 #endif

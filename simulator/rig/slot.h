@@ -12,10 +12,10 @@
 
 struct reader {
     char name[READER_NAME_MAX + 1];
-    unsigned number; /* in the rig, from 0 */
+    struct reader_options options; /* as it was asked for */
+    unsigned number;               /* in the rig, from 0 */
     unsigned slot_count;
     struct slot *slots; /* its slots, inside the rig's array */
-    struct reader_options options;
 };
 
 struct slot {

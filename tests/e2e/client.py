@@ -3,6 +3,7 @@
 Results are lists, with the PC/SC code first, in words.
 """
 
+import ctypes
 import json
 import os
 import sys
@@ -74,9 +75,59 @@ def status():
     return [code(result), active, bytes(atr or []).hex()]
 
 
+def tag(attribute):
+    return attribute if isinstance(attribute, int) else getattr(scard, "SCARD_ATTR_" + attribute)
+
+
 def attribute(name):
-    result, value = scard.SCardGetAttrib(handle, getattr(scard, "SCARD_ATTR_" + name))
+    result, value = scard.SCardGetAttrib(handle, tag(name))
     return [code(result), bytes(value or []).hex()]
+
+
+def control(control_code, data=""):
+    result, output = scard.SCardControl(handle, control_code, list(bytes.fromhex(data)))
+    return [code(result), bytes(output or []).hex()]
+
+
+# What pyscard hides: buffers of another size than its own. Its handles are the library's.
+library = ctypes.CDLL("libpcsclite.so.1")
+AUTOALLOCATE = ctypes.c_ulong(-1).value
+
+
+class Pci(ctypes.Structure):
+    _fields_ = [("protocol", ctypes.c_ulong), ("length", ctypes.c_ulong)]
+
+
+def raw(function, *arguments):
+    return code(function(ctypes.c_long(handle), *arguments))
+
+
+def attribute_into(name, size):
+    """Into a buffer of that size; None: no buffer, for the length alone; "allocate": the library's own."""
+    length = ctypes.c_ulong(AUTOALLOCATE if size == "allocate" else size or 0)
+    buffer = ctypes.POINTER(ctypes.c_ubyte)() if size == "allocate" else ctypes.create_string_buffer(size) if size else None
+    result = raw(library.SCardGetAttrib, ctypes.c_ulong(tag(name)),
+                 ctypes.byref(buffer) if size == "allocate" else buffer, ctypes.byref(length))
+    value = bytes(buffer[:length.value]) if result == "ok" and buffer else b""
+    if size == "allocate" and buffer:
+        library.SCardFreeMemory(ctypes.c_long(context), buffer)
+    return [result, length.value, value.hex()]
+
+
+def control_into(control_code, size):
+    buffer, length = ctypes.create_string_buffer(size or 1), ctypes.c_ulong(0)
+    result = raw(library.SCardControl, ctypes.c_ulong(control_code), None, ctypes.c_ulong(0), buffer, ctypes.c_ulong(size),
+                 ctypes.byref(length))
+    return [result, length.value]
+
+
+def transmit_into(command, size):
+    """Into a buffer of that size. Returns the length that is said, too."""
+    sent, buffer, length = bytes.fromhex(command), ctypes.create_string_buffer(size or 1), ctypes.c_ulong(size)
+    pci = Pci(protocol, ctypes.sizeof(Pci))
+    result = raw(library.SCardTransmit, ctypes.byref(pci), sent, ctypes.c_ulong(len(sent)), None, buffer,
+                 ctypes.byref(length))
+    return [result, length.value, buffer.raw[:length.value].hex() if result == "ok" else ""]
 
 
 def hammer(command, stop):

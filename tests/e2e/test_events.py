@@ -207,10 +207,10 @@ def test_attributes(rig):
     with rig.client() as client:
         client.establish()
         client.connect()
-        assert client.attribute("VENDOR_NAME") == ["ok", b"cardrig".hex()]
+        assert client.attribute("VENDOR_NAME") == ["ok", b"cardrig\0".hex()]
         assert client.attribute("ATR_STRING") == ["ok", client.status()[2]]
         assert client.attribute("ICC_PRESENCE") == ["ok", "02"]
-        assert client.attribute("CURRENT_CLK")[0] == "SCARD_E_UNSUPPORTED_FEATURE"
+        assert client.attribute("DEVICE_IN_USE")[0] == "SCARD_E_UNSUPPORTED_FEATURE"
 
 
 @pytest.mark.parametrize("length", [2, 256, 258, 65537, 65538])

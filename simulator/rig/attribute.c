@@ -1,0 +1,148 @@
+#include "rig/attribute.h"
+
+#include "iso7816/timing.h"
+
+#include <string.h>
+#include <winscard.h> /* reader.h needs its types */
+
+#include <reader.h>
+
+/* The fastest that TA1 can ask for, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. */
+#define FASTEST_F 372
+#define FASTEST_D 64
+
+/* A channel of our own kind, whose number is the reader's. PC/SC part 3: F0 to FF are the vendor's. */
+#define CHANNEL_VENDOR (0xF0u << 16)
+
+/* The attribute that is being told. */
+struct telling {
+    uint8_t *out;
+    size_t *length;
+};
+
+static bool tell(struct telling *telling, const void *bytes, size_t length)
+{
+    memcpy(telling->out, bytes, length);
+    *telling->length = length;
+    return true;
+}
+
+static bool tell_number(struct telling *telling, uint32_t number)
+{
+    return tell(telling, &number, sizeof number);
+}
+
+static bool tell_byte(struct telling *telling, uint8_t byte)
+{
+    return tell(telling, &byte, 1);
+}
+
+static bool tell_text(struct telling *telling, const char *text)
+{
+    return *text && tell(telling, text, strlen(text) + 1);
+}
+
+static uint32_t bits_per_second(unsigned f, unsigned d)
+{
+    return (uint32_t)(LINE_CLOCK_KHZ * 1000ull * d / f);
+}
+
+static bool tell_of_reader(const struct slot *slot, uint32_t tag, struct telling *telling)
+{
+    const struct reader *reader = slot->reader;
+    switch (tag) {
+    case SCARD_ATTR_VENDOR_NAME:
+        return tell_text(telling, reader->options.vendor);
+    case SCARD_ATTR_VENDOR_IFD_TYPE:
+        return tell_text(telling, reader->options.type);
+    case SCARD_ATTR_VENDOR_IFD_VERSION:
+        return tell_number(telling, reader->options.version);
+    case SCARD_ATTR_VENDOR_IFD_SERIAL_NO:
+        return tell_text(telling, reader->options.serial);
+    case SCARD_ATTR_CHANNEL_ID:
+        return tell_number(telling, CHANNEL_VENDOR | reader->number);
+    case SCARD_ATTR_ASYNC_PROTOCOL_TYPES:
+        return tell_number(telling, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
+    case SCARD_ATTR_DEFAULT_CLK:
+    case SCARD_ATTR_MAX_CLK:
+        return tell_number(telling, LINE_CLOCK_KHZ);
+    case SCARD_ATTR_DEFAULT_DATA_RATE:
+        return tell_number(telling, bits_per_second(TIMING_FD, TIMING_DD));
+    case SCARD_ATTR_MAX_DATA_RATE:
+        return tell_number(telling, bits_per_second(FASTEST_F, FASTEST_D));
+    case SCARD_ATTR_MAX_IFSD:
+        return tell_number(telling, IFD_IFSD);
+    case SCARD_ATTR_POWER_MGMT_SUPPORT:
+        return tell_number(telling, 1); /* the card can be powered down while it is in */
+    case SCARD_ATTR_CHARACTERISTICS:
+        return tell_number(telling, 0); /* nothing that moves cards by itself */
+    case SCARD_ATTR_MAXINPUT:
+        return tell_number(telling, (uint32_t)ifd_command_max(slot->ifd));
+    case SCARD_ATTR_SUPRESS_T1_IFS_REQUEST:
+        return tell_number(telling, 0); /* we do send S(IFS request) */
+    case SCARD_ATTR_ICC_PRESENCE:
+        return tell_byte(telling, slot->card ? 2 : 0); /* 2: where the reader can use it */
+    case SCARD_ATTR_ICC_INTERFACE_STATUS:
+        return tell_byte(telling, slot->ifd->powered);
+    default:
+        return false;
+    }
+}
+
+/* Of a card that has answered to reset. */
+static bool tell_of_card(const struct ifd *ifd, uint32_t tag, struct telling *telling)
+{
+    switch (tag) {
+    case SCARD_ATTR_ATR_STRING:
+        return tell(telling, ifd->atr.raw, ifd->atr.len);
+    case SCARD_ATTR_ICC_TYPE_PER_ATR:
+        return tell_byte(telling, 1); /* ISO/IEC 7816, asynchronous */
+    case SCARD_ATTR_CURRENT_CLK:
+        return tell_number(telling, LINE_CLOCK_KHZ);
+    case SCARD_ATTR_CURRENT_F:
+        return tell_number(telling, ifd->f);
+    case SCARD_ATTR_CURRENT_D:
+        return tell_number(telling, ifd->d);
+    case SCARD_ATTR_CURRENT_N:
+        return tell_number(telling, ifd->atr.extra_guard_time);
+    default:
+        return false;
+    }
+}
+
+/* Of the protocol that has been chosen. */
+static bool tell_of_protocol(const struct ifd *ifd, uint32_t tag, struct telling *telling)
+{
+    if (tag == SCARD_ATTR_CURRENT_PROTOCOL_TYPE)
+        return tell_number(telling, 1u << ifd->protocol);
+    if (ifd->protocol == 0)
+        return tag == SCARD_ATTR_CURRENT_W && tell_number(telling, ifd->atr.wi);
+    switch (tag) {
+    case SCARD_ATTR_CURRENT_IFSC:
+        return tell_number(telling, ifd->t1.ifs_out);
+    case SCARD_ATTR_CURRENT_IFSD:
+        return tell_number(telling, ifd->t1.ifs_in);
+    case SCARD_ATTR_CURRENT_BWT:
+        return tell_number(telling, ifd->atr.bwi);
+    case SCARD_ATTR_CURRENT_CWT:
+        return tell_number(telling, ifd->atr.cwi);
+    case SCARD_ATTR_CURRENT_EBC_ENCODING:
+        return tell_number(telling, ifd->atr.edc == ATR_EDC_CRC);
+    default:
+        return false;
+    }
+}
+
+bool attribute_get(const struct slot *slot, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE], size_t *length)
+{
+    struct telling telling = {out, length};
+    const struct reader_options *options = &slot->reader->options;
+    for (unsigned i = 0; i < options->attribute_count; i++) {
+        const struct reader_attribute *attribute = &options->attribute[i];
+        if (attribute->tag == tag)
+            return attribute->length > 0 && tell(&telling, attribute->value, attribute->length);
+    }
+    const struct ifd *ifd = slot->ifd;
+    return tell_of_reader(slot, tag, &telling) || (ifd->powered && tell_of_card(ifd, tag, &telling)) ||
+           (ifd->protocol != IFD_NO_PROTOCOL && tell_of_protocol(ifd, tag, &telling));
+}

@@ -1,0 +1,66 @@
+#include "rig/feature.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <winscard.h> /* reader.h needs its types */
+
+#include <reader.h>
+
+/* The control code that the list of features gives: any would do, this is the one of other drivers. */
+#define GET_TLV_PROPERTIES (SCARD_CTL_CODE(0x330000) + FEATURE_GET_TLV_PROPERTIES)
+
+/* Of the device, as if it were on USB: the number that pid.codes gives away for tests. */
+#define ID_VENDOR  0x1209
+#define ID_PRODUCT 0x0001
+
+/* Appends tag, length and value: a number of so many bytes, in either byte order. */
+static uint8_t *put(uint8_t *at, uint8_t tag, uint8_t length, uint32_t value, bool big_endian)
+{
+    *at++ = tag;
+    *at++ = length;
+    for (uint8_t i = 0; i < length; i++)
+        *at++ = (uint8_t)(value >> 8 * (big_endian ? length - 1 - i : i));
+    return at;
+}
+
+/* PC/SC part 10, 2.2: control codes are big-endian. */
+static size_t list_features(uint8_t *out)
+{
+    return (size_t)(put(out, FEATURE_GET_TLV_PROPERTIES, 4, GET_TLV_PROPERTIES, true) - out);
+}
+
+/* PC/SC part 10, 2.6.14: values are little-endian. dwMaxAPDUDataSize is the most that a command or a response
+ * can carry; 0: short APDUs only. */
+static size_t list_properties(const struct slot *slot, uint8_t *out)
+{
+    uint32_t version = slot->reader->options.version;
+    char firmware[16];
+    int length = snprintf(firmware, sizeof firmware, "%u.%u.%u", version >> 24, version >> 16 & 0xFF,
+                          version & 0xFFFF);
+    uint32_t max_data = ifd_command_max(slot->ifd) == APDU_COMMAND_MAX ? APDU_NE_MAX : 0;
+
+    uint8_t *at = put(out, PCSCv2_PART10_PROPERTY_wLcdLayout, 2, 0, false);
+    *at++ = PCSCv2_PART10_PROPERTY_sFirmwareID;
+    *at++ = (uint8_t)length;
+    memcpy(at, firmware, (size_t)length);
+    at += length;
+    at = put(at, PCSCv2_PART10_PROPERTY_bPPDUSupport, 1, 0, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize, 4, max_data, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_wIdVendor, 2, ID_VENDOR, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_wIdProduct, 2, ID_PRODUCT, false);
+    return (size_t)(at - out);
+}
+
+bool feature_control(const struct slot *slot, uint32_t code, uint8_t out[FEATURE_OUTPUT_MAX], size_t *length)
+{
+    switch (code) {
+    case CM_IOCTL_GET_FEATURE_REQUEST:
+        *length = list_features(out);
+        return true;
+    case GET_TLV_PROPERTIES:
+        *length = list_properties(slot, out);
+        return true;
+    default:
+        return false;
+    }
+}
