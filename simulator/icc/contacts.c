@@ -315,7 +315,9 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     size_t length;
     if (!ask_script(contacts, command, &length))
         return;
-    if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
+    if (fires(contacts, FAULT_EMPTY_ANSWER)) {
+        length = 0;
+    } else if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
         length = 1;
     } else if (fires(contacts, FAULT_OVERLONG_ANSWER)) {
         memset(contacts->response + length, 0xA5, sizeof contacts->response - length);

@@ -22,6 +22,7 @@ static const char *const names[FAULT_COUNT] = {
     [FAULT_IFS_CHANGE] = "ifs-change",
     [FAULT_ABORT] = "abort",
     [FAULT_RESYNCHRONISATION] = "resynchronisation",
+    [FAULT_EMPTY_ANSWER] = "empty-answer",
     [FAULT_REMOVAL] = "removal",
     [FAULT_POWER_LOSS] = "power-loss",
     [FAULT_ONE_BYTE_ANSWER] = "one-byte-answer",

@@ -32,6 +32,7 @@ enum fault {
     FAULT_IFS_CHANGE,
     FAULT_ABORT,
     FAULT_RESYNCHRONISATION,
+    FAULT_EMPTY_ANSWER,
     /* at a command */
     FAULT_REMOVAL,
     FAULT_POWER_LOSS,
