@@ -135,7 +135,7 @@ def test_man_pages_have_every_option(tree, subcommand):
 
 def test_man_pages_are_sound(tree):
     pages = sorted(tree.glob("usr/local/share/man/man*/*"))
-    assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | {"cardrig.1", "cardrig-card.5", "scardmanage.3"} <= {
+    assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | {"cardrig.1", "cardrig-card.5", "cardrig-reader.5", "scardmanage.3"} <= {
         page.name for page in pages}
     for page in pages:
         if page.read_text().startswith(".so "):

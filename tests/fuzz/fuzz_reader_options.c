@@ -1,0 +1,54 @@
+/* Any text as the argument of --reader, and then every attribute and property of the reader that it makes. */
+#include "fuzz.h"
+
+#include "rig/attribute.h"
+#include "rig/feature.h"
+
+static void check_reader(const struct reader_options *options)
+{
+    static struct ifd ifd;
+    struct reader reader = {.options = *options};
+    struct slot slot = {.reader = &reader, .ifd = &ifd};
+    ifd.protocol = IFD_NO_PROTOCOL;
+    for (unsigned i = 0; i < options->attribute_count; i++) {
+        uint8_t *value = malloc(READER_ATTRIBUTE_SIZE);
+        size_t length = 0;
+        CHECK(value);
+        CHECK(attribute_get(&slot, options->attribute[i].tag, value, &length) ==
+              (options->attribute[i].length > 0));
+        CHECK(length == options->attribute[i].length);
+        for (unsigned j = 0; j < i; j++)
+            CHECK(options->attribute[j].tag != options->attribute[i].tag);
+        free(value);
+    }
+    uint8_t *output = malloc(FEATURE_OUTPUT_MAX);
+    size_t length;
+    CHECK(output && feature_control(&slot, 0x42330012, output, &length) && length <= FEATURE_OUTPUT_MAX);
+    free(output);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct reader_options options;
+    char *text = malloc(size + 1), error[1000];
+    CHECK(text);
+    if (size)
+        memcpy(text, data, size);
+    text[size] = '\0';
+    size_t error_size = size ? data[size - 1] : 1; /* sometimes too small for the reason */
+    error_size = error_size ? error_size * 4 % sizeof error + 1 : 1;
+    memset(error, 'x', sizeof error);
+    if (reader_options_parse(text, &options, error, error_size)) {
+        CHECK(options.slots >= 1 && options.slots <= LINK_MAX_SLOTS);
+        CHECK(options.name[0] && memchr(options.name, '\0', sizeof options.name));
+        CHECK(memchr(options.vendor, '\0', sizeof options.vendor) &&
+              memchr(options.type, '\0', sizeof options.type) &&
+              memchr(options.serial, '\0', sizeof options.serial));
+        CHECK(options.attribute_count <= READER_ATTRIBUTES_MAX);
+        check_reader(&options);
+    } else {
+        CHECK(memchr(error, '\0', error_size) && error[0] != 'x');
+    }
+    free(text);
+    return 0;
+}
