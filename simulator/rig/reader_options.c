@@ -224,10 +224,10 @@ static bool read_field(const char *field, struct reader_options *options, char *
 
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
-    *options = (struct reader_options){.slots = 1, .vpcd.host = "127.0.0.1"};
     *options = (struct reader_options){
         .slots = 1,
         .level = IFD_LEVEL_APDU,
+        .vpcd.host = "127.0.0.1",
         .vendor = "cardrig",
         .type = "virtual reader",
         .version = CARDRIG_VERSION_MAJOR << 24 | CARDRIG_VERSION_MINOR << 16 | CARDRIG_VERSION_PATCH,

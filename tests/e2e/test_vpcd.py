@@ -169,9 +169,13 @@ def test_the_command_is_told_the_ports():
 
 def test_a_card_without_a_change_in_one_line():
     """What the README says to people who come from vpcd."""
+    client = ("from smartcard.CardRequest import CardRequest\n"
+              f"service = CardRequest(timeout={TIMEOUT}).waitforcard()\n"
+              "service.connection.connect()\n"
+              "print(service.connection.transmit([0, 0xA4, 0, 0, 2, 0xDE, 0xAD]))")
     done = run("run", "--reader", "r,vpcd", "--", "sh", "-c",
-               f'"{PYTHON}" "{CARD}" "$CARDRIG_VPCD_HOST" "$CARDRIG_VPCD_PORT" & opensc-tool -w -s 00A4000002DEAD; kill $!')
-    assert "SW1=0x90" in done.stdout, done.stderr
+               f'"{PYTHON}" "{CARD}" "$CARDRIG_VPCD_HOST" "$CARDRIG_VPCD_PORT" & "{PYTHON}" -c "$0"; kill $!', client)
+    assert done.stdout == "([222, 173], 144, 0)\n", done.stderr
 
 
 def test_rigs_side_by_side_do_not_collide():
