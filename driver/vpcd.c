@@ -27,7 +27,7 @@
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  100
 #define CONNECT_MS     5000 /* how long a connection may take to come about */
-#define RESET_MS       10000
+#define RESET_MS       2000 /* for an ATR: what pcscd waits for before it is ready itself */
 #define LISTEN_BACKLOG 4
 #define REFUSALS_MS    1000 /* refused connections are logged once in that time */
 #define ATR_MAX        33u

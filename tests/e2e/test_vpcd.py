@@ -193,18 +193,26 @@ def test_rigs_side_by_side_do_not_collide():
 def test_reversed_mode():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUT)
+        connections = []
+
+        def serve():
+            for _ in range(3): # the reader connects again as soon as it is left
+                connections.append(listener.accept()[0])
+                Card().serve(connections[-1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
         with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}") as rig, established(rig) as client:
-            for round in range(3): # the reader connects again as soon as it is left
-                connection, _ = listener.accept()
-                thread = threading.Thread(target=Card().serve, args=[connection])
-                thread.start()
-                assert until_count(client, 2 * round + 1) == ["PRESENT"]
+            for round in range(3):
+                _, counter = until(client, "PRESENT")
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
                 client.disconnect()
-                connection.shutdown(socket.SHUT_RDWR)
-                thread.join()
-                connection.close()
+                connections[-1].shutdown(socket.SHUT_RDWR)
+                until_count(client, counter + (2 if round < 2 else 1))
+        thread.join()
+        for connection in connections:
+            connection.close()
 
 
 def test_reversed_mode_before_the_card_listens():
