@@ -44,7 +44,8 @@ static const char help[] =
     "  -h, --help                   show this\n\n"
     "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME, 'cardrig insert', 'remove', 'swap' and 'status' find "
     "the\n"
-    "rig through CARDRIG_SOCKET, and CARDRIG_READER is what PC/SC calls the first slot.\n\n"
+    "rig through CARDRIG_SOCKET, and CARDRIG_READER is what PC/SC calls the first slot.\n"
+    "A reader for vpcd cards listens at CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
     "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot "
     "be\n"
     "run, 127 when it is not there, 2 for wrong options.\n";
