@@ -395,6 +395,24 @@ enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, str
     return result;
 }
 
+size_t atr_announced(const uint8_t *bytes, size_t len)
+{
+    size_t end = 2; /* TS and T0 */
+    bool tck = false;
+
+    if (len < end)
+        return end;
+    for (uint8_t present = bytes[1] >> 4; present != 0;) {
+        for (unsigned bit = 0; bit < 4; bit++)
+            end += present >> bit & 1u;
+        if ((present & ATR_TD) == 0 || end > len)
+            break;
+        tck = tck || (bytes[end - 1] & 0x0F) != 0;
+        present = bytes[end - 1] >> 4;
+    }
+    return end + (bytes[1] & 0x0F) + tck;
+}
+
 bool atr_is_decoded(enum atr_result result)
 {
     return result == ATR_OK || (result >= ATR_TRAILING && result <= ATR_TCK_WRONG);

@@ -173,10 +173,15 @@ struct atr_error {
  * ATR_T15_FIRST, ATR_TCK_WRONG. So after ATR_TCK_WRONG nothing else is wrong, and a caller may choose to
  * accept the ATR.
  *
- * An interface device that receives byte by byte can call this after each byte: ATR_EMPTY, ATR_TRUNCATED and
- * ATR_TCK_MISSING mean that at least one more byte is to come.
+ * ATR_EMPTY, ATR_TRUNCATED and ATR_TCK_MISSING mean that at least one more byte is to come.
  */
 enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, struct atr_error *error);
+
+/*
+ * How many bytes an ATR has at least that begins with these, its TCK included: more than len as long as it is
+ * not complete. For an interface device that receives byte by byte. ISO/IEC 7816-3:2006, 8.2.
+ */
+size_t atr_announced(const uint8_t *bytes, size_t len);
 
 /* Whether atr_parse fills its struct completely with this result: ATR_OK, ATR_TRAILING to ATR_TCK_WRONG. */
 bool atr_is_decoded(enum atr_result result);

@@ -105,15 +105,24 @@ struct machine {
     void (*timeout)(void *state);
 };
 
+/* Whether the operation is to be given up. The card's time goes by with each character; ours is for its
+ * script to use up, which it does between what we send: so only then is it worth a look at the clock. */
+static bool overdue(const struct ifd *ifd, const struct step *step)
+{
+    return line_time_us(&ifd->line) > ifd->card_limit_us ||
+           (step->kind == STEP_SEND && real_us() - ifd->real_begun_us > REAL_LIMIT_US);
+}
+
 /* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to
  * the end of our patience. */
 static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
-    while (!(ifd->overdue = line_time_us(&ifd->line) > ifd->card_limit_us ||
-                            real_us() - ifd->real_begun_us > REAL_LIMIT_US)) {
+    for (;;) {
         uint8_t byte;
         bool parity_ok;
         machine->next(machine->state, step);
+        if ((ifd->overdue = overdue(ifd, step)))
+            break;
         switch (step->kind) {
         case STEP_SEND:
             line_send(&ifd->line, step->bytes, step->length, step->guard, gap);
@@ -158,33 +167,27 @@ MACHINE_FUNCTIONS(t1, struct t1)
  * Reset
  */
 
-static bool more_to_come(enum atr_result result)
-{
-    return result == ATR_EMPTY || result == ATR_TRUNCATED || result == ATR_TCK_MISSING;
-}
-
-/* Receives an ATR, character by character, as it says itself how long it is. */
+/* Receives an ATR: as many characters as those that have come say that there are. */
 static enum ifd_result receive_atr(struct ifd *ifd)
 {
     uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
-    uint8_t bytes[ATR_MAX + 1];
+    uint8_t bytes[ATR_MAX];
     size_t length = 0;
-    struct atr_error error = {.result = ATR_EMPTY};
-    enum atr_result result = ATR_EMPTY;
-    while (more_to_come(result) && length < sizeof bytes) {
-        bool parity_ok;
-        if (!line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok))
-            break;
+    bool parity_ok;
+    while (length < sizeof bytes && length < atr_announced(bytes, length) &&
+           line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok)) {
         if (!parity_ok)
             return fail(ifd, IFD_RESULT_GARBLED, "ATR", "parity errors");
         length++;
-        result = atr_parse(bytes, length, &ifd->atr, &error);
     }
     if (length == 0)
         return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
+    struct atr_error error;
+    if (atr_parse(bytes, length, &ifd->atr, &error) == ATR_OK)
+        return IFD_RESULT_OK;
     char text[120];
     atr_error_text(&error, text, sizeof text);
-    return result == ATR_OK ? IFD_RESULT_OK : fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
+    return fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
 }
 
 static enum ifd_result reset(struct ifd *ifd, enum ifd_reset how)

@@ -26,7 +26,8 @@ static void pass(struct line *line, uint64_t etu, bool from_card, uint8_t byte, 
     if (when > line->now)
         line->now = when;
     line->quiet_since = line->now;
-    trace_character(line->trace, line->label, line_time_us(line), from_card, byte, !parity_ok);
+    if (line->trace)
+        trace_character(line->trace, line->label, line_time_us(line), from_card, byte, !parity_ok);
 }
 
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap)

@@ -53,6 +53,7 @@ static void check_parts(const uint8_t *bytes, size_t size)
         uint8_t *copy = exact_copy(bytes, length);
         enum atr_result result = atr_parse(copy, length, &part, NULL);
         CHECK(result == ATR_EMPTY || result == ATR_TRUNCATED || result == ATR_TCK_MISSING);
+        CHECK(atr_announced(copy, length) > length && atr_announced(copy, length) <= size);
         free(copy);
     }
 }
@@ -69,6 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_texts(&atr, &error, 255);
     if (atr_is_decoded(result))
         check_rebuilt(&atr, result);
+    bool more = result == ATR_TRUNCATED || result == ATR_TCK_MISSING;
+    if (more || atr_is_decoded(result))
+        CHECK((atr_announced(data, size) > size) == more);
     if (result == ATR_OK)
         check_parts(data, size);
     return 0;

@@ -287,8 +287,11 @@ START_TEST(real_atr_byte_by_byte)
             ck_assert_int_eq(result, ATR_TCK_MISSING);
         else
             ck_assert_int_eq(result, ATR_TRUNCATED);
+        ck_assert_uint_gt(atr_announced(bytes, part), part);
+        ck_assert_uint_le(atr_announced(bytes, part), len);
     }
     ck_assert_int_eq(parse_exact(bytes, len, &atr, &error), ATR_OK);
+    ck_assert_uint_eq(atr_announced(bytes, len), len);
 }
 END_TEST
 
