@@ -43,6 +43,15 @@ TARGETS = {"transmit-10": ("x", 2), "warm": ("x", 2.5), "cold": ("x", 2.5), "ins
            "start": ("ms", 150)}
 
 
+WIDTH = 20  # of a column
+
+
+def in_ms(ns):
+    """With three figures, more or less."""
+    ms = ns / 1e6
+    return f"{ms:.{3 if ms < 1 else 2 if ms < 10 else 1 if ms < 100 else 0}f}"
+
+
 class Failed(Exception):
     """Something could not be started or measured."""
 
@@ -345,7 +354,7 @@ class Bench:
         return statistics.median(samples) if samples else None
 
     def summary(self):
-        """For each system and operation: median and 95th percentile in us, and how often the floor's median."""
+        """For each system and operation: median and 95th percentile in ns, and how often the floor's median."""
         rows = {}
         for system in self.there():
             for operation in TITLES:
@@ -355,8 +364,8 @@ class Bench:
                 samples = sorted(self.results[system.name]["samples"][operation])
                 floor = self.median("floor", operation)
                 rows.setdefault(operation, {})[system.name] = {
-                    "median_us": median / 1e3,
-                    "p95_us": samples[min(len(samples) - 1, len(samples) * 95 // 100)] / 1e3,
+                    "median_ns": median,
+                    "p95_ns": samples[min(len(samples) - 1, len(samples) * 95 // 100)],
                     "samples": len(samples),
                     "ratio": median / floor if floor else None,
                 }
@@ -366,13 +375,13 @@ class Bench:
         if operation not in TARGETS:
             return ""
         unit, limit = TARGETS[operation]
-        value = row["ratio"] if unit == "x" else row["median_us"] / 1e3
+        value = row["ratio"] if unit == "x" else row["median_ns"] / 1e6
         return f"{limit} {unit}: {'met' if value <= limit else 'MISSED'}"
 
     def table(self):
         names = [system.name for system in self.there()]
-        lines = ["Medians in us (95th percentile), times the floor; the target is cardrig's", ""]
-        lines.append(" " * 24 + "".join(f"{name:>24}" for name in names) + "  target")
+        lines = ["Medians in ms (95th percentile), times the floor; the target is cardrig's", ""]
+        lines.append(" " * 24 + "".join(f"{name:>{WIDTH}}" for name in names) + "  target")
         rows = self.summary()
         for operation, title in TITLES.items():
             line = f"{title:24}"
@@ -381,8 +390,8 @@ class Bench:
                 text = "-"
                 if row:
                     ratio = f"{row['ratio']:.{1 if row['ratio'] < 100 else 0}f}x" if row["ratio"] else "-"
-                    text = f"{row['median_us']:.0f} ({row['p95_us']:.0f}) {ratio:>6}"
-                line += f"{text:>24}"
+                    text = f"{in_ms(row['median_ns'])} ({in_ms(row['p95_ns'])}) {ratio:>5}"
+                line += f"{text:>{WIDTH}}"
             lines.append(f"{line}  {self.verdict(operation, rows[operation]['cardrig'])}".rstrip())
         lines += ["", "Readers at once: exchanges of 10 bytes in a second (slowest reader to fastest), times the floor", ""]
         for count in self.results["floor"]["readers"]:
@@ -392,22 +401,23 @@ class Bench:
                 if count in self.results[name]["readers"]:
                     rate, fairness = self.rate(name, count)
                     text = f"{rate:.0f} ({fairness:.2f}) {rate / self.rate('floor', count)[0]:5.2f}x"
-                line += f"{text:>24}"
+                line += f"{text:>{WIDTH}}"
             lines.append(line)
         lines += ["", "Memory in KiB (PSS): pcscd + what is behind its driver", ""]
         for index, title in ((0, "1 reader"), (1, "many readers")):
             line = f"{title:24}"
             for name in names:
                 readers, memory = list(self.results[name]["memory"].items())[index]
-                line += f"{memory['pcscd']} + {memory['peer']} ({readers})".rjust(24)
+                line += f"{memory['pcscd']} + {memory['peer']} ({readers})".rjust(WIDTH)
             lines.append(line)
         lines += ["", "Rigs at once, each with pcscd, reader and client: until the last has answered, ms; memory of each, KiB;",
-                  "exchanges of 10 bytes in a second over all", ""]
+                  "exchanges of 10 bytes in a second over all", "",
+                  " " * 24 + "".join(name.rjust(WIDTH + 8) for name in self.rigs)]
         for count in self.rigs["floor"]:
             line = f"{count + (' rig' if count == '1' else ' rigs'):24}"
             for name, rows in self.rigs.items():
                 row = rows[count]
-                line += f"{row['start_ms']:.0f} ms {row['memory_kib']:.0f} KiB {row['per_second']:.0f}/s".rjust(24)
+                line += f"{row['start_ms']:.0f} ms {row['memory_kib']:.0f} KiB {row['per_second']:.0f}/s".rjust(WIDTH + 8)
             lines.append(line)
         for system in self.systems:
             if system.missing:
