@@ -402,13 +402,13 @@ size_t atr_announced(const uint8_t *bytes, size_t len)
 
     if (len < end)
         return end;
-    for (uint8_t present = bytes[1] >> 4; present != 0;) {
+    for (unsigned present = bytes[1] >> 4u; present != 0;) {
         for (unsigned bit = 0; bit < 4; bit++)
             end += present >> bit & 1u;
         if ((present & ATR_TD) == 0 || end > len)
             break;
         tck = tck || (bytes[end - 1] & 0x0F) != 0;
-        present = bytes[end - 1] >> 4;
+        present = bytes[end - 1] >> 4u;
     }
     return end + (bytes[1] & 0x0F) + tck;
 }
