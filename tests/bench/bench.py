@@ -145,8 +145,8 @@ class Instance:
     def receive(self):
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait(20)
-            raise Failed(f"{self.name}: {self.process.stderr.read().strip() or 'ended without a word'}")
+            status = self.process.wait(20)
+            raise Failed(f"{self.name}: ended with status {status}: {self.process.stderr.read().strip()}")
         return json.loads(line)
 
     def ask(self, line):
@@ -274,7 +274,7 @@ class Bench:
                 except Failed as failure:
                     if number > 0 or isinstance(system, (Floor, Cardrig)):
                         raise
-                    system.missing = str(failure).splitlines()[0].split(": ", 1)[1]
+                    system.missing = str(failure).splitlines()[0].split(": ", 2)[2]
                     continue
                 if number > 0:  # before, files were read for the first time
                     self.add(system, "start", [ns])
