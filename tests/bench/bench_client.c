@@ -101,6 +101,18 @@ static void connect_card(struct client *client)
           "SCardConnect");
 }
 
+static void open_client(struct client *client)
+{
+    check(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context), "SCardEstablishContext");
+    connect_card(client);
+}
+
+static void close_client(struct client *client)
+{
+    check(SCardDisconnect(client->card, SCARD_LEAVE_CARD), "SCardDisconnect");
+    check(SCardReleaseContext(client->context), "SCardReleaseContext");
+}
+
 static void transmit(struct client *client, const uint8_t *command, size_t length)
 {
     DWORD got = sizeof client->answer;
@@ -152,8 +164,7 @@ static void begin(struct client *clients, unsigned count)
 {
     /* of the first reader alone, so that the first answer does not wait for the others */
     find_readers(clients, 1);
-    check(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &clients->context), "SCardEstablishContext");
-    connect_card(clients);
+    open_client(clients);
     transmit(clients, answer_10, sizeof answer_10);
     int64_t answered = now_ns();
     BYTE atr[MAX_ATR_SIZE];
@@ -338,25 +349,13 @@ struct runner {
 static void *exchange(void *arg)
 {
     struct runner *runner = arg;
-    struct client *client = runner->client;
-    bool own = client->context == 0;
-    if (own) {
-        check(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context),
-              "SCardEstablishContext");
-        connect_card(client);
-    }
-    transmit(client, answer_10, sizeof answer_10);
     pthread_barrier_wait(runner->start);
     for (; !atomic_load(runner->stop); runner->exchanges++)
-        transmit(client, answer_10, sizeof answer_10);
-    if (own) {
-        check(SCardDisconnect(client->card, SCARD_LEAVE_CARD), "SCardDisconnect");
-        check(SCardReleaseContext(client->context), "SCardReleaseContext");
-        client->context = 0;
-    }
+        transmit(runner->client, answer_10, sizeof answer_10);
     return NULL;
 }
 
+/* The threads only exchange: libpcsclite 1.9.9 can crash where contexts come and go in several at once. */
 static json_t *measure_readers(struct client *clients, unsigned count, long ms)
 {
     struct runner runners[READERS_MAX];
@@ -365,10 +364,14 @@ static json_t *measure_readers(struct client *clients, unsigned count, long ms)
     atomic_bool stop = false;
     pthread_barrier_init(&start, NULL, count + 1);
     for (unsigned i = 0; i < count; i++) {
+        if (i > 0)
+            open_client(&clients[i]);
+        transmit(&clients[i], answer_10, sizeof answer_10);
         runners[i] = (struct runner){&clients[i], &start, &stop, 0};
+    }
+    for (unsigned i = 0; i < count; i++)
         if (pthread_create(&threads[i], NULL, exchange, &runners[i]) != 0)
             die("readers: cannot start a thread");
-    }
     pthread_barrier_wait(&start);
     int64_t begun = now_ns();
     sleep_ms(ms);
@@ -379,6 +382,8 @@ static json_t *measure_readers(struct client *clients, unsigned count, long ms)
         pthread_join(threads[i], NULL);
         json_array_append_new(exchanges, json_integer((json_int_t)runners[i].exchanges));
     }
+    for (unsigned i = 1; i < count; i++)
+        close_client(&clients[i]);
     pthread_barrier_destroy(&start);
     return json_pack("{s:o, s:I}", "exchanges", exchanges, "ns", (json_int_t)(ended - begun));
 }
@@ -414,7 +419,6 @@ int main(int argc, char **argv)
         line[strcspn(line, "\n")] = '\0';
         print(carry_out(clients, (unsigned)count, line));
     }
-    check(SCardDisconnect(clients->card, SCARD_LEAVE_CARD), "SCardDisconnect");
-    check(SCardReleaseContext(clients->context), "SCardReleaseContext");
+    close_client(clients);
     return 0;
 }
