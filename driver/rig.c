@@ -24,6 +24,7 @@ struct rig {
     int complaint; /* the errno last logged */
     /* in an exchange */
     int exchange_fd;
+    uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it */
     uint8_t buffer[LINK_MAX_MESSAGE];
 };
 
@@ -181,16 +182,31 @@ static bool receive_answer(struct rig *rig, const struct link_message *request, 
     return true;
 }
 
+/* Whether a request cannot fail, or nobody would mind: its answer is not waited for. */
+static bool is_sure(const struct rig *rig, const struct link_message *request)
+{
+    return (request->type == LINK_POWER && request->arg == LINK_POWER_OFF) ||
+           (request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
+            (rig->ready >> request->arg & 1));
+}
+
 static unsigned exchange(struct channel *channel, const struct link_message *request, const uint8_t **data,
                          size_t *length)
 {
     struct rig *rig = rig_of(channel);
     struct link_message answer;
+    if (is_sure(rig, request)) {
+        struct link_message unanswered = *request;
+        unanswered.flags = LINK_UNANSWERED;
+        return send_request(rig, &unanswered) ? LINK_OK : CHANNEL_LOST;
+    }
     if (!send_request(rig, request) || !receive_answer(rig, request, &answer)) {
         /* an answer that comes late must not be taken for that of the next request */
         channel_drop(channel, &rig->exchange_fd);
         return CHANNEL_LOST;
     }
+    if (request->type == LINK_POWER)
+        rig->ready = answer.flags;
     *data = answer.data;
     *length = answer.length;
     char text[CHANNEL_TEXT_MAX];

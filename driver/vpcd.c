@@ -253,6 +253,15 @@ static void knock(struct vpcd *vpcd)
     }
 }
 
+/* A TCP connection to a port of this machine at which nobody listens can get that very port for its own end,
+ * and be connected to itself. */
+static bool is_own_echo(int fd, const union address *peer)
+{
+    union address own = {0};
+    socklen_t length = sizeof own;
+    return getsockname(fd, &own.any, &length) == 0 && memcmp(&own, peer, sizeof own) == 0;
+}
+
 /* Whether the connection that was being made is there. Takes it out of the door. */
 static void enter(struct vpcd *vpcd)
 {
@@ -261,7 +270,7 @@ static void enter(struct vpcd *vpcd)
     int fd = vpcd->door_fd, failure = 0;
     vpcd->door_fd = -1;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure ||
-        getpeername(fd, &address.any, &length) < 0) {
+        getpeername(fd, &address.any, &length) < 0 || is_own_echo(fd, &address)) {
         complain(vpcd, failure);
         close(fd);
         return;
@@ -416,7 +425,12 @@ static unsigned transmit(struct vpcd *vpcd, const struct link_message *request, 
            VPCD_PARTIAL)
         if (!wait_until(vpcd->card_fd, POLLOUT, deadline))
             return expel(vpcd, "it did not take a command in time");
-    return result == VPCD_OK ? receive_answer(vpcd, deadline, data, length) : LINK_REMOVED;
+    unsigned status = result == VPCD_OK ? receive_answer(vpcd, deadline, data, length) : LINK_REMOVED;
+    if (status != LINK_OK || *length >= 2)
+        return status;
+    log_slot(vpcd, LOG_LEVEL_ERROR, "an answer without SW1 SW2", "");
+    *length = 0;
+    return LINK_GARBLED;
 }
 
 /* Whether the card is the one that pcscd knows of. */

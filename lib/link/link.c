@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LINK_FLAGS (LINK_READY_T0 | LINK_READY_T1 | LINK_UNANSWERED)
+
 static void put32(uint8_t *out, uint32_t v)
 {
     out[0] = (uint8_t)(v >> 24);
@@ -27,18 +29,20 @@ void link_encode_header(const struct link_message *message, uint8_t out[LINK_HEA
 {
     out[0] = message->type;
     out[1] = message->arg;
-    out[2] = out[3] = 0;
+    out[2] = message->flags;
+    out[3] = 0;
     put32(out + 4, message->event);
     put32(out + 8, message->value);
 }
 
 bool link_decode(const uint8_t *packet, size_t length, struct link_message *message)
 {
-    if (length < LINK_HEADER_SIZE || packet[2] != 0 || packet[3] != 0)
+    if (length < LINK_HEADER_SIZE || (packet[2] & ~LINK_FLAGS) || packet[3] != 0)
         return false;
     *message = (struct link_message){
         .type = packet[0],
         .arg = packet[1],
+        .flags = packet[2],
         .event = get32(packet + 4),
         .value = get32(packet + 8),
         .data = packet + LINK_HEADER_SIZE,

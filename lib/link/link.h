@@ -4,14 +4,16 @@
  * Transport: AF_UNIX, SOCK_SEQPACKET; the simulator listens, the driver connects; one message is one packet.
  * A slot uses two connections:
  *
- *   exchange  the driver sends requests, each of which has exactly one answer, in order;
- *   events    after the hello the simulator sends LINK_EVENT messages and the driver sends nothing.
+ *   exchange  the driver sends requests, each of which has exactly one answer, in order, unless it says
+ * itself that it is to have none: where nothing hangs on the answer nobody is to wait for it; events    after
+ * the hello the simulator sends LINK_EVENT messages and the driver sends nothing.
  *
  * Every message is a header of 12 bytes, followed by data:
  *
  *   offset 0  type    enum link_type; an answer repeats the type of its request
  *          1  arg     request: see enum link_type; answer: enum link_status
- *          2  zero    two bytes
+ *          2  flags   enum link_flag
+ *          3  zero
  *          4  event   big-endian: the number of a card movement, see below
  *          8  value   big-endian: see enum link_type
  *         12  data
@@ -35,7 +37,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      1
+#define LINK_VERSION      2
 #define LINK_HEADER_SIZE  12
 #define LINK_MAX_COMMAND  65544u /* extended case 4: header 4, Lc 3, data 65,535, Le 2 */
 #define LINK_MAX_RESPONSE 65538u /* 65,536 bytes and SW1 SW2 */
@@ -47,15 +49,21 @@
 #define LINK_EXCHANGE_TIMEOUT 10000
 
 enum link_type {
-    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
-                        data: pcscd's Lun, four bytes, big-endian.
-                        answer: event: the slot's number of movements; value: LINK_VERSION */
-    LINK_POWER,      /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF) */
+    LINK_HELLO = 1, /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
+                       data: pcscd's Lun, four bytes, big-endian.
+                       answer: event: the slot's number of movements; value: LINK_VERSION */
+    LINK_POWER, /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF); flags: LINK_READY */
     LINK_PARAMETERS, /* arg: protocol T (0 or 1); value: flags << 24 | PPS1 << 16 | PPS2 << 8 | PPS3 */
     LINK_TRANSMIT,   /* arg: protocol T, or LINK_RAW; data: command. answer data: response */
     LINK_CONTROL,    /* value: control code; data: input. answer data: output */
     LINK_ATTRIBUTE,  /* value: SCARD_ATTR_ tag. answer data: its value */
     LINK_EVENT,      /* only from the simulator, on an events connection; event: the number of movements */
+};
+
+enum link_flag {
+    LINK_READY_T0 = 1,      /* of an answer: the card can be spoken to in T=0 as it is, */
+    LINK_READY_T1 = 2,      /* or in T=1: choosing that protocol takes no PPS and cannot fail */
+    LINK_UNANSWERED = 0x80, /* of a request: it is not to be answered */
 };
 
 enum link_channel { LINK_CHANNEL_EXCHANGE, LINK_CHANNEL_EVENTS };
@@ -79,6 +87,7 @@ enum link_status {
 struct link_message {
     uint8_t type;
     uint8_t arg;
+    uint8_t flags;
     uint32_t event;
     uint32_t value;
     const uint8_t *data; /* not owned; from link_decode: points into the packet */

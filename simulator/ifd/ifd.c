@@ -312,6 +312,14 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
 
 /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen, in negotiable mode the interface device does,
  * by PPS unless it wants what the card does without. */
+uint8_t ifd_ready_protocol(const struct ifd *ifd)
+{
+    const struct atr *atr = &ifd->atr;
+    uint8_t protocol = atr->specific ? atr->specific_protocol : atr->first_protocol;
+    bool negotiable = !atr->specific && (atr->f != TIMING_FD || atr->d != TIMING_DD);
+    return ifd->powered && !negotiable && protocol <= 1 ? protocol : IFD_NO_PROTOCOL;
+}
+
 static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
 {
     const struct atr *atr = &ifd->atr;
@@ -322,8 +330,7 @@ static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
     if (protocol > 1 ||
         (atr->specific ? atr->specific_protocol != protocol : !(atr->protocols >> protocol & 1)))
         return fail(ifd, IFD_RESULT_PROTOCOL_UNAVAILABLE, "protocol", "the card does not offer it");
-    bool default_speed = atr->f == TIMING_FD && atr->d == TIMING_DD;
-    if (!atr->specific && (protocol != atr->first_protocol || !default_speed))
+    if (protocol != ifd_ready_protocol(ifd))
         return negotiate(ifd, protocol);
     start_default_protocol(ifd);
     return IFD_RESULT_OK;

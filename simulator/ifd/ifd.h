@@ -80,6 +80,9 @@ void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trac
 enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset reset);
 enum ifd_result ifd_power_down(struct ifd *ifd);
 
+/* The protocol that ifd_set_protocol can choose after a reset without a PPS exchange, or IFD_NO_PROTOCOL. */
+uint8_t ifd_ready_protocol(const struct ifd *ifd);
+
 /* Chooses protocol T, by PPS where it takes one. */
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol);
 

@@ -126,6 +126,8 @@ static uint8_t power(struct ifd *ifd, uint8_t how, struct link_message *answer)
     }
     answer->data = ifd->atr.raw;
     answer->length = ifd->atr.len;
+    uint8_t ready = ifd_ready_protocol(ifd);
+    answer->flags = ready == 0 ? LINK_READY_T0 : ready == 1 ? LINK_READY_T1 : 0;
     return link_status(result);
 }
 
@@ -205,9 +207,11 @@ static void on_request(struct peer *peer)
         answer.arg = serve(peer, &request, &answer);
     if (peer->slot)
         answer.event = peer->slot->movement;
-    if (answer.arg != LINK_OK)
+    if (answer.arg != LINK_OK) {
         answer.length = 0;
-    bool sent = link_send(peer->fd, &answer) == 0;
+        answer.flags = 0;
+    }
+    bool sent = (request.flags & LINK_UNANSWERED) || link_send(peer->fd, &answer) == 0;
     if (answer.arg == LINK_BAD_REQUEST)
         rig_log("rig link: a request of type %u that is not as it should be: hung up", request.type);
     if (!sent || answer.arg == LINK_BAD_REQUEST)

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import BUILD, DRIVER, PYTHON, REDIRECT, TIMEOUT, Client
 
+VERSION = 2
+UNANSWERED = 0x80
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
 OK = 0
 ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
@@ -43,15 +45,15 @@ class Simulator:
     def serve(self, connection):
         try:
             while packet := connection.recv(70000):
-                kind, argument, _, event, value = struct.unpack(">BBHII", packet[:12])
+                kind, argument, flags, event, value = struct.unpack(">BBBxII", packet[:12])
                 if kind == HELLO:
-                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.movement, 1))
+                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.movement, VERSION))
                     if event == 1:
                         self.events.append(connection)
                         self.welcomed.set()
                     continue
                 answer = self.respond(kind, argument, packet[12:])
-                if answer is None:
+                if answer is None or flags & UNANSWERED:
                     continue
                 if answer == "hang up":
                     self.connections.remove(connection)
@@ -289,7 +291,7 @@ def test_a_socket_of_another_user(alone):
         until(client, "EMPTY")
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         log = pathlib.Path(alone.folder.name, "pcscd.log")
-        assert "belongs neither to us nor to root" in log.read_text()
+        assert "belongs to somebody else than us, root" in log.read_text()
         stranger.kill()
         stranger.communicate()
         os.unlink(alone.link)

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import CARDRIG, CARDS, PYTHON, TIMEOUT, Rig
 
+VERSION = 2
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
 OK, REMOVED, UNPOWERED, MUTE, GARBLED, UNAVAILABLE, PPS_FAILED, UNSUPPORTED, BAD_REQUEST = range(9)
 
@@ -36,8 +37,8 @@ def exchange(connection, *arguments, **more):
 
 def hello(rig, channel=0):
     connection = link(rig)
-    status, value, _ = exchange(connection, HELLO, 1, channel, 0)
-    assert (status, value) == (OK, 1)
+    status, value, _ = exchange(connection, HELLO, VERSION, channel, 0)
+    assert (status, value) == (OK, VERSION)
     return connection
 
 
@@ -51,10 +52,10 @@ def works(rig):
 
 
 BAD_PACKETS = {
-    "empty": b"", "short": b"\1\1\0", "reserved": packet(HELLO, 1, reserved=1),
+    "empty": b"", "short": b"\1\1\0", "reserved": packet(HELLO, VERSION, reserved=4),
     "before hello": packet(POWER, 1), "event": packet(EVENT), "unknown type": packet(99),
-    "version": packet(HELLO, 2), "reader": packet(HELLO, 1, 0, 7 << 16), "slot": packet(HELLO, 1, 0, 7),
-    "channel": packet(HELLO, 1, 2), "too long": packet(HELLO, 1) + bytes(66000),
+    "version": packet(HELLO, VERSION + 1), "reader": packet(HELLO, VERSION, 0, 7 << 16), "slot": packet(HELLO, VERSION, 0, 7),
+    "channel": packet(HELLO, VERSION, 2), "too long": packet(HELLO, VERSION) + bytes(66000),
 }
 
 
@@ -69,7 +70,7 @@ def test_bad_first_packets(rig, name):
     works(rig)
 
 
-BAD_REQUESTS = {"hello": packet(HELLO, 1), "unknown type": packet(99), "power": packet(POWER, 9),
+BAD_REQUESTS = {"hello": packet(HELLO, VERSION), "unknown type": packet(99), "power": packet(POWER, 9),
                 "event": packet(EVENT), "zero": packet(0)}
 
 

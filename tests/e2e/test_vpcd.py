@@ -318,11 +318,16 @@ def test_a_card_that_trickles_has_one_deadline():
     assert "part of an answer, and not the rest in time" in rig.text
 
 
-def test_an_empty_answer_is_passed_on():
-    with VpcdRig() as rig, established(rig) as client, rig.card(Raw(b"\0\0")):
+@pytest.mark.parametrize("wire", [b"\0\0", b"\0\1\x90"], ids=["nothing", "one byte"])
+def test_an_answer_without_a_status(wire):
+    """It is no response APDU, but the card stays in: this is how one says that it has no answer."""
+    with VpcdRig() as rig, established(rig) as client, rig.card(Raw(wire)):
         until(client, "PRESENT")
         assert client.connect()[0] == "ok"
-        assert client.transmit("00A4000002DEAD") == ["ok", ""]
+        for _ in range(2):
+            assert client.transmit("00A4000002DEAD")[0] == "SCARD_E_NOT_TRANSACTED"
+        assert client.reconnect("warm")[0] == "ok"
+    assert "an answer without SW1 SW2" in rig.text
 
 
 def test_one_that_speaks_unasked():

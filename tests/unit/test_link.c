@@ -62,7 +62,7 @@ START_TEST(decode_refuses)
     for (size_t length = 0; length < LINK_HEADER_SIZE; length++)
         ck_assert(!link_decode(packet, length, &message));
     ck_assert(link_decode(packet, LINK_HEADER_SIZE, &message));
-    packet[2] = 1;
+    packet[2] = 4; /* no flag that there is */
     ck_assert(!link_decode(packet, LINK_HEADER_SIZE, &message));
     packet[2] = 0;
     packet[3] = 1;
