@@ -117,7 +117,9 @@ int link_listen(const char *path, int type);
  * somebody that link_peer_trusted does not trust. */
 int link_connect(const char *path, int timeout_ms, uid_t user);
 
-/* Whether the process at the other end of a connection runs as us, as root, or as the user given ((uid_t)-1:
+#define LINK_NOBODY ((uid_t)-1) /* as a user: nobody */
+
+/* Whether the process at the other end of a connection runs as us, as root, or as the user given (LINK_NOBODY:
  * as nobody else). */
 bool link_peer_trusted(int fd, uid_t user);
 

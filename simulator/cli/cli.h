@@ -15,6 +15,7 @@ enum {
 
 /* argv[0] is the subcommand's name. Each returns an exit status. */
 int run_main(int argc, char **argv);
+int serve_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int remove_main(int argc, char **argv);
 int swap_main(int argc, char **argv);

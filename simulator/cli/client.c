@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include "cli/cli.h"
+#include "rig/directory.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,11 +19,18 @@
 
 static int connect_to_rig(void)
 {
+    static const char served[] = DIRECTORY_DEFAULT "/control";
     const char *path = getenv("CARDRIG_SOCKET");
     if (!path || !*path) {
-        fprintf(stderr,
-                "cardrig: no rig: CARDRIG_SOCKET is not set; this works inside 'cardrig run -- COMMAND'\n");
-        return -1;
+        path = served;
+        if (access(path, F_OK) < 0) {
+            fprintf(
+                stderr,
+                "cardrig: no rig: CARDRIG_SOCKET is not set, and there is no %s; this works inside 'cardrig "
+                "run -- COMMAND', or while 'cardrig serve' runs\n",
+                path);
+            return -1;
+        }
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {

@@ -12,6 +12,7 @@ static const struct {
     int (*function)(int argc, char **argv);
 } subcommands[] = {
     {"run", "run a command with a private pcscd, a virtual reader and a card", run_main},
+    {"serve", "be the readers and cards of an installed pcscd, or of vpcd", serve_main},
     {"insert", "put a card into a slot of the running rig", insert_main},
     {"remove", "take the card out of a slot", remove_main},
     {"swap", "take the card out and put another one in", swap_main},

@@ -3,6 +3,7 @@
 #include "cli/device.h"
 #include "cli/furnish.h"
 #include "cli/paths.h"
+#include "cli/seed.h"
 #include "cli/supervise.h"
 #include "cli/vpcd_ports.h"
 #include "rig/directory.h"
@@ -58,19 +59,6 @@ struct plan {
     char **command;
 };
 
-static bool parse_seed(const char *text, uint64_t *seed)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 0);
-    if (*text < '0' || *text > '9' || *end || errno || value > INT64_MAX) {
-        rig_log("--seed %s: expected a number from 0 to %lld", text, (long long)INT64_MAX);
-        return false;
-    }
-    *seed = value;
-    return true;
-}
-
 static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
 {
     static const char *const names[] = {"auto", "namespaces", "redirect"};
@@ -105,7 +93,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             plan->trace = optarg;
             break;
         case 's':
-            if (!parse_seed(optarg, &plan->seed))
+            if (!seed_parse(optarg, &plan->seed))
                 return EXIT_USAGE;
             break;
         case PCSCD:

@@ -6,20 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether base can go before our own names: an absolute path of characters that pcscd's lexer takes, ':'
- * excepted, which our DEVICENAME needs; not below /run, which the private pcscd does not see; and not too
+/* Characters that pcscd's lexer takes; ':' excepted, which our DEVICENAME needs. */
+static bool characters_usable(const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._@";
+    return path[0] == '/' && path[strspn(path, letters)] == '\0';
+}
+
+/* Whether base can go before our own names: not below /run, which the private pcscd does not see, and not too
  * long. */
 static bool usable(const char *base)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._@";
     static const char name[] = "/cardrig-XXXXXX";
     char real[4096];
-    return base && base[0] == '/' && strspn(base, letters) == strlen(base) &&
-           strlen(base) + sizeof name <= DIRECTORY_MAX && realpath(base, real) && strcmp(real, "/run") != 0 &&
-           strncmp(real, "/run/", 5) != 0;
+    return base && characters_usable(base) && strlen(base) + sizeof name <= DIRECTORY_MAX &&
+           realpath(base, real) && strcmp(real, "/run") != 0 && strncmp(real, "/run/", 5) != 0;
 }
 
 bool directory_new(char path[DIRECTORY_MAX])
@@ -33,6 +38,75 @@ bool directory_new(char path[DIRECTORY_MAX])
             return true;
     }
     return false;
+}
+
+bool directory_check_name(const char *path, char *error, size_t error_size)
+{
+    if (characters_usable(path) && strlen(path) < DIRECTORY_MAX)
+        return true;
+    snprintf(
+        error, error_size,
+        "directory '%s': expected an absolute path of at most %d characters, all of them of A-Z a-z 0-9 / - "
+        ". _ @, which is what pcscd's configuration can hold",
+        path, DIRECTORY_MAX - 1);
+    return false;
+}
+
+/* Only sockets: whatever else has that name is not ours. */
+static void remove_sockets(int fd)
+{
+    static const char *const names[] = {"link", "control"};
+    struct stat status;
+    for (int i = 0; i < 2; i++)
+        if (fstatat(fd, names[i], &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode))
+            unlinkat(fd, names[i], 0);
+}
+
+bool directory_claim(struct directory_claim *claim, const char *path, char *error, size_t error_size)
+{
+    struct stat status;
+    *claim = (struct directory_claim){.fd = -1};
+    if (!directory_check_name(path, error, error_size))
+        return false;
+    snprintf(claim->path, sizeof claim->path, "%s", path);
+    claim->made = mkdir(path, 0711) == 0;
+    if (!claim->made && errno != EEXIST) {
+        snprintf(error, error_size, "cannot make %s: %s", path, strerror(errno));
+        return false;
+    }
+    claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (claim->fd < 0 || fstat(claim->fd, &status) < 0 || (claim->made && fchmod(claim->fd, 0711) < 0))
+        snprintf(error, error_size, "cannot use %s: %s", path, strerror(errno));
+    else if (!claim->made && (status.st_uid != 0 && status.st_uid != geteuid()))
+        snprintf(error, error_size, "cannot use %s: it belongs to user ID %lu, and not to us or to root",
+                 path, (unsigned long)status.st_uid);
+    else if (!claim->made && (status.st_mode & (S_IWGRP | S_IWOTH)))
+        snprintf(error, error_size, "cannot use %s: others can write to it (mode %03o)", path,
+                 (unsigned)status.st_mode & 07777);
+    else if (flock(claim->fd, LOCK_EX | LOCK_NB) < 0)
+        snprintf(error, error_size,
+                 errno == EWOULDBLOCK ? "cannot use %s: a cardrig serves there already"
+                                      : "cannot lock %s: %m",
+                 path);
+    else {
+        remove_sockets(claim->fd);
+        return true;
+    }
+    if (claim->fd >= 0)
+        close(claim->fd);
+    claim->fd = -1;
+    return false;
+}
+
+void directory_release(struct directory_claim *claim)
+{
+    if (claim->fd < 0)
+        return;
+    remove_sockets(claim->fd);
+    if (claim->made)
+        rmdir(claim->path); /* unless somebody has put something there */
+    close(claim->fd);
+    claim->fd = -1;
 }
 
 static void remove_at(int parent, const char *name)

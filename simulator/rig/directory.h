@@ -1,9 +1,13 @@
-/* The rig's directory: private, short-lived, with a name that pcscd's configuration can hold. */
+/* The rig's directory: either private and short-lived, for one run, or at a place that is known to others,
+ * for an installed pcscd. Its name is always one that pcscd's configuration can hold. */
 #ifndef CARDRIG_RIG_DIRECTORY_H
 #define CARDRIG_RIG_DIRECTORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Where a rig for an installed pcscd is, unless told otherwise. */
+#define DIRECTORY_DEFAULT "/run/cardrig"
 
 /* Long enough for any directory_new: what lies in it must fit a socket's address, of 108 bytes. */
 #define DIRECTORY_MAX 88
@@ -11,6 +15,24 @@
 /* Makes a directory of mode 0700 below $TMPDIR, or below /tmp where that will not do, and writes its path.
  * False with errno. */
 bool directory_new(char path[DIRECTORY_MAX]);
+
+/* Whether path will do for directory_claim, as far as its name goes; else error. */
+bool directory_check_name(const char *path, char *error, size_t error_size);
+
+/* A directory at a known place, held by this process. */
+struct directory_claim {
+    char path[DIRECTORY_MAX];
+    int fd;    /* locked as long as it is open */
+    bool made; /* it was not there */
+};
+
+/* Takes a directory for this process, and makes it (of mode 0711) if it is not there. What a rig that died
+ * left there is removed. False with error: its name will not do, somebody else than root and we could put
+ * something into it, or another process holds it. */
+bool directory_claim(struct directory_claim *claim, const char *path, char *error, size_t error_size);
+
+/* Removes the rig's sockets, and the directory if it was made, and lets go of it. */
+void directory_release(struct directory_claim *claim);
 
 /* Removes a directory and all that is in it, as far as that can be done. Does not follow links. */
 void directory_remove(const char *path);

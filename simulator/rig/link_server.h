@@ -7,8 +7,9 @@
 
 struct link_server;
 
-/* fd is a socket of link_listen, taken over. NULL with errno. */
-struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots);
+/* fd is a socket of link_listen, taken over. user is the user whose drivers are served besides root's and
+ * our own; LINK_NOBODY: none. NULL with errno. */
+struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots, uid_t user);
 void link_server_free(struct link_server *server);
 
 /* Tells the slot's drivers that its card has moved. */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct rig {
@@ -21,18 +22,13 @@ struct rig {
     uint64_t seed;
     struct rig_random random;
     struct slots slots;
-    int link_fd, control_fd; /* listening; -1 once somebody else has them */
+    uid_t driver_user;
+    int link_fd, control_fd; /* listening; -1 once somebody else has them, or where there is none */
     /* only while it serves */
     struct loop *loop;
     struct link_server *link;
     struct control_server *control;
 };
-
-static void give_random(void *arg, uint8_t *out, size_t length)
-{
-    struct rig *rig = arg;
-    random_bytes(&rig->random, out, length);
-}
 
 static void log_line(void *arg, const char *line)
 {
@@ -54,7 +50,8 @@ static int listen_at(const struct rig *rig, const char *name, int type)
     return link_listen(path, type);
 }
 
-struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
+/* A rig that has a seed and nothing else. NULL: out of memory. */
+static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     if (!rig) {
@@ -62,26 +59,69 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
         return NULL;
     }
     rig->seed = seed;
+    rig->driver_user = LINK_NOBODY;
     rig->link_fd = rig->control_fd = -1;
     random_start(&rig->random, seed);
-    rig->slots.host = (struct card_host){.arg = rig, .random = give_random, .log = log_line};
+    rig->slots.host = (struct card_host){.arg = &rig->random, .random = random_for_card, .log = log_line};
     rig->slots.moved = card_moved;
     rig->slots.moved_arg = rig;
+    return rig;
+}
+
+/* Listens, for drivers only if they are wanted. */
+static bool open_sockets(struct rig *rig, bool link, char *error, size_t error_size)
+{
+    if (link)
+        rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
+    rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
+    if ((rig->link_fd >= 0 || !link) && rig->control_fd >= 0)
+        return true;
+    snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
+    return false;
+}
+
+struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
+{
+    struct rig *rig = rig_bare(seed, error, error_size);
+    if (!rig)
+        return NULL;
     if (!directory_new(rig->directory)) {
         snprintf(error, error_size, "cannot make a directory for the rig in $TMPDIR or /tmp: %s",
                  strerror(errno));
         free(rig);
         return NULL;
     }
-    rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
-    rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
-    if (rig->link_fd < 0 || rig->control_fd < 0) {
-        snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
+    if (!open_sockets(rig, true, error, error_size)) {
         directory_remove(rig->directory);
         rig_free(rig);
         return NULL;
     }
     return rig;
+}
+
+/* Lets any process knock at the link; who is let in is decided by what user it runs as. */
+static bool open_link_to_others(const struct rig *rig, char *error, size_t error_size)
+{
+    char path[DIRECTORY_MAX + 16];
+    snprintf(path, sizeof path, "%s/link", rig->directory);
+    if (chmod(path, 0666) == 0)
+        return true;
+    snprintf(error, error_size, "cannot change the mode of %s: %s", path, strerror(errno));
+    return false;
+}
+
+struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size)
+{
+    struct rig *rig = rig_bare(seed, error, error_size);
+    if (!rig)
+        return NULL;
+    snprintf(rig->directory, sizeof rig->directory, "%s", place->directory);
+    rig->driver_user = place->driver_user;
+    if (open_sockets(rig, place->link, error, error_size) &&
+        (!place->link || place->driver_user == LINK_NOBODY || open_link_to_others(rig, error, error_size)))
+        return rig;
+    rig_free(rig);
+    return NULL;
 }
 
 void rig_free(struct rig *rig)
@@ -144,7 +184,8 @@ static int take(int *fd)
 bool rig_serve(struct rig *rig, int stop_fd)
 {
     bool ok = (rig->loop = loop_new()) != NULL &&
-              (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots)) != NULL &&
+              (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
+                                                                rig->driver_user)) != NULL) &&
               (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
               loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop) && loop_run(rig->loop);
     if (!ok)

@@ -7,11 +7,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct rig;
 
 /* A rig without readers, in a new directory, in which it listens. On failure NULL, and error says why. */
 struct rig *rig_new(uint64_t seed, char *error, size_t error_size);
+
+/* Where a rig is that is not to have a directory of its own, and who may come there. */
+struct rig_place {
+    const char *directory; /* as of directory_claim; it outlives the rig */
+    bool link;             /* whether drivers can connect */
+    uid_t driver_user;     /* the user whose drivers may, besides root's and our own; LINK_NOBODY: none */
+};
+
+/* Likewise, at a place. On failure the directory's holder has to remove what there is. */
+struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size);
 
 /* Closes its sockets and frees it. The directory stays: see directory_remove. */
 void rig_free(struct rig *rig);

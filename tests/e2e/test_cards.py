@@ -57,7 +57,7 @@ def test_wrong_arguments(rig, arguments):
 def test_outside_a_rig(temporary):
     done = run("status")
     assert done.returncode == 1
-    assert "CARDRIG_SOCKET is not set" in done.stderr
+    assert "CARDRIG_SOCKET is not set, and there is no /run/cardrig/control" in done.stderr
     done = run("remove", env={**os.environ, "CARDRIG_SOCKET": f"{temporary}/gone"})
     assert done.returncode == 1
     assert "has it ended?" in done.stderr

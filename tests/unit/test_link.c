@@ -5,11 +5,14 @@
 
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[] = "/tmp/test-link-XXXXXX", path[64];
@@ -138,6 +141,44 @@ START_TEST(only_the_owner_may_connect)
 }
 END_TEST
 
+START_TEST(strangers_and_trusted_users)
+{
+    /* a connection has the credentials of who made it, so a child can knock as somebody else */
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(chmod(directory, 0711), 0);
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    int finished[2];
+    ck_assert_int_eq(pipe(finished), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        strcpy(address.sun_path, path);
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+        char byte;
+        close(finished[1]);
+        _exit(setresuid(4711, 4711, 4711) < 0 ||
+              connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+              read(finished[0], &byte, 1) != 0);
+    }
+    struct pollfd knock = {.fd = listener, .events = POLLIN};
+    ck_assert_int_eq(poll(&knock, 1, 10000), 1);
+    int server = accept(listener, NULL, NULL);
+    ck_assert_int_ge(server, 0);
+    ck_assert(!link_peer_trusted(server, LINK_NOBODY));
+    ck_assert(!link_peer_trusted(server, 4712));
+    ck_assert(link_peer_trusted(server, 4711));
+    close(server);
+    close(finished[0]);
+    close(finished[1]);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    /* what is no connection is nobody's */
+    ck_assert(!link_peer_trusted(-1, LINK_NOBODY));
+}
+END_TEST
+
 START_TEST(path_too_long)
 {
     char long_path[200];
@@ -165,6 +206,7 @@ int main(void)
     tcase_add_test(sockets, receive_has_a_deadline);
     tcase_add_test(sockets, connect_does_not_wait_for_a_listener_that_is_stuck);
     tcase_add_test(sockets, only_the_owner_may_connect);
+    tcase_add_test(sockets, strangers_and_trusted_users);
     tcase_add_test(sockets, path_too_long);
     suite_add_tcase(suite, sockets);
     return run_suite(suite);

@@ -1,0 +1,285 @@
+/* cardrig serve */
+#include "cli/cli.h"
+#include "cli/furnish.h"
+#include "cli/notify.h"
+#include "cli/paths.h"
+#include "cli/seed.h"
+#include "rig/directory.h"
+#include "rig/log.h"
+#include "rig/random.h"
+#include "rig/rig.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: cardrig serve [OPTION]...\n"
+    "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT. Readers and cards are "
+    "as\n"
+    "with 'cardrig run'; without options there is one reader, 'cardrig', with a built-in card.\n\n"
+    "  -r, --reader NAME[,slots=N][,level=tpdu]\n"
+    "                               a reader; may be repeated\n"
+    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot; may be repeated\n"
+    "  -e, --empty                  start with empty slots\n"
+    "  -t, --trace FILE             write each character that goes over the contacts to FILE, as text\n"
+    "  -s, --seed N                 the seed of all that is random\n"
+    "  -d, --directory DIR          where the sockets are: 'link', for the driver, and 'control'; without "
+    "it\n"
+    "                               $RUNTIME_DIRECTORY, as systemd sets it, or else " DIRECTORY_DEFAULT "\n"
+    "  -u, --pcscd-user USER        a name or number: let a pcscd in that runs as USER, too; root's and our "
+    "own\n"
+    "                               user's are let in always\n"
+    "      --config                 print what pcscd needs to know of these readers, and exit:\n"
+    "                               cardrig serve --config > /etc/reader.conf.d/cardrig\n"
+    "  -h, --help                   show this\n\n"
+    "'cardrig insert', 'remove', 'swap', 'fault' and 'status' find the rig in " DIRECTORY_DEFAULT
+    ", or where\n"
+    "CARDRIG_SOCKET says.\n\n"
+    "Exit status: 0 after a signal to end; 1 when it could not serve, 2 for wrong options.\n";
+
+struct plan {
+    struct furniture furniture;
+    uint64_t seed;
+    const char *trace;
+    char directory[PATH_MAX];
+    uid_t pcscd_user;
+    bool config;
+};
+
+/* A user's name or number. */
+static bool parse_user(const char *text, uid_t *user)
+{
+    const struct passwd *entry = getpwnam(text);
+    if (entry) {
+        *user = entry->pw_uid;
+        return true;
+    }
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end || errno || number >= LINK_NOBODY) {
+        rig_log("--pcscd-user %s: there is no user of that name, nor is it a user's number", text);
+        return false;
+    }
+    *user = (uid_t)number;
+    return true;
+}
+
+/* systemd may name several directories, with colons between them: the first one is ours. */
+static void default_directory(char *path, size_t size)
+{
+    const char *runtime = getenv("RUNTIME_DIRECTORY");
+    if (!runtime || !*runtime)
+        runtime = DIRECTORY_DEFAULT;
+    snprintf(path, size, "%.*s", (int)strcspn(runtime, ":"), runtime);
+}
+
+/* Returns -1 when the plan is to be carried out, else an exit status. */
+static int parse_options(int argc, char **argv, struct plan *plan)
+{
+    enum { CONFIG = 256 };
+    static const struct option options[] = {
+        FURNISH_LONG_OPTIONS,
+        {"trace", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 's'},
+        {"directory", required_argument, NULL, 'd'},
+        {"pcscd-user", required_argument, NULL, 'u'},
+        {"config", no_argument, NULL, CONFIG},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    *plan = (struct plan){.seed = random_seed(), .pcscd_user = LINK_NOBODY};
+    default_directory(plan->directory, sizeof plan->directory);
+    for (int option;
+         (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "t:s:d:u:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 't':
+            plan->trace = optarg;
+            break;
+        case 's':
+            if (!seed_parse(optarg, &plan->seed))
+                return EXIT_USAGE;
+            break;
+        case 'd':
+            snprintf(plan->directory, sizeof plan->directory, "%s", optarg);
+            break;
+        case 'u':
+            if (!parse_user(optarg, &plan->pcscd_user))
+                return EXIT_USAGE;
+            break;
+        case CONFIG:
+            plan->config = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            if (furnish_take_option(&plan->furniture, option, optarg))
+                break;
+            fprintf(stderr, "'cardrig serve --help' lists the options\n");
+            return EXIT_USAGE;
+        }
+    }
+    char error[512];
+    if (optind < argc) {
+        rig_log("serve: takes no arguments, got '%s'; to run a command there is 'cardrig run'", argv[optind]);
+        return EXIT_USAGE;
+    }
+    if (!furnish_check(&plan->furniture, error, sizeof error) ||
+        !directory_check_name(plan->directory, error, sizeof error)) {
+        rig_log("%s", error);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+/*
+ * --config
+ */
+
+/* As whom a rig serves in the directory, or would: who has its socket, or else the directory, or else we. */
+static uid_t serving_user(const char *directory)
+{
+    char link[PATH_MAX + 8];
+    struct stat status;
+    snprintf(link, sizeof link, "%s/link", directory);
+    if (lstat(link, &status) == 0 || lstat(directory, &status) == 0)
+        return status.st_uid;
+    return geteuid();
+}
+
+/* What a DEVICENAME says of the user: nothing if it is root, whom the driver trusts anyway. */
+static void user_key(uid_t user, char *key, size_t size)
+{
+    const struct passwd *entry = getpwuid(user);
+    if (user == 0)
+        *key = '\0';
+    else if (entry)
+        snprintf(key, size, ":user=%s", entry->pw_name);
+    else
+        snprintf(key, size, ":user=%lu", (unsigned long)user);
+}
+
+static int print_config(const struct plan *plan, const struct slots *slots)
+{
+    char found[PATH_MAX], driver[PATH_MAX], user[128];
+    if (!paths_driver(found, sizeof found) || !realpath(found, driver)) {
+        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
+                "CARDRIG_DRIVER");
+        return EXIT_FAILED;
+    }
+    user_key(serving_user(plan->directory), user, sizeof user);
+    for (unsigned i = 0; i < slots->reader_count; i++)
+        printf("FRIENDLYNAME \"%s\"\n"
+               "DEVICENAME   /dev/null:rig=%s/link:reader=%u:slots=%u%s\n"
+               "LIBPATH      %s\n"
+               "CHANNELID    %u\n%s",
+               slots->reader[i].name, plan->directory, i, slots->reader[i].slot_count, user, driver, i,
+               i + 1 < slots->reader_count ? "\n" : "");
+    if (fflush(stdout) == 0)
+        return EXIT_OK;
+    rig_log("cannot write the configuration: %s", strerror(errno));
+    return EXIT_FAILED;
+}
+
+/* The readers alone: what cards there are is not pcscd's to know. */
+static int configure(struct plan *plan)
+{
+    char error[1024] = "out of memory";
+    struct slots *slots = calloc(1, sizeof *slots);
+    struct rig_random random;
+    random_start(&random, plan->seed);
+    plan->furniture.card_count = 0;
+    plan->furniture.empty = true;
+    int status = EXIT_FAILED;
+    if (slots) {
+        slots->host = (struct card_host){.arg = &random, .random = random_for_card};
+        if (furnish(&plan->furniture, slots, error, sizeof error))
+            status = print_config(plan, slots);
+        else
+            rig_log("%s", error);
+        slots_free(slots);
+    }
+    free(slots);
+    return status;
+}
+
+/*
+ * Serving
+ */
+
+/* A descriptor that can be read once somebody wants us to end. */
+static int watch_signals(void)
+{
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGHUP);
+    signal(SIGPIPE, SIG_IGN); /* whoever reads what we say may stop to */
+    return sigprocmask(SIG_BLOCK, &ends, NULL) < 0 ? -1 : signalfd(-1, &ends, SFD_CLOEXEC);
+}
+
+static void tell_ready(const struct rig *rig)
+{
+    rig_log("serving in %s", rig_directory(rig));
+    notify("READY=1");
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct plan plan;
+    int status = parse_options(argc, argv, &plan);
+    if (status >= 0)
+        return status;
+    if (plan.config)
+        return configure(&plan);
+
+    char error[1024];
+    struct directory_claim claim = {.fd = -1};
+    struct rig *rig = NULL;
+    struct trace *trace = NULL;
+    status = EXIT_FAILED;
+    umask(077);
+    int signal_fd = watch_signals();
+    if (signal_fd < 0) {
+        snprintf(error, sizeof error, "cannot wait for signals: %s", strerror(errno));
+        goto out;
+    }
+    if (!directory_claim(&claim, plan.directory, error, sizeof error))
+        goto out;
+    struct rig_place place = {.directory = claim.path, .link = true, .driver_user = plan.pcscd_user};
+    if (!(rig = rig_new_at(&place, plan.seed, error, sizeof error)))
+        goto out;
+    if (plan.trace && !(trace = trace_open(plan.trace))) {
+        snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
+        goto out;
+    }
+    rig_set_trace(rig, trace);
+    /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here */
+    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error))
+        goto out;
+    tell_ready(rig);
+    status = rig_serve(rig, signal_fd) ? EXIT_OK : EXIT_FAILED;
+    error[0] = '\0'; /* what went wrong has been said */
+    notify("STOPPING=1");
+out:
+    if (status != EXIT_OK && error[0])
+        rig_log("%s", error);
+    rig_free(rig);
+    trace_close(trace);
+    directory_release(&claim);
+    if (signal_fd >= 0)
+        close(signal_fd);
+    return status;
+}

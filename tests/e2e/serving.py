@@ -1,0 +1,114 @@
+"""cardrig serve, and a pcscd that plays the installed one."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+
+from conftest import BUILD, CARDRIG, DRIVER, REDIRECT, TIMEOUT, Client
+
+
+class Serve:
+    """A rig that serves, ready when this is there. Ends when it is left; what it said is in errors then."""
+
+    def __init__(self, folder, *options, prefix=(), environment=()):
+        self.directory = pathlib.Path(folder)
+        self.errors = None
+        address = self.directory.with_name(self.directory.name + ".notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(str(address))
+            os.chmod(address, 0o777)
+            listener.settimeout(0.1)
+            self.process = subprocess.Popen(
+                [*prefix, CARDRIG, "serve", "--directory", str(folder), *map(str, options)],
+                env={**os.environ, "NOTIFY_SOCKET": str(address), **dict(environment)},
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self.notified = None
+            while self.process.poll() is None and not self.notified:
+                try:
+                    self.notified = listener.recv(100)
+                except TimeoutError:
+                    pass
+        address.unlink()
+        if not self.notified:
+            self.end()
+            raise AssertionError(f"not ready: {self.errors}")
+        assert self.notified == b"READY=1"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        assert self.end() == 0, self.errors
+
+    def end(self, number=signal.SIGTERM):
+        if self.errors is None:
+            self.process.send_signal(number)
+            _, self.errors = self.process.communicate(timeout=TIMEOUT)
+        return self.process.returncode
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def ask(self, **request):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT)
+            connection.connect(str(self.directory / "control"))
+            connection.sendall((json.dumps(request) + "\n").encode())
+            return json.loads(connection.makefile("r").readline())
+
+    def do(self, command, **more):
+        answer = self.ask(command=command, **more)
+        assert answer["ok"], answer
+        return answer["result"]
+
+    def slots(self):
+        return self.do("status")["slots"]
+
+    def card(self):
+        return self.slots()[0]["card"]
+
+
+class Pcscd:
+    """A private pcscd with a driver and readers, by name and DEVICENAME, that plays the installed one."""
+
+    def __init__(self, folder, readers, driver=DRIVER):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(mode=0o700)
+        self.readers = readers
+        self.process = subprocess.Popen(
+            [BUILD / "bin" / "pcscd_alone", str(self.folder), *(f"{name}={device}" for name, device in readers.items()),
+             "--", "sh", "-c", "echo up; read stay"],
+            env={**os.environ, "DRIVER": str(driver), "REDIRECT": REDIRECT},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "up\n", self.log()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.communicate("\n", timeout=TIMEOUT)
+        log = self.log()
+        subprocess.run(["rm", "-rf", str(self.folder)], check=True)
+        assert self.process.returncode == 0, log
+
+    def log(self):
+        return (self.folder / "pcscd.log").read_text(errors="replace")
+
+    def client(self, reader=None):
+        """With a context; for the reader of this name, or the first one."""
+        reader = reader or f"{next(iter(self.readers))} 00 00"
+        client = Client({**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder}/pcscd.comm", "CARDRIG_READER": reader})
+        assert client.establish() == ["ok"]
+        return client
+
+
+def until(client, name, state=None):
+    """Waits until the reader is in a state of this name; returns state, event counter and ATR."""
+    code, state, counter, names, atr = client.change()
+    while name not in names:
+        code, state, counter, names, atr = client.change(state, 20000)
+        assert code == "ok", f"not {name}, but {names}"
+    return state, counter, atr
