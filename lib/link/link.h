@@ -119,8 +119,8 @@ int link_connect(const char *path, int timeout_ms, uid_t user);
 
 #define LINK_NOBODY ((uid_t)-1) /* as a user: nobody */
 
-/* Whether the process at the other end of a connection runs as us, as root, or as the user given (LINK_NOBODY:
- * as nobody else). */
+/* Whether the process at the other end of a connection runs as us, as root, or as the user given
+ * (LINK_NOBODY: as nobody else). */
 bool link_peer_trusted(int fd, uid_t user);
 
 /* Sends one message as one packet, without SIGPIPE. */

@@ -4,6 +4,8 @@
 #include "cli/notify.h"
 #include "cli/paths.h"
 #include "cli/seed.h"
+#include "link/vpcd.h"
+#include "rig/address.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 #include "rig/random.h"
@@ -39,6 +41,11 @@ static const char help[] =
     "  -u, --pcscd-user USER        a name or number: let a pcscd in that runs as USER, too; root's and our "
     "own\n"
     "                               user's are let in always\n"
+    "      --vpcd HOST[:PORT]       be cards for vpcd's readers: slot i connects to the one at PORT + i,\n"
+    "                               PORT being 35963 unless given\n"
+    "      --vpcd-listen [HOST:]PORT\n"
+    "                               the same reversed: vpcd's reader for slot i connects to us at PORT + i;\n"
+    "                               HOST is 127.0.0.1 unless given\n"
     "      --config                 print what pcscd needs to know of these readers, and exit:\n"
     "                               cardrig serve --config > /etc/reader.conf.d/cardrig\n"
     "  -h, --help                   show this\n\n"
@@ -54,6 +61,9 @@ struct plan {
     char directory[PATH_MAX];
     uid_t pcscd_user;
     bool config;
+    bool vpcd; /* instead of a link for our own driver */
+    bool vpcd_listen;
+    struct address vpcd_address;
 };
 
 /* A user's name or number. */
@@ -75,6 +85,20 @@ static bool parse_user(const char *text, uid_t *user)
     return true;
 }
 
+static bool parse_vpcd(const char *text, bool listen, struct plan *plan)
+{
+    char error[512];
+    const char *option = listen ? "--vpcd-listen" : "--vpcd";
+    if (plan->vpcd)
+        snprintf(error, sizeof error, "only one of --vpcd and --vpcd-listen, and once");
+    else if (address_parse(text, &plan->vpcd_address, error, sizeof error)) {
+        plan->vpcd_listen = listen;
+        return plan->vpcd = true;
+    }
+    rig_log("%s %s", option, error);
+    return false;
+}
+
 /* systemd may name several directories, with colons between them: the first one is ours. */
 static void default_directory(char *path, size_t size)
 {
@@ -87,7 +111,7 @@ static void default_directory(char *path, size_t size)
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct plan *plan)
 {
-    enum { CONFIG = 256 };
+    enum { CONFIG = 256, VPCD, VPCD_LISTEN };
     static const struct option options[] = {
         FURNISH_LONG_OPTIONS,
         {"trace", required_argument, NULL, 't'},
@@ -95,10 +119,14 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {"directory", required_argument, NULL, 'd'},
         {"pcscd-user", required_argument, NULL, 'u'},
         {"config", no_argument, NULL, CONFIG},
+        {"vpcd", required_argument, NULL, VPCD},
+        {"vpcd-listen", required_argument, NULL, VPCD_LISTEN},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    *plan = (struct plan){.seed = random_seed(), .pcscd_user = LINK_NOBODY};
+    *plan = (struct plan){.seed = random_seed(),
+                          .pcscd_user = LINK_NOBODY,
+                          .vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
     default_directory(plan->directory, sizeof plan->directory);
     for (int option;
          (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "t:s:d:u:h", options, NULL)) != -1;) {
@@ -115,6 +143,11 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             break;
         case 'u':
             if (!parse_user(optarg, &plan->pcscd_user))
+                return EXIT_USAGE;
+            break;
+        case VPCD:
+        case VPCD_LISTEN:
+            if (!parse_vpcd(optarg, option == VPCD_LISTEN, plan))
                 return EXIT_USAGE;
             break;
         case CONFIG:
@@ -135,12 +168,33 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         rig_log("serve: takes no arguments, got '%s'; to run a command there is 'cardrig run'", argv[optind]);
         return EXIT_USAGE;
     }
+    if (plan->vpcd && (plan->config || plan->pcscd_user != LINK_NOBODY)) {
+        rig_log("%s is for cardrig's driver, and does not go with %s",
+                plan->config ? "--config" : "--pcscd-user", plan->vpcd_listen ? "--vpcd-listen" : "--vpcd");
+        return EXIT_USAGE;
+    }
     if (!furnish_check(&plan->furniture, error, sizeof error) ||
         !directory_check_name(plan->directory, error, sizeof error)) {
         rig_log("%s", error);
         return EXIT_USAGE;
     }
     return -1;
+}
+
+/* Whether the readers are such as an installed pcscd can have, with our cards in them. */
+static bool check_readers(const struct slots *slots, char *error, size_t error_size)
+{
+    for (unsigned i = 0; i < slots->reader_count; i++) {
+        const struct reader *reader = &slots->reader[i];
+        /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here, too */
+        if (reader->options.cards != READER_OWN_CARDS) {
+            snprintf(error, error_size,
+                     "reader '%s' is for vpcd cards: it needs the driver alone, and no 'cardrig serve'",
+                     reader->name);
+            return false;
+        }
+    }
+    return true;
 }
 
 /*
@@ -204,7 +258,8 @@ static int configure(struct plan *plan)
     int status = EXIT_FAILED;
     if (slots) {
         slots->host = (struct card_host){.arg = &random, .random = random_for_card};
-        if (furnish(&plan->furniture, slots, error, sizeof error))
+        if (furnish(&plan->furniture, slots, error, sizeof error) &&
+            check_readers(slots, error, sizeof error))
             status = print_config(plan, slots);
         else
             rig_log("%s", error);
@@ -258,7 +313,7 @@ int serve_main(int argc, char **argv)
     }
     if (!directory_claim(&claim, plan.directory, error, sizeof error))
         goto out;
-    struct rig_place place = {.directory = claim.path, .link = true, .driver_user = plan.pcscd_user};
+    struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_user = plan.pcscd_user};
     if (!(rig = rig_new_at(&place, plan.seed, error, sizeof error)))
         goto out;
     if (plan.trace && !(trace = trace_open(plan.trace))) {
@@ -266,8 +321,10 @@ int serve_main(int argc, char **argv)
         goto out;
     }
     rig_set_trace(rig, trace);
-    /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here */
-    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error))
+    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
+        !check_readers(rig_slots_of(rig), error, sizeof error))
+        goto out;
+    if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
     tell_ready(rig);
     status = rig_serve(rig, signal_fd) ? EXIT_OK : EXIT_FAILED;

@@ -43,6 +43,28 @@ static void print_card(json_t *card)
            number_of(resets, "off"));
 }
 
+/* A slot, for our cards or for those of others, in our reader or in somebody else's. */
+static void print_slot(json_t *slot)
+{
+    bool connected = json_is_true(json_object_get(slot, "driver_connected"));
+    json_t *vpcd = json_object_get(slot, "vpcd"), *vpcd_card = json_object_get(slot, "vpcd_card");
+    printf("%lld  %s, ", number_of(slot, "number"), text_of(slot, "slot"));
+    if (json_is_object(vpcd_card))
+        printf("a vpcd card, %s %s port %lld%s\n",
+               json_is_true(json_object_get(vpcd_card, "listens")) ? "listening at" : "for the reader at",
+               text_of(vpcd_card, "host"), number_of(vpcd_card, "port"),
+               connected ? "" : " (no reader connected)");
+    else
+        printf("in PC/SC '%s'%s\n", text_of(slot, "pcsc_name"),
+               connected || json_is_object(vpcd) ? "" : " (no driver connected)");
+    if (json_is_object(vpcd))
+        printf("    vpcd      the reader %s, host %s port %lld\n",
+               strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
+               text_of(vpcd, "host"), number_of(vpcd, "port"));
+    else
+        print_card(json_object_get(slot, "card"));
+}
+
 static void print_status(json_t *status)
 {
     printf("seed %lld\n", number_of(status, "seed"));
@@ -50,16 +72,7 @@ static void print_status(json_t *status)
     json_t *slot, *slots = json_object_get(status, "slots");
     json_array_foreach(slots, i, slot)
     {
-        bool connected = json_is_true(json_object_get(slot, "driver_connected"));
-        json_t *vpcd = json_object_get(slot, "vpcd");
-        printf("%lld  %s, in PC/SC '%s'%s\n", number_of(slot, "number"), text_of(slot, "slot"),
-               text_of(slot, "pcsc_name"), connected || json_is_object(vpcd) ? "" : " (no driver connected)");
-        if (json_is_object(vpcd))
-            printf("    vpcd      the reader %s, host %s port %lld\n",
-                   strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
-                   text_of(vpcd, "host"), number_of(vpcd, "port"));
-        else
-            print_card(json_object_get(slot, "card"));
+        print_slot(slot);
     }
 }
 

@@ -22,8 +22,14 @@ static bool look_up(const char *name, struct address *address, char *error, size
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int failure = getaddrinfo(name, NULL, &hints, &found);
+    /* vsmartcard's own programs know only IPv4: "localhost" is to be that */
+    const struct addrinfo *best = found;
+    while (best && best->ai_family != AF_INET)
+        best = best->ai_next;
+    if (!best)
+        best = found;
     if (failure == 0)
-        failure = getnameinfo(found->ai_addr, found->ai_addrlen, address->host, sizeof address->host, NULL, 0,
+        failure = getnameinfo(best->ai_addr, best->ai_addrlen, address->host, sizeof address->host, NULL, 0,
                               NI_NUMERICHOST);
     freeaddrinfo(found);
     if (failure == 0)

@@ -14,7 +14,8 @@ struct address {
 
 /*
  * Reads HOST:PORT, [HOST]:PORT (where HOST has colons itself), HOST, PORT or :PORT; what is left out is as
- * *address has it. A host's name is looked up: the first of its addresses is taken. False: none, and error
+ * *address has it. A host's name is looked up: the first of its addresses is taken,
+ * of IPv4 if there is one. False: none, and error
  * (of error_size bytes) says why.
  */
 bool address_parse(const char *text, struct address *address, char *error, size_t error_size);

@@ -79,12 +79,23 @@ static json_t *vpcd_status(const struct slot *slot)
                      "port", (int)address.port);
 }
 
+/* Where it is a vpcd card for somebody else's reader; null where the rig's slots are none. */
+static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
+{
+    struct address address;
+    bool listens;
+    if (!rig_vpcd_card(rig, slot, &address, &listens))
+        return json_null();
+    return json_pack("{s:s, s:i, s:b}", "host", address.host, "port", (int)address.port, "listens", listens);
+}
+
 static json_t *slot_status(struct rig *rig, const struct slot *slot)
 {
     char pcsc_name[160];
-    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "number", slot_index(rig_slots_of(rig), slot), "slot",
-                     slot_text(slot), "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
-                     "driver_connected", rig_driver_connected(rig, slot), "vpcd", vpcd_status(slot), "card",
+    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o, s:o}", "number", slot_index(rig_slots_of(rig), slot),
+                     "slot", slot_text(slot), "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
+                     "driver_connected", rig_driver_connected(rig, slot), "vpcd", vpcd_status(slot),
+                     "vpcd_card", vpcd_card_status(rig, slot), "card",
                      slot->card ? card_status(slot) : json_null());
 }
 

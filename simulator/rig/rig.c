@@ -7,6 +7,7 @@
 #include "rig/log.h"
 #include "rig/loop.h"
 #include "rig/random.h"
+#include "rig/vpcd_card.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct rig {
     struct loop *loop;
     struct link_server *link;
     struct control_server *control;
+    struct vpcd_cards *vpcd; /* also before; NULL: none */
 };
 
 static void log_line(void *arg, const char *line)
@@ -41,6 +43,8 @@ static void card_moved(void *arg, struct slot *slot)
     struct rig *rig = arg;
     if (rig->link)
         link_server_card_moved(rig->link, slot);
+    if (rig->vpcd)
+        vpcd_cards_moved(rig->vpcd, slot);
 }
 
 static int listen_at(const struct rig *rig, const char *name, int type)
@@ -128,6 +132,7 @@ void rig_free(struct rig *rig)
 {
     if (!rig)
         return;
+    vpcd_cards_free(rig->vpcd);
     rig_leave(rig);
     slots_free(&rig->slots);
     free(rig);
@@ -164,7 +169,22 @@ void rig_set_trace(struct rig *rig, struct trace *trace)
 
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot)
 {
-    return rig->link && link_server_is_connected(rig->link, slot);
+    struct address address;
+    bool listens;
+    return (rig->link && link_server_is_connected(rig->link, slot)) ||
+           (rig->vpcd && vpcd_cards_address(rig->vpcd, slot, &address, &listens));
+}
+
+bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error, size_t error_size)
+{
+    return (rig->vpcd = vpcd_cards_new(&rig->slots, address, listen, error, error_size)) != NULL;
+}
+
+bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens)
+{
+    if (rig->vpcd)
+        vpcd_cards_address(rig->vpcd, slot, address, listens);
+    return rig->vpcd != NULL;
 }
 
 static void on_stop(void *arg, uint32_t events)
@@ -187,12 +207,15 @@ bool rig_serve(struct rig *rig, int stop_fd)
               (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
                                                                 rig->driver_user)) != NULL) &&
               (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
+              (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) &&
               loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop) && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));
+    vpcd_cards_free(rig->vpcd);
     control_server_free(rig->control);
     link_server_free(rig->link);
     loop_free(rig->loop);
+    rig->vpcd = NULL;
     rig->control = NULL;
     rig->link = NULL;
     rig->loop = NULL;

@@ -40,7 +40,15 @@ struct slots *rig_slots_of(struct rig *rig);
  * readers. */
 void rig_set_trace(struct rig *rig, struct trace *trace);
 
-/* Whether a driver is connected to a slot. */
+/* Has the slots, of which there are to be no more, be cards of the vpcd protocol while the rig serves, as
+ * vpcd_cards_new has it. False with error. */
+bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error,
+                  size_t error_size);
+
+/* Where a slot is as a vpcd card, as vpcd_cards_address has it. False: it is none. */
+bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens);
+
+/* Whether a driver, or a vpcd reader, is connected to a slot. */
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot);
 
 /* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that

@@ -1,0 +1,47 @@
+/*
+ * The rig's cards as cards of the vpcd protocol (link/vpcd.h), for somebody else's reader: each slot is at a
+ * port of its own, slot i at the first one's number + i. A connection is a card in the slot. Either the
+ * reader listens and we connect, again and again while nobody is there; or, in the reversed mode, we listen
+ * as long as there is a card and no reader has it.
+ *
+ * The protocol has no way to say that something went wrong. What a reader is told then is chosen so that
+ * libifdvpcd 3.3, the reader that comes with vsmartcard, goes on and makes the best of it (it never returns
+ * from an empty message, and takes a closed connection for an answer):
+ *
+ *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: the card is mute
+ *   a command, likewise, or without power               an answer of one byte: no response APDU
+ *   a response APDU longer than a message can be        67 00
+ */
+#ifndef CARDRIG_RIG_VPCD_CARD_H
+#define CARDRIG_RIG_VPCD_CARD_H
+
+#include "rig/address.h"
+#include "rig/loop.h"
+#include "rig/slot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct vpcd_cards;
+
+/* The slots, whose number is not to change any more, as cards; the loop does not have to run yet. address is
+ * where the first slot's reader is, or, reversed (listen), where it comes to: the ports are taken then. NULL
+ * with error.
+ */
+struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
+                                  char *error, size_t error_size);
+
+/* Begins to serve. False with errno. */
+bool vpcd_cards_start(struct vpcd_cards *cards, struct loop *loop);
+
+/* To be called before the loop is freed. */
+void vpcd_cards_free(struct vpcd_cards *cards);
+
+/* The slot's card has moved. */
+void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot);
+
+/* Where the slot's card is, or its reader. Returns whether a reader is connected. */
+bool vpcd_cards_address(const struct vpcd_cards *cards, const struct slot *slot, struct address *address,
+                        bool *listen);
+
+#endif
