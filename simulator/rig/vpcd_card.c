@@ -432,7 +432,8 @@ static bool take_port(struct end *end, char *error, size_t error_size)
      * has it */
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
         bind(fd, (struct sockaddr *)&at, length) == 0 && listen(fd, 1) == 0) {
-        shutdown(fd, SHUT_RDWR);
+        if (!end->slot->card) /* a reader that comes before we serve waits */
+            shutdown(fd, SHUT_RDWR);
         return true;
     }
     char text[ADDRESS_TEXT];

@@ -1,0 +1,534 @@
+"""cardrig serve --vpcd: our cards in vpcd's readers, those of vsmartcard's libifdvpcd and our own."""
+
+import contextlib
+import os
+import pathlib
+import random
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from conftest import CARDRIG, CARDS, DRIVER, TIMEOUT, run
+from serving import Pcscd, Serve, until
+
+STOCK = next(iter(sorted(pathlib.Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"))), None)
+T1_ONLY, WARM_DIFFERS = CARDS / "t1-only.lua", CARDS / "warm-differs.lua"
+OFF, ON, RESET, GET_ATR = 0, 1, 2, 4
+NO_ANSWER = b"\x00"
+
+# our own driver, and vsmartcard's; which of the two ends listens
+READERS = {
+    "cardrig": (DRIVER, "/dev/null:vpcd=listen:port={0}:slots=2", "/dev/null:vpcd=connect:host=127.0.0.1:port={0}:slots=2"),
+    "vsmartcard": (STOCK, "/dev/null:{0}", "127.0.0.1:{0}"),
+}
+
+ECHO = """
+return {
+  atr = "3B 80 01 81",
+  faults = { %s },
+  commands = {
+    { "80 10", function(cmd) return cmd.data, 0x9000 end },
+    { "00 84", function(cmd) return random(cmd.ne), 0x9000 end },
+  },
+}
+"""
+
+
+@pytest.fixture
+def place(temporary):
+    folder = pathlib.Path(tempfile.mkdtemp(dir=temporary))
+    yield folder
+    for name in folder.glob("*.lua"):
+        name.unlink()
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+@pytest.fixture
+def port():
+    """The first of two that are free, below those that the kernel gives to connections."""
+    for base in random.sample(range(20000, 32000, 2), 100):
+        with contextlib.ExitStack() as stack:
+            try:
+                for number in (base, base + 1):
+                    stack.enter_context(socket.create_server(("127.0.0.1", number)))
+                return base
+            except OSError:
+                pass
+    raise AssertionError("no free ports")
+
+
+class Setting:
+    """A rig of a reader with two slots, and a pcscd whose reader they are cards for. Both can come and go."""
+
+    def __init__(self, place, port, kind, reversed):
+        self.place, self.port, self.stock = place, port, kind == "vsmartcard"
+        self.driver, *devices = READERS[kind]
+        self.device = devices[reversed].format(port)
+        self.option = ("--vpcd-listen" if reversed else "--vpcd", f"127.0.0.1:{port}")
+        # vsmartcard's reader that connects has to have two cards at once, when it is looked at for the first time
+        self.both = self.stock and reversed
+
+    def serve(self, card=T1_ONLY):
+        more = ("--card", T1_ONLY) if self.both else ()
+        return Serve(self.place / "rig", "--reader", "v,slots=2", "--card", card, *more, *self.option)
+
+    def pcscd(self):
+        return Pcscd(self.place / "pcscd", {"v": self.device}, self.driver)
+
+
+def settings(*, moves):
+    """For each reader and direction; where cards are moved not for vsmartcard's reader that connects: it takes pcscd
+    with it when its card goes (FD_SET of a descriptor of -1)."""
+    every = [(kind, reversed) for kind in READERS for reversed in (False, True)
+             if not (moves and kind == "vsmartcard" and reversed)]
+    return pytest.mark.parametrize("kind, reversed", every, ids=[
+        f"{kind}-{'connects' if reversed else 'listens'}" for kind, reversed in every])
+
+
+@pytest.fixture
+def setting(place, port, kind, reversed):
+    if READERS[kind][0] is None:
+        pytest.skip("there is no libifdvpcd here (Debian: vsmartcard-vpcd)")
+    return Setting(place, port, kind, reversed)
+
+
+def card_file(place, faults="", name="echo.lua"):
+    (place / name).write_text(ECHO % faults)
+    return place / name
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+@settings(moves=False)
+def test_atr_commands_and_resets(setting):
+    with setting.serve(WARM_DIFFERS) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        _, _, cold = until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        assert client.status()[2] == cold
+        assert client.transmit("00FF0000") == ["ok", "6d00"]
+        for step in ("warm", "warm", "cold", "warm"):
+            before = serve.card()["resets"]
+            assert client.reconnect(step)[0] == "ok"
+            assert (client.status()[2] == cold) == (step == "cold")
+            assert client.transmit("00FF0000") == ["ok", "6d00"]
+            after = serve.card()["resets"]
+            assert after == {**before, step: before[step] + 1, "off": before["off"] + (step == "cold")}
+        slot = serve.slots()[0]
+        assert slot["driver_connected"]
+        assert slot["vpcd_card"] == {"host": "127.0.0.1", "port": setting.port, "listens": setting.option[0] != "--vpcd"}
+
+
+@settings(moves=False)
+def test_looking_does_nothing_to_the_card(setting):
+    """A reader asks for the ATR again and again: also of a card without power, and with faults in store."""
+    with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        client.disconnect("cold")
+        serve.do("fault", slot="0", faults=["mute"])
+        before = serve.card()
+        state = client.change()[1]
+        # as long as it takes a stock reader to look twice
+        assert client.change(state, 1000)[0] == "SCARD_E_TIMEOUT"
+        assert serve.card()["resets"] == before["resets"]
+        assert client.connect()[0] != "ok"  # the fault was still there
+        assert client.connect()[0] == "ok"
+
+
+@settings(moves=False)
+def test_long_commands_and_answers(setting):
+    with setting.serve(card_file(setting.place)), setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        for length in (256, 4000, 65526):  # the last one makes 65,535 bytes
+            data = random.randbytes(length).hex()
+            assert client.transmit(f"8010000000{length:04x}{data}0000") == ["ok", data + "9000"]
+        assert len(client.transmit("0084000000fffd")[1]) == 2 * 65535
+        # an answer that no message can hold
+        for length in ("fffe", "0000"):
+            assert client.transmit("0084000000" + length) == ["ok", "6700"]
+        assert len(client.transmit("0084000010")[1]) == 2 * 18
+
+
+@settings(moves=True)
+def test_cards_come_and_go(setting):
+    with setting.serve() as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        _, counter, first = until(client, "PRESENT")
+        for round in range(3):
+            serve.do("remove", slot="0")
+            _, counter_out, _ = until(client, "EMPTY")
+            serve.do("insert", slot="0")
+            _, counter_in, _ = until(client, "PRESENT")
+            assert counter < counter_out < counter_in
+            counter = counter_in
+        assert client.connect()[0] == "ok"
+        serve.do("swap", slot="0", file=str(CARDS / "pin.lua"))
+        state, now, second = until(client, "PRESENT")
+        while now < counter + 2:  # it was empty for a moment
+            _, state, now, _, second = client.change(state, 20000)
+        assert second not in ("", first)
+        assert client.transmit("00FF0000")[0] == "SCARD_W_REMOVED_CARD"
+        client.disconnect()
+        assert client.connect()[0] == "ok"
+        assert client.transmit("00FF0000") == ["ok", "6d00"]
+
+
+@settings(moves=True)
+def test_the_other_slot(setting):
+    with setting.serve() as serve, setting.pcscd() as pcscd, pcscd.client("v 00 01") as client:
+        until(client, "EMPTY")
+        serve.do("insert", slot="1", file=str(CARDS / "pin.lua"))
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        with pcscd.client("v 00 00") as other:
+            assert other.connect()[0] == "ok"
+            assert other.transmit("0084000004")[0] == "ok"
+        assert client.transmit("00FF0000") == ["ok", "6d00"]
+        serve.do("remove", slot="0")
+        assert client.transmit("00FF0000") == ["ok", "6d00"]
+        assert [slot["driver_connected"] for slot in serve.slots()] == [False, True]
+
+
+@settings(moves=True)
+def test_a_mute_card(setting):
+    """It is there, but unresponsive; and once it answers, it works."""
+    with setting.serve(card_file(setting.place, '"mute@1"')) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "MUTE")
+        assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
+        state = client.change()[1]
+        assert client.change(state, 1000)[0] == "SCARD_E_TIMEOUT"  # and it stays
+        serve.do("fault", slot="0", faults=["mute*0"])
+        assert client.connect()[0] == "ok"
+        assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
+    assert "ATR: the card is mute" in serve.errors
+
+
+@settings(moves=False)
+@pytest.mark.parametrize("faults", [["mute"], ["wrong-edc@1"], ["power-loss"]])
+def test_a_card_that_fails_in_a_command(setting, faults):
+    """The reader is given one byte, which is no answer; so are further commands, until there is a reset."""
+    with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        for step in ("warm", "cold"):
+            serve.do("fault", slot="0", faults=faults)
+            failed = client.transmit("8010000001AA00")
+            assert failed == ["ok", NO_ANSWER.hex()] if setting.stock else failed[1] in ("", NO_ANSWER.hex())
+            assert failed == client.transmit("8010000001AA00")
+            serve.do("fault", slot="0", faults=["wrong-edc*0"])
+            assert client.reconnect(step)[0] == "ok"
+            assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
+
+
+@settings(moves=True)
+def test_a_card_that_is_pulled_in_a_command(setting):
+    with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
+        _, counter, _ = until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        serve.do("fault", slot="0", faults=["removal"])
+        assert client.transmit("8010000001AA00")[1] == ""
+        _, after, _ = until(client, "EMPTY")
+        assert after == counter + 1
+        assert serve.card() is None
+        serve.do("insert", slot="0")
+        until(client, "PRESENT")
+        client.disconnect()
+        assert client.connect()[0] == "ok"
+        assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
+
+
+@settings(moves=False)
+def test_the_reader_goes_and_comes_back(setting):
+    if setting.both:
+        serve = setting.serve()
+    else:  # it comes first, or last
+        with setting.pcscd() as pcscd, pcscd.client() as client:
+            until(client, "EMPTY")
+        serve = setting.serve()
+    with serve:
+        for _ in range(2):
+            with setting.pcscd() as pcscd, pcscd.client() as client:
+                until(client, "PRESENT")
+                assert client.connect()[0] == "ok"
+                assert client.transmit("0084000004")[0] == "ok"
+                assert serve.card()["powered"]
+            wait_for(lambda: not serve.slots()[0]["driver_connected"])
+            assert not serve.card()["powered"]
+
+
+#
+# Readers that these tests play
+#
+
+
+class Reader:
+    """vpcd's end of a connection."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        connection.settimeout(TIMEOUT)
+
+    def send(self, *messages):
+        self.connection.sendall(b"".join(struct.pack(">H", len(message)) + message for message in messages))
+
+    def exactly(self, count):
+        data = bytearray()
+        while len(data) < count:
+            more = self.connection.recv(count - len(data))
+            assert more, "the card has hung up"
+            data += more
+        return bytes(data)
+
+    def receive(self):
+        return self.exactly(struct.unpack(">H", self.exactly(2))[0])
+
+    def ask(self, message):
+        self.send(message)
+        return self.receive()
+
+    def control(self, *controls):
+        self.send(*(bytes([control]) for control in controls))
+
+    def atr(self):
+        return self.ask(bytes([GET_ATR]))
+
+    def hung_up(self):
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+@pytest.fixture
+def echo(place):
+    return card_file(place)
+
+
+@contextlib.contextmanager
+def listening(port, address="127.0.0.1", family=socket.AF_INET):
+    with socket.create_server((address, port), family=family) as listener:
+        listener.settimeout(TIMEOUT)
+        yield listener
+
+
+@contextlib.contextmanager
+def reader_of(listener):
+    with listener.accept()[0] as connection:
+        yield Reader(connection)
+
+
+def test_controls(place, port, echo):
+    cold, warm = (bytes.fromhex(line.split("ATR ")[1]) for line in run("check", WARM_DIFFERS).stdout.splitlines()[1:3])
+    assert cold != warm
+    with listening(port) as listener, Serve(place / "rig", "--card", WARM_DIFFERS, "--vpcd", f":{port}") as serve:
+        with reader_of(listener) as reader:
+            resets = lambda: tuple(serve.card()["resets"][how] for how in ("cold", "warm", "off"))
+            assert reader.atr() == cold  # without power: as it would be
+            assert resets() == (0, 0, 0) and not serve.card()["powered"]
+            reader.control(ON)
+            assert reader.atr() == cold and resets() == (1, 0, 0)
+            reader.control(RESET)
+            assert reader.atr() == warm and resets() == (1, 1, 0)
+            assert reader.ask(bytes.fromhex("00FF0000")) == b"\x6D\x00"
+            reader.control(OFF, OFF)
+            assert reader.atr() == cold and resets() == (1, 1, 1)
+            # no power, no answer
+            assert reader.ask(bytes.fromhex("00FF0000")) == NO_ANSWER
+            # a warm reset of a card without power is a cold one
+            reader.control(RESET)
+            assert reader.atr() == cold and resets() == (2, 1, 1)
+            # the reader gone, its power is gone, too
+        wait_for(lambda: resets() == (2, 1, 2))
+        with reader_of(listener) as reader:
+            assert reader.atr() == cold
+    assert serve.errors == f"cardrig: serving in {place}/rig\n"
+
+
+def test_a_failed_reset_has_an_atr_that_is_none(place, port):
+    with listening(port) as listener, \
+            Serve(place / "rig", "--card", card_file(place, '"mute@1"'), "--vpcd", f":{port}"), \
+            reader_of(listener) as reader:
+        assert reader.atr() == bytes.fromhex("3B800181")
+        for control in (ON, RESET):
+            reader.control(control)
+            assert reader.atr() == bytes(34)
+        assert reader.ask(b"\x80\x10\x00\x00") == NO_ANSWER
+        reader.control(OFF)
+        assert reader.atr() == bytes.fromhex("3B800181")
+
+
+def test_what_is_no_control_is_ignored_and_said_once(place, port, echo):
+    with listening(port) as listener, Serve(place / "rig", "--card", echo, "--vpcd", f":{port}") as serve:
+        with reader_of(listener) as reader:
+            reader.send(b"", b"\x03", b"\x05", b"", b"\xff")
+            assert reader.atr() == bytes.fromhex("3B800181")
+    assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: cardrig/0: the vpcd reader sends a control 3, "
+                            "which is none: ignored\n")
+
+
+def test_in_pieces_and_in_lumps(place, port, echo):
+    command = b"\x80\x10\x00\x00\x04abcd\x00"
+    with listening(port) as listener, Serve(place / "rig", "--card", echo, "--vpcd", f":{port}"), \
+            reader_of(listener) as reader:
+        reader.control(ON)
+        reader.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in struct.pack(">H", len(command)) + command:
+            reader.connection.sendall(bytes([byte]))
+        assert reader.receive() == b"abcd\x90\x00"
+        # more than are served in a turn, with resets among them
+        count = 300
+        reader.send(*(message for _ in range(count) for message in (bytes([RESET]), bytes([GET_ATR]), command)))
+        for _ in range(count):
+            assert reader.receive() == bytes.fromhex("3B800181")
+            assert reader.receive() == b"abcd\x90\x00"
+
+
+def test_answers_that_nobody_takes(place, port, echo):
+    """More than any buffer holds: the card waits, others are served meanwhile, and in the end every byte is there."""
+    count = 100
+    with listening(port) as listener, \
+            Serve(place / "rig", "--reader", "v,slots=2", "--card", echo, "--vpcd", f":{port}") as serve:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with reader_of(listener) as reader:
+            reader.control(ON)
+            reader.send(*[b"\x00\x84\x00\x00\x00\xff\xfd"] * count)
+            # it has begun to answer, and has not done all
+            assert len(reader.receive()) == 65535
+            assert serve.do("insert", slot="1")["card"]
+            assert serve.card()["commands"] < count
+            for _ in range(count - 1):
+                answer = reader.receive()
+                assert len(answer) == 65535 and answer.endswith(b"\x90\x00")
+            assert serve.card()["commands"] == count
+
+
+def test_a_reader_that_hangs_up_at_any_time(place, port, echo):
+    with listening(port) as listener, Serve(place / "rig", "--card", echo, "--vpcd", f":{port}") as serve:
+        for last in (b"", b"\x00", b"\x00\x04", b"\x00\x04\x80\x10", b"\x00\x01\x04", b"\x00\x07\x00\x84\x00\x00\x00\xff\xfd"):
+            with reader_of(listener) as reader:
+                reader.control(ON)
+                reader.connection.sendall(last)
+        with reader_of(listener) as reader:
+            assert reader.atr() == bytes.fromhex("3B800181")
+            assert not serve.card()["powered"]
+
+
+def ticks(pid):
+    """The processor time that it has used, in hundredths of a second."""
+    return sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+
+def test_nobody_listens_for_a_while(place, port, echo):
+    with Serve(place / "rig", "--card", echo, "--vpcd", f"localhost:{port}") as serve:
+        assert not serve.slots()[0]["driver_connected"]
+        before = ticks(serve.process.pid)
+        time.sleep(0.3)  # it does not keep the processor busy meanwhile
+        assert ticks(serve.process.pid) - before < 10
+        with listening(port) as listener, reader_of(listener) as reader:
+            assert reader.atr() == bytes.fromhex("3B800181")
+            assert serve.slots()[0]["driver_connected"]
+    assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: cardrig/0: no vpcd reader at 127.0.0.1:{port} yet: "
+                            "looking for it until there is one\n")
+
+
+def test_ipv6(place, port, echo):
+    if not socket.has_ipv6 or not pathlib.Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 here")
+    with listening(port, "::1", socket.AF_INET6) as listener, \
+            Serve(place / "rig", "--card", echo, "--vpcd", f"[::1]:{port}") as serve, reader_of(listener) as reader:
+        assert reader.atr() == bytes.fromhex("3B800181")
+        assert serve.slots()[0]["vpcd_card"] == {"host": "::1", "port": port, "listens": False}
+
+
+def connects(port):
+    connection = socket.socket()
+    connection.settimeout(TIMEOUT)
+    try:
+        connection.connect(("127.0.0.1", port))
+        return Reader(connection)
+    except ConnectionRefusedError:
+        connection.close()
+        return None
+
+
+def test_who_listens_has_one_reader_and_a_card(place, port, echo):
+    with Serve(place / "rig", "--reader", "v,slots=2", "--card", echo, "--vpcd-listen", port) as serve:
+        assert connects(port + 1) is None  # no card
+        first = connects(port)
+        assert first.atr() == bytes.fromhex("3B800181")
+        assert connects(port) is None  # a card is in one reader at a time
+        serve.do("remove", slot="0")
+        assert first.hung_up()
+        assert connects(port) is None
+        serve.do("insert", slot="0")
+        second = connects(port)
+        assert second.atr() == bytes.fromhex("3B800181")
+        second.connection.close()
+        wait_for(lambda: not serve.slots()[0]["driver_connected"])
+        third = connects(port)
+        assert third.atr() == bytes.fromhex("3B800181")
+        first.connection.close()
+        third.connection.close()
+
+
+def test_it_can_listen_at_once_after_another(place, port, echo):
+    for _ in range(3):
+        with Serve(place / "rig", "--card", echo, "--vpcd-listen", f"127.0.0.1:{port}"):
+            reader = connects(port)
+            assert reader.atr() == bytes.fromhex("3B800181")
+        assert reader.hung_up()
+        reader.connection.close()
+
+
+def test_a_connection_does_not_meet_itself(place):
+    """Where the kernel gives a connection the very port that it goes to, and nobody listens there."""
+    script = (f"ip link set lo up; sysctl -qw net.ipv4.ip_local_port_range='40000 40001'; "
+              f"{CARDRIG} serve --directory {place}/rig --vpcd 127.0.0.1:40000 2>{place}/said.lua & "
+              f"until grep -q serving {place}/said.lua; do :; done; sleep 0.5; "
+              f"CARDRIG_SOCKET={place}/rig/control {CARDRIG} status; kill $!; wait")
+    if subprocess.run(["unshare", "-n", "sh", "-c", "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='40000 40001'"],
+                      capture_output=True).returncode != 0:
+        pytest.skip("no network namespaces, or no ip and sysctl, here")
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, timeout=TIMEOUT)
+    assert "(no reader connected)" in done.stdout, done.stdout + done.stderr
+
+
+WRONG = {
+    ("--vpcd", "no-such-host.invalid"): (2, "--vpcd host 'no-such-host.invalid': "),
+    ("--vpcd", "localhost:0"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
+    ("--vpcd", "localhost:65536"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
+    ("--vpcd", "localhost:http"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
+    ("--vpcd", "::1"): (2, "expected HOST:PORT, or [HOST]:PORT for an IPv6 address"),
+    ("--vpcd", ""): (2, "expected HOST:PORT"),
+    ("--vpcd", "localhost", "--vpcd-listen", "9000"): (2, "only one of --vpcd and --vpcd-listen, and once"),
+    ("--vpcd", "localhost", "--config"): (2, "--config is for cardrig's driver, and does not go with --vpcd"),
+    ("--vpcd-listen", "9000", "--pcscd-user", "root"): (2, "--pcscd-user is for cardrig's driver, and does not go with --vpcd-listen"),
+    ("--reader", "r,slots=2", "--vpcd", "localhost:65535"): (1, "vpcd: port 65535 and 2 slots: there is no port 65536"),
+    ("--vpcd-listen", "192.0.2.1:9000"): (1, "vpcd: cannot listen at 192.0.2.1:9000: Cannot assign requested address"),
+    ("--reader", "r,vpcd"): (1, "reader 'r' is for vpcd cards: it needs the driver alone, and no 'cardrig serve'"),
+}
+
+
+@pytest.mark.parametrize("options", WRONG, ids=" ".join)
+def test_wrong_options(place, options):
+    status, said = WRONG[options]
+    done = run("serve", "--directory", place / "rig", *options)
+    assert done.returncode == status
+    assert said in done.stderr
+
+
+def test_a_port_that_is_taken(place, port):
+    with listening(port + 1):
+        done = run("serve", "--directory", place / "rig", "--reader", "v,slots=2", "--vpcd-listen", port)
+    assert done.returncode == 1
+    assert done.stderr == f"cardrig: vpcd: cannot listen at 127.0.0.1:{port + 1}: Address already in use\n"
