@@ -1,5 +1,6 @@
 /* cardrig serve */
 #include "cli/cli.h"
+#include "cli/device.h"
 #include "cli/furnish.h"
 #include "cli/notify.h"
 #include "cli/paths.h"
@@ -181,17 +182,24 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
-/* Whether the readers are such as an installed pcscd can have, with our cards in them. */
-static bool check_readers(const struct slots *slots, char *error, size_t error_size)
+/* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
+ * do. */
+static bool prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
 {
+    unsigned port = VPCD_PORT;
+    if (!furnish(&plan->furniture, slots, error, error_size))
+        return false;
     for (unsigned i = 0; i < slots->reader_count; i++) {
-        const struct reader *reader = &slots->reader[i];
-        /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here, too */
-        if (reader->options.cards != READER_OWN_CARDS) {
-            snprintf(error, error_size,
-                     "reader '%s' is for vpcd cards: it needs the driver alone, and no 'cardrig serve'",
-                     reader->name);
+        struct reader_options *options = &slots->reader[i].options;
+        /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here */
+        if (plan->vpcd && options->cards != READER_OWN_CARDS) {
+            snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
+                     options->name);
             return false;
+        }
+        if (options->cards == READER_VPCD_LISTEN && options->vpcd.port == 0) {
+            options->vpcd.port = port;
+            port += options->slots;
         }
     }
     return true;
@@ -226,20 +234,23 @@ static void user_key(uid_t user, char *key, size_t size)
 
 static int print_config(const struct plan *plan, const struct slots *slots)
 {
-    char found[PATH_MAX], driver[PATH_MAX], user[128];
+    char found[PATH_MAX], driver[PATH_MAX], user[128], link[PATH_MAX + 8], device[DEVICE_MAX];
     if (!paths_driver(found, sizeof found) || !realpath(found, driver)) {
         rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
                 "CARDRIG_DRIVER");
         return EXIT_FAILED;
     }
     user_key(serving_user(plan->directory), user, sizeof user);
-    for (unsigned i = 0; i < slots->reader_count; i++)
-        printf("FRIENDLYNAME \"%s\"\n"
-               "DEVICENAME   /dev/null:rig=%s/link:reader=%u:slots=%u%s\n"
+    snprintf(link, sizeof link, "%s/link", plan->directory);
+    for (unsigned i = 0; i < slots->reader_count; i++) {
+        const struct reader *reader = &slots->reader[i];
+        printf("%sFRIENDLYNAME \"%s\"\n"
+               "DEVICENAME   %s%s\n"
                "LIBPATH      %s\n"
-               "CHANNELID    %u\n%s",
-               slots->reader[i].name, plan->directory, i, slots->reader[i].slot_count, user, driver, i,
-               i + 1 < slots->reader_count ? "\n" : "");
+               "CHANNELID    %u\n",
+               i > 0 ? "\n" : "", reader->name, device_text(reader, link, -1, device),
+               reader->options.cards == READER_OWN_CARDS ? user : "", driver, i);
+    }
     if (fflush(stdout) == 0)
         return EXIT_OK;
     rig_log("cannot write the configuration: %s", strerror(errno));
@@ -258,8 +269,7 @@ static int configure(struct plan *plan)
     int status = EXIT_FAILED;
     if (slots) {
         slots->host = (struct card_host){.arg = &random, .random = random_for_card};
-        if (furnish(&plan->furniture, slots, error, sizeof error) &&
-            check_readers(slots, error, sizeof error))
+        if (prepare(plan, slots, error, sizeof error))
             status = print_config(plan, slots);
         else
             rig_log("%s", error);
@@ -321,8 +331,7 @@ int serve_main(int argc, char **argv)
         goto out;
     }
     rig_set_trace(rig, trace);
-    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
-        !check_readers(rig_slots_of(rig), error, sizeof error))
+    if (!prepare(&plan, rig_slots_of(rig), error, sizeof error))
         goto out;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import plistlib
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -59,6 +60,29 @@ def test_the_template_of_reader_conf(tree):
     fields = dict(line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#"))
     assert sorted(fields) == ["CHANNELID", "DEVICENAME", "FRIENDLYNAME", "LIBPATH"]
     assert (tree / fields["LIBPATH"].strip().lstrip("/")).exists()
+
+
+def test_the_service(tree):
+    """It starts what is installed, as a user that is made for it, where reader.conf's template expects it."""
+    unit = (tree / "usr/local/lib/systemd/system/cardrig.service").read_text()
+    settings = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+    program, *words = settings["ExecStart"].split()
+    assert (tree / program.lstrip("/")).exists() and words == ["serve", "$CARDRIG_OPTIONS"]
+    kind, user, *_ = (tree / "usr/local/lib/sysusers.d/cardrig.conf").read_text().splitlines()[-1].split()
+    assert (kind, user) == ("u", settings["User"])
+    assert (settings["Type"], settings["RuntimeDirectoryMode"]) == ("notify", "0711")
+    template = (tree / "usr/local/share/cardrig/reader.conf").read_text()
+    assert (f"\nDEVICENAME   /dev/null:rig=/run/{settings['RuntimeDirectory']}/link:reader=0:slots=1:user={user}\n" in
+            template)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_what_systemd_thinks_of_the_service(tree, tmp_path):
+    unit = (tree / "usr/local/lib/systemd/system/cardrig.service").read_text()
+    copy = tmp_path / "cardrig.service"
+    copy.write_text(unit.replace("ExecStart=/", f"ExecStart={tree}/"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 PROGRAM = """

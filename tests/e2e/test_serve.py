@@ -14,6 +14,8 @@ from serving import Pcscd, Serve, until
 
 ATR = "3b87800163617264726967" + "6e"
 STRANGER = 4711
+# what a configuration says of us
+USER = "" if os.getuid() == 0 else f":user={subprocess.getoutput('id -un')}"
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 
 
@@ -163,17 +165,24 @@ def test_a_bad_card(place):
 def test_the_configuration(place):
     done = run("serve", "--directory", place / "rig", "--config", "-r", "one", "-r", "two,slots=3", "--card", "/not/read")
     assert done.returncode == 0, done.stderr
-    user = "" if os.getuid() == 0 else f":user={subprocess.getoutput('id -un')}"
     assert done.stdout == f"""FRIENDLYNAME "one"
-DEVICENAME   /dev/null:rig={place}/rig/link:reader=0:slots=1{user}
+DEVICENAME   /dev/null:rig={place}/rig/link:reader=0:slots=1{USER}
 LIBPATH      {os.path.realpath(DRIVER)}
 CHANNELID    0
 
 FRIENDLYNAME "two"
-DEVICENAME   /dev/null:rig={place}/rig/link:reader=1:slots=3{user}
+DEVICENAME   /dev/null:rig={place}/rig/link:reader=1:slots=3{USER}
 LIBPATH      {os.path.realpath(DRIVER)}
 CHANNELID    1
 """
+
+
+def test_the_configuration_of_readers_for_vpcd_cards(place):
+    done = run("serve", "--directory", place / "rig", "--config", "-r", "one,vpcd,slots=2", "-r", "two,vpcd", "-r", "own",
+               "-r", "three,vpcd=[::1]:9000")
+    assert [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("DEVICENAME")] == [
+        "/dev/null:vpcd=listen:port=35963:host=127.0.0.1:slots=2", "/dev/null:vpcd=listen:port=35965:host=127.0.0.1:slots=1",
+        f"/dev/null:rig={place}/rig/link:reader=2:slots=1{USER}", "/dev/null:vpcd=listen:port=9000:host=__1:slots=1"]
 
 
 @root_only
@@ -183,6 +192,25 @@ def test_the_configuration_names_the_user(place):
     assert f"/link:reader=0:slots=1:user={STRANGER}\n" in run("serve", "--directory", place / "rig", "--config").stdout
     os.chown(place / "rig", 2, 2)
     assert "/link:reader=0:slots=1:user=bin\n" in run("serve", "--directory", place / "rig", "--config").stdout
+    (place / "rig").rmdir()
+
+
+@root_only
+def test_a_rig_of_another_user(place):
+    """As cardrig.service has it: it runs as a user of its own, and pcscd as root has to be told so."""
+    (place / "rig").mkdir(mode=0o711)
+    os.chown(place / "rig", STRANGER, STRANGER)
+    with Serve(place / "rig", prefix=as_stranger()):
+        readers = device(run("serve", "--directory", place / "rig", "--config").stdout)
+        assert readers["cardrig"].endswith(f":user={STRANGER}")
+        with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+        # not told, it does not trust it
+        readers = {"cardrig": readers["cardrig"].replace(f":user={STRANGER}", "")}
+        with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
+            until(client, "EMPTY")
+    assert os.listdir(place / "rig") == []
     (place / "rig").rmdir()
 
 
