@@ -30,7 +30,7 @@ static const char help[] =
     "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT. Readers and cards are "
     "as\n"
     "with 'cardrig run'; without options there is one reader, 'cardrig', with a built-in card.\n\n"
-    "  -r, --reader NAME[,slots=N][,level=tpdu]\n"
+    "  -r, --reader NAME[,KEY=VALUE]...\n"
     "                               a reader; may be repeated\n"
     "  -c, --card [SLOT=]FILE       put the card script FILE into a slot; may be repeated\n"
     "  -e, --empty                  start with empty slots\n"
@@ -295,8 +295,13 @@ static int watch_signals(void)
     return sigprocmask(SIG_BLOCK, &ends, NULL) < 0 ? -1 : signalfd(-1, &ends, SFD_CLOEXEC);
 }
 
-static void tell_ready(const struct rig *rig)
+static void tell_ready(const struct rig *rig, uid_t pcscd_user)
 {
+    struct stat status;
+    if (pcscd_user != LINK_NOBODY && stat(rig_directory(rig), &status) == 0 && status.st_uid != pcscd_user &&
+        !(status.st_mode & (S_IXGRP | S_IXOTH)))
+        rig_log("user ID %lu cannot enter %s (mode %03o), and is not let in for that",
+                (unsigned long)pcscd_user, rig_directory(rig), (unsigned)status.st_mode & 07777);
     rig_log("serving in %s", rig_directory(rig));
     notify("READY=1");
 }
@@ -335,7 +340,7 @@ int serve_main(int argc, char **argv)
         goto out;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
-    tell_ready(rig);
+    tell_ready(rig, plan.pcscd_user);
     status = rig_serve(rig, signal_fd) ? EXIT_OK : EXIT_FAILED;
     error[0] = '\0'; /* what went wrong has been said */
     notify("STOPPING=1");

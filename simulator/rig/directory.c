@@ -74,7 +74,8 @@ bool directory_claim(struct directory_claim *claim, const char *path, char *erro
         snprintf(error, error_size, "cannot make %s: %s", path, strerror(errno));
         return false;
     }
-    claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* what a link leads to could change later */
+    claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (claim->fd < 0 || fstat(claim->fd, &status) < 0 || (claim->made && fchmod(claim->fd, 0711) < 0))
         snprintf(error, error_size, "cannot use %s: %s", path, strerror(errno));
     else if (!claim->made && (status.st_uid != 0 && status.st_uid != geteuid()))

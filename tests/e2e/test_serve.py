@@ -288,6 +288,25 @@ def test_the_user_of_pcscd_is_let_in(place):
 
 
 @root_only
+def test_a_directory_that_the_user_of_pcscd_cannot_enter(place):
+    (place / "rig").mkdir(mode=0o700)
+    with Serve(place / "rig", "--pcscd-user", STRANGER) as serve:
+        pass
+    assert serve.errors.splitlines()[0] == (f"cardrig: user ID {STRANGER} cannot enter {place}/rig (mode 700), and is not let in "
+                                            "for that")
+    (place / "rig").rmdir()
+
+
+def test_a_link_to_a_directory(place):
+    (place / "real").mkdir(mode=0o700)
+    (place / "rig").symlink_to("real")
+    done = run("serve", "--directory", place / "rig")
+    assert done.returncode == 1 and f"cannot use {place}/rig: " in done.stderr
+    (place / "rig").unlink()
+    (place / "real").rmdir()
+
+
+@root_only
 def test_another_user_is_not(place):
     """However often it comes: it is told of once, takes nobody's place, and is not waited for."""
     with Serve(place / "rig", "--pcscd-user", STRANGER + 1) as serve:
