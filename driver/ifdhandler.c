@@ -11,6 +11,7 @@
  */
 #include "log.h"
 #include "readers.h"
+#include "usb_device.h"
 
 #include <ifdhandler.h>
 #include <reader.h>
@@ -31,6 +32,8 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
         return IFD_ERROR_PTS_FAILURE;
     case LINK_UNSUPPORTED:
         return IFD_NOT_SUPPORTED;
+    case LINK_UNPLUGGED:
+        return IFD_NO_SUCH_DEVICE;
     case CHANNEL_TOO_LONG:
         return IFD_ERROR_INSUFFICIENT_BUFFER;
     case LINK_MUTE:
@@ -44,7 +47,12 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
     char error[700];
-    if (!DeviceName || !devicename_parse(DeviceName, &name, error, sizeof error)) {
+    const char *device = DeviceName ? usb_device_resolve(DeviceName, error, sizeof error) : NULL;
+    if (DeviceName && !device) {
+        driver_log(LOG_LEVEL_ERROR, "%s", error);
+        return IFD_NO_SUCH_DEVICE;
+    }
+    if (!DeviceName || !devicename_parse(device, &name, error, sizeof error)) {
         driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error : "no DEVICENAME");
         return IFD_COMMUNICATION_ERROR;
     }
@@ -140,6 +148,8 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
     size_t length = MAX_ATR_SIZE;
     unsigned status = channel_exchange(channel, &request, Atr, &length);
     readers_put(Lun);
+    if (status == LINK_UNPLUGGED && request.arg == LINK_POWER_OFF)
+        status = LINK_OK; /* it has no power; for IFD_NO_SUCH_DEVICE pcscd would sleep a second */
     RESPONSECODE result = response_code(status, IFD_ERROR_POWER_ACTION);
     if (result == IFD_SUCCESS)
         *AtrLength = length;

@@ -62,6 +62,7 @@ const char *link_status_text(unsigned status)
         [LINK_PROTOCOL_UNAVAILABLE] = "the card does not offer that protocol",
         [LINK_PPS_FAILED] = "the PPS exchange failed",
         [LINK_UNSUPPORTED] = "not supported",
+        [LINK_UNPLUGGED] = "the reader is not plugged in",
         [LINK_BAD_REQUEST] = "the simulator could not make sense of the request",
     };
     return status < sizeof text / sizeof text[0] ? text[status] : "unknown status";

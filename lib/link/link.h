@@ -6,7 +6,7 @@
  *
  *   exchange  the driver sends requests, each of which has exactly one answer, in order, unless it says
  * itself that it is to have none: where nothing hangs on the answer nobody is to wait for it; events    after
- * the hello the simulator sends LINK_EVENT messages and the driver sends nothing.
+ * the hello the simulator sends LINK_EVENT messages, and the driver one LINK_WAITING.
  *
  * Every message is a header of 12 bytes, followed by data:
  *
@@ -52,12 +52,15 @@ enum link_type {
     LINK_HELLO = 1, /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
                        data: pcscd's Lun, four bytes, big-endian.
                        answer: event: the slot's number of movements; value: LINK_VERSION */
-    LINK_POWER, /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF); flags: LINK_READY */
+    LINK_POWER, /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF); flags: LINK_WAITING
+                 */
     LINK_PARAMETERS, /* arg: protocol T (0 or 1); value: flags << 24 | PPS1 << 16 | PPS2 << 8 | PPS3 */
     LINK_TRANSMIT,   /* arg: protocol T, or LINK_RAW; data: command. answer data: response */
     LINK_CONTROL,    /* value: control code; data: input. answer data: output */
     LINK_ATTRIBUTE,  /* value: SCARD_ATTR_ tag. answer data: its value */
     LINK_EVENT,      /* only from the simulator, on an events connection; event: the number of movements */
+    LINK_WAITING,    /* only from the driver, on an events connection, no answer: pcscd has the slot in use
+                      and waits for its card to move */
 };
 
 enum link_flag {
@@ -82,6 +85,7 @@ enum link_status {
     LINK_PPS_FAILED,           /* the card offers the protocol, but the PPS exchange went wrong */
     LINK_UNSUPPORTED,          /* the simulator has no such control code or attribute */
     LINK_BAD_REQUEST,          /* not a request as it is defined here; the simulator hangs up after it */
+    LINK_UNPLUGGED,            /* the reader has been pulled out of its computer */
 };
 
 struct link_message {

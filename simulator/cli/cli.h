@@ -19,6 +19,8 @@ int serve_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int remove_main(int argc, char **argv);
 int swap_main(int argc, char **argv);
+int plug_main(int argc, char **argv);
+int unplug_main(int argc, char **argv);
 int fault_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);

@@ -89,6 +89,15 @@ static bool add_card(struct slots *slots, const char *text, char *error, size_t 
     return slot_insert(slots, slot, absolute, error, error_size);
 }
 
+/* A token that was given no card is one with the built-in card: none is ever without. */
+static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
+{
+    for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++)
+        if (slot->reader->options.token && !slot->card && !slot_insert(slots, slot, "", error, error_size))
+            return false;
+    return true;
+}
+
 bool furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
     if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
@@ -99,7 +108,9 @@ bool furnish(const struct furniture *furniture, struct slots *slots, char *error
     for (unsigned i = 0; i < furniture->card_count; i++)
         if (!add_card(slots, furniture->card[i], error, error_size))
             return false;
+    if (!complete_tokens(slots, error, error_size))
+        return false;
     struct slot *first = first_empty(slots);
-    return furniture->empty || furniture->card_count > 0 || !first ||
+    return furniture->empty || furniture->card_count > 0 || !first || slots->slot[0].card ||
            slot_insert(slots, first, "", error, error_size);
 }

@@ -16,6 +16,8 @@ static const struct {
     {"insert", "put a card into a slot of the running rig", insert_main},
     {"remove", "take the card out of a slot", remove_main},
     {"swap", "take the card out and put another one in", swap_main},
+    {"plug", "plug a USB reader of the running rig in", plug_main},
+    {"unplug", "pull a USB reader of the running rig out", unplug_main},
     {"fault", "have a card do something wrong on purpose", fault_main},
     {"status", "show readers, slots and cards of the running rig", status_main},
     {"check", "say whether card scripts are sound, and what is wrong with them", check_main},

@@ -129,8 +129,8 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
-static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, char *error,
-                          size_t error_size)
+/* Configures pcscd for the readers, and plugs in those on USB, so that pcscd finds them when it starts. */
+static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error, size_t error_size)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
     char device[LINK_MAX_SLOTS][DEVICE_MAX], link[PATH_MAX];
@@ -138,11 +138,15 @@ static bool prepare_pcscd(const struct pcscd *pcscd, const struct slots *slots, 
     snprintf(link, sizeof link, "%s/link", pcscd->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {
         const struct reader *reader = &slots->reader[i];
-        readers[i] = (struct pcscd_reader){reader->name, device_text(reader, link, socket, device[i])};
-        if (reader->options.cards == READER_VPCD_LISTEN)
-            socket += (int)reader->options.slots;
+        const struct reader_options *options = &reader->options;
+        readers[i] = (struct pcscd_reader){reader->name, device_text(reader, link, socket, device[i]),
+                                           options->usb ? i + 1 : 0, options->vendor_id, options->product_id};
+        if (options->cards == READER_VPCD_LISTEN)
+            socket += (int)options->slots;
     }
-    return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size);
+    pcscd->usb = slots->usb_folder;
+    return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size) &&
+           slots_plug_all(slots, error, error_size);
 }
 
 int run_main(int argc, char **argv)

@@ -48,6 +48,8 @@ static void print_slot(json_t *slot)
 {
     bool connected = json_is_true(json_object_get(slot, "driver_connected"));
     json_t *vpcd = json_object_get(slot, "vpcd"), *vpcd_card = json_object_get(slot, "vpcd_card");
+    json_t *usb = json_object_get(slot, "usb");
+    bool unplugged = json_is_object(usb) && !json_is_true(json_object_get(usb, "plugged"));
     printf("%lld  %s, ", number_of(slot, "number"), text_of(slot, "slot"));
     if (json_is_object(vpcd_card))
         printf("a vpcd card, %s %s port %lld%s\n",
@@ -56,7 +58,12 @@ static void print_slot(json_t *slot)
                connected ? "" : " (no reader connected)");
     else
         printf("in PC/SC '%s'%s\n", text_of(slot, "pcsc_name"),
-               connected || json_is_object(vpcd) ? "" : " (no driver connected)");
+               unplugged                           ? " (not plugged in)"
+               : connected || json_is_object(vpcd) ? ""
+                                                   : " (no driver connected)");
+    if (json_is_object(usb))
+        printf("    USB       %s%s\n", text_of(usb, "id"),
+               json_is_true(json_object_get(usb, "token")) ? ", reader and card in one" : "");
     if (json_is_object(vpcd))
         printf("    vpcd      the reader %s, host %s port %lld\n",
                strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",

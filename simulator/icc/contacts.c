@@ -109,7 +109,7 @@ void contacts_reset(struct contacts *contacts, bool cold)
 {
     card_power(contacts->card, cold ? CARD_COLD : CARD_WARM, contacts->out, &contacts->out_length);
     contacts->state = STATE_DEAF;
-    contacts->wants_resynch = contacts->t1_asked = false;
+    contacts->wants_resynch = contacts->t1_asked = contacts->removal = false;
     if (fires(contacts, FAULT_MUTE) || contacts->out_length == 0)
         return;
     atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);

@@ -12,33 +12,34 @@
 
 #define DRIVER_COPY "driver.so"
 
-static bool fail(char *error, size_t error_size, const char *what, const char *path)
+bool configure_fail(char *error, size_t error_size, const char *what, const char *path)
 {
     snprintf(error, error_size, "cannot %s %s: %s", what, path, strerror(errno));
     return false;
 }
 
-static bool make_directory(const char *parent, const char *name, char *error, size_t error_size)
+bool configure_make_directory(const char *directory, const char *name, char *error, size_t error_size)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", parent, name);
-    return mkdir(path, S_IRWXU) == 0 || fail(error, error_size, "make", path);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return mkdir(path, S_IRWXU) == 0 || configure_fail(error, error_size, "make", path);
 }
 
 /* LIBPATH can hold fewer characters than a path can have, and the place where the driver is installed is
- * covered for the private pcscd: so it gets a copy. */
-static bool copy_driver(const struct pcscd *pcscd, char *error, size_t error_size)
+ * covered for the private pcscd: so it gets a copy. (Another one for readers on USB: pcscd numbers these
+ * apart from the serial ones, and the same number in the same library would be the same reader.) */
+bool configure_copy_driver(const struct pcscd *pcscd, const char *name, char *error, size_t error_size)
 {
     char path[PATH_MAX];
     struct stat status;
     int from = open(pcscd->driver, O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &status) < 0) {
-        fail(error, error_size, "read the driver", pcscd->driver);
+        configure_fail(error, error_size, "read the driver", pcscd->driver);
         if (from >= 0)
             close(from);
         return false;
     }
-    snprintf(path, sizeof path, "%s/" DRIVER_COPY, pcscd->directory);
+    snprintf(path, sizeof path, "%s/%s", pcscd->directory, name);
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRWXU);
     off_t left = status.st_size;
     while (to >= 0 && left > 0) {
@@ -49,7 +50,7 @@ static bool copy_driver(const struct pcscd *pcscd, char *error, size_t error_siz
     }
     bool ok = to >= 0 && left == 0;
     if (!ok)
-        fail(error, error_size, "copy the driver to", path);
+        configure_fail(error, error_size, "copy the driver to", path);
     close(from);
     if (to >= 0)
         close(to);
@@ -63,28 +64,31 @@ static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *
     snprintf(path, sizeof path, "%s/reader.conf.d/cardrig", pcscd->directory);
     FILE *file = fopen(path, "we");
     if (!file)
-        return fail(error, error_size, "write", path);
+        return configure_fail(error, error_size, "write", path);
     for (unsigned i = 0; i < reader_count; i++)
-        fprintf(file,
-                "FRIENDLYNAME \"%s\"\n"
-                "DEVICENAME %s\n"
-                "LIBPATH %s/" DRIVER_COPY "\n"
-                "CHANNELID %u\n",
-                readers[i].name, readers[i].device, pcscd->directory, i);
+        if (!readers[i].bus)
+            fprintf(file,
+                    "FRIENDLYNAME \"%s\"\n"
+                    "DEVICENAME %s\n"
+                    "LIBPATH %s/" DRIVER_COPY "\n"
+                    "CHANNELID %u\n",
+                    readers[i].name, readers[i].device, pcscd->directory, i);
     bool ok = !ferror(file);
     if (fclose(file) != 0 || !ok)
-        return fail(error, error_size, "write", path);
+        return configure_fail(error, error_size, "write", path);
     return true;
 }
 
-bool pcscd_configure(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
+bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      char *error, size_t error_size)
 {
-    return make_directory(pcscd->directory, "run", error, error_size) &&
-           make_directory(pcscd->directory, "empty", error, error_size) &&
-           make_directory(pcscd->directory, "reader.conf.d", error, error_size) &&
-           copy_driver(pcscd, error, error_size) &&
-           write_readers(pcscd, readers, reader_count, error, error_size);
+    const char *directory = pcscd->directory;
+    return configure_make_directory(directory, "run", error, error_size) &&
+           configure_make_directory(directory, "drivers", error, error_size) &&
+           configure_make_directory(directory, "reader.conf.d", error, error_size) &&
+           configure_copy_driver(pcscd, DRIVER_COPY, error, error_size) &&
+           write_readers(pcscd, readers, reader_count, error, error_size) &&
+           usb_configure(pcscd, readers, reader_count, error, error_size);
 }
 
 /* pcscd in one of the directories, which colons part. */

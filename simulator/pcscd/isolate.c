@@ -56,17 +56,18 @@ static bool cover(const char *path, const char *directory, const char *name)
     return mount(source, path, NULL, MS_BIND, NULL) == 0;
 }
 
-const char *isolate_by_namespaces(const char *directory)
+const char *isolate_by_namespaces(const struct pcscd *pcscd)
 {
     const char *failed = new_namespaces();
     if (failed)
         return failed;
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return "mount / private";
-    /* where there is no such directory there are no drivers of real readers either */
-    if (access(PCSCD_USB_DROP_DIR, F_OK) == 0 && !cover(PCSCD_USB_DROP_DIR, directory, "empty"))
+    /* where there is no such directory there are no drivers of real readers either, and no place for ours */
+    bool needed = pcscd->usb_readers.count > 0 || access(PCSCD_USB_DROP_DIR, F_OK) == 0;
+    if (needed && !cover(PCSCD_USB_DROP_DIR, pcscd->directory, "drivers"))
         return "mount over " PCSCD_USB_DROP_DIR;
-    if (!cover("/run", directory, "run"))
+    if (!cover("/run", pcscd->directory, "run"))
         return "mount over /run";
     return NULL;
 }

@@ -23,11 +23,15 @@ enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_I
 /* Where the sockets go that pcscd is given besides its own. */
 #define PCSCD_FIRST_SOCKET 4
 #define PCSCD_SOCKETS_MAX  16
+#define PCSCD_READERS_MAX  16 /* what pcscd 1.9.9 has room for */
+#define PCSCD_DEVICE_MAX   256
 
 struct pcscd_reader {
     const char *name;
     const char
         *device; /* its DEVICENAME: what the driver makes of it, in characters that reader.conf can hold */
+    /* a reader on USB: the bus that it has for itself; else 0 */
+    unsigned bus, vendor_id, product_id;
 };
 
 struct pcscd {
@@ -41,6 +45,14 @@ struct pcscd {
     int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
     unsigned socket_count; /* 0 once they have been given away */
     bool debug;            /* everything in the log, APDUs too */
+    const char *usb;       /* the folder with the files of USB readers (rig/usb_bus.h) */
+    /* filled in by pcscd_configure */
+    struct pcscd_usb {
+        unsigned count;
+        unsigned bus[PCSCD_READERS_MAX];
+        char device[PCSCD_READERS_MAX][PCSCD_DEVICE_MAX];
+        char umockdev[4096]; /* the library that makes pcscd see them */
+    } usb_readers;
     /* filled in by pcscd_start */
     pid_t pid;
     char note[256]; /* what had to be done without, or empty */
@@ -50,8 +62,9 @@ struct pcscd {
  * says what to install. */
 bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, size_t error_size);
 
-/* Writes reader.conf.d and what goes with it into the directory. */
-bool pcscd_configure(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
+/* Writes reader.conf.d, for readers on USB a bundle, and what goes with them into the directory. False with
+ * error; where umockdev is missing that says so. */
+bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      char *error, size_t error_size);
 
 /* Closes our copies of the sockets. */
@@ -66,8 +79,21 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
  * Inside:
  */
 
+/* For pcscd_configure: writes what pcscd and the driver need for readers on USB: a bundle in
+ * DIRECTORY/drivers, and what becomes of pcscd's environment. */
+bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
+                   char *error, size_t error_size);
+
+/* In the child: sets up the environment for them, if there are any. False: out of memory. */
+bool usb_set_environment(const struct pcscd *pcscd);
+
+/* Makes DIRECTORY/name, and copies the driver to DIRECTORY/name; false with error. */
+bool configure_make_directory(const char *directory, const char *name, char *error, size_t error_size);
+bool configure_copy_driver(const struct pcscd *pcscd, const char *name, char *error, size_t error_size);
+bool configure_fail(char *error, size_t error_size, const char *what, const char *path);
+
 /* In the child: goes into namespaces of its own. On failure the name of the step, with errno; else NULL. */
-const char *isolate_by_namespaces(const char *directory);
+const char *isolate_by_namespaces(const struct pcscd *pcscd);
 
 /* In the child: sets up the environment for the redirecting library. */
 const char *isolate_by_redirect(const char *directory, const char *redirect);

@@ -1,7 +1,7 @@
 /*
  * Preloaded into a private pcscd where it cannot have namespaces: changes the fixed paths of pcscd, and
  * nothing else. $CARDRIG_REDIRECT is the rig's directory. What lies below /run goes to its run, the directory
- * of USB drivers to its empty one.
+ * of USB drivers to its drivers.
  *
  * The functions are those that pcscd 1.9.9 to 2.x call with such paths, and their variants of other builds.
  */
@@ -29,7 +29,7 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
 {
     static const struct {
         const char *prefix, *to;
-    } rules[] = {{"/run", "run"}, {"/var/run", "run"}, {PCSCD_USB_DROP_DIR, "empty"}};
+    } rules[] = {{"/run", "run"}, {"/var/run", "run"}, {PCSCD_USB_DROP_DIR, "drivers"}};
     const char *directory = getenv("CARDRIG_REDIRECT");
     if (directory && path)
         for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
@@ -63,6 +63,7 @@ typedef int xstat_function(int, const char *, struct stat *);
 typedef FILE *fopen_function(const char *, const char *);
 typedef DIR *opendir_function(const char *);
 typedef int access_function(const char *, int);
+typedef void *dlopen_function(const char *, int);
 
 REDIRECTED(int, mkdir, (const char *path, mode_t mode), mode_function *, mode)
 REDIRECTED(int, chmod, (const char *path, mode_t mode), mode_function *, mode)
@@ -77,6 +78,7 @@ REDIRECTED(int, lstat64, (const char *path, struct stat64 *out), stat64_function
 REDIRECTED(FILE *, fopen, (const char *path, const char *mode), fopen_function *, mode)
 REDIRECTED(FILE *, fopen64, (const char *path, const char *mode), fopen_function *, mode)
 REDIRECTED(DIR *, opendir, (const char *path), opendir_function *)
+REDIRECTED(void *, dlopen, (const char *path, int flags), dlopen_function *, flags)
 REDIRECTED(int, __open_2, (const char *path, int flags), open_2_function *, flags)
 REDIRECTED(int, __open64_2, (const char *path, int flags), open_2_function *, flags)
 

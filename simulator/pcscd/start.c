@@ -62,13 +62,13 @@ static bool mentions(const char *program, const char *option)
 
 static bool set_environment(const char *directory)
 {
-    char number[16], empty[PATH_MAX];
+    char number[16], drivers[PATH_MAX];
     snprintf(number, sizeof number, "%d", (int)getpid());
-    snprintf(empty, sizeof empty, "%s/empty", directory);
+    snprintf(drivers, sizeof drivers, "%s/drivers", directory);
     /* the user's filters are for the user's readers; from 2.0 on the drop directory can be named */
     return unsetenv("PCSCLITE_FILTER_IGNORE_READER_NAMES") == 0 &&
            unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 &&
-           setenv("PCSCLITE_HP_DROPDIR", empty, 1) == 0 && setenv("LISTEN_PID", number, 1) == 0 &&
+           setenv("PCSCLITE_HP_DROPDIR", drivers, 1) == 0 && setenv("LISTEN_PID", number, 1) == 0 &&
            setenv("LISTEN_FDS", "1", 1) == 0;
 }
 
@@ -120,8 +120,11 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
         dup2(log_fd, STDERR_FILENO) < 0)
         return "redirect the output";
+    /* before the redirection, whose library is to stand in front: umockdev's asks nobody but the C library */
+    if (!usb_set_environment(pcscd))
+        return "set the environment";
     const char *failed = isolation == PCSCD_ISOLATION_NAMESPACES
-                             ? isolate_by_namespaces(pcscd->directory)
+                             ? isolate_by_namespaces(pcscd)
                              : isolate_by_redirect(pcscd->directory, pcscd->redirect);
     if (failed)
         return failed;

@@ -89,13 +89,26 @@ static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
     return json_pack("{s:s, s:i, s:b}", "host", address.host, "port", (int)address.port, "listens", listens);
 }
 
+/* null for a reader that is not on USB. */
+static json_t *usb_status(const struct reader *reader)
+{
+    const struct reader_options *options = &reader->options;
+    if (!options->usb)
+        return json_null();
+    return json_pack("{s:o, s:b, s:b}", "id",
+                     json_sprintf("%04x:%04x", options->vendor_id, options->product_id), "token",
+                     options->token, "plugged", reader->plugged);
+}
+
 static json_t *slot_status(struct rig *rig, const struct slot *slot)
 {
     char pcsc_name[160];
-    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o, s:o}", "number", slot_index(rig_slots_of(rig), slot),
-                     "slot", slot_text(slot), "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
-                     "driver_connected", rig_driver_connected(rig, slot), "vpcd", vpcd_status(slot),
-                     "vpcd_card", vpcd_card_status(rig, slot), "card",
+    bool ready, connected = rig_driver_connected(rig, slot, &ready);
+    return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
+                     slot_index(rig_slots_of(rig), slot), "slot", slot_text(slot), "reader",
+                     slot->reader->number, "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
+                     "driver_connected", connected, "ready", ready, "usb", usb_status(slot->reader), "vpcd",
+                     vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card",
                      slot->card ? card_status(slot) : json_null());
 }
 
@@ -155,6 +168,30 @@ static json_t *remove_(struct rig *rig, const struct arguments *arguments, char 
     return move(rig, arguments, error, error_size, remove_card);
 }
 
+/* These two concern a reader, and answer with its first slot. */
+static json_t *move_reader(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size,
+                           bool (*how)(struct slots *, struct reader *, char *, size_t))
+{
+    if (arguments->file || arguments->faults) {
+        snprintf(error, error_size, "plug and unplug take a reader as \"slot\", and nothing else");
+        return NULL;
+    }
+    struct reader *reader = slots_find_reader(rig_slots_of(rig), arguments->slot, error, error_size);
+    if (!reader || !how(rig_slots_of(rig), reader, error, error_size))
+        return NULL;
+    return slot_status(rig, &reader->slots[0]);
+}
+
+static json_t *plug(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+{
+    return move_reader(rig, arguments, error, error_size, reader_plug);
+}
+
+static json_t *unplug(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+{
+    return move_reader(rig, arguments, error, error_size, reader_unplug);
+}
+
 /* All of the faults are set, or, where one of them is wrong, none. */
 static json_t *fault(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
@@ -190,8 +227,8 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
     static const struct {
         const char *name;
         command_function *function;
-    } commands[] = {
-        {"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap}, {"fault", fault}};
+    } commands[] = {{"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap},
+                    {"fault", fault},   {"plug", plug},     {"unplug", unplug}};
 
     json_error_t bad;
     json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &bad);
@@ -214,8 +251,8 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
             result = commands[i].function(rig, &arguments, error, error_size);
             goto out;
         }
-    snprintf(error, error_size, "unknown command '%.40s': expected status, insert, remove, swap or fault",
-             name);
+    snprintf(error, error_size,
+             "unknown command '%.40s': expected status, insert, remove, swap, fault, plug or unplug", name);
 out:
     json_decref(request);
     return result;

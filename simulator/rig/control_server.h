@@ -9,6 +9,11 @@
  *   {"command": "swap",   "slot": "0", "file": "/abs/card.lua"}          card, none the card that was in last
  *   {"command": "fault",  "slot": "0", "faults": ["mute", "wrong-edc*2"]}          as icc/fault.h has them
  *
+ *   {"command": "plug",   "slot": "key"}      a reader on USB, by its name or one of its slots; optional
+ * where
+ *   {"command": "unplug", "slot": "key"}      there is only one. pcscd takes it in and lets it go soon after:
+ * then "ready" of status is true, "driver_connected" false
+ *
  * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.
  */
 #ifndef CARDRIG_RIG_CONTROL_SERVER_H

@@ -21,8 +21,10 @@ struct peer {
     int fd;            /* -1: free */
     struct slot *slot; /* NULL: has not said hello yet */
     enum link_channel channel;
-    bool waiting;  /* events channel: for room to send */
-    uint32_t told; /* events channel: the last movement that was sent */
+    unsigned plugging; /* of the reader's: a peer from an earlier one is cut off */
+    bool waiting;      /* events channel: for room to send */
+    bool ready;        /* events channel: it has said so */
+    uint32_t told;     /* events channel: the last movement that was sent */
 };
 
 struct link_server {
@@ -41,11 +43,17 @@ static void hang_up(struct peer *peer)
     peer->fd = -1;
 }
 
+static bool is_cut_off(const struct peer *peer)
+{
+    const struct reader *reader = peer->slot->reader;
+    return !reader->plugged || reader->plugging != peer->plugging;
+}
+
 /* Sends the slot's movement, or, when the driver is slow to read, waits until it can. Intermediate movements
  * need not be sent one by one: their number says it all. */
 static void tell_movement(struct peer *peer)
 {
-    if (peer->told == peer->slot->movement)
+    if (peer->told == peer->slot->movement || is_cut_off(peer))
         return;
     struct link_message event = {.type = LINK_EVENT, .event = peer->slot->movement};
     if (link_send(peer->fd, &event) == 0)
@@ -69,12 +77,18 @@ static uint8_t hello(struct peer *peer, const struct link_message *request, stru
                 LINK_VERSION);
         return LINK_BAD_REQUEST;
     }
-    if (reader >= slots->reader_count || slot >= slots->reader[reader].slot_count || request->event > 1) {
-        rig_log("rig link: hello for reader %u slot %u channel %u, which there is not", reader, slot,
-                request->event);
+    if (reader >= slots->reader_count || slot >= slots->reader[reader].slot_count || request->event > 1 ||
+        (request->length != 0 && request->length != 4)) {
+        rig_log("rig link: hello for reader %u slot %u channel %u with %zu bytes, which there is not", reader,
+                slot, request->event, request->length);
         return LINK_BAD_REQUEST;
     }
+    if (!slots->reader[reader].plugged)
+        return LINK_UNPLUGGED;
+    if (request->length == 4) /* the Lun: its upper half is the number that pcscd appends to the name */
+        slots->reader[reader].pcsc_number = (unsigned)(request->data[0] << 8 | request->data[1]);
     peer->slot = &slots->reader[reader].slots[slot];
+    peer->plugging = slots->reader[reader].plugging;
     peer->channel = request->event == LINK_CHANNEL_EVENTS ? LINK_CHANNEL_EVENTS : LINK_CHANNEL_EXCHANGE;
     peer->told = peer->slot->movement;
     answer->value = LINK_VERSION;
@@ -142,9 +156,12 @@ static uint8_t transmit(struct link_server *server, struct slot *slot, const str
                                           server->response, sizeof server->response, &answer->length);
     uint8_t status = report(slot, link_status(result), answer);
     char error[200];
-    if (slot->contacts && contacts_wants_removal(slot->contacts) &&
-        slot_remove(server->slots, slot, error, sizeof error))
-        return LINK_REMOVED;
+    if (slot->contacts && contacts_wants_removal(slot->contacts)) {
+        if (slot->reader->options.token && reader_unplug(server->slots, slot->reader, error, sizeof error))
+            return LINK_UNPLUGGED;
+        if (slot_remove(server->slots, slot, error, sizeof error))
+            return LINK_REMOVED;
+    }
     return status;
 }
 
@@ -168,6 +185,8 @@ static uint8_t serve(struct peer *peer, const struct link_message *request, stru
     struct slot *slot = peer->slot;
     bool concerns_card =
         request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
+    if (is_cut_off(peer))
+        return LINK_UNPLUGGED;
     if (concerns_card && request->event != slot->movement)
         return LINK_REMOVED;
     switch (request->type) {
@@ -196,6 +215,10 @@ static void on_request(struct peer *peer)
         if (errno == EPROTO)
             rig_log("rig link: a packet that is no message: hung up");
         hang_up(peer);
+        return;
+    }
+    if (peer->slot && peer->channel == LINK_CHANNEL_EVENTS && request.type == LINK_WAITING) {
+        peer->ready = true;
         return;
     }
     struct link_message answer = {.type = request.type};
@@ -282,10 +305,14 @@ void link_server_card_moved(struct link_server *server, const struct slot *slot)
             tell_movement(peer);
 }
 
-bool link_server_is_connected(const struct link_server *server, const struct slot *slot)
+bool link_server_is_connected(const struct link_server *server, const struct slot *slot, bool *ready)
 {
+    *ready = false;
     for (const struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
-        if (peer->fd >= 0 && peer->slot == slot && peer->channel == LINK_CHANNEL_EVENTS)
+        if (peer->fd >= 0 && peer->slot == slot && peer->channel == LINK_CHANNEL_EVENTS &&
+            peer->plugging == slot->reader->plugging) {
+            *ready = peer->ready;
             return true;
+        }
     return false;
 }

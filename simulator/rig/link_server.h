@@ -15,7 +15,7 @@ void link_server_free(struct link_server *server);
 /* Tells the slot's drivers that its card has moved. */
 void link_server_card_moved(struct link_server *server, const struct slot *slot);
 
-/* Whether a driver listens to the slot. */
-bool link_server_is_connected(const struct link_server *server, const struct slot *slot);
+/* Whether a driver listens to the slot, and whether its pcscd has the slot ready for clients. */
+bool link_server_is_connected(const struct link_server *server, const struct slot *slot, bool *ready);
 
 #endif

@@ -159,6 +159,45 @@ static bool read_attribute(const char *value, struct reader_options *options)
     return true;
 }
 
+/* pcscd replaces other characters in an interface's name, but only there. */
+static bool read_interface(const char *value, struct reader_options *options)
+{
+    for (const char *c = value; c && *c; c++)
+        if (!isascii(*c))
+            return false;
+    return read_text(value, options->interface);
+}
+
+/* Four hexadecimal digits. */
+static bool read_id(const char *text, uint16_t *id)
+{
+    if (strspn(text, "0123456789abcdefABCDEF") < 4)
+        return false;
+    *id = (uint16_t)strtoul((char[]){text[0], text[1], text[2], text[3], 0}, NULL, 16);
+    return true;
+}
+
+static bool read_usb(const char *value, struct reader_options *options)
+{
+    options->usb = true;
+    options->vendor_id = READER_USB_VENDOR;
+    options->product_id = 0;
+    return !value || (strlen(value) == 9 && value[4] == ':' && read_id(value, &options->vendor_id) &&
+                      read_id(value + 5, &options->product_id) && options->product_id != 0);
+}
+
+static bool read_token(const char *value, struct reader_options *options)
+{
+    options->token = true;
+    return !value;
+}
+
+static bool read_unplugged(const char *value, struct reader_options *options)
+{
+    options->unplugged = true;
+    return !value;
+}
+
 static const struct key {
     const char *name, *expected;
     value_function *read;
@@ -176,6 +215,10 @@ static const struct key {
     {"attribute",
      "attribute=TAG:HEX, with a tag in decimal or 0x hexadecimal and at most 264 bytes, for at most 32 tags",
      read_attribute},
+    {"usb", "usb or usb=VVVV:PPPP, vendor and product ID in hexadecimal, the latter not 0000", read_usb},
+    {"interface", "interface=TEXT, of at most 63 ASCII characters", read_interface},
+    {"token", "token without a value", read_token},
+    {"unplugged", "unplugged without a value", read_unplugged},
 };
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
@@ -222,6 +265,56 @@ static bool read_field(const char *field, struct reader_options *options, char *
     return false;
 }
 
+/* As pcscd 1.9.9 puts it together (hotplug_libudev.c). */
+static int print_pcsc_name(const struct reader_options *options, char *name, size_t size)
+{
+    const char *interface = options->interface, *serial = options->serial;
+    bool show_interface = options->usb && *interface;
+    bool show_serial = options->usb && *serial && !(show_interface && strstr(interface, serial));
+    return snprintf(name, size, "%s%s%s%s%s%s%s", options->name, show_interface ? " [" : "",
+                    show_interface ? interface : "", show_interface ? "]" : "", show_serial ? " (" : "",
+                    show_serial ? serial : "", show_serial ? ")" : "");
+}
+
+void reader_options_pcsc_name(const struct reader_options *options, char name[READER_NAME_MAX + 1])
+{
+    print_pcsc_name(options, name, READER_NAME_MAX + 1);
+}
+
+/* What goes together. */
+static bool check_usb(const struct reader_options *options, char *error, size_t error_size)
+{
+    const char *name = options->name;
+    if (!options->usb) {
+        const char *key = *options->interface  ? "interface"
+                          : options->token     ? "token"
+                          : options->unplugged ? "unplugged"
+                                               : NULL;
+        if (key)
+            snprintf(error, error_size, "reader '%s': %s is for USB readers: add usb", name, key);
+        return !key;
+    }
+    if (options->cards != READER_OWN_CARDS) {
+        snprintf(error, error_size, "reader '%s': vpcd cards are for readers that are not on USB", name);
+        return false;
+    }
+    if (options->token && options->slots != 1) {
+        snprintf(error, error_size, "reader '%s': a token is one card, and has one slot", name);
+        return false;
+    }
+    if (strchr(name, '<')) { /* &lt; is not known to pcscd */
+        snprintf(error, error_size, "reader '%s': the name of a USB reader must not contain '<'", name);
+        return false;
+    }
+    char whole[READER_NAME_MAX + 1];
+    int length = print_pcsc_name(options, whole, sizeof whole);
+    if (length > READER_NAME_MAX)
+        snprintf(error, error_size,
+                 "reader '%s': with interface and serial number the name has %d bytes; pcscd has room for %d",
+                 name, length, READER_NAME_MAX);
+    return length <= READER_NAME_MAX;
+}
+
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
     *options = (struct reader_options){
@@ -258,5 +351,5 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
                  options->slots, options->vpcd.port);
         ok = false;
     }
-    return ok;
+    return ok && check_usb(options, error, error_size);
 }

@@ -30,6 +30,9 @@ enum reader_cards {
     READER_VPCD_CONNECT /* vpcd cards that it connects to */
 };
 
+/* pid.codes keeps 1209:0001 to 1209:0010 for testing: no product has them. */
+#define READER_USB_VENDOR 0x1209
+
 struct reader_options {
     char name[READER_NAME_MAX + 1];
     unsigned slots;
@@ -46,10 +49,19 @@ struct reader_options {
     uint32_t version; /* 0xMMmmbbbb, as SCARD_ATTR_VENDOR_IFD_VERSION has it */
     unsigned attribute_count;
     struct reader_attribute attribute[READER_ATTRIBUTES_MAX];
+    bool usb; /* it can be plugged in and pulled out; the rest is for such readers only */
+    uint16_t vendor_id, product_id; /* 0: the first of READER_USB_VENDOR's that is free */
+    char interface[READER_TEXT_MAX + 1];
+    bool token;     /* it and its card are one */
+    bool unplugged; /* at first */
 };
 
 /* Reads text, whose values cannot contain a comma; what it does not say gets its default. False: it is wrong,
  * and error says what was expected. */
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
+
+/* What PC/SC calls such a reader before it appends numbers: with the interface and the serial number of a USB
+ * reader. reader_options_parse takes none whose name has no room there. */
+void reader_options_pcsc_name(const struct reader_options *options, char name[READER_NAME_MAX + 1]);
 
 #endif

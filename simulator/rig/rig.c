@@ -20,6 +20,7 @@
 
 struct rig {
     char directory[DIRECTORY_MAX];
+    char usb_folder[DIRECTORY_MAX + 4];
     uint64_t seed;
     struct rig_random random;
     struct slots slots;
@@ -95,6 +96,8 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
         free(rig);
         return NULL;
     }
+    snprintf(rig->usb_folder, sizeof rig->usb_folder, "%s/usb", rig->directory);
+    rig->slots.usb_folder = rig->usb_folder;
     if (!open_sockets(rig, true, error, error_size)) {
         directory_remove(rig->directory);
         rig_free(rig);
@@ -167,11 +170,12 @@ void rig_set_trace(struct rig *rig, struct trace *trace)
     rig->slots.trace = trace;
 }
 
-bool rig_driver_connected(const struct rig *rig, const struct slot *slot)
+bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *ready)
 {
     struct address address;
     bool listens;
-    return (rig->link && link_server_is_connected(rig->link, slot)) ||
+    *ready = false;
+    return (rig->link && link_server_is_connected(rig->link, slot, ready)) ||
            (rig->vpcd && vpcd_cards_address(rig->vpcd, slot, &address, &listens));
 }
 

@@ -31,7 +31,7 @@ void rig_free(struct rig *rig);
  * that child die. */
 void rig_leave(struct rig *rig);
 
-/* Where its files are; "link" and "control" are its sockets. */
+/* Where its files are; "link" and "control" are its sockets, "usb" is the folder of its USB devices. */
 const char *rig_directory(const struct rig *rig);
 uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
@@ -48,8 +48,9 @@ bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, c
 /* Where a slot is as a vpcd card, as vpcd_cards_address has it. False: it is none. */
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens);
 
-/* Whether a driver, or a vpcd reader, is connected to a slot. */
-bool rig_driver_connected(const struct rig *rig, const struct slot *slot);
+/* Whether a driver, or a vpcd reader, is connected to a slot; ready: pcscd has taken it in as well, and
+ * clients find it. The driver of a reader that was pulled out is until pcscd has let the reader go. */
+bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *ready);
 
 /* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that
  * could not be begun or continued, which has been logged. */

@@ -5,6 +5,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A USB reader that has these IDs and another name, or NULL: pcscd finds a reader's name by them. */
+static const struct reader *other_with_ids(const struct slots *slots, const struct reader_options *options)
+{
+    for (const struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++)
+        if (reader->options.usb && reader->options.vendor_id == options->vendor_id &&
+            reader->options.product_id == options->product_id && strcmp(reader->name, options->name) != 0)
+            return reader;
+    return NULL;
+}
+
+/* Gives a USB reader that asks for no IDs the first ones of ours that are free. */
+static bool choose_ids(const struct slots *slots, struct reader_options *options, char *error,
+                       size_t error_size)
+{
+    if (options->product_id == 0)
+        do
+            options->product_id++;
+        while (other_with_ids(slots, options));
+    const struct reader *other = other_with_ids(slots, options);
+    if (other)
+        snprintf(
+            error, error_size,
+            "reader '%s': its USB IDs, %04X:%04X, are those of reader '%s': pcscd finds the name by them",
+            options->name, options->vendor_id, options->product_id, other->name);
+    return !other;
+}
+
+/* How many readers pcscd numbers together with this one: those that are plugged in the same way. */
+static unsigned count_alike(const struct slots *slots, bool usb)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->reader_count; i++)
+        count += slots->reader[i].options.usb == usb;
+    return count;
+}
+
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
                       size_t error_size)
 {
@@ -19,11 +55,15 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
     }
     struct reader *reader = &slots->reader[slots->reader_count];
     *reader = (struct reader){
-        .number = slots->reader_count++,
+        .pcsc_number = count_alike(slots, options->usb),
+        .plugged = !options->usb,
         .slot_count = slot_count,
         .slots = &slots->slot[slots->slot_count],
         .options = *options,
     };
+    if (options->usb && !choose_ids(slots, &reader->options, error, error_size))
+        return false;
+    reader->number = slots->reader_count++;
     snprintf(reader->name, sizeof reader->name, "%s", name);
     for (unsigned i = 0; i < slot_count; i++) {
         uint32_t start;
@@ -73,7 +113,9 @@ bool slot_vpcd_address(const struct slot *slot, struct address *address)
 
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
 {
-    snprintf(buffer, size, "%s %02X %02X", slot->reader->name, slot->reader->number, slot->number);
+    char name[READER_NAME_MAX + 1];
+    reader_options_pcsc_name(&slot->reader->options, name);
+    snprintf(buffer, size, "%s %02X %02X", name, slot->reader->pcsc_number, slot->number);
     return buffer;
 }
 
@@ -124,6 +166,32 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
                  "READER/NUMBER ('cardrig status' shows them)",
                  text, slots->slot_count - 1);
     return found;
+}
+
+struct reader *slots_find_reader(struct slots *slots, const char *text, char *error, size_t error_size)
+{
+    bool any = !text || !*text;
+    struct reader *found = NULL;
+    for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
+        if (any ? !reader->options.usb : strcmp(reader->name, text) != 0)
+            continue;
+        if (found) {
+            snprintf(error, error_size,
+                     "which reader? There are several%s%s: give the number of a slot of it ('cardrig status' "
+                     "shows it)",
+                     any ? "" : " called ", any ? "" : text);
+            return NULL;
+        }
+        found = reader;
+    }
+    if (found)
+        return found;
+    if (any) {
+        snprintf(error, error_size, "there is no USB reader");
+        return NULL;
+    }
+    const struct slot *slot = slots_find(slots, text, error, error_size);
+    return slot ? slot->reader : NULL;
 }
 
 /* A card with its contacts, on its way into a slot. */
@@ -187,9 +255,18 @@ static void move(struct slots *slots, struct slot *slot, const struct newcomer *
 
 static const struct newcomer nobody;
 
+static bool check_no_token(const struct slot *slot, char *error, size_t error_size)
+{
+    if (slot->reader->options.token)
+        snprintf(error, error_size, "%s is a token, reader and card in one: unplug it", slot->reader->name);
+    return !slot->reader->options.token;
+}
+
 bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
 {
     if (slot->card) {
+        if (!check_no_token(slot, error, error_size))
+            return false;
         snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
                  slot_text(slot), card_name(slot->card));
         return false;
@@ -210,6 +287,8 @@ bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t err
                      : "");
         return false;
     }
+    if (!check_no_token(slot, error, error_size))
+        return false;
     move(slots, slot, &nobody);
     return true;
 }
@@ -217,7 +296,7 @@ bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t err
 bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
 {
     struct newcomer newcomer;
-    if (!load(slots, slot, file, &newcomer, error, error_size))
+    if (!check_no_token(slot, error, error_size) || !load(slots, slot, file, &newcomer, error, error_size))
         return false;
     if (slot->card)
         move(slots, slot, &nobody);

@@ -12,8 +12,11 @@
 
 struct reader {
     char name[READER_NAME_MAX + 1];
-    struct reader_options options; /* as it was asked for */
+    struct reader_options options; /* as it was asked for; USB readers have a product ID */
     unsigned number;               /* in the rig, from 0 */
+    unsigned pcsc_number;          /* what pcscd calls it; before pcscd has told, what it is expected to be */
+    bool plugged;                  /* a USB reader is not until reader_plug */
+    unsigned plugging;             /* how often it was plugged in */
     unsigned slot_count;
     struct slot *slots; /* its slots, inside the rig's array */
 };
@@ -36,12 +39,14 @@ struct slots {
     unsigned slot_count;
     /* how cards get what they need from the rig, and who is told that a card has moved */
     struct card_host host;
-    struct trace *trace; /* NULL: none */
+    struct trace *trace;    /* NULL: none */
+    const char *usb_folder; /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
     void (*moved)(void *arg, struct slot *slot);
     void *moved_arg;
 };
 
-/* Adds a reader with empty slots. On failure error says why: no room left. */
+/* Adds a reader with empty slots. On failure error says why: no room left, or USB IDs of a reader that is
+ * called otherwise, by which pcscd could not tell them apart. */
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
                       size_t error_size);
 
@@ -51,6 +56,10 @@ void slots_free(struct slots *slots);
 /* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "":
  * the only slot there is. NULL with error when there is none, or more than one. */
 struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size);
+
+/* Finds the reader that text names: its name, or one of its slots. NULL or "": the only USB reader there is.
+ * NULL with error when there is none, or more than one. */
+struct reader *slots_find_reader(struct slots *slots, const char *text, char *error, size_t error_size);
 
 /* The slot's number in the rig. */
 unsigned slot_index(const struct slots *slots, const struct slot *slot);
@@ -62,15 +71,25 @@ const char *slot_text(const struct slot *slot);
  * cards. */
 bool slot_vpcd_address(const struct slot *slot, struct address *address);
 
-/* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. */
+/* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. A reader that
+ * is not plugged in it does not know. */
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
+
+/* Plugs a USB reader in, or pulls it out. Its cards stay in, but lose power. False with error: it is no USB
+ * reader, it is so already, or it could not be done. */
+bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
+bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
+
+/* Before pcscd starts: plugs in all USB readers, but for those that are to be unplugged at first. False with
+ * error. */
+bool slots_plug_all(struct slots *slots, char *error, size_t error_size);
 
 /* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card
  * that was in last. False with error: the slot is
  * taken, or for vpcd cards, or the file is no card; nothing has changed then. */
 bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
 
-/* Takes the card out. False with error: there is none. */
+/* Takes the card out. False with error: there is none, or it is one with the reader. */
 bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size);
 
 /* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no

@@ -12,7 +12,7 @@ from smartcard import scard
 
 CODES = {getattr(scard, name) & 0xFFFFFFFF: name for name in dir(scard) if name.startswith(("SCARD_E_", "SCARD_W_"))}
 CODES[0] = "ok"
-STATES = ("PRESENT", "EMPTY", "MUTE", "UNAVAILABLE", "INUSE", "EXCLUSIVE")
+STATES = ("UNKNOWN", "IGNORE", "PRESENT", "EMPTY", "MUTE", "UNAVAILABLE", "INUSE", "EXCLUSIVE")
 STEPS = {"leave": scard.SCARD_LEAVE_CARD, "warm": scard.SCARD_RESET_CARD, "cold": scard.SCARD_UNPOWER_CARD}
 PCI = {scard.SCARD_PROTOCOL_T0: scard.SCARD_PCI_T0, scard.SCARD_PROTOCOL_T1: scard.SCARD_PCI_T1,
        scard.SCARD_PROTOCOL_RAW: scard.SCARD_PCI_RAW}
@@ -44,6 +44,19 @@ def change(current=0, timeout=0):
     return [code(result), event & ~scard.SCARD_STATE_CHANGED, event >> 16, names, bytes(atr).hex()]
 
 
+def use(name):
+    """Another reader for all that follows."""
+    global reader
+    reader = name
+    return ["ok"]
+
+
+def readers_change(timeout):
+    """Waits until a reader comes or goes."""
+    result, states = scard.SCardGetStatusChange(context, timeout, [("\\\\?PnP?\\Notification", 0)])
+    return [code(result), bool(states[0][1] & scard.SCARD_STATE_CHANGED)]
+
+
 def connect(protocols=3, share=scard.SCARD_SHARE_SHARED):
     global handle, protocol
     result, handle, protocol = scard.SCardConnect(context, reader, share, protocols)
@@ -68,6 +81,18 @@ def disconnect(step="leave"):
 def transmit(command):
     result, response = scard.SCardTransmit(handle, PCI[protocol], list(bytes.fromhex(command)))
     return [code(result), bytes(response or []).hex()]
+
+
+def transmit_until_error(command):
+    """Returns the error, and how many answers came before it."""
+    answers = 0
+    while (result := transmit(command)[0]) == "ok":
+        answers += 1
+    return [result, answers]
+
+
+def begin():
+    return [code(scard.SCardBeginTransaction(handle))]
 
 
 def status():

@@ -1,10 +1,12 @@
 /* DEVICENAME as the driver reads it: what is accepted, and that everything else is refused with its reason.
  */
 #include "devicename.h"
+#include "usb_device.h"
 
 #include "run_suite.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct devicename name;
@@ -134,6 +136,33 @@ START_TEST(path_as_long_as_a_socket_can_have)
 }
 END_TEST
 
+#define USB_NAME "usb:1209/0001:libudev:0:/dev/bus/usb/003/017"
+
+START_TEST(usb_names)
+{
+    ck_assert_str_eq(usb_device_resolve("/dev/null:rig=/l", error, sizeof error), "/dev/null:rig=/l");
+    ck_assert_ptr_null(usb_device_resolve(USB_NAME, error, sizeof error));
+    ck_assert(strstr(error, "CARDRIG_USB_003 is not set"));
+    setenv("CARDRIG_USB_003", "/dev/null:rig=/l:reader=2", 1);
+    ck_assert_str_eq(usb_device_resolve(USB_NAME, error, sizeof error), "/dev/null:rig=/l:reader=2");
+}
+END_TEST
+
+static const char *const bad_usb_names[] = {"usb:",
+                                            "usb:1209/0001",
+                                            "usb:1209/0001:libusb-1.0:1:2:0",
+                                            USB_NAME "1",
+                                            USB_NAME "/",
+                                            "usb:1209/0001:libudev:0:/dev/bus/usb/03/0017",
+                                            "usb:1209/0001:libudev:0:/dev/bus/usb/00a/017"};
+
+START_TEST(usb_names_that_are_none)
+{
+    ck_assert_ptr_null(usb_device_resolve(bad_usb_names[_i], error, sizeof error));
+    ck_assert(strstr(error, "expected usb:VVVV/PPPP:libudev:N:/dev/bus/usb/BBB/DDD"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("devicename");
@@ -144,6 +173,8 @@ int main(void)
     tcase_add_test(tests, users);
     tcase_add_loop_test(tests, refusals, 0, sizeof refused / sizeof refused[0]);
     tcase_add_test(tests, path_as_long_as_a_socket_can_have);
+    tcase_add_test(tests, usb_names);
+    tcase_add_loop_test(tests, usb_names_that_are_none, 0, sizeof bad_usb_names / sizeof bad_usb_names[0]);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -244,7 +244,8 @@ START_TEST(a_lun_that_is_not_open)
     ck_assert_int_eq(transmit("\0\244\0\0", 4, buffer, &length), IFD_NO_SUCH_DEVICE);
     ck_assert_int_eq(IFDHCloseChannel(LUN), IFD_NO_SUCH_DEVICE);
     ck_assert_int_eq(IFDHCreateChannel(LUN, 0), IFD_NO_SUCH_DEVICE);
-    ck_assert_int_eq(IFDHCreateChannelByName(LUN, (LPSTR) "usb:1234"), IFD_COMMUNICATION_ERROR);
+    ck_assert_int_eq(IFDHCreateChannelByName(LUN, (LPSTR) "no such"), IFD_COMMUNICATION_ERROR);
+    ck_assert_int_eq(IFDHCreateChannelByName(LUN, (LPSTR) "usb:1234"), IFD_NO_SUCH_DEVICE);
     ck_assert_int_eq(IFDHCreateChannelByName(LUN + 2, device),
                      IFD_NO_SUCH_DEVICE); /* of two slots the third */
 }
@@ -440,6 +441,7 @@ static const struct {
     {LINK_PROTOCOL_UNAVAILABLE, IFD_PROTOCOL_NOT_SUPPORTED, IFD_PROTOCOL_NOT_SUPPORTED,
      IFD_PROTOCOL_NOT_SUPPORTED},
     {LINK_PPS_FAILED, IFD_ERROR_PTS_FAILURE, IFD_ERROR_PTS_FAILURE, IFD_ERROR_PTS_FAILURE},
+    {LINK_UNPLUGGED, IFD_NO_SUCH_DEVICE, IFD_NO_SUCH_DEVICE, IFD_NO_SUCH_DEVICE},
     {LINK_BAD_REQUEST, IFD_ERROR_POWER_ACTION, IFD_ERROR_PTS_FAILURE, IFD_COMMUNICATION_ERROR},
     {200, IFD_ERROR_POWER_ACTION, IFD_ERROR_PTS_FAILURE, IFD_COMMUNICATION_ERROR},
 };

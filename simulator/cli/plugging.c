@@ -1,0 +1,85 @@
+#include "cli/plugging.h"
+
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/clock.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A client's call that is under way keeps pcscd from letting a reader go; calls end within 10 s. */
+#define PCSCD_MS 15000
+#define LOOK_MS  2
+
+/* Whether pcscd has (in) or has not (!in) each slot of the reader, and what PC/SC calls the first one. */
+static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name, size_t size)
+{
+    bool done = true;
+    const char *first = NULL;
+    size_t i;
+    json_t *slot;
+    json_array_foreach(json_object_get(status, "slots"), i, slot)
+    {
+        if (json_integer_value(json_object_get(slot, "reader")) != reader)
+            continue;
+        done = done && json_is_true(json_object_get(slot, in ? "ready" : "driver_connected")) == in;
+        if (!first)
+            first = json_string_value(json_object_get(slot, "pcsc_name"));
+    }
+    snprintf(pcsc_name, size, "%s", first ? first : "?");
+    return done;
+}
+
+/* Returns EXIT_OK, or EXIT_FAILED after an error that has been printed. */
+static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t size)
+{
+    long deadline = now_ms() + PCSCD_MS;
+    for (;;) {
+        json_t *status = client_request("status", NULL, NULL, NULL);
+        bool done = status && is_done(status, reader, in, pcsc_name, size);
+        json_decref(status);
+        if (done)
+            return EXIT_OK;
+        if (!status)
+            return EXIT_FAILED;
+        if (now_ms() >= deadline)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+    fprintf(stderr,
+            "cardrig: pcscd has not %s within %d s; 'cardrig run --pcscd-log FILE' has what it says\n",
+            in ? "taken the reader in" : "let the reader go", PCSCD_MS / 1000);
+    return EXIT_FAILED;
+}
+
+int plugging_main(const struct plugging *plugging, int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    int option = getopt_long(argc, argv, "h", options, NULL);
+    if (option == 'h') {
+        fputs(plugging->help, stdout);
+        return EXIT_OK;
+    }
+    if (option != -1 || argc - optind > 1) {
+        fprintf(stderr, "cardrig %s: wrong arguments; 'cardrig %s --help' shows the right ones\n",
+                plugging->command, plugging->command);
+        return EXIT_USAGE;
+    }
+    json_t *result = client_request(plugging->command, argv[optind], NULL, NULL);
+    if (!result)
+        return EXIT_FAILED;
+    const char *slot = "?";
+    char pcsc_name[160];
+    json_unpack(result, "{s:s}", "slot", &slot);
+    int status = wait_for_pcscd(json_integer_value(json_object_get(result, "reader")), plugging->in,
+                                pcsc_name, sizeof pcsc_name);
+    int name_length = (int)strcspn(slot, "/");
+    if (status == EXIT_OK && plugging->in)
+        printf("%.*s: plugged in, in PC/SC '%s'\n", name_length, slot, pcsc_name);
+    else if (status == EXIT_OK)
+        printf("%.*s: unplugged\n", name_length, slot);
+    json_decref(result);
+    return status;
+}

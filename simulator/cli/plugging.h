@@ -1,0 +1,16 @@
+/* What `cardrig plug` and `cardrig unplug` share. */
+#ifndef CARDRIG_CLI_PLUGGING_H
+#define CARDRIG_CLI_PLUGGING_H
+
+#include <stdbool.h>
+
+struct plugging {
+    const char *command, *help;
+    bool in; /* plugged, when it is done */
+};
+
+/* All of such a subcommand: asks the rig, and waits until pcscd has taken the reader in or let it go. Returns
+ * an exit status. */
+int plugging_main(const struct plugging *plugging, int argc, char **argv);
+
+#endif

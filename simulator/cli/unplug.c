@@ -1,0 +1,19 @@
+/* cardrig unplug */
+#include "cli/cli.h"
+#include "cli/plugging.h"
+
+int unplug_main(int argc, char **argv)
+{
+    static const struct plugging unplug = {
+        .command = "unplug",
+        .help = "Usage: cardrig unplug [READER]\n"
+                "Pull a USB reader of the rig around this command out, and wait until pcscd has let it go. A "
+                "card\n"
+                "stays in it, and has lost its power when 'cardrig plug' brings it back.\n\n"
+                "READER is a reader's name or the number of one of its slots, as 'cardrig status' shows "
+                "them; it may be\n"
+                "left out when there is but one on USB.\n\n"
+                "  -h, --help  show this\n",
+    };
+    return plugging_main(&unplug, argc, argv);
+}

@@ -1,0 +1,103 @@
+/* Plugging readers in and out. */
+#include "rig/slot.h"
+#include "rig/usb_bus.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Each plugging gives the device another number, from 2 (1 is the hub) to 127, as the kernel does. */
+#define FIRST_NUMBER 2
+#define LAST_NUMBER  127
+
+static struct usb_device device_of(const struct reader *reader, unsigned plugging)
+{
+    const struct reader_options *options = &reader->options;
+    return (struct usb_device){
+        .bus = reader->number + 1,
+        .number = FIRST_NUMBER + (plugging - 1) % (LAST_NUMBER - FIRST_NUMBER + 1),
+        .vendor_id = options->vendor_id,
+        .product_id = options->product_id,
+        .product = options->name,
+        .interface = options->interface,
+        .serial = options->serial,
+    };
+}
+
+/* The lowest number that no other USB reader has: pcscd numbers them like this. */
+static unsigned expected_number(const struct slots *slots, const struct reader *reader)
+{
+    unsigned number = 0;
+    for (unsigned i = 0; i < slots->reader_count; i++) {
+        const struct reader *other = &slots->reader[i];
+        if (other != reader && other->options.usb && other->plugged && other->pcsc_number == number) {
+            number++;
+            i = (unsigned)-1; /* again, for the next number */
+        }
+    }
+    return number;
+}
+
+static bool check(const struct slots *slots, const struct reader *reader, bool plugged, char *error,
+                  size_t error_size)
+{
+    if (!reader->options.usb || !slots->usb_folder)
+        snprintf(
+            error, error_size,
+            "reader '%s' is not on USB, and stays while pcscd runs: only a reader with the option usb can "
+            "be plugged in and out",
+            reader->name);
+    else if (reader->plugged != plugged)
+        snprintf(error, error_size, "reader '%s' is %s", reader->name,
+                 plugged ? "not plugged in" : "plugged in already");
+    else
+        return true;
+    return false;
+}
+
+static bool fail(const struct reader *reader, const char *what, char *error, size_t error_size)
+{
+    snprintf(error, error_size, "cannot %s reader '%s': %s", what, reader->name,
+             errno == EAGAIN ? "pcscd has yet to take what was done before" : strerror(errno));
+    return false;
+}
+
+bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+{
+    if (!check(slots, reader, false, error, error_size))
+        return false;
+    struct usb_device device = device_of(reader, reader->plugging + 1);
+    if (!usb_bus_plug(slots->usb_folder, &device))
+        return fail(reader, "plug in", error, error_size);
+    reader->pcsc_number = expected_number(slots, reader);
+    reader->plugged = true;
+    reader->plugging++;
+    return true;
+}
+
+bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+{
+    if (!check(slots, reader, true, error, error_size))
+        return false;
+    struct usb_device device = device_of(reader, reader->plugging);
+    if (!usb_bus_unplug(slots->usb_folder, &device))
+        return fail(reader, "unplug", error, error_size);
+    reader->plugged = false;
+    for (unsigned i = 0; i < reader->slot_count; i++)
+        if (reader->slots[i].card)
+            ifd_power_down(reader->slots[i].ifd);
+    return true;
+}
+
+bool slots_plug_all(struct slots *slots, char *error, size_t error_size)
+{
+    for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
+        if (!reader->options.usb)
+            continue;
+        if (!usb_bus_make(slots->usb_folder))
+            return fail(reader, "make a USB for", error, error_size);
+        if (!reader->options.unplugged && !reader_plug(slots, reader, error, error_size))
+            return false;
+    }
+    return true;
+}
