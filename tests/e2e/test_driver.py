@@ -14,7 +14,7 @@ from conftest import BUILD, DRIVER, PYTHON, REDIRECT, TIMEOUT, Client
 
 VERSION = 2
 UNANSWERED = 0x80
-HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
+HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT, WAITING = range(1, 9)
 OK = 0
 ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
 
@@ -51,6 +51,8 @@ class Simulator:
                     if event == 1:
                         self.events.append(connection)
                         self.welcomed.set()
+                    continue
+                if kind == WAITING:
                     continue
                 answer = self.respond(kind, argument, packet[12:])
                 if answer is None or flags & UNANSWERED:
