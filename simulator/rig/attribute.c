@@ -11,7 +11,9 @@
 #define FASTEST_F 372
 #define FASTEST_D 64
 
-/* A channel of our own kind, whose number is the reader's. PC/SC part 3: F0 to FF are the vendor's. */
+/* PC/SC part 3: 20 is USB, with the device's number; F0 to FF are the vendor's: of our own kind, with the
+ * reader's number. */
+#define CHANNEL_USB    (0x20u << 16)
 #define CHANNEL_VENDOR (0xF0u << 16)
 
 /* The attribute that is being told. */
@@ -60,7 +62,8 @@ static bool tell_of_reader(const struct slot *slot, uint32_t tag, struct telling
     case SCARD_ATTR_VENDOR_IFD_SERIAL_NO:
         return tell_text(telling, reader->options.serial);
     case SCARD_ATTR_CHANNEL_ID:
-        return tell_number(telling, CHANNEL_VENDOR | reader->number);
+        return tell_number(telling, reader->options.usb ? CHANNEL_USB | reader_usb_number(reader)
+                                                        : CHANNEL_VENDOR | reader->number);
     case SCARD_ATTR_ASYNC_PROTOCOL_TYPES:
         return tell_number(telling, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
     case SCARD_ATTR_DEFAULT_CLK:

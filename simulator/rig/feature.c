@@ -9,8 +9,8 @@
 /* The control code that the list of features gives: any would do, this is the one of other drivers. */
 #define GET_TLV_PROPERTIES (SCARD_CTL_CODE(0x330000) + FEATURE_GET_TLV_PROPERTIES)
 
-/* Of the device, as if it were on USB: the number that pid.codes gives away for tests. */
-#define ID_VENDOR  0x1209
+/* Of a reader that is not on USB, as if it were: the number that pid.codes gives away for tests. */
+#define ID_VENDOR  READER_USB_VENDOR
 #define ID_PRODUCT 0x0001
 
 /* Appends tag, length and value: a number of so many bytes, in either byte order. */
@@ -33,7 +33,8 @@ static size_t list_features(uint8_t *out)
  * can carry; 0: short APDUs only. */
 static size_t list_properties(const struct slot *slot, uint8_t *out)
 {
-    uint32_t version = slot->reader->options.version;
+    const struct reader_options *options = &slot->reader->options;
+    uint32_t version = options->version;
     char firmware[16];
     int length = snprintf(firmware, sizeof firmware, "%u.%u.%u", version >> 24, version >> 16 & 0xFF,
                           version & 0xFFFF);
@@ -46,8 +47,9 @@ static size_t list_properties(const struct slot *slot, uint8_t *out)
     at += length;
     at = put(at, PCSCv2_PART10_PROPERTY_bPPDUSupport, 1, 0, false);
     at = put(at, PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize, 4, max_data, false);
-    at = put(at, PCSCv2_PART10_PROPERTY_wIdVendor, 2, ID_VENDOR, false);
-    at = put(at, PCSCv2_PART10_PROPERTY_wIdProduct, 2, ID_PRODUCT, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_wIdVendor, 2, options->usb ? options->vendor_id : ID_VENDOR, false);
+    at =
+        put(at, PCSCv2_PART10_PROPERTY_wIdProduct, 2, options->usb ? options->product_id : ID_PRODUCT, false);
     return (size_t)(at - out);
 }
 

@@ -10,12 +10,22 @@
 #define FIRST_NUMBER 2
 #define LAST_NUMBER  127
 
+static unsigned device_number(unsigned plugging)
+{
+    return FIRST_NUMBER + (plugging - 1) % (LAST_NUMBER - FIRST_NUMBER + 1);
+}
+
+unsigned reader_usb_number(const struct reader *reader)
+{
+    return device_number(reader->plugging);
+}
+
 static struct usb_device device_of(const struct reader *reader, unsigned plugging)
 {
     const struct reader_options *options = &reader->options;
     return (struct usb_device){
         .bus = reader->number + 1,
-        .number = FIRST_NUMBER + (plugging - 1) % (LAST_NUMBER - FIRST_NUMBER + 1),
+        .number = device_number(plugging),
         .vendor_id = options->vendor_id,
         .product_id = options->product_id,
         .product = options->name,

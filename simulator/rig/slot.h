@@ -80,6 +80,9 @@ const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
 bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
 bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
 
+/* The number of a USB reader's device on its bus, which is another one each time that it is plugged in. */
+unsigned reader_usb_number(const struct reader *reader);
+
 /* Before pcscd starts: plugs in all USB readers, but for those that are to be unplugged at first. False with
  * error. */
 bool slots_plug_all(struct slots *slots, char *error, size_t error_size);

@@ -201,6 +201,20 @@ def test_names():
         assert rig.do("status")["slots"][0]["usb"]["id"] == "076b:3021"
 
 
+def test_what_the_reader_tells():
+    with Rig("--reader", "key,usb=076b:3021,serial=42") as rig, rig.client() as client:
+        client.establish()
+        client.connect()
+        assert client.attribute("VENDOR_IFD_SERIAL_NO") == ["ok", b"42\0".hex()]
+        assert client.attribute("CHANNEL_ID") == ["ok", "02002000"]
+        code, properties = client.control(0x42330012)
+        assert code == "ok" and "0b026b07" in properties and "0c022130" in properties  # wIdVendor, wIdProduct
+        unplug(rig)
+        plug(rig)
+        client.connect()
+        assert client.attribute("CHANNEL_ID") == ["ok", "03002000"]  # another device
+
+
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_readers_of_all_kinds(isolation):
     """pcscd numbers serial and USB readers apart, and gives a number again as soon as it is free."""
@@ -325,6 +339,7 @@ def test_what_cannot_be_done(arguments, error):
 
 @pytest.mark.parametrize("options, error", [
     (["--reader", "a,usb=1", "--", "true"], "expected usb or usb=VVVV:PPPP"),
+    (["--reader", "a,usb,vpcd", "--", "true"], "vpcd cards are for readers that are not on USB"),
     (["--reader", "a,token", "--", "true"], "token is for USB readers"),
     (["--reader", "a,usb=1234:5678", "--reader", "b,usb=1234:5678", "--", "true"], "are those of reader 'a'"),
     (["--reader", "a" * 119 + ",usb,serial=1", "--", "true"], "has 123 bytes; pcscd has room for 121"),
