@@ -34,17 +34,20 @@ static struct usb_device device_of(const struct reader *reader, unsigned pluggin
     };
 }
 
-/* The lowest number that no other USB reader has: pcscd numbers them like this. */
-static unsigned expected_number(const struct slots *slots, const struct reader *reader)
+static bool is_taken(const struct slots *slots, unsigned pcsc_number)
+{
+    for (const struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++)
+        if (reader->options.usb && reader->plugged && reader->pcsc_number == pcsc_number)
+            return true;
+    return false;
+}
+
+/* The lowest number that is free: pcscd numbers USB readers like this. */
+static unsigned expected_number(const struct slots *slots)
 {
     unsigned number = 0;
-    for (unsigned i = 0; i < slots->reader_count; i++) {
-        const struct reader *other = &slots->reader[i];
-        if (other != reader && other->options.usb && other->plugged && other->pcsc_number == number) {
-            number++;
-            i = (unsigned)-1; /* again, for the next number */
-        }
-    }
+    while (is_taken(slots, number))
+        number++;
     return number;
 }
 
@@ -79,7 +82,7 @@ bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t
     struct usb_device device = device_of(reader, reader->plugging + 1);
     if (!usb_bus_plug(slots->usb_folder, &device))
         return fail(reader, "plug in", error, error_size);
-    reader->pcsc_number = expected_number(slots, reader);
+    reader->pcsc_number = expected_number(slots);
     reader->plugged = true;
     reader->plugging++;
     return true;

@@ -19,8 +19,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc, (void)argv;
     char error[256];
     rig = rig_new(4711, error, sizeof error);
-    CHECK(rig && slots_add_reader(rig_slots_of(rig), &(struct reader_options){.name = "cardrig", .slots = 1},
-                                  error, sizeof error));
+    CHECK(rig && slots_add_reader(rig_slots_of(rig),
+                                  &(struct reader_options){.name = "cardrig", .slots = 1, .usb = true}, error,
+                                  sizeof error));
     atexit(remove_rig);
     return 0;
 }
@@ -48,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(line, (size_t)(end - line));
     ask(status, sizeof status - 1);
 
-    /* so that what comes next does not depend on this: no card, and the built-in one is what insert puts back
+    /* so that what comes next does not depend on this: no card, the built-in one is what insert puts back,
+     * and the reader is not plugged in
      */
     char error[256];
     struct slots *slots = rig_slots_of(rig);
@@ -58,5 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(slot_swap(slots, slot, "", error, sizeof error));
     if (slot->card)
         CHECK(slot_remove(slots, slot, error, sizeof error));
+    if (slot->reader->plugged)
+        CHECK(reader_unplug(slots, slot->reader, error, sizeof error));
     return 0;
 }

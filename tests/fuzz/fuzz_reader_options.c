@@ -43,7 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(options.name[0] && memchr(options.name, '\0', sizeof options.name));
         CHECK(memchr(options.vendor, '\0', sizeof options.vendor) &&
               memchr(options.type, '\0', sizeof options.type) &&
-              memchr(options.serial, '\0', sizeof options.serial));
+              memchr(options.serial, '\0', sizeof options.serial) &&
+              memchr(options.interface, '\0', sizeof options.interface));
+        char name[READER_NAME_MAX + 1];
+        memset(name, 'x', sizeof name);
+        reader_options_pcsc_name(&options, name);
+        CHECK(memchr(name, '\0', sizeof name) && strncmp(name, options.name, strlen(options.name)) == 0);
+        CHECK(options.usb || !(options.token || options.unplugged || options.interface[0]));
         CHECK(options.attribute_count <= READER_ATTRIBUTES_MAX);
         check_reader(&options);
     } else {
