@@ -23,7 +23,7 @@ struct rig {
     int64_t retry_at, retry_ms;
     int complaint; /* the errno last logged */
     bool waited;   /* channel_wait has been called, or is about to be */
-    bool told_ready;
+    bool told_waiting;
     /* in an exchange */
     int exchange_fd;
     uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it */
@@ -109,7 +109,7 @@ static void connect_events(struct rig *rig)
     }
     rig->channel.latest = movement;
     rig->complaint = 0;
-    rig->told_ready = false;
+    rig->told_waiting = false;
     rig->retry_at = 0;
     rig->retry_ms = RETRY_FIRST_MS;
     pthread_mutex_lock(&rig->channel.lock);
@@ -118,10 +118,10 @@ static void connect_events(struct rig *rig)
 }
 
 /* Tells the simulator that pcscd has come to wait. If that fails, the next poll shows why. */
-static void tell_ready(struct rig *rig)
+static void tell_waiting(struct rig *rig)
 {
-    if (rig->waited && !rig->told_ready && rig->events_fd >= 0)
-        rig->told_ready = link_send(rig->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
+    if (rig->waited && !rig->told_waiting && rig->events_fd >= 0)
+        rig->told_waiting = link_send(rig->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
     rig->waited = true; /* the first call was channel_new's */
 }
 
@@ -131,7 +131,7 @@ static int64_t watch(struct channel *channel, struct pollfd watch[CHANNEL_WATCHE
     if (rig->events_fd < 0 && !channel_card_in(channel->shown) && channel->shown == channel->latest &&
         channel_now() >= rig->retry_at)
         connect_events(rig);
-    tell_ready(rig);
+    tell_waiting(rig);
     watch[0] = (struct pollfd){.fd = rig->events_fd, .events = POLLIN};
     watch[1] = (struct pollfd){.fd = -1};
     return rig->events_fd < 0 ? rig->retry_at : INT64_MAX;

@@ -191,7 +191,13 @@ static bool prepare(const struct plan *plan, struct slots *slots, char *error, s
         return false;
     for (unsigned i = 0; i < slots->reader_count; i++) {
         struct reader_options *options = &slots->reader[i].options;
-        /* a reader that pcscd is to find as a USB device takes a pcscd of our own: to be refused here */
+        if (options->usb) {
+            snprintf(error, error_size,
+                     "reader '%s': an installed pcscd finds real devices on USB; 'cardrig run' has a pcscd "
+                     "for others",
+                     options->name);
+            return false;
+        }
         if (plan->vpcd && options->cards != READER_OWN_CARDS) {
             snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
                      options->name);

@@ -142,6 +142,7 @@ WRONG = {
     ("--pcscd-user", "4294967295"): (2, "--pcscd-user 4294967295: there is no user"),
     ("--seed", "x"): (2, "--seed x: expected a number"),
     ("--reader", ""): (1, "--reader: reader name ''"),
+    ("--reader", "a,usb"): (1, "reader 'a': an installed pcscd finds real devices on USB"),
     ("--empty", "--card", "x"): (2, "--empty and --card exclude each other"),
     ("--nonsense",): (2, "'cardrig serve --help' lists the options"),
     ("opensc-tool",): (2, "serve: takes no arguments, got 'opensc-tool'; to run a command there is 'cardrig run'"),
@@ -253,7 +254,7 @@ for link in links:
     link.settimeout(20)
     try:
         link.connect(sys.argv[1])
-        link.send(struct.pack(">BBHII", 1, 1, 0, 0, 0))
+        link.send(struct.pack(">BBHII", 1, 2, 0, 0, 0))
         answers.add(len(link.recv(100)))
     except OSError as error:
         answers.add(type(error).__name__)

@@ -584,6 +584,10 @@ START_TEST(closing_ends_what_is_under_way)
     open_channel();
     pthread_t waiter;
     pthread_create(&waiter, NULL, wait_long, NULL);
+    uint8_t buffer[LINK_HEADER_SIZE + 1];
+    struct link_message waiting;
+    ck_assert_int_eq(link_receive(events, buffer, sizeof buffer, &waiting), 0);
+    ck_assert_uint_eq(waiting.type, LINK_WAITING);
     start_playing(SILENT);
     ck_assert_int_eq(IFDHCloseChannel(LUN), IFD_SUCCESS);
     pthread_join(waiter, NULL);
