@@ -194,12 +194,11 @@ static bool receive_answer(struct rig *rig, const struct link_message *request, 
     return true;
 }
 
-/* Whether a request cannot fail, or nobody would mind: its answer is not waited for. */
-static bool is_sure(const struct rig *rig, const struct link_message *request)
+/* Whether a request chooses the protocol that is chosen anyway. */
+static bool is_ready(const struct rig *rig, const struct link_message *request)
 {
-    return (request->type == LINK_POWER && request->arg == LINK_POWER_OFF) ||
-           (request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
-            (rig->ready >> request->arg & 1));
+    return request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
+           (rig->ready >> request->arg & 1);
 }
 
 static unsigned exchange(struct channel *channel, const struct link_message *request, const uint8_t **data,
@@ -207,11 +206,12 @@ static unsigned exchange(struct channel *channel, const struct link_message *req
 {
     struct rig *rig = rig_of(channel);
     struct link_message answer;
-    if (is_sure(rig, request)) {
-        struct link_message unanswered = *request;
-        unanswered.flags = LINK_UNANSWERED;
-        return send_request(rig, &unanswered) ? LINK_OK : CHANNEL_LOST;
-    }
+    if (is_ready(rig, request))
+        return LINK_OK;
+    if (request->type == LINK_POWER)
+        rig->ready = 0;
+    if (request->type == LINK_POWER && request->arg == LINK_POWER_OFF)
+        return send_request(rig, request) ? LINK_OK : CHANNEL_LOST;
     if (!send_request(rig, request) || !receive_answer(rig, request, &answer)) {
         /* an answer that comes late must not be taken for that of the next request */
         channel_drop(channel, &rig->exchange_fd);

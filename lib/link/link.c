@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LINK_FLAGS (LINK_READY_T0 | LINK_READY_T1 | LINK_UNANSWERED)
+#define LINK_FLAGS (LINK_READY_T0 | LINK_READY_T1)
 
 static void put32(uint8_t *out, uint32_t v)
 {

@@ -4,9 +4,9 @@
  * Transport: AF_UNIX, SOCK_SEQPACKET; the simulator listens, the driver connects; one message is one packet.
  * A slot uses two connections:
  *
- *   exchange  the driver sends requests, each of which has exactly one answer, in order, unless it says
- * itself that it is to have none: where nothing hangs on the answer nobody is to wait for it; events    after
- * the hello the simulator sends LINK_EVENT messages, and the driver one LINK_WAITING.
+ *   exchange  the driver sends requests; each has exactly one answer, in order, but for LINK_POWER_OFF, which
+ * has none, since nothing hangs on it and nobody is to wait for it; events    after the hello the simulator
+ * sends LINK_EVENT messages, and the driver one LINK_WAITING.
  *
  * Every message is a header of 12 bytes, followed by data:
  *
@@ -63,11 +63,9 @@ enum link_type {
                       and waits for its card to move */
 };
 
-enum link_flag {
-    LINK_READY_T0 = 1,      /* of an answer: the card can be spoken to in T=0 as it is, */
-    LINK_READY_T1 = 2,      /* or in T=1: choosing that protocol takes no PPS and cannot fail */
-    LINK_UNANSWERED = 0x80, /* of a request: it is not to be answered */
-};
+/* In the answer to a reset: the card can be spoken to in T=0 or T=1 as it is. To choose that protocol takes
+ * no PPS and cannot fail, so it need not be asked for: the first LINK_TRANSMIT says it as well. */
+enum link_flag { LINK_READY_T0 = 1, LINK_READY_T1 = 2 };
 
 enum link_channel { LINK_CHANNEL_EXCHANGE, LINK_CHANNEL_EVENTS };
 

@@ -164,76 +164,6 @@ MACHINE_FUNCTIONS(t0_ifd, struct t0_ifd)
 MACHINE_FUNCTIONS(t1, struct t1)
 
 /*
- * Reset
- */
-
-/* Receives an ATR: as many characters as those that have come say that there are. */
-static enum ifd_result receive_atr(struct ifd *ifd)
-{
-    uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
-    uint8_t bytes[ATR_MAX];
-    size_t length = 0;
-    bool parity_ok;
-    while (length < sizeof bytes && length < atr_announced(bytes, length) &&
-           line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok)) {
-        if (!parity_ok)
-            return fail(ifd, IFD_RESULT_GARBLED, "ATR", "parity errors");
-        length++;
-    }
-    if (length == 0)
-        return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
-    struct atr_error error;
-    if (atr_parse(bytes, length, &ifd->atr, &error) == ATR_OK)
-        return IFD_RESULT_OK;
-    char text[120];
-    atr_error_text(&error, text, sizeof text);
-    return fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
-}
-
-static enum ifd_result reset(struct ifd *ifd, enum ifd_reset how)
-{
-    if (!ifd->powered)
-        how = IFD_COLD;
-    forget_reset(ifd);
-    line_set_speed(&ifd->line, TIMING_FD, TIMING_DD);
-    ifd->line.repeats = true; /* ISO/IEC 7816-3:2006, 8.1 and 7.3 */
-    ifd->line.card_guard = TIMING_GUARD;
-    ifd->line.sending_length = 0;
-    ifd->line.quiet_since = ifd->line.now;
-    note(ifd, "%s reset", how == IFD_COLD ? "cold" : "warm");
-    contacts_reset(ifd->contacts, how == IFD_COLD);
-    if (how == IFD_COLD)
-        ifd->counters.cold++;
-    else
-        ifd->counters.warm++;
-    enum ifd_result result = receive_atr(ifd);
-    ifd->powered = result == IFD_RESULT_OK;
-    if (!ifd->powered)
-        deactivate(ifd);
-    return result;
-}
-
-enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset how)
-{
-    if (!ifd->contacts)
-        return IFD_RESULT_NO_CARD;
-    uint64_t begun = begin(ifd);
-    if (ifd->powered && how == IFD_COLD)
-        deactivate(ifd);
-    return end(ifd, begun, reset(ifd, how));
-}
-
-enum ifd_result ifd_power_down(struct ifd *ifd)
-{
-    if (!ifd->contacts)
-        return IFD_RESULT_NO_CARD;
-    uint64_t begun = begin(ifd);
-    if (ifd->powered)
-        deactivate(ifd);
-    return end(ifd, begun, IFD_RESULT_OK);
-}
-
-/*
  * Protocols
  */
 
@@ -244,7 +174,6 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
     ifd->protocol = protocol;
     ifd->f = f;
     ifd->d = d;
-    ifd->counters.parameters++;
     line_set_speed(&ifd->line, f, d);
     ifd->line.repeats = protocol == 0;
     ifd->line.card_guard =
@@ -276,6 +205,97 @@ static void start_default_protocol(struct ifd *ifd)
     start_protocol(ifd, atr_default_protocol(&ifd->atr), f, d);
 }
 
+uint8_t ifd_ready_protocol(const struct ifd *ifd)
+{
+    const struct atr *atr = &ifd->atr;
+    uint8_t protocol = atr->specific ? atr->specific_protocol : atr->first_protocol;
+    bool negotiable = !atr->specific && (atr->f != TIMING_FD || atr->d != TIMING_DD);
+    return ifd->powered && !negotiable && protocol <= 1 ? protocol : IFD_NO_PROTOCOL;
+}
+
+/*
+ * Reset
+ */
+
+/* Receives an ATR: as many characters as those that have come say that there are. */
+static enum ifd_result receive_atr(struct ifd *ifd)
+{
+    uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
+    uint8_t bytes[ATR_MAX];
+    size_t length = 0;
+    bool parity_ok;
+    while (length < sizeof bytes && length < atr_announced(bytes, length) &&
+           line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok)) {
+        if (!parity_ok)
+            return fail(ifd, IFD_RESULT_GARBLED, "ATR", "parity errors");
+        length++;
+    }
+    if (length == 0)
+        return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
+    struct atr_error error;
+    if (atr_parse(bytes, length, &ifd->atr, &error) == ATR_OK)
+        return IFD_RESULT_OK;
+    char text[120];
+    atr_error_text(&error, text, sizeof text);
+    return fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
+}
+
+/* As it is for ATR and PPS. */
+static void prepare_line(struct ifd *ifd)
+{
+    line_set_speed(&ifd->line, TIMING_FD, TIMING_DD);
+    ifd->line.repeats = true; /* ISO/IEC 7816-3:2006, 8.1 and 7.3 */
+    ifd->line.card_guard = TIMING_GUARD;
+}
+
+static enum ifd_result reset(struct ifd *ifd, enum ifd_reset how)
+{
+    if (!ifd->powered)
+        how = IFD_COLD;
+    forget_reset(ifd);
+    ifd->negotiable = true;
+    prepare_line(ifd);
+    ifd->line.sending_length = 0;
+    ifd->line.quiet_since = ifd->line.now;
+    note(ifd, "%s reset", how == IFD_COLD ? "cold" : "warm");
+    contacts_reset(ifd->contacts, how == IFD_COLD);
+    if (how == IFD_COLD)
+        ifd->counters.cold++;
+    else
+        ifd->counters.warm++;
+    enum ifd_result result = receive_atr(ifd);
+    ifd->powered = result == IFD_RESULT_OK;
+    if (!ifd->powered)
+        deactivate(ifd);
+    else if (ifd_ready_protocol(ifd) != IFD_NO_PROTOCOL)
+        start_default_protocol(ifd);
+    return result;
+}
+
+enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset how)
+{
+    if (!ifd->contacts)
+        return IFD_RESULT_NO_CARD;
+    uint64_t begun = begin(ifd);
+    if (ifd->powered && how == IFD_COLD)
+        deactivate(ifd);
+    return end(ifd, begun, reset(ifd, how));
+}
+
+enum ifd_result ifd_power_down(struct ifd *ifd)
+{
+    if (!ifd->contacts)
+        return IFD_RESULT_NO_CARD;
+    uint64_t begun = begin(ifd);
+    if (ifd->powered)
+        deactivate(ifd);
+    return end(ifd, begun, IFD_RESULT_OK);
+}
+
+/*
+ * Choosing a protocol
+ */
+
 /*
  * The exchange that chooses protocol and speed. A card that names another protocol has refused ours: it is
  * reset, so that it can be used with its own, and the protocol counts as unavailable. After any other failure
@@ -294,11 +314,13 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
     struct pps_ifd pps;
     struct step step;
     note(ifd, "PPS for T=%u", protocol);
+    prepare_line(ifd);
     pps_ifd_start(&pps, &request, timing.gt);
     drive(ifd, &MACHINE(pps_ifd, &pps), timing.gt, &step);
     ifd->counters.pps++;
     if (step.kind == STEP_DONE) {
         start_protocol(ifd, protocol, pps.outcome.f, pps.outcome.d);
+        ifd->negotiable = false;
         return IFD_RESULT_OK;
     }
     struct atr before = ifd->atr;
@@ -312,28 +334,17 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
 
 /* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen, in negotiable mode the interface device does,
  * by PPS unless it wants what the card does without. */
-uint8_t ifd_ready_protocol(const struct ifd *ifd)
-{
-    const struct atr *atr = &ifd->atr;
-    uint8_t protocol = atr->specific ? atr->specific_protocol : atr->first_protocol;
-    bool negotiable = !atr->specific && (atr->f != TIMING_FD || atr->d != TIMING_DD);
-    return ifd->powered && !negotiable && protocol <= 1 ? protocol : IFD_NO_PROTOCOL;
-}
-
 static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
 {
     const struct atr *atr = &ifd->atr;
-    if (ifd->protocol != IFD_NO_PROTOCOL)
-        return ifd->protocol == protocol
-                   ? IFD_RESULT_OK
-                   : fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "protocol", "another one is in use");
+    if (ifd->protocol == protocol)
+        return IFD_RESULT_OK;
+    if (!ifd->negotiable)
+        return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "protocol", "another one is in use");
     if (protocol > 1 ||
         (atr->specific ? atr->specific_protocol != protocol : !(atr->protocols >> protocol & 1)))
         return fail(ifd, IFD_RESULT_PROTOCOL_UNAVAILABLE, "protocol", "the card does not offer it");
-    if (protocol != ifd_ready_protocol(ifd))
-        return negotiate(ifd, protocol);
-    start_default_protocol(ifd);
-    return IFD_RESULT_OK;
+    return negotiate(ifd, protocol);
 }
 
 enum ifd_result ifd_set_protocol(struct ifd *ifd, uint8_t protocol)
@@ -443,6 +454,7 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
     if (protocol != ifd->protocol)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "transmit", "not the protocol in use");
     ifd->counters.commands++;
+    ifd->negotiable = false; /* a PPS comes first or not at all: 9.1 */
     if (protocol == 1)
         return transmit_t1(ifd, command, command_length, response, capacity, length);
     if (ifd->level == IFD_LEVEL_TPDU)

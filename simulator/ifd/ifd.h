@@ -37,16 +37,16 @@ enum ifd_result {
     IFD_RESULT_BAD_COMMAND,          /* the bytes are no command */
 };
 
-#define IFD_IFSD        254 /* the information field size that we announce in T=1 */
+#define IFD_IFSD 254 /* the information field size that we announce in T=1 */
 
-#define IFD_NO_PROTOCOL 0xFF /* none chosen since the last reset */
-#define IFD_RAW         0xFE /* as a protocol of ifd_transmit: whatever is in use */
+#define IFD_NO_PROTOCOL                                                                                      \
+    0xFF             /* none chosen since the last reset, and none that is used without being chosen */
+#define IFD_RAW 0xFE /* as a protocol of ifd_transmit: whatever is in use */
 
 /* What the card has been through since it was inserted. */
 struct ifd_counters {
     unsigned cold, warm, off; /* resets; and how often its power was taken away */
-    unsigned parameters;      /* protocols chosen */
-    unsigned pps;             /* of these, by a PPS exchange */
+    unsigned pps;             /* PPS exchanges */
     unsigned commands;
     struct t1_counters t1; /* since the last reset */
 };
@@ -56,6 +56,7 @@ struct ifd {
     enum ifd_level level;
     bool powered;
     uint8_t protocol; /* T, or IFD_NO_PROTOCOL */
+    bool negotiable;  /* nothing has been sent since the reset: another protocol can still be chosen */
     uint16_t f;
     uint8_t d;
     struct atr atr; /* of the last reset; len 0 when not powered */
@@ -80,7 +81,7 @@ void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trac
 enum ifd_result ifd_power_up(struct ifd *ifd, enum ifd_reset reset);
 enum ifd_result ifd_power_down(struct ifd *ifd);
 
-/* The protocol that ifd_set_protocol can choose after a reset without a PPS exchange, or IFD_NO_PROTOCOL. */
+/* The protocol that is in use after a reset, as it takes no PPS exchange; or IFD_NO_PROTOCOL. */
 uint8_t ifd_ready_protocol(const struct ifd *ifd);
 
 /* Chooses protocol T, by PPS where it takes one. */

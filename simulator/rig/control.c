@@ -60,11 +60,10 @@ static json_t *card_status(const struct slot *slot)
         json_pack("{s:I, s:I, s:s?}", "card_time_us", (json_int_t)ifd->last_us, "real_time_us",
                   (json_int_t)ifd->last_real_us, "error", ifd->last_error[0] ? ifd->last_error : NULL);
     json_t *protocol = ifd->protocol == IFD_NO_PROTOCOL ? json_null() : json_sprintf("T=%u", ifd->protocol);
-    return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:I, s:o, s:o}", "name",
+    return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:o, s:o}", "name",
                      card_name(slot->card), "powered", ifd->powered, "atr", ifd->powered ? atr : NULL, "file",
                      file_text(slot->file), "protocol", protocol, "f", ifd->f, "d", ifd->d, "commands",
-                     (json_int_t)counters->commands, "resets", resets, "protocols_set",
-                     (json_int_t)counters->parameters, "pps", (json_int_t)counters->pps, "t1",
+                     (json_int_t)counters->commands, "resets", resets, "pps", (json_int_t)counters->pps, "t1",
                      t1_status(&counters->t1), "last", last);
 }
 

@@ -205,6 +205,12 @@ static uint8_t serve(struct peer *peer, const struct link_message *request, stru
     }
 }
 
+/* The one request that is not answered. */
+static bool is_power_off(const struct link_message *request)
+{
+    return request->type == LINK_POWER && request->arg == LINK_POWER_OFF;
+}
+
 static void on_request(struct peer *peer)
 {
     struct link_server *server = peer->server;
@@ -234,7 +240,7 @@ static void on_request(struct peer *peer)
         answer.length = 0;
         answer.flags = 0;
     }
-    bool sent = (request.flags & LINK_UNANSWERED) || link_send(peer->fd, &answer) == 0;
+    bool sent = is_power_off(&request) || link_send(peer->fd, &answer) == 0;
     if (answer.arg == LINK_BAD_REQUEST)
         rig_log("rig link: a request of type %u that is not as it should be: hung up", request.type);
     if (!sent || answer.arg == LINK_BAD_REQUEST)

@@ -13,9 +13,9 @@ import pytest
 from conftest import BUILD, DRIVER, PYTHON, REDIRECT, TIMEOUT, Client
 
 VERSION = 2
-UNANSWERED = 0x80
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT, WAITING = range(1, 9)
 OK = 0
+OFF = 3
 ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
 
 
@@ -45,7 +45,7 @@ class Simulator:
     def serve(self, connection):
         try:
             while packet := connection.recv(70000):
-                kind, argument, flags, event, value = struct.unpack(">BBBxII", packet[:12])
+                kind, argument, _, event, value = struct.unpack(">BBHII", packet[:12])
                 if kind == HELLO:
                     connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.movement, VERSION))
                     if event == 1:
@@ -55,7 +55,7 @@ class Simulator:
                 if kind == WAITING:
                     continue
                 answer = self.respond(kind, argument, packet[12:])
-                if answer is None or flags & UNANSWERED:
+                if answer is None or (kind, argument) == (POWER, OFF):
                     continue
                 if answer == "hang up":
                     self.connections.remove(connection)

@@ -98,10 +98,11 @@ def test_requests_on_the_events_connection(rig):
 
 def test_requests_for_a_card_that_has_moved(rig):
     with hello(rig) as connection:
-        for kind, argument in ((POWER, 1), (POWER, 3), (PARAMETERS, 1), (TRANSMIT, 1)):
+        connection.send(packet(POWER, 3, 12345)) # a power-off is not answered
+        for kind, argument in ((POWER, 1), (PARAMETERS, 1), (TRANSMIT, 1)):
             assert exchange(connection, kind, argument, 12345)[0] == REMOVED
         assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED
-    assert rig.card()["resets"]["warm"] == 0
+    assert rig.card()["resets"] == {"cold": 1, "warm": 0, "off": 0}
     works(rig)
 
 

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct link_message message;
     if (!link_decode(data, size, &message)) {
-        CHECK(size < LINK_HEADER_SIZE || (data[2] & 0x7C) || data[3]);
+        CHECK(size < LINK_HEADER_SIZE || (data[2] & 0xFC) || data[3]);
         return 0;
     }
     CHECK(size >= LINK_HEADER_SIZE && message.length == size - LINK_HEADER_SIZE);
