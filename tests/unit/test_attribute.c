@@ -198,9 +198,7 @@ START_TEST(of_t1_before_and_after_its_first_command)
     insert(slot, "3B 80 81 71 FE 25 01 AA"); /* TA3 IFSC 254, TB3 BWI 2 and CWI 5, TC3 CRC */
     CHECK_ALL_UNTOLD(slot, of_t1);
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
-    CHECK_ALL_UNTOLD(slot, of_t1);
-    ck_assert_int_eq(ifd_set_protocol(slot->ifd, 1), IFD_RESULT_OK);
-    check_number(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE, 2);
+    check_number(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE, 2); /* the only one that it has, without a PPS */
     check_number(slot, SCARD_ATTR_CURRENT_IFSC, 254);
     check_number(slot, SCARD_ATTR_CURRENT_IFSD, 32);
     check_number(slot, SCARD_ATTR_CURRENT_BWT, 2);
@@ -213,6 +211,8 @@ START_TEST(of_t1_before_and_after_its_first_command)
                      IFD_RESULT_OK);
     check_number(slot, SCARD_ATTR_CURRENT_IFSD, 254); /* S(IFS request) went before it */
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
+    check_number(slot, SCARD_ATTR_CURRENT_IFSD, 32);
+    ck_assert_int_eq(ifd_power_down(slot->ifd), IFD_RESULT_OK);
     CHECK_ALL_UNTOLD(slot, of_t1);
 }
 END_TEST
