@@ -1,0 +1,92 @@
+#include "board.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+int64_t board_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void board_sleep(int64_t ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+void *board_share(unsigned long size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        perror("soak: mmap");
+        exit(1);
+    }
+    return memory;
+}
+
+struct board_line *board_add(struct board *board, const char *name, ...)
+{
+    if (board->lines == BOARD_THREADS) {
+        fprintf(stderr, "soak: no room for more than %d threads\n", BOARD_THREADS);
+        exit(1);
+    }
+    struct board_line *line = &board->line[board->lines++];
+    va_list arguments;
+    va_start(arguments, name);
+    vsnprintf(line->who, sizeof line->who, name, arguments);
+    va_end(arguments);
+    return line;
+}
+
+void board_enter(struct board_line *line, const char *call)
+{
+    line->since = board_now();
+    line->call = call;
+    line->calls++;
+}
+
+void board_leave(struct board_line *line)
+{
+    int64_t took = board_now() - line->since;
+    if (took > line->longest) {
+        line->longest = took;
+        line->longest_call = line->call;
+    }
+    line->call = NULL;
+}
+
+void board_fail(struct board *board, const struct board_line *line, const char *what, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, what);
+    vsnprintf(text, sizeof text, what, arguments);
+    va_end(arguments);
+    /* one write: several processes may fail at once */
+    fprintf(stderr, "\nsoak: FAILED: %s%s%s\n", line ? line->who : "", line ? ": " : "", text);
+    board->culprit = line;
+    board->failed = true;
+    board->stop = true;
+}
+
+void board_watch(struct board *board, int64_t ms)
+{
+    if (board->stopped)
+        return;
+    for (unsigned i = 0; i < board->lines; i++) {
+        struct board_line *line = &board->line[i];
+        int64_t since = line->since;
+        const char *call = line->call;
+        if (since < board->grace)
+            since = board->grace;
+        /* the call may have ended between the two looks, and another begun */
+        if (call && board_now() - since > ms && line->since <= since && line->call)
+            board_fail(board, line, "%s has not come back for %lld ms", call,
+                       (long long)(board_now() - since));
+    }
+}

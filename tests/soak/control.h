@@ -1,0 +1,21 @@
+/* A connection to the rig's control socket (CARDRIG_SOCKET): a line of JSON each way. */
+#ifndef CARDRIG_SOAK_CONTROL_H
+#define CARDRIG_SOAK_CONTROL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+struct control {
+    FILE *to, *from;
+};
+
+/* False with errno. */
+bool control_open(struct control *control);
+
+/* Asks; slot may be negative: none. The result, to be freed by json_decref, or NULL with error. */
+json_t *control_ask(struct control *control, const char *command, int slot, char *error, size_t error_size);
+
+void control_close(struct control *control);
+
+#endif

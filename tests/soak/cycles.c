@@ -1,0 +1,604 @@
+/*
+ * soak_cycles: cards go in and out of all readers of a rig at once, while clients send commands to them. Runs
+ * inside a rig whose cards are identity.lua's. What must hold:
+ *
+ *   - each movement raises the reader's event counter by one, and nothing else does;
+ *   - every answer is the right one, and all answers on a handle come from one card;
+ *   - a call fails only with what a removal explains, and always comes back;
+ *   - in the end each reader works, and pcscd and the simulator have no more memory and descriptors than
+ * after the first tenth.
+ *
+ * Each reader has a process of its own: libpcsclite 1.9.9 keeps the states of all readers in one variable of
+ * the process (readerStates in winscard_clnt.c, filled without a lock by SCardGetStatusChange), so that of
+ * two threads that wait one can find the older state that the other has read, and sleep through an event.
+ */
+#include "board.h"
+#include "control.h"
+#include "process.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <winscard.h>
+
+#define READERS_MAX 16
+#define HAMMERS     2     /* clients of each reader that send commands */
+#define BURST_MAX   5     /* pairs of movements at once */
+#define CALL_MS     60000 /* a call that takes longer hangs; the longest ones that are no error take some 10 ms \
+                           */
+#define EVENT_MS      60000 /* an event that takes longer is lost */
+#define SETTLE_MS     500   /* how long the counter must stay where it is in the end */
+#define IDENTITY_SIZE 8
+#define DATA_MAX      200
+
+/*
+ * pcscd's own memory comes to rest slowly: a context's thread gets its stack, of which a command takes up to
+ * 128 KiB, from whichever context ended before; and what malloc keeps in its arenas depends on which threads
+ * met in them.
+ */
+#define GROWTH_KIB 1024
+
+enum phase { RUNNING, DONE };
+
+struct reader {
+    int slot;
+    char name[MAX_READERNAME];
+    uint64_t seed;
+    struct board_line *mover, *hammer[HAMMERS];
+    _Atomic uint64_t cycles, events, answers, refused;
+    atomic_int phase;
+};
+
+struct shared {
+    struct board board;
+    atomic_bool release; /* the readers' processes may end */
+    uint64_t target;     /* cycles of each reader; 0: until told to stop */
+    unsigned count;
+    struct reader reader[READERS_MAX];
+};
+
+static struct shared *all;
+
+/* What a thread of a reader's process works with. */
+struct client {
+    struct reader *reader;
+    struct board_line *line;
+    uint64_t random;
+    SCARDCONTEXT context;
+    SCARDHANDLE card;
+    DWORD protocol;
+};
+
+/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return z ^ z >> 31;
+}
+
+static unsigned below(struct client *client, unsigned limit)
+{
+    return (unsigned)(next_random(&client->random) % limit);
+}
+
+/* Around a PC/SC call, for the watchdog. */
+#define CALL(client, function, ...)                                                                          \
+    (board_enter((client)->line, #function), note_result((client), function(__VA_ARGS__)))
+
+static LONG note_result(struct client *client, LONG result)
+{
+    board_leave(client->line);
+    return result;
+}
+
+static bool establish(struct client *client)
+{
+    LONG rv = CALL(client, SCardEstablishContext, SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    if (rv != SCARD_S_SUCCESS)
+        board_fail(&all->board, client->line, "SCardEstablishContext: %s", pcsc_stringify_error(rv));
+    return rv == SCARD_S_SUCCESS;
+}
+
+/* Not before descriptors have been counted: a context is one. */
+static void leave(struct client *client)
+{
+    while (!all->release)
+        board_sleep(20);
+    CALL(client, SCardReleaseContext, client->context);
+}
+
+/*
+ * Commands
+ */
+
+/* What a removal explains, at each of its moments. */
+static bool removal_explains(LONG rv)
+{
+    switch (rv) {
+    case SCARD_E_NO_SMARTCARD:      /* before the call */
+    case SCARD_W_REMOVED_CARD:      /* since the handle's connect */
+    case SCARD_E_NOT_TRANSACTED:    /* in the call */
+    case SCARD_W_UNPOWERED_CARD:    /* connect, before the next card is powered */
+    case SCARD_W_UNRESPONSIVE_CARD: /* connect, while the protocol is chosen */
+    case SCARD_E_PROTO_MISMATCH:    /* the handle is from before the next card's protocol was chosen */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool connect_card(struct client *client, LONG *rv)
+{
+    *rv = CALL(client, SCardConnect, client->context, client->reader->name, SCARD_SHARE_SHARED,
+               SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &client->card, &client->protocol);
+    return *rv == SCARD_S_SUCCESS;
+}
+
+/* Sends a command with data that no other has. True when there was an answer, and it is right; its identity
+ * is then in identity. False with what PC/SC said, or SCARD_S_SUCCESS after a wrong answer, which has been
+ * told. */
+static bool transmit(struct client *client, uint8_t identity[IDENTITY_SIZE], LONG *rv)
+{
+    uint8_t command[5 + DATA_MAX + 1] = {0x80, 0x12}, answer[IDENTITY_SIZE + DATA_MAX + 2];
+    unsigned size = below(client, 8) ? 8 : 8 + below(client, DATA_MAX - 8 + 1);
+    command[4] = (uint8_t)size;
+    for (unsigned i = 0; i < size; i++)
+        command[5 + i] = (uint8_t)next_random(&client->random);
+    DWORD length = sizeof answer;
+    const SCARD_IO_REQUEST *pci = client->protocol == SCARD_PROTOCOL_T0 ? SCARD_PCI_T0 : SCARD_PCI_T1;
+    *rv = CALL(client, SCardTransmit, client->card, pci, command, 5 + size + 1, NULL, answer, &length);
+    if (*rv != SCARD_S_SUCCESS)
+        return false;
+    if (length != IDENTITY_SIZE + size + 2 || memcmp(answer + IDENTITY_SIZE, command + 5, size) != 0 ||
+        answer[length - 2] != 0x90 || answer[length - 1] != 0x00) {
+        char hex[2 * sizeof answer + 1] = "";
+        for (unsigned i = 0; i < length; i++)
+            sprintf(hex + 2 * i, "%02X", answer[i]);
+        board_fail(&all->board, client->line, "a wrong answer to a command with %u bytes: %s", size, hex);
+        return false;
+    }
+    memcpy(identity, answer, IDENTITY_SIZE);
+    return true;
+}
+
+static bool explained(struct client *client, const char *call, LONG rv)
+{
+    if (removal_explains(rv)) {
+        client->reader->refused++;
+        return true;
+    }
+    if (rv != SCARD_S_SUCCESS)
+        board_fail(&all->board, client->line, "%s: %s, which no removal explains", call,
+                   pcsc_stringify_error(rv));
+    return false;
+}
+
+/* Sends commands until one fails; false when that is wrong. */
+static bool use_card(struct client *client)
+{
+    uint8_t first[IDENTITY_SIZE], identity[IDENTITY_SIZE];
+    LONG rv;
+    for (uint64_t count = 0; transmit(client, identity, &rv); count++) {
+        if (count == 0)
+            memcpy(first, identity, sizeof first);
+        if (memcmp(first, identity, sizeof first) != 0) {
+            board_fail(&all->board, client->line,
+                       "command %" PRIu64 " on a handle was answered by another card than the first",
+                       count + 1);
+            return false;
+        }
+        client->reader->answers++;
+        if (all->board.stop)
+            return true;
+        board_sleep(below(client, 4));
+    }
+    return explained(client, "SCardTransmit", rv);
+}
+
+static void *hammer(void *argument)
+{
+    struct client *client = argument;
+    if (!establish(client))
+        return NULL;
+    while (!all->board.stop && client->reader->phase == RUNNING) {
+        LONG rv;
+        if (!connect_card(client, &rv)) {
+            if (!explained(client, "SCardConnect", rv))
+                break;
+            board_sleep(1 + below(client, 5));
+            continue;
+        }
+        bool right = use_card(client);
+        rv = CALL(client, SCardDisconnect, client->card, SCARD_LEAVE_CARD);
+        if (rv != SCARD_S_SUCCESS)
+            board_fail(&all->board, client->line, "SCardDisconnect: %s", pcsc_stringify_error(rv));
+        if (!right)
+            break;
+        /* now and then so long that cards move without anybody who sends commands, too */
+        if (below(client, 16) == 0)
+            board_sleep(below(client, 300));
+    }
+    leave(client);
+    return NULL;
+}
+
+/*
+ * Movements
+ */
+
+struct watch {
+    SCARD_READERSTATE state;
+    uint16_t counter; /* as last seen */
+};
+
+/* Looks, or waits for a change for ms. False: failed. */
+static bool look(struct client *client, struct watch *watch, DWORD ms)
+{
+    /* libpcsclite takes a counter of 0 for "not known" and would not notice that it has changed: then look
+     * only */
+    bool known = watch->counter != 0 && ms > 0;
+    if (ms > 0 && !known)
+        board_sleep(10);
+    watch->state.szReader = client->reader->name;
+    watch->state.dwCurrentState =
+        known ? watch->state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED : SCARD_STATE_UNAWARE;
+    LONG rv = CALL(client, SCardGetStatusChange, client->context, ms, &watch->state, 1);
+    if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT) {
+        board_fail(&all->board, client->line, "SCardGetStatusChange: %s", pcsc_stringify_error(rv));
+        return false;
+    }
+    watch->counter = (uint16_t)(watch->state.dwEventState >> 16);
+    return true;
+}
+
+/* Waits until the counter is where the movements so far have brought it. */
+static bool wait_for(struct client *client, struct watch *watch, uint16_t expected)
+{
+    int64_t deadline = board_now() + EVENT_MS;
+    while (watch->counter != expected) {
+        uint16_t missing = (uint16_t)(expected - watch->counter);
+        if (missing > 2 * BURST_MAX) {
+            board_fail(&all->board, client->line,
+                       "%u events more than the card has moved (event counter %u, not %u)",
+                       (uint16_t)-missing, watch->counter, expected);
+            return false;
+        }
+        if (board_now() > deadline) {
+            board_fail(
+                &all->board, client->line,
+                "%u events lost, or the reader is stuck: the event counter stays at %u, not %u; state %04lX",
+                missing, watch->counter, expected, watch->state.dwEventState & 0xFFFF);
+            return false;
+        }
+        if (all->board.failed || !look(client, watch, 1000))
+            return false;
+    }
+    if ((watch->state.dwEventState & SCARD_STATE_PRESENT) && !(watch->state.dwEventState & SCARD_STATE_MUTE))
+        return true;
+    board_fail(&all->board, client->line, "all events have come, and the card is in, but the state is %04lX",
+               watch->state.dwEventState & 0xFFFF);
+    return false;
+}
+
+static bool move_card(struct client *client, struct control *control, const char *command)
+{
+    char error[256];
+    board_enter(client->line, command);
+    json_t *result = control_ask(control, command, client->reader->slot, error, sizeof error);
+    board_leave(client->line);
+    if (!result)
+        board_fail(&all->board, client->line, "%s", error);
+    json_decref(result);
+    return result != NULL;
+}
+
+static bool move_all(struct client *client, struct watch *watch, struct control *control)
+{
+    struct reader *reader = client->reader;
+    /* the card that was there when the rig started may not have been powered yet */
+    int64_t deadline = board_now() + EVENT_MS;
+    do {
+        if (board_now() > deadline) {
+            board_fail(&all->board, client->line, "the first card does not appear");
+            return false;
+        }
+        board_sleep(10);
+        if (!look(client, watch, 0))
+            return false;
+    } while (!(watch->state.dwEventState & SCARD_STATE_PRESENT));
+    uint16_t expected = watch->counter;
+    while (!all->board.stop && (all->target == 0 || reader->cycles < all->target)) {
+        unsigned pairs = 1 + below(client, BURST_MAX);
+        if (all->target && pairs > all->target - reader->cycles)
+            pairs = (unsigned)(all->target - reader->cycles);
+        for (unsigned i = 0; i < pairs; i++)
+            if (!move_card(client, control, "remove") || !move_card(client, control, "insert"))
+                return false;
+        expected = (uint16_t)(expected + 2 * pairs);
+        if (!wait_for(client, watch, expected))
+            return false;
+        reader->events += 2 * pairs;
+        reader->cycles += pairs;
+    }
+    return true;
+}
+
+/* The counter stays, and the reader works. */
+static bool settle(struct client *client, struct watch *watch)
+{
+    uint16_t expected = watch->counter;
+    for (int64_t end = board_now() + SETTLE_MS; board_now() < end;)
+        if (!look(client, watch, SETTLE_MS) || !wait_for(client, watch, expected))
+            return false;
+    uint8_t identity[IDENTITY_SIZE];
+    LONG rv;
+    if (!connect_card(client, &rv) || !transmit(client, identity, &rv)) {
+        board_fail(&all->board, client->line, "in the end the reader does not work: %s",
+                   pcsc_stringify_error(rv));
+        return false;
+    }
+    return CALL(client, SCardDisconnect, client->card, SCARD_LEAVE_CARD) == SCARD_S_SUCCESS;
+}
+
+static void *mover(void *argument)
+{
+    struct client *client = argument;
+    struct watch watch = {0};
+    struct control control;
+    if (!control_open(&control)) {
+        board_fail(&all->board, client->line, "cannot connect to the rig at $CARDRIG_SOCKET");
+        return NULL;
+    }
+    if (establish(client)) {
+        if (move_all(client, &watch, &control))
+            settle(client, &watch);
+        client->reader->phase = DONE;
+        leave(client);
+    }
+    client->reader->phase = DONE;
+    control_close(&control);
+    return NULL;
+}
+
+/* The process of a reader. */
+static void serve_reader(struct reader *reader)
+{
+    pthread_t thread[1 + HAMMERS];
+    struct client client[1 + HAMMERS];
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (unsigned i = 0; i <= HAMMERS; i++) {
+        client[i] = (struct client){
+            .reader = reader, .line = i ? reader->hammer[i - 1] : reader->mover, .random = reader->seed + i};
+        if (pthread_create(&thread[i], NULL, i ? hammer : mover, &client[i]) != 0) {
+            board_fail(&all->board, reader->mover, "cannot start a thread");
+            exit(1);
+        }
+    }
+    for (unsigned i = 0; i <= HAMMERS; i++)
+        pthread_join(thread[i], NULL);
+    exit(0);
+}
+
+/*
+ * All readers
+ */
+
+static bool find_readers(uint64_t seed)
+{
+    struct control control;
+    char error[256] = "cannot connect to the rig: run this inside 'cardrig run'";
+    json_t *status = control_open(&control) ? control_ask(&control, "status", -1, error, sizeof error) : NULL,
+           *slot;
+    size_t i;
+    json_array_foreach(json_object_get(status, "slots"), i, slot)
+    {
+        const char *name = NULL;
+        struct reader *reader = &all->reader[all->count];
+        if (all->count == READERS_MAX ||
+            json_unpack(slot, "{s:i, s:s}", "number", &reader->slot, "pcsc_name", &name) != 0)
+            continue;
+        snprintf(reader->name, sizeof reader->name, "%s", name);
+        reader->seed = seed + (uint64_t)reader->slot * (1 + HAMMERS);
+        reader->mover = board_add(&all->board, "%s, who moves its card", name);
+        for (unsigned h = 0; h < HAMMERS; h++)
+            reader->hammer[h] = board_add(&all->board, "%s, client %u", name, h + 1);
+        all->count++;
+    }
+    if (all->count == 0)
+        fprintf(stderr, "soak: no readers: %s\n", error);
+    json_decref(status);
+    control_close(&control);
+    return all->count > 0;
+}
+
+struct totals {
+    uint64_t slowest, events, answers, refused;
+    unsigned running;
+};
+
+static struct totals add_up(void)
+{
+    struct totals totals = {.slowest = UINT64_MAX};
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct reader *reader = &all->reader[i];
+        if (reader->cycles < totals.slowest)
+            totals.slowest = reader->cycles;
+        totals.events += reader->events;
+        totals.answers += reader->answers;
+        totals.refused += reader->refused;
+        totals.running += reader->phase == RUNNING;
+    }
+    return totals;
+}
+
+static void show(const struct totals *totals, int64_t elapsed)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    fprintf(stderr,
+            "%ssoak: %3" PRId64 " s: %" PRIu64 " cycles of each reader, %" PRIu64 " events, %" PRIu64
+            " answers, %" PRIu64 " calls that met a removal%s",
+            terminal ? "\r" : "", elapsed / 1000, totals->slowest, totals->events, totals->answers,
+            totals->refused, terminal ? "  " : "\n");
+}
+
+#if defined __SANITIZE_ADDRESS__
+#define MEMORY_COUNTS false /* the sanitizer keeps what was freed */
+#else
+#define MEMORY_COUNTS true
+#endif
+
+static void compare(const char *name, const struct process *before, const struct process *after)
+{
+    if (before->descriptors != after->descriptors)
+        board_fail(&all->board, NULL, "%s has %u descriptors in the end, and had %u after the first tenth",
+                   name, after->descriptors, before->descriptors);
+    if (MEMORY_COUNTS && after->memory_kib - before->memory_kib > GROWTH_KIB)
+        board_fail(&all->board, NULL, "%s has %ld KiB in the end, and had %ld after the first tenth", name,
+                   after->memory_kib, before->memory_kib);
+    printf("  %-10s %u descriptors; %ld KiB, %ld after the first tenth\n", name, after->descriptors,
+           after->memory_kib, before->memory_kib);
+}
+
+static bool look_at(struct process *pcscd, struct process *simulator)
+{
+    if (process_look(pcscd) && process_look(simulator))
+        return true;
+    board_fail(&all->board, NULL,
+               "cannot look at pcscd and the simulator in /proc: this must be what 'cardrig run' starts");
+    return false;
+}
+
+/* Waits until all readers are done, and looks at memory after the first tenth and in the end. */
+static void supervise(int64_t ms)
+{
+    struct process before[2] = {{.pid = process_beside_us("pcscd")}, {.pid = process_beside_us("cardrig")}},
+                   after[2];
+    memcpy(after, before, sizeof after);
+    struct totals totals;
+    bool tenth = false;
+    int64_t start = board_now(), shown = start, interval = isatty(STDERR_FILENO) ? 1000 : 10000;
+    while ((totals = add_up()).running > 0 && !all->board.failed) {
+        int64_t now = board_now();
+        board_watch(&all->board, CALL_MS);
+        if (!tenth && (ms ? now - start >= ms / 10 : totals.slowest >= all->target / 10))
+            tenth = look_at(&before[0], &before[1]);
+        if (ms && now - start >= ms)
+            all->board.stop = true;
+        if (now - shown >= interval) {
+            show(&totals, now - start);
+            shown = now;
+        }
+        board_sleep(50);
+    }
+    int64_t took = board_now() - start;
+    show(&totals, took);
+    if (isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+    if (!all->board.failed && look_at(&after[0], &after[1])) {
+        printf("%" PRIu64 " cycles and more of each of %u readers in %" PRId64 " s:\n"
+               "  %" PRIu64 " events, none lost and none too many\n"
+               "  %" PRIu64 " answers, all of them right; %" PRIu64 " calls met a removal\n",
+               totals.slowest, all->count, took / 1000, totals.events, totals.answers, totals.refused);
+        compare("pcscd", &before[0], &after[0]);
+        compare("simulator", &before[1], &after[1]);
+    }
+}
+
+static void show_longest(void)
+{
+    const struct board_line *longest = NULL;
+    for (unsigned i = 0; i < all->board.lines; i++) {
+        const struct board_line *line = &all->board.line[i];
+        if (line->longest_call && strcmp(line->longest_call, "SCardGetStatusChange") != 0 &&
+            (!longest || line->longest > longest->longest))
+            longest = line;
+    }
+    if (longest)
+        printf("  longest call: %s, %" PRId64 " ms (%s)\n", longest->longest_call, longest->longest,
+               longest->who);
+}
+
+/* After a failure: what the simulator thinks of the reader. */
+static void show_culprit(uint64_t seed)
+{
+    struct control control;
+    char error[256] = "";
+    json_t *status = control_open(&control) ? control_ask(&control, "status", -1, error, sizeof error) : NULL;
+    fprintf(stderr, "soak: --seed %" PRIu64 " moves the cards in the same way\n", seed);
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct reader *reader = &all->reader[i];
+        const struct board_line *culprit = all->board.culprit;
+        if (culprit < reader->mover || culprit > reader->hammer[HAMMERS - 1])
+            continue;
+        char *text =
+            json_dumps(json_array_get(json_object_get(status, "slots"), (size_t)reader->slot), JSON_COMPACT);
+        fprintf(stderr, "soak: the simulator of this reader: %s\n", text ? text : error);
+        free(text);
+    }
+    json_decref(status);
+    control_close(&control);
+}
+
+static bool parse_number(const char *text, uint64_t *number)
+{
+    char *end;
+    *number = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"cycles", required_argument, NULL, 'c'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"seed", required_argument, NULL, 'r'},
+                                            {0}};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t cycles = 10000, seconds = 0, seed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        if (option == '?' || !parse_number(optarg, option == 'c'   ? &cycles
+                                                   : option == 's' ? &seconds
+                                                                   : &seed)) {
+            fprintf(stderr, "Usage: soak_cycles [--cycles N | --seconds N] [--seed N]\n");
+            return 2;
+        }
+    all = board_share(sizeof *all);
+    all->target = seconds ? 0 : cycles;
+    if (!find_readers(seed))
+        return 1;
+    printf("soak: cycles on %u readers, seed %" PRIu64 "\n", all->count, seed);
+    fflush(stdout);
+    for (unsigned i = 0; i < all->count; i++)
+        if (fork() == 0)
+            serve_reader(&all->reader[i]);
+    supervise((int64_t)seconds * 1000);
+    if (all->board.failed)
+        show_culprit(seed);
+    else
+        show_longest();
+    all->board.stop = all->release = true;
+    int64_t deadline = board_now() + CALL_MS;
+    for (unsigned left = all->count; left > 0;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0) {
+            left--;
+            if (status != 0)
+                board_fail(&all->board, NULL, "a reader's process ended with wait status %d", status);
+        } else if (board_now() > deadline) {
+            board_fail(&all->board, NULL, "%u processes of readers do not end", left);
+            break;
+        } else {
+            board_sleep(10);
+        }
+    }
+    return all->board.failed;
+}
