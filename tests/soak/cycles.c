@@ -12,7 +12,7 @@
  * the process (readerStates in winscard_clnt.c, filled without a lock by SCardGetStatusChange), so that of
  * two threads that wait one can find the older state that the other has read, and sleep through an event.
  */
-#include "board.h"
+#include "client.h"
 #include "control.h"
 #include "process.h"
 
@@ -28,14 +28,13 @@
 #include <winscard.h>
 
 #define READERS_MAX 16
-#define HAMMERS     2     /* clients of each reader that send commands */
-#define BURST_MAX   5     /* pairs of movements at once */
-#define CALL_MS     60000 /* a call that takes longer hangs; the longest ones that are no error take some 10 ms \
-                           */
-#define EVENT_MS      60000 /* an event that takes longer is lost */
-#define SETTLE_MS     500   /* how long the counter must stay where it is in the end */
-#define IDENTITY_SIZE 8
-#define DATA_MAX      200
+#define HAMMERS     2 /* clients of each reader that send commands */
+#define BURST_MAX   5 /* pairs of movements at once */
+#define CALL_MS                                                                                              \
+    60000 /* a call that takes longer hangs; the longest ones that are no error take some 10 ms              \
+           */
+#define EVENT_MS  60000 /* an event that takes longer is lost */
+#define SETTLE_MS 500   /* how long the counter must stay where it is in the end */
 
 /*
  * pcscd's own memory comes to rest slowly: a context's thread gets its stack, of which a command takes up to
@@ -65,54 +64,27 @@ struct shared {
 
 static struct shared *all;
 
-/* What a thread of a reader's process works with. */
-struct client {
+/* A thread of a reader's process. */
+struct worker {
+    struct client client;
     struct reader *reader;
-    struct board_line *line;
-    uint64_t random;
-    SCARDCONTEXT context;
-    SCARDHANDLE card;
-    DWORD protocol;
 };
 
-/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
-static uint64_t next_random(uint64_t *state)
+static bool establish(struct worker *worker)
 {
-    uint64_t z = *state += 0x9E3779B97F4A7C15;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-    z = (z ^ z >> 27) * 0x94D049BB133111EB;
-    return z ^ z >> 31;
-}
-
-static unsigned below(struct client *client, unsigned limit)
-{
-    return (unsigned)(next_random(&client->random) % limit);
-}
-
-/* Around a PC/SC call, for the watchdog. */
-#define CALL(client, function, ...)                                                                          \
-    (board_enter((client)->line, #function), note_result((client), function(__VA_ARGS__)))
-
-static LONG note_result(struct client *client, LONG result)
-{
-    board_leave(client->line);
-    return result;
-}
-
-static bool establish(struct client *client)
-{
-    LONG rv = CALL(client, SCardEstablishContext, SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    LONG rv =
+        CALL(&worker->client, SCardEstablishContext, SCARD_SCOPE_SYSTEM, NULL, NULL, &worker->client.context);
     if (rv != SCARD_S_SUCCESS)
-        board_fail(&all->board, client->line, "SCardEstablishContext: %s", pcsc_stringify_error(rv));
+        board_fail(&all->board, worker->client.line, "SCardEstablishContext: %s", pcsc_stringify_error(rv));
     return rv == SCARD_S_SUCCESS;
 }
 
 /* Not before descriptors have been counted: a context is one. */
-static void leave(struct client *client)
+static void leave(struct worker *worker)
 {
     while (!all->release)
         board_sleep(20);
-    CALL(client, SCardReleaseContext, client->context);
+    CALL(&worker->client, SCardReleaseContext, worker->client.context);
 }
 
 /*
@@ -135,98 +107,55 @@ static bool removal_explains(LONG rv)
     }
 }
 
-static bool connect_card(struct client *client, LONG *rv)
-{
-    *rv = CALL(client, SCardConnect, client->context, client->reader->name, SCARD_SHARE_SHARED,
-               SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &client->card, &client->protocol);
-    return *rv == SCARD_S_SUCCESS;
-}
-
-/* Sends a command with data that no other has. True when there was an answer, and it is right; its identity
- * is then in identity. False with what PC/SC said, or SCARD_S_SUCCESS after a wrong answer, which has been
- * told. */
-static bool transmit(struct client *client, uint8_t identity[IDENTITY_SIZE], LONG *rv)
-{
-    uint8_t command[5 + DATA_MAX + 1] = {0x80, 0x12}, answer[IDENTITY_SIZE + DATA_MAX + 2];
-    unsigned size = below(client, 8) ? 8 : 8 + below(client, DATA_MAX - 8 + 1);
-    command[4] = (uint8_t)size;
-    for (unsigned i = 0; i < size; i++)
-        command[5 + i] = (uint8_t)next_random(&client->random);
-    DWORD length = sizeof answer;
-    const SCARD_IO_REQUEST *pci = client->protocol == SCARD_PROTOCOL_T0 ? SCARD_PCI_T0 : SCARD_PCI_T1;
-    *rv = CALL(client, SCardTransmit, client->card, pci, command, 5 + size + 1, NULL, answer, &length);
-    if (*rv != SCARD_S_SUCCESS)
-        return false;
-    if (length != IDENTITY_SIZE + size + 2 || memcmp(answer + IDENTITY_SIZE, command + 5, size) != 0 ||
-        answer[length - 2] != 0x90 || answer[length - 1] != 0x00) {
-        char hex[2 * sizeof answer + 1] = "";
-        for (unsigned i = 0; i < length; i++)
-            sprintf(hex + 2 * i, "%02X", answer[i]);
-        board_fail(&all->board, client->line, "a wrong answer to a command with %u bytes: %s", size, hex);
-        return false;
-    }
-    memcpy(identity, answer, IDENTITY_SIZE);
-    return true;
-}
-
-static bool explained(struct client *client, const char *call, LONG rv)
+static bool explained(struct worker *worker, const char *call, LONG rv)
 {
     if (removal_explains(rv)) {
-        client->reader->refused++;
+        worker->reader->refused++;
         return true;
     }
     if (rv != SCARD_S_SUCCESS)
-        board_fail(&all->board, client->line, "%s: %s, which no removal explains", call,
+        board_fail(&all->board, worker->client.line, "%s: %s, which no removal explains", call,
                    pcsc_stringify_error(rv));
     return false;
 }
 
 /* Sends commands until one fails; false when that is wrong. */
-static bool use_card(struct client *client)
+static bool use_card(struct worker *worker)
 {
-    uint8_t first[IDENTITY_SIZE], identity[IDENTITY_SIZE];
     LONG rv;
-    for (uint64_t count = 0; transmit(client, identity, &rv); count++) {
-        if (count == 0)
-            memcpy(first, identity, sizeof first);
-        if (memcmp(first, identity, sizeof first) != 0) {
-            board_fail(&all->board, client->line,
-                       "command %" PRIu64 " on a handle was answered by another card than the first",
-                       count + 1);
-            return false;
-        }
-        client->reader->answers++;
+    while ((rv = client_transmit(&worker->client)) == SCARD_S_SUCCESS) {
+        worker->reader->answers++;
         if (all->board.stop)
             return true;
-        board_sleep(below(client, 4));
+        board_sleep(client_below(&worker->client, 4));
     }
-    return explained(client, "SCardTransmit", rv);
+    return !all->board.failed && explained(worker, "SCardTransmit", rv);
 }
 
 static void *hammer(void *argument)
 {
-    struct client *client = argument;
-    if (!establish(client))
+    struct worker *worker = argument;
+    if (!establish(worker))
         return NULL;
-    while (!all->board.stop && client->reader->phase == RUNNING) {
-        LONG rv;
-        if (!connect_card(client, &rv)) {
-            if (!explained(client, "SCardConnect", rv))
+    while (!all->board.stop && worker->reader->phase == RUNNING) {
+        LONG rv = client_connect(&worker->client, worker->reader->name);
+        if (rv != SCARD_S_SUCCESS) {
+            if (!explained(worker, "SCardConnect", rv))
                 break;
-            board_sleep(1 + below(client, 5));
+            board_sleep(1 + client_below(&worker->client, 5));
             continue;
         }
-        bool right = use_card(client);
-        rv = CALL(client, SCardDisconnect, client->card, SCARD_LEAVE_CARD);
+        bool right = use_card(worker);
+        rv = CALL(&worker->client, SCardDisconnect, worker->client.card, SCARD_LEAVE_CARD);
         if (rv != SCARD_S_SUCCESS)
-            board_fail(&all->board, client->line, "SCardDisconnect: %s", pcsc_stringify_error(rv));
+            board_fail(&all->board, worker->client.line, "SCardDisconnect: %s", pcsc_stringify_error(rv));
         if (!right)
             break;
         /* now and then so long that cards move without anybody who sends commands, too */
-        if (below(client, 16) == 0)
-            board_sleep(below(client, 300));
+        if (client_below(&worker->client, 16) == 0)
+            board_sleep(client_below(&worker->client, 300));
     }
-    leave(client);
+    leave(worker);
     return NULL;
 }
 
@@ -240,19 +169,19 @@ struct watch {
 };
 
 /* Looks, or waits for a change for ms. False: failed. */
-static bool look(struct client *client, struct watch *watch, DWORD ms)
+static bool look(struct worker *worker, struct watch *watch, DWORD ms)
 {
     /* libpcsclite takes a counter of 0 for "not known" and would not notice that it has changed: then look
      * only */
     bool known = watch->counter != 0 && ms > 0;
     if (ms > 0 && !known)
         board_sleep(10);
-    watch->state.szReader = client->reader->name;
+    watch->state.szReader = worker->reader->name;
     watch->state.dwCurrentState =
         known ? watch->state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED : SCARD_STATE_UNAWARE;
-    LONG rv = CALL(client, SCardGetStatusChange, client->context, ms, &watch->state, 1);
+    LONG rv = CALL(&worker->client, SCardGetStatusChange, worker->client.context, ms, &watch->state, 1);
     if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT) {
-        board_fail(&all->board, client->line, "SCardGetStatusChange: %s", pcsc_stringify_error(rv));
+        board_fail(&all->board, worker->client.line, "SCardGetStatusChange: %s", pcsc_stringify_error(rv));
         return false;
     }
     watch->counter = (uint16_t)(watch->state.dwEventState >> 16);
@@ -260,70 +189,71 @@ static bool look(struct client *client, struct watch *watch, DWORD ms)
 }
 
 /* Waits until the counter is where the movements so far have brought it. */
-static bool wait_for(struct client *client, struct watch *watch, uint16_t expected)
+static bool wait_for(struct worker *worker, struct watch *watch, uint16_t expected)
 {
     int64_t deadline = board_now() + EVENT_MS;
     while (watch->counter != expected) {
         uint16_t missing = (uint16_t)(expected - watch->counter);
         if (missing > 2 * BURST_MAX) {
-            board_fail(&all->board, client->line,
+            board_fail(&all->board, worker->client.line,
                        "%u events more than the card has moved (event counter %u, not %u)",
                        (uint16_t)-missing, watch->counter, expected);
             return false;
         }
         if (board_now() > deadline) {
             board_fail(
-                &all->board, client->line,
+                &all->board, worker->client.line,
                 "%u events lost, or the reader is stuck: the event counter stays at %u, not %u; state %04lX",
                 missing, watch->counter, expected, watch->state.dwEventState & 0xFFFF);
             return false;
         }
-        if (all->board.failed || !look(client, watch, 1000))
+        if (all->board.failed || !look(worker, watch, 1000))
             return false;
     }
     if ((watch->state.dwEventState & SCARD_STATE_PRESENT) && !(watch->state.dwEventState & SCARD_STATE_MUTE))
         return true;
-    board_fail(&all->board, client->line, "all events have come, and the card is in, but the state is %04lX",
+    board_fail(&all->board, worker->client.line,
+               "all events have come, and the card is in, but the state is %04lX",
                watch->state.dwEventState & 0xFFFF);
     return false;
 }
 
-static bool move_card(struct client *client, struct control *control, const char *command)
+static bool move_card(struct worker *worker, struct control *control, const char *command)
 {
     char error[256];
-    board_enter(client->line, command);
-    json_t *result = control_ask(control, command, client->reader->slot, error, sizeof error);
-    board_leave(client->line);
+    board_enter(worker->client.line, command);
+    json_t *result = control_ask(control, command, worker->reader->slot, error, sizeof error);
+    board_leave(worker->client.line);
     if (!result)
-        board_fail(&all->board, client->line, "%s", error);
+        board_fail(&all->board, worker->client.line, "%s", error);
     json_decref(result);
     return result != NULL;
 }
 
-static bool move_all(struct client *client, struct watch *watch, struct control *control)
+static bool move_all(struct worker *worker, struct watch *watch, struct control *control)
 {
-    struct reader *reader = client->reader;
+    struct reader *reader = worker->reader;
     /* the card that was there when the rig started may not have been powered yet */
     int64_t deadline = board_now() + EVENT_MS;
     do {
         if (board_now() > deadline) {
-            board_fail(&all->board, client->line, "the first card does not appear");
+            board_fail(&all->board, worker->client.line, "the first card does not appear");
             return false;
         }
         board_sleep(10);
-        if (!look(client, watch, 0))
+        if (!look(worker, watch, 0))
             return false;
     } while (!(watch->state.dwEventState & SCARD_STATE_PRESENT));
     uint16_t expected = watch->counter;
     while (!all->board.stop && (all->target == 0 || reader->cycles < all->target)) {
-        unsigned pairs = 1 + below(client, BURST_MAX);
+        unsigned pairs = 1 + client_below(&worker->client, BURST_MAX);
         if (all->target && pairs > all->target - reader->cycles)
             pairs = (unsigned)(all->target - reader->cycles);
         for (unsigned i = 0; i < pairs; i++)
-            if (!move_card(client, control, "remove") || !move_card(client, control, "insert"))
+            if (!move_card(worker, control, "remove") || !move_card(worker, control, "insert"))
                 return false;
         expected = (uint16_t)(expected + 2 * pairs);
-        if (!wait_for(client, watch, expected))
+        if (!wait_for(worker, watch, expected))
             return false;
         reader->events += 2 * pairs;
         reader->cycles += pairs;
@@ -332,38 +262,37 @@ static bool move_all(struct client *client, struct watch *watch, struct control 
 }
 
 /* The counter stays, and the reader works. */
-static bool settle(struct client *client, struct watch *watch)
+static bool settle(struct worker *worker, struct watch *watch)
 {
     uint16_t expected = watch->counter;
     for (int64_t end = board_now() + SETTLE_MS; board_now() < end;)
-        if (!look(client, watch, SETTLE_MS) || !wait_for(client, watch, expected))
+        if (!look(worker, watch, SETTLE_MS) || !wait_for(worker, watch, expected))
             return false;
-    uint8_t identity[IDENTITY_SIZE];
-    LONG rv;
-    if (!connect_card(client, &rv) || !transmit(client, identity, &rv)) {
-        board_fail(&all->board, client->line, "in the end the reader does not work: %s",
+    LONG rv = client_connect(&worker->client, worker->reader->name);
+    if (rv != SCARD_S_SUCCESS || (rv = client_transmit(&worker->client)) != SCARD_S_SUCCESS) {
+        board_fail(&all->board, worker->client.line, "in the end the reader does not work: %s",
                    pcsc_stringify_error(rv));
         return false;
     }
-    return CALL(client, SCardDisconnect, client->card, SCARD_LEAVE_CARD) == SCARD_S_SUCCESS;
+    return CALL(&worker->client, SCardDisconnect, worker->client.card, SCARD_LEAVE_CARD) == SCARD_S_SUCCESS;
 }
 
 static void *mover(void *argument)
 {
-    struct client *client = argument;
+    struct worker *worker = argument;
     struct watch watch = {0};
     struct control control;
     if (!control_open(&control)) {
-        board_fail(&all->board, client->line, "cannot connect to the rig at $CARDRIG_SOCKET");
+        board_fail(&all->board, worker->client.line, "cannot connect to the rig at $CARDRIG_SOCKET");
         return NULL;
     }
-    if (establish(client)) {
-        if (move_all(client, &watch, &control))
-            settle(client, &watch);
-        client->reader->phase = DONE;
-        leave(client);
+    if (establish(worker)) {
+        if (move_all(worker, &watch, &control))
+            settle(worker, &watch);
+        worker->reader->phase = DONE;
+        leave(worker);
     }
-    client->reader->phase = DONE;
+    worker->reader->phase = DONE;
     control_close(&control);
     return NULL;
 }
@@ -372,12 +301,13 @@ static void *mover(void *argument)
 static void serve_reader(struct reader *reader)
 {
     pthread_t thread[1 + HAMMERS];
-    struct client client[1 + HAMMERS];
+    struct worker worker[1 + HAMMERS];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (unsigned i = 0; i <= HAMMERS; i++) {
-        client[i] = (struct client){
-            .reader = reader, .line = i ? reader->hammer[i - 1] : reader->mover, .random = reader->seed + i};
-        if (pthread_create(&thread[i], NULL, i ? hammer : mover, &client[i]) != 0) {
+        struct board_line *line = i ? reader->hammer[i - 1] : reader->mover;
+        worker[i] = (struct worker){
+            .reader = reader, .client = {.board = &all->board, .line = line, .random = reader->seed + i}};
+        if (pthread_create(&thread[i], NULL, i ? hammer : mover, &worker[i]) != 0) {
             board_fail(&all->board, reader->mover, "cannot start a thread");
             exit(1);
         }
