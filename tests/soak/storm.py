@@ -1,11 +1,13 @@
-"""storm.py [--seconds N] [--seed N]: pcscd, the simulator and the cards are killed, stopped and started again, under clients.
+"""storm.py [--seconds N] [--seed N]: all that a PC/SC client depends on is killed, stopped, pulled and started again, under clients.
 
-Each part is a process of its own here: the simulator is 'cardrig serve', pcscd belongs to pcscd_alone, the clients are those
-of storm_clients.c, and some cards are vpcd's, in processes that can be killed, too. What must hold: no call hangs, every answer
-is right, what is up again works again, neither pcscd nor the simulator dies by itself, and nothing leaks or is left behind.
+Two rigs, one after the other. In the first one each part is a process of its own: the simulator is 'cardrig serve', pcscd
+belongs to pcscd_alone, the clients are those of storm_clients.c, and some cards are vpcd's, in processes that can be killed,
+too. It has three parts: in the first everything happens to everybody; in the second pcscd is not restarted, in the third the
+simulator is not, so that there is something to be compared: memory and descriptors while no client is there. The second rig
+is one of 'cardrig run', whose readers on USB come and go.
 
-There are three parts: in the first all of this happens to everybody; in the second pcscd is not restarted, in the third the
-simulator is not, so that there is something to be compared: memory and descriptors while no client is there.
+What must hold: no call hangs, every answer is right, what is up again works again, neither pcscd nor the simulator dies by
+itself, and nothing leaks or is left behind.
 """
 
 import argparse
@@ -25,8 +27,8 @@ import time
 
 SOAK = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("CARDRIG_BUILD", SOAK.parents[1] / "build"))
-CARDRIG = os.environ.get("CARDRIG_SERVE", str(BUILD / "bin" / "cardrig"))
-OWN, VPCD, CLIENTS = 6, 4, 12
+CARDRIG = str(BUILD / "bin" / "cardrig")
+CLIENTS = 12
 WAIT = 60  # seconds for anything that has to happen
 GROWTH_KIB = 1024
 SANITIZED = b"__asan_init" in (BUILD / "bin" / "cardrig").read_bytes()  # the sanitizer keeps what was freed
@@ -55,7 +57,15 @@ def children(pid, name):
         return []
 
 
+def command_line(entry):
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def memory(pid):
+    """KiB of heap and stacks."""
     return int(re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
 
 
@@ -63,197 +73,87 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def free_ports(count):
-    """The first of as many ports in a row."""
-    while True:
-        first = random.randrange(20000, 32000)
+class Control:
+    """A connection to a rig's control socket."""
+
+    def __init__(self, path):
+        self.connection = socket.socket(socket.AF_UNIX)
+        self.connection.settimeout(WAIT)
         try:
-            for port in range(first, first + count):
-                socket.create_server(("127.0.0.1", port)).close()
-            return first
-        except OSError:
-            pass
-
-
-class Simulator:
-    """cardrig serve, with a control connection."""
-
-    def __init__(self, folder, ports):
-        self.folder = folder
-        self.options = []
-        for number in range(OWN):
-            self.options += ["--reader", f"own{number}", "--card", f"{number}={SOAK / 'identity.lua'}"]
-        for number in range(VPCD):
-            self.options += ["--reader", f"vpcd{number},vpcd={ports + number},timeout=5000"]
-        self.options += ["--directory", str(folder)]
-        self.process = self.connection = None
-
-    def config(self):
-        """Names and DEVICENAMEs, as pcscd is to be told."""
-        text = subprocess.run([CARDRIG, "serve", "--config", *self.options], check=True, capture_output=True, text=True).stdout
-        return re.findall(r'FRIENDLYNAME "(.*)"\nDEVICENAME +(\S+)\n', text)
-
-    def start(self):
-        self.log = open(self.folder.with_suffix(".log"), "a+b")
-        self.process = subprocess.Popen([CARDRIG, "serve", *self.options], stderr=self.log)
-        until("the simulator's control socket", self.connect)
-
-    def connect(self):
-        if self.process.poll() is not None:
-            raise Failed(f"the simulator cannot start: {self.folder.with_suffix('.log').read_text()[-500:]}")
-        try:
-            self.connection = socket.socket(socket.AF_UNIX)
-            self.connection.settimeout(WAIT)
-            self.connection.connect(str(self.folder / "control"))
-            self.lines = self.connection.makefile("rw")
-            return True
+            self.connection.connect(str(path))
         except OSError:
             self.connection.close()
-            return False
+            raise
+        self.lines = self.connection.makefile("rw")
 
     def ask(self, **request):
         self.lines.write(json.dumps(request) + "\n")
         self.lines.flush()
         return json.loads(self.lines.readline())
 
-    def end(self, number):
+    def close(self):
         self.lines.close()
         self.connection.close()
-        self.process.send_signal(number)
-        status = self.process.wait(WAIT)
-        self.log.close()
-        if status not in (0, -number):
-            raise Failed(f"the simulator, told to end by signal {number}, ended with {status}")
 
 
 class Storm:
+    """What both have: clients, things that happen to all they need, and what must hold."""
+
+    EVENTS = {}  # the names of methods, with weights
+
     def __init__(self, arguments):
         self.random = random.Random(arguments.seed)
+        self.client_command = [str(BUILD / "bin" / "soak_storm_clients"), str(CLIENTS), str(arguments.seed)]
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="storm", dir="/tmp"))
-        self.pcscd_folder = self.folder / "pcscd"
-        self.pcscd_folder.mkdir(0o700)
-        self.ports = free_ports(VPCD)
-        self.cards = [None] * VPCD
+        self.clients = None  # the process that they belong to
         self.counts = {}
-        (self.folder / "rig").mkdir(0o700)
-        self.simulator = Simulator(self.folder / "rig", self.ports)
-        readers = self.simulator.config()
-        if len(readers) != OWN + VPCD:
-            raise Failed(f"serve --config has {len(readers)} readers")
-        self.simulator.start()
-        environment = {**os.environ, "DRIVER": str(BUILD / "lib" / "libifdcardrig.so"),
-                       "REDIRECT": str(BUILD / "lib" / "libcardrig-redirect.so")}
-        self.alone = subprocess.Popen(
-            [BUILD / "bin" / "pcscd_alone", self.pcscd_folder, *(f"{name}={device}" for name, device in readers), "--",
-             BUILD / "bin" / "soak_storm_clients", str(CLIENTS), str(arguments.seed)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        self.pcscd = until("pcscd", lambda: children(self.alone.pid, "pcscd"))[0]
-        for number in range(VPCD):
-            self.start_card(number)
-
-    # Orders to the clients
+        self.begun = self.shown = time.monotonic()
 
     def tell(self, word):
+        """Orders to the clients: see storm_clients.c."""
         try:
-            self.alone.stdin.write(word + "\n")
-            self.alone.stdin.flush()
+            self.clients.stdin.write(word + "\n")
+            self.clients.stdin.flush()
         except BrokenPipeError:
             raise Failed("the clients have failed") from None
 
     def hear(self, word):
-        ready, _, _ = select.select([self.alone.stdout], [], [], 2 * WAIT)
-        line = self.alone.stdout.readline().strip() if ready else "nothing"
+        ready, _, _ = select.select([self.clients.stdout], [], [], 2 * WAIT)
+        line = self.clients.stdout.readline().strip() if ready else "nothing"
         if line != word:
             raise Failed(f"the clients should have said '{word}', not '{line}'")
-
-    # What happens to the parts
-
-    def restart_pcscd(self):
-        self.alone.send_signal(self.random.choice((signal.SIGUSR1, signal.SIGUSR2)))
-        self.pcscd = until("a new pcscd", lambda: [pid for pid in children(self.alone.pid, "pcscd") if pid != self.pcscd])[0]
-
-    def stop_pcscd(self):
-        self.tell("stopped")
-        os.kill(self.pcscd, signal.SIGSTOP)
-        time.sleep(self.random.uniform(0.01, 1.5))
-        os.kill(self.pcscd, signal.SIGCONT)
-        self.tell("continued")
-
-    def restart_simulator(self):
-        self.simulator.end(self.random.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)))
-        time.sleep(self.random.choice((0, self.random.uniform(0, 1))))
-        self.simulator.start()
-
-    def stop_simulator(self):
-        self.simulator.process.send_signal(signal.SIGSTOP)
-        time.sleep(self.random.uniform(0.01, 1.5))
-        self.simulator.process.send_signal(signal.SIGCONT)
-
-    def move_card(self):
-        slot = str(self.random.randrange(OWN))
-        for command in self.random.choice((("remove", "insert"), ("remove",), ("insert",), ("remove", "insert") * 3)):
-            self.simulator.ask(command=command, slot=slot)  # refused when the card is out, or in, already
-
-    def garble_card(self):
-        self.simulator.ask(command="fault", slot=str(self.random.randrange(OWN)),
-                           faults=[self.random.choice(("mute", "wrong-edc*2", "lost-block", "power-loss", "removal"))])
-
-    def start_card(self, number, half=0):
-        command = [sys.executable, str(SOAK / "storm_card.py"), str(self.ports + number)]
-        self.cards[number] = subprocess.Popen(command + [str(half)] * (half > 0))
-
-    def end_card(self, number):
-        self.cards[number].kill()
-        self.cards[number].wait()
-
-    def kill_vpcd_card(self):
-        number = self.random.randrange(VPCD)
-        self.end_card(number)
-        time.sleep(self.random.choice((0, self.random.uniform(0, 0.5))))
-        self.start_card(number, self.random.choice((0, 0, self.random.randrange(1, 50))))
 
     def kill_client(self):
         self.tell("kill")
 
-    EVENTS = {restart_pcscd: 1, stop_pcscd: 1, restart_simulator: 2, stop_simulator: 1, move_card: 8, garble_card: 1,
-              kill_vpcd_card: 6, kill_client: 2}
-
     def happen(self, seconds, without=()):
         """Lets things happen for some time."""
-        events = {event: weight for event, weight in self.EVENTS.items() if event.__name__ not in without}
+        events = {name: weight for name, weight in self.EVENTS.items() if name not in without}
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            event, = self.random.choices(list(events), list(events.values()))
-            event(self)
-            self.counts[event.__name__] = self.counts.get(event.__name__, 0) + 1
+            name, = self.random.choices(list(events), list(events.values()))
+            getattr(self, name)()
+            self.counts[name] = self.counts.get(name, 0) + 1
             self.look_after()
-            time.sleep(min(left, self.random.choice((0, 0.05, self.random.uniform(0, 0.6)))))
+            time.sleep(max(0, min(left, self.random.choice((0, 0.05, self.random.uniform(0, 0.6))))))
 
     def look_after(self):
         """Nobody may have died by itself."""
-        if self.simulator.process.poll() is not None:
-            raise Failed(f"the simulator has died with {self.simulator.process.returncode}")
-        if self.pcscd not in children(self.alone.pid, "pcscd"):
-            raise Failed(f"pcscd has died; the end of its log:\n{(self.pcscd_folder / 'pcscd.log').read_text()[-2000:]}")
-        if self.alone.poll() is not None:
-            raise Failed(f"the clients have failed, exit status {self.alone.returncode}")
-        show = f"{time.monotonic() - self.begun:4.0f} s: " + ", ".join(f"{name} {self.counts[name]}" for name in sorted(self.counts))
+        if self.clients.poll() is not None:
+            raise Failed(f"the clients or pcscd have failed, exit status {self.clients.returncode}")
+        line = f"soak: {time.monotonic() - self.begun:4.0f} s: {self.summary()}"
         if sys.stderr.isatty():
-            print(f"\rsoak: {show}", end="  ", file=sys.stderr, flush=True)
+            print(f"\r{line}", end="  ", file=sys.stderr, flush=True)
         elif time.monotonic() - self.shown > 10:
             self.shown = time.monotonic()
-            print(f"soak: {show}", file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
-    # What must be so when it is over
+    def summary(self):
+        return ", ".join(f"{name.replace('_', ' ')} {self.counts[name]}" for name in sorted(self.counts))
 
-    def calm(self):
-        """Brings everything up, and sees that it works. All clients are there."""
-        for number in range(OWN):
-            self.simulator.ask(command="insert", slot=str(number))
-        for number in range(VPCD):
-            self.end_card(number)
-            self.start_card(number)
-        self.tell(f"check {OWN + VPCD}")
+    def check(self, readers):
+        """Each reader works. All clients are there."""
+        self.tell(f"check {readers}")
         self.hear("checked")
         self.look_after()
 
@@ -275,72 +175,256 @@ class Storm:
         if after[0] - before[0] > GROWTH_KIB and not SANITIZED:
             raise Failed(f"{name} has {after[0]} KiB, and had {before[0]}")
 
-    def survive(self, name, seconds, without, process):
-        """A part of the storm that a process lives through, and must not grow in."""
-        self.happen(seconds / 3, without)  # it has used what it needs by then
+    def survive(self, seconds, without, processes):
+        """A part of the storm that some processes live through, and must not grow in."""
+        self.happen(seconds / 3, without)  # they have used what they need by then
         self.calm()
-        before = self.measure(process())
+        before = {name: self.measure(pid()) for name, pid in processes.items()}
         self.happen(seconds * 2 / 3, without)
         self.calm()
-        self.compare(name, process(), before)
+        for name, pid in processes.items():
+            self.compare(name, pid(), before[name])
 
-    def run(self, seconds):
-        self.begun = self.shown = time.monotonic()
-        self.calm()
-        self.happen(seconds / 3)
-        self.calm()
-        self.survive("pcscd", seconds / 3, ["restart_pcscd"], lambda: self.pcscd)
-        self.survive("simulator", seconds / 3, ["restart_simulator"], lambda: self.simulator.process.pid)
-        print("  " + ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(self.counts.items())))
-
-    def end(self):
-        """Ends all, and sees that nothing is left."""
+    def end_clients(self):
         self.tell("end")
-        output, _ = self.alone.communicate(timeout=2 * WAIT)
-        print("  " + output.strip())
-        if self.alone.returncode != 0:
-            raise Failed(f"pcscd_alone ended with {self.alone.returncode}")
-        self.simulator.end(signal.SIGTERM)
-        if left := os.listdir(self.folder / "rig"):
-            raise Failed(f"the simulator has left {left} behind")
-        for number in range(VPCD):
-            self.end_card(number)
+        output, _ = self.clients.communicate(timeout=2 * WAIT)
+        print(f"  {self.summary()}\n  {output.strip()}", flush=True)
+        if self.clients.returncode != 0:
+            raise Failed(f"the clients or pcscd ended with {self.clients.returncode}")
+
+    def leave_nothing(self):
         mark = str(self.folder).encode()
         left = [entry.name for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit() and mark in command_line(entry)]
         if left:
             raise Failed(f"processes are left: {left}")
         shutil.rmtree(self.folder)
 
+
+def free_ports(count):
+    """The first of as many ports in a row."""
+    while True:
+        first = random.randrange(20000, 32000)
+        try:
+            for port in range(first, first + count):
+                socket.create_server(("127.0.0.1", port)).close()
+            return first
+        except OSError:
+            pass
+
+
+class Apart(Storm):
+    """A simulator, a pcscd, cards: each a process that can be killed."""
+
+    OWN, VPCD = 6, 4  # readers for own cards and for vpcd's
+    EVENTS = {"restart_pcscd": 1, "stop_pcscd": 1, "restart_simulator": 2, "stop_simulator": 1, "move_card": 8,
+              "garble_card": 1, "kill_vpcd_card": 6, "kill_client": 2}
+
+    def __init__(self, arguments):
+        super().__init__(arguments)
+        self.cards = [None] * self.VPCD
+        self.simulator = self.control = None
+        self.ports = free_ports(self.VPCD)
+        self.rig = self.folder / "rig"
+        self.rig.mkdir(0o700)
+        self.options = ["--directory", str(self.rig)]
+        for number in range(self.OWN):
+            self.options += ["--reader", f"own{number}", "--card", f"{number}={SOAK / 'identity.lua'}"]
+        for number in range(self.VPCD):
+            self.options += ["--reader", f"vpcd{number},vpcd={self.ports + number},timeout=5000"]
+
+    def start(self):
+        self.start_simulator()
+        config = subprocess.run([CARDRIG, "serve", "--config", *self.options], check=True, capture_output=True, text=True)
+        readers = re.findall(r'FRIENDLYNAME "(.*)"\nDEVICENAME +(\S+)\n', config.stdout)
+        place = self.folder / "pcscd"
+        place.mkdir(0o700)
+        self.clients = subprocess.Popen(
+            [BUILD / "bin" / "pcscd_alone", place, *(f"{name}={device}" for name, device in readers), "--", *self.client_command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "DRIVER": str(BUILD / "lib" / "libifdcardrig.so"),
+                 "REDIRECT": str(BUILD / "lib" / "libcardrig-redirect.so")})
+        self.pcscd = until("pcscd", lambda: children(self.clients.pid, "pcscd"))[0]
+        for number in range(self.VPCD):
+            self.start_card(number)
+
+    def start_simulator(self):
+        with open(self.folder / "simulator.log", "ab") as log:
+            self.simulator = subprocess.Popen([CARDRIG, "serve", *self.options], stderr=log)
+        self.control = until("the simulator", self.connect)
+
+    def connect(self):
+        if self.simulator.poll() is not None:
+            raise Failed(f"the simulator cannot start: {(self.folder / 'simulator.log').read_text()[-500:]}")
+        try:
+            return Control(self.rig / "control")
+        except OSError:
+            return None
+
+    def end_simulator(self, number):
+        self.control.close()
+        self.simulator.send_signal(number)
+        status = self.simulator.wait(WAIT)
+        if status not in (0, -number):
+            raise Failed(f"the simulator, told to end by signal {number}, ended with {status}")
+
+    def restart_simulator(self):
+        self.end_simulator(self.random.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)))
+        time.sleep(self.random.choice((0, self.random.uniform(0, 1))))
+        self.start_simulator()
+
+    def stop_simulator(self):
+        self.simulator.send_signal(signal.SIGSTOP)
+        time.sleep(self.random.uniform(0.01, 1.5))
+        self.simulator.send_signal(signal.SIGCONT)
+
+    def restart_pcscd(self):
+        self.clients.send_signal(self.random.choice((signal.SIGUSR1, signal.SIGUSR2)))
+        self.pcscd = until("a new pcscd", lambda: [
+            pid for pid in children(self.clients.pid, "pcscd") if pid != self.pcscd])[0]
+
+    def stop_pcscd(self):
+        self.tell("stopped")
+        os.kill(self.pcscd, signal.SIGSTOP)
+        time.sleep(self.random.uniform(0.01, 1.5))
+        os.kill(self.pcscd, signal.SIGCONT)
+        self.tell("continued")
+
+    def move_card(self):
+        slot = str(self.random.randrange(self.OWN))
+        for command in self.random.choice((("remove", "insert"), ("remove",), ("insert",), ("remove", "insert") * 3)):
+            self.control.ask(command=command, slot=slot)  # refused when the card is out, or in, already
+
+    def garble_card(self):
+        fault = self.random.choice(("mute", "wrong-edc*2", "lost-block", "power-loss", "removal"))
+        self.control.ask(command="fault", slot=str(self.random.randrange(self.OWN)), faults=[fault])
+
+    def start_card(self, number, half=0):
+        self.cards[number] = subprocess.Popen(
+            [sys.executable, str(SOAK / "storm_card.py"), str(self.ports + number), str(half)])
+
+    def end_card(self, number):
+        self.cards[number].kill()
+        self.cards[number].wait()
+
+    def kill_vpcd_card(self):
+        number = self.random.randrange(self.VPCD)
+        self.end_card(number)
+        time.sleep(self.random.choice((0, self.random.uniform(0, 0.5))))
+        self.start_card(number, self.random.choice((0, 0, self.random.randrange(1, 50))))
+
+    def look_after(self):
+        if self.simulator.poll() is not None:
+            raise Failed(f"the simulator has died with {self.simulator.returncode}")
+        if self.pcscd not in children(self.clients.pid, "pcscd"):
+            raise Failed(f"pcscd has died; the end of its log:\n{(self.folder / 'pcscd' / 'pcscd.log').read_text()[-2000:]}")
+        super().look_after()
+
+    def calm(self):
+        """Brings everything up."""
+        for number in range(self.OWN):
+            self.control.ask(command="insert", slot=str(number))
+        for number in range(self.VPCD):
+            self.end_card(number)
+            self.start_card(number)
+        self.check(self.OWN + self.VPCD)
+
+    def run(self, seconds):
+        self.calm()
+        self.happen(seconds / 3)
+        self.calm()
+        self.survive(seconds / 3, ["restart_pcscd"], {"pcscd": lambda: self.pcscd})
+        self.survive(seconds / 3, ["restart_simulator"], {"simulator": lambda: self.simulator.pid})
+
+    def end(self):
+        self.end_clients()
+        self.end_simulator(signal.SIGTERM)
+        if left := os.listdir(self.rig):
+            raise Failed(f"the simulator has left {left} behind")
+        for number in range(self.VPCD):
+            self.end_card(number)
+        self.leave_nothing()
+
     def clear_away(self):
-        """After a failure; the logs stay."""
-        for process in [self.alone, self.simulator.process, *self.cards]:
+        for process in (self.clients, self.simulator, *self.cards):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
 
 
-def command_line(entry):
-    try:
-        return (entry / "cmdline").read_bytes()
-    except OSError:
-        return b""
+class Usb(Storm):
+    """A rig whose readers come and go."""
+
+    READERS = 4
+    EVENTS = {"move_reader": 8, "move_card": 4, "kill_client": 1}
+
+    def start(self):
+        options = []
+        for number in range(self.READERS):
+            options += ["--reader", f"usb{number},usb", "--card", f"{number}={SOAK / 'identity.lua'}"]
+        self.log = open(self.folder / "rig.log", "w+")
+        self.clients = subprocess.Popen(
+            [CARDRIG, "run", *options, "--reader", "serial", "--card", f"serial={SOAK / 'identity.lua'}", "--",
+             "sh", "-c", 'echo "$CARDRIG_SOCKET"; exec "$0" "$@"', *self.client_command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(self.folder)})
+        self.control = Control(self.clients.stdout.readline().strip())
+        self.plugged = [True] * self.READERS
+
+    def move_reader(self):
+        """A reader at a time: pcscd needs a moment to take each movement in, until which the next one is refused."""
+        number = self.random.randrange(self.READERS)
+        command = "unplug" if self.plugged[number] else "plug"
+        if self.control.ask(command=command, slot=f"usb{number}")["ok"]:
+            self.plugged[number] = not self.plugged[number]
+
+    def move_card(self):
+        slot = str(self.random.randrange(self.READERS + 1))
+        for command in ("remove", "insert"):
+            self.control.ask(command=command, slot=slot)
+
+    def calm(self):
+        for number in range(self.READERS):
+            while not self.plugged[number]:
+                answer = self.control.ask(command="plug", slot=f"usb{number}")
+                self.plugged[number] = answer["ok"]
+                time.sleep(0.01)
+        self.check(self.READERS + 1)
+
+    def run(self, seconds):
+        parts = {"simulator": lambda: children(self.clients.pid, "cardrig")[0], "pcscd": lambda: children(self.clients.pid, "pcscd")[0]}
+        self.calm()
+        self.survive(seconds, [], parts)
+
+    def end(self):
+        self.end_clients()
+        self.log.close()
+        self.leave_nothing()
+
+    def clear_away(self):
+        if self.clients and self.clients.poll() is None:
+            self.clients.kill()
+            self.clients.wait()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--only", choices=("apart", "usb"))
     arguments = parser.parse_args()
     print(f"soak: storm of {arguments.seconds} s, seed {arguments.seed}", flush=True)
-    storm = Storm(arguments)
-    try:
-        storm.run(arguments.seconds)
-        storm.end()
-    except (Failed, OSError, subprocess.TimeoutExpired) as reason:
-        print(f"\nsoak: FAILED: {reason}\nsoak: --seed {arguments.seed} lets the same things happen; logs are in {storm.folder}",
-              file=sys.stderr)
-        storm.clear_away()
-        return 1
+    kinds = {"apart": (Apart, 3 / 4), "usb": (Usb, 1 / 4)}
+    for name in [arguments.only] if arguments.only else kinds:
+        kind, share = kinds[name]
+        storm = kind(arguments)
+        try:
+            storm.start()
+            storm.run(arguments.seconds * (1 if arguments.only else share))
+            storm.end()
+        except (Failed, OSError, subprocess.SubprocessError) as reason:
+            print(f"\nsoak: FAILED: {reason}\nsoak: --seed {arguments.seed} lets the same things happen; logs are in {storm.folder}",
+                  file=sys.stderr)
+            storm.clear_away()
+            return 1
     return 0
 
 

@@ -249,7 +249,10 @@ static void be_checker(unsigned wanted)
                SCARD_S_SUCCESS &&
            board_now() < deadline)
         board_sleep(20);
-    long count = rv == SCARD_S_SUCCESS ? list_readers(&client, names) : 0;
+    long count = 0;
+    while (rv == SCARD_S_SUCCESS && (count = list_readers(&client, names)) != (long)wanted &&
+           board_now() < deadline)
+        board_sleep(20);
     if (count != (long)wanted)
         board_fail(&all->board, client.line, "the storm is over, and there are %ld readers, not %u: %s",
                    count, wanted, pcsc_stringify_error(rv));
