@@ -15,6 +15,8 @@ int64_t board_now(void)
 
 void board_sleep(int64_t ms)
 {
+    if (ms <= 0)
+        return;
     struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     nanosleep(&time, NULL);
 }

@@ -119,15 +119,17 @@ static bool explained(struct worker *worker, const char *call, LONG rv)
     return false;
 }
 
-/* Sends commands until one fails; false when that is wrong. */
+/* Sends commands until one fails; false when that is wrong. Some handles' clients send one after the other
+ * without a pause: when a card goes, there is a command on its way to it. */
 static bool use_card(struct worker *worker)
 {
+    unsigned pause = client_below(&worker->client, 4) ? 4 : 1;
     LONG rv;
     while ((rv = client_transmit(&worker->client)) == SCARD_S_SUCCESS) {
         worker->reader->answers++;
         if (all->board.stop)
             return true;
-        board_sleep(client_below(&worker->client, 4));
+        board_sleep(client_below(&worker->client, pause));
     }
     return !all->board.failed && explained(worker, "SCardTransmit", rv);
 }
@@ -142,7 +144,7 @@ static void *hammer(void *argument)
         if (rv != SCARD_S_SUCCESS) {
             if (!explained(worker, "SCardConnect", rv))
                 break;
-            board_sleep(1 + client_below(&worker->client, 5));
+            board_sleep(client_below(&worker->client, 6));
             continue;
         }
         bool right = use_card(worker);
