@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -38,6 +39,7 @@ struct board_line *board_add(struct board *board, const char *name, ...)
         exit(1);
     }
     struct board_line *line = &board->line[board->lines++];
+    line->board = board;
     va_list arguments;
     va_start(arguments, name);
     vsnprintf(line->who, sizeof line->who, name, arguments);
@@ -47,9 +49,41 @@ struct board_line *board_add(struct board *board, const char *name, ...)
 
 void board_enter(struct board_line *line, const char *call)
 {
-    line->since = board_now();
-    line->call = call;
+    for (;;) {
+        line->since = board_now();
+        line->call = call; /* before we look whether to hold, as board_is_quiet looks after that was set */
+        if (!line->board->hold || line->busy)
+            break;
+        line->call = NULL;
+        board_sleep(1);
+    }
     line->calls++;
+}
+
+void board_begin(struct board_line *line)
+{
+    for (;;) {
+        line->busy = true; /* before the look, as above */
+        if (!line->board->hold)
+            return;
+        line->busy = false;
+        board_sleep(1);
+    }
+}
+
+void board_end(struct board_line *line)
+{
+    line->busy = false;
+}
+
+bool board_is_quiet(const struct board *board)
+{
+    for (unsigned i = 0; i < board->lines; i++) {
+        const char *call = board->line[i].call;
+        if (board->line[i].busy || (call && strcmp(call, "SCardGetStatusChange") != 0))
+            return false;
+    }
+    return true;
 }
 
 void board_leave(struct board_line *line)

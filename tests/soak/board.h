@@ -15,8 +15,10 @@
 /* One thread's line. Its strings are literals or from before the fork. */
 struct board_line {
     char who[64];
+    struct board *board;
     _Atomic(const char *) call; /* NULL: in none */
     _Atomic int64_t since;      /* as board_now counts */
+    atomic_bool busy;           /* between calls that others may wait for the end of */
     _Atomic uint64_t calls;
     _Atomic int64_t longest; /* ms of a call that has come back */
     _Atomic(const char *) longest_call;
@@ -28,6 +30,7 @@ struct board {
     _Atomic(const struct board_line *) culprit; /* whose it is; NULL: nobody's */
     _Atomic int64_t grace; /* time of a call that counts only from here on: pcscd was stopped until then */
     atomic_bool stopped;   /* pcscd is stopped: no call has to come back */
+    atomic_bool hold;      /* no call is to begin, but to wait for this to end */
     unsigned lines;
     struct board_line line[BOARD_THREADS];
 };
@@ -47,6 +50,13 @@ struct board_line *board_add(struct board *board, const char *name, ...)
 /* Around each call. */
 void board_enter(struct board_line *line, const char *call);
 void board_leave(struct board_line *line);
+
+/* Around calls that are not to be held apart. */
+void board_begin(struct board_line *line);
+void board_end(struct board_line *line);
+
+/* Whether no call is under way, but for some that only wait for changes. */
+bool board_is_quiet(const struct board *board);
 
 /* Prints what is wrong, and that the run has failed. */
 void board_fail(struct board *board, const struct board_line *line, const char *what, ...)

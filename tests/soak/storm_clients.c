@@ -7,6 +7,8 @@
  *   stopped      pcscd has been stopped: calls need not come back
  *   continued    now they must
  *   kill         kill one of the clients, and start another one
+ *   hold         no call is to begin; "held" when none is under way, but for those that wait for changes
+ *   go           and on
  *   pause        all clients leave; "paused" once they have
  *   resume       and come again
  *   check N      N readers must each answer a command, "checked", within CHECK_MS
@@ -76,16 +78,19 @@ static const char *reader_number(const char *names, unsigned number)
  * A client
  */
 
+/* Not too many at once: at each look libpcsclite sleeps 410 ms for each card without an ATR
+ * (winscard_clnt.c:1924), and does not count that as time waited. */
 static void watch_readers(struct client *client, const char *names, unsigned count)
 {
-    SCARD_READERSTATE state[16] = {0};
-    for (unsigned i = 0; i < count && i < 16; i++)
-        state[i].szReader = reader_number(names, i);
-    LONG rv = CALL(client, SCardGetStatusChange, client->context, 0, state, count);
-    for (unsigned i = 0; i < count && i < 16; i++)
+    SCARD_READERSTATE state[4] = {0};
+    unsigned watched = count < 4 ? count : 4, first = client_below(client, count);
+    for (unsigned i = 0; i < watched; i++)
+        state[i].szReader = reader_number(names, (first + i) % count);
+    LONG rv = CALL(client, SCardGetStatusChange, client->context, 0, state, watched);
+    for (unsigned i = 0; i < watched; i++)
         state[i].dwCurrentState = state[i].dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
     if (rv == SCARD_S_SUCCESS)
-        CALL(client, SCardGetStatusChange, client->context, client_below(client, 500), state, count);
+        CALL(client, SCardGetStatusChange, client->context, client_below(client, 500), state, watched);
 }
 
 static LONG reconnect(struct client *client)
@@ -98,11 +103,13 @@ static LONG reconnect(struct client *client)
 
 static LONG transact(struct client *client)
 {
+    board_begin(client->line); /* others wait for its end */
     LONG rv = CALL(client, SCardBeginTransaction, client->card);
     for (unsigned i = client_below(client, 4); rv == SCARD_S_SUCCESS && i > 0; i--)
         rv = client_transmit(client);
     LONG end = CALL(client, SCardEndTransaction, client->card,
                     client_below(client, 8) ? SCARD_LEAVE_CARD : SCARD_RESET_CARD);
+    board_end(client->line);
     return rv == SCARD_S_SUCCESS ? end : rv;
 }
 
@@ -201,6 +208,7 @@ static void be_client(struct member *me, uint64_t random)
 static void start(struct member *member)
 {
     member->line->call = NULL;
+    member->line->busy = false;
     member->idle = false;
     member->killed = false;
     seed += 1000003;
@@ -283,6 +291,8 @@ static void obey(char *line, unsigned *wanted)
         all->board.stopped = false;
     } else if (strcmp(line, "kill") == 0) {
         kill_one();
+    } else if (strcmp(line, "hold") == 0 || strcmp(line, "go") == 0) {
+        all->board.hold = strcmp(line, "hold") == 0;
     } else if (strcmp(line, "pause") == 0 || strcmp(line, "resume") == 0) {
         all->paused = strcmp(line, "pause") == 0;
     } else if (sscanf(line, "check %u", wanted) == 1) {
@@ -359,7 +369,7 @@ int main(int argc, char **argv)
 
     FILE *orders = fdopen(dup(STDIN_FILENO), "r");
     setvbuf(orders, NULL, _IONBF, 0); /* what poll sees is all there is */
-    bool pausing = false;
+    bool pausing = false, holding = false;
     unsigned checking = 0;
     while (!all->board.stop) {
         char line[64];
@@ -370,6 +380,11 @@ int main(int argc, char **argv)
             line[strcspn(line, "\n")] = '\0';
             obey(line, &checking);
             pausing |= strcmp(line, "pause") == 0;
+            holding |= strcmp(line, "hold") == 0;
+        }
+        if (holding && board_is_quiet(&all->board)) {
+            holding = false;
+            puts("held");
         }
         if (pausing && all_idle()) {
             pausing = false;
@@ -384,6 +399,7 @@ int main(int argc, char **argv)
         reap();
     }
     all->board.stop = true;
+    all->board.hold = false;
     for (int64_t deadline = board_now() + CALL_MS; board_now() < deadline;) {
         reap();
         bool left = false;
