@@ -105,7 +105,8 @@ void board_fail(struct board *board, const struct board_line *line, const char *
     va_end(arguments);
     /* one write: several processes may fail at once */
     fprintf(stderr, "\nsoak: FAILED: %s%s%s\n", line ? line->who : "", line ? ": " : "", text);
-    board->culprit = line;
+    if (!board->failed) /* what comes after the first failure may be its consequence */
+        board->culprit = line;
     board->failed = true;
     board->stop = true;
 }

@@ -11,7 +11,7 @@ usage() {
     exit 2
 }
 
-what= cycles= seconds= seed=
+what='' cycles='' seconds='' seed=''
 while [ $# -gt 0 ]; do
     case $1 in
     --cycles | --seconds | --seed)

@@ -274,7 +274,8 @@ class Apart(Storm):
 
     def stop_simulator(self):
         self.simulator.send_signal(signal.SIGSTOP)
-        time.sleep(self.random.uniform(0.01, 1.5))
+        # now and then for longer than the driver waits for an answer, which is 10 s
+        time.sleep(12 if self.random.random() < 0.04 else self.random.uniform(0.01, 1.5))
         self.simulator.send_signal(signal.SIGCONT)
 
     def restart_pcscd(self):
