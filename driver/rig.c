@@ -179,7 +179,7 @@ static bool send_request(struct rig *rig, const struct link_message *request)
 static bool receive_answer(struct rig *rig, const struct link_message *request, struct link_message *answer)
 {
     char text[CHANNEL_TEXT_MAX];
-    if (link_receive(rig->exchange_fd, rig->buffer, sizeof rig->buffer, answer) < 0) {
+    if (link_await(rig->exchange_fd, rig->buffer, sizeof rig->buffer, answer) < 0) {
         driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", channel_text(&rig->channel, text),
                    errno == EAGAIN       ? "the simulator took too long"
                    : errno == ECONNRESET ? "the simulator hung up"

@@ -6,6 +6,7 @@
  * that uses it, which a connection that is shut down ends at once.
  */
 #include "link/vpcd.h"
+#include "link/linger.h"
 
 #include "channel.h"
 #include "log.h"
@@ -346,21 +347,28 @@ static bool spoke_unasked(struct vpcd *vpcd)
     return vpcd->input.used > 0 || recv(vpcd->card_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* The first of an answer, which is mostly all of it: awake for a moment, then asleep for as long as the
+ * socket's own limit has it. */
+static enum vpcd_result receive_first(struct vpcd *vpcd)
+{
+    int64_t end = linger_begin();
+    do {
+        enum vpcd_result result = vpcd_receive(vpcd->card_fd, MSG_DONTWAIT, &vpcd->input);
+        if (result != VPCD_PARTIAL || vpcd->input.used > 0)
+            return result;
+    } while (linger(end));
+    return vpcd_receive(vpcd->card_fd, 0, &vpcd->input);
+}
+
 static unsigned receive_answer(struct vpcd *vpcd, int64_t deadline, const uint8_t **data, size_t *length)
 {
-    int flags = 0; /* the first time the socket's own limit bounds the wait, and mostly all of the answer
-                      comes then */
-    for (;;) {
-        enum vpcd_result result = vpcd_receive(vpcd->card_fd, flags, &vpcd->input);
-        if (result == VPCD_OK)
-            break;
-        if (result == VPCD_CLOSED)
-            return LINK_REMOVED;
+    enum vpcd_result result = receive_first(vpcd);
+    for (; result == VPCD_PARTIAL; result = vpcd_receive(vpcd->card_fd, MSG_DONTWAIT, &vpcd->input))
         if (!wait_until(vpcd->card_fd, POLLIN, deadline))
             return expel(vpcd, vpcd->input.used ? "part of an answer, and not the rest in time"
                                                 : "no answer in time");
-        flags = MSG_DONTWAIT;
-    }
+    if (result == VPCD_CLOSED)
+        return LINK_REMOVED;
     size_t used = vpcd->input.used;
     vpcd_message(&vpcd->input, data, length);
     /* the message stays where it is until the next exchange; what came behind it was not asked for */

@@ -1,5 +1,7 @@
 #include "link/link.h"
 
+#include "link/linger.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -149,13 +151,13 @@ int link_send(int fd, const struct link_message *message)
     return sent < 0 ? -1 : 0;
 }
 
-int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *message)
+static int receive(int fd, int flags, uint8_t *buffer, size_t capacity, struct link_message *message)
 {
     struct iovec part = {.iov_base = buffer, .iov_len = capacity};
     struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t received;
     do
-        received = recvmsg(fd, &packet, 0);
+        received = recvmsg(fd, &packet, flags);
     while (received < 0 && errno == EINTR);
     if (received < 0)
         return -1;
@@ -168,4 +170,21 @@ int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *
         return -1;
     }
     return 0;
+}
+
+int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *message)
+{
+    return receive(fd, 0, buffer, capacity, message);
+}
+
+int link_await(int fd, uint8_t *buffer, size_t capacity, struct link_message *message)
+{
+    int64_t end = linger_begin();
+    do {
+        if (receive(fd, MSG_DONTWAIT, buffer, capacity, message) == 0)
+            return 0;
+        if (errno != EAGAIN)
+            return -1;
+    } while (linger(end));
+    return link_receive(fd, buffer, capacity, message);
 }

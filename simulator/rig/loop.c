@@ -1,5 +1,7 @@
 #include "rig/loop.h"
 
+#include "link/linger.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -81,9 +83,13 @@ void loop_remove(struct loop *loop, int fd)
 
 bool loop_run(struct loop *loop)
 {
+    int64_t awake_until = linger_begin();
     while (!loop->stopped) {
         struct epoll_event events[32];
-        int count = epoll_wait(loop->epoll_fd, events, sizeof events / sizeof events[0], -1);
+        int count = epoll_wait(loop->epoll_fd, events, sizeof events / sizeof events[0],
+                               linger(awake_until) ? 0 : -1);
+        if (count == 0)
+            continue;
         if (count < 0 && errno != EINTR)
             return false;
         for (int i = 0; i < count; i++) {
@@ -93,6 +99,7 @@ bool loop_run(struct loop *loop)
             if (source->callback && event_key(loop, fd) == events[i].data.u64)
                 source->callback(source->arg, events[i].events);
         }
+        awake_until = linger_begin(); /* where there was one request the next one is seldom far */
     }
     return true;
 }

@@ -1,0 +1,21 @@
+/*
+ * Waiting awake, for a moment. What one side of a link waits for mostly comes within a few microseconds, but
+ * to be woken up from sleep on another processor takes tens of them, in virtual machines above all: many
+ * times what the exchange itself takes. So whoever waits looks for LINGER_US before it sleeps, and gives way
+ * to others between looks.
+ */
+#ifndef CARDRIG_LINGER_H
+#define CARDRIG_LINGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINGER_US 60
+
+/* When a wait that begins now is to go to sleep. */
+int64_t linger_begin(void);
+
+/* Gives way to others. False: it is time to sleep. */
+bool linger(int64_t end);
+
+#endif
