@@ -411,7 +411,7 @@ static unsigned power(struct vpcd *vpcd, uint8_t how, const uint8_t **data, size
         ok = vpcd_send_controls(vpcd->card_fd, cold + skip, 3 - skip);
     }
     if (!ok)
-        return LINK_REMOVED;
+        return errno == EAGAIN ? expel(vpcd, "it does not take what it is told") : LINK_REMOVED;
     return how == LINK_POWER_OFF ? LINK_OK : read_atr(vpcd, data, length);
 }
 

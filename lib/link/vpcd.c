@@ -109,7 +109,9 @@ bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count)
     }
     ssize_t sent;
     do
-        sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        sent = send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
+    if (sent >= 0 && sent < (ssize_t)length)
+        errno = EAGAIN;
     return sent == (ssize_t)length;
 }

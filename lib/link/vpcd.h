@@ -53,8 +53,8 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input);
  * *done. VPCD_CLOSED with EMSGSIZE: there is no message of that length. */
 enum vpcd_result vpcd_send(int fd, int flags, const void *data, size_t length, size_t *done);
 
-/* Sends up to four controls in one write. False with errno; a connection without room even for these has
- * failed, too. */
+/* Sends up to four controls in one write, and never waits. False with errno; a connection without room even
+ * for these (EAGAIN) has failed, too. */
 bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count);
 
 #endif

@@ -203,6 +203,20 @@ START_TEST(controls_in_one_write)
 }
 END_TEST
 
+/* the connection blocks, as the driver's do: the test's own time limit shows a wait */
+START_TEST(controls_do_not_wait_for_room)
+{
+    static uint8_t data[VPCD_MAX_MESSAGE];
+    size_t done = 0;
+    while (vpcd_send(ours, MSG_DONTWAIT, data, sizeof data, &done) != VPCD_PARTIAL)
+        done = 0;
+    while (send(ours, data, 1, MSG_DONTWAIT) == 1)
+        ;
+    ck_assert(!vpcd_send_controls(ours, (enum vpcd_control[]){VPCD_RESET, VPCD_GET_ATR}, 2));
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
 START_TEST(a_prepared_connection)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), value = 0;
@@ -231,6 +245,7 @@ int main(void)
     tcase_add_test(messages, sending_goes_on_where_it_stopped);
     tcase_add_test(messages, sending_from_each_position);
     tcase_add_test(messages, controls_in_one_write);
+    tcase_add_test(messages, controls_do_not_wait_for_room);
     tcase_add_test(messages, a_prepared_connection);
     suite_add_tcase(suite, messages);
     return run_suite(suite);
