@@ -26,7 +26,8 @@ struct rig {
     bool told_waiting;
     /* in an exchange */
     int exchange_fd;
-    uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it */
+    uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it, while no other has been
+                      asked for since */
     uint8_t buffer[LINK_MAX_MESSAGE];
 };
 
@@ -208,7 +209,7 @@ static unsigned exchange(struct channel *channel, const struct link_message *req
     struct link_message answer;
     if (is_ready(rig, request))
         return LINK_OK;
-    if (request->type == LINK_POWER)
+    if (request->type == LINK_POWER || request->type == LINK_PARAMETERS)
         rig->ready = 0;
     if (request->type == LINK_POWER && request->arg == LINK_POWER_OFF)
         return send_request(rig, request) ? LINK_OK : CHANNEL_LOST;

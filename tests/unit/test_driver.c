@@ -356,6 +356,14 @@ START_TEST(a_protocol_that_is_ready_is_not_asked_for)
     ck_assert_uint_eq(last.type, LINK_PARAMETERS);
     ck_assert_int_eq(IFDHSetProtocolParameters(LUN, SCARD_PROTOCOL_T1, IFD_NEGOTIATE_PTS1, 0x11, 0, 0),
                      IFD_ERROR_PTS_FAILURE);
+    /* and after another one has been asked for that one may be in use */
+    answer.arg = LINK_OK;
+    answer.flags = LINK_READY_T1;
+    length = sizeof atr;
+    ck_assert_int_eq(IFDHPowerICC(LUN, IFD_RESET, atr, &length), IFD_SUCCESS);
+    ck_assert_int_eq(IFDHSetProtocolParameters(LUN, SCARD_PROTOCOL_T0, 0, 0, 0, 0), IFD_SUCCESS);
+    answer.arg = LINK_GARBLED;
+    ck_assert_int_eq(IFDHSetProtocolParameters(LUN, SCARD_PROTOCOL_T1, 0, 0, 0, 0), IFD_ERROR_PTS_FAILURE);
     answer.flags = 0;
     answer.arg = LINK_OK;
     length = sizeof atr;
