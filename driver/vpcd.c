@@ -50,7 +50,7 @@ struct vpcd {
     int64_t refused_at; /* when that was last logged */
     unsigned refused;   /* since then */
     /* in an exchange */
-    bool powered;
+    bool powered, answered; /* answered: it has given an ATR, and is a card indeed */
     uint8_t atr[ATR_MAX];
     size_t atr_length;
     uint8_t small[64]; /* answers of our own making */
@@ -162,7 +162,7 @@ static void admit(struct vpcd *vpcd, int fd, const union address *address)
     address_text(address, vpcd->card_address, sizeof vpcd->card_address);
     pthread_mutex_lock(&vpcd->channel.exchanging);
     vpcd->input.used = 0;
-    vpcd->powered = false;
+    vpcd->powered = vpcd->answered = false;
     vpcd->atr_length = 0;
     pthread_mutex_lock(&vpcd->channel.lock);
     bool hung_up = vpcd->channel.hung_up;
@@ -186,9 +186,10 @@ static void dismiss(struct vpcd *vpcd)
     pthread_mutex_unlock(&vpcd->channel.lock);
     pthread_mutex_lock(&vpcd->channel.exchanging);
     channel_drop(&vpcd->channel, &vpcd->card_fd);
+    if (vpcd->answered)
+        vpcd->retry_at = 0; /* else whoever hangs up at once would be called at once, for ever */
     pthread_mutex_unlock(&vpcd->channel.exchanging);
     vpcd->channel.latest++;
-    vpcd->retry_at = 0;
     log_slot(vpcd, LOG_LEVEL_INFO, "card gone: ", vpcd->card_address);
 }
 
@@ -392,7 +393,7 @@ static unsigned read_atr(struct vpcd *vpcd, const uint8_t **data, size_t *length
     }
     memcpy(vpcd->atr, *data, *length);
     vpcd->atr_length = *length;
-    vpcd->powered = true;
+    vpcd->powered = vpcd->answered = true;
     return LINK_OK;
 }
 

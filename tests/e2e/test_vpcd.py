@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -228,6 +229,18 @@ def test_reversed_mode_before_the_card_listens():
         process.wait()
         until(client, "EMPTY")
     assert "no card listens there: Connection refused" in rig.text
+
+
+def test_reversed_mode_where_nobody_is_a_card():
+    """Who hangs up at once is called now and then, and not as fast as can be: pcscd logs each time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(TIMEOUT)
+        with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}"):
+            times = []
+            for _ in range(8):
+                listener.accept()[0].close()
+                times.append(time.monotonic())
+    assert times[-1] - times[0] > 0.3 # 20 + 40 + 80 + 4 * 100 ms
 
 
 class Slow(Card):
