@@ -32,9 +32,12 @@ static bool look_up(const char *name, struct address *address, char *error, size
         failure = getnameinfo(best->ai_addr, best->ai_addrlen, address->host, sizeof address->host, NULL, 0,
                               NI_NUMERICHOST);
     freeaddrinfo(found);
-    if (failure == 0)
+    if (failure != 0)
+        snprintf(error, error_size, "host '%s': %s", name, gai_strerror(failure));
+    else if (strchr(address->host, '%')) /* which inet_pton(3), and the driver, could not read */
+        snprintf(error, error_size, "host '%s': expected an address that is no interface's own", name);
+    else
         return true;
-    snprintf(error, error_size, "host '%s': %s", name, gai_strerror(failure));
     return false;
 }
 

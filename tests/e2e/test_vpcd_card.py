@@ -507,6 +507,7 @@ WRONG = {
     ("--vpcd", "no-such-host.invalid"): (2, "--vpcd host 'no-such-host.invalid': "),
     ("--vpcd", "localhost:0"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
     ("--vpcd", "localhost:65536"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
+    ("--vpcd-listen", "[fe80::1%lo]:9000"): (2, "host 'fe80::1%lo': expected an address that is no interface's own"),
     ("--vpcd", "localhost:http"): (2, "expected HOST:PORT, with PORT from 1 to 65535"),
     ("--vpcd", "::1"): (2, "expected HOST:PORT, or [HOST]:PORT for an IPv6 address"),
     ("--vpcd", ""): (2, "expected HOST:PORT"),
