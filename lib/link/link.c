@@ -91,7 +91,17 @@ static int close_failed(int fd)
     return -1;
 }
 
-int link_listen(const char *path, int type)
+/* Binds; the path gets exactly this mode. Not by chmod(2) afterwards: by then the path may lead elsewhere. */
+static bool bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+    /* on Linux the mode of a socket's path is that of the socket, less the umask */
+    mode_t mask = umask(0);
+    bool ok = fchmod(fd, mode) == 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    umask(mask);
+    return ok;
+}
+
+int link_listen(const char *path, int type, mode_t mode)
 {
     struct sockaddr_un address;
     if (unix_address(path, &address) < 0)
@@ -99,9 +109,7 @@ int link_listen(const char *path, int type)
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    /* on Linux the mode that a socket's path gets is that of the socket, less the umask */
-    if (fchmod(fd, S_IRUSR | S_IWUSR) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(fd, SOMAXCONN) < 0)
+    if (!bind_with_mode(fd, &address, mode) || listen(fd, SOMAXCONN) < 0)
         return close_failed(fd);
     return fd;
 }

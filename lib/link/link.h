@@ -110,9 +110,9 @@ const char *link_status_text(unsigned status);
  * The sockets. All are close-on-exec. Functions that fail return -1 with errno set.
  */
 
-/* Listens at path (at most 107 bytes), which only its owner may connect to. Non-blocking. type is
- * SOCK_SEQPACKET for the rig link. */
-int link_listen(const char *path, int type);
+/* Listens at path (at most 107 bytes), whose mode says who may connect. Non-blocking. type is SOCK_SEQPACKET
+ * for the rig link. Changes the process's umask for a moment. */
+int link_listen(const char *path, int type, mode_t mode);
 
 /* Connects to path and gives the connection a limit of timeout_ms for each single send and receive. Does not
  * wait for a simulator that does not accept: EAGAIN when its backlog is full. EPERM: the socket belongs to

@@ -78,7 +78,7 @@ bool directory_claim(struct directory_claim *claim, const char *path, char *erro
     claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (claim->fd < 0 || fstat(claim->fd, &status) < 0 || (claim->made && fchmod(claim->fd, 0711) < 0))
         snprintf(error, error_size, "cannot use %s: %s", path, strerror(errno));
-    else if (!claim->made && (status.st_uid != 0 && status.st_uid != geteuid()))
+    else if (status.st_uid != 0 && status.st_uid != geteuid()) /* also if we made it: is it still that one? */
         snprintf(error, error_size, "cannot use %s: it belongs to user ID %lu, and not to us or to root",
                  path, (unsigned long)status.st_uid);
     else if (!claim->made && (status.st_mode & (S_IWGRP | S_IWOTH)))

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct rig {
@@ -48,11 +47,11 @@ static void card_moved(void *arg, struct slot *slot)
         vpcd_cards_moved(rig->vpcd, slot);
 }
 
-static int listen_at(const struct rig *rig, const char *name, int type)
+static int listen_at(const struct rig *rig, const char *name, int type, mode_t mode)
 {
     char path[DIRECTORY_MAX + 16];
     snprintf(path, sizeof path, "%s/%s", rig->directory, name);
-    return link_listen(path, type);
+    return link_listen(path, type, mode);
 }
 
 /* A rig that has a seed and nothing else. NULL: out of memory. */
@@ -73,12 +72,13 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
     return rig;
 }
 
-/* Listens, for drivers only if they are wanted. */
+/* Listens, for drivers only if they are wanted. Of another user's any process may knock at the link; who is
+ * let in is decided by what user it runs as. */
 static bool open_sockets(struct rig *rig, bool link, char *error, size_t error_size)
 {
     if (link)
-        rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
-    rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
+        rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET, rig->driver_user == LINK_NOBODY ? 0600 : 0666);
+    rig->control_fd = listen_at(rig, "control", SOCK_STREAM, 0600);
     if ((rig->link_fd >= 0 || !link) && rig->control_fd >= 0)
         return true;
     snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
@@ -106,17 +106,6 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
     return rig;
 }
 
-/* Lets any process knock at the link; who is let in is decided by what user it runs as. */
-static bool open_link_to_others(const struct rig *rig, char *error, size_t error_size)
-{
-    char path[DIRECTORY_MAX + 16];
-    snprintf(path, sizeof path, "%s/link", rig->directory);
-    if (chmod(path, 0666) == 0)
-        return true;
-    snprintf(error, error_size, "cannot change the mode of %s: %s", path, strerror(errno));
-    return false;
-}
-
 struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size)
 {
     struct rig *rig = rig_bare(seed, error, error_size);
@@ -124,8 +113,7 @@ struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error
         return NULL;
     snprintf(rig->directory, sizeof rig->directory, "%s", place->directory);
     rig->driver_user = place->driver_user;
-    if (open_sockets(rig, place->link, error, error_size) &&
-        (!place->link || place->driver_user == LINK_NOBODY || open_link_to_others(rig, error, error_size)))
+    if (open_sockets(rig, place->link, error, error_size))
         return rig;
     rig_free(rig);
     return NULL;

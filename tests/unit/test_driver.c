@@ -41,7 +41,7 @@ static bool playing;
 static void raise_simulator(void)
 {
     unlink(path);
-    listener = link_listen(path, SOCK_SEQPACKET);
+    listener = link_listen(path, SOCK_SEQPACKET, 0600);
     ck_assert_int_ge(listener, 0);
 }
 

@@ -23,7 +23,7 @@ static void set_up(void)
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
     ck_assert(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/link", directory);
-    listener = link_listen(path, SOCK_SEQPACKET);
+    listener = link_listen(path, SOCK_SEQPACKET, 0600);
     ck_assert_int_ge(listener, 0);
 }
 
@@ -79,6 +79,23 @@ START_TEST(every_status_has_a_text)
         ck_assert_str_ne(link_status_text(status), "unknown status");
     ck_assert_str_eq(link_status_text(LINK_UNPLUGGED + 1), "unknown status");
     ck_assert_str_eq(link_status_text(UINT32_MAX), "unknown status");
+}
+END_TEST
+
+START_TEST(a_socket_has_the_mode_that_was_asked_for)
+{
+    static const mode_t modes[] = {0600, 0666}, masks[] = {077, 022, 0};
+    for (size_t i = 0; i < 6; i++) {
+        close(listener);
+        unlink(path);
+        mode_t before = umask(masks[i / 2]);
+        listener = link_listen(path, SOCK_STREAM, modes[i % 2]);
+        ck_assert_int_ge(listener, 0);
+        ck_assert_uint_eq(umask(before), masks[i / 2]);
+        struct stat status;
+        ck_assert_int_eq(stat(path, &status), 0);
+        ck_assert_uint_eq(status.st_mode, S_IFSOCK | modes[i % 2]);
+    }
 }
 END_TEST
 
@@ -184,7 +201,7 @@ START_TEST(path_too_long)
     char long_path[200];
     memset(long_path, 'x', sizeof long_path);
     long_path[sizeof long_path - 1] = '\0';
-    ck_assert_int_eq(link_listen(long_path, SOCK_SEQPACKET), -1);
+    ck_assert_int_eq(link_listen(long_path, SOCK_SEQPACKET, 0600), -1);
     ck_assert_int_eq(errno, ENAMETOOLONG);
     ck_assert_int_eq(link_connect(long_path, 1, (uid_t)-1), -1);
     ck_assert_int_eq(errno, ENAMETOOLONG);
@@ -202,6 +219,7 @@ int main(void)
     suite_add_tcase(suite, messages);
     TCase *sockets = tcase_create("sockets");
     tcase_add_checked_fixture(sockets, set_up, tear_down);
+    tcase_add_test(sockets, a_socket_has_the_mode_that_was_asked_for);
     tcase_add_test(sockets, longest_message_goes_as_one_packet);
     tcase_add_test(sockets, receive_has_a_deadline);
     tcase_add_test(sockets, connect_does_not_wait_for_a_listener_that_is_stuck);
