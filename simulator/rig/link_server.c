@@ -53,16 +53,18 @@ static bool is_cut_off(const struct peer *peer)
  * need not be sent one by one: their number says it all. */
 static void tell_movement(struct peer *peer)
 {
-    if (peer->told == peer->slot->movement || is_cut_off(peer))
-        return;
     struct link_message event = {.type = LINK_EVENT, .event = peer->slot->movement};
-    if (link_send(peer->fd, &event) == 0)
-        peer->told = event.event;
-    else if (errno != EAGAIN) {
-        hang_up(peer);
-        return;
+    bool waiting = false;
+    if (peer->told != event.event && !is_cut_off(peer)) {
+        if (link_send(peer->fd, &event) == 0)
+            peer->told = event.event;
+        else if (errno == EAGAIN)
+            waiting = true;
+        else {
+            hang_up(peer);
+            return;
+        }
     }
-    bool waiting = peer->told != peer->slot->movement;
     if (waiting != peer->waiting)
         loop_change(peer->server->loop, peer->fd, waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
     peer->waiting = waiting;

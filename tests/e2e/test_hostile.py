@@ -96,6 +96,27 @@ def test_requests_on_the_events_connection(rig):
     works(rig)
 
 
+def cpu_ticks(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_room_for_events_that_nobody_is_to_hear():
+    """A driver that does not listen until its reader has been pulled, and stays: the simulator has nothing to do for it."""
+    with Rig("--reader", "key,usb") as rig, hello(rig, 1) as connection:
+        for _ in range(300): # more than a socket holds
+            rig.do("remove")
+            rig.do("insert")
+        rig.do("unplug")
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while connection.recv(100):
+                pass
+        before = cpu_ticks(rig.children()["cardrig"])
+        threading.Event().wait(0.5)
+        assert cpu_ticks(rig.children()["cardrig"]) - before < 10 # of 50
+
+
 def test_requests_for_a_card_that_has_moved(rig):
     with hello(rig) as connection:
         connection.send(packet(POWER, 3, 12345)) # a power-off is not answered
