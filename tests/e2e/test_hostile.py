@@ -118,6 +118,9 @@ def test_room_for_events_that_nobody_is_to_hear():
 
 
 def test_requests_for_a_card_that_has_moved(rig):
+    with rig.client() as client: # pcscd's own reset is over then
+        assert client.establish() == ["ok"]
+        assert client.connect()[0] == "ok"
     with hello(rig) as connection:
         connection.send(packet(POWER, 3, 12345)) # a power-off is not answered
         for kind, argument in ((POWER, 1), (PARAMETERS, 1), (TRANSMIT, 1)):
