@@ -246,6 +246,13 @@ static int print_config(const struct plan *plan, const struct slots *slots)
                 "CARDRIG_DRIVER");
         return EXIT_FAILED;
     }
+    if (!directory_is_plain(driver)) {
+        rig_log("the driver is %s, which pcscd's configuration cannot hold: it must be at a path of A-Z a-z "
+                "0-9 / - . "
+                "_ @ alone",
+                driver);
+        return EXIT_FAILED;
+    }
     user_key(serving_user(plan->directory), user, sizeof user);
     snprintf(link, sizeof link, "%s/link", plan->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {

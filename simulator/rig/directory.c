@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Characters that pcscd's lexer takes; ':' excepted, which our DEVICENAME needs. */
-static bool characters_usable(const char *path)
+bool directory_is_plain(const char *path)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._@";
     return path[0] == '/' && path[strspn(path, letters)] == '\0';
@@ -23,7 +22,7 @@ static bool usable(const char *base)
 {
     static const char name[] = "/cardrig-XXXXXX";
     char real[4096];
-    return base && characters_usable(base) && strlen(base) + sizeof name <= DIRECTORY_MAX &&
+    return base && directory_is_plain(base) && strlen(base) + sizeof name <= DIRECTORY_MAX &&
            realpath(base, real) && strcmp(real, "/run") != 0 && strncmp(real, "/run/", 5) != 0;
 }
 
@@ -42,7 +41,7 @@ bool directory_new(char path[DIRECTORY_MAX])
 
 bool directory_check_name(const char *path, char *error, size_t error_size)
 {
-    if (characters_usable(path) && strlen(path) < DIRECTORY_MAX)
+    if (directory_is_plain(path) && strlen(path) < DIRECTORY_MAX)
         return true;
     snprintf(
         error, error_size,

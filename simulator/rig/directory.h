@@ -16,6 +16,10 @@
  * False with errno. */
 bool directory_new(char path[DIRECTORY_MAX]);
 
+/* Whether path is absolute, and of characters that a value in pcscd's configuration can have (without ':',
+ * which parts the fields of a DEVICENAME). */
+bool directory_is_plain(const char *path);
+
 /* Whether path will do for directory_claim, as far as its name goes; else error. */
 bool directory_check_name(const char *path, char *error, size_t error_size);
 

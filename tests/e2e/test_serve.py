@@ -178,6 +178,17 @@ CHANNELID    1
 """
 
 
+def test_no_configuration_that_pcscd_would_refuse(place):
+    """With it the system's pcscd would not start."""
+    (place / "a b").mkdir()
+    shutil.copy(DRIVER, place / "a b" / "libifdcardrig.so")
+    done = subprocess.run([CARDRIG, "serve", "--config"], capture_output=True, text=True, timeout=TIMEOUT,
+                          env={**os.environ, "CARDRIG_DRIVER": str(place / "a b" / "libifdcardrig.so")})
+    shutil.rmtree(place / "a b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"the driver is {os.path.realpath(place)}/a b/libifdcardrig.so, which pcscd's configuration cannot hold" in done.stderr
+
+
 def test_the_configuration_of_readers_for_vpcd_cards(place):
     done = run("serve", "--directory", place / "rig", "--config", "-r", "one,vpcd,slots=2", "-r", "two,vpcd", "-r", "own",
                "-r", "three,vpcd=[::1]:9000")
