@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long to wait before looking for a reader again: it doubles from the first to the last. */
@@ -24,7 +25,10 @@
 /* Of a reader that sends faster than it is served: so many messages, then it is the others' turn. */
 #define TURN_MESSAGES 16
 
-#define ADDRESS_TEXT  (ADDRESS_MAX + 10)
+/* A reader that does nothing but what fails is not to fill the log. */
+#define LINES_PER_SECOND 10
+
+#define ADDRESS_TEXT     (ADDRESS_MAX + 10)
 
 enum state {
     IDLE,       /* no card in the slot, or not started */
@@ -46,6 +50,8 @@ struct end {
     bool watched; /* the timer, by the loop */
     unsigned retry_ms;
     bool told_alone, told_unknown; /* what is said once */
+    time_t second;                 /* in which something was said last, */
+    unsigned lines;                /* and how often it was to be */
     bool unanswered;               /* the card has failed to answer to its last reset */
     bool sending;                  /* an answer has not left entirely yet; nothing is read meanwhile */
     size_t sent, answer_length;
@@ -282,11 +288,25 @@ static void answer(struct end *end, const uint8_t *bytes, size_t length)
     send_answer(end);
 }
 
+/* Whether there is to be another line on what the reader does. Says how many there were not. */
+static bool may_say(struct end *end)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec != end->second) {
+        if (end->lines > LINES_PER_SECOND)
+            rig_log("%s: (%u lines more like these)", slot_text(end->slot), end->lines - LINES_PER_SECOND);
+        end->lines = 0;
+    }
+    end->second = now.tv_sec;
+    return ++end->lines <= LINES_PER_SECOND;
+}
+
 /* Tells the user why an operation failed. */
-static bool judge(const struct end *end, enum ifd_result result)
+static bool judge(struct end *end, enum ifd_result result)
 {
     const struct ifd *ifd = end->slot->ifd;
-    if (result != IFD_RESULT_OK && ifd->last_error[0])
+    if (result != IFD_RESULT_OK && ifd->last_error[0] && may_say(end))
         rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(end->slot),
                 ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
     return result == IFD_RESULT_OK;
@@ -355,7 +375,7 @@ static void on_command(struct end *end, const uint8_t *command, size_t command_l
         slot_remove(end->cards->slots, slot, error, sizeof error); /* which closes the connection */
         return;
     }
-    if (done && length > VPCD_MAX_MESSAGE)
+    if (done && length > VPCD_MAX_MESSAGE && may_say(end))
         rig_log("%s: an answer of %zu bytes is too long for vpcd: 67 00 instead", slot_text(slot), length);
     if (!done)
         answer(end, nothing, sizeof nothing);

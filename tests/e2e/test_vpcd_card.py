@@ -376,6 +376,15 @@ def test_what_is_no_control_is_ignored_and_said_once(place, port, echo):
                             "which is none: ignored\n")
 
 
+def test_a_reader_does_not_fill_the_log(place, port):
+    with listening(port) as listener, Serve(place / "rig", "--vpcd", f":{port}") as serve:
+        with reader_of(listener) as reader:
+            reader.control(ON)
+            for _ in range(1000):
+                assert reader.ask(b"abc") == NO_ANSWER
+    assert 10 <= serve.errors.count("not a command APDU") < 500
+
+
 def test_in_pieces_and_in_lumps(place, port, echo):
     command = b"\x80\x10\x00\x00\x04abcd\x00"
     with listening(port) as listener, Serve(place / "rig", "--card", echo, "--vpcd", f":{port}"), \
