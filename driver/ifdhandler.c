@@ -148,8 +148,6 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
     size_t length = MAX_ATR_SIZE;
     unsigned status = channel_exchange(channel, &request, Atr, &length);
     readers_put(Lun);
-    if (status == LINK_UNPLUGGED && request.arg == LINK_POWER_OFF)
-        status = LINK_OK; /* it has no power; for IFD_NO_SUCH_DEVICE pcscd would sleep a second */
     RESPONSECODE result = response_code(status, IFD_ERROR_POWER_ACTION);
     if (result == IFD_SUCCESS)
         *AtrLength = length;
