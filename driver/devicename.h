@@ -3,8 +3,8 @@
  *
  *   /dev/null:rig=PATH[:reader=N][:user=NAME][:slots=N][:timeout=MS]     a simulator
  *   /dev/null:vpcd=listen[:host=ADDRESS][:port=N][:from=ADDRESS[/BITS]]... the vpcd cards that connect to us
- *   /dev/null:vpcd=listen:fd=N                                           the same, at sockets that pcscd was
- * given /dev/null:vpcd=connect:host=ADDRESS[:port=N]                         the vpcd card that listens there
+ *   /dev/null:vpcd=listen:fd=N                                the same, at sockets that pcscd was given
+ *   /dev/null:vpcd=connect:host=ADDRESS[:port=N]              the vpcd card that listens there
  *
  * PATH is the simulator's socket, reader the number of the reader in that rig (0), user whom the simulator
  * may run as besides root and ourselves. ADDRESS is an IP address (127.0.0.1), in which '_' stands for ':'.

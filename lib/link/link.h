@@ -4,9 +4,9 @@
  * Transport: AF_UNIX, SOCK_SEQPACKET; the simulator listens, the driver connects; one message is one packet.
  * A slot uses two connections:
  *
- *   exchange  the driver sends requests; each has exactly one answer, in order, but for LINK_POWER_OFF, which
- * has none, since nothing hangs on it and nobody is to wait for it; events    after the hello the simulator
- * sends LINK_EVENT messages, and the driver one LINK_WAITING.
+ *   exchange  the driver sends requests; each has exactly one answer, in order, but for LINK_POWER_OFF,
+ *             which has none, since nothing hangs on it and nobody is to wait for it
+ *   events    after the hello the simulator sends LINK_EVENT messages, and the driver one LINK_WAITING
  *
  * Every message is a header of 12 bytes, followed by data:
  *
@@ -25,9 +25,8 @@
  * numbers are not taken for another's.
  *
  * A request that concerns a card carries the number of the movement up to which the driver has told pcscd.
- * When
- * the card has moved since, the simulator answers LINK_REMOVED and does nothing. The value of
- * an answer to such a request says how long it took the card, in microseconds of the card's own time.
+ * When the card has moved since, the simulator answers LINK_REMOVED and does nothing. The value of an answer
+ * to such a request says how long it took the card, in microseconds of the card's own time.
  */
 #ifndef CARDRIG_LINK_H
 #define CARDRIG_LINK_H
@@ -49,11 +48,11 @@
 #define LINK_EXCHANGE_TIMEOUT 10000
 
 enum link_type {
-    LINK_HELLO = 1, /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
-                       data: pcscd's Lun, four bytes, big-endian.
-                       answer: event: the slot's number of movements; value: LINK_VERSION */
-    LINK_POWER, /* arg: enum link_power. answer data: the ATR (none for LINK_POWER_OFF); flags: LINK_WAITING
-                 */
+    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
+                        data: pcscd's Lun, four bytes, big-endian.
+                        answer: event: the slot's number of movements; value: LINK_VERSION */
+    LINK_POWER,      /* arg: enum link_power. LINK_POWER_OFF has no answer; else answer data: the ATR,
+                      flags: enum link_flag */
     LINK_PARAMETERS, /* arg: protocol T (0 or 1); value: flags << 24 | PPS1 << 16 | PPS2 << 8 | PPS3 */
     LINK_TRANSMIT,   /* arg: protocol T, or LINK_RAW; data: command. answer data: response */
     LINK_CONTROL,    /* value: control code; data: input. answer data: output */

@@ -7,9 +7,10 @@
  * ways:
  *
  *   namespaces  a mount namespace, in a user namespace where we are not root: private directories lie over
- * both; redirect    a library that is preloaded into pcscd and changes these paths in its calls. For
- * containers and systems that do not let us have namespaces. As safe as the list of calls in redirect.c is
- * complete.
+ *               both
+ *   redirect    a library that is preloaded into pcscd and changes these paths in its calls. For containers
+ *               and systems that do not let us have namespaces. As safe as the list of calls in redirect.c
+ *               is complete.
  */
 #ifndef CARDRIG_PCSCD_PCSCD_H
 #define CARDRIG_PCSCD_PCSCD_H
