@@ -45,10 +45,10 @@ struct vpcd {
     char card_address[INET6_ADDRSTRLEN + 8];
     /* in channel_wait */
     int door_fd; /* where cards come in: it listens, or (reversed mode) is being connected */
-    int64_t retry_at, retry_ms, give_up_at; /* reversed mode */
-    int complaint;
-    int64_t refused_at; /* when that was last logged */
-    unsigned refused;   /* since then */
+    int64_t retry_at, retry_ms, give_up_at; /* reversed mode; retry_at also after a failure to accept */
+    int complaint;                          /* the errno last logged */
+    int64_t refused_at;                     /* when that was last logged */
+    unsigned refused;                       /* since then */
     /* in an exchange */
     bool powered, answered; /* answered: it has given an ATR, and is a card indeed */
     uint8_t atr[ATR_MAX];
@@ -209,13 +209,26 @@ static void refuse(struct vpcd *vpcd, int fd, const char *why, const union addre
     vpcd->refused = 0;
 }
 
+/* What could not be accepted would be at the door again at once. */
+static void shut_door_for_a_while(struct vpcd *vpcd, int reason)
+{
+    vpcd->retry_at = channel_now() + RETRY_LAST_MS;
+    if (reason != vpcd->complaint)
+        log_slot(vpcd, LOG_LEVEL_ERROR, "no card can come in: ", strerror(reason));
+    vpcd->complaint = reason;
+}
+
 static void answer_door(struct vpcd *vpcd)
 {
     union address address = {0};
     socklen_t length = sizeof address;
     int fd = accept4(vpcd->door_fd, &address.any, &length, SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            shut_door_for_a_while(vpcd, errno);
         return;
+    }
+    vpcd->complaint = 0;
     if (!let_in(&vpcd->channel.name, &address))
         refuse(vpcd, fd, "not from where cards may come from", &address);
     else if (vpcd->card_fd >= 0)
@@ -295,9 +308,13 @@ static int64_t watch(struct channel *channel, struct pollfd watch[CHANNEL_WATCHE
             knock(vpcd);
         again = vpcd->door_fd < 0 ? vpcd->retry_at : vpcd->give_up_at;
     }
+    bool door_shut = !reversed && channel_now() < vpcd->retry_at;
+    if (door_shut)
+        again = vpcd->retry_at;
     /* of a card's connection only the end is of interest here: what it says is for the exchange */
     watch[CARD] = (struct pollfd){.fd = vpcd->card_fd, .events = POLLRDHUP};
-    watch[DOOR] = (struct pollfd){.fd = vpcd->door_fd, .events = reversed ? POLLOUT : POLLIN};
+    watch[DOOR] =
+        (struct pollfd){.fd = door_shut ? -1 : vpcd->door_fd, .events = reversed ? POLLOUT : POLLIN};
     return again;
 }
 
