@@ -182,6 +182,27 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
+static bool share_a_port(const struct reader_options *a, const struct reader_options *b)
+{
+    return a->cards == READER_VPCD_LISTEN && b->cards == READER_VPCD_LISTEN &&
+           strcmp(a->vpcd.host, b->vpcd.host) == 0 && a->vpcd.port < b->vpcd.port + b->slots &&
+           b->vpcd.port < a->vpcd.port + a->slots;
+}
+
+/* pcscd would leave out the second of them. */
+static bool check_ports(const struct slots *slots, char *error, size_t error_size)
+{
+    for (const struct reader *b = slots->reader; b < slots->reader + slots->reader_count; b++)
+        for (const struct reader *a = slots->reader; a < b; a++)
+            if (share_a_port(&a->options, &b->options)) {
+                snprintf(error, error_size,
+                         "readers '%s' and '%s' would listen at the same port: '%s' has %u, '%s' %u", a->name,
+                         b->name, a->name, a->options.vpcd.port, b->name, b->options.vpcd.port);
+                return false;
+            }
+    return true;
+}
+
 /* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
  * do. */
 static bool prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
@@ -208,7 +229,7 @@ static bool prepare(const struct plan *plan, struct slots *slots, char *error, s
             port += options->slots;
         }
     }
-    return true;
+    return check_ports(slots, error, error_size);
 }
 
 /*

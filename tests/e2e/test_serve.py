@@ -197,6 +197,13 @@ def test_the_configuration_of_readers_for_vpcd_cards(place):
         f"/dev/null:rig={place}/rig/link:reader=2:slots=1{USER}", "/dev/null:vpcd=listen:port=9000:host=__1:slots=1"]
 
 
+@pytest.mark.parametrize("readers", [("a,vpcd", "b,vpcd=35963"), ("a,vpcd=9001", "b,vpcd=9000,slots=2")])
+def test_two_readers_for_vpcd_cards_at_one_port(readers):
+    done = run("serve", "--config", "-r", readers[0], "-r", readers[1])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "readers 'a' and 'b' would listen at the same port" in done.stderr
+
+
 @root_only
 def test_the_configuration_names_the_user(place):
     (place / "rig").mkdir(mode=0o711)
