@@ -9,9 +9,10 @@
 #include "link/linger.h"
 
 #include "channel.h"
+#include "link/linger.h"
+#include "link/tcp.h"
 #include "log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <reader.h>
@@ -42,7 +43,7 @@ struct vpcd {
     struct channel channel;
     int card_fd;            /* -1: no card */
     uint32_t card_movement; /* the card's insertion */
-    char card_address[INET6_ADDRSTRLEN + 8];
+    char card_address[TCP_TEXT_MAX];
     /* in channel_wait */
     int door_fd; /* where cards come in: it listens, or (reversed mode) is being connected */
     int64_t retry_at, retry_ms, give_up_at; /* reversed mode; retry_at also after a failure to accept */
@@ -66,69 +67,45 @@ static struct vpcd *vpcd_of(struct channel *channel)
  * Addresses
  */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-/* text is an IP address; port in the host's byte order. Returns the length of the address. */
-static socklen_t make_address(const char *text, unsigned port, union address *address)
-{
-    memset(address, 0, sizeof *address);
-    if (strchr(text, ':')) {
-        address->v6.sin6_family = AF_INET6;
-        address->v6.sin6_port = htons((uint16_t)port);
-        inet_pton(AF_INET6, text, &address->v6.sin6_addr);
-        return sizeof address->v6;
-    }
-    address->v4.sin_family = AF_INET;
-    address->v4.sin_port = htons((uint16_t)port);
-    inet_pton(AF_INET, text, &address->v4.sin_addr);
-    return sizeof address->v4;
-}
+static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
 /* The bytes of an address, as one of IPv6: that makes one family of them. */
-static void address_bytes(const union address *address, uint8_t bytes[16])
+static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
 {
-    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
     if (address->any.sa_family == AF_INET6) {
         memcpy(bytes, &address->v6.sin6_addr, 16);
         return;
     }
-    memcpy(bytes, mapped, sizeof mapped);
-    memcpy(bytes + sizeof mapped, &address->v4.sin_addr, 4);
+    memcpy(bytes, v4_prefix, sizeof v4_prefix);
+    memcpy(bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
 }
 
+static bool is_v4(const uint8_t bytes[16])
+{
+    return memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0;
+}
+
+/* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
 static bool same_network(const char *network, int bits, const uint8_t bytes[16])
 {
-    union address address;
+    union tcp_address address;
     uint8_t wanted[16];
-    make_address(network, 0, &address);
+    tcp_address(network, 0, &address);
     address_bytes(&address, wanted);
-    if (address.any.sa_family == AF_INET)
-        bits += 96;
+    bool v4 = address.any.sa_family == AF_INET;
+    bits += v4 ? 96 : 0;
     int whole = bits / 8, rest = bits % 8;
-    return memcmp(wanted, bytes, (size_t)whole) == 0 &&
+    return v4 == is_v4(bytes) && memcmp(wanted, bytes, (size_t)whole) == 0 &&
            (rest == 0 || ((wanted[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
 }
 
-static bool let_in(const struct devicename *name, const union address *peer)
+static bool let_in(const struct devicename *name, const union tcp_address *peer)
 {
     uint8_t bytes[16];
     address_bytes(peer, bytes);
     if (name->from[0])
         return name->from_bits == 0 || same_network(name->from, name->from_bits, bytes);
     return same_network("127.0.0.0", 8, bytes) || same_network("::1", 128, bytes);
-}
-
-static void address_text(const union address *address, char *text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-    bool v6 = address->any.sa_family == AF_INET6;
-    inet_ntop(address->any.sa_family, v6 ? (const void *)&address->v6.sin6_addr : &address->v4.sin_addr, host,
-              sizeof host);
-    snprintf(text, size, "%s:%u", host, ntohs(v6 ? address->v6.sin6_port : address->v4.sin_port));
 }
 
 /*
@@ -149,7 +126,7 @@ static unsigned first_limit(const struct vpcd *vpcd)
 }
 
 /* A connection becomes the card; takes fd over. Blocking, with a limit for each receive. */
-static void admit(struct vpcd *vpcd, int fd, const union address *address)
+static void admit(struct vpcd *vpcd, int fd, const union tcp_address *address)
 {
     unsigned ms = first_limit(vpcd);
     struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
@@ -159,7 +136,7 @@ static void admit(struct vpcd *vpcd, int fd, const union address *address)
         close(fd);
         return;
     }
-    address_text(address, vpcd->card_address, sizeof vpcd->card_address);
+    tcp_text(address, vpcd->card_address);
     pthread_mutex_lock(&vpcd->channel.exchanging);
     vpcd->input.used = 0;
     vpcd->powered = vpcd->answered = false;
@@ -194,16 +171,16 @@ static void dismiss(struct vpcd *vpcd)
 }
 
 /* Logged now and then: whoever connects again and again is not to fill the log. */
-static void refuse(struct vpcd *vpcd, int fd, const char *why, const union address *address)
+static void refuse(struct vpcd *vpcd, int fd, const char *why, const union tcp_address *address)
 {
     close(fd);
     vpcd->refused++;
     int64_t now = channel_now();
     if (vpcd->refused_at && now - vpcd->refused_at < REFUSALS_MS)
         return;
-    char peer[sizeof vpcd->card_address], text[160];
-    address_text(address, peer, sizeof peer);
-    snprintf(text, sizeof text, "%s: %s (%u refused since this was last said)", peer, why, vpcd->refused);
+    char peer[TCP_TEXT_MAX], text[160];
+    snprintf(text, sizeof text, "%s: %s (%u refused since this was last said)", tcp_text(address, peer), why,
+             vpcd->refused);
     log_slot(vpcd, LOG_LEVEL_ERROR, "connection refused: ", text);
     vpcd->refused_at = now;
     vpcd->refused = 0;
@@ -220,7 +197,7 @@ static void shut_door_for_a_while(struct vpcd *vpcd, int reason)
 
 static void answer_door(struct vpcd *vpcd)
 {
-    union address address = {0};
+    union tcp_address address = {0};
     socklen_t length = sizeof address;
     int fd = accept4(vpcd->door_fd, &address.any, &length, SOCK_CLOEXEC);
     if (fd < 0) {
@@ -248,10 +225,10 @@ static void complain(struct vpcd *vpcd, int reason)
 /* Reversed mode: begins to connect to the card. */
 static void knock(struct vpcd *vpcd)
 {
-    union address address;
+    union tcp_address address;
     const struct devicename *name = &vpcd->channel.name;
     unsigned slot = (unsigned)(vpcd->channel.number & 0xFFFF);
-    socklen_t length = make_address(name->host, name->port + slot, &address);
+    socklen_t length = tcp_address(name->host, name->port + slot, &address);
     vpcd->retry_ms = vpcd->retry_at == 0 ? RETRY_FIRST_MS : vpcd->retry_ms * 2;
     if (vpcd->retry_ms > RETRY_LAST_MS)
         vpcd->retry_ms = RETRY_LAST_MS;
@@ -268,24 +245,15 @@ static void knock(struct vpcd *vpcd)
     }
 }
 
-/* A TCP connection to a port of this machine at which nobody listens can get that very port for its own end,
- * and be connected to itself. */
-static bool is_own_echo(int fd, const union address *peer)
-{
-    union address own = {0};
-    socklen_t length = sizeof own;
-    return getsockname(fd, &own.any, &length) == 0 && memcmp(&own, peer, sizeof own) == 0;
-}
-
 /* Whether the connection that was being made is there. Takes it out of the door. */
 static void enter(struct vpcd *vpcd)
 {
-    union address address = {0};
+    union tcp_address address = {0};
     socklen_t length = sizeof address, size = sizeof(int);
     int fd = vpcd->door_fd, failure = 0;
     vpcd->door_fd = -1;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure ||
-        getpeername(fd, &address.any, &length) < 0 || is_own_echo(fd, &address)) {
+        getpeername(fd, &address.any, &length) < 0 || tcp_met_itself(fd)) {
         complain(vpcd, failure);
         close(fd);
         return;
@@ -354,8 +322,12 @@ static unsigned expel(struct vpcd *vpcd, const char *why)
 static bool wait_until(int fd, short events, int64_t deadline)
 {
     struct pollfd ready = {.fd = fd, .events = events};
-    int64_t left = deadline - channel_now();
-    return left > 0 && poll(&ready, 1, (int)left) > 0;
+    int64_t left;
+    int count = 0;
+    while ((left = deadline - channel_now()) > 0 && (count = poll(&ready, 1, (int)left)) < 0 &&
+           errno == EINTR)
+        ;
+    return left > 0 && count > 0;
 }
 
 /* Whether something has come that nothing was asked for. */
@@ -585,29 +557,14 @@ static int take_listening(int given)
     return fd;
 }
 
-static int start_listening(const struct devicename *name, unsigned slot)
-{
-    union address address;
-    socklen_t length = make_address(name->host, name->port + slot, &address);
-    int yes = 1, fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-        bind(fd, &address.any, length) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 static bool open_door(struct vpcd *vpcd)
 {
     const struct devicename *name = &vpcd->channel.name;
-    unsigned slot = (unsigned)(vpcd->channel.number & 0xFFFF);
+    unsigned slot = (unsigned)(vpcd->channel.number & 0xFFFF), port = name->port + slot;
     if (name->kind == DEVICE_VPCD_CONNECT)
         return true; /* watch sees to it */
-    vpcd->door_fd = name->fd >= 0 ? take_listening(name->fd + (int)slot) : start_listening(name, slot);
+    vpcd->door_fd =
+        name->fd >= 0 ? take_listening(name->fd + (int)slot) : tcp_listen(name->host, &port, LISTEN_BACKLOG);
     /* a connection that is gone before it is accepted must not have us wait for the next one */
     if (vpcd->door_fd >= 0 && fcntl(vpcd->door_fd, F_SETFL, O_NONBLOCK) == 0)
         return true;

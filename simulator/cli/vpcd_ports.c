@@ -1,46 +1,15 @@
 #include "cli/vpcd_ports.h"
 
-#include <arpa/inet.h>
+#include "link/tcp.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 4
 #define TRIES   100 /* to find free ports in a row */
-
-/* A socket that listens there. *port 0 is replaced by the port that the system has chosen. -1 with errno. */
-static int listen_at(const char *host, unsigned *port)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)}};
-    socklen_t length = sizeof address.v4;
-    int yes = 1;
-    if (inet_pton(AF_INET, host, &address.v4.sin_addr) != 1) {
-        address.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)*port)};
-        inet_pton(AF_INET6, host, &address.v6.sin6_addr);
-        length = sizeof address.v6;
-    }
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    /* an address that a rig before us has used is free; one that is in use is still refused */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-        bind(fd, &address.any, length) == 0 && listen(fd, BACKLOG) == 0 &&
-        getsockname(fd, &address.any, &length) == 0) {
-        *port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
-        return fd;
-    }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
 
 /* Listens at as many ports in a row as the reader has slots; all or none. */
 static bool open_row(struct vpcd_ports *ports, const char *host, unsigned *first, unsigned count)
@@ -48,7 +17,7 @@ static bool open_row(struct vpcd_ports *ports, const char *host, unsigned *first
     unsigned base = *first, opened = 0;
     for (; opened < count; opened++) {
         unsigned port = opened == 0 ? base : base + opened;
-        int fd = port <= 65535 ? listen_at(host, &port) : -1;
+        int fd = port <= 65535 ? tcp_listen(host, &port, BACKLOG) : -1;
         if (fd < 0)
             break;
         ports->fd[ports->count + opened] = fd;

@@ -204,8 +204,11 @@ static const struct key {
 } keys[] = {
     {"slots", "slots=N, with N from 1 to 16", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
-    {"vpcd", "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen", read_vpcd},
-    {"vpcd-connect", "vpcd-connect=HOST:PORT, where a vpcd card listens", read_vpcd_connect},
+    {"vpcd",
+     "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen, with a host that can be found",
+     read_vpcd},
+    {"vpcd-connect", "vpcd-connect=HOST:PORT, where a vpcd card listens, with a host that can be found",
+     read_vpcd_connect},
     {"from", "from=ADDRESS, from=ADDRESS/BITS or from=any", read_from},
     {"timeout", "timeout=MS, with MS from 1 to 600000", read_timeout},
     {"vendor", "vendor=TEXT, of at most 63 bytes", read_vendor},

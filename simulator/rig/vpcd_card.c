@@ -1,11 +1,11 @@
 #include "rig/vpcd_card.h"
 
+#include "link/tcp.h"
 #include "link/vpcd.h"
 #include "rig/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,24 +81,6 @@ static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
     return address_text(&address, text, ADDRESS_TEXT);
 }
 
-/* The same for the kernel. Returns its length. */
-static socklen_t socket_address(const struct end *end, struct sockaddr_storage *to)
-{
-    const char *host = end->cards->address.host;
-    *to = (struct sockaddr_storage){0};
-    struct sockaddr_in *v4 = (struct sockaddr_in *)to;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
-    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)end->port);
-        return sizeof *v4;
-    }
-    inet_pton(AF_INET6, host, &v6->sin6_addr);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons((uint16_t)end->port);
-    return sizeof *v6;
-}
-
 /*
  * Timers
  */
@@ -150,12 +132,12 @@ static void begin_to_serve(struct end *end)
 
 static bool connect_to_reader(struct end *end)
 {
-    struct sockaddr_storage to;
-    socklen_t length = socket_address(end, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    union tcp_address to;
+    socklen_t length = tcp_address(end->cards->address.host, end->port, &to);
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
-    if (!vpcd_prepare(fd) || (connect(fd, (struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) ||
+    if (!vpcd_prepare(fd) || (connect(fd, &to.any, length) < 0 && errno != EINPROGRESS) ||
         !loop_add(end->cards->loop, fd, EPOLLOUT, on_connection, end)) {
         close(fd);
         return false;
@@ -177,23 +159,12 @@ static void no_reader(struct end *end)
     wait_to_retry(end);
 }
 
-/* Whether a connection to a local port has met itself: that can happen where nobody listens, when it is given
- * that very port as its own. */
-static bool met_itself(int fd)
-{
-    struct sockaddr_storage here = {0}, there = {0};
-    socklen_t here_length = sizeof here, there_length = sizeof there;
-    return getsockname(fd, (struct sockaddr *)&here, &here_length) == 0 &&
-           getpeername(fd, (struct sockaddr *)&there, &there_length) == 0 && here_length == there_length &&
-           memcmp(&here, &there, here_length) == 0;
-}
-
 static void on_connected(struct end *end)
 {
     int error = 0;
     socklen_t length = sizeof error;
-    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0 || met_itself(end->fd) ||
-        !loop_change(end->cards->loop, end->fd, EPOLLIN)) {
+    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0 ||
+        tcp_met_itself(end->fd) || !loop_change(end->cards->loop, end->fd, EPOLLIN)) {
         no_reader(end);
         return;
     }
@@ -444,14 +415,8 @@ static void on_timer(void *arg, uint32_t events)
 
 static bool take_port(struct end *end, char *error, size_t error_size)
 {
-    struct sockaddr_storage at;
-    socklen_t length = socket_address(end, &at);
-    int one = 1;
-    int fd = end->listen_fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* SO_REUSEADDR: readers that have just left do not keep the port; only listening shows whether another
-     * has it */
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-        bind(fd, (struct sockaddr *)&at, length) == 0 && listen(fd, 1) == 0) {
+    int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
+    if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
         if (!end->slot->card) /* a reader that comes before we serve waits */
             shutdown(fd, SHUT_RDWR);
         return true;
