@@ -2,16 +2,22 @@
 
 #include <string.h>
 
-scardmanage_result scardmanage_create(scardmanage **out)
+scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *allocator,
+                                                     scardmanage **out)
 {
+    scardmanage_allocator read;
     if (out == NULL)
         return SCARDMANAGE_E_POINTER;
     *out = NULL;
-    scardmanage *m = platform_alloc(sizeof *m);
+    scardmanage_result result = allocator_read(allocator, &read);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    scardmanage *m = allocator_get(&read, sizeof *m);
     if (m == NULL)
         return SCARDMANAGE_E_OUTOFMEMORY;
+    m->allocator = read;
     if (platform_mutex_init(&m->mutex) != 0) {
-        platform_free(m);
+        allocator_put(&read, m);
         return SCARDMANAGE_E_OUTOFMEMORY;
     }
     options_default(&m->options);
@@ -19,13 +25,19 @@ scardmanage_result scardmanage_create(scardmanage **out)
     return SCARDMANAGE_S_OK;
 }
 
+scardmanage_result scardmanage_create(scardmanage **out)
+{
+    return scardmanage_create_with_allocator(NULL, out);
+}
+
 void scardmanage_free(scardmanage *m)
 {
     if (m == NULL)
         return;
+    scardmanage_allocator allocator = m->allocator; /* it lies in what it is to release */
     attach_end(m);
     platform_mutex_destroy(&m->mutex);
-    platform_free(m);
+    allocator_put(&allocator, m);
 }
 
 static void forget(scardmanage *m)
@@ -52,12 +64,22 @@ scardmanage_result attach_end(scardmanage *m)
     if (m->attachment == ATTACHED_BY_IFD)
         handle_close(m, m->transacted ? m->disposition : SCARDMANAGE_LEAVE);
     else if (m->transacted)
-        lock_end(m, m->disposition);
-    if (m->transacted)
+        result = lock_end(m, m->disposition);
+    if (!m->transacted)
+        result = SCARDMANAGE_S_OK;
+    else if (result != SCARDMANAGE_E_OUTOFMEMORY)
         result = SCARDMANAGE_W_UNRESPONSIVE_CARD;
     pcsc_close(m->context);
     forget(m);
     return result;
+}
+
+/* Detached, whatever it was. A lock that stays on the caller's old handle is told, it would lock us out. */
+static scardmanage_result begin_anew(scardmanage *m)
+{
+    scardmanage_result result = attach_end(m);
+    forget(m);
+    return result == SCARDMANAGE_E_OUTOFMEMORY ? result : SCARDMANAGE_S_OK;
 }
 
 static void adopt(scardmanage *m, uint32_t counter, const pcsc_atr *atr, uint32_t protocol)
@@ -101,9 +123,9 @@ scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE hand
     if (m == NULL)
         return SCARDMANAGE_E_POINTER;
     platform_lock(&m->mutex);
-    attach_end(m);
-    forget(m);
-    scardmanage_result result = adopt_handle(m, handle);
+    scardmanage_result result = begin_anew(m);
+    if (result == SCARDMANAGE_S_OK)
+        result = adopt_handle(m, handle);
     platform_unlock(&m->mutex);
     return result;
 }
@@ -154,10 +176,9 @@ scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader)
     if (length == 0)
         return SCARDMANAGE_E_INVALIDARG;
     platform_lock(&m->mutex);
-    attach_end(m);
-    forget(m);
-    scardmanage_result result =
-        length < sizeof m->reader ? adopt_reader(m, reader, length) : SCARDMANAGE_E_UNKNOWN_READER;
+    scardmanage_result result = begin_anew(m);
+    if (result == SCARDMANAGE_S_OK)
+        result = length < sizeof m->reader ? adopt_reader(m, reader, length) : SCARDMANAGE_E_UNKNOWN_READER;
     platform_unlock(&m->mutex);
     return result;
 }

@@ -42,10 +42,12 @@ scardmanage_result handle_acknowledge(scardmanage *m)
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && m->options.protocols == 0)
         result =
             pcsc_reconnect(m->handle, m->share, options_any_protocol(m->protocol), SCARDMANAGE_STEP_LEAVE);
-    m->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION; /* then it is tried again at the next call */
+    /* then it is tried again at the next call */
+    m->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || result == SCARDMANAGE_E_OUTOFMEMORY;
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = pcsc_status(m->handle, &card);
+    m->own_reset = result == SCARDMANAGE_E_OUTOFMEMORY;
     if (result != SCARDMANAGE_S_OK)
         return handle_event(m, result);
     if (m->card.known && card.counter != m->card.counter) {
@@ -58,14 +60,20 @@ scardmanage_result handle_acknowledge(scardmanage *m)
     return SCARDMANAGE_S_OK;
 }
 
+scardmanage_result handle_settle(scardmanage *m)
+{
+    scardmanage_result result = m->own_reset ? handle_acknowledge(m) : SCARDMANAGE_S_OK;
+    return result == SCARDMANAGE_E_OUTOFMEMORY ? result : SCARDMANAGE_S_OK;
+}
+
 scardmanage_result handle_status(scardmanage *m, pcsc_card *card)
 {
     memset(card, 0, sizeof *card);
     if (!m->has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
-    if (m->own_reset)
-        handle_acknowledge(m);
-    scardmanage_result result = handle_event(m, pcsc_status(m->handle, card));
+    scardmanage_result result = handle_settle(m);
+    if (result == SCARDMANAGE_S_OK)
+        result = handle_event(m, pcsc_status(m->handle, card));
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (m->pending != SCARDMANAGE_S_OK)

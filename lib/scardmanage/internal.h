@@ -25,6 +25,7 @@ typedef enum attachment {
 } attachment;
 
 struct scardmanage {
+    scardmanage_allocator allocator;
     platform_mutex mutex;
     scardmanage_options options;
 
@@ -49,6 +50,13 @@ struct scardmanage {
     bool own_reset; /* the event that PC/SC will tell of is a reset the caller asked for */
 };
 
+/* allocator.c
+ * The one way this library gets memory. read: checks; null is the C library. get: zeroed, null if there is
+ * none. */
+scardmanage_result allocator_read(const scardmanage_allocator *allocator, scardmanage_allocator *out);
+void *allocator_get(const scardmanage_allocator *allocator, size_t size);
+void allocator_put(const scardmanage_allocator *allocator, void *memory); /* null is allowed */
+
 /* identity.c */
 void identity_clear(identity *card);
 void identity_set(identity *card, uint32_t counter, const pcsc_atr *atr); /* a new card */
@@ -60,6 +68,9 @@ bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t prot
  * Checks and fills in defaults. options null: the object's own. */
 scardmanage_result options_read(const scardmanage *m, const scardmanage_options *options,
                                 scardmanage_options *out);
+/* Whether a struct of the caller's can be read: it has at least the fields of the first version, and what
+ * this version does not know, because the caller is newer, is zero. */
+bool options_sized(const void *structure, size_t size, size_t first_version, size_t known);
 void options_default(scardmanage_options *options);
 /* Which protocols to ask for: those of the options, or to begin with the one in use. */
 uint32_t options_protocols(const scardmanage_options *options, uint32_t in_use);
@@ -76,12 +87,15 @@ void handle_close(scardmanage *m, scardmanage_disposition disposition);
 scardmanage_result handle_event(scardmanage *m, scardmanage_result result);
 /* SCardStatus(), with the caller's own reset acknowledged, and with what is pending. */
 scardmanage_result handle_status(scardmanage *m, pcsc_card *card);
-/* Acknowledges the reset that the caller asked for. */
+/* Acknowledges the reset that the caller asked for. own_reset stays set if it is worth another try. */
 scardmanage_result handle_acknowledge(scardmanage *m);
+/* The same if there is one. Only E_OUTOFMEMORY is told; the call that follows hears of everything else. */
+scardmanage_result handle_settle(scardmanage *m);
 
 /* lock.c */
 scardmanage_result lock_begin(scardmanage *m);
-/* Ends the transaction. W_RESET_CARD if it was ended, but the card had been reset. */
+/* Ends the transaction. W_RESET_CARD if it was ended, but the card had been reset. E_OUTOFMEMORY: it was not.
+ */
 scardmanage_result lock_end(scardmanage *m, scardmanage_disposition disposition);
 
 /* attach.c */

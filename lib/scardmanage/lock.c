@@ -4,9 +4,9 @@
 
 scardmanage_result lock_begin(scardmanage *m)
 {
-    if (m->own_reset)
-        handle_acknowledge(m);
-    scardmanage_result result = handle_event(m, pcsc_begin(m->handle));
+    scardmanage_result result = handle_settle(m);
+    if (result == SCARDMANAGE_S_OK)
+        result = handle_event(m, pcsc_begin(m->handle));
     if (result == SCARDMANAGE_S_OK)
         m->transacted = true;
     return result;
@@ -24,7 +24,7 @@ static scardmanage_result end_after_reset(scardmanage *m, scardmanage_dispositio
         m->pending = SCARDMANAGE_W_RESET_CARD;
         return pcsc_end(m->handle, disposition);
     }
-    if (m->attachment == ATTACHED_BY_IFD)
+    if (m->attachment == ATTACHED_BY_IFD && result != SCARDMANAGE_E_OUTOFMEMORY)
         handle_close(m, disposition);
     else
         m->transacted = true; /* not to be ended now; the next reconnect that succeeds does it */
@@ -46,8 +46,8 @@ static scardmanage_result meaning(scardmanage *m, scardmanage_disposition dispos
     bool failed = result == SCARDMANAGE_E_NOT_TRANSACTED;
     if (resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
         m->own_reset = true;
-        result = handle_acknowledge(m); /* this also tells whether the card answered */
-        return result == SCARDMANAGE_E_SHARING_VIOLATION ? SCARDMANAGE_S_OK : result;
+        result = handle_acknowledge(m);                  /* this also tells whether the card answered */
+        return m->own_reset ? SCARDMANAGE_S_OK : result; /* it is released, whatever comes after */
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
     if ((failed || unsupported) && disposition == SCARDMANAGE_EJECT)
@@ -61,9 +61,15 @@ scardmanage_result lock_end(scardmanage *m, scardmanage_disposition disposition)
 {
     m->transacted = false;
     scardmanage_result result = pcsc_end(m->handle, disposition);
-    if (result != SCARDMANAGE_W_RESET_CARD)
+    bool was_reset = result == SCARDMANAGE_W_RESET_CARD;
+    if (was_reset)
+        result = end_after_reset(m, disposition);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) {
+        m->transacted = true;
+        return result;
+    }
+    if (!was_reset)
         return meaning(m, disposition, result);
-    result = end_after_reset(m, disposition);
     if (result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_NOT_TRANSACTED)
         result = meaning(m, disposition, result);
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
@@ -109,9 +115,14 @@ static scardmanage_result unlock_locked(scardmanage *m, scardmanage_disposition 
         return SCARDMANAGE_S_OK;
     disposition = m->disposition;
     m->disposition = SCARDMANAGE_LEAVE;
-    if (m->transacted)
-        return lock_end(m, disposition);
-    return m->pending != SCARDMANAGE_S_OK ? m->pending : SCARDMANAGE_W_REMOVED_CARD;
+    if (!m->transacted)
+        return m->pending != SCARDMANAGE_S_OK ? m->pending : SCARDMANAGE_W_REMOVED_CARD;
+    scardmanage_result result = lock_end(m, disposition);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) { /* nothing was done */
+        m->lock_count = 1;
+        m->disposition = disposition;
+    }
+    return result;
 }
 
 scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition disposition)

@@ -23,11 +23,15 @@ static bool options_valid(const scardmanage_options *options)
            share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
-/* A caller built with a later header may pass more than this version knows; only zeros mean nothing. */
-static bool rest_is_zero(const scardmanage_options *options)
+/* No version will have more. A size that was never set is most likely beyond, and no reason to read there. */
+#define STRUCT_MAX 4096
+
+bool options_sized(const void *structure, size_t size, size_t first_version, size_t known)
 {
-    const unsigned char *bytes = (const unsigned char *)options;
-    for (size_t i = sizeof *options; i < options->size; i++)
+    const unsigned char *bytes = structure;
+    if (size < first_version || size > STRUCT_MAX)
+        return false;
+    for (size_t i = known; i < size; i++)
         if (bytes[i] != 0)
             return false;
     return true;
@@ -40,7 +44,7 @@ scardmanage_result options_read(const scardmanage *m, const scardmanage_options 
         *out = m->options;
         return SCARDMANAGE_S_OK;
     }
-    if (options->size < sizeof *options || !rest_is_zero(options))
+    if (!options_sized(options, options->size, sizeof *options, sizeof *options))
         return SCARDMANAGE_E_INVALIDARG;
     memcpy(out, options, sizeof *out);
     out->size = sizeof *out;

@@ -1,17 +1,6 @@
 #include "platform.h"
 
-#include <stdlib.h>
 #include <time.h>
-
-void *platform_alloc(size_t size)
-{
-    return calloc(1, size);
-}
-
-void platform_free(void *memory)
-{
-    free(memory);
-}
 
 int platform_mutex_init(platform_mutex *mutex)
 {

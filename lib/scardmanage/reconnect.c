@@ -94,9 +94,10 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
     memset(card, 0, sizeof *card);
     if (!m->has_handle)
         return SCARDMANAGE_S_OK;
-    if (m->own_reset)
-        note(a, handle_acknowledge(m));
-    scardmanage_result result = note(a, pcsc_status(m->handle, card));
+    scardmanage_result result = note(a, handle_settle(m));
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = note(a, pcsc_status(m->handle, card));
     if (is_event(result)) {
         *event = result;
         return SCARDMANAGE_S_OK;

@@ -9,13 +9,13 @@ static scardmanage_result transmit_locked(scardmanage *m, const uint8_t *command
         return SCARDMANAGE_E_INVALID_HANDLE;
     if (!m->has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
-    if (m->own_reset)
-        handle_acknowledge(m);
+    scardmanage_result result = handle_settle(m);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
     if (m->pending != SCARDMANAGE_S_OK)
         return m->pending;
     *response_len = room;
-    scardmanage_result result =
-        pcsc_transmit(m->handle, m->protocol, command, command_len, response, response_len);
+    result = pcsc_transmit(m->handle, m->protocol, command, command_len, response, response_len);
     return handle_event(m, result);
 }
 

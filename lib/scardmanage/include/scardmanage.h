@@ -186,11 +186,39 @@ typedef struct scardmanage_report {
  * Objects
  */
 
-/* Makes an object that is attached to nothing, with default options. It belongs to the caller:
- * scardmanage_free().
+/* Makes an object that is attached to nothing, with default options and the C library's memory. It belongs to
+ * the caller: scardmanage_free().
  *
  * S_OK, E_POINTER, E_OUTOFMEMORY. */
 SCARDMANAGE_API scardmanage_result scardmanage_create(scardmanage **out);
+
+/* Where an object's memory comes from. It belongs to the object and not to the process: several parts of one
+ * program may use this library, and none may take another's memory over, or change the function under blocks
+ * that are in use. So it is given once, when the object is made, and never changes.
+ *
+ * The functions must be safe to call from any thread that uses the object, and at the same time for several
+ * objects; in later versions also from threads of the library's own. They are called with the object locked:
+ * they must not call any function on it, must return, and must not throw. What they return is aligned as
+ * malloc() does it. What PC/SC allocates itself does not come from here. */
+typedef struct scardmanage_allocator {
+    size_t size;   /* sizeof(scardmanage_allocator) */
+    void *context; /* passed to each; not touched. Stays valid until scardmanage_free() has returned */
+    /* A block of size bytes, never 0, with any content. Null if there is none. */
+    void *(*allocate)(void *context, size_t size);
+    /* As realloc() with neither null nor 0. If there is none: null, and the old block as it was. Not called
+     * by this version. */
+    void *(*reallocate)(void *context, void *memory, size_t size);
+    /* Takes back a block, never null. */
+    void (*release)(void *context, void *memory);
+} scardmanage_allocator;
+
+/* As scardmanage_create(), with memory from allocator, which is copied; null: the C library's. When any
+ * function of the object gets null from it, it returns E_OUTOFMEMORY.
+ *
+ * S_OK; E_POINTER for a null out; E_INVALIDARG for a size that is too small, a null function, or bytes this
+ * version does not know; E_OUTOFMEMORY. */
+SCARDMANAGE_API scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *allocator,
+                                                                     scardmanage **out);
 
 /* Detaches if need be and frees. A null pointer is allowed. */
 SCARDMANAGE_API void scardmanage_free(scardmanage *m);
@@ -237,8 +265,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
  * open.
  *
  * S_OK; E_INVALID_HANDLE if not attached; W_UNRESPONSIVE_CARD if pcsc-lite refused to release the lock on a
- * handle of the caller's because its card was reset and no longer answers: detached all the same, closing
- * the handle releases it. */
+ * handle of the caller's because its card was reset and no longer answers, E_OUTOFMEMORY if there was no
+ * memory to release it: detached all the same, closing the handle releases it. */
 SCARDMANAGE_API scardmanage_result scardmanage_detach(scardmanage *m);
 
 /*
@@ -292,12 +320,12 @@ SCARDMANAGE_API scardmanage_result scardmanage_lock(scardmanage *m);
  * acknowledged, the protocol stays if it can, and other clients are told W_RESET_CARD. UNPOWER switches the
  * power off and on again.
  *
- * S_OK; E_INVALIDARG for another disposition, nothing released; E_NOT_TRANSACTED if not locked. All other
- * codes mean released, too: W_REMOVED_CARD, W_RESET_CARD if the card had been out or reset while it was
- * locked; W_UNRESPONSIVE_CARD if it did not answer to the reset that was asked for; E_CANT_DISPOSE if the
- * reader cannot eject. One exception: on a handle of the caller's whose card was reset before and fell
- * silent, pcsc-lite keeps the card locked (W_UNRESPONSIVE_CARD) until it answers again, or leaves, or the
- * handle is closed; the next reconnect that succeeds makes up for it. */
+ * S_OK; E_INVALIDARG for another disposition, E_OUTOFMEMORY: nothing released; E_NOT_TRANSACTED if not
+ * locked. All other codes mean released, too: W_REMOVED_CARD, W_RESET_CARD if the card had been out or reset
+ * while it was locked; W_UNRESPONSIVE_CARD if it did not answer to the reset that was asked for;
+ * E_CANT_DISPOSE if the reader cannot eject. One exception: on a handle of the caller's whose card was reset
+ * before and fell silent, pcsc-lite keeps the card locked (W_UNRESPONSIVE_CARD) until it answers again, or
+ * leaves, or the handle is closed; the next reconnect that succeeds makes up for it. */
 SCARDMANAGE_API scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition disposition);
 
 /*
