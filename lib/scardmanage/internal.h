@@ -68,6 +68,10 @@ bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t prot
  * Checks and fills in defaults. options null: the object's own. */
 scardmanage_result options_read(const scardmanage *m, const scardmanage_options *options,
                                 scardmanage_options *out);
+/* No version of a struct will be larger. A size that was never set is most likely beyond, and no reason to
+ * read there. */
+#define OPTIONS_SIZE_MAX 4096
+
 /* Whether a struct of the caller's can be read: it has at least the fields of the first version, and what
  * this version does not know, because the caller is newer, is zero. */
 bool options_sized(const void *structure, size_t size, size_t first_version, size_t known);

@@ -19,17 +19,22 @@ static bool options_valid(const scardmanage_options *options)
     int last = (int)options->last_step;
     int share = (int)options->share;
     return first >= SCARDMANAGE_STEP_LEAVE && first <= SCARDMANAGE_STEP_REOPEN && last >= first &&
-           last <= SCARDMANAGE_STEP_RESTART && protocols_valid(options->protocols) &&
-           share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
+           last <= SCARDMANAGE_STEP_RESTART && options->reserved == 0 &&
+           protocols_valid(options->protocols) && share >= SCARDMANAGE_SHARE_KEEP &&
+           share <= SCARDMANAGE_SHARE_SHARED;
 }
 
-/* No version will have more. A size that was never set is most likely beyond, and no reason to read there. */
-#define STRUCT_MAX 4096
+/* Without padding, so that a field that is appended does not lie where an older program left garbage. */
+_Static_assert(sizeof(scardmanage_options) ==
+                   offsetof(scardmanage_options, reserved) + sizeof((scardmanage_options *)NULL)->reserved,
+               "a field that is appended takes the place of padding");
+
+#define FIRST_VERSION offsetof(scardmanage_options, reserved)
 
 bool options_sized(const void *structure, size_t size, size_t first_version, size_t known)
 {
     const unsigned char *bytes = structure;
-    if (size < first_version || size > STRUCT_MAX)
+    if (size < first_version || size > OPTIONS_SIZE_MAX)
         return false;
     for (size_t i = known; i < size; i++)
         if (bytes[i] != 0)
@@ -44,9 +49,10 @@ scardmanage_result options_read(const scardmanage *m, const scardmanage_options 
         *out = m->options;
         return SCARDMANAGE_S_OK;
     }
-    if (!options_sized(options, options->size, sizeof *options, sizeof *options))
+    if (!options_sized(options, options->size, FIRST_VERSION, sizeof *options))
         return SCARDMANAGE_E_INVALIDARG;
-    memcpy(out, options, sizeof *out);
+    memset(out, 0, sizeof *out);
+    memcpy(out, options, options->size < sizeof *out ? options->size : sizeof *out);
     out->size = sizeof *out;
     if (out->first_step == SCARDMANAGE_STEP_NONE)
         out->first_step = SCARDMANAGE_STEP_LEAVE;

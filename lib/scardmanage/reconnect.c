@@ -8,6 +8,9 @@
 #define ROUNDS 4 /* how often the card may move while we are at it */
 #define TRIES  4 /* how often others may reset it during one step */
 
+/* The size of the first version of the struct, whatever padding it has. */
+#define REPORT_FIRST_VERSION (offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX)
+
 typedef struct attempt {
     scardmanage *m;
     scardmanage_options options;
@@ -458,6 +461,16 @@ static void report_after(attempt *a, scardmanage_result result)
     set_atr(a->report.new_atr, &a->report.new_atr_len, &a->m->atr);
 }
 
+/* As much as the caller knows; what only the caller knows is 0. */
+static void write_report(const scardmanage_report *from, scardmanage_report *to)
+{
+    size_t size = to->size;
+    size_t known = size < sizeof *from ? size : sizeof *from;
+    memcpy(to, from, known);
+    memset((uint8_t *)to + known, 0, size - known);
+    to->size = size;
+}
+
 static scardmanage_result reconnect_locked(scardmanage *m, const scardmanage_options *options,
                                            scardmanage_report *report)
 {
@@ -473,10 +486,8 @@ static scardmanage_result reconnect_locked(scardmanage *m, const scardmanage_opt
     result = m->attachment == ATTACHED_NOT ? SCARDMANAGE_E_INVALID_HANDLE : reconnect(&a);
     report_after(&a, result);
     a.report.elapsed_us = platform_now_us() - start;
-    if (report != NULL) {
-        a.report.size = report->size;
-        memcpy(report, &a.report, sizeof a.report);
-    }
+    if (report != NULL)
+        write_report(&a.report, report);
     return result;
 }
 
@@ -485,7 +496,7 @@ scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_op
 {
     if (m == NULL)
         return SCARDMANAGE_E_POINTER;
-    if (report != NULL && report->size < sizeof *report)
+    if (report != NULL && (report->size < REPORT_FIRST_VERSION || report->size > OPTIONS_SIZE_MAX))
         return SCARDMANAGE_E_INVALIDARG;
     platform_lock(&m->mutex);
     scardmanage_result result = reconnect_locked(m, options, report);

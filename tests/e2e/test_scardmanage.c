@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -559,13 +560,14 @@ START_TEST(options_that_are_refused)
         OPTIONS(.protocols = SCARDMANAGE_PROTOCOL_RAW | SCARDMANAGE_PROTOCOL_T0),
         OPTIONS(.share = (scardmanage_share)3),
         OPTIONS(.share = (scardmanage_share)-1),
+        OPTIONS(.reserved = 1),
     };
     struct {
         scardmanage_options options;
         int unknown;
     } later = {.options = {.size = sizeof later}, .unknown = 1};
-    scardmanage_options small = {.size = sizeof small - 1};
-    scardmanage_report report = {.size = sizeof report - 1};
+    scardmanage_options small = {.size = offsetof(scardmanage_options, reserved) - 1};
+    scardmanage_options huge = {.size = SIZE_MAX};
     attach(_i);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         wrong[i].size = sizeof wrong[i];
@@ -573,14 +575,48 @@ START_TEST(options_that_are_refused)
         ck_assert_int_eq(reconnect_with(wrong[i]), SCARDMANAGE_E_INVALIDARG);
     }
     ck_assert_int_eq(scardmanage_set_options(m, &small), SCARDMANAGE_E_INVALIDARG);
+    ck_assert_int_eq(scardmanage_set_options(m, &huge), SCARDMANAGE_E_INVALIDARG);
     ck_assert_int_eq(scardmanage_set_options(m, &later.options), SCARDMANAGE_E_INVALIDARG);
     later.unknown = 0;
     ck_assert_int_eq(scardmanage_set_options(m, &later.options), SCARDMANAGE_S_OK);
     ck_assert_int_eq(scardmanage_set_options(m, NULL), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &report), SCARDMANAGE_E_INVALIDARG);
     scardmanage_result reopen = _i == BY_HANDLE ? SCARDMANAGE_E_INVALIDARG : SCARDMANAGE_S_OK;
     ck_assert_int_eq(reconnect_with(OPTIONS(.first_step = SCARDMANAGE_STEP_REOPEN)), reopen);
     assert_count(1);
+}
+END_TEST
+
+/* Programs that were built with an older and with a newer header. */
+START_TEST(structs_of_other_versions)
+{
+    enum { FIRST_REPORT = offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX };
+    scardmanage_options older = {.size = offsetof(scardmanage_options, reserved),
+                                 .protocols = SCARDMANAGE_PROTOCOL_T0,
+                                 .reserved = 77};
+    struct {
+        scardmanage_report report;
+        uint8_t more[8];
+    } larger;
+    uint8_t *bytes = (uint8_t *)&larger;
+    const size_t sizes[] = {FIRST_REPORT, sizeof(scardmanage_report), sizeof larger};
+    attach(_i);
+    ck_assert_int_eq(scardmanage_set_options(m, &older), SCARDMANAGE_S_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memset(&larger, 0xA5, sizeof larger);
+        larger.report.size = sizes[i];
+        ck_assert_int_eq(scardmanage_reconnect_ex(m, &older, &larger.report), SCARDMANAGE_S_OK);
+        ck_assert_uint_eq(larger.report.size, sizes[i]);
+        ck_assert_uint_eq(larger.report.new_protocol, SCARDMANAGE_PROTOCOL_T0);
+        ck_assert_mem_eq(larger.report.new_atr, two_protocols_atr, sizeof two_protocols_atr);
+        for (size_t at = sizes[i]; at < sizeof larger; at++)
+            ck_assert_uint_eq(bytes[at], 0xA5);
+        for (size_t at = sizeof larger.report; at < sizes[i]; at++)
+            ck_assert_uint_eq(bytes[at], 0);
+    }
+    larger.report.size = FIRST_REPORT - 1;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &larger.report), SCARDMANAGE_E_INVALIDARG);
+    larger.report.size = SIZE_MAX;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &larger.report), SCARDMANAGE_E_INVALIDARG);
 }
 END_TEST
 
@@ -1486,6 +1522,7 @@ static Suite *scardmanage_suite(void)
 
     TCase *options = new_case(suite, "options", setup);
     BOTH_WAYS(options, options_that_are_refused);
+    BOTH_WAYS(options, structs_of_other_versions);
     BOTH_WAYS(options, options_of_the_object);
     tcase_add_test(options, options_for_attaching);
 

@@ -137,7 +137,12 @@ typedef enum scardmanage_state {
 } scardmanage_state;
 
 /* What a reconnect may do. Set size, and 0 means the default in every other field, or start from
- * SCARDMANAGE_OPTIONS_INIT. Later versions append fields. */
+ * SCARDMANAGE_OPTIONS_INIT.
+ *
+ * Later versions append fields to the structs here, and program and library may be of different versions. A
+ * struct that is smaller, from an older program, is accepted: what it does not have is 0, or not reported.
+ * One that is larger, from a newer program, is accepted if all that this version does not know is 0: it is
+ * refused rather than ignored. In a report that part is set to 0. */
 typedef struct scardmanage_options {
     size_t size;                 /* sizeof(scardmanage_options) */
     scardmanage_step first_step; /* begin here even if a gentler step would do. Default LEAVE */
@@ -147,16 +152,16 @@ typedef struct scardmanage_options {
                            in use if the card still offers it, else T=0 or T=1 */
     scardmanage_share share; /* default KEEP */
     int accept_other_card;   /* not 0: go on with a different card */
+    uint32_t reserved;       /* 0 */
 } scardmanage_options;
 
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
     {                                                                                                        \
         sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_REOPEN, 0,                     \
-            SCARDMANAGE_SHARE_KEEP, 0                                                                        \
+            SCARDMANAGE_SHARE_KEEP, 0, 0                                                                     \
     }
 
-/* What a reconnect did; filled in when it fails, too. Set size before the call. Later versions append
- * fields. */
+/* What a reconnect did; filled in when it fails, too. Set size before the call. */
 typedef struct scardmanage_report {
     size_t size;                    /* sizeof(scardmanage_report) */
     scardmanage_step step;          /* the last step taken; on success the one that worked */
@@ -298,7 +303,7 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
  * it takes; W_RESET_CARD if others kept resetting the card, or it would take more than the allowed steps;
  * E_READER_UNAVAILABLE if the reader is gone; E_SHARING_VIOLATION; E_INVALIDARG for options as
  * scardmanage_set_options() refuses them, for REOPEN as the first step on a handle of the caller's, or for a
- * report size that is too small; E_OUTOFMEMORY; other smart card codes. */
+ * report size below that of the first version, or above 4096; E_OUTOFMEMORY; other smart card codes. */
 SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
                                                             const scardmanage_options *options,
                                                             scardmanage_report *report);

@@ -1,0 +1,113 @@
+"""What programs that are already built rely on: the names that libscardmanage exports, their version, and the structs."""
+
+import pathlib
+import re
+import subprocess
+
+from conftest import BUILD, SOURCE, TIMEOUT
+
+LIBRARY = SOURCE / "lib/scardmanage"
+HEADER = LIBRARY / "include/scardmanage.h"
+SHARED = BUILD / "lib/libscardmanage.so"
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT).stdout
+
+
+def declared():
+    text = "".join(re.findall(r"^SCARDMANAGE_API[^;]*;", HEADER.read_text(), re.MULTILINE))
+    return sorted(re.findall(r"\b(scardmanage_\w+)\(", text))
+
+
+def test_exactly_what_is_declared_is_exported_and_versioned():
+    lines = output("nm", "--dynamic", "--defined-only", "--with-symbol-versions", SHARED).splitlines()
+    names = sorted(line.split()[2] for line in lines if line.split()[1] != "A")  # A: the version itself
+    assert len(declared()) > 20
+    assert names == [f"{name}@@SCARDMANAGE_0" for name in declared()]
+
+
+def test_the_header_declares_no_function_otherwise():
+    """Only then does the test above know of all."""
+    text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$", "", HEADER.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert sorted(re.findall(r"\b(scardmanage_\w+)\(", text)) == declared()
+
+
+def test_the_soname():
+    assert re.findall(r"SONAME.*\[(.*)\]", output("readelf", "--dynamic", SHARED)) == ["libscardmanage.so.0"]
+
+
+def test_only_the_allocator_allocates():
+    objects = sorted((BUILD / "lib/scardmanage/CMakeFiles/scardmanage.dir").glob("*.c.o"))
+    assert {path.name for path in objects} == {path.name + ".o" for path in LIBRARY.glob("*.c")}
+    allocating = {"malloc", "calloc", "realloc", "free", "strdup", "strndup", "aligned_alloc", "posix_memalign", "asprintf"}
+    users = [path.name for path in objects
+             if allocating & {line.split()[-1] for line in output("nm", "--undefined-only", path).splitlines()}]
+    assert users == ["allocator.c.o"]
+
+
+# Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
+# offsets are those of 64-bit Linux.
+PROGRAM = """
+#include <scardmanage.h>
+#include <cstddef>
+#include <cstdio>
+
+#define AT(type, field, offset) static_assert(offsetof(type, field) == (offset), #type "." #field)
+AT(scardmanage_options, first_step, 8);
+AT(scardmanage_options, last_step, 12);
+AT(scardmanage_options, protocols, 16);
+AT(scardmanage_options, share, 20);
+AT(scardmanage_options, accept_other_card, 24);
+AT(scardmanage_report, step, 8);
+AT(scardmanage_report, verdict, 12);
+AT(scardmanage_report, lock, 16);
+AT(scardmanage_report, attempts, 20);
+AT(scardmanage_report, elapsed_us, 24);
+AT(scardmanage_report, last_result, 32);
+AT(scardmanage_report, old_protocol, 36);
+AT(scardmanage_report, new_protocol, 40);
+AT(scardmanage_report, old_atr_len, 44);
+AT(scardmanage_report, new_atr_len, 45);
+AT(scardmanage_report, old_atr, 46);
+AT(scardmanage_report, new_atr, 82);
+AT(scardmanage_allocator, context, 8);
+AT(scardmanage_allocator, allocate, 16);
+AT(scardmanage_allocator, reallocate, 24);
+AT(scardmanage_allocator, release, 32);
+
+int main()
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    scardmanage *card = nullptr;
+    const void *functions[] = {FUNCTIONS};
+    for (const void *function : functions)
+        if (function == nullptr)
+            return 1;
+    if (scardmanage_create(&card) != SCARDMANAGE_S_OK || scardmanage_set_options(card, &options) != SCARDMANAGE_S_OK)
+        return 1;
+    scardmanage_result result = scardmanage_reconnect_ex(card, nullptr, &report);
+    std::puts(scardmanage_strerror(result));
+    scardmanage_free(card);
+    switch (result) {
+    case SCARDMANAGE_E_INVALID_HANDLE:
+        return 0;
+    default:
+        return 1;
+    }
+}
+"""
+
+
+def test_the_header_in_cxx(tmp_path: pathlib.Path):
+    functions = ", ".join(f"reinterpret_cast<const void *>({name})" for name in declared())
+    program = tmp_path / "program.cpp"
+    program.write_text(PROGRAM.replace("FUNCTIONS", functions))
+    sanitized = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
+    options = output("pkg-config", "--cflags", "--libs", "libpcsclite").split()
+    subprocess.run(["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                    *(["-fsanitize=address,undefined"] if sanitized else []), f"-I{HEADER.parent}", program,
+                    "-o", tmp_path / "program", f"-L{SHARED.parent}", f"-Wl,-rpath,{SHARED.parent}", "-lscardmanage",
+                    *options], check=True, timeout=TIMEOUT)
+    assert output(tmp_path / "program").startswith("not attached")
