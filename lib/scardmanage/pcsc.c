@@ -1,9 +1,11 @@
 #include "pcsc.h"
 
+#include "platform.h"
+
 #include <string.h>
 
-/* pcsc-lite counts removals and insertions in the upper half of the state words of SCardGetStatusChange() and
- * SCardStatus() (winscard_clnt.c). */
+/* Removals and insertions are counted in the upper half of the state word of SCardGetStatusChange(), and see
+ * platform_status_counts_moves(). */
 #define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
 
 /* More than any extended APDU takes, and fits any DWORD. */
@@ -34,32 +36,6 @@ static void copy_atr(pcsc_atr *to, const uint8_t *from, DWORD length)
 static DWORD share_to_pcsc(scardmanage_share share)
 {
     return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
-}
-
-/* Windows gives SCardStatus() states as one value, pcsc-lite as bits, and never SCARD_SPECIFIC. */
-static scardmanage_state state_from(DWORD state, uint32_t protocol)
-{
-    if (state & SCARD_ABSENT)
-        return SCARDMANAGE_STATE_ABSENT;
-    if (state & SCARD_SWALLOWED)
-        return SCARDMANAGE_STATE_SWALLOWED;
-    if (!(state & SCARD_POWERED))
-        return state & SCARD_PRESENT ? SCARDMANAGE_STATE_PRESENT : SCARDMANAGE_STATE_UNKNOWN;
-    if (protocol != 0)
-        return SCARDMANAGE_STATE_SPECIFIC;
-    return state & SCARD_NEGOTIABLE ? SCARDMANAGE_STATE_NEGOTIABLE : SCARDMANAGE_STATE_POWERED;
-}
-
-/* pcsc-lite holds a transaction until it is ended or the card is pulled (RFSetReaderEventState() in
- * readerfactory.c); SCardReconnect() leaves it alone, so that beginning another one after it only adds to the
- * count. On Windows SCardReconnect() releases it. */
-bool pcsc_reconnect_keeps_transaction(void)
-{
-#ifdef _WIN32
-    return false;
-#else
-    return true;
-#endif
 }
 
 scardmanage_result pcsc_open(SCARDCONTEXT *context)
@@ -125,9 +101,7 @@ scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposit
     return result_of_handle(SCardEndTransaction(handle, (DWORD)disposition));
 }
 
-/* On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
- * lies between the last reconnect and them. */
-scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
+static scardmanage_result status(SCARDHANDLE handle, pcsc_card *card)
 {
     DWORD reader_length = sizeof card->reader;
     DWORD state = 0;
@@ -142,10 +116,42 @@ scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
         return result;
     }
     card->protocol = (uint32_t)protocol;
-    card->state = state_from(state, card->protocol);
+    card->state = platform_state(state, card->protocol);
     card->counter = COUNTER_OF(state);
     copy_atr(&card->atr, atr, atr_length);
     return SCARDMANAGE_S_OK;
+}
+
+static scardmanage_result count_moves(const char *reader, uint32_t *counter)
+{
+    SCARDCONTEXT context;
+    pcsc_look look;
+    scardmanage_result result = pcsc_open(&context);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = pcsc_look_at(context, reader, &look);
+    pcsc_close(context);
+    *counter = look.counter;
+    return result;
+}
+
+/* On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
+ * lies between the last reconnect and them. Elsewhere the counter is fetched and then the handle asked again,
+ * which comes to the same. */
+scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
+{
+    uint32_t counter;
+    scardmanage_result result = status(handle, card);
+    if (result != SCARDMANAGE_S_OK || platform_status_counts_moves())
+        return result;
+    result = count_moves(card->reader, &counter);
+    if (result == SCARDMANAGE_S_OK)
+        result = status(handle, card);
+    if (result == SCARDMANAGE_S_OK)
+        card->counter = counter;
+    else
+        memset(card, 0, sizeof *card);
+    return result;
 }
 
 static const SCARD_IO_REQUEST *pci_of(uint32_t protocol)

@@ -1,5 +1,5 @@
 /* The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
- * HRESULTs, and what differs between pcsc-lite, Windows and macOS stays in pcsc.c. */
+ * HRESULTs, and what differs between pcsc-lite, Windows and macOS stays in pcsc.c and platform.c. */
 #ifndef SCARDMANAGE_PCSC_H
 #define SCARDMANAGE_PCSC_H
 
@@ -34,9 +34,6 @@ typedef struct pcsc_card {
     uint32_t counter;
     pcsc_atr atr;
 } pcsc_card;
-
-/* Whether a successful reconnect leaves a transaction of the handle standing. */
-bool pcsc_reconnect_keeps_transaction(void);
 
 scardmanage_result pcsc_open(SCARDCONTEXT *context);
 void pcsc_close(SCARDCONTEXT context);

@@ -386,7 +386,7 @@ static bool nothing_to_do(const attempt *a, const pcsc_card *card)
 static scardmanage_result restore_lock(attempt *a)
 {
     scardmanage *m = a->m;
-    if (a->report.step != SCARDMANAGE_STEP_NONE && !pcsc_reconnect_keeps_transaction())
+    if (a->report.step != SCARDMANAGE_STEP_NONE && !platform_reconnect_keeps_transaction())
         m->transacted = false;
     if (m->lock_count == 0 && m->transacted)
         return note(a, lock_end(m, SCARDMANAGE_LEAVE)); /* one that could not be ended in its time */

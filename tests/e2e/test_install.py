@@ -119,6 +119,28 @@ def test_the_library_with_pkg_config(tree, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_example_gets_back_to_a_card_that_others_reset(tmp_path):
+    """The card counts these commands, and begins anew after each reset."""
+    script = """
+        mkfifo in out
+        scardmanage-send "$CARDRIG_READER" <in >out & exec 3>in 4<out
+        for reset in no no yes; do
+            [ $reset = no ] || opensc-tool --reset >/dev/null || exit
+            echo 8010000002 >&3 && read answer <&4 || exit
+            echo "$answer"
+        done
+        exec 3>&-
+        wait $!
+        echo 80 | scardmanage-send "no such reader"
+    """
+    path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
+    done = run("run", "--card", CARDS / "two-protocols.lua", "--", "sh", "-c", script, cwd=tmp_path,
+               env={**os.environ, "PATH": path})
+    assert done.stdout.split() == ["00019000", "00029000", "00019000"], done.stderr
+    assert "reconnected: reset, step leave\n" in done.stderr
+    assert "no such reader: " in done.stderr and done.returncode == 1
+
+
 def test_the_library_with_find_package(tree, tmp_path):
     (tmp_path / "program.c").write_text(PROGRAM)
     (tmp_path / "CMakeLists.txt").write_text(

@@ -24,12 +24,20 @@
 #include <stdint.h>
 #ifdef __APPLE__
 #include <PCSC/winscard.h>
+#include <PCSC/wintypes.h>
 #else
+#ifdef _WIN32
+#include <windows.h>
+#endif
 #include <winscard.h>
 #endif
 
 #if defined(_WIN32)
-#define SCARDMANAGE_API
+#ifdef scardmanage_EXPORTS /* CMake defines it while it builds the library */
+#define SCARDMANAGE_API __declspec(dllexport)
+#else
+#define SCARDMANAGE_API __declspec(dllimport)
+#endif
 #elif defined(__GNUC__)
 #define SCARDMANAGE_API __attribute__((visibility("default")))
 #else
