@@ -192,13 +192,40 @@ def test_man_pages_are_sound(tree):
         assert done.returncode == 0 and done.stderr == "", f"{page.name}: {done.stderr}"
 
 
-def test_every_function_of_the_library_has_a_man_page(tree):
-    header = (SOURCE / "lib/scardmanage/include/scardmanage.h").read_text()
-    functions = set(re.findall(r"\b(scardmanage_\w+)\(", "".join(re.findall(
-        r"^SCARDMANAGE_API[^;]*;", header, re.MULTILINE))))
-    assert len(functions) > 10
-    for function in functions:
-        assert (tree / f"usr/local/share/man/man3/{function}.3").exists(), function
+def prototypes(header):
+    for kind, name, arguments in re.findall(r"^SCARDMANAGE_API ([^;()]*?)(scardmanage_\w+)\(([^;]*)\);", header, re.MULTILINE):
+        yield name, (kind.strip(), [" ".join(argument.split()) for argument in arguments.split(",")])
+
+
+def test_every_function_of_the_library_is_in_one_man_page_as_it_is_declared(tree):
+    header = dict(prototypes((SOURCE / "lib/scardmanage/include/scardmanage.h").read_text()))
+    folder = tree / "usr/local/share/man/man3"
+    seen = {}
+    for page in folder.glob("scardmanage*.3"):
+        text = page.read_text()
+        names = re.findall(r"^\.Nm (scardmanage_\w+)", text, re.MULTILINE)
+        synopsis = re.findall(r"^\.Ft (.*)\n\.Fn (\w+) (.*)", text, re.MULTILINE)
+        assert names == [name for _, name, _ in synopsis]
+        for kind, name, arguments in synopsis:
+            assert name not in seen, f"{name} is in {seen[name]}, too"
+            seen[name] = page.name
+            assert (kind, re.findall(r'"([^"]*)"', arguments)) == header[name], f"{page.name}: {name}"
+    assert len(header) > 20 and seen.keys() == header.keys()
+    for name, page in seen.items():
+        assert page == f"{name}.3" or (folder / f"{name}.3").read_text() == f".so man3/{page}\n"
+
+
+def test_man_finds_a_function(tree):
+    done = subprocess.run(["man", "--manpath", tree / "usr/local/share/man", "scardmanage_reconnect_ex"],
+                          capture_output=True, text=True, env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"})
+    assert "scardmanage_report *report" in re.sub(".\b", "", done.stdout), done.stderr
+
+
+def test_references_between_man_pages_lead_somewhere(tree):
+    folder = tree / "usr/local/share/man"
+    for page in folder.glob("man3/*.3"):
+        for name in re.findall(r"^\.Xr (scardmanage\w*) 3", page.read_text(), re.MULTILINE):
+            assert (folder / f"man3/{name}.3").exists(), f"{page.name}: {name}"
 
 
 def test_the_card_script_of_the_man_page(tmp_path):
