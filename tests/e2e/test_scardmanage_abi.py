@@ -46,6 +46,11 @@ def test_only_the_allocator_allocates():
     assert users == ["allocator.c.o"]
 
 
+def test_only_the_platform_files_ask_for_the_system():
+    asking = {path.name for path in LIBRARY.rglob("*.[ch]") if re.search(r"^#.*\b(_WIN32|__APPLE__|__linux__)", path.read_text(), re.MULTILINE)}
+    assert asking == {"platform.c", "platform.h", "scardmanage.h"}
+
+
 # Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
 # offsets are those of 64-bit Linux.
 PROGRAM = """
