@@ -393,13 +393,12 @@ static unsigned power(struct vpcd *vpcd, uint8_t how, const uint8_t **data, size
     bool was_powered = vpcd->powered, ok;
     vpcd->powered = false;
     if (how == LINK_POWER_OFF) {
-        /* nothing hangs on it, and mostly power on comes next */
-        ok = !was_powered || vpcd_send_controls(vpcd->card_fd, cold, 1, true);
+        ok = !was_powered || vpcd_send_controls(vpcd->card_fd, cold, 1);
     } else if (how == LINK_POWER_WARM && was_powered) {
-        ok = vpcd_send_controls(vpcd->card_fd, warm, 2, false);
+        ok = vpcd_send_controls(vpcd->card_fd, warm, 2);
     } else {
         size_t skip = was_powered ? 0 : 1;
-        ok = vpcd_send_controls(vpcd->card_fd, cold + skip, 3 - skip, false);
+        ok = vpcd_send_controls(vpcd->card_fd, cold + skip, 3 - skip);
     }
     if (!ok)
         return errno == EAGAIN ? expel(vpcd, "it does not take what it is told") : LINK_REMOVED;

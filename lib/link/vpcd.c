@@ -98,7 +98,7 @@ enum vpcd_result vpcd_send(int fd, int flags, const void *data, size_t length, s
     return *done == HEADER_SIZE + length ? VPCD_OK : VPCD_PARTIAL;
 }
 
-bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count, bool more)
+bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count)
 {
     uint8_t bytes[4 * (HEADER_SIZE + 1)];
     size_t length = 0;
@@ -109,7 +109,7 @@ bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count,
     }
     ssize_t sent;
     do
-        sent = send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+        sent = send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
     if (sent >= 0 && sent < (ssize_t)length)
         errno = EAGAIN;

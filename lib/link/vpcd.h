@@ -53,9 +53,8 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input);
  * *done. VPCD_CLOSED with EMSGSIZE: there is no message of that length. */
 enum vpcd_result vpcd_send(int fd, int flags, const void *data, size_t length, size_t *done);
 
-/* Sends up to four controls in one write, and never waits. more: what follows soon goes into the same packet;
- * if nothing does, the kernel sends them after 200 ms (MSG_MORE of send(2)). False with errno; a connection
- * without room even for these (EAGAIN) has failed, too. */
-bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count, bool more);
+/* Sends up to four controls in one write, and never waits. False with errno; a connection without room even
+ * for these (EAGAIN) has failed, too. */
+bool vpcd_send_controls(int fd, const enum vpcd_control *controls, size_t count);
 
 #endif
