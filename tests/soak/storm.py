@@ -323,7 +323,8 @@ class Apart(Storm):
     def calm(self):
         """Brings everything up."""
         for number in range(self.OWN):
-            self.control.ask(command="insert", slot=str(number))
+            for command in ("remove", "insert"): # a fault that a card still has in store goes with it
+                self.control.ask(command=command, slot=str(number))
         for number in range(self.VPCD):
             self.end_card(number)
             self.start_card(number)
