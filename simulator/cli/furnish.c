@@ -1,5 +1,7 @@
 #include "cli/furnish.h"
 
+#include "rig/random.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -22,13 +24,37 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
     case 'e':
         furniture->empty = true;
         return true;
+    case 't':
+        furniture->trace = argument;
+        return true;
+    case 's':
+        furniture->seed_text = argument;
+        return true;
     default:
         return false;
     }
 }
 
-bool furnish_check(const struct furniture *furniture, char *error, size_t error_size)
+static bool parse_seed(const char *text, uint64_t *seed, char *error, size_t error_size)
 {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 0);
+    if (*text < '0' || *text > '9' || *end || errno || value > INT64_MAX) {
+        snprintf(error, error_size, "--seed %s: expected a number from 0 to %lld", text,
+                 (long long)INT64_MAX);
+        return false;
+    }
+    *seed = value;
+    return true;
+}
+
+bool furnish_check(struct furniture *furniture, char *error, size_t error_size)
+{
+    if (!furniture->seed_text)
+        furniture->seed = random_seed();
+    else if (!parse_seed(furniture->seed_text, &furniture->seed, error, error_size))
+        return false;
     if (furniture->empty && furniture->card_count > 0) {
         snprintf(error, error_size, "--empty and --card exclude each other");
         return false;
@@ -100,6 +126,10 @@ static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
 
 bool furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
+    if (furniture->trace && !(slots->trace = trace_open(furniture->trace))) {
+        snprintf(error, error_size, "cannot write %s: %s", furniture->trace, strerror(errno));
+        return false;
+    }
     if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
         return false;
     for (unsigned i = 0; i < furniture->reader_count; i++)

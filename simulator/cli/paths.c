@@ -1,5 +1,7 @@
 #include "cli/paths.h"
 
+#include "rig/log.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ static bool beside_us(const char *const directories[2], const char *name, char *
     return false;
 }
 
-bool paths_driver(char *path, size_t size)
+static bool find_driver(char *path, size_t size)
 {
     static const char *const directories[2] = {"../lib", DRIVER_FROM_BIN};
     const char *wanted = getenv("CARDRIG_DRIVER");
@@ -32,6 +34,15 @@ bool paths_driver(char *path, size_t size)
         return access(path, R_OK) == 0;
     }
     return beside_us(directories, "libifdcardrig.so", path, size);
+}
+
+bool paths_driver(char *path, size_t size)
+{
+    bool found = find_driver(path, size);
+    if (!found)
+        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
+                "CARDRIG_DRIVER");
+    return found;
 }
 
 bool paths_redirect(char *path, size_t size)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* libifdcardrig.so: $CARDRIG_DRIVER, or where it is built or installed relative to this program. False: not
- * there. */
+ * there, which has been said. */
 bool paths_driver(char *path, size_t size);
 
 /* libcardrig-redirect.so, likewise. */

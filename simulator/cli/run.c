@@ -3,7 +3,6 @@
 #include "cli/device.h"
 #include "cli/furnish.h"
 #include "cli/paths.h"
-#include "cli/seed.h"
 #include "cli/supervise.h"
 #include "cli/vpcd_ports.h"
 #include "rig/directory.h"
@@ -54,8 +53,7 @@ static const char help[] =
 
 struct plan {
     struct furniture furniture;
-    uint64_t seed;
-    const char *pcscd, *pcscd_log, *trace;
+    const char *pcscd, *pcscd_log;
     enum pcscd_isolation isolation;
     char **command;
 };
@@ -78,25 +76,16 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     enum { PCSCD = 256, PCSCD_LOG, ISOLATION };
     static const struct option options[] = {
         FURNISH_LONG_OPTIONS,
-        {"trace", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 's'},
         {"pcscd", required_argument, NULL, PCSCD},
         {"pcscd-log", required_argument, NULL, PCSCD_LOG},
         {"isolation", required_argument, NULL, ISOLATION},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    *plan = (struct plan){.seed = random_seed(), .pcscd = getenv("CARDRIG_PCSCD")};
+    *plan = (struct plan){.pcscd = getenv("CARDRIG_PCSCD")};
     for (int option;
-         (option = getopt_long(argc, argv, "+" FURNISH_SHORT_OPTIONS "t:s:h", options, NULL)) != -1;) {
+         (option = getopt_long(argc, argv, "+" FURNISH_SHORT_OPTIONS "h", options, NULL)) != -1;) {
         switch (option) {
-        case 't':
-            plan->trace = optarg;
-            break;
-        case 's':
-            if (!seed_parse(optarg, &plan->seed))
-                return EXIT_USAGE;
-            break;
         case PCSCD:
             plan->pcscd = optarg;
             break;
@@ -140,7 +129,7 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error,
     for (unsigned i = 0; i < slots->reader_count; i++) {
         const struct reader *reader = &slots->reader[i];
         const struct reader_options *options = &reader->options;
-        readers[i] = (struct pcscd_reader){reader->name, device_text(reader, link, socket, device[i]),
+        readers[i] = (struct pcscd_reader){reader->options.name, device_text(reader, link, socket, device[i]),
                                            options->usb ? i + 1 : 0, options->vendor_id, options->product_id};
         if (options->cards == READER_VPCD_LISTEN)
             socket += (int)options->slots;
@@ -162,14 +151,11 @@ int run_main(int argc, char **argv)
         rig_log("%s", error);
         return EXIT_RIG_FAILED;
     }
-    if (!paths_driver(driver, sizeof driver)) {
-        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
-                "CARDRIG_DRIVER");
+    if (!paths_driver(driver, sizeof driver))
         return EXIT_RIG_FAILED;
-    }
     struct supervise_origin origin;
     supervise_prepare(&origin);
-    struct rig *rig = rig_new(plan.seed, error, sizeof error);
+    struct rig *rig = rig_new(plan.furniture.seed, error, sizeof error);
     if (!rig) {
         rig_log("%s", error);
         return EXIT_RIG_FAILED;
@@ -184,25 +170,17 @@ int run_main(int argc, char **argv)
         .log = plan.pcscd_log ? plan.pcscd_log : log,
         .debug = plan.pcscd_log != NULL,
     };
-    struct trace *trace = NULL;
-    bool traced = !plan.trace || (trace = trace_open(plan.trace));
-    if (!traced)
-        snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
-    rig_set_trace(rig, trace);
     struct vpcd_ports ports = {0};
-    if (!traced || !furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
+    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
         !vpcd_ports_open(&ports, rig_slots_of(rig), error, sizeof error) ||
         !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));
         rig_free(rig);
         vpcd_ports_close(&ports);
-        trace_close(trace);
         return EXIT_RIG_FAILED;
     }
     pcscd.sockets = ports.fd;
     pcscd.socket_count = ports.count;
-    int status_of_run = supervise(rig, &pcscd, plan.command, &origin);
-    trace_close(trace);
-    return status_of_run;
+    return supervise(rig, &pcscd, plan.command, &origin);
 }

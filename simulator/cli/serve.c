@@ -4,7 +4,6 @@
 #include "cli/furnish.h"
 #include "cli/notify.h"
 #include "cli/paths.h"
-#include "cli/seed.h"
 #include "link/vpcd.h"
 #include "rig/address.h"
 #include "rig/directory.h"
@@ -57,8 +56,6 @@ static const char help[] =
 
 struct plan {
     struct furniture furniture;
-    uint64_t seed;
-    const char *trace;
     char directory[PATH_MAX];
     uid_t pcscd_user;
     bool config;
@@ -115,8 +112,6 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     enum { CONFIG = 256, VPCD, VPCD_LISTEN };
     static const struct option options[] = {
         FURNISH_LONG_OPTIONS,
-        {"trace", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 's'},
         {"directory", required_argument, NULL, 'd'},
         {"pcscd-user", required_argument, NULL, 'u'},
         {"config", no_argument, NULL, CONFIG},
@@ -125,20 +120,12 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    *plan = (struct plan){.seed = random_seed(),
-                          .pcscd_user = LINK_NOBODY,
-                          .vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
+    *plan =
+        (struct plan){.pcscd_user = LINK_NOBODY, .vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
     default_directory(plan->directory, sizeof plan->directory);
     for (int option;
-         (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "t:s:d:u:h", options, NULL)) != -1;) {
+         (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "d:u:h", options, NULL)) != -1;) {
         switch (option) {
-        case 't':
-            plan->trace = optarg;
-            break;
-        case 's':
-            if (!seed_parse(optarg, &plan->seed))
-                return EXIT_USAGE;
-            break;
         case 'd':
             snprintf(plan->directory, sizeof plan->directory, "%s", optarg);
             break;
@@ -196,8 +183,9 @@ static bool check_ports(const struct slots *slots, char *error, size_t error_siz
         for (const struct reader *a = slots->reader; a < b; a++)
             if (share_a_port(&a->options, &b->options)) {
                 snprintf(error, error_size,
-                         "readers '%s' and '%s' would listen at the same port: '%s' has %u, '%s' %u", a->name,
-                         b->name, a->name, a->options.vpcd.port, b->name, b->options.vpcd.port);
+                         "readers '%s' and '%s' would listen at the same port: '%s' has %u, '%s' %u",
+                         a->options.name, b->options.name, a->options.name, a->options.vpcd.port,
+                         b->options.name, b->options.vpcd.port);
                 return false;
             }
     return true;
@@ -262,9 +250,10 @@ static void user_key(uid_t user, char *key, size_t size)
 static int print_config(const struct plan *plan, const struct slots *slots)
 {
     char found[PATH_MAX], driver[PATH_MAX], user[128], link[PATH_MAX + 8], device[DEVICE_MAX];
-    if (!paths_driver(found, sizeof found) || !realpath(found, driver)) {
-        rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
-                "CARDRIG_DRIVER");
+    if (!paths_driver(found, sizeof found))
+        return EXIT_FAILED;
+    if (!realpath(found, driver)) {
+        rig_log("%s: %s", found, strerror(errno));
         return EXIT_FAILED;
     }
     if (!directory_is_plain(driver)) {
@@ -282,7 +271,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
                "DEVICENAME   %s%s\n"
                "LIBPATH      %s\n"
                "CHANNELID    %u\n",
-               i > 0 ? "\n" : "", reader->name, device_text(reader, link, -1, device),
+               i > 0 ? "\n" : "", reader->options.name, device_text(reader, link, -1, device),
                reader->options.cards == READER_OWN_CARDS ? user : "", driver, i);
     }
     if (fflush(stdout) == 0)
@@ -297,8 +286,9 @@ static int configure(struct plan *plan)
     char error[1024] = "out of memory";
     struct slots *slots = calloc(1, sizeof *slots);
     struct rig_random random;
-    random_start(&random, plan->seed);
+    random_start(&random, plan->furniture.seed);
     plan->furniture.card_count = 0;
+    plan->furniture.trace = NULL;
     plan->furniture.empty = true;
     int status = EXIT_FAILED;
     if (slots) {
@@ -352,7 +342,6 @@ int serve_main(int argc, char **argv)
     char error[1024];
     struct directory_claim claim = {.fd = -1};
     struct rig *rig = NULL;
-    struct trace *trace = NULL;
     status = EXIT_FAILED;
     umask(077);
     int signal_fd = watch_signals();
@@ -363,13 +352,8 @@ int serve_main(int argc, char **argv)
     if (!directory_claim(&claim, plan.directory, error, sizeof error))
         goto out;
     struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_user = plan.pcscd_user};
-    if (!(rig = rig_new_at(&place, plan.seed, error, sizeof error)))
+    if (!(rig = rig_new_at(&place, plan.furniture.seed, error, sizeof error)))
         goto out;
-    if (plan.trace && !(trace = trace_open(plan.trace))) {
-        snprintf(error, sizeof error, "cannot write %s: %s", plan.trace, strerror(errno));
-        goto out;
-    }
-    rig_set_trace(rig, trace);
     if (!prepare(&plan, rig_slots_of(rig), error, sizeof error))
         goto out;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
@@ -382,7 +366,6 @@ out:
     if (status != EXIT_OK && error[0])
         rig_log("%s", error);
     rig_free(rig);
-    trace_close(trace);
     directory_release(&claim);
     if (signal_fd >= 0)
         close(signal_fd);

@@ -79,7 +79,7 @@ static uint8_t hello(struct peer *peer, const struct link_message *request, stru
                 LINK_VERSION);
         return LINK_BAD_REQUEST;
     }
-    if (reader >= slots->reader_count || slot >= slots->reader[reader].slot_count || request->event > 1 ||
+    if (reader >= slots->reader_count || slot >= slots->reader[reader].options.slots || request->event > 1 ||
         (request->length != 0 && request->length != 4)) {
         rig_log("rig link: hello for reader %u slot %u channel %u with %zu bytes, which there is not", reader,
                 slot, request->event, request->length);

@@ -59,9 +59,9 @@ static bool check(const struct slots *slots, const struct reader *reader, bool p
             error, error_size,
             "reader '%s' is not on USB, and stays while pcscd runs: only a reader with the option usb can "
             "be plugged in and out",
-            reader->name);
+            reader->options.name);
     else if (reader->plugged != plugged)
-        snprintf(error, error_size, "reader '%s' is %s", reader->name,
+        snprintf(error, error_size, "reader '%s' is %s", reader->options.name,
                  plugged ? "not plugged in" : "plugged in already");
     else
         return true;
@@ -70,7 +70,7 @@ static bool check(const struct slots *slots, const struct reader *reader, bool p
 
 static bool fail(const struct reader *reader, const char *what, char *error, size_t error_size)
 {
-    snprintf(error, error_size, "cannot %s reader '%s': %s", what, reader->name,
+    snprintf(error, error_size, "cannot %s reader '%s': %s", what, reader->options.name,
              errno == EAGAIN ? "pcscd has yet to take what was done before" : strerror(errno));
     return false;
 }
@@ -96,7 +96,7 @@ bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size
     if (!usb_bus_unplug(slots->usb_folder, &device))
         return fail(reader, "unplug", error, error_size);
     reader->plugged = false;
-    for (unsigned i = 0; i < reader->slot_count; i++)
+    for (unsigned i = 0; i < reader->options.slots; i++)
         if (reader->slots[i].card)
             ifd_power_down(reader->slots[i].ifd);
     return true;

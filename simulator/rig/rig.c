@@ -153,11 +153,6 @@ struct slots *rig_slots_of(struct rig *rig)
     return &rig->slots;
 }
 
-void rig_set_trace(struct rig *rig, struct trace *trace)
-{
-    rig->slots.trace = trace;
-}
-
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *ready)
 {
     struct address address;

@@ -36,10 +36,6 @@ const char *rig_directory(const struct rig *rig);
 uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
 
-/* Has what goes over the contacts traced; the trace stays the caller's. To be called before there are
- * readers. */
-void rig_set_trace(struct rig *rig, struct trace *trace);
-
 /* Has the slots, of which there are to be no more, be cards of the vpcd protocol while the rig serves, as
  * vpcd_cards_new has it. False with error. */
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error,

@@ -10,7 +10,8 @@ static const struct reader *other_with_ids(const struct slots *slots, const stru
 {
     for (const struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++)
         if (reader->options.usb && reader->options.vendor_id == options->vendor_id &&
-            reader->options.product_id == options->product_id && strcmp(reader->name, options->name) != 0)
+            reader->options.product_id == options->product_id &&
+            strcmp(reader->options.name, options->name) != 0)
             return reader;
     return NULL;
 }
@@ -28,7 +29,7 @@ static bool choose_ids(const struct slots *slots, struct reader_options *options
         snprintf(
             error, error_size,
             "reader '%s': its USB IDs, %04X:%04X, are those of reader '%s': pcscd finds the name by them",
-            options->name, options->vendor_id, options->product_id, other->name);
+            options->name, options->vendor_id, options->product_id, other->options.name);
     return !other;
 }
 
@@ -57,14 +58,12 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
     *reader = (struct reader){
         .pcsc_number = count_alike(slots, options->usb),
         .plugged = !options->usb,
-        .slot_count = slot_count,
         .slots = &slots->slot[slots->slot_count],
         .options = *options,
     };
     if (options->usb && !choose_ids(slots, &reader->options, error, error_size))
         return false;
     reader->number = slots->reader_count++;
-    snprintf(reader->name, sizeof reader->name, "%s", name);
     for (unsigned i = 0; i < slot_count; i++) {
         uint32_t start;
         slots->host.random(slots->host.arg, (uint8_t *)&start, sizeof start);
@@ -92,6 +91,8 @@ void slots_free(struct slots *slots)
         free(slot->ifd);
     }
     slots->slot_count = slots->reader_count = 0;
+    trace_close(slots->trace);
+    slots->trace = NULL;
 }
 
 unsigned slot_index(const struct slots *slots, const struct slot *slot)
@@ -146,12 +147,13 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
     struct slot *found = NULL;
     for (unsigned i = 0; i < slots->reader_count; i++) {
         struct reader *reader = &slots->reader[i];
-        if (strlen(reader->name) != name_length || memcmp(reader->name, text, name_length) != 0)
+        if (strlen(reader->options.name) != name_length ||
+            memcmp(reader->options.name, text, name_length) != 0)
             continue;
-        int number = slash ? parse_index(slash + 1, reader->slot_count) : 0;
+        int number = slash ? parse_index(slash + 1, reader->options.slots) : 0;
         if (number < 0)
             continue;
-        if (found || (!slash && reader->slot_count > 1)) {
+        if (found || (!slash && reader->options.slots > 1)) {
             snprintf(error, error_size,
                      "slot '%s': there are several of that name; give its number ('cardrig "
                      "status' shows it)",
@@ -173,7 +175,7 @@ struct reader *slots_find_reader(struct slots *slots, const char *text, char *er
     bool any = !text || !*text;
     struct reader *found = NULL;
     for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
-        if (any ? !reader->options.usb : strcmp(reader->name, text) != 0)
+        if (any ? !reader->options.usb : strcmp(reader->options.name, text) != 0)
             continue;
         if (found) {
             snprintf(error, error_size,
@@ -258,7 +260,8 @@ static const struct newcomer nobody;
 static bool check_no_token(const struct slot *slot, char *error, size_t error_size)
 {
     if (slot->reader->options.token)
-        snprintf(error, error_size, "%s is a token, reader and card in one: unplug it", slot->reader->name);
+        snprintf(error, error_size, "%s is a token, reader and card in one: unplug it",
+                 slot->reader->options.name);
     return !slot->reader->options.token;
 }
 

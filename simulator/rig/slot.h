@@ -11,14 +11,12 @@
 #include <stdint.h>
 
 struct reader {
-    char name[READER_NAME_MAX + 1];
     struct reader_options options; /* as it was asked for; USB readers have a product ID */
     unsigned number;               /* in the rig, from 0 */
     unsigned pcsc_number;          /* what pcscd calls it; before pcscd has told, what it is expected to be */
     bool plugged;                  /* a USB reader is not until reader_plug */
     unsigned plugging;             /* how often it was plugged in */
-    unsigned slot_count;
-    struct slot *slots; /* its slots, inside the rig's array */
+    struct slot *slots;            /* options.slots of them, inside the rig's array */
 };
 
 struct slot {
@@ -39,7 +37,7 @@ struct slots {
     unsigned slot_count;
     /* how cards get what they need from the rig, and who is told that a card has moved */
     struct card_host host;
-    struct trace *trace;    /* NULL: none */
+    struct trace *trace;    /* owned; NULL: none */
     const char *usb_folder; /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
     void (*moved)(void *arg, struct slot *slot);
     void *moved_arg;

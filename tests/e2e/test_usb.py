@@ -310,6 +310,8 @@ def test_faster_than_pcscd_takes_it():
 def test_pcscd_that_does_nothing():
     with Rig("--reader", "key,usb") as rig:
         pcscd = rig.children()["pcscd"]
+        while not rig.do("status")["slots"][0]["ready"]:
+            pass  # a pcscd that does not have the reader yet is not waited for
         os.kill(pcscd, signal.SIGSTOP)
         process = subprocess.Popen([CARDRIG, "unplug"], env={**os.environ, "CARDRIG_SOCKET": rig.control_socket},
                                    stdout=subprocess.PIPE, text=True)
