@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import sys
+import time
 
 from smartcard import scard
 
@@ -37,9 +38,21 @@ def readers():
 
 
 def change(current=0, timeout=0):
-    """The state after current, with the event counter in it, and the ATR."""
-    result, states = scard.SCardGetStatusChange(context, timeout, [(reader, current)])
-    _, event, atr = states[0]
+    """The state after current, with the event counter in it, and the ATR.
+
+    libpcsclite compares event counters only if the one handed in is not 0, and so can sleep through a first removal
+    with its insertion: until then, the counter is looked at here."""
+    deadline = time.monotonic() + timeout / 1000
+    while True:
+        left = max(0, int((deadline - time.monotonic()) * 1000))
+        wait = left if current >> 16 else min(left, 100)
+        result, states = scard.SCardGetStatusChange(context, wait, [(reader, current)])
+        _, event, atr = states[0]
+        timed_out = code(result) == "SCARD_E_TIMEOUT"
+        if timed_out and event >> 16 and not current >> 16:
+            result = scard.SCARD_S_SUCCESS
+        if code(result) != "SCARD_E_TIMEOUT" or wait == left:
+            break
     names = [name for name in STATES if event & getattr(scard, "SCARD_STATE_" + name)]
     return [code(result), event & ~scard.SCARD_STATE_CHANGED, event >> 16, names, bytes(atr).hex()]
 
