@@ -16,13 +16,19 @@ scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator
     if (m == NULL)
         return SCARDMANAGE_E_OUTOFMEMORY;
     m->allocator = read;
-    if (platform_mutex_init(&m->mutex) != 0) {
-        allocator_put(&read, m);
-        return SCARDMANAGE_E_OUTOFMEMORY;
-    }
+    m->references = 1;
     options_default(&m->options);
+    if (platform_mutex_init(&m->mutex) != 0)
+        goto free;
+    if (platform_cond_init(&m->changed) != 0)
+        goto destroy_mutex;
     *out = m;
     return SCARDMANAGE_S_OK;
+destroy_mutex:
+    platform_mutex_destroy(&m->mutex);
+free:
+    allocator_put(&read, m);
+    return SCARDMANAGE_E_OUTOFMEMORY;
 }
 
 scardmanage_result scardmanage_create(scardmanage **out)
@@ -34,100 +40,61 @@ void scardmanage_free(scardmanage *m)
 {
     if (m == NULL)
         return;
-    scardmanage_allocator allocator = m->allocator; /* it lies in what it is to release */
-    attach_end(m);
-    platform_mutex_destroy(&m->mutex);
-    allocator_put(&allocator, m);
+    scardmanage_detach(m);
+    object_release(m);
 }
 
-static void forget(scardmanage *m)
-{
-    m->attachment = ATTACHED_NOT;
-    m->reader[0] = '\0';
-    m->has_handle = false;
-    m->share = SCARDMANAGE_SHARE_SHARED;
-    identity_clear(&m->card);
-    memset(&m->atr, 0, sizeof m->atr);
-    m->protocol = 0;
-    m->lock_count = 0;
-    m->transacted = false;
-    m->disposition = SCARDMANAGE_LEAVE;
-    m->pending = SCARDMANAGE_S_OK;
-    m->own_reset = false;
-}
-
-scardmanage_result attach_end(scardmanage *m)
+scardmanage_result attach_end(attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (m->attachment == ATTACHED_NOT)
-        return SCARDMANAGE_E_INVALID_HANDLE;
-    if (m->attachment == ATTACHED_BY_IFD)
-        handle_close(m, m->transacted ? m->disposition : SCARDMANAGE_LEAVE);
-    else if (m->transacted)
-        result = lock_end(m, m->disposition);
-    if (!m->transacted)
+    if (!at->by_handle)
+        handle_close(at, at->transacted ? at->disposition : SCARDMANAGE_LEAVE);
+    else if (at->transacted)
+        result = lock_end(at, at->disposition);
+    if (!at->transacted)
         result = SCARDMANAGE_S_OK;
     else if (result != SCARDMANAGE_E_OUTOFMEMORY)
         result = SCARDMANAGE_W_UNRESPONSIVE_CARD;
-    pcsc_close(m->context);
-    forget(m);
+    if (at->has_context)
+        pcsc_close(at->context);
+    at->has_context = false;
     return result;
 }
 
-/* Detached, whatever it was. A lock that stays on the caller's old handle is told, it would lock us out. */
-static scardmanage_result begin_anew(scardmanage *m)
+static void adopt(attachment *at, uint32_t counter, const pcsc_atr *atr, uint32_t protocol)
 {
-    scardmanage_result result = attach_end(m);
-    forget(m);
-    return result == SCARDMANAGE_E_OUTOFMEMORY ? result : SCARDMANAGE_S_OK;
+    identity_set(&at->card, counter, atr);
+    at->atr = *atr;
+    at->protocol = protocol;
 }
 
-static void adopt(scardmanage *m, uint32_t counter, const pcsc_atr *atr, uint32_t protocol)
-{
-    identity_set(&m->card, counter, atr);
-    m->atr = *atr;
-    m->protocol = protocol;
-}
-
-static scardmanage_result adopt_handle(scardmanage *m, SCARDHANDLE handle)
+static scardmanage_result adopt_handle(attachment *at)
 {
     pcsc_card card;
     pcsc_look look = {.exclusive = false};
-    scardmanage_result result = pcsc_status(handle, &card);
+    at->by_handle = true;
+    at->handle = at->io.handle;
+    at->has_handle = true;
+    scardmanage_result result = handle_card(at, &card);
     if (result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_INVALIDARG;
     bool event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
     if (result != SCARDMANAGE_S_OK && !event)
         return result;
-    scardmanage_result opened = pcsc_open(&m->context);
+    scardmanage_result opened = service_open(at);
     if (opened != SCARDMANAGE_S_OK)
         return opened;
-    m->attachment = ATTACHED_BY_HANDLE;
-    m->handle = handle;
-    m->has_handle = true;
     if (event) { /* PC/SC tells nothing more; see scardmanage_attach_by_handle() */
-        m->pending = result;
+        at->pending = result;
         return SCARDMANAGE_S_OK;
     }
-    memcpy(m->reader, card.reader, sizeof m->reader);
+    memcpy(at->reader, card.reader, sizeof at->reader);
     if (card.state != SCARDMANAGE_STATE_ABSENT)
-        adopt(m, card.counter, &card.atr, card.protocol);
+        adopt(at, card.counter, &card.atr, card.protocol);
     /* there is an open handle, ours: so if the reader is in exclusive use, it is by that handle */
-    if (pcsc_look_at(m->context, m->reader, &look) == SCARDMANAGE_S_OK && look.exclusive)
-        m->share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    if (pcsc_look_at(at->context, at->reader, &look) == SCARDMANAGE_S_OK && look.exclusive)
+        at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
     return SCARDMANAGE_S_OK;
-}
-
-scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE handle)
-{
-    if (m == NULL)
-        return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    scardmanage_result result = begin_anew(m);
-    if (result == SCARDMANAGE_S_OK)
-        result = adopt_handle(m, handle);
-    platform_unlock(&m->mutex);
-    return result;
 }
 
 /* What SCardConnect() says of a reader with no card that could be used at the moment. */
@@ -137,58 +104,93 @@ static bool no_usable_card(scardmanage_result result)
            result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_W_UNRESPONSIVE_CARD;
 }
 
-static scardmanage_result open_card(scardmanage *m, const pcsc_look *look)
+static scardmanage_result open_card(attachment *at, const pcsc_look *look)
 {
     pcsc_card card;
-    scardmanage_result result = handle_open(m, &m->options, options_protocols(&m->options, 0));
+    scardmanage_result result = handle_open(at, &at->options, options_protocols(&at->options, 0));
     if (no_usable_card(result))
         return SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (pcsc_status(m->handle, &card) == SCARDMANAGE_S_OK)
-        adopt(m, card.counter, &card.atr, card.protocol);
+    if (handle_card(at, &card) == SCARDMANAGE_S_OK)
+        adopt(at, card.counter, &card.atr, card.protocol);
     else /* moved or reset since: the next call will hear of it */
-        adopt(m, look->counter, &look->atr, 0);
+        adopt(at, look->counter, &look->atr, 0);
     return SCARDMANAGE_S_OK;
 }
 
-static scardmanage_result adopt_reader(scardmanage *m, const char *reader, size_t length)
+static scardmanage_result adopt_reader(attachment *at)
 {
     pcsc_look look;
-    scardmanage_result result = pcsc_open(&m->context);
+    if (at->reader[0] == '\0') /* its name was too long for any */
+        return SCARDMANAGE_E_UNKNOWN_READER;
+    scardmanage_result result = service_look(at, false, &look);
+    if (result == SCARDMANAGE_E_READER_UNAVAILABLE)
+        return SCARDMANAGE_E_UNKNOWN_READER;
+    return result == SCARDMANAGE_S_OK && look.present ? open_card(at, &look) : result;
+}
+
+/* Detached, whatever it was. A lock that stays on the caller's old handle is told, it would lock us out. */
+static scardmanage_result begin_anew(call *c, scardmanage *m)
+{
+    scardmanage_result result = call_begin_anew(c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    m->attachment = ATTACHED_BY_IFD;
-    memcpy(m->reader, reader, length + 1);
-    result = pcsc_look_at(m->context, m->reader, &look);
-    if (result == SCARDMANAGE_S_OK && look.present)
-        result = open_card(m, &look);
+    if (c->at != NULL)
+        result = call_detach(c);
+    if (result != SCARDMANAGE_E_OUTOFMEMORY)
+        result = call_attach(c);
     if (result != SCARDMANAGE_S_OK)
-        attach_end(m);
+        call_end(c);
     return result;
+}
+
+static scardmanage_result attach(call *c, attachment_job adopt_job)
+{
+    scardmanage_result result = call_run(c, adopt_job, NULL);
+    if (result != SCARDMANAGE_S_OK)
+        call_detach(c);
+    call_end(c);
+    return result;
+}
+
+scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE handle)
+{
+    call c;
+    if (m == NULL)
+        return SCARDMANAGE_E_POINTER;
+    scardmanage_result result = begin_anew(&c, m);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    c.at->io.handle = handle;
+    return attach(&c, adopt_handle);
 }
 
 scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader)
 {
+    call c;
     if (m == NULL || reader == NULL)
         return SCARDMANAGE_E_POINTER;
     size_t length = strlen(reader);
     if (length == 0)
         return SCARDMANAGE_E_INVALIDARG;
-    platform_lock(&m->mutex);
-    scardmanage_result result = begin_anew(m);
-    if (result == SCARDMANAGE_S_OK)
-        result = length < sizeof m->reader ? adopt_reader(m, reader, length) : SCARDMANAGE_E_UNKNOWN_READER;
-    platform_unlock(&m->mutex);
-    return result;
+    scardmanage_result result = begin_anew(&c, m);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    if (length < sizeof c.at->reader)
+        memcpy(c.at->reader, reader, length + 1);
+    return attach(&c, adopt_reader);
 }
 
 scardmanage_result scardmanage_detach(scardmanage *m)
 {
+    call c;
     if (m == NULL)
         return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    scardmanage_result result = attach_end(m);
-    platform_unlock(&m->mutex);
+    scardmanage_result result = call_begin_anew(&c, m);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = c.at != NULL ? call_detach(&c) : SCARDMANAGE_E_INVALID_HANDLE;
+    call_end(&c);
     return result;
 }

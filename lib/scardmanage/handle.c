@@ -2,88 +2,144 @@
 
 #include <string.h>
 
-scardmanage_result handle_open(scardmanage *m, const scardmanage_options *options, uint32_t protocols)
+scardmanage_result handle_open(attachment *at, const scardmanage_options *options, uint32_t protocols)
 {
-    scardmanage_share share = options->share == SCARDMANAGE_SHARE_KEEP ? m->share : options->share;
-    scardmanage_result result = pcsc_connect(m->context, m->reader, share, protocols, &m->handle);
+    scardmanage_share share = options->share == SCARDMANAGE_SHARE_KEEP ? at->share : options->share;
+    scardmanage_result result = pcsc_connect(at->context, at->reader, share, protocols, &at->handle);
     if (result == SCARDMANAGE_S_OK) {
-        m->has_handle = true;
-        m->share = share;
+        at->has_handle = true;
+        at->share = share;
     }
     return result;
 }
 
-/* Closing a handle releases its transaction, on every stack. */
-void handle_close(scardmanage *m, scardmanage_disposition disposition)
-{
-    if (m->has_handle)
-        pcsc_disconnect(m->handle, disposition);
-    m->has_handle = false;
-    m->transacted = false;
-    m->own_reset = false;
-}
+#define TURN_US 2000u /* between two looks at whether another client's transaction has ended */
 
-scardmanage_result handle_event(scardmanage *m, scardmanage_result result)
+/* PC/SC calls would wait, too, but could not be stopped, and would then do what nobody wants any more. One
+ * that begins between the look and the call still makes us wait there. */
+scardmanage_result handle_turn(attachment *at)
 {
-    pcsc_look look;
-    if (result != SCARDMANAGE_W_RESET_CARD || m->reader[0] == '\0' || !m->card.known)
-        return result;
-    if (pcsc_look_at(m->context, m->reader, &look) != SCARDMANAGE_S_OK)
-        return result;
-    return look.counter == m->card.counter ? result : SCARDMANAGE_W_REMOVED_CARD;
-}
-
-scardmanage_result handle_acknowledge(scardmanage *m)
-{
-    pcsc_card card;
-    uint32_t protocols = options_protocols(&m->options, m->protocol);
-    scardmanage_result result = pcsc_reconnect(m->handle, m->share, protocols, SCARDMANAGE_STEP_LEAVE);
-    /* another client was first to choose, and took the other protocol */
-    if (result == SCARDMANAGE_E_PROTO_MISMATCH && m->options.protocols == 0)
-        result =
-            pcsc_reconnect(m->handle, m->share, options_any_protocol(m->protocol), SCARDMANAGE_STEP_LEAVE);
-    /* then it is tried again at the next call */
-    m->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || result == SCARDMANAGE_E_OUTOFMEMORY;
-    if (result != SCARDMANAGE_S_OK)
-        return result;
-    result = pcsc_status(m->handle, &card);
-    m->own_reset = result == SCARDMANAGE_E_OUTOFMEMORY;
-    if (result != SCARDMANAGE_S_OK)
-        return handle_event(m, result);
-    if (m->card.known && card.counter != m->card.counter) {
-        m->pending = SCARDMANAGE_W_REMOVED_CARD;
-        return m->pending;
+    if (at->transacted || at->share == SCARDMANAGE_SHARE_EXCLUSIVE || !platform_attribute_tells_transaction())
+        return SCARDMANAGE_S_OK;
+    while (pcsc_probe(at->handle) == SCARDMANAGE_E_SHARING_VIOLATION) {
+        scardmanage_result stop = job_pause(at, TURN_US);
+        if (stop != SCARDMANAGE_S_OK)
+            return stop;
     }
-    identity_add(&m->card, &card.atr);
-    m->atr = card.atr;
-    m->protocol = card.protocol;
     return SCARDMANAGE_S_OK;
 }
 
-scardmanage_result handle_settle(scardmanage *m)
+scardmanage_result handle_reconnect(attachment *at, scardmanage_share share, uint32_t protocols,
+                                    scardmanage_step step)
 {
-    scardmanage_result result = m->own_reset ? handle_acknowledge(m) : SCARDMANAGE_S_OK;
-    return result == SCARDMANAGE_E_OUTOFMEMORY ? result : SCARDMANAGE_S_OK;
+    scardmanage_result result = handle_turn(at);
+    return result == SCARDMANAGE_S_OK ? pcsc_reconnect(at->handle, share, protocols, step) : result;
 }
 
-scardmanage_result handle_status(scardmanage *m, pcsc_card *card)
+scardmanage_result handle_begin(attachment *at)
+{
+    scardmanage_result result = handle_turn(at);
+    return result == SCARDMANAGE_S_OK ? pcsc_begin(at->handle) : result;
+}
+
+scardmanage_result handle_card(attachment *at, pcsc_card *card)
 {
     memset(card, 0, sizeof *card);
-    if (!m->has_handle)
-        return SCARDMANAGE_E_NO_SMARTCARD;
-    scardmanage_result result = handle_settle(m);
-    if (result == SCARDMANAGE_S_OK)
-        result = handle_event(m, pcsc_status(m->handle, card));
+    scardmanage_result result = handle_turn(at);
+    return result == SCARDMANAGE_S_OK ? pcsc_status(at->handle, card) : result;
+}
+
+scardmanage_result handle_transmit(attachment *at)
+{
+    uint8_t *response = at->buffer + at->io.command_len;
+    at->io.response_len = at->io.room;
+    scardmanage_result result = handle_turn(at);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (m->pending != SCARDMANAGE_S_OK)
-        return m->pending;
-    if (m->card.known && card->counter != m->card.counter)
+    result = pcsc_transmit(at->handle, at->protocol, at->buffer, at->io.command_len, response,
+                           &at->io.response_len);
+    bool event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
+    at->io.sent = result != SCARDMANAGE_E_PROTO_MISMATCH && !(event && platform_event_precedes_transmit());
+    return result;
+}
+
+/* Closing a handle releases its transaction, on every stack. */
+void handle_close(attachment *at, scardmanage_disposition disposition)
+{
+    if (at->has_handle)
+        pcsc_disconnect(at->handle, disposition);
+    at->has_handle = false;
+    at->transacted = false;
+    at->own_reset = false;
+}
+
+scardmanage_result handle_event(attachment *at, scardmanage_result result)
+{
+    pcsc_look look;
+    if (result != SCARDMANAGE_W_RESET_CARD || at->reader[0] == '\0' || !at->card.known)
+        return result;
+    if (pcsc_look_at(at->context, at->reader, &look) != SCARDMANAGE_S_OK)
+        return result;
+    return identity_moved(&at->card, look.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
+}
+
+/* Says nothing of the card, but that the call has to end. */
+static bool comes_first(scardmanage_result result)
+{
+    return result == SCARDMANAGE_E_OUTOFMEMORY || result == SCARDMANAGE_E_TIMEOUT ||
+           result == SCARDMANAGE_E_CANCELLED;
+}
+
+scardmanage_result handle_acknowledge(attachment *at)
+{
+    pcsc_card card;
+    uint32_t protocols = options_protocols(&at->options, at->protocol);
+    scardmanage_result result = handle_reconnect(at, at->share, protocols, SCARDMANAGE_STEP_LEAVE);
+    /* another client was first to choose, and took the other protocol */
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && at->options.protocols == 0)
+        result = handle_reconnect(at, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
+    /* then it is tried again at the next call */
+    at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || comes_first(result);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = handle_card(at, &card);
+    at->own_reset = comes_first(result);
+    if (result != SCARDMANAGE_S_OK)
+        return handle_event(at, result);
+    if (identity_moved(&at->card, card.counter)) {
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
+        return at->pending;
+    }
+    identity_add(&at->card, &card.atr);
+    at->atr = card.atr;
+    at->protocol = card.protocol;
+    return SCARDMANAGE_S_OK;
+}
+
+scardmanage_result handle_settle(attachment *at)
+{
+    scardmanage_result result = at->own_reset ? handle_acknowledge(at) : SCARDMANAGE_S_OK;
+    return comes_first(result) ? result : SCARDMANAGE_S_OK;
+}
+
+scardmanage_result handle_status(attachment *at, pcsc_card *card)
+{
+    memset(card, 0, sizeof *card);
+    if (!at->has_handle)
+        return SCARDMANAGE_E_NO_SMARTCARD;
+    scardmanage_result result = handle_settle(at);
+    if (result == SCARDMANAGE_S_OK)
+        result = handle_event(at, handle_card(at, card));
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    if (at->pending != SCARDMANAGE_S_OK)
+        return at->pending;
+    if (identity_moved(&at->card, card->counter))
         return SCARDMANAGE_W_REMOVED_CARD;
     if (card->state >= SCARDMANAGE_STATE_POWERED) {
-        identity_add(&m->card, &card->atr);
-        m->atr = card->atr;
-        m->protocol = card->protocol;
+        identity_add(&at->card, &card->atr);
+        at->atr = card->atr;
+        at->protocol = card->protocol;
     }
     return SCARDMANAGE_S_OK;
 }

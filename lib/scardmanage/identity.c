@@ -24,6 +24,11 @@ void identity_add(identity *card, const pcsc_atr *atr)
     card->atrs[card->atr_count++] = *atr;
 }
 
+bool identity_moved(const identity *card, uint32_t counter)
+{
+    return card->known && (card->unwatched || counter != card->counter);
+}
+
 bool identity_has(const identity *card, const pcsc_atr *atr)
 {
     for (unsigned i = 0; i < card->atr_count; i++)

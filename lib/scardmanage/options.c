@@ -2,10 +2,15 @@
 
 #include <string.h>
 
+static const scardmanage_options *defaults(void)
+{
+    static const scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    return &options;
+}
+
 void options_default(scardmanage_options *options)
 {
-    static const scardmanage_options defaults = SCARDMANAGE_OPTIONS_INIT;
-    *options = defaults;
+    *options = *defaults();
 }
 
 static bool protocols_valid(uint32_t protocols)
@@ -19,17 +24,16 @@ static bool options_valid(const scardmanage_options *options)
     int last = (int)options->last_step;
     int share = (int)options->share;
     return first >= SCARDMANAGE_STEP_LEAVE && first <= SCARDMANAGE_STEP_REOPEN && last >= first &&
-           last <= SCARDMANAGE_STEP_RESTART && options->reserved == 0 &&
-           protocols_valid(options->protocols) && share >= SCARDMANAGE_SHARE_KEEP &&
-           share <= SCARDMANAGE_SHARE_SHARED;
+           last <= SCARDMANAGE_STEP_RESTART && protocols_valid(options->protocols) &&
+           share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
 /* Without padding, so that a field that is appended does not lie where an older program left garbage. */
-_Static_assert(sizeof(scardmanage_options) ==
-                   offsetof(scardmanage_options, reserved) + sizeof((scardmanage_options *)NULL)->reserved,
+_Static_assert(sizeof(scardmanage_options) == offsetof(scardmanage_options, rebuild_context) +
+                                                  sizeof((scardmanage_options *)NULL)->rebuild_context,
                "a field that is appended takes the place of padding");
 
-#define FIRST_VERSION offsetof(scardmanage_options, reserved)
+#define FIRST_VERSION offsetof(scardmanage_options, timeout_ms)
 
 bool options_sized(const void *structure, size_t size, size_t first_version, size_t known)
 {
@@ -42,11 +46,12 @@ bool options_sized(const void *structure, size_t size, size_t first_version, siz
     return true;
 }
 
-scardmanage_result options_read(const scardmanage *m, const scardmanage_options *options,
-                                scardmanage_options *out)
+scardmanage_result options_read(scardmanage *m, const scardmanage_options *options, scardmanage_options *out)
 {
     if (options == NULL) {
+        platform_lock(&m->mutex);
         *out = m->options;
+        platform_unlock(&m->mutex);
         return SCARDMANAGE_S_OK;
     }
     if (!options_sized(options, options->size, FIRST_VERSION, sizeof *options))
@@ -57,7 +62,9 @@ scardmanage_result options_read(const scardmanage *m, const scardmanage_options 
     if (out->first_step == SCARDMANAGE_STEP_NONE)
         out->first_step = SCARDMANAGE_STEP_LEAVE;
     if (out->last_step == SCARDMANAGE_STEP_NONE)
-        out->last_step = SCARDMANAGE_STEP_REOPEN;
+        out->last_step = SCARDMANAGE_STEP_RESTART;
+    if (out->timeout_ms == 0)
+        out->timeout_ms = defaults()->timeout_ms;
     return options_valid(out) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALIDARG;
 }
 

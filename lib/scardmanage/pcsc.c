@@ -8,14 +8,36 @@
  * platform_status_counts_moves(). */
 #define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
 
-/* More than any extended APDU takes, and fits any DWORD. */
-#define TRANSMIT_MAX ((size_t)0x20000)
-
 /* PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same. */
 static scardmanage_result result_from(LONG rv)
 {
     scardmanage_result result = SCARDMANAGE_RESULT(rv);
     return result == SCARDMANAGE_RESULT(SCARD_E_NO_MEMORY) ? SCARDMANAGE_E_OUTOFMEMORY : result;
+}
+
+/* What a lost connection to the service looks like; once there is a connection, these codes mean nothing
+ * else. pcsc-lite: reading from it says SCARD_F_COMM_ERROR, or SCARD_W_SECURITY_VIOLATION (MessageReceive()
+ * in winscard_msg.c). Windows has a code for each way to go. */
+static scardmanage_result result_of_connection(LONG rv)
+{
+    scardmanage_result result = result_from(rv);
+    switch (result) {
+    case SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR):
+    case SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION):
+    case SCARDMANAGE_RESULT(SCARD_E_SERVICE_STOPPED):
+    case SCARDMANAGE_RESULT(SCARD_P_SHUTDOWN):
+    case SCARDMANAGE_RESULT(SCARD_E_SYSTEM_CANCELLED):
+        return SCARDMANAGE_E_NO_SERVICE;
+    default:
+        return result;
+    }
+}
+
+/* The same for a context of our own, that nobody else releases. */
+static scardmanage_result result_of_context(LONG rv)
+{
+    scardmanage_result result = result_of_connection(rv);
+    return result == SCARDMANAGE_E_INVALID_HANDLE ? SCARDMANAGE_E_NO_SERVICE : result;
 }
 
 /* pcscd says SCARD_E_INVALID_VALUE of a handle that libpcsclite still knows but it does not, because its
@@ -24,7 +46,7 @@ static scardmanage_result result_from(LONG rv)
 static scardmanage_result result_of_handle(LONG rv)
 {
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_RESULT(SCARD_E_INVALID_VALUE) ? SCARDMANAGE_E_INVALID_HANDLE
-                                                                               : result_from(rv);
+                                                                               : result_of_connection(rv);
 }
 
 static void copy_atr(pcsc_atr *to, const uint8_t *from, DWORD length)
@@ -40,7 +62,10 @@ static DWORD share_to_pcsc(scardmanage_share share)
 
 scardmanage_result pcsc_open(SCARDCONTEXT *context)
 {
-    return result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+    scardmanage_result result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+    bool down = result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) ||
+                result == SCARDMANAGE_RESULT(SCARD_E_SERVICE_STOPPED);
+    return down ? SCARDMANAGE_E_NO_SERVICE : result;
 }
 
 void pcsc_close(SCARDCONTEXT context)
@@ -53,12 +78,12 @@ scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_l
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
     memset(look, 0, sizeof *look);
-    scardmanage_result result = result_from(SCardGetStatusChange(context, 0, &state, 1));
+    scardmanage_result result = result_of_context(SCardGetStatusChange(context, 0, &state, 1));
+    if (result == SCARDMANAGE_E_UNKNOWN_READER || result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE))
+        result = SCARDMANAGE_E_READER_UNAVAILABLE;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (state.dwEventState & SCARD_STATE_UNKNOWN)
-        return SCARDMANAGE_E_UNKNOWN_READER;
-    if (state.dwEventState & SCARD_STATE_UNAVAILABLE)
+    if (state.dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
         return SCARDMANAGE_E_READER_UNAVAILABLE;
     look->present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
     look->mute = (state.dwEventState & SCARD_STATE_MUTE) != 0;
@@ -69,11 +94,59 @@ scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_l
     return SCARDMANAGE_S_OK;
 }
 
+scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcsc_look *look,
+                             uint32_t timeout_ms)
+{
+    SCARD_READERSTATE state = {.szReader = "\\\\?PnP?\\Notification", .dwCurrentState = SCARD_STATE_UNAWARE};
+    if (look != NULL) {
+        state.szReader = reader;
+        state.dwCurrentState = (look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
+                               (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
+    }
+    LONG rv = SCardGetStatusChange(context, timeout_ms, &state, 1);
+    return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_E_TIMEOUT ? SCARDMANAGE_S_OK : result_of_context(rv);
+}
+
+/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
+#define NAMES_MAX 16384
+
+scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX])
+{
+    char names[NAMES_MAX];
+    const char *found = NULL;
+    unsigned count = 0;
+    DWORD length = sizeof names;
+    scardmanage_result result = result_of_context(SCardListReaders(context, NULL, names, &length));
+    if (result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE) ||
+        result == SCARDMANAGE_E_INSUFFICIENT_BUFFER)
+        result = SCARDMANAGE_E_READER_UNAVAILABLE;
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    for (const char *name = names; *name != '\0'; name += strlen(name) + 1)
+        if (platform_same_reader_model(name, reader)) {
+            found = name;
+            count++;
+        }
+    if (count != 1 || strlen(found) >= PCSC_READER_MAX)
+        return SCARDMANAGE_E_READER_UNAVAILABLE;
+    memcpy(reader, found, strlen(found) + 1);
+    return SCARDMANAGE_S_OK;
+}
+
 scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
                                 uint32_t protocols, SCARDHANDLE *handle)
 {
     DWORD active = 0;
-    return result_from(SCardConnect(context, reader, share_to_pcsc(share), protocols, handle, &active));
+    pcsc_look look;
+    scardmanage_result result =
+        result_from(SCardConnect(context, reader, share_to_pcsc(share), protocols, handle, &active));
+    /* access may be denied, or the connection lost */
+    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) &&
+        pcsc_look_at(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
+        return SCARDMANAGE_E_NO_SERVICE;
+    if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE)
+        return SCARDMANAGE_E_NO_SERVICE;
+    return result == SCARDMANAGE_E_UNKNOWN_READER ? SCARDMANAGE_E_READER_UNAVAILABLE : result;
 }
 
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
@@ -89,6 +162,17 @@ scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, u
 scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition disposition)
 {
     return result_of_handle(SCardDisconnect(handle, (DWORD)disposition));
+}
+
+/* SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, which is in another header on each system: the service knows it itself.
+ */
+#define FRIENDLY_NAME 0x7FFF0003u
+
+scardmanage_result pcsc_probe(SCARDHANDLE handle)
+{
+    uint8_t name[PCSC_READER_MAX];
+    DWORD length = sizeof name;
+    return result_from(SCardGetAttrib(handle, FRIENDLY_NAME, name, &length));
 }
 
 scardmanage_result pcsc_begin(SCARDHANDLE handle)
@@ -172,12 +256,10 @@ scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const ui
                                  size_t command_len, uint8_t *response, size_t *response_len)
 {
     const SCARD_IO_REQUEST *pci = pci_of(protocol);
-    DWORD length = (DWORD)(*response_len > TRANSMIT_MAX ? TRANSMIT_MAX : *response_len);
+    DWORD length = (DWORD)*response_len;
     *response_len = 0;
     if (pci == NULL)
         return SCARDMANAGE_E_PROTO_MISMATCH;
-    if (command_len > TRANSMIT_MAX)
-        return SCARDMANAGE_E_INVALIDARG;
     LONG rv = SCardTransmit(handle, pci, command, (DWORD)command_len, NULL, response, &length);
     scardmanage_result result = result_of_handle(rv);
     if (result == SCARDMANAGE_S_OK)

@@ -1,5 +1,6 @@
 /* The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
- * HRESULTs, and what differs between pcsc-lite, Windows and macOS stays in pcsc.c and platform.c. */
+ * HRESULTs; E_NO_SERVICE is the one code for a connection that is lost; and what differs between pcsc-lite,
+ * Windows and macOS stays in pcsc.c and platform.c. */
 #ifndef SCARDMANAGE_PCSC_H
 #define SCARDMANAGE_PCSC_H
 
@@ -38,8 +39,18 @@ typedef struct pcsc_card {
 scardmanage_result pcsc_open(SCARDCONTEXT *context);
 void pcsc_close(SCARDCONTEXT context);
 
-/* E_UNKNOWN_READER if there is no such reader, E_READER_UNAVAILABLE if it cannot be reached. */
+/* E_READER_UNAVAILABLE if there is no such reader, or it cannot be reached. */
 scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look);
+
+/* Until the reader is no longer as it was seen, or so many milliseconds have passed: S_OK for both. look may
+ * be null: until a reader comes or goes. Others may cause it to miss something, so look again now and then.
+ */
+scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcsc_look *look,
+                             uint32_t timeout_ms);
+
+/* The only reader whose name is this one but for the numbers that the service appends: E_READER_UNAVAILABLE
+ * if there is none, or there are several. */
+scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX]);
 
 /* share: EXCLUSIVE or SHARED. protocols: bits. */
 scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
@@ -49,11 +60,14 @@ scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardm
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
                                   scardmanage_step step);
 scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition disposition);
+/* E_SHARING_VIOLATION while another client holds a transaction, at once. Any other code says nothing. */
+scardmanage_result pcsc_probe(SCARDHANDLE handle);
 scardmanage_result pcsc_begin(SCARDHANDLE handle);
 scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposition);
 
 /* On failure *card is all zero. */
 scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card);
+/* Both lengths fit a DWORD. */
 scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const uint8_t *command,
                                  size_t command_len, uint8_t *response, size_t *response_len);
 

@@ -12,7 +12,7 @@
 #define REPORT_FIRST_VERSION (offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX)
 
 typedef struct attempt {
-    scardmanage *m;
+    attachment *at;
     scardmanage_options options;
     scardmanage_report report;
 
@@ -26,11 +26,25 @@ typedef struct attempt {
     scardmanage_verdict verdict;
 
     bool reacquired;
+    bool restarted; /* with a new context */
+    uint64_t wait_until;
 } attempt;
+
+static scardmanage_lock_state lock_state(const attempt *a)
+{
+    const attachment *at = a->at;
+    if (at->lock_count == 0)
+        return SCARDMANAGE_LOCK_NONE;
+    if (!at->transacted)
+        return SCARDMANAGE_LOCK_LOST;
+    return a->reacquired ? SCARDMANAGE_LOCK_REACQUIRED : SCARDMANAGE_LOCK_KEPT;
+}
 
 static scardmanage_result note(attempt *a, scardmanage_result result)
 {
     a->report.last_result = result;
+    a->report.lock = lock_state(a);
+    job_publish(a->at, &a->report);
     return result;
 }
 
@@ -50,37 +64,53 @@ static void set_atr(uint8_t *bytes, uint8_t *length, const pcsc_atr *atr)
 /* From here on lock, transmit and status say what happened, also if PC/SC was made to forget it. */
 static void keep_event(attempt *a)
 {
-    scardmanage *m = a->m;
-    if (a->moved || m->pending == SCARDMANAGE_W_REMOVED_CARD)
-        m->pending = SCARDMANAGE_W_REMOVED_CARD;
+    attachment *at = a->at;
+    if (a->moved || at->pending == SCARDMANAGE_W_REMOVED_CARD)
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
     else
-        m->pending = SCARDMANAGE_W_RESET_CARD;
+        at->pending = SCARDMANAGE_W_RESET_CARD;
 }
 
 /*
  * Looking and judging
  */
 
+/* To look at the reader of the caller's handle takes no more than a context, and is no step. */
+static bool may_restart(const attempt *a)
+{
+    return a->at->by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
+}
+
+static void begin_restart(attempt *a)
+{
+    service_lost(a->at);
+    if (a->at->by_handle)
+        return;
+    a->restarted = true;
+    a->report.step = SCARDMANAGE_STEP_RESTART;
+    a->report.attempts++;
+}
+
 static scardmanage_result look(attempt *a)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     a->looked = false;
-    if (m->reader[0] == '\0')
+    if (at->reader[0] == '\0')
         return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, pcsc_look_at(m->context, m->reader, &a->look));
-    if (result == SCARDMANAGE_E_UNKNOWN_READER)
-        result = SCARDMANAGE_E_READER_UNAVAILABLE;
+    bool any_index = a->options.accept_other_index != 0;
+    scardmanage_result result = note(a, service_look(at, any_index, &a->look));
+    if (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a)) {
+        begin_restart(a);
+        result = note(a, service_look(at, any_index, &a->look));
+    }
     a->looked = result == SCARDMANAGE_S_OK;
-    if (a->looked && !a->look.present)
-        result = SCARDMANAGE_E_NO_SMARTCARD;
-    if (result != SCARDMANAGE_E_NO_SMARTCARD && result != SCARDMANAGE_E_READER_UNAVAILABLE)
+    if (!a->looked || a->look.present)
         return result;
-    m->transacted = false; /* went with the card, or with the reader */
-    if (m->card.known)
-        m->pending = SCARDMANAGE_W_REMOVED_CARD;
-    if (result == SCARDMANAGE_E_NO_SMARTCARD)
-        note_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
-    return result;
+    at->transacted = false; /* went with the card */
+    if (at->card.known)
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
+    note_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
+    return SCARDMANAGE_E_NO_SMARTCARD;
 }
 
 static bool is_event(scardmanage_result result)
@@ -91,22 +121,25 @@ static bool is_event(scardmanage_result result)
 /* Asks the handle, if there is one. Only codes that end the reconnect are returned. */
 static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_result *event)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     *event = SCARDMANAGE_S_OK;
     a->handle_dead = false;
     memset(card, 0, sizeof *card);
-    if (!m->has_handle)
+    if (!at->has_handle)
         return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, handle_settle(m));
+    if (at->handle_lost)
+        return note(a, SCARDMANAGE_E_INVALID_HANDLE);
+    scardmanage_result result = note(a, handle_settle(at));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = note(a, pcsc_status(m->handle, card));
+    result = note(a, handle_card(at, card));
     if (is_event(result)) {
         *event = result;
         return SCARDMANAGE_S_OK;
     }
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
-        a->handle_dead = m->attachment == ATTACHED_BY_IFD; /* the reader was unplugged and is back */
+        service_reader_lost(at); /* it was unplugged and is back */
+        a->handle_dead = !at->by_handle;
         return a->handle_dead ? SCARDMANAGE_S_OK : result;
     }
     return result;
@@ -115,21 +148,21 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
 /* A handle that had an event when it was attached: nothing is known of its card but that. */
 static scardmanage_verdict judge_stranger(const attempt *a, scardmanage_result event)
 {
-    return event == SCARDMANAGE_W_REMOVED_CARD || a->m->pending == SCARDMANAGE_W_REMOVED_CARD
+    return event == SCARDMANAGE_W_REMOVED_CARD || a->at->pending == SCARDMANAGE_W_REMOVED_CARD
                ? SCARDMANAGE_VERDICT_DIFFERENT
                : SCARDMANAGE_VERDICT_RESET;
 }
 
 static scardmanage_verdict judge_known(const attempt *a, scardmanage_result event)
 {
-    const scardmanage *m = a->m;
+    const attachment *at = a->at;
     if (!a->moved)
-        return event == SCARDMANAGE_S_OK && m->pending == SCARDMANAGE_S_OK ? SCARDMANAGE_VERDICT_UNCHANGED
-                                                                           : SCARDMANAGE_VERDICT_RESET;
+        return event == SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK ? SCARDMANAGE_VERDICT_UNCHANGED
+                                                                            : SCARDMANAGE_VERDICT_RESET;
     if (a->look.atr.length == 0) /* mute: what card it is can only be told once it answers */
         return SCARDMANAGE_VERDICT_UNKNOWN;
-    return identity_has(&m->card, &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                : SCARDMANAGE_VERDICT_DIFFERENT;
+    return identity_has(&at->card, &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
+                                                 : SCARDMANAGE_VERDICT_DIFFERENT;
 }
 
 static scardmanage_result refuse_other_card(attempt *a, const pcsc_atr *atr)
@@ -137,15 +170,15 @@ static scardmanage_result refuse_other_card(attempt *a, const pcsc_atr *atr)
     if (a->verdict != SCARDMANAGE_VERDICT_DIFFERENT || a->options.accept_other_card)
         return SCARDMANAGE_S_OK;
     a->refused = true;
-    a->m->pending = SCARDMANAGE_W_REMOVED_CARD;
-    a->m->transacted = false;
+    a->at->pending = SCARDMANAGE_W_REMOVED_CARD;
+    a->at->transacted = false;
     set_atr(a->report.new_atr, &a->report.new_atr_len, atr);
     return SCARDMANAGE_W_REMOVED_CARD;
 }
 
 static scardmanage_result judge(attempt *a, pcsc_card *card)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     scardmanage_result event;
     scardmanage_result result = look(a);
     if (result != SCARDMANAGE_S_OK)
@@ -153,16 +186,16 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
     result = ask_handle(a, card, &event);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (m->has_handle && !a->handle_dead && a->looked)
-        m->share = a->look.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
+    if (at->has_handle && !a->handle_dead && a->looked)
+        at->share = a->look.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     a->acknowledged = event == SCARDMANAGE_S_OK;
     a->moved = event == SCARDMANAGE_W_REMOVED_CARD || a->handle_dead ||
-               (a->looked && m->card.known && a->look.counter != m->card.counter);
+               (a->looked && identity_moved(&at->card, a->look.counter));
     if (a->moved)
-        m->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
+        at->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
     if (!a->looked)
         note_verdict(a, judge_stranger(a, event));
-    else if (!m->card.known)
+    else if (!at->card.known)
         note_verdict(a, SCARDMANAGE_VERDICT_FIRST);
     else
         note_verdict(a, judge_known(a, event));
@@ -175,13 +208,13 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
 
 static scardmanage_share wanted_share(const attempt *a)
 {
-    return a->options.share == SCARDMANAGE_SHARE_KEEP ? a->m->share : a->options.share;
+    return a->options.share == SCARDMANAGE_SHARE_KEEP ? a->at->share : a->options.share;
 }
 
 static uint32_t wanted_protocols(const attempt *a)
 {
     bool same = a->verdict <= SCARDMANAGE_VERDICT_REINSERTED;
-    return options_protocols(&a->options, same ? a->m->protocol : 0);
+    return options_protocols(&a->options, same ? a->at->protocol : 0);
 }
 
 /* pcsc-lite counts exclusive use as one transaction more, and forgets to end that one when the reader is
@@ -189,42 +222,50 @@ static uint32_t wanted_protocols(const attempt *a)
  * would wait for ever. */
 static void share_again(attempt *a)
 {
-    scardmanage *m = a->m;
-    if (!m->transacted)
-        pcsc_end(m->handle, SCARDMANAGE_LEAVE); /* "not transacted" elsewhere */
-    m->share = SCARDMANAGE_SHARE_SHARED;
+    attachment *at = a->at;
+    if (!at->transacted)
+        pcsc_end(at->handle, SCARDMANAGE_LEAVE); /* "not transacted" elsewhere */
+    at->share = SCARDMANAGE_SHARE_SHARED;
 }
 
 /* Exclusive use is asked for last, and without touching the card: as long as other clients are connected,
  * libpcsclite repeats the call, and with it a reset (SCardReconnect() in winscard_clnt.c). */
 static scardmanage_result change_share(attempt *a, scardmanage_share taken, uint32_t protocols)
 {
-    scardmanage *m = a->m;
-    if (m->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
+    attachment *at = a->at;
+    if (at->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
         share_again(a);
-    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || m->share == SCARDMANAGE_SHARE_EXCLUSIVE)
+    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
     scardmanage_result result =
-        note(a, pcsc_reconnect(m->handle, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
-    if (result == SCARDMANAGE_S_OK)
-        m->share = SCARDMANAGE_SHARE_EXCLUSIVE;
-    return result;
+        note(a, handle_reconnect(at, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    scardmanage_result stop = job_stopped(at);
+    if (stop == SCARDMANAGE_S_OK)
+        return SCARDMANAGE_S_OK;
+    /* the others took their time to go, and nobody wants it any more */
+    if (pcsc_reconnect(at->handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
+        SCARDMANAGE_S_OK)
+        share_again(a);
+    return stop;
 }
 
 static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     bool stays_exclusive =
-        wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE && m->share == SCARDMANAGE_SHARE_EXCLUSIVE;
+        wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE && at->share == SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
     a->report.attempts++;
-    scardmanage_result result = note(a, pcsc_reconnect(m->handle, share, protocols, step));
+    scardmanage_result result = note(a, handle_reconnect(at, share, protocols, step));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
         /* the one that was in use is not to be had any more: any other, and the card need not be reset again
          * for it */
         protocols = PCSC_PROTOCOL_ANY;
-        result = note(a, pcsc_reconnect(m->handle, share, protocols, SCARDMANAGE_STEP_LEAVE));
+        result = note(a, handle_reconnect(at, share, protocols, SCARDMANAGE_STEP_LEAVE));
     }
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -238,16 +279,22 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
  * opening. */
 static scardmanage_result open_handle(attempt *a, uint32_t protocols)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     bool in_vain = a->report.attempts > 0 && !a->handle_dead;
-    if (m->has_handle)
+    if (at->has_handle && !a->handle_dead) {
+        scardmanage_result turn =
+            note(a, handle_turn(at)); /* opening waits, too, and not so that it can be stopped */
+        if (turn != SCARDMANAGE_S_OK)
+            return turn;
+    }
+    if (at->has_handle)
         keep_event(a);
-    handle_close(m, in_vain ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
+    handle_close(at, in_vain ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
     a->handle_dead = false;
     a->report.attempts++;
-    scardmanage_result result = note(a, handle_open(m, &a->options, protocols));
+    scardmanage_result result = note(a, handle_open(at, &a->options, protocols));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
-        result = note(a, handle_open(m, &a->options, PCSC_PROTOCOL_ANY));
+        result = note(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     return result;
 }
 
@@ -255,13 +302,13 @@ static scardmanage_result open_handle(attempt *a, uint32_t protocols)
  */
 static scardmanage_result confirm(attempt *a)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     pcsc_card card;
-    scardmanage_result result = note(a, pcsc_status(m->handle, &card));
+    scardmanage_result result = note(a, handle_card(at, &card));
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (a->looked && card.counter != a->look.counter) {
-        m->pending = SCARDMANAGE_W_REMOVED_CARD;
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
         return SCARDMANAGE_W_REMOVED_CARD;
     }
     switch (card.state) {
@@ -278,19 +325,20 @@ static scardmanage_result confirm(attempt *a)
     if (a->options.protocols != 0 && !(a->options.protocols & card.protocol))
         return SCARDMANAGE_E_PROTO_MISMATCH;
     if (a->verdict == SCARDMANAGE_VERDICT_UNKNOWN)
-        note_verdict(a, identity_has(&m->card, &card.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                          : SCARDMANAGE_VERDICT_DIFFERENT);
+        note_verdict(a, identity_has(&at->card, &card.atr) ? SCARDMANAGE_VERDICT_REINSERTED
+                                                           : SCARDMANAGE_VERDICT_DIFFERENT);
     result = refuse_other_card(a, &card.atr);
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (!a->looked)
-        memcpy(m->reader, card.reader, sizeof m->reader);
-    if (a->verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !m->card.known)
-        identity_set(&m->card, card.counter, &card.atr);
-    m->card.counter = card.counter;
-    identity_add(&m->card, &card.atr);
-    m->atr = card.atr;
-    m->protocol = card.protocol;
+        memcpy(at->reader, card.reader, sizeof at->reader);
+    if (a->verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !at->card.known)
+        identity_set(&at->card, card.counter, &card.atr);
+    at->card.counter = card.counter;
+    at->card.unwatched = false;
+    identity_add(&at->card, &card.atr);
+    at->atr = card.atr;
+    at->protocol = card.protocol;
     return SCARDMANAGE_S_OK;
 }
 
@@ -299,6 +347,9 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
     scardmanage_result result = SCARDMANAGE_S_OK;
     a->report.step = step;
     for (int i = 0; i < TRIES; i++) {
+        scardmanage_result stop = job_stopped(a->at);
+        if (stop != SCARDMANAGE_S_OK)
+            return stop;
         bool open = step == SCARDMANAGE_STEP_REOPEN;
         result = open ? open_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
         if (result == SCARDMANAGE_S_OK) {
@@ -345,17 +396,16 @@ static scardmanage_result first_handle(attempt *a)
 
 static scardmanage_result climb(attempt *a)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     scardmanage_step last = a->options.last_step;
     scardmanage_result result = SCARDMANAGE_W_RESET_CARD;
-    scardmanage_step highest =
-        m->attachment == ATTACHED_BY_IFD ? SCARDMANAGE_STEP_REOPEN : SCARDMANAGE_STEP_COLD;
+    scardmanage_step highest = at->by_handle ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_REOPEN;
     if (last > highest)
         last = highest;
     if (a->options.protocols != 0 && a->looked && a->verdict != SCARDMANAGE_VERDICT_DIFFERENT &&
-        !identity_may_offer(&m->card, &a->look.atr, a->options.protocols))
+        !identity_may_offer(&at->card, &a->look.atr, a->options.protocols))
         return SCARDMANAGE_E_PROTO_MISMATCH; /* no step would help, so none is taken */
-    if (!m->has_handle || a->handle_dead) {
+    if (!at->has_handle || a->handle_dead) {
         if (a->handle_dead && last < SCARDMANAGE_STEP_REOPEN)
             return SCARDMANAGE_E_INVALID_HANDLE;
         result = first_handle(a);
@@ -374,7 +424,8 @@ static scardmanage_result climb(attempt *a)
 static bool nothing_to_do(const attempt *a, const pcsc_card *card)
 {
     return a->verdict == SCARDMANAGE_VERDICT_UNCHANGED && a->options.first_step == SCARDMANAGE_STEP_LEAVE &&
-           a->m->has_handle && wanted_share(a) == a->m->share && card->state == SCARDMANAGE_STATE_SPECIFIC &&
+           a->at->has_handle && wanted_share(a) == a->at->share &&
+           card->state == SCARDMANAGE_STATE_SPECIFIC &&
            (a->options.protocols == 0 || (a->options.protocols & card->protocol));
 }
 
@@ -385,15 +436,26 @@ static bool nothing_to_do(const attempt *a, const pcsc_card *card)
 /* Never begun twice, never left behind: each is one transaction more or less than unlocking ends. */
 static scardmanage_result restore_lock(attempt *a)
 {
-    scardmanage *m = a->m;
+    attachment *at = a->at;
     if (a->report.step != SCARDMANAGE_STEP_NONE && !platform_reconnect_keeps_transaction())
-        m->transacted = false;
-    if (m->lock_count == 0 && m->transacted)
-        return note(a, lock_end(m, SCARDMANAGE_LEAVE)); /* one that could not be ended in its time */
-    if (m->lock_count == 0 || m->transacted)
+        at->transacted = false;
+    if (at->lock_count == 0 && at->transacted)
+        return note(a, lock_end(at, SCARDMANAGE_LEAVE)); /* one that could not be ended in its time */
+    if (at->lock_count == 0 || at->transacted)
         return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, lock_begin(m));
+    scardmanage_result result = note(a, lock_begin(at));
     a->reacquired = result == SCARDMANAGE_S_OK;
+    return result;
+}
+
+/* Nobody else is to come between the reconnect and what the rebuild function does. */
+static scardmanage_result borrow_lock(attempt *a)
+{
+    attachment *at = a->at;
+    if (a->options.rebuild == NULL || a->report.step == SCARDMANAGE_STEP_NONE || at->transacted)
+        return SCARDMANAGE_S_OK;
+    scardmanage_result result = note(a, lock_begin(at));
+    at->borrowed = result == SCARDMANAGE_S_OK;
     return result;
 }
 
@@ -404,24 +466,48 @@ static scardmanage_result go_round(attempt *a)
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (nothing_to_do(a, &card)) {
-        a->m->atr = card.atr;
-        a->m->protocol = card.protocol;
+        a->at->atr = card.atr;
+        a->at->protocol = card.protocol;
     } else {
         result = climb(a);
     }
     if (result == SCARDMANAGE_S_OK)
         result = restore_lock(a);
     if (result == SCARDMANAGE_S_OK)
-        a->m->pending = SCARDMANAGE_S_OK;
+        result = borrow_lock(a);
+    if (result == SCARDMANAGE_S_OK)
+        a->at->pending = SCARDMANAGE_S_OK;
     return result;
 }
 
 /* Whether looking again may tell more: the card left or was exchanged during the step, or reset before it was
- * locked. */
+ * locked, or the service or the reader went meanwhile. */
 static bool worth_another_round(const attempt *a, scardmanage_result result)
 {
+    if (result == SCARDMANAGE_E_NO_SERVICE)
+        return a->looked;
     return !a->refused && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->looked &&
            (is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);
+}
+
+/* Whether there is something to wait for. */
+static bool is_away(const attempt *a, scardmanage_result result)
+{
+    return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_E_READER_UNAVAILABLE ||
+           (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a));
+}
+
+/* True if a card has come. */
+static bool wait_for_card(attempt *a)
+{
+    attachment *at = a->at;
+    uint64_t start = platform_now_us();
+    if (start >= a->wait_until || at->reader[0] == '\0')
+        return false;
+    bool any_index = a->options.accept_other_index != 0;
+    scardmanage_result result = service_wait_for_card(at, any_index, a->wait_until);
+    a->report.waited_us += platform_now_us() - start;
+    return result == SCARDMANAGE_S_OK;
 }
 
 static scardmanage_result reconnect(attempt *a)
@@ -429,41 +515,137 @@ static scardmanage_result reconnect(attempt *a)
     scardmanage_result result = SCARDMANAGE_S_OK;
     for (int i = 0; i < ROUNDS; i++) {
         result = go_round(a);
-        if (!worth_another_round(a, result))
+        if (is_away(a, result) && wait_for_card(a))
+            i = -1;
+        else if (!worth_another_round(a, result))
             break;
+        scardmanage_result stop = job_stopped(a->at);
+        if (stop != SCARDMANAGE_S_OK)
+            return stop;
     }
     return result;
-}
-
-static scardmanage_lock_state lock_state(const attempt *a, scardmanage_result result)
-{
-    if (a->m->lock_count == 0)
-        return SCARDMANAGE_LOCK_NONE;
-    if (a->reacquired && result == SCARDMANAGE_S_OK)
-        return SCARDMANAGE_LOCK_REACQUIRED;
-    return a->m->transacted ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
 }
 
 static void report_before(attempt *a)
 {
     static const scardmanage_report empty = SCARDMANAGE_REPORT_INIT;
     a->report = empty;
-    a->report.old_protocol = a->m->protocol;
-    set_atr(a->report.old_atr, &a->report.old_atr_len, &a->m->atr);
+    a->report.old_protocol = a->at->protocol;
+    set_atr(a->report.old_atr, &a->report.old_atr_len, &a->at->atr);
 }
 
-static void report_after(attempt *a, scardmanage_result result)
+static void report_after(attempt *a)
 {
-    a->report.lock = lock_state(a, result);
+    a->report.lock = lock_state(a);
+    if (a->restarted)
+        a->report.step = SCARDMANAGE_STEP_RESTART;
     if (a->refused || a->verdict == SCARDMANAGE_VERDICT_ABSENT)
         return;
-    a->report.new_protocol = a->m->protocol;
-    set_atr(a->report.new_atr, &a->report.new_atr_len, &a->m->atr);
+    a->report.new_protocol = a->at->protocol;
+    set_atr(a->report.new_atr, &a->report.new_atr_len, &a->at->atr);
+}
+
+static scardmanage_result reconnect_job(attachment *at)
+{
+    attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
+    report_before(&a);
+    job_publish(at, &a.report);
+    scardmanage_result result = reconnect(&a);
+    scardmanage_result stop = job_stopped(at);
+    bool away = is_away(&a, result);
+    if (away && stop != SCARDMANAGE_S_OK)
+        result = stop; /* no time was left for it to come */
+    report_after(&a);
+    job_publish(at, &a.report);
+    return result;
+}
+
+/* After the rebuild function. */
+static scardmanage_result rebuilt_job(attachment *at)
+{
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    if (at->borrowed && at->transacted && at->lock_count == 0)
+        result = lock_end(at, SCARDMANAGE_LEAVE);
+    at->borrowed = false;
+    if (at->rebuilt != SCARDMANAGE_S_OK)
+        result = at->rebuilt;
+    if (result != SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK)
+        at->pending = SCARDMANAGE_W_RESET_CARD;
+    return result;
+}
+
+/* For a reconnect that succeeded when nobody waited for it any more: what it did to the card is not known to
+ * the caller. */
+static scardmanage_result reconnect_undo(attachment *at)
+{
+    at->rebuilt = at->report.step == SCARDMANAGE_STEP_NONE ? SCARDMANAGE_S_OK : SCARDMANAGE_E_CANCELLED;
+    return rebuilt_job(at);
+}
+
+/*
+ * The calls
+ */
+
+static void let_rebuild(call *c, bool begins)
+{
+    scardmanage *m = c->m;
+    platform_lock(&m->mutex);
+    m->rebuilding = begins;
+    m->rebuilder = platform_thread_self();
+    m->rebuild_deadline = c->deadline;
+    m->rebuild_cancels = c->cancels;
+    platform_unlock(&m->mutex);
+}
+
+static scardmanage_result rebuild(call *c, const scardmanage_options *options,
+                                  const scardmanage_report *report)
+{
+    let_rebuild(c, true);
+    scardmanage_result result = options->rebuild(c->m, report, options->rebuild_context);
+    let_rebuild(c, false);
+    scardmanage_result stop = call_stopped(c);
+    if (stop != SCARDMANAGE_S_OK)
+        result = stop;
+    c->at->rebuilt = result;
+    scardmanage_result finished = call_finish(c, rebuilt_job);
+    return result != SCARDMANAGE_S_OK ? result : finished;
+}
+
+scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, scardmanage_report *report)
+{
+    attachment *at = c->at;
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    uint64_t start = platform_now_us();
+    uint64_t wait_us = (uint64_t)options->wait_ms * 1000;
+    uint64_t wait_until = options->wait_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : start + wait_us;
+    if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
+        return SCARDMANAGE_E_INVALIDARG;
+    for (int i = 0; i < ROUNDS; i++) {
+        at->io.options = *options;
+        at->io.wait_until = wait_until;
+        result = call_run(c, reconnect_job, reconnect_undo);
+        call_report(c, report);
+        report->elapsed_us = platform_now_us() - start;
+        if (result != SCARDMANAGE_S_OK || options->rebuild == NULL || report->step == SCARDMANAGE_STEP_NONE)
+            break;
+        result = rebuild(c, options, report);
+        report->elapsed_us = platform_now_us() - start;
+        if (!is_event(result))
+            break;
+    }
+    return result;
+}
+
+bool reconnect_report_valid(const scardmanage_report *report)
+{
+    return report == NULL || (report->size >= REPORT_FIRST_VERSION && report->size <= OPTIONS_SIZE_MAX);
 }
 
 /* As much as the caller knows; what only the caller knows is 0. */
-static void write_report(const scardmanage_report *from, scardmanage_report *to)
+void reconnect_write_report(const scardmanage_report *from, scardmanage_report *to)
 {
+    if (to == NULL)
+        return;
     size_t size = to->size;
     size_t known = size < sizeof *from ? size : sizeof *from;
     memcpy(to, from, known);
@@ -471,36 +653,28 @@ static void write_report(const scardmanage_report *from, scardmanage_report *to)
     to->size = size;
 }
 
-static scardmanage_result reconnect_locked(scardmanage *m, const scardmanage_options *options,
-                                           scardmanage_report *report)
-{
-    attempt a = {.m = m};
-    uint64_t start = platform_now_us();
-    scardmanage_result result = options_read(m, options, &a.options);
-    if (result == SCARDMANAGE_S_OK && a.options.first_step >= SCARDMANAGE_STEP_REOPEN &&
-        m->attachment == ATTACHED_BY_HANDLE)
-        result = SCARDMANAGE_E_INVALIDARG;
-    if (result != SCARDMANAGE_S_OK)
-        return result;
-    report_before(&a);
-    result = m->attachment == ATTACHED_NOT ? SCARDMANAGE_E_INVALID_HANDLE : reconnect(&a);
-    report_after(&a, result);
-    a.report.elapsed_us = platform_now_us() - start;
-    if (report != NULL)
-        write_report(&a.report, report);
-    return result;
-}
-
 scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_options *options,
                                             scardmanage_report *report)
 {
+    call c;
+    scardmanage_options read;
+    scardmanage_report own = SCARDMANAGE_REPORT_INIT;
     if (m == NULL)
         return SCARDMANAGE_E_POINTER;
-    if (report != NULL && (report->size < REPORT_FIRST_VERSION || report->size > OPTIONS_SIZE_MAX))
-        return SCARDMANAGE_E_INVALIDARG;
-    platform_lock(&m->mutex);
-    scardmanage_result result = reconnect_locked(m, options, report);
-    platform_unlock(&m->mutex);
+    scardmanage_result result = options_read(m, options, &read);
+    if (result == SCARDMANAGE_S_OK && !reconnect_report_valid(report))
+        result = SCARDMANAGE_E_INVALIDARG;
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    uint64_t start = platform_now_us();
+    result = call_begin_alone(&c, m, read.timeout_ms);
+    if (result == SCARDMANAGE_S_OK) {
+        result = reconnect_in_call(&c, &read, &own);
+        call_end(&c);
+    }
+    own.elapsed_us = platform_now_us() - start;
+    if (result != SCARDMANAGE_E_INVALIDARG)
+        reconnect_write_report(&own, report);
     return result;
 }
 

@@ -3,15 +3,15 @@
 #include <string.h>
 
 /* What there is to see without the handle's help. */
-static scardmanage_result see(scardmanage *m, scardmanage_result event, pcsc_card *card)
+static scardmanage_result see(attachment *at, scardmanage_result event, pcsc_card *card)
 {
     pcsc_look look;
     memset(card, 0, sizeof *card);
-    if (m->reader[0] == '\0')
+    if (at->reader[0] == '\0')
         return event;
-    scardmanage_result result = pcsc_look_at(m->context, m->reader, &look);
+    scardmanage_result result = service_look(at, false, &look);
     if (result != SCARDMANAGE_S_OK)
-        return result == SCARDMANAGE_E_UNKNOWN_READER ? SCARDMANAGE_E_READER_UNAVAILABLE : result;
+        return result;
     if (!look.present) {
         card->state = SCARDMANAGE_STATE_ABSENT;
         return SCARDMANAGE_S_OK;
@@ -21,16 +21,30 @@ static scardmanage_result see(scardmanage *m, scardmanage_result event, pcsc_car
     return event;
 }
 
+static scardmanage_result observe_job(attachment *at)
+{
+    pcsc_card *card = &at->io.card;
+    memset(card, 0, sizeof *card);
+    if (!at->has_handle)
+        return see(at, at->pending, card);
+    scardmanage_result result = handle_status(at, card);
+    if (result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD)
+        return see(at, result, card);
+    return result;
+}
+
+/* The card is all zero if nothing was found out. */
 static scardmanage_result observe(scardmanage *m, pcsc_card *card)
 {
+    call c;
     memset(card, 0, sizeof *card);
-    if (m->attachment == ATTACHED_NOT)
-        return SCARDMANAGE_E_INVALID_HANDLE;
-    if (!m->has_handle)
-        return see(m, m->pending, card);
-    scardmanage_result result = handle_status(m, card);
-    if (result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD)
-        return see(m, result, card);
+    scardmanage_result result = call_begin(&c, m, 0);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = call_run(&c, observe_job, NULL);
+    if (!c.left)
+        *card = c.at->io.card;
+    call_end(&c);
     return result;
 }
 
@@ -39,11 +53,9 @@ scardmanage_result scardmanage_status(scardmanage *m, scardmanage_state *state, 
     pcsc_card card;
     if (m == NULL || state == NULL || protocol == NULL)
         return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
     scardmanage_result result = observe(m, &card);
     *state = card.state;
     *protocol = card.protocol;
-    platform_unlock(&m->mutex);
     return result;
 }
 
@@ -52,9 +64,7 @@ scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *len
     pcsc_card card;
     if (m == NULL || atr == NULL || length == NULL)
         return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
     scardmanage_result result = observe(m, &card);
-    platform_unlock(&m->mutex);
     if (result == SCARDMANAGE_S_OK && card.state == SCARDMANAGE_STATE_ABSENT)
         result = SCARDMANAGE_E_NO_SMARTCARD;
     size_t room = *length;
@@ -65,44 +75,45 @@ scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *len
     return result;
 }
 
-static scardmanage_result reader_locked(const scardmanage *m, char *name, size_t *length)
+static scardmanage_result reader_of(const attachment *at, char *name, size_t *length)
 {
-    if (m->attachment == ATTACHED_NOT)
-        return SCARDMANAGE_E_INVALID_HANDLE;
-    if (m->reader[0] == '\0')
-        return m->pending;
+    if (at->reader[0] == '\0')
+        return at->pending;
     size_t room = *length;
-    *length = strlen(m->reader) + 1;
+    *length = strlen(at->reader) + 1;
     if (name == NULL)
         return SCARDMANAGE_S_OK;
     if (*length > room)
         return SCARDMANAGE_E_INSUFFICIENT_BUFFER;
-    memcpy(name, m->reader, *length);
+    memcpy(name, at->reader, *length);
     return SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *length)
 {
+    call c;
     if (m == NULL || length == NULL)
         return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    scardmanage_result result = reader_locked(m, name, length);
-    platform_unlock(&m->mutex);
+    scardmanage_result result = call_begin(&c, m, 0);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = reader_of(c.at, name, length);
+    call_end(&c);
     return result;
 }
 
 scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDHANDLE *handle)
 {
+    call c;
     if (m == NULL || handle == NULL)
         return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    scardmanage_result result = SCARDMANAGE_S_OK;
-    if (m->attachment == ATTACHED_NOT)
-        result = SCARDMANAGE_E_INVALID_HANDLE;
-    else if (!m->has_handle)
-        result = SCARDMANAGE_E_NO_SMARTCARD;
+    scardmanage_result result = call_begin(&c, m, 0);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    if (c.at->has_handle)
+        *handle = c.at->handle;
     else
-        *handle = m->handle;
-    platform_unlock(&m->mutex);
+        result = SCARDMANAGE_E_NO_SMARTCARD;
+    call_end(&c);
     return result;
 }

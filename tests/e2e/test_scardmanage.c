@@ -560,13 +560,12 @@ START_TEST(options_that_are_refused)
         OPTIONS(.protocols = SCARDMANAGE_PROTOCOL_RAW | SCARDMANAGE_PROTOCOL_T0),
         OPTIONS(.share = (scardmanage_share)3),
         OPTIONS(.share = (scardmanage_share)-1),
-        OPTIONS(.reserved = 1),
     };
     struct {
         scardmanage_options options;
         int unknown;
     } later = {.options = {.size = sizeof later}, .unknown = 1};
-    scardmanage_options small = {.size = offsetof(scardmanage_options, reserved) - 1};
+    scardmanage_options small = {.size = offsetof(scardmanage_options, timeout_ms) - 1};
     scardmanage_options huge = {.size = SIZE_MAX};
     attach(_i);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -590,9 +589,9 @@ END_TEST
 START_TEST(structs_of_other_versions)
 {
     enum { FIRST_REPORT = offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX };
-    scardmanage_options older = {.size = offsetof(scardmanage_options, reserved),
+    scardmanage_options older = {.size = offsetof(scardmanage_options, timeout_ms),
                                  .protocols = SCARDMANAGE_PROTOCOL_T0,
-                                 .reserved = 77};
+                                 .timeout_ms = 77};
     struct {
         scardmanage_report report;
         uint8_t more[8];

@@ -6,17 +6,23 @@
  * Works over any PC/SC stack.
  *
  * Every function may be called from any thread; calls on one object run one after the other. Nothing else
- * may use an object while it is being freed.
+ * may use an object while it is being freed. An object does not survive a fork().
+ *
+ * No function waits for longer than the timeout_ms of the options (a minute, unless they say otherwise), also
+ * where PC/SC itself would: while another client holds a transaction, or the service does not answer. It then
+ * returns SCARDMANAGE_E_TIMEOUT. scardmanage_cancel() ends calls early. To be able to, each attachment makes
+ * its PC/SC calls in a thread of its own. A call that PC/SC does not let go of goes on in there, with nobody
+ * to report to: what it had begun is undone when it returns, and until then further calls on the attachment
+ * time out; only detaching, attaching anew and freeing do not wait for it.
  *
  * Functions that are not documented otherwise return SCARDMANAGE_E_POINTER for a null object or result
  * pointer, and SCARDMANAGE_E_INVALID_HANDLE on an object that is not attached. A function that calls the
  * resource manager may also return any code that PC/SC gave (8010xxxx), unchanged, except that
- * SCARD_E_NO_MEMORY becomes SCARDMANAGE_E_OUTOFMEMORY. When a function fails, its out-parameters other than
- * a report are unspecified unless stated.
+ * SCARD_E_NO_MEMORY becomes SCARDMANAGE_E_OUTOFMEMORY, and the several codes that tell of a lost connection
+ * to the service become SCARDMANAGE_E_NO_SERVICE. When a function fails, its out-parameters other than a
+ * report are unspecified unless stated.
  *
- * On pcsc-lite, calls that need the card wait while another client holds a transaction; with
- * PCSCLITE_NO_BLOCKING in the environment they return SCARDMANAGE_E_SHARING_VIOLATION instead, except
- * scardmanage_lock(), which always waits. */
+ * Calls that need the card wait while another client holds a transaction. */
 #ifndef SCARDMANAGE_H
 #define SCARDMANAGE_H
 
@@ -63,10 +69,12 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_E_INVALIDARG  SCARDMANAGE_RESULT(0x80070057u)
 
 /* Smart card codes this library gives a meaning to; others are passed on as they come. */
+#define SCARDMANAGE_E_CANCELLED SCARDMANAGE_RESULT(0x80100002u)
 #define SCARDMANAGE_E_INVALID_HANDLE                                                                         \
     SCARDMANAGE_RESULT(0x80100003u) /* not attached; or the handle has been closed */
 #define SCARDMANAGE_E_INSUFFICIENT_BUFFER SCARDMANAGE_RESULT(0x80100008u)
 #define SCARDMANAGE_E_UNKNOWN_READER      SCARDMANAGE_RESULT(0x80100009u)
+#define SCARDMANAGE_E_TIMEOUT             SCARDMANAGE_RESULT(0x8010000Au)
 #define SCARDMANAGE_E_SHARING_VIOLATION   SCARDMANAGE_RESULT(0x8010000Bu)
 #define SCARDMANAGE_E_NO_SMARTCARD        SCARDMANAGE_RESULT(0x8010000Cu)
 #define SCARDMANAGE_E_CANT_DISPOSE        SCARDMANAGE_RESULT(0x8010000Eu) /* the reader cannot eject */
@@ -79,6 +87,9 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_W_RESET_CARD          SCARDMANAGE_RESULT(0x80100068u) /* reset by someone: reconnect */
 #define SCARDMANAGE_W_REMOVED_CARD        SCARDMANAGE_RESULT(0x80100069u) /* gone, or another one: reconnect */
 
+/* A time in milliseconds that never ends. */
+#define SCARDMANAGE_FOREVER UINT32_MAX
+
 /* No ATR is longer: 33 bytes by ISO/IEC 7816-3, 36 in the structures of some stacks. */
 #define SCARDMANAGE_ATR_MAX 36
 
@@ -89,6 +100,7 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_PROTOCOL_RAW 0x4u
 
 typedef struct scardmanage scardmanage;
+struct scardmanage_report;
 
 /* How far a reconnect goes, gentlest first. */
 typedef enum scardmanage_step {
@@ -97,18 +109,20 @@ typedef enum scardmanage_step {
     SCARDMANAGE_STEP_WARM = 2,    /* reset the card, power stays on */
     SCARDMANAGE_STEP_COLD = 3,    /* power off and on */
     SCARDMANAGE_STEP_REOPEN = 4,  /* a new handle; never done to a handle that the caller owns */
-    SCARDMANAGE_STEP_RESTART = 5, /* a new context; reserved, does what REOPEN does */
+    SCARDMANAGE_STEP_RESTART = 5, /* a new context, after the service went away, and a new handle */
 } scardmanage_step;
 
 /* Which card is there, compared with the one before. In a report of several rounds: the gravest. */
 typedef enum scardmanage_verdict {
-    SCARDMANAGE_VERDICT_UNKNOWN = 0,    /* not looked at: the call failed before */
-    SCARDMANAGE_VERDICT_UNCHANGED = 1,  /* the same card, and nobody reset it */
-    SCARDMANAGE_VERDICT_RESET = 2,      /* the same card, reset by someone else */
-    SCARDMANAGE_VERDICT_REINSERTED = 3, /* a card left and came back; by its ATR it is the same */
-    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* a card came that by its ATR is another */
-    SCARDMANAGE_VERDICT_FIRST = 5,      /* the attachment had no card before */
-    SCARDMANAGE_VERDICT_ABSENT = 6,     /* no card in the reader */
+    SCARDMANAGE_VERDICT_UNKNOWN = 0,   /* not looked at: the call failed before */
+    SCARDMANAGE_VERDICT_UNCHANGED = 1, /* the same card, and nobody reset it */
+    SCARDMANAGE_VERDICT_RESET = 2,     /* the same card, reset by someone else */
+    SCARDMANAGE_VERDICT_REINSERTED =
+        3,                             /* a card left and came back; by its ATR it is the same. Also if nobody
+                                          can tell: the service was restarted, or the reader unplugged */
+    SCARDMANAGE_VERDICT_DIFFERENT = 4, /* a card came that by its ATR is another */
+    SCARDMANAGE_VERDICT_FIRST = 5,     /* the attachment had no card before */
+    SCARDMANAGE_VERDICT_ABSENT = 6,    /* no card in the reader */
 } scardmanage_verdict;
 
 /* What became of the lock during a reconnect. */
@@ -154,19 +168,39 @@ typedef enum scardmanage_state {
 typedef struct scardmanage_options {
     size_t size;                 /* sizeof(scardmanage_options) */
     scardmanage_step first_step; /* begin here even if a gentler step would do. Default LEAVE */
-    scardmanage_step last_step;  /* go no further. Default REOPEN; a handle of the caller's is never reopened,
-                                    COLD is its last */
+    scardmanage_step last_step; /* go no further. Default RESTART; a handle of the caller's is never reopened,
+                                   COLD is its last */
     uint32_t protocols; /* SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the protocol
                            in use if the card still offers it, else T=0 or T=1 */
     scardmanage_share share; /* default KEEP */
     int accept_other_card;   /* not 0: go on with a different card */
-    uint32_t reserved;       /* 0 */
+
+    /* How long any call may take, in milliseconds. Default 60,000; or SCARDMANAGE_FOREVER. What the rebuild
+     * function does counts, too. */
+    uint32_t timeout_ms;
+    /* How long a reconnect waits for a card if there is none, for the reader if it was unplugged, and for the
+     * service if it is down, in milliseconds, within timeout_ms. Default: not at all. */
+    uint32_t wait_ms;
+    /* Not 0: if the reader was unplugged and comes back with another number (the same name but for the
+     * number that the service appends), go on with that one, if there is exactly one such. */
+    int accept_other_index;
+    /* Brings the card back to the state that the caller needs (SELECT, VERIFY) after a reconnect that did
+     * anything but find everything unchanged. Called at the end of it in the thread that called reconnect,
+     * while the card is locked for this object, whether the caller holds the lock or not: nobody else comes
+     * between. May use scardmanage_transmit(), lock, unlock, status and the scardmanage_get_ functions on the
+     * object; any other returns E_FAIL, and calls from other threads wait. report is as the reconnect will
+     * give it, context is rebuild_context.
+     *
+     * Anything but S_OK makes the reconnect fail with that code, and the card still counts as lost. If the
+     * card was reset or moved again meanwhile, the reconnect begins anew. */
+    scardmanage_result (*rebuild)(scardmanage *m, const struct scardmanage_report *report, void *context);
+    void *rebuild_context;
 } scardmanage_options;
 
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
     {                                                                                                        \
-        sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_REOPEN, 0,                     \
-            SCARDMANAGE_SHARE_KEEP, 0, 0                                                                     \
+        sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_RESTART, 0,                    \
+            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0                                                     \
     }
 
 /* What a reconnect did; filled in when it fails, too. Set size before the call. */
@@ -184,15 +218,14 @@ typedef struct scardmanage_report {
     uint8_t new_atr_len;            /* 0: none seen */
     uint8_t old_atr[SCARDMANAGE_ATR_MAX];
     uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* after a refusal that of the refused card */
+    uint32_t sent;                        /* scardmanage_transmit_ex(): how often the command was sent */
+    uint64_t waited_us; /* microseconds of elapsed_us spent waiting for card, reader or service */
 } scardmanage_report;
 
 #define SCARDMANAGE_REPORT_INIT                                                                              \
     {                                                                                                        \
         sizeof(scardmanage_report), SCARDMANAGE_STEP_NONE, SCARDMANAGE_VERDICT_UNKNOWN,                      \
-            SCARDMANAGE_LOCK_NONE, 0, 0, 0, 0, 0, 0, 0, {0},                                                 \
-        {                                                                                                    \
-            0                                                                                                \
-        }                                                                                                    \
+            SCARDMANAGE_LOCK_NONE, 0, 0, 0, 0, 0, 0, 0, {0}, {0}, 0, 0                                       \
     }
 
 /*
@@ -210,16 +243,16 @@ SCARDMANAGE_API scardmanage_result scardmanage_create(scardmanage **out);
  * that are in use. So it is given once, when the object is made, and never changes.
  *
  * The functions must be safe to call from any thread that uses the object, and at the same time for several
- * objects; in later versions also from threads of the library's own. They are called with the object locked:
- * they must not call any function on it, must return, and must not throw. What they return is aligned as
- * malloc() does it. What PC/SC allocates itself does not come from here. */
+ * objects, and from threads of the library's own. They may be called with the object locked: they must not
+ * call any function on it, must return, and must not throw. What they return is aligned as malloc() does it.
+ * What PC/SC allocates itself does not come from here, nor what the system takes for a thread. */
 typedef struct scardmanage_allocator {
     size_t size;   /* sizeof(scardmanage_allocator) */
-    void *context; /* passed to each; not touched. Stays valid until scardmanage_free() has returned */
+    void *context; /* passed to each; not touched. Stays valid until scardmanage_free() has returned and all
+                      blocks are released: those of a call that PC/SC does not let go of, later than that */
     /* A block of size bytes, never 0, with any content. Null if there is none. */
     void *(*allocate)(void *context, size_t size);
-    /* As realloc() with neither null nor 0. If there is none: null, and the old block as it was. Not called
-     * by this version. */
+    /* As realloc() with neither null nor 0. If there is none: null, and the old block as it was. */
     void *(*reallocate)(void *context, void *memory, size_t size);
     /* Takes back a block, never null. */
     void (*release)(void *context, void *memory);
@@ -233,7 +266,7 @@ typedef struct scardmanage_allocator {
 SCARDMANAGE_API scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *allocator,
                                                                      scardmanage **out);
 
-/* Detaches if need be and frees. A null pointer is allowed. */
+/* Detaches if need be and frees. A null pointer is allowed. Not from a rebuild function. */
 SCARDMANAGE_API void scardmanage_free(scardmanage *m);
 
 /* Sets what attaching uses (protocols, share) and what reconnecting without options of its own uses (all
@@ -244,6 +277,14 @@ SCARDMANAGE_API void scardmanage_free(scardmanage *m);
  * bytes this version does not know. */
 SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
                                                            const scardmanage_options *options);
+
+/* Makes all calls on the object that other threads are in, or waiting to get into, return E_CANCELLED at
+ * once. Calls that begin later are not affected. What a cancelled call leaves is what it leaves when it times
+ * out. May be called from a rebuild function, too, and then cancels the reconnect around it. Not from a
+ * signal handler.
+ *
+ * S_OK, also if there was nothing to cancel; E_POINTER. */
+SCARDMANAGE_API scardmanage_result scardmanage_cancel(scardmanage *m);
 
 /*
  * Attaching
@@ -277,9 +318,10 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
 /* Ends the attachment and releases the lock, however often it was taken. A handle of the caller's stays
  * open.
  *
- * S_OK; E_INVALID_HANDLE if not attached; W_UNRESPONSIVE_CARD if pcsc-lite refused to release the lock on a
- * handle of the caller's because its card was reset and no longer answers, E_OUTOFMEMORY if there was no
- * memory to release it: detached all the same, closing the handle releases it. */
+ * S_OK; E_INVALID_HANDLE if not attached; E_FAIL in a rebuild function; W_UNRESPONSIVE_CARD if pcsc-lite
+ * refused to release the lock on a handle of the caller's because its card was reset and no longer answers,
+ * E_OUTOFMEMORY if there was no memory to release it, E_TIMEOUT or E_CANCELLED if PC/SC does not let go, in
+ * which case it is released as soon as it does: detached all the same, closing the handle releases it. */
 SCARDMANAGE_API scardmanage_result scardmanage_detach(scardmanage *m);
 
 /*
@@ -291,8 +333,10 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
 
 /* Back to the card, by the gentlest step that works from options->first_step to options->last_step.
  *
- * Looks first, without touching anything. An empty reader is E_NO_SMARTCARD, a different card W_REMOVED_CARD
- * unless options->accept_other_card; both leave the attachment as it is, and it may be called again. A card
+ * Looks first, without touching anything. An empty reader is E_NO_SMARTCARD, a reader that was unplugged
+ * E_READER_UNAVAILABLE and a service that is down E_NO_SERVICE if options->wait_ms has passed; a different
+ * card is W_REMOVED_CARD unless options->accept_other_card. All leave the attachment as it is, and it may be
+ * called again. A card
  * is the same if it never left the reader, or if the ATR it shows is one that this card has shown since it
  * was inserted (warm and cold ATR may differ). Two cards with one ATR cannot be told apart.
  *
@@ -306,6 +350,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
  * options: null means those that were set. report: null if not wanted; written unless E_POINTER or
  * E_INVALIDARG is returned.
  *
+ * A handle of the caller's does not survive the service, nor the reader's being unplugged: then it is
+ * E_INVALID_HANDLE as soon as service and reader are back, for good.
+ *
  * S_OK; E_NO_SMARTCARD; W_REMOVED_CARD; W_UNRESPONSIVE_CARD, W_UNPOWERED_CARD if no allowed step woke the
  * card; E_PROTO_MISMATCH if the card does not offer the protocol, or last_step does not allow the reset that
  * it takes; W_RESET_CARD if others kept resetting the card, or it would take more than the allowed steps;
@@ -316,6 +363,15 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
                                                             const scardmanage_options *options,
                                                             scardmanage_report *report);
 
+/* Waits until there is a card in the reader; returns at once if there is one. Wakes up with the insertion;
+ * the card is not touched, nor judged: that is what scardmanage_reconnect() does. Goes on waiting while the
+ * reader is unplugged or the service down. timeout_ms: 0 only looks; SCARDMANAGE_FOREVER; the options'
+ * timeout_ms is not considered. If the service does not answer, it may take a second longer.
+ *
+ * S_OK; E_TIMEOUT; E_CANCELLED; W_RESET_CARD, W_REMOVED_CARD if the reader is not known yet
+ * (scardmanage_attach_by_handle()); E_OUTOFMEMORY; other smart card codes. */
+SCARDMANAGE_API scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms);
+
 /*
  * Exclusive use
  */
@@ -324,8 +380,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
  * held underneath, and released by as many calls of scardmanage_unlock(). It survives resets, and
  * reconnecting restores it after the card was out.
  *
- * S_OK; E_NO_SMARTCARD if there is no handle yet; W_RESET_CARD, W_REMOVED_CARD: reconnect first; E_FAIL if
- * nested 2^32 times. */
+ * S_OK; E_NO_SMARTCARD if there is no handle yet; W_RESET_CARD, W_REMOVED_CARD: reconnect first; E_TIMEOUT,
+ * E_CANCELLED: not locked; E_FAIL if nested 2^32 times. */
 SCARDMANAGE_API scardmanage_result scardmanage_lock(scardmanage *m);
 
 /* Releases it. Only the outermost call ends the transaction, with the strongest disposition of all nested
@@ -378,13 +434,30 @@ SCARDMANAGE_API scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDH
 /* Sends a command APDU in the active protocol. *response_len: bytes of room in response (65538 is enough for
  * any), then bytes received. The buffers are the caller's; they must not overlap.
  *
- * S_OK; E_POINTER; E_INVALIDARG for an empty command; E_INSUFFICIENT_BUFFER for less room than 2 bytes, or a
- * longer answer, which is lost; E_NO_SMARTCARD; W_RESET_CARD, W_REMOVED_CARD: reconnect first, nothing was
- * sent; E_PROTO_MISMATCH if no protocol is active; other smart card codes. *response_len is 0 after a
- * failure. */
+ * S_OK; E_POINTER; E_INVALIDARG for a command that is empty or longer than 131,072 bytes;
+ * E_INSUFFICIENT_BUFFER for less room than 2 bytes, or a longer answer, which is lost; E_NO_SMARTCARD;
+ * W_RESET_CARD, W_REMOVED_CARD: reconnect first, nothing was sent; E_PROTO_MISMATCH if no protocol is active;
+ * E_TIMEOUT, E_CANCELLED: it may have been sent; E_OUTOFMEMORY: it was not; other smart card codes.
+ * *response_len is 0 after a failure. */
 SCARDMANAGE_API scardmanage_result scardmanage_transmit(scardmanage *m, const uint8_t *command,
                                                         size_t command_len, uint8_t *response,
                                                         size_t *response_len);
+
+/* As scardmanage_transmit(), and reconnects by itself, rebuild function included, if the card was reset or
+ * moved, reader or service went away, or the card fell silent. Without repeatable the command is sent once at
+ * most: what it reconnects from is known to have happened before. With repeatable, which is for commands that
+ * may be carried out more than once without harm, it is also sent again if it may have reached the card, at
+ * most four times; if the failure left no trace (a card that fell silent), each time by a harder step.
+ *
+ * options: null means those that were set. report: of the last reconnect, with sent filled in; null if not
+ * wanted.
+ *
+ * As scardmanage_transmit() and scardmanage_reconnect_ex(); E_FAIL in a rebuild function. */
+SCARDMANAGE_API scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *command,
+                                                           size_t command_len, uint8_t *response,
+                                                           size_t *response_len, int repeatable,
+                                                           const scardmanage_options *options,
+                                                           scardmanage_report *report);
 
 /*
  * Words. Static strings in English, lower case, never null.
