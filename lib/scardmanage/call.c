@@ -72,11 +72,10 @@ static platform_thread_end PLATFORM_THREAD_CALL work(void *argument)
         }
         at->result = do_job(at, at->job);
         detached = at->job == attach_end;
-        while (at->abandoned && at->undo != NULL) {
-            attachment_job undo = at->undo;
-            at->undo = NULL;
-            do_unhurried(at, undo);
-        }
+        if (at->abandoned && at->undo != NULL)
+            do_unhurried(at, at->undo);
+        if (at->abandoned && at->after != NULL)
+            do_unhurried(at, at->after);
         at->job = NULL;
         platform_cond_wake(&m->changed);
     }
@@ -254,6 +253,7 @@ static void post(call *c, attachment_job job, attachment_job undo)
     attachment *at = c->at;
     at->job = job;
     at->undo = undo;
+    at->after = NULL;
     at->abandoned = false;
     at->stop = SCARDMANAGE_S_OK;
     at->deadline = job == attach_end ? UINT64_MAX : c->deadline;
@@ -292,7 +292,7 @@ scardmanage_result call_finish(call *c, attachment_job job)
     platform_lock(&c->m->mutex);
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
     if (c->at->job != NULL)
-        c->at->undo = job;
+        c->at->after = job;
     else
         result = run(c, job, NULL);
     platform_unlock(&c->m->mutex);

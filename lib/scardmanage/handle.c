@@ -139,7 +139,7 @@ scardmanage_result handle_status(attachment *at, pcsc_card *card)
     if (card->state >= SCARDMANAGE_STATE_POWERED) {
         identity_add(&at->card, &card->atr);
         at->atr = card->atr;
-        at->protocol = card->protocol;
+        at->protocol = card->protocol; /* none, while another client is in the middle of a reset */
     }
     return SCARDMANAGE_S_OK;
 }

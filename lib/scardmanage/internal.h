@@ -48,6 +48,7 @@ struct attachment {
     /* Guarded by the object's mutex. */
     attachment_job job;      /* being done; null: none */
     attachment_job undo;     /* for a job that nobody waits for any more: what to do after it, or null */
+    attachment_job after;    /* the same, after that; it is what the call would have ended with */
     bool abandoned;          /* nobody waits for the job */
     bool ends;               /* no more jobs will come */
     scardmanage_result stop; /* not S_OK: why the job is to stop */
@@ -63,6 +64,7 @@ struct attachment {
         scardmanage_disposition disposition;
         uint64_t wait_until;
         scardmanage_options options; /* of a reconnect, checked */
+        bool keep;                   /* the card stays locked after it */
         pcsc_card card;
         size_t command_len;
         size_t room, response_len; /* of the response */
@@ -95,7 +97,7 @@ struct attachment {
      * W_RESET_CARD or W_REMOVED_CARD, or 0. Nothing is sent to the card until a reconnect succeeds. */
     scardmanage_result pending;
     bool own_reset; /* the event that PC/SC will tell of is a reset the caller asked for */
-    bool borrowed;  /* the transaction is only for the rebuild function */
+    bool borrowed;  /* the transaction is only for the rebuild function, and for the command that follows */
 };
 
 /* allocator.c
@@ -217,8 +219,11 @@ scardmanage_result lock_begin(attachment *at);
 scardmanage_result lock_end(attachment *at, scardmanage_disposition disposition);
 
 /* reconnect.c
- * Within a call: options are checked ones. report may be null. */
-scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, scardmanage_report *report);
+ * Within a call: options are checked ones. With keep the card is locked for the caller after success, and
+ * reconnect_give_back(), a job, has to follow. */
+scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
+                                     scardmanage_report *report);
+scardmanage_result reconnect_give_back(attachment *at);
 /* Whether it can be filled in. */
 bool reconnect_report_valid(const scardmanage_report *report);
 void reconnect_write_report(const scardmanage_report *from, scardmanage_report *to);

@@ -23,6 +23,8 @@ typedef struct attempt {
     bool handle_dead;  /* only a new handle helps */
     bool refused;      /* by us, as it is another card */
     bool acknowledged; /* the handle has no event any more */
+    bool unsettled;    /* there is no protocol: another client is in the middle of a reset */
+    bool in_vain;      /* a step has left the card without an answer */
     scardmanage_verdict verdict;
 
     bool reacquired;
@@ -269,6 +271,8 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
     }
     if (result != SCARDMANAGE_S_OK)
         return result;
+    if (!platform_reconnect_keeps_transaction())
+        at->transacted = false;
     if (!a->acknowledged || step > SCARDMANAGE_STEP_LEAVE)
         keep_event(a);
     a->acknowledged = true;
@@ -280,7 +284,6 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
 static scardmanage_result open_handle(attempt *a, uint32_t protocols)
 {
     attachment *at = a->at;
-    bool in_vain = a->report.attempts > 0 && !a->handle_dead;
     if (at->has_handle && !a->handle_dead) {
         scardmanage_result turn =
             note(a, handle_turn(at)); /* opening waits, too, and not so that it can be stopped */
@@ -289,7 +292,7 @@ static scardmanage_result open_handle(attempt *a, uint32_t protocols)
     }
     if (at->has_handle)
         keep_event(a);
-    handle_close(at, in_vain ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
+    handle_close(at, a->in_vain && !a->handle_dead ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
     a->handle_dead = false;
     a->report.attempts++;
     scardmanage_result result = note(a, handle_open(at, &a->options, protocols));
@@ -307,6 +310,7 @@ static scardmanage_result confirm(attempt *a)
     scardmanage_result result = note(a, handle_card(at, &card));
     if (result != SCARDMANAGE_S_OK)
         return result;
+    a->unsettled = card.state == SCARDMANAGE_STATE_POWERED || card.state == SCARDMANAGE_STATE_NEGOTIABLE;
     if (a->looked && card.counter != a->look.counter) {
         at->pending = SCARDMANAGE_W_REMOVED_CARD;
         return SCARDMANAGE_W_REMOVED_CARD;
@@ -342,6 +346,47 @@ static scardmanage_result confirm(attempt *a)
     return SCARDMANAGE_S_OK;
 }
 
+/* From here on no other client can begin to reset the card. */
+static scardmanage_result hold(attempt *a)
+{
+    attachment *at = a->at;
+    if (at->transacted)
+        return SCARDMANAGE_S_OK;
+    scardmanage_result result = note(a, lock_begin(at));
+    bool locked = at->lock_count > 0;
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    a->reacquired |= locked;
+    at->borrowed = !locked;
+    return SCARDMANAGE_S_OK;
+}
+
+#define SETTLE_TRIES 200
+#define SETTLE_US    1000u
+
+/* But one may have begun: pcsc-lite tells all handles of a reset before it is done (SCardReconnect() in
+ * winscard.c), so that what we have acknowledged may yet come, and nobody would tell us again. Asking the
+ * reader waits for what it is doing, and between reset and PPS no protocol is active. A cold reset is two
+ * things to do. */
+static scardmanage_result settle(attempt *a)
+{
+    scardmanage_result result = hold(a);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    for (int i = 0; i < SETTLE_TRIES; i++) {
+        pcsc_probe(a->at->handle);
+        pcsc_probe(a->at->handle);
+        a->unsettled = false;
+        result = confirm(a);
+        if (!a->unsettled || is_event(result))
+            return result;
+        result = job_pause(a->at, SETTLE_US);
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+    }
+    return SCARDMANAGE_E_PROTO_MISMATCH;
+}
+
 static scardmanage_result take_step(attempt *a, scardmanage_step step)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
@@ -353,7 +398,7 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
         bool open = step == SCARDMANAGE_STEP_REOPEN;
         result = open ? open_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
         if (result == SCARDMANAGE_S_OK) {
-            result = confirm(a);
+            result = settle(a);
             step = SCARDMANAGE_STEP_LEAVE; /* is done; if others reset the card since, that is only to be
                                               acknowledged */
             a->acknowledged = false;
@@ -364,12 +409,12 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
     return result;
 }
 
+/* Not that others reset the card: to do the same would only have them come back. */
 static bool harder_step_may_cure(scardmanage_result result)
 {
     switch (result) {
     case SCARDMANAGE_W_UNRESPONSIVE_CARD:
     case SCARDMANAGE_W_UNPOWERED_CARD:
-    case SCARDMANAGE_W_RESET_CARD:
     case SCARDMANAGE_E_PROTO_MISMATCH:
     case SCARDMANAGE_E_NOT_TRANSACTED: /* pcscd: the driver failed */
     case SCARDMANAGE_RESULT(SCARD_E_NOT_READY):
@@ -417,6 +462,7 @@ static scardmanage_result climb(attempt *a)
         result = take_step(a, (scardmanage_step)step);
         if (!harder_step_may_cure(result))
             return result;
+        a->in_vain = true;
     }
     return result;
 }
@@ -437,26 +483,12 @@ static bool nothing_to_do(const attempt *a, const pcsc_card *card)
 static scardmanage_result restore_lock(attempt *a)
 {
     attachment *at = a->at;
-    if (a->report.step != SCARDMANAGE_STEP_NONE && !platform_reconnect_keeps_transaction())
-        at->transacted = false;
-    if (at->lock_count == 0 && at->transacted)
-        return note(a, lock_end(at, SCARDMANAGE_LEAVE)); /* one that could not be ended in its time */
-    if (at->lock_count == 0 || at->transacted)
-        return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, lock_begin(at));
-    a->reacquired = result == SCARDMANAGE_S_OK;
-    return result;
-}
-
-/* Nobody else is to come between the reconnect and what the rebuild function does. */
-static scardmanage_result borrow_lock(attempt *a)
-{
-    attachment *at = a->at;
-    if (a->options.rebuild == NULL || a->report.step == SCARDMANAGE_STEP_NONE || at->transacted)
-        return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, lock_begin(at));
-    at->borrowed = result == SCARDMANAGE_S_OK;
-    return result;
+    bool rebuilds = a->options.rebuild != NULL && a->report.step != SCARDMANAGE_STEP_NONE;
+    if (at->lock_count > 0 || at->io.keep || rebuilds)
+        return hold(a);
+    at->borrowed = false;
+    /* or one that could not be ended in its time */
+    return at->transacted ? note(a, lock_end(at, SCARDMANAGE_LEAVE)) : SCARDMANAGE_S_OK;
 }
 
 static scardmanage_result go_round(attempt *a)
@@ -473,8 +505,6 @@ static scardmanage_result go_round(attempt *a)
     }
     if (result == SCARDMANAGE_S_OK)
         result = restore_lock(a);
-    if (result == SCARDMANAGE_S_OK)
-        result = borrow_lock(a);
     if (result == SCARDMANAGE_S_OK)
         a->at->pending = SCARDMANAGE_S_OK;
     return result;
@@ -545,6 +575,15 @@ static void report_after(attempt *a)
     set_atr(a->report.new_atr, &a->report.new_atr_len, &a->at->atr);
 }
 
+scardmanage_result reconnect_give_back(attachment *at)
+{
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    if (at->borrowed && at->transacted && at->lock_count == 0)
+        result = lock_end(at, SCARDMANAGE_LEAVE);
+    at->borrowed = false;
+    return result;
+}
+
 static scardmanage_result reconnect_job(attachment *at)
 {
     attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
@@ -552,9 +591,10 @@ static scardmanage_result reconnect_job(attachment *at)
     job_publish(at, &a.report);
     scardmanage_result result = reconnect(&a);
     scardmanage_result stop = job_stopped(at);
-    bool away = is_away(&a, result);
-    if (away && stop != SCARDMANAGE_S_OK)
+    if (is_away(&a, result) && stop != SCARDMANAGE_S_OK)
         result = stop; /* no time was left for it to come */
+    if (result != SCARDMANAGE_S_OK)
+        reconnect_give_back(at);
     report_after(&a);
     job_publish(at, &a.report);
     return result;
@@ -564,9 +604,8 @@ static scardmanage_result reconnect_job(attachment *at)
 static scardmanage_result rebuilt_job(attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (at->borrowed && at->transacted && at->lock_count == 0)
-        result = lock_end(at, SCARDMANAGE_LEAVE);
-    at->borrowed = false;
+    if (!at->io.keep || at->rebuilt != SCARDMANAGE_S_OK)
+        result = reconnect_give_back(at);
     if (at->rebuilt != SCARDMANAGE_S_OK)
         result = at->rebuilt;
     if (result != SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK)
@@ -578,6 +617,7 @@ static scardmanage_result rebuilt_job(attachment *at)
  * the caller. */
 static scardmanage_result reconnect_undo(attachment *at)
 {
+    at->io.keep = false;
     at->rebuilt = at->report.step == SCARDMANAGE_STEP_NONE ? SCARDMANAGE_S_OK : SCARDMANAGE_E_CANCELLED;
     return rebuilt_job(at);
 }
@@ -611,7 +651,8 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
     return result != SCARDMANAGE_S_OK ? result : finished;
 }
 
-scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, scardmanage_report *report)
+scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
+                                     scardmanage_report *report)
 {
     attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
@@ -622,6 +663,7 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         return SCARDMANAGE_E_INVALIDARG;
     for (int i = 0; i < ROUNDS; i++) {
         at->io.options = *options;
+        at->io.keep = keep;
         at->io.wait_until = wait_until;
         result = call_run(c, reconnect_job, reconnect_undo);
         call_report(c, report);
@@ -669,7 +711,7 @@ scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_op
     uint64_t start = platform_now_us();
     result = call_begin_alone(&c, m, read.timeout_ms);
     if (result == SCARDMANAGE_S_OK) {
-        result = reconnect_in_call(&c, &read, &own);
+        result = reconnect_in_call(&c, &read, false, &own);
         call_end(&c);
     }
     own.elapsed_us = platform_now_us() - start;

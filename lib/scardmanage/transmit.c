@@ -26,6 +26,10 @@ static scardmanage_result transmit_job(attachment *at)
         return result;
     if (at->pending != SCARDMANAGE_S_OK)
         return at->pending;
+    if (at->protocol == 0) /* when last looked at, another client was resetting it */
+        result = handle_status(at, &at->io.card);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
     return handle_event(at, handle_transmit(at));
 }
 
@@ -127,7 +131,7 @@ static scardmanage_result send_and_recover(call *c, exchange *x, bool repeatable
         if (x->sent)
             begin_harder(options, result);
         sent = report->sent;
-        scardmanage_result back = reconnect_in_call(c, options, report);
+        scardmanage_result back = reconnect_in_call(c, options, true, report);
         report->sent = sent;
         if (back != SCARDMANAGE_S_OK)
             return back;
@@ -185,6 +189,8 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
     result = call_begin_alone(&c, m, read.timeout_ms);
     if (result == SCARDMANAGE_S_OK) {
         result = send_and_recover(&c, &x, repeatable != 0, &read, &own);
+        if (c.left || c.at->borrowed)
+            call_finish(&c, reconnect_give_back);
         call_end(&c);
     }
     own.elapsed_us = platform_now_us() - start;

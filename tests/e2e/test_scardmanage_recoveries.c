@@ -1,0 +1,209 @@
+/* test_scardmanage_recoveries COUNT: so many recoveries of all kinds that a rig has, and then no descriptor,
+ * no thread and no memory more than after the first few. Run in a rig; memory is for the sanitizers or
+ * valgrind to watch. */
+#include "../soak/control.h"
+#include "others.h"
+#include "scardmanage.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(what)                                                                                          \
+    do {                                                                                                     \
+        if (!(what))                                                                                         \
+            fail(__LINE__, #what);                                                                           \
+    } while (0)
+
+static const uint8_t challenge[] = {0x00, 0x84, 0x00, 0x00, 0x08};
+
+static struct control control;
+static struct others others;
+static scardmanage *m;
+static scardmanage_result last;
+static SCARDCONTEXT context;
+static SCARDHANDLE handle;
+static char reader[256];
+static unsigned rebuilt;
+
+static void fail(int line, const char *what)
+{
+    fprintf(stderr, "line %d: %s: the last call said %08x: %s\n", line, what, (unsigned)last,
+            scardmanage_strerror(last));
+    exit(1);
+}
+
+static bool is(scardmanage_result result, scardmanage_result wanted)
+{
+    last = result;
+    return result == wanted;
+}
+
+static unsigned entries(const char *path)
+{
+    unsigned count = 0;
+    DIR *folder = opendir(path);
+    CHECK(folder != NULL);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void rig(const char *command)
+{
+    char error[256];
+    json_t *answer = control_ask(&control, command, 0, error, sizeof error);
+    if (answer == NULL)
+        fprintf(stderr, "%s\n", error);
+    CHECK(answer != NULL);
+    json_decref(answer);
+}
+
+static void works(void)
+{
+    uint8_t answer[16];
+    size_t length = sizeof answer;
+    CHECK(is(scardmanage_transmit(m, challenge, sizeof challenge, answer, &length), SCARDMANAGE_S_OK));
+    CHECK(length == 10 && answer[8] == 0x90);
+}
+
+static scardmanage_result rebuild(scardmanage *object, const scardmanage_report *report, void *count)
+{
+    uint8_t answer[16];
+    size_t length = sizeof answer;
+    (void)report;
+    ++*(unsigned *)count;
+    return scardmanage_transmit(object, challenge, sizeof challenge, answer, &length);
+}
+
+static void attach(bool by_handle)
+{
+    DWORD protocol;
+    if (handle == 0)
+        CHECK(SCardConnect(context, reader, SCARD_SHARE_SHARED, 3, &handle, &protocol) == SCARD_S_SUCCESS);
+    else /* what has happened while it was not attached */
+        CHECK(SCardReconnect(handle, SCARD_SHARE_SHARED, 3, SCARD_LEAVE_CARD, &protocol) == SCARD_S_SUCCESS);
+    if (by_handle)
+        CHECK(is(scardmanage_attach_by_handle(m, handle), SCARDMANAGE_S_OK));
+    else
+        CHECK(is(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK));
+}
+
+static void reconnects(scardmanage_step first)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.first_step = first;
+    options.wait_ms = 5000;
+    options.rebuild = rebuild;
+    options.rebuild_context = &rebuilt;
+    unsigned before = rebuilt;
+    CHECK(is(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_S_OK));
+    CHECK(rebuilt > before);
+    works();
+}
+
+/* Until PC/SC has heard of both movements: what is there before, is not what is there after. */
+static void move_card(void)
+{
+    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
+    CHECK(SCardGetStatusChange(context, 0, &state, 1) == SCARD_S_SUCCESS);
+    unsigned long before = state.dwEventState >> 16;
+    rig("remove");
+    rig("insert");
+    do {
+        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+        LONG rv = SCardGetStatusChange(context, 20, &state, 1);
+        CHECK(rv == SCARD_S_SUCCESS || rv == SCARD_E_TIMEOUT);
+    } while ((((state.dwEventState >> 16) - before) & 0xFFFF) < 2);
+}
+
+/* Under somebody's transaction: in time, and not locked when that ends. */
+static void waits_in_vain(void)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.timeout_ms = 2;
+    CHECK(is(scardmanage_set_options(m, &options), SCARDMANAGE_S_OK));
+    CHECK(others_do(&others, 'b'));
+    CHECK(is(scardmanage_lock(m), SCARDMANAGE_E_TIMEOUT));
+    CHECK(others_do(&others, 'e'));
+    CHECK(is(scardmanage_set_options(m, NULL), SCARDMANAGE_S_OK));
+    CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED));
+    works();
+}
+
+static void recover(unsigned kind, bool by_handle)
+{
+    switch (kind) {
+    case 0:
+    case 1:
+        CHECK(others_do(&others, kind == 0 ? 'w' : 'c'));
+        reconnects(SCARDMANAGE_STEP_LEAVE);
+        break;
+    case 2:
+        CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
+        reconnects(SCARDMANAGE_STEP_WARM);
+        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_S_OK));
+        works();
+        break;
+    case 3:
+        reconnects(by_handle ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_REOPEN);
+        break;
+    case 4:
+        CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
+        move_card();
+        reconnects(SCARDMANAGE_STEP_LEAVE);
+        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_S_OK));
+        break;
+    case 5:
+        CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
+        CHECK(is(scardmanage_detach(m), SCARDMANAGE_S_OK));
+        attach(by_handle);
+        works();
+        break;
+    case 6:
+        scardmanage_free(m);
+        CHECK(is(scardmanage_create(&m), SCARDMANAGE_S_OK));
+        attach(by_handle);
+        works();
+        break;
+    default:
+        waits_in_vain();
+        break;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
+    unsigned threads = 0, descriptors = 0;
+    DWORD length = sizeof reader;
+    CHECK(count >= 64);
+    CHECK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) == SCARD_S_SUCCESS);
+    CHECK(SCardListReaders(context, NULL, reader, &length) == SCARD_S_SUCCESS);
+    SCardReleaseContext(context);
+    CHECK(others_start(&others, reader));
+    CHECK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) == SCARD_S_SUCCESS);
+    CHECK(control_open(&control));
+    CHECK(is(scardmanage_create(&m), SCARDMANAGE_S_OK));
+    for (unsigned i = 0; i < count; i++) {
+        if (i == 32) { /* everything has been done once */
+            threads = entries("/proc/self/task");
+            descriptors = entries("/proc/self/fd");
+        }
+        if (i % 16 == 0)
+            attach(i % 32 != 0);
+        recover(i % 8, i % 32 >= 16);
+    }
+    CHECK(entries("/proc/self/task") == threads);
+    CHECK(entries("/proc/self/fd") == descriptors);
+    scardmanage_free(m);
+    CHECK(entries("/proc/self/task") == threads - 1);
+    CHECK(entries("/proc/self/fd") == descriptors - 1);
+    SCardReleaseContext(context);
+    control_close(&control);
+    others_stop(&others);
+    printf("%u recoveries, %u rebuilt: as many threads and descriptors as before\n", count, rebuilt);
+    return 0;
+}
