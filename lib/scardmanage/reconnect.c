@@ -368,16 +368,13 @@ static scardmanage_result hold(attempt *a)
  * winscard.c), so that what we have acknowledged may yet come, and nobody would tell us again. Asking the
  * reader waits for what it is doing, and between reset and PPS no protocol is active. A cold reset is two
  * things to do. */
-static scardmanage_result settle(attempt *a)
+static scardmanage_result await_settled(attempt *a)
 {
-    scardmanage_result result = hold(a);
-    if (result != SCARDMANAGE_S_OK)
-        return result;
     for (int i = 0; i < SETTLE_TRIES; i++) {
         pcsc_probe(a->at->handle);
         pcsc_probe(a->at->handle);
         a->unsettled = false;
-        result = confirm(a);
+        scardmanage_result result = confirm(a);
         if (!a->unsettled || is_event(result))
             return result;
         result = job_pause(a->at, SETTLE_US);
@@ -385,6 +382,22 @@ static scardmanage_result settle(attempt *a)
             return result;
     }
     return SCARDMANAGE_E_PROTO_MISMATCH;
+}
+
+/* A transaction that is there when this fails was there before: so if the card has moved since we knew it,
+ * then since the transaction, too, which is gone. */
+static scardmanage_result settle(attempt *a)
+{
+    attachment *at = a->at;
+    bool had = at->transacted;
+    scardmanage_result result = hold(a);
+    if (result == SCARDMANAGE_S_OK)
+        result = await_settled(a);
+    if (result != SCARDMANAGE_S_OK && !had && at->transacted) {
+        lock_end(at, SCARDMANAGE_LEAVE);
+        at->borrowed = at->transacted;
+    }
+    return result;
 }
 
 static scardmanage_result take_step(attempt *a, scardmanage_step step)
@@ -486,9 +499,10 @@ static scardmanage_result restore_lock(attempt *a)
     bool rebuilds = a->options.rebuild != NULL && a->report.step != SCARDMANAGE_STEP_NONE;
     if (at->lock_count > 0 || at->io.keep || rebuilds)
         return hold(a);
-    at->borrowed = false;
     /* or one that could not be ended in its time */
-    return at->transacted ? note(a, lock_end(at, SCARDMANAGE_LEAVE)) : SCARDMANAGE_S_OK;
+    scardmanage_result result = at->transacted ? note(a, lock_end(at, SCARDMANAGE_LEAVE)) : SCARDMANAGE_S_OK;
+    at->borrowed = at->transacted;
+    return result;
 }
 
 static scardmanage_result go_round(attempt *a)

@@ -318,6 +318,45 @@ static scardmanage_result transmit(void)
     return scardmanage_transmit(m, command, sizeof command, response, &length);
 }
 
+static scardmanage_result transmit_again(scardmanage *object, const scardmanage_report *report, void *nothing)
+{
+    static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
+    uint8_t response[1024]; /* more than transmit() has asked for */
+    size_t length = sizeof response;
+    (void)report;
+    (void)nothing;
+    return scardmanage_transmit(object, command, sizeof command, response, &length);
+}
+
+static scardmanage_result reconnect_and_rebuild(void)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.first_step = SCARDMANAGE_STEP_WARM;
+    options.rebuild = transmit_again;
+    return scardmanage_reconnect_ex(m, &options, NULL);
+}
+
+static scardmanage_result transmit_ex(void)
+{
+    static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
+    uint8_t response[258];
+    size_t length = sizeof response;
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.accept_other_card = 1;
+    options.rebuild = transmit_again;
+    return scardmanage_transmit_ex(m, command, sizeof command, response, &length, 1, &options, NULL);
+}
+
+static scardmanage_result wait_for_card(void)
+{
+    return scardmanage_wait_for_card(m, 1000);
+}
+
+static scardmanage_result cancel(void)
+{
+    return scardmanage_cancel(m);
+}
+
 typedef struct call {
     const char *name;
     scardmanage_result (*make)(void);
@@ -345,6 +384,10 @@ static const call calls[] = {
     {"get_reader", get_reader, 0, false},
     {"get_handle", get_handle, 0, false},
     {"transmit", transmit, 0, false},
+    {"transmit_ex", transmit_ex, 0, true},
+    {"reconnect_ex, rebuild", reconnect_and_rebuild, 0, true},
+    {"wait_for_card", wait_for_card, 0, false},
+    {"cancel", cancel, 0, false},
 };
 
 #define CALLS ((int)(sizeof calls / sizeof calls[0]))
