@@ -551,7 +551,11 @@ static bool wait_for_card(attempt *a)
     bool any_index = a->options.accept_other_index != 0;
     scardmanage_result result = service_wait_for_card(at, any_index, a->wait_until);
     a->report.waited_us += platform_now_us() - start;
-    return result == SCARDMANAGE_S_OK;
+    if (result != SCARDMANAGE_S_OK)
+        return false;
+    a->report.verdict =
+        SCARDMANAGE_VERDICT_UNKNOWN; /* what came is judged afresh */
+    return true;
 }
 
 static scardmanage_result reconnect(attempt *a)

@@ -141,6 +141,38 @@ def test_the_example_gets_back_to_a_card_that_others_reset(tmp_path):
     assert "no such reader: " in done.stderr and done.returncode == 1
 
 
+def test_the_example_waits_for_a_card_that_is_out_and_selects_anew(tmp_path):
+    script = """
+        mkfifo in out
+        scardmanage-send "$CARDRIG_READER" 8010000002 <in >out & exec 3>in 4<out
+        echo 8010000002 >&3 && read answer <&4 && echo "$answer"
+        cardrig remove >&2
+        echo 8010000002 >&3
+        cardrig insert >&2
+        read answer <&4 && echo "$answer"
+        exec 3>&-
+        wait $!
+    """
+    path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
+    done = run("run", "--card", CARDS / "two-protocols.lua", "--", "sh", "-c", script, cwd=tmp_path,
+               env={**os.environ, "PATH": path})
+    assert done.stdout.split() == ["00029000", "00029000"], done.stderr
+    assert "reconnected: reinserted, step leave\n" in done.stderr
+
+
+def test_the_example_that_waits_for_a_card():
+    script = """
+        scardmanage-wait "$CARDRIG_READER" 1
+        scardmanage-wait "$CARDRIG_READER" & cardrig insert >&2; wait $! || exit
+        cardrig remove >&2
+        timeout --signal INT 1 scardmanage-wait "$CARDRIG_READER"
+    """
+    path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
+    done = run("run", "--empty", "--", "sh", "-c", script, env={**os.environ, "PATH": path})
+    assert done.stdout.split() == "3B 87 80 01 63 61 72 64 72 69 67 6E".split(), done.stderr
+    assert "time is up (8010000A)" in done.stderr and "cancelled (80100002)" in done.stderr
+
+
 def test_the_library_with_find_package(tree, tmp_path):
     (tmp_path / "program.c").write_text(PROGRAM)
     (tmp_path / "CMakeLists.txt").write_text(

@@ -1,17 +1,22 @@
 /* Sends command APDUs, a line of hex each, and prints what the card answers:
  *
- *     echo 00A4040000 | scardmanage-send READER
+ *     echo 80CA9F7F00 | scardmanage-send READER [SELECT-COMMAND]
  *
- * When others have reset the card meanwhile, or it was out, it gets back to it and sends the command again.
- * That is right for commands that may be repeated, and for a card that has nothing to forget; others select
- * their application anew first. Runs wherever the library does. */
+ * When others have reset the card meanwhile, or it was out, it waits for the card, selects the application
+ * anew, and sends the command again: that is right for commands that may be repeated. Runs wherever the
+ * library does. */
 #include <scardmanage.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 10 /* how often others may come between */
+#define WAIT_MS 30000 /* for a card that is out */
+
+typedef struct select {
+    uint8_t command[261];
+    size_t length; /* 0: nothing to select */
+} select_command;
 
 static uint8_t response[65538];
 
@@ -38,27 +43,20 @@ static size_t parse(const char *line, uint8_t *command, size_t room)
     return length / 2;
 }
 
-static scardmanage_result get_back(scardmanage *m)
+static scardmanage_result select_application(scardmanage *m, const select_command *select)
 {
-    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
-    scardmanage_result result = scardmanage_reconnect_ex(m, NULL, &report);
-    fprintf(stderr, "scardmanage-send: reconnected: %s, step %s\n", scardmanage_verdict_name(report.verdict),
-            scardmanage_step_name(report.step));
-    return result;
+    uint8_t answer[258];
+    size_t length = sizeof answer;
+    return select->length == 0 ? SCARDMANAGE_S_OK
+                               : scardmanage_transmit(m, select->command, select->length, answer, &length);
 }
 
-static scardmanage_result send_command(scardmanage *m, const uint8_t *command, size_t command_len,
-                                       size_t *response_len)
+/* The card has forgotten everything. Nobody else comes between this and the command. */
+static scardmanage_result rebuild(scardmanage *m, const scardmanage_report *report, void *select)
 {
-    scardmanage_result result = SCARDMANAGE_S_OK;
-    for (int i = 0; i < TRIES && result == SCARDMANAGE_S_OK; i++) {
-        *response_len = sizeof response;
-        result = scardmanage_transmit(m, command, command_len, response, response_len);
-        if (result != SCARDMANAGE_W_RESET_CARD && result != SCARDMANAGE_W_REMOVED_CARD)
-            return result;
-        result = get_back(m);
-    }
-    return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
+    fprintf(stderr, "scardmanage-send: reconnected: %s, step %s\n", scardmanage_verdict_name(report->verdict),
+            scardmanage_step_name(report->step));
+    return select_application(m, select);
 }
 
 static int send_lines(scardmanage *m)
@@ -66,13 +64,14 @@ static int send_lines(scardmanage *m)
     char line[1024];
     uint8_t command[sizeof line / 2];
     while (fgets(line, sizeof line, stdin) != NULL) {
-        size_t response_len;
+        size_t response_len = sizeof response;
         size_t command_len = parse(line, command, sizeof command);
         if (command_len == 0) {
             fputs("scardmanage-send: a line is no command: expected up to 511 bytes in hex\n", stderr);
             return EXIT_FAILURE;
         }
-        scardmanage_result result = send_command(m, command, command_len, &response_len);
+        scardmanage_result result =
+            scardmanage_transmit_ex(m, command, command_len, response, &response_len, 1, NULL, NULL);
         if (result != SCARDMANAGE_S_OK)
             return complain("sending", result);
         for (size_t i = 0; i < response_len; i++)
@@ -83,17 +82,34 @@ static int send_lines(scardmanage *m)
     return EXIT_SUCCESS;
 }
 
+static scardmanage_result begin(scardmanage *m, const char *reader, select_command *select)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.wait_ms = WAIT_MS;
+    options.rebuild = rebuild;
+    options.rebuild_context = select;
+    scardmanage_result result = scardmanage_set_options(m, &options);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_attach_by_ifd(m, reader);
+    if (result == SCARDMANAGE_S_OK)
+        result = select_application(m, select);
+    return result == SCARDMANAGE_E_NO_SMARTCARD ? SCARDMANAGE_S_OK : result; /* it may come yet */
+}
+
 int main(int argc, char **argv)
 {
     scardmanage *m;
-    if (argc != 2) {
-        fputs("Usage: scardmanage-send READER\n", stderr);
+    select_command select = {.length = 0};
+    if (argc == 3)
+        select.length = parse(argv[2], select.command, sizeof select.command);
+    if (argc < 2 || argc > 3 || (argc == 3 && select.length == 0)) {
+        fputs("Usage: scardmanage-send READER [SELECT-COMMAND]\n", stderr);
         return EXIT_FAILURE;
     }
     scardmanage_result result = scardmanage_create(&m);
     if (result != SCARDMANAGE_S_OK)
         return complain("making an object", result);
-    result = scardmanage_attach_by_ifd(m, argv[1]);
+    result = begin(m, argv[1], &select);
     int status = result == SCARDMANAGE_S_OK ? send_lines(m) : complain(argv[1], result);
     scardmanage_free(m);
     return status;

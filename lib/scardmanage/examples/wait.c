@@ -1,0 +1,83 @@
+/* Waits until there is a card in the reader, and prints its ATR:
+ *
+ *     scardmanage-wait READER [SECONDS]
+ *
+ * Goes on waiting while the reader is unplugged or the service down. Ctrl-C ends it: shows how to cancel a
+ * call from another thread. For systems with POSIX signals. */
+#include <scardmanage.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int complain(const char *what, scardmanage_result result)
+{
+    fprintf(stderr, "scardmanage-wait: %s: %s (%08X)\n", what, scardmanage_strerror(result),
+            (unsigned)result);
+    return EXIT_FAILURE;
+}
+
+/* A signal handler must not call the library, but a thread that waits for the signal may. */
+static void *cancel_when_interrupted(void *m)
+{
+    int number;
+    sigset_t interrupts;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGTERM);
+    sigwait(&interrupts, &number);
+    scardmanage_cancel(m);
+    return NULL;
+}
+
+/* The signals are for that thread alone. It ends with the program. */
+static int heed_interrupts(scardmanage *m)
+{
+    pthread_t thread;
+    sigset_t interrupts;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &interrupts, NULL);
+    return pthread_create(&thread, NULL, cancel_when_interrupted, m);
+}
+
+static scardmanage_result wait_for_card(scardmanage *m, const char *reader, uint32_t timeout_ms)
+{
+    scardmanage_result result = scardmanage_attach_by_ifd(m, reader);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_wait_for_card(m, timeout_ms);
+    return result == SCARDMANAGE_S_OK ? scardmanage_reconnect(m) : result;
+}
+
+static void print_atr(scardmanage *m)
+{
+    uint8_t atr[SCARDMANAGE_ATR_MAX];
+    size_t length = sizeof atr;
+    if (scardmanage_get_atr(m, atr, &length) != SCARDMANAGE_S_OK)
+        length = 0; /* it has gone again */
+    for (size_t i = 0; i < length; i++)
+        printf("%02X%s", atr[i], i + 1 < length ? " " : "\n");
+}
+
+int main(int argc, char **argv)
+{
+    scardmanage *m;
+    if (argc < 2 || argc > 3) {
+        fputs("Usage: scardmanage-wait READER [SECONDS]\n", stderr);
+        return EXIT_FAILURE;
+    }
+    uint32_t timeout_ms = argc == 3 ? (uint32_t)strtoul(argv[2], NULL, 10) * 1000 : SCARDMANAGE_FOREVER;
+    scardmanage_result result = scardmanage_create(&m);
+    if (result != SCARDMANAGE_S_OK)
+        return complain("making an object", result);
+    if (heed_interrupts(m) != 0)
+        return complain("starting a thread", SCARDMANAGE_E_OUTOFMEMORY);
+    result = wait_for_card(m, argv[1], timeout_ms);
+    if (result != SCARDMANAGE_S_OK)
+        return complain(argv[1], result);
+    print_atr(m);
+    scardmanage_detach(m); /* not freed: the thread may yet use it */
+    return EXIT_SUCCESS;
+}
