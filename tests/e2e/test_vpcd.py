@@ -395,6 +395,7 @@ def test_the_second_card_is_refused_and_the_first_stays():
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
             assert first.card.controls == [ON]
             client.disconnect()
+        until(client, "EMPTY")
         with rig.card() as third:
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
@@ -430,7 +431,7 @@ def test_a_command_meant_for_one_card_does_not_reach_the_next():
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
         with rig.card() as second:
-            until(client, "PRESENT")
+            until_count(client, 3)
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_W_RESET_CARD")
             assert second.card.commands == []
 
