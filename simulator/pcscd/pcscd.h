@@ -47,6 +47,8 @@ struct pcscd {
     unsigned socket_count; /* 0 once they have been given away */
     bool debug;            /* everything in the log, APDUs too */
     const char *usb;       /* the folder with the files of USB readers (rig/usb_bus.h) */
+    int listen_fd;         /* the socket at DIRECTORY/pcscd.comm, if somebody listens there already, who
+                              keeps it; else 0 */
     /* filled in by pcscd_configure */
     struct pcscd_usb {
         unsigned count;

@@ -194,7 +194,7 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
         snprintf(error, error_size, "cannot write %s: %s", pcscd->log, strerror(errno));
         return false;
     }
-    int listen_fd = listen_for_clients(pcscd->directory);
+    int listen_fd = pcscd->listen_fd > 0 ? pcscd->listen_fd : listen_for_clients(pcscd->directory);
     bool started = false;
     struct failure failure = {.error = errno, .step = "make its socket"};
     if (listen_fd < 0)
@@ -212,8 +212,8 @@ out:
     if (!started)
         snprintf(error, error_size, "cannot start %s: %s: %s", pcscd->program, failure.step,
                  strerror(failure.error));
-    /* pcscd alone holds the socket: when it is gone, clients are to notice */
-    if (listen_fd >= 0)
+    /* pcscd alone holds a socket of its own: when it is gone, clients are to notice */
+    if (listen_fd >= 0 && listen_fd != pcscd->listen_fd)
         close(listen_fd);
     close(log_fd);
     pcscd_close_sockets(pcscd);

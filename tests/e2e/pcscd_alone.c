@@ -4,15 +4,26 @@
  * not. $DRIVER is the driver, $REDIRECT the library for where there are no namespaces. Exits as the command
  * does, or with 125 when pcscd could not be started or has died.
  *
- * SIGUSR1 ends pcscd and starts it again, in the same place; SIGUSR2 kills it for that.
+ * Signals are orders to it:
+ *
+ *   SIGUSR1     ends pcscd and starts it again, in the same place; if it is down, starts it
+ *   SIGUSR2     the same, but kills it
+ *   SIGRTMIN    ends it, and its socket is gone
+ *   SIGRTMIN+1  kills it; its socket stays, but nobody listens
+ *   SIGRTMIN+2  ends it, and listens in its place: whoever connects waits, and has it started, as with
+ * systemd
  */
 #include "pcscd/pcscd.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,21 +59,69 @@ static bool end(struct pcscd *pcscd, int number)
     return false;
 }
 
-static bool restart(struct pcscd *pcscd, int number, const char *socket)
+static bool start(struct pcscd *pcscd)
 {
     char error[512];
-    if (!end(pcscd, number))
-        return false;
-    unlink(socket);
     if (pcscd_start(pcscd, error, sizeof error))
         return true;
     fprintf(stderr, "pcscd_alone: %s\n", error);
     return false;
 }
 
+/* Listens where pcscd did, and keeps that. It comes there in one piece: nobody finds it refusing. */
+static bool listen_in_its_place(struct pcscd *pcscd, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (pcscd->listen_fd > 0)
+        return true;
+    snprintf(address.sun_path, sizeof address.sun_path, "%.99s.new", path);
+    pcscd->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (pcscd->listen_fd > 0 && bind(pcscd->listen_fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(pcscd->listen_fd, SOMAXCONN) == 0 && rename(address.sun_path, path) == 0)
+        return true;
+    perror("pcscd_alone: cannot listen");
+    return false;
+}
+
+static void give_socket_up(struct pcscd *pcscd)
+{
+    if (pcscd->listen_fd > 0)
+        close(pcscd->listen_fd);
+    pcscd->listen_fd = 0;
+}
+
+/* False: something went wrong, and has been printed. */
+static bool obey(struct pcscd *pcscd, int order, bool *up, const char *path)
+{
+    bool kills = order == SIGUSR2 || order == SIGRTMIN + 1;
+    if (*up && !end(pcscd, kills ? SIGKILL : SIGTERM))
+        return false;
+    *up = false;
+    if (order == SIGRTMIN + 2)
+        return listen_in_its_place(pcscd, path);
+    if (order == SIGRTMIN || order == SIGRTMIN + 1)
+        give_socket_up(pcscd);
+    if (order != SIGRTMIN + 1 && pcscd->listen_fd == 0)
+        unlink(path);
+    if (order == SIGUSR1 || order == SIGUSR2)
+        *up = start(pcscd);
+    return *up == (order == SIGUSR1 || order == SIGUSR2);
+}
+
+/* The next signal; 0: while pcscd is down, somebody has connected, or there was nothing. */
+static int next_order(const struct pcscd *pcscd, int signals, bool up)
+{
+    struct pollfd polled[] = {{.fd = signals, .events = POLLIN},
+                              {.fd = up || pcscd->listen_fd == 0 ? -1 : pcscd->listen_fd, .events = POLLIN}};
+    struct signalfd_siginfo signal;
+    if (poll(polled, 2, -1) <= 0 || !(polled[0].revents & POLLIN))
+        return 0;
+    return read(signals, &signal, sizeof signal) == sizeof signal ? (int)signal.ssi_signo : SIGCHLD;
+}
+
 int main(int argc, char **argv)
 {
-    char error[512], program[PATH_MAX], log[PATH_MAX], socket[PATH_MAX];
+    char error[512], program[PATH_MAX], log[PATH_MAX], path[PATH_MAX];
     struct pcscd_reader readers[READERS_MAX];
     unsigned count = 0;
     int next = 2;
@@ -76,13 +135,14 @@ int main(int argc, char **argv)
     }
     char **command_line = argv + next + 1;
     snprintf(log, sizeof log, "%s/pcscd.log", argv[1]);
-    snprintf(socket, sizeof socket, "%s/pcscd.comm", argv[1]);
+    snprintf(path, sizeof path, "%s/pcscd.comm", argv[1]);
     sigset_t ours, before;
     sigemptyset(&ours);
-    sigaddset(&ours, SIGCHLD);
-    sigaddset(&ours, SIGUSR1);
-    sigaddset(&ours, SIGUSR2);
+    const int orders[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGRTMIN, SIGRTMIN + 1, SIGRTMIN + 2};
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        sigaddset(&ours, orders[i]);
     sigprocmask(SIG_BLOCK, &ours, &before);
+    int signals = signalfd(-1, &ours, SFD_CLOEXEC);
     struct pcscd pcscd = {.program = program,
                           .directory = argv[1],
                           .driver = getenv("DRIVER"),
@@ -97,23 +157,25 @@ int main(int argc, char **argv)
     pid_t command = fork();
     if (command == 0) {
         sigprocmask(SIG_SETMASK, &before, NULL);
-        setenv("PCSCLITE_CSOCK_NAME", socket, 1);
+        setenv("PCSCLITE_CSOCK_NAME", path, 1);
         execvp(command_line[0], command_line);
         _exit(127);
     }
     int status = 0, pcscd_status = 0;
     /* a pcscd that has died meanwhile, of its driver say, is what such a test is about */
-    bool lives = true;
+    bool lives = true, up = true;
     while (waitpid(command, &status, WNOHANG) == 0) {
-        int number = sigwaitinfo(&ours, NULL);
-        if (lives && waitpid(pcscd.pid, &pcscd_status, WNOHANG) != 0) {
+        int order = next_order(&pcscd, signals, up);
+        if (lives && up && waitpid(pcscd.pid, &pcscd_status, WNOHANG) != 0) {
             fprintf(stderr, "pcscd_alone: pcscd died with wait status %d\n", pcscd_status);
-            lives = false;
+            lives = up = false;
         }
-        if (lives && (number == SIGUSR1 || number == SIGUSR2))
-            lives = restart(&pcscd, number == SIGUSR1 ? SIGTERM : SIGKILL, socket);
+        if (lives && !up && order == 0)
+            lives = up = start(&pcscd);
+        else if (lives && order != 0 && order != SIGCHLD)
+            lives = obey(&pcscd, order, &up, path);
     }
-    if (lives)
+    if (up)
         lives = end(&pcscd, SIGTERM);
     return !lives ? 125 : WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
