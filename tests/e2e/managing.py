@@ -1,0 +1,320 @@
+"""Clients of libscardmanage (manage_client.c), and rigs for what can happen to them."""
+
+import collections
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+
+from conftest import BUILD, TIMEOUT, Rig, alive, run
+from serving import Pcscd, Serve
+
+WAYS = ("ifd", "handle")
+FOREVER = 0xFFFFFFFF
+READER = "reader"
+
+# One card and others. Two cards of one ATR, "card" and "twin", cannot be told apart, but by what they answer.
+ATRS = {"card": "3B 93 96 80 01 74 77 6F E8", "twin": "3B 93 96 80 01 74 77 6F E8",
+        "other": "3B 06 74 30 6F 6E 6C 79", "t1": "3B 80 81 01 00"}
+SCRIPT = """local hits, total = 0, 0
+return {{
+  name = "{name}", atr = "{atr}", on_power = function(how) hits = 0 end,
+  commands = {{ {{ "80 10", function()
+    hits, total = hits + 1, total + 1
+    return string.pack(">I2I2", hits, total) .. "{name}", 0x9000
+  end }} }},
+}}
+"""
+COUNT = "8010000000"
+
+
+def atr(name):
+    return ATRS[name].replace(" ", "").lower()
+
+
+class Manage:
+    """A process of manage_client: each call is one of its, and what it got is a dictionary."""
+
+    def __init__(self, environment, reader, prefix=(), **more):
+        self.reader = reader
+        self.process = subprocess.Popen([*prefix, BUILD / "bin" / "manage_client"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env={**environment, **more})
+        self.seen = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *exception):
+        self.process.stdin.close()
+        try:
+            status = self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.process.stdout.close()
+        if kind is None:
+            assert status == 0, "it hangs, leaks, or has crashed"
+
+    def line(self):
+        """The next one. In its time, or it hangs."""
+        end = time.monotonic() + TIMEOUT
+        while b"\n" not in self.seen:
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
+            read = os.read(self.process.stdout.fileno(), 1 << 20) if ready else None
+            if not read:
+                self.process.kill()
+            assert read is not None, "a call does not return"
+            assert read, "the client has died"
+            self.seen += read
+        line, self.seen = self.seen.split(b"\n", 1)
+        return json.loads(line)
+
+    def ask(self, call, **arguments):
+        self.process.stdin.write(json.dumps({"call": call, **arguments}).encode() + b"\n")
+        self.process.stdin.flush()
+        return self.line()
+
+    def start(self, call, name="a", **arguments):
+        """In a thread: for finish()."""
+        self.ask("start", name=name, do={"call": call, **arguments})
+
+    def finish(self, name="a"):
+        return self.ask("finish", name=name)
+
+    def __getattr__(self, call):
+        if call in ("attach_by_ifd", "pcsc_connect", "pcsc_moves"):
+            return lambda **arguments: self.ask(call, **{"reader": self.reader, **arguments})
+        return lambda **arguments: self.ask(call, **arguments)
+
+
+Got = collections.namedtuple("Got", "code step verdict lock")
+
+
+def got(answer):
+    """What a test compares: code, step, verdict, lock."""
+    report = answer["report"]
+    return Got(answer["code"], report["step"], report["verdict"], report["lock"])
+
+
+class World:
+    """A rig, its reader's card, us, and another client. libpcsclite tells the other one of sharing violations at once."""
+
+    def __init__(self, rig, environment, reader, folder, base):
+        self.rig, self.environment, self.reader, self.folder = rig, environment, reader, folder
+        self.slot = base
+        self.ours = self.client()
+        self.other = self.client(PCSCLITE_NO_BLOCKING="1")
+        self.clients = [self.ours, self.other]
+
+    def client(self, **more):
+        client = Manage(self.environment, self.reader, **more)
+        assert client.pcsc_establish() == {"code": "S_OK"}
+        return client
+
+    def __enter__(self):
+        assert self.ours.create() == {"code": "S_OK"}
+        return self
+
+    def __exit__(self, *exception):
+        with contextlib.ExitStack() as stack:
+            stack.push(self.other.__exit__)
+            stack.push(self.ours.__exit__)
+            stack.__exit__(*exception)
+
+    def card(self, name):
+        return make_card(self.folder, name)
+
+    def move(self, command, card=None):
+        """insert, remove, swap: waits until PC/SC has heard of it."""
+        before = self.other.pcsc_moves()
+        assert before["code"] == "S_OK"
+        self.rig.do(command, slot=self.slot, **({"file": self.card(card)} if card else {}))
+        moves = 2 if command == "swap" and before["present"] else 1
+        assert self.other.pcsc_moves(before=before["counter"], moves=moves)["code"] == "S_OK"
+
+    def fault(self, *names):
+        self.rig.do("fault", slot=self.slot, faults=list(names))
+
+    def attach(self, way, options=None, share="shared"):
+        if options is not None:
+            assert self.ours.set_options(options=options) == {"code": "S_OK"}
+        if way == "handle":
+            assert self.ours.pcsc_connect(share=share)["code"] == "S_OK"
+            assert self.ours.attach_by_handle() == {"code": "S_OK"}
+        else:
+            assert self.ours.attach_by_ifd() == {"code": "S_OK"}
+
+    def reconnect(self, **options):
+        return got(self.ours.reconnect_ex(options=options))
+
+    def count(self):
+        """How often the card was asked since its latest reset, and its name; or why it can't be."""
+        return counted(self.ours.transmit(command=COUNT))
+
+    # the other client
+
+    def other_connects(self, **more):
+        answer = self.other.pcsc_connect(**more)
+        assert answer["code"] == "S_OK"
+        return answer["protocol"]
+
+    def other_leaves(self, disposition="leave"):
+        assert self.other.pcsc_disconnect(disposition=disposition) == {"code": "S_OK"}
+
+    def other_resets(self, how="reset", **more):
+        assert self.other.pcsc_reconnect(initialization=how, **more)["code"] == "S_OK"
+
+    def other_begins(self):
+        assert self.other.pcsc_begin() == {"code": "S_OK"}
+
+    def other_ends(self):
+        assert self.other.pcsc_end()["code"] == "S_OK"
+
+    def assert_locked_out(self):
+        assert self.other.pcsc_reconnect()["code"] == "E_SHARING_VIOLATION"
+
+    def assert_free(self):
+        """A transaction can be had, so nobody has one: not a single count has leaked."""
+        assert self.other.pcsc_reconnect()["code"] == "S_OK"
+        self.other_begins()
+        self.other_ends()
+
+    def other_anew(self):
+        """With a context and a handle of its own, after the service or the reader was away."""
+        self.other.pcsc_release()
+        assert self.other.pcsc_establish() == {"code": "S_OK"}
+
+
+def make_card(folder, name):
+    path = folder / f"{name}.lua"
+    path.write_text(SCRIPT.format(name=name, atr=ATRS[name]))
+    return str(path)
+
+
+def counted(answer):
+    if answer["code"] != "S_OK":
+        return answer["code"]
+    response = bytes.fromhex(answer["response"])
+    assert response[-2:] == b"\x90\x00", response
+    return int.from_bytes(response[:2], "big"), response[4:-2].decode()
+
+
+def total(answer):
+    """How often the card was asked since it was put in."""
+    assert answer["code"] == "S_OK", answer
+    return int.from_bytes(bytes.fromhex(answer["response"])[2:4], "big")
+
+
+class Movements(World):
+    """In a rig of cardrig run, which ends with its pcscd."""
+
+    def __init__(self, folder, *options, reader=READER):
+        self.outer = Rig("--reader", reader, *options, "--card", make_card(folder, "card"))
+        super().__init__(self.outer, self.outer.environment(), self.outer.reader, folder, "0")
+
+    def __exit__(self, *exception):
+        self.thaw()
+        super().__exit__(*exception)
+        assert self.outer.end() == 0, self.outer.errors
+
+    def signal(self, number):
+        os.kill(self.outer.children()["pcscd"], number)
+
+    def freeze(self):
+        """pcscd does not answer any more. A stopped one is stopped when all of its threads are."""
+        pcscd = self.outer.children()["pcscd"]
+        os.kill(pcscd, signal.SIGSTOP)
+        tasks = f"/proc/{pcscd}/task"
+        while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
+            pass
+
+    def thaw(self):
+        with contextlib.suppress(KeyError, ProcessLookupError):
+            self.signal(signal.SIGCONT)
+
+    def unplug(self, name=READER):
+        done = self.outer.cardrig("unplug", name)
+        assert done.returncode == 0, done.stderr
+
+    def plug(self, name=READER):
+        done = self.outer.cardrig("plug", name)
+        assert done.returncode == 0, done.stderr
+
+
+class Restarts(World):
+    """With a pcscd of its own, which can be stopped and started."""
+
+    def __init__(self, folder):
+        self.outer = contextlib.ExitStack()
+        place = folder / "place"
+        place.mkdir()
+        options = ("--reader", READER, "--card", make_card(folder, "card"))
+        config = run("serve", "--directory", place / "rig", "--config", *options).stdout
+        devices = [line.split(None, 1)[1] for line in config.splitlines() if line.startswith("DEVICENAME")]
+        with contextlib.ExitStack() as stack:
+            serve = stack.enter_context(Serve(place / "rig", *options))
+            self.pcscd = stack.enter_context(Pcscd(place / "pcscd", {READER: devices[0]}))
+            self.socket = place / "pcscd" / "pcscd.comm"
+            environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(self.socket)}
+            super().__init__(serve, environment, f"{READER} 00 00", folder, "0")
+            self.await_card()
+            self.outer = stack.pop_all()
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        self.outer.__exit__(*exception)
+
+    def running(self):
+        """The process number of pcscd, if it is there."""
+        pid = self.pcscd.process.pid
+        for child in open(f"/proc/{pid}/task/{pid}/children").read().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if open(f"/proc/{child}/comm").read().strip() == "pcscd" and alive(child):
+                    return int(child)
+        return None
+
+    def order(self, number, done):
+        """Those of pcscd_alone. They are carried out one after the other."""
+        end = time.monotonic() + TIMEOUT
+        self.pcscd.process.send_signal(number)
+        while not done():
+            assert time.monotonic() < end
+            time.sleep(0.002)
+
+    def stop(self):
+        self.order(signal.SIGRTMIN, lambda: not self.running() and not self.socket.exists())
+
+    def kill(self):
+        self.order(signal.SIGRTMIN + 1, lambda: not self.running())
+
+    def await_activation(self):
+        """Stopped, but whoever connects has it started."""
+        before = self.socket.stat()
+        self.order(signal.SIGRTMIN + 2, lambda: not os.path.samestat(self.socket.stat(), before) or
+                   self.socket.stat().st_mtime_ns != before.st_mtime_ns)
+
+    def begin_again(self, number=signal.SIGUSR1):
+        before = self.running()
+        self.order(number, lambda: self.running() not in (None, before))
+
+    def start(self):
+        """After stop() or kill(), and until the other client sees the card."""
+        self.begin_again()
+        self.await_card()
+
+    def restart(self, number=signal.SIGUSR1):
+        self.begin_again(number)
+        self.await_card()
+
+    def await_card(self):
+        self.other_anew()
+        end = time.monotonic() + TIMEOUT
+        while not self.other.pcsc_moves().get("present"):
+            assert time.monotonic() < end
+            time.sleep(0.002)
+
+    def freeze(self):
+        os.kill(self.running(), signal.SIGSTOP)

@@ -1,0 +1,507 @@
+"""Every function of libscardmanage returns in its time and can be cancelled, whatever PC/SC does: while another client holds
+a transaction, and while the service does not answer. Nothing is left behind by that. And what waiting for a card is woken by.
+
+That it is in time is measured with much to spare: what does not end by itself would take until the test is given up.
+"""
+
+import contextlib
+import signal
+import time
+
+import pytest
+
+from conftest import TIMEOUT
+from managing import COUNT, FOREVER, READER, WAYS, Movements, Restarts, got
+
+PROMPT = 20  # seconds: what is not prompt, does not end
+SHORT = 300  # milliseconds
+
+# What each function says while another client holds a transaction, and while pcscd is stopped. BLOCKS: it takes until
+# the deadline, or cancelling.
+BLOCKS = None
+FUNCTIONS = {
+    # function: arguments, with another's transaction, with a service that does not answer
+    "attach_by_ifd": ({"object": 1}, BLOCKS, BLOCKS),
+    "attach_by_handle": ({"object": 1}, BLOCKS, BLOCKS),
+    "reconnect": ({}, BLOCKS, BLOCKS),
+    "reconnect_ex": ({"options": {"timeout_ms": SHORT}}, BLOCKS, BLOCKS),
+    "wait_for_card": ({"timeout_ms": SHORT}, "S_OK", BLOCKS),
+    "lock": ({}, BLOCKS, BLOCKS),
+    "unlock": ({}, "E_NOT_TRANSACTED", "E_NOT_TRANSACTED"),
+    "status": ({}, BLOCKS, BLOCKS),
+    "get_atr": ({}, BLOCKS, BLOCKS),
+    "get_reader": ({}, "S_OK", "S_OK"),
+    "get_handle": ({}, "S_OK", "S_OK"),
+    "transmit": ({"command": COUNT}, BLOCKS, BLOCKS),
+    "transmit_ex": ({"command": COUNT, "options": {"timeout_ms": SHORT}}, BLOCKS, BLOCKS),
+    "set_options": ({"options": {"timeout_ms": SHORT}}, "S_OK", "S_OK"),
+    "cancel": ({}, "S_OK", "S_OK"),
+    "create": ({"object": 2}, "S_OK", "S_OK"),
+}
+BLOCKING = [(function, blocker) for function, (_, *codes) in FUNCTIONS.items()
+            for blocker, code in zip(("transaction", "silence"), codes) if code is BLOCKS]
+AT_ONCE = [(function, blocker) for function, (_, *codes) in FUNCTIONS.items()
+           for blocker, code in zip(("transaction", "silence"), codes) if code is not BLOCKS]
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+@contextlib.contextmanager
+def promptly():
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < PROMPT
+
+
+def forever(arguments):
+    """The same call with no deadline."""
+    changed = dict(arguments)
+    if "options" in arguments:
+        changed["options"] = {"timeout_ms": FOREVER}
+    if "timeout_ms" in arguments:
+        changed["timeout_ms"] = FOREVER
+    return changed
+
+
+def until(condition):
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+class Counted:
+    """What the process had before there was an object, it has again when the object is freed."""
+
+    def __init__(self, world, way):
+        self.world, self.way = world, way
+        ours = world.ours
+        ours.free()
+        assert ours.pcsc_connect()["code"] == "S_OK"
+        self.before = ours.resources()
+        assert ours.create() == {"code": "S_OK"}
+        assert ours.create(object=1) == {"code": "S_OK"}
+
+    def attach(self, timeout_ms):
+        ours = self.world.ours
+        for number in (0, 1):
+            assert ours.set_options(object=number, options={"timeout_ms": timeout_ms}) == {"code": "S_OK"}
+        assert (ours.attach_by_handle() if self.way == "handle" else ours.attach_by_ifd()) == {"code": "S_OK"}
+
+    def free(self):
+        for number in range(3):
+            self.world.ours.free(object=number)
+
+    def assert_all_is_back(self):
+        until(lambda: self.world.ours.resources() == self.before)
+
+
+BLOCKERS = {
+    "transaction": (lambda world: world.other_begins(), lambda world: world.other_ends()),
+    "silence": (lambda world: world.freeze(), lambda world: world.thaw()),
+}
+
+
+@contextlib.contextmanager
+def blocked(world, blocker):
+    begin, end = BLOCKERS[blocker]
+    begin(world)
+    yield
+    end(world)
+
+
+def assert_as_before(world, function):
+    """A call that was given up has left nothing: no lock, no attachment, and the card works."""
+    ours = world.ours
+    assert ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+    assert ours.reconnect() == {"code": "S_OK"}
+    assert world.count()[1] == "card"
+    assert ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+    world.assert_free()
+    if function.startswith("attach"):
+        assert ours.status(object=1)["code"] == "E_INVALID_HANDLE"
+        assert ours.set_options(object=1, options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        assert ours.attach_by_ifd(object=1) == {"code": "S_OK"}
+        assert ours.lock(object=1) == {"code": "S_OK"}
+        world.assert_locked_out()
+        assert ours.detach(object=1) == {"code": "S_OK"}
+        world.assert_free()
+
+
+@pytest.mark.parametrize("function, blocker", BLOCKING)
+def test_times_out(tmp_path, way, function, blocker):
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        with blocked(world, blocker):
+            with promptly():
+                assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
+            with promptly():  # and so does what comes behind it
+                assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
+        assert_as_before(world, function)
+        counted.free()
+        counted.assert_all_is_back()
+
+
+@pytest.mark.parametrize("function, blocker", BLOCKING)
+def test_is_cancelled(tmp_path, way, function, blocker):
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(FOREVER)
+        arguments = forever(FUNCTIONS[function][0])
+        if function == "attach_by_ifd":
+            arguments["reader"] = world.reader
+        with blocked(world, blocker):
+            world.ours.start(function, **arguments)
+            with promptly():
+                answer = world.ours.cancel_until_finished(name="a", object=arguments.get("object", 0))
+                assert answer["code"] == "E_CANCELLED"
+        assert_as_before(world, function)
+        counted.free()
+        counted.assert_all_is_back()
+
+
+@pytest.mark.parametrize("function, blocker", AT_ONCE)
+def test_does_not_wait(tmp_path, way, function, blocker):
+    arguments, *codes = FUNCTIONS[function]
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(FOREVER)
+        with blocked(world, blocker), promptly():
+            assert getattr(world.ours, function)(**arguments)["code"] == codes[blocker == "silence"]
+        assert_as_before(world, function)
+        counted.free()
+        counted.assert_all_is_back()
+
+
+@pytest.mark.parametrize("blocker", BLOCKERS)
+@pytest.mark.parametrize("how", ["detach", "free"])
+@pytest.mark.parametrize("in_a_call", [False, True])
+def test_getting_rid_of_it_does_not_wait(tmp_path, way, how, blocker, in_a_call):
+    """Also while a call that was given up goes on in PC/SC."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        with blocked(world, blocker):
+            if in_a_call:
+                assert world.ours.status()["code"] == "E_TIMEOUT"
+            with promptly():
+                code = getattr(world.ours, how)()["code"]
+            if how == "detach":
+                assert code in ("S_OK", "E_TIMEOUT")
+                assert world.ours.status()["code"] == "E_INVALID_HANDLE"
+                with promptly():
+                    assert world.ours.attach_by_ifd()["code"] == "E_TIMEOUT"
+                assert world.ours.status()["code"] == "E_INVALID_HANDLE"
+            counted.free()
+        counted.assert_all_is_back()
+        world.assert_free()
+        assert world.ours.pcsc_status()["code"] == "S_OK"  # the caller's handle is as it was
+
+
+def test_a_lock_goes_with_what_is_got_rid_of(tmp_path, way):
+    """The service does not answer, so that it cannot be released; it is when it answers again."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        assert world.ours.lock() == {"code": "S_OK"}
+        world.assert_locked_out()
+        with blocked(world, "silence"), promptly():
+            counted.free()
+        until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+        world.assert_free()
+        counted.assert_all_is_back()
+
+
+def test_unlocking_times_out(tmp_path, way):
+    """Released it is, as soon as the service answers."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        assert world.ours.lock() == {"code": "S_OK"}
+        with blocked(world, "silence"), promptly():
+            assert world.ours.unlock() == {"code": "E_TIMEOUT"}
+        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        assert world.ours.reconnect() == {"code": "S_OK"}
+        if world.ours.unlock()["code"] == "S_OK":  # was not released
+            pytest.fail("a lock that was to be released is held")
+        world.assert_free()
+        counted.free()
+        counted.assert_all_is_back()
+
+
+def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
+    """The call goes on in PC/SC and gets the transaction when the other client ends its own: it is given back."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        for _ in range(5):
+            world.other_begins()
+            assert world.ours.lock() == {"code": "E_TIMEOUT"}
+            assert world.ours.lock() == {"code": "E_TIMEOUT"}
+            world.other_ends()
+            until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+            assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for whoever has it
+            world.other_ends()
+        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+        assert world.ours.lock() == {"code": "S_OK"}
+        world.assert_locked_out()
+        assert world.ours.unlock() == {"code": "S_OK"}
+        world.assert_free()
+        counted.free()
+        counted.assert_all_is_back()
+
+
+def test_a_lock_that_times_out_when_another_is_held(tmp_path, way):
+    """It stays at one."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        assert world.ours.lock() == {"code": "S_OK"}
+        with blocked(world, "silence"), promptly():
+            assert world.ours.lock() == {"code": "E_TIMEOUT"}
+        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        assert world.ours.reconnect() == {"code": "S_OK"}
+        world.assert_locked_out()
+        assert world.ours.unlock() == {"code": "S_OK"}
+        world.assert_free()
+        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+        counted.free()
+        counted.assert_all_is_back()
+
+
+def test_cancelling_ends_all_calls(tmp_path, way):
+    """Those that wait for the one in front of them, too."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(FOREVER)
+        with blocked(world, "transaction"):
+            calls = ["lock", "status", "reconnect", "lock"]
+            for number, call in enumerate(calls):
+                world.ours.start(call, name=str(number))
+            with promptly():
+                for number in range(len(calls)):
+                    assert world.ours.cancel_until_finished(name=str(number))["code"] == "E_CANCELLED"
+        assert_as_before(world, "lock")
+        counted.free()
+        counted.assert_all_is_back()
+
+
+def test_cancelling_nothing(tmp_path, way):
+    with Movements(tmp_path) as world:
+        assert world.ours.cancel() == {"code": "S_OK"}
+        world.attach(way)
+        assert world.ours.cancel() == {"code": "S_OK"}
+        assert world.count() == (1, "card")
+        assert world.ours.cancel(object=3) == {"code": "E_POINTER"}
+
+
+@pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "silence"])
+def test_killed_while_it_does_not_answer(tmp_path, way, function):
+    """What was given up ends with the service; the attachment gets back to it, or says that its handle is gone."""
+    with Restarts(tmp_path) as world:
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        world.freeze()
+        with promptly():
+            assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
+        world.restart(signal.SIGUSR2)
+        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        with promptly():
+            code = world.ours.reconnect()["code"]
+        assert code == ("S_OK" if way == "ifd" else "E_INVALID_HANDLE")
+        if way == "ifd":
+            world.other_connects()
+            assert world.count() == (1, "card")
+            world.assert_free()
+        counted.free()
+        world.ours.pcsc_disconnect()
+        world.ours.pcsc_release()
+        assert world.ours.pcsc_establish() == {"code": "S_OK"}
+        counted.assert_all_is_back()
+
+
+@pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "silence"])
+def test_killed_under_a_call(tmp_path, way, function):
+    """It ends by itself then, as it has no deadline of its own."""
+    with Restarts(tmp_path) as world:
+        counted = Counted(world, way)
+        counted.attach(FOREVER)
+        arguments = forever(FUNCTIONS[function][0])
+        if function == "attach_by_ifd":
+            arguments["reader"] = world.reader
+        world.freeze()
+        world.ours.start(function, **arguments)
+        world.restart(signal.SIGUSR2)
+        with promptly():
+            answer = world.ours.finish()
+        assert answer["code"] not in ("E_TIMEOUT", "E_CANCELLED")
+        counted.free()
+
+
+def test_ten_times(tmp_path, way):
+    """Whatever is given up, the next one is not worse off."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(20)
+        for _ in range(10):
+            for blocker in BLOCKERS:
+                with blocked(world, blocker):
+                    assert world.ours.transmit(command=COUNT)["code"] == "E_TIMEOUT"
+                    assert world.ours.lock()["code"] == "E_TIMEOUT"
+        assert_as_before(world, "lock")
+        counted.free()
+        counted.assert_all_is_back()
+
+
+# Waiting for a card.
+
+def test_a_card_that_is_there(tmp_path, way):
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        for timeout_ms in (0, SHORT, FOREVER):
+            assert world.ours.wait_for_card(timeout_ms=timeout_ms) == {"code": "S_OK"}
+        assert world.count() == (1, "card")
+
+
+def test_no_card(tmp_path, way):
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        world.move("remove")
+        for timeout_ms in (0, SHORT):
+            with promptly():
+                assert world.ours.wait_for_card(timeout_ms=timeout_ms) == {"code": "E_TIMEOUT"}
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        with promptly():
+            assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
+        assert got(world.ours.reconnect_ex()).code == "E_NO_SMARTCARD"
+
+
+@pytest.mark.parametrize("timeout_ms", [1000 * PROMPT, FOREVER])
+def test_a_card_that_comes(tmp_path, way, timeout_ms):
+    """The options' deadline is not for this."""
+    with Movements(tmp_path) as world:
+        world.attach(way, {"timeout_ms": SHORT})
+        for _ in range(3):
+            world.move("remove")
+            world.ours.start("wait_for_card", timeout_ms=timeout_ms)
+            world.move("insert")
+            with promptly():
+                assert world.ours.finish() == {"code": "S_OK"}
+            assert world.count() == "W_REMOVED_CARD"  # judging it is for the reconnect
+            assert world.reconnect()[:3] == ("S_OK", "leave", "reinserted")
+            assert world.count() == (1, "card")
+
+
+def test_a_card_that_is_another(tmp_path, way):
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        world.move("remove")
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        world.move("swap", "other")
+        assert world.ours.finish() == {"code": "S_OK"}
+        assert world.reconnect().code == "W_REMOVED_CARD"
+
+
+def test_a_card_that_comes_first(tmp_path):
+    with Movements(tmp_path) as world:
+        world.move("remove")
+        world.attach("ifd")
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        world.move("insert")
+        assert world.ours.finish() == {"code": "S_OK"}
+        assert world.reconnect()[:3] == ("S_OK", "reopen", "first")
+
+
+def test_waiting_through_unplugging(tmp_path, way):
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        world.attach(way)
+        world.move("remove")
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        world.unplug()
+        world.plug()
+        world.unplug()
+        assert world.ours.is_done(name="a") == {"done": False}
+        world.plug()
+        world.move("insert")
+        with promptly():
+            assert world.ours.finish() == {"code": "S_OK"}
+
+
+@pytest.mark.parametrize("how", ["stop", "kill", "await_activation"])
+def test_waiting_through_a_restart(tmp_path, way, how):
+    with Restarts(tmp_path) as world:
+        world.attach(way)
+        world.move("remove")
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        getattr(world, how)()
+        if how != "await_activation":  # then it is the one who has it started, if it asks
+            world.begin_again()
+        world.other_anew()
+        assert world.ours.is_done(name="a") == {"done": False}
+        world.move("insert")
+        with promptly():
+            assert world.ours.finish() == {"code": "S_OK"}
+
+
+def test_waiting_for_a_reader_that_is_not_known(tmp_path):
+    """The handle had an event when it was attached, and PC/SC does not tell the reader's name then."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        assert world.ours.pcsc_connect()["code"] == "S_OK"
+        world.other_resets()
+        assert world.ours.attach_by_handle() == {"code": "S_OK"}
+        assert world.ours.wait_for_card(timeout_ms=FOREVER) == {"code": "W_RESET_CARD"}
+        world.move("remove")
+        assert world.ours.attach_by_handle() == {"code": "S_OK"}
+        assert world.ours.wait_for_card(timeout_ms=FOREVER) == {"code": "W_REMOVED_CARD"}
+
+
+def test_waiting_ends_with_the_deadline(tmp_path, way):
+    """wait_ms is within timeout_ms."""
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        world.move("remove")
+        with promptly():
+            code = world.reconnect(wait_ms=FOREVER, timeout_ms=SHORT).code
+        assert code in ("E_TIMEOUT", "E_NO_SMARTCARD")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        with promptly():
+            assert world.ours.cancel_until_finished(name="a")["code"] == "E_CANCELLED"
+        world.move("insert")
+        assert world.reconnect()[:3] == ("S_OK", "leave", "reinserted")
+
+
+# Structs of programs that were built with another version of the header.
+
+def test_options_of_other_versions(tmp_path, way):
+    garbage = {"garbage": 0xA5}
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        world.move("remove")
+        for size in ("timeout_ms", "wait_ms", "accept_other_index", "rebuild"):
+            # what it does not have is not read: no rebuild function is called at A5A5A5A5
+            older = {"size": size, "timeout_ms": 1000 * PROMPT, "wait_ms": 1, **garbage}
+            assert world.ours.set_options(options=older) == {"code": "S_OK"}
+            assert world.reconnect(**older).code == "E_NO_SMARTCARD"
+        world.move("insert")
+        assert world.reconnect(size="timeout_ms", **garbage).code == "S_OK"
+        assert world.reconnect(size="more").code == "S_OK"
+        for refused in ({"size": "more", **garbage}, {"size": 0}, {"size": 8}, {"size": 1 << 40}):
+            assert world.ours.set_options(options=refused) == {"code": "E_INVALIDARG"}
+            assert world.ours.reconnect_ex(options=refused) == {"code": "E_INVALIDARG"}
+        assert world.count() == (1, "card")

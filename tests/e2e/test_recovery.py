@@ -1,0 +1,523 @@
+"""Each way to lose a card, and how libscardmanage gets back to it: by reader and by handle, with the lock and without.
+
+What it returns, the step it took, what it says of the card and of the lock is in tables; that the card then really works,
+and is locked or free for another client, is looked at after each. Single functions, their arguments and what needs no
+rig of its own are in test_scardmanage.c; memory that runs out in test_scardmanage_memory.c; deadlines, cancelling and
+waiting in test_deadlines.py; the rebuild function and scardmanage_transmit_ex() in test_rebuild.py.
+"""
+
+import signal
+import time
+
+import pytest
+
+from conftest import TIMEOUT
+from managing import COUNT, FOREVER, READER, WAYS, Got, Movements, Restarts, atr, counted, got
+
+LOCKS = ("free", "locked")
+
+
+def ok(step, verdict, lock="kept"):
+    return Got("S_OK", step, verdict, lock)
+
+
+def by(ifd, handle):
+    """What depends on the way of attaching."""
+    return {"ifd": ifd, "handle": handle}
+
+
+UNCHANGED = ok("none", "unchanged")
+RESET = ok("leave", "reset")
+BACK = ok("leave", "reinserted", "reacquired")
+GONE = Got("E_NO_SMARTCARD", "none", "absent", "lost")
+REFUSED = Got("W_REMOVED_CARD", "none", "different", "lost")
+ACCEPTED = ok("leave", "different", "reacquired")
+ACCEPT = {"accept_other_card": True}
+
+
+def nothing(world):
+    pass
+
+
+def resets(*how):
+    def action(world):
+        for one in how:
+            world.other_resets(one)
+    return action
+
+
+def cannot_reset(world):
+    for how in ("leave", "reset", "unpower"):
+        assert world.other.pcsc_reconnect(initialization=how)["code"] == "E_SHARING_VIOLATION"
+
+
+def moves(*commands):
+    """remove, insert, or the name of a card that is put in the place of the other one."""
+    def action(world):
+        for command in commands:
+            if command in ("remove", "insert"):
+                world.move(command)
+            else:
+                world.move("swap", command)
+    return action
+
+
+def together(*actions):
+    def action(world):
+        for one in actions:
+            one(world)
+    return action
+
+
+def falls_silent(*faults):
+    """At our next command."""
+    def action(world):
+        world.fault(*faults)
+        assert world.ours.transmit(command=COUNT)["code"] not in ("S_OK", "W_RESET_CARD", "W_REMOVED_CARD")
+    return action
+
+
+def silent_when_reset(*faults):
+    """The other client resets it, and it does not answer."""
+    def action(world):
+        world.fault(*faults)
+        assert world.other.pcsc_reconnect(initialization="reset")["code"] == "W_UNRESPONSIVE_CARD"
+    return action
+
+
+def switched_off(world):
+    """By another client, who then comes back without touching the card."""
+    world.other_leaves("unpower")
+    world.other_is_there = False
+
+
+def other_chooses(protocols):
+    """The card was out; when it is back, the other client is first to connect."""
+    def action(world):
+        world.other_leaves()
+        world.move("remove")
+        world.move("insert")
+        world.other_connects(protocols=protocols)
+    return action
+
+
+def other_is_at_it(world):
+    """The card was out, and with it our lock; the other client takes its own."""
+    world.move("remove")
+    world.move("insert")
+    assert world.other.pcsc_reconnect()["code"] == "S_OK"
+    world.other_begins()
+
+
+def other_ends(world):
+    world.other_ends()
+
+
+FIRST_WARM = {"first_step": "warm"}
+SILENT_BY_HANDLE = Got("W_UNRESPONSIVE_CARD", "cold", "unchanged", "kept")
+SILENT_BY_IFD = Got("W_UNPOWERED_CARD", "reopen", "unchanged", "lost")
+
+# Others cannot reset a card that we have locked.
+WITHOUT_LOCK = {
+    "reset warm": [(resets("reset"), RESET)],
+    "reset cold": [(resets("unpower"), RESET)],
+    "reset several times": [(resets("reset", "unpower", "unpower", "reset"), RESET)],
+    "reset, again and again": [(resets("reset"), RESET), (resets("unpower"), RESET), (resets("reset"), RESET)],
+    "reset, and only looking is allowed": [(resets("reset"), RESET, {"last_step": "leave"})],
+    "switched off": [(switched_off, ok("warm", "reset"))],
+    "switched off, and no reset is allowed": [
+        (switched_off, Got("W_UNRESPONSIVE_CARD", "leave", "reset", "none"), {"last_step": "leave"}),
+        (nothing, ok("warm", "reset"))],
+    "reset while out of the way": [(together(resets("reset"), moves("remove", "insert")), BACK)],
+    "removed, put back, reset": [(together(moves("remove", "insert"), resets("reset")), BACK)],
+    "swapped, reset": [(together(moves("other"), resets("reset")), REFUSED), (resets("unpower"), REFUSED),
+                       (nothing, ACCEPTED, ACCEPT)],
+    "swapped for one with the same ATR, reset": [(together(moves("twin"), resets("unpower")), BACK)],
+    "silent once, cured warm": [(silent_when_reset("mute"), ok("warm", "reset"))],
+    "another protocol chosen by a reset": [(resets("reset"), RESET), (lambda world: world.other_resets(protocols=1), RESET)],
+}
+
+CAUSES = {
+    "nothing": [(nothing, UNCHANGED), (nothing, UNCHANGED)],
+    "removed": [(moves("remove"), GONE), (nothing, GONE), (moves("insert"), BACK)],
+    "removed and put back": [(moves("remove", "insert"), BACK)],
+    "removed and put back, again and again": [(moves(*["remove", "insert"] * 5), BACK), (moves("remove"), GONE),
+                                              (moves("insert", "remove"), GONE), (moves("insert"), BACK)],
+    "swapped for another": [(moves("other"), REFUSED), (nothing, REFUSED), (nothing, ACCEPTED, ACCEPT)],
+    "swapped for another, accepted at once": [(moves("other"), ACCEPTED, ACCEPT), (moves("card"), REFUSED)],
+    "swapped for another, then the right one": [(moves("other"), REFUSED), (moves("card"), BACK)],
+    "swapped for another, and back, unseen": [(moves("other", "card"), BACK)],
+    "swapped for another, which is removed": [(moves("other"), REFUSED), (moves("remove"), GONE), (moves("card"), BACK)],
+    "swapped for one with the same ATR": [(moves("twin"), BACK)],
+    "a locked card is not reset": [(lambda world: world.locked and cannot_reset(world), UNCHANGED)],
+    "silent, cured warm": [(falls_silent("mute"), ok("warm", "unchanged"), FIRST_WARM)],
+    "silent, cured cold": [(falls_silent("mute*2"), ok("cold", "unchanged"), FIRST_WARM)],
+    "silent, and only a warm reset is allowed": [
+        (falls_silent("mute*3"), Got("W_UNRESPONSIVE_CARD", "warm", "unchanged", "kept"), {**FIRST_WARM, "last_step": "warm"}),
+        (nothing, ok("cold", "reset"), FIRST_WARM)],
+    "silent for good, until it is put back": [
+        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE), FIRST_WARM),
+        (moves("remove", "insert"), by(ok("reopen", "reinserted", "reacquired"), BACK))],
+    "silent, removed, put back": [(together(falls_silent("mute*1000"), moves("remove", "insert")), BACK)],
+    "out of power in the middle": [(falls_silent("power-loss"), ok("warm", "unchanged"), FIRST_WARM)],
+    "removed in the middle": [(falls_silent("removal"), GONE), (moves("insert"), BACK)],
+    "another protocol chosen": [(other_chooses(1), BACK)],
+    "a protocol that is wanted was not chosen": [
+        (other_chooses(1), Got("E_PROTO_MISMATCH", "leave", "reinserted", "lost"), {"protocols": 2, "last_step": "leave"}),
+        (nothing, ok("warm", "reinserted", "reacquired"), {"protocols": 2})],
+}
+
+
+def expected(entry, way, locked):
+    wanted = entry[way] if isinstance(entry, dict) else entry
+    return wanted if locked else wanted._replace(lock="none")
+
+
+def assert_works(world, locked, card):
+    """It really does, and the lock is as it is said to be."""
+    status = world.ours.status()
+    assert (status["code"], status["state"]) == ("S_OK", "specific")
+    assert world.count()[1] == card
+    assert world.ours.get_atr()["atr"] == atr(card)
+    assert world.reconnect() == (UNCHANGED if locked else UNCHANGED._replace(lock="none"))
+    if not world.other_is_there:
+        if locked:
+            return
+        world.other_connects()
+        world.other_is_there = True
+    if locked:
+        world.assert_locked_out()
+        assert world.ours.unlock() == {"code": "S_OK"}
+        world.assert_free()
+        assert world.ours.lock() == {"code": "S_OK"}
+        world.assert_locked_out()
+    else:
+        world.assert_free()
+        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+
+
+def assert_refuses(world):
+    """What is lost is not used: neither locked, nor sent to."""
+    assert world.count() not in ("S_OK", None) and isinstance(world.count(), str)
+    assert world.ours.lock()["code"] != "S_OK"
+
+
+def go_through(world, way, locked, stages):
+    for number, (action, entry, *options) in enumerate(stages):
+        action(world)
+        wanted = expected(entry, way, locked)
+        answer = world.ours.reconnect_ex(options=options[0] if options else {})
+        assert got(answer) == wanted, f"{number}: {answer}"
+        if wanted.code != "S_OK":
+            if wanted.code not in ("E_PROTO_MISMATCH", "E_TIMEOUT"):
+                assert_refuses(world)
+            continue
+        card = world.rig.card()["name"]
+        assert answer["report"]["new_atr"] == atr(card)
+        assert_works(world, locked, card)
+
+
+def begin(world, way, locked):
+    world.other_connects()
+    world.other_is_there = True
+    world.locked = locked
+    world.attach(way)
+    if locked:
+        assert world.ours.lock() == {"code": "S_OK"}
+        assert world.ours.lock() == {"code": "S_OK"}
+        assert world.ours.unlock() == {"code": "S_OK"}
+    assert world.count() == (1, "card")
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("cause", CAUSES)
+def test_cause(tmp_path, cause, way, lock):
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        go_through(world, way, lock == "locked", CAUSES[cause])
+
+
+@pytest.mark.parametrize("cause", WITHOUT_LOCK)
+def test_cause_without_lock(tmp_path, cause, way):
+    with Movements(tmp_path) as world:
+        begin(world, way, False)
+        go_through(world, way, False, WITHOUT_LOCK[cause])
+
+
+# The reader is on USB, and there is another one of that name.
+
+UNPLUGGED = Got("E_READER_UNAVAILABLE", "none", "unknown", "lost")
+REPLUGGED = by(ok("reopen", "reinserted", "reacquired"), Got("E_INVALID_HANDLE", "none", "unknown", "lost"))
+WRONG_CARD = by(REFUSED, REPLUGGED["handle"])
+ANY_INDEX = {"accept_other_index": True}
+
+
+def unplugs(world):
+    world.other_leaves()
+    world.unplug("0")
+    world.other_is_there = False
+
+
+def plugs(world):
+    world.plug("0")
+
+
+def with_cards(*commands):
+    """While it is unplugged. PC/SC does not hear of that."""
+    def action(world):
+        for command in commands:
+            if command in ("remove", "insert"):
+                world.rig.do(command, slot="0")
+            else:
+                world.rig.do("swap", slot="0", file=world.card(command))
+    return action
+
+
+UNPLUGGING = {
+    "unplugged": [(unplugs, UNPLUGGED), (nothing, UNPLUGGED), (plugs, REPLUGGED), (nothing, by(UNCHANGED, REPLUGGED["handle"]))],
+    "unplugged and plugged in": [(together(unplugs, plugs), REPLUGGED)],
+    "unplugged and plugged in, and reopening is not allowed": [
+        (together(unplugs, plugs), by(Got("E_INVALID_HANDLE", "none", "reinserted", "lost"), REPLUGGED["handle"]),
+         {"last_step": "cold"}),
+        (nothing, REPLUGGED)],
+    "unplugged, card swapped, plugged in": [
+        (together(unplugs, with_cards("other"), plugs), WRONG_CARD),
+        (nothing, by(ok("reopen", "different", "reacquired"), REPLUGGED["handle"]), ACCEPT)],
+    "swapped, unplugged, plugged in": [(together(moves("other"), unplugs, plugs), WRONG_CARD)],
+    "reset or not, unplugged and plugged in, reset": [
+        (together(lambda world: world.locked or world.other_resets(), unplugs, plugs), REPLUGGED)],
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("cause", UNPLUGGING)
+def test_unplugging(tmp_path, cause, way, lock):
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, way, lock == "locked")
+        go_through(world, way, lock == "locked", UNPLUGGING[cause])
+
+
+class ThreeReaders(Movements):
+    """Ours, slot 0, and two others of that name, which are not plugged in."""
+
+    def __init__(self, folder):
+        more = ("--reader", f"{READER},usb,unplugged")
+        super().__init__(folder, *more, *more, reader=f"{READER},usb")
+
+
+def another_index(world):
+    """pcscd gives the lowest number that is free. While ours is out, another reader takes it, and goes again."""
+    unplugs(world)
+    world.plug("1")
+    world.plug("0")
+    world.unplug("1")
+    assert world.rig.do("status")["slots"][0]["pcsc_name"] == f"{READER} 01 00"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("accepted", [False, True])
+def test_replugged_under_another_index(tmp_path, way, lock, accepted):
+    with ThreeReaders(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        another_index(world)
+        if not accepted:
+            go_through(world, way, lock == "locked", [(nothing, UNPLUGGED), (nothing, UNPLUGGED)])
+            return
+        if way == "handle":
+            # the reader that its name means is not there, and the handle is not to be moved to another
+            answer = world.reconnect(**ANY_INDEX)
+            assert answer.code in ("E_READER_UNAVAILABLE", "E_INVALID_HANDLE")
+            return
+        world.reader = world.ours.reader = world.other.reader = f"{READER} 01 00"
+        go_through(world, way, lock == "locked", [(nothing, REPLUGGED, ANY_INDEX), (nothing, UNCHANGED)])
+        assert world.ours.get_reader()["reader"] == f"{READER} 01 00"
+
+
+def test_which_of_several_readers_it_is_cannot_be_told(tmp_path):
+    with ThreeReaders(tmp_path) as world:
+        begin(world, "ifd", False)
+        another_index(world)
+        world.plug("1")  # has number 0 for a while
+        world.plug("2")
+        world.unplug("1")
+        go_through(world, "ifd", False, [(nothing, UNPLUGGED, ANY_INDEX)])
+        world.unplug("2")
+        assert world.reconnect(**ANY_INDEX) == REPLUGGED["ifd"]._replace(lock="none")
+
+
+# The service goes.
+
+DOWN = by(Got("E_NO_SERVICE", "restart", "unknown", "lost"), Got("E_NO_SERVICE", "none", "unknown", "lost"))
+RESTARTED = by(ok("restart", "reinserted", "reacquired"), Got("E_INVALID_HANDLE", "none", "unknown", "lost"))
+WRONG_CARD_AFTER_RESTART = by(REFUSED._replace(step="restart"), RESTARTED["handle"])
+# When the context was opened, but not the card.
+REOPENED = by(ok("reopen", "reinserted", "reacquired"), RESTARTED["handle"])
+
+
+def stops(world):
+    world.stop()
+    world.other_is_there = False
+
+
+def is_killed(world):
+    world.kill()
+    world.other_is_there = False
+
+
+def waits_for_activation(world):
+    world.await_activation()
+    world.other_is_there = False
+
+
+def starts(world):
+    world.start()
+    world.other_connects()
+    world.other_is_there = True
+
+
+def restarts(world):
+    world.restart()
+    world.other_connects()
+    world.other_is_there = True
+
+
+def is_killed_and_started(world):
+    world.restart(signal.SIGUSR2)
+    world.other_connects()
+    world.other_is_there = True
+
+
+RESTARTING = {
+    "restarted": [(restarts, RESTARTED), (restarts, RESTARTED)],
+    "restarted twice": [(together(restarts, restarts), RESTARTED)],
+    "killed and started": [(is_killed_and_started, RESTARTED)],
+    "restarted with another card": [
+        (together(stops, with_cards("other"), starts), WRONG_CARD_AFTER_RESTART),
+        (nothing, by(ok("reopen", "different", "reacquired"), RESTARTED["handle"]), ACCEPT)],
+    "removed, put back, restarted": [(together(moves("remove", "insert"), restarts), RESTARTED)],
+    "swapped, restarted": [(together(moves("other"), restarts), WRONG_CARD_AFTER_RESTART)],
+    "restarted, removed, put back": [(together(restarts, moves("remove", "insert")), RESTARTED)],
+    "restarted, reset": [(together(restarts, resets("reset")), RESTARTED)],
+    "restarted, and in somebody's exclusive use": [
+        (together(restarts, lambda world: world.other_leaves() or world.other_connects(share="exclusive")),
+         by(Got("E_SHARING_VIOLATION", "restart", "reinserted", "lost"), RESTARTED["handle"])),
+        (lambda world: world.other_leaves() or world.other_connects(), REOPENED)],
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("cause", RESTARTING)
+def test_restarting(tmp_path, cause, way, lock):
+    with Restarts(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        go_through(world, way, lock == "locked", RESTARTING[cause])
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_activated_anew(tmp_path, way, lock):
+    """A socket listens while no pcscd runs, and one is started by whoever connects: us. Until it has seen the card
+    there is none."""
+    with Restarts(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        waits_for_activation(world)
+        assert not world.running()
+        wanted = expected(RESTARTED, way, lock == "locked")
+        assert world.reconnect(wait_ms=20000) == wanted
+        assert world.running()
+        world.await_card()
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
+
+
+@pytest.mark.parametrize("how", ["restarts", "replugs"])
+def test_a_new_handle_after_all(tmp_path, how):
+    """What the caller does whose handle is gone for good."""
+    with Restarts(tmp_path) if how == "restarts" else Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, "handle", True)
+        (restarts if how == "restarts" else together(unplugs, plugs))(world)
+        assert world.reconnect().code == "E_INVALID_HANDLE"
+        assert world.ours.detach() == {"code": "S_OK"}
+        world.ours.pcsc_disconnect()
+        world.ours.pcsc_release()
+        assert world.ours.pcsc_establish() == {"code": "S_OK"}
+        world.attach("handle")
+        assert_works(world, False, "card")
+
+
+# A reader that was empty when it was attached.
+
+def test_the_first_card(tmp_path):
+    with Movements(tmp_path) as world:
+        world.move("remove")
+        world.attach("ifd")
+        assert world.count() == "E_NO_SMARTCARD"
+        assert world.reconnect() == GONE._replace(lock="none")
+        world.move("insert")
+        world.other_connects(share="exclusive")
+        assert world.reconnect() == ("E_SHARING_VIOLATION", "reopen", "first", "none")
+        world.other_leaves()
+        world.other_is_there = False
+        assert world.reconnect() == ("S_OK", "reopen", "first", "none")
+        assert_works(world, False, "card")
+
+
+def wait_until_powered_down(world):
+    end = time.monotonic() + TIMEOUT
+    while world.rig.card()["powered"]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("lock", LOCKS)
+def test_powered_down_by_the_grace_period(tmp_path, way, lock):
+    """pcscd does that to a card that was put in and that nobody connects to, some 5 seconds later; a handle from before
+    does not count."""
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        world.move("remove")
+        world.move("insert")
+        wait_until_powered_down(world)
+        go_through(world, way, lock == "locked", [(nothing, ok("warm", "reinserted", "reacquired"))])
+
+
+def test_powered_down_before_it_was_used(tmp_path):
+    with Movements(tmp_path) as world:
+        world.move("remove")
+        world.attach("ifd")
+        world.move("insert")
+        wait_until_powered_down(world)
+        world.other_is_there = False
+        assert world.reconnect() == ("S_OK", "reopen", "first", "none")
+        assert_works(world, False, "card")
+
+
+# While it is under way: from another thread while it waits, and from inside, in the rebuild function.
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_waits_for_the_reader(tmp_path, way, lock):
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, way, lock == "locked")
+        unplugs(world)
+        assert world.reconnect(wait_ms=50) == expected(UNPLUGGED, way, lock == "locked")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        plugs(world)
+        assert got(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
+
+
+def reinserts(world):
+    world.move("remove")
+    world.move("insert")
+
+
+def replugs(world):
+    world.unplug("0")
+    world.plug("0")
