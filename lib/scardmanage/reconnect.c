@@ -27,6 +27,7 @@ typedef struct attempt {
     bool in_vain;      /* a step has left the card without an answer */
     scardmanage_verdict verdict;
 
+    scardmanage_verdict gravest; /* of all rounds, but for ABSENT, which is past when a card has come */
     bool reacquired;
     bool restarted; /* with a new context */
     uint64_t wait_until;
@@ -53,8 +54,9 @@ static scardmanage_result note(attempt *a, scardmanage_result result)
 static void note_verdict(attempt *a, scardmanage_verdict verdict)
 {
     a->verdict = verdict;
-    if (verdict > a->report.verdict)
-        a->report.verdict = verdict;
+    if (verdict != SCARDMANAGE_VERDICT_ABSENT && verdict > a->gravest)
+        a->gravest = verdict;
+    a->report.verdict = verdict == SCARDMANAGE_VERDICT_ABSENT ? verdict : a->gravest;
 }
 
 static void set_atr(uint8_t *bytes, uint8_t *length, const pcsc_atr *atr)

@@ -499,6 +499,32 @@ def test_powered_down_before_it_was_used(tmp_path):
 
 # While it is under way: from another thread while it waits, and from inside, in the rebuild function.
 
+@pytest.mark.parametrize("lock", LOCKS)
+def test_waits_for_the_card(tmp_path, way, lock):
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        world.move("remove")
+        assert world.reconnect(wait_ms=50) == expected(GONE, way, lock == "locked")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        world.move("insert")
+        answer = world.ours.finish()
+        assert got(answer) == expected(BACK, way, lock == "locked")
+        assert answer["report"]["waited_us"] <= answer["report"]["elapsed_us"]
+        assert_works(world, lock == "locked", "card")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_wrong_card_comes_while_it_waits(tmp_path, way, lock):
+    """A card is there, so that waiting has an end."""
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        world.move("remove")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        world.move("swap", "other")
+        assert got(world.ours.finish()) == expected(REFUSED, way, lock == "locked")
+        world.move("swap", "card")
+        assert world.reconnect() == expected(BACK, way, lock == "locked")
+
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_waits_for_the_reader(tmp_path, way, lock):
