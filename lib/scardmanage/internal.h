@@ -80,9 +80,10 @@ struct attachment {
     char reader[PCSC_READER_MAX]; /* empty: not known yet */
     SCARDCONTEXT context;
     bool has_context;
+    unsigned opened; /* how many contexts it has had */
     SCARDHANDLE handle;
     bool has_handle;
-    bool handle_lost;        /* by handle: it has died with the service */
+    bool handle_lost;        /* by handle: it has died with service or reader */
     scardmanage_share share; /* of the handle: EXCLUSIVE or SHARED */
 
     identity card;
@@ -182,13 +183,15 @@ uint32_t options_any_protocol(uint32_t in_use);
 scardmanage_result service_open(attachment *at);
 /* The service is gone, and so are handle and transaction. */
 void service_lost(attachment *at);
-/* The reader is gone, or was. */
-void service_reader_lost(attachment *at);
+/* Service or reader are gone, or were: the card may have been exchanged unseen, no transaction is left, and a
+ * handle of the caller's is none any more. */
+void service_unwatched(attachment *at);
 /* A look at the reader, with a context that is opened if there is none: E_NO_SERVICE if there is no service,
  * E_READER_UNAVAILABLE if there is no such reader. With any_index that may be one with another number. */
 scardmanage_result service_look(attachment *at, bool any_index, pcsc_look *look);
-/* Until there is a card, or until that time: E_TIMEOUT. */
-scardmanage_result service_wait_for_card(attachment *at, bool any_index, uint64_t until_us);
+/* Until there is a card, or until that time: E_TIMEOUT. With_handle: or until the reader is there, but the
+ * handle is not to come back. */
+scardmanage_result service_wait_for_card(attachment *at, bool any_index, bool with_handle, uint64_t until_us);
 
 /* handle.c
  * Opens the card in at->reader. Sets at->handle and at->share. */

@@ -63,6 +63,9 @@ static DWORD share_to_pcsc(scardmanage_share share)
 scardmanage_result pcsc_open(SCARDCONTEXT *context)
 {
     scardmanage_result result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+    /* access is denied, or the service died just then, which is told if one asks again */
+    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
+        result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
     bool down = result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) ||
                 result == SCARDMANAGE_RESULT(SCARD_E_SERVICE_STOPPED);
     return down ? SCARDMANAGE_E_NO_SERVICE : result;

@@ -85,9 +85,8 @@ static bool may_restart(const attempt *a)
     return a->at->by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
 }
 
-static void begin_restart(attempt *a)
+static void note_restart(attempt *a)
 {
-    service_lost(a->at);
     if (a->at->by_handle)
         return;
     a->restarted = true;
@@ -95,22 +94,47 @@ static void begin_restart(attempt *a)
     a->report.attempts++;
 }
 
+static void begin_restart(attempt *a)
+{
+    service_lost(a->at);
+    note_restart(a);
+}
+
+/* Without a context the service has been lost before. */
+static scardmanage_result look_at_reader(attempt *a, bool any_index)
+{
+    return a->at->has_context ? service_look(a->at, any_index, &a->look) : SCARDMANAGE_E_NO_SERVICE;
+}
+
 static scardmanage_result look(attempt *a)
 {
     attachment *at = a->at;
+    pcsc_card card;
     a->looked = false;
+    a->verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+    a->report.verdict = a->gravest;
     if (at->reader[0] == '\0')
         return SCARDMANAGE_S_OK;
     bool any_index = a->options.accept_other_index != 0;
-    scardmanage_result result = note(a, service_look(at, any_index, &a->look));
+    scardmanage_result result = note(a, look_at_reader(a, any_index));
     if (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a)) {
         begin_restart(a);
         result = note(a, service_look(at, any_index, &a->look));
+    } else if (result == SCARDMANAGE_E_NO_SERVICE) {
+        service_unwatched(at);
     }
     a->looked = result == SCARDMANAGE_S_OK;
+    /* only a handle can tell that an empty reader was unplugged */
+    if (a->looked && !a->look.present && at->by_handle &&
+        pcsc_status(at->handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
+        service_unwatched(at);
+    if (a->looked && at->handle_lost)
+        return note(a, SCARDMANAGE_E_INVALID_HANDLE);
+    /* the lock went with the card; whoever has locked the card that is there now is to be waited for */
+    if (a->looked && (!a->look.present || identity_moved(&at->card, a->look.counter)))
+        at->transacted = false;
     if (!a->looked || a->look.present)
         return result;
-    at->transacted = false; /* went with the card */
     if (at->card.known)
         at->pending = SCARDMANAGE_W_REMOVED_CARD;
     note_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
@@ -131,8 +155,6 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
     memset(card, 0, sizeof *card);
     if (!at->has_handle)
         return SCARDMANAGE_S_OK;
-    if (at->handle_lost)
-        return note(a, SCARDMANAGE_E_INVALID_HANDLE);
     scardmanage_result result = note(a, handle_settle(at));
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -142,7 +164,7 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
         return SCARDMANAGE_S_OK;
     }
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
-        service_reader_lost(at); /* it was unplugged and is back */
+        service_unwatched(at); /* the reader was unplugged and is back */
         a->handle_dead = !at->by_handle;
         return a->handle_dead ? SCARDMANAGE_S_OK : result;
     }
@@ -543,7 +565,7 @@ static bool is_away(const attempt *a, scardmanage_result result)
            (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a));
 }
 
-/* True if a card has come. */
+/* True if a card has come; or the reader, if that tells that the handle will not come back. */
 static bool wait_for_card(attempt *a)
 {
     attachment *at = a->at;
@@ -551,7 +573,10 @@ static bool wait_for_card(attempt *a)
     if (start >= a->wait_until || at->reader[0] == '\0')
         return false;
     bool any_index = a->options.accept_other_index != 0;
-    scardmanage_result result = service_wait_for_card(at, any_index, a->wait_until);
+    unsigned opened = at->opened;
+    scardmanage_result result = service_wait_for_card(at, any_index, true, a->wait_until);
+    if (at->opened != opened)
+        note_restart(a);
     a->report.waited_us += platform_now_us() - start;
     if (result != SCARDMANAGE_S_OK)
         return false;

@@ -9,13 +9,14 @@ scardmanage_result service_open(attachment *at)
 {
     scardmanage_result result = pcsc_open(&at->context);
     at->has_context = result == SCARDMANAGE_S_OK;
+    at->opened += at->has_context;
     return result;
 }
 
-/* The card may have been exchanged unseen, and no transaction of ours is left. */
-static void lose_sight(attachment *at)
+void service_unwatched(attachment *at)
 {
     at->transacted = false;
+    at->handle_lost = at->by_handle;
     if (!at->card.known)
         return;
     at->card.unwatched = true;
@@ -24,19 +25,12 @@ static void lose_sight(attachment *at)
 
 void service_lost(attachment *at)
 {
-    lose_sight(at);
-    if (at->by_handle)
-        at->handle_lost = true;
-    else
+    service_unwatched(at);
+    if (!at->by_handle)
         handle_close(at, SCARDMANAGE_LEAVE);
     if (at->has_context)
         pcsc_close(at->context);
     at->has_context = false;
-}
-
-void service_reader_lost(attachment *at)
-{
-    lose_sight(at);
 }
 
 scardmanage_result service_look(attachment *at, bool any_index, pcsc_look *look)
@@ -48,7 +42,7 @@ scardmanage_result service_look(attachment *at, bool any_index, pcsc_look *look)
     }
     scardmanage_result result = pcsc_look_at(at->context, at->reader, look);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE) {
-        service_reader_lost(at);
+        service_unwatched(at);
         if (any_index && pcsc_find_alike(at->context, at->reader) == SCARDMANAGE_S_OK)
             result = pcsc_look_at(at->context, at->reader, look);
     }
@@ -79,12 +73,12 @@ static scardmanage_result wait_a_while(attachment *at, scardmanage_result seen, 
     return gone ? SCARDMANAGE_S_OK : result;
 }
 
-scardmanage_result service_wait_for_card(attachment *at, bool any_index, uint64_t until_us)
+scardmanage_result service_wait_for_card(attachment *at, bool any_index, bool with_handle, uint64_t until_us)
 {
     pcsc_look look;
     for (;;) {
         scardmanage_result result = service_look(at, any_index, &look);
-        if (result == SCARDMANAGE_S_OK && look.present)
+        if (result == SCARDMANAGE_S_OK && (look.present || (with_handle && at->handle_lost)))
             return SCARDMANAGE_S_OK;
         scardmanage_result stop = job_stopped(at);
         if (stop == SCARDMANAGE_S_OK && platform_now_us() >= until_us)
@@ -100,7 +94,7 @@ static scardmanage_result wait_job(attachment *at)
 {
     if (at->reader[0] == '\0')
         return at->pending;
-    return service_wait_for_card(at, at->options.accept_other_index != 0, at->io.wait_until);
+    return service_wait_for_card(at, at->options.accept_other_index != 0, false, at->io.wait_until);
 }
 
 /* Looking takes its time, too, if the service does not answer. */

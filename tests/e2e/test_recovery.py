@@ -165,6 +165,9 @@ CAUSES = {
     "a protocol that is wanted was not chosen": [
         (other_chooses(1), Got("E_PROTO_MISMATCH", "leave", "reinserted", "lost"), {"protocols": 2, "last_step": "leave"}),
         (nothing, ok("warm", "reinserted", "reacquired"), {"protocols": 2})],
+    "somebody else's transaction": [
+        (other_is_at_it, Got("E_TIMEOUT", "none", "unknown", "lost"), {"timeout_ms": 300}),
+        (other_ends, BACK)],
 }
 
 
@@ -288,6 +291,9 @@ UNPLUGGING = {
     "unplugged, card swapped, plugged in": [
         (together(unplugs, with_cards("other"), plugs), WRONG_CARD),
         (nothing, by(ok("reopen", "different", "reacquired"), REPLUGGED["handle"]), ACCEPT)],
+    "unplugged, card removed, plugged in": [
+        (together(unplugs, with_cards("remove"), plugs), by(GONE, REPLUGGED["handle"])),
+        (moves("insert"), REPLUGGED)],
     "swapped, unplugged, plugged in": [(together(moves("other"), unplugs, plugs), WRONG_CARD)],
     "reset or not, unplugged and plugged in, reset": [
         (together(lambda world: world.locked or world.other_resets(), unplugs, plugs), REPLUGGED)],
@@ -393,12 +399,21 @@ def is_killed_and_started(world):
 
 
 RESTARTING = {
+    "stopped": [(stops, DOWN), (nothing, DOWN), (starts, RESTARTED), (nothing, by(UNCHANGED, RESTARTED["handle"]))],
+    "killed": [(is_killed, DOWN), (nothing, DOWN), (starts, RESTARTED)],
     "restarted": [(restarts, RESTARTED), (restarts, RESTARTED)],
     "restarted twice": [(together(restarts, restarts), RESTARTED)],
     "killed and started": [(is_killed_and_started, RESTARTED)],
+    "restarted, and that is not allowed": [
+        (restarts, by(Got("E_NO_SERVICE", "none", "unknown", "lost"), RESTARTED["handle"]), {"last_step": "reopen"}),
+        (nothing, RESTARTED)],
     "restarted with another card": [
         (together(stops, with_cards("other"), starts), WRONG_CARD_AFTER_RESTART),
         (nothing, by(ok("reopen", "different", "reacquired"), RESTARTED["handle"]), ACCEPT)],
+    "restarted without a card": [
+        (together(stops, with_cards("remove")), DOWN),
+        (lambda world: world.begin_again() or world.other_anew(), by(GONE._replace(step="restart"), RESTARTED["handle"])),
+        (moves("insert"), REOPENED)],
     "removed, put back, restarted": [(together(moves("remove", "insert"), restarts), RESTARTED)],
     "swapped, restarted": [(together(moves("other"), restarts), WRONG_CARD_AFTER_RESTART)],
     "restarted, removed, put back": [(together(restarts, moves("remove", "insert")), RESTARTED)],
@@ -524,6 +539,41 @@ def test_the_wrong_card_comes_while_it_waits(tmp_path, way, lock):
         assert got(world.ours.finish()) == expected(REFUSED, way, lock == "locked")
         world.move("swap", "card")
         assert world.reconnect() == expected(BACK, way, lock == "locked")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_service_restarts_while_it_waits_for_a_card(tmp_path, way, lock):
+    with Restarts(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        world.move("remove")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        world.begin_again()
+        if way == "ifd":
+            assert world.ours.is_done(name="a") == {"done": False}
+            world.rig.do("insert")
+        wanted = expected(RESTARTED, way, lock == "locked")
+        assert got(world.ours.finish()) == wanted
+        world.other_anew()
+        world.other_is_there = False
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_waits_for_the_service(tmp_path, way, lock, how):
+    with Restarts(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        getattr(world, how)()
+        assert world.reconnect(wait_ms=50) == expected(DOWN, way, lock == "locked")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        world.begin_again()
+        answer = world.ours.finish()
+        assert got(answer) == expected(RESTARTED, way, lock == "locked")
+        world.other_anew()
+        world.other_is_there = False
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
