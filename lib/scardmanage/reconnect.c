@@ -645,15 +645,28 @@ static scardmanage_result reconnect_job(attachment *at)
     return result;
 }
 
-/* After the rebuild function. */
+/* What sends us round again after the rebuild function. */
+static bool is_lost(scardmanage_result result)
+{
+    return is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD ||
+           result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE ||
+           result == SCARDMANAGE_E_NO_SERVICE;
+}
+
+/* After the rebuild function: whether the card, for all it said, is still there. */
 static scardmanage_result rebuilt_job(attachment *at)
 {
-    scardmanage_result result = SCARDMANAGE_S_OK;
-    if (!at->io.keep || at->rebuilt != SCARDMANAGE_S_OK)
-        result = reconnect_give_back(at);
-    if (at->rebuilt != SCARDMANAGE_S_OK)
-        result = at->rebuilt;
-    if (result != SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK)
+    pcsc_card card;
+    bool stopped = at->rebuilt == SCARDMANAGE_E_TIMEOUT || at->rebuilt == SCARDMANAGE_E_CANCELLED;
+    scardmanage_result result = stopped ? SCARDMANAGE_S_OK : handle_status(at, &card);
+    if (!at->io.keep || result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK) {
+        scardmanage_result given_back = reconnect_give_back(at);
+        if (result == SCARDMANAGE_S_OK)
+            result = given_back;
+    }
+    if (is_event(result))
+        at->pending = result;
+    if ((result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK) && at->pending == SCARDMANAGE_S_OK)
         at->pending = SCARDMANAGE_W_RESET_CARD;
     return result;
 }
@@ -662,9 +675,11 @@ static scardmanage_result rebuilt_job(attachment *at)
  * the caller. */
 static scardmanage_result reconnect_undo(attachment *at)
 {
-    at->io.keep = false;
-    at->rebuilt = at->report.step == SCARDMANAGE_STEP_NONE ? SCARDMANAGE_S_OK : SCARDMANAGE_E_CANCELLED;
-    return rebuilt_job(at);
+    scardmanage_result result = reconnect_give_back(at);
+    bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK;
+    if (!did_nothing && at->pending == SCARDMANAGE_S_OK)
+        at->pending = SCARDMANAGE_W_RESET_CARD;
+    return result;
 }
 
 /*
@@ -682,8 +697,9 @@ static void let_rebuild(call *c, bool begins)
     platform_unlock(&m->mutex);
 }
 
+/* *again: the card was lost meanwhile, so that what it did is void. */
 static scardmanage_result rebuild(call *c, const scardmanage_options *options,
-                                  const scardmanage_report *report)
+                                  const scardmanage_report *report, bool *again)
 {
     let_rebuild(c, true);
     scardmanage_result result = options->rebuild(c->m, report, options->rebuild_context);
@@ -693,7 +709,8 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
         result = stop;
     c->at->rebuilt = result;
     scardmanage_result finished = call_finish(c, rebuilt_job);
-    return result != SCARDMANAGE_S_OK ? result : finished;
+    *again = stop == SCARDMANAGE_S_OK && is_lost(finished);
+    return *again || result == SCARDMANAGE_S_OK ? finished : result;
 }
 
 scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
@@ -715,9 +732,10 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         report->elapsed_us = platform_now_us() - start;
         if (result != SCARDMANAGE_S_OK || options->rebuild == NULL || report->step == SCARDMANAGE_STEP_NONE)
             break;
-        result = rebuild(c, options, report);
+        bool again;
+        result = rebuild(c, options, report, &again);
         report->elapsed_us = platform_now_us() - start;
-        if (!is_event(result))
+        if (!again)
             break;
     }
     return result;

@@ -597,3 +597,73 @@ def reinserts(world):
 def replugs(world):
     world.unplug("0")
     world.plug("0")
+
+
+DURING = {
+    "removed and put back": (reinserts, 2, BACK),
+    "swapped for one with the same ATR": (moves("twin"), 2, BACK),
+    "swapped for another": (moves("other"), 1, REFUSED),
+    "removed": (moves("remove"), 1, GONE),
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("cause", DURING)
+def test_during_the_recovery(tmp_path, cause, way, lock):
+    """In the middle of the rebuild function: what it did is void, and it is called again with what is there then."""
+    action, calls, wanted = DURING[cause]
+    rebuild = [[{"call": "transmit", "command": COUNT}, {"call": "hold"}, {"call": "transmit", "command": COUNT}],
+               [{"call": "transmit", "command": COUNT}]]
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        reinserts(world)
+        world.ours.start("reconnect_ex", options={"rebuild": rebuild})
+        assert world.ours.await_hold() == {"code": "S_OK"}
+        action(world)
+        world.ours.go()
+        answer = world.ours.finish()
+        assert got(answer)[:2] == expected(wanted, way, lock == "locked")[:2]
+        assert answer["report"]["lock"] == expected(wanted, way, lock == "locked").lock
+        first, *more = world.ours.rebuilds()["rebuilds"]
+        assert len(more) == calls - 1
+        assert counted(first["answers"][0]) == (1, "card")
+        assert counted(first["answers"][2]) == "W_REMOVED_CARD"
+        if wanted.code == "S_OK":
+            name = world.rig.card()["name"]
+            assert counted(more[0]["answers"][0]) == (1, name)
+            assert_works(world, lock == "locked", name)
+        else:
+            assert_refuses(world)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_restarted_during_the_recovery(tmp_path, way, lock):
+    rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}], [{"call": "transmit", "command": COUNT}]]
+    with Restarts(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        reinserts(world)
+        world.ours.start("reconnect_ex", options={"rebuild": rebuild})
+        assert world.ours.await_hold() == {"code": "S_OK"}
+        world.restart()
+        world.other_is_there = False
+        world.ours.go()
+        assert got(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, way, lock == "locked")._replace(verdict=None)
+        assert counted(world.ours.rebuilds()["rebuilds"][0]["answers"][1]) not in (1, "card")
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_replugged_during_the_recovery(tmp_path, way, lock):
+    rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}], [{"call": "transmit", "command": COUNT}]]
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, way, lock == "locked")
+        reinserts(world)
+        world.ours.start("reconnect_ex", options={"rebuild": rebuild})
+        assert world.ours.await_hold() == {"code": "S_OK"}
+        replugs(world)
+        world.other_is_there = False
+        world.ours.go()
+        assert got(world.ours.finish())._replace(verdict=None) == expected(REPLUGGED, way, lock == "locked")._replace(verdict=None)
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
