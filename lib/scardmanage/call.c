@@ -140,14 +140,14 @@ static void await_change(call *c, uint64_t patience_us)
 }
 
 /* All with the mutex. */
-static bool is_nested(const scardmanage *m)
+bool call_is_nested(const scardmanage *m)
 {
     return m->rebuilding && platform_thread_is(m->rebuilder, platform_thread_self());
 }
 
 static void begin(call *c, scardmanage *m, uint32_t timeout_ms)
 {
-    *c = (call){.m = m, .cancels = m->cancels, .nested = is_nested(m)};
+    *c = (call){.m = m, .cancels = m->cancels, .nested = call_is_nested(m)};
     c->deadline = deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
     if (!c->nested)
         return;
@@ -193,10 +193,12 @@ static scardmanage_result await_thread(call *c)
 static scardmanage_result take_attachment(call *c)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (c->nested)
+    if (c->nested) {
         c->at = c->m->at;
-    else
+        result = stopped(c, 0);
+    } else {
         result = take_object(c);
+    }
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at == NULL ? SCARDMANAGE_E_INVALID_HANDLE : await_thread(c);

@@ -135,6 +135,9 @@ scardmanage_result call_run(call *c, attachment_job job, attachment_job undo);
 /* The same, but if PC/SC has not let go of the last one, then job follows that. */
 scardmanage_result call_finish(call *c, attachment_job job);
 
+/* Whether a call that begins now is made by the rebuild function. With the mutex. */
+bool call_is_nested(const scardmanage *m);
+
 /* Whether the call should return: E_TIMEOUT, E_CANCELLED, or S_OK. */
 scardmanage_result call_stopped(call *c);
 

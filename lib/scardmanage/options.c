@@ -93,7 +93,10 @@ scardmanage_result scardmanage_set_options(scardmanage *m, const scardmanage_opt
     if (result != SCARDMANAGE_S_OK)
         return result;
     platform_lock(&m->mutex);
-    m->options = read;
+    if (call_is_nested(m))
+        result = SCARDMANAGE_E_FAIL;
+    else
+        m->options = read;
     platform_unlock(&m->mutex);
-    return SCARDMANAGE_S_OK;
+    return result;
 }

@@ -159,6 +159,19 @@ def test_what_it_may_do(tmp_path, way, locked):
         assert_lock(world, locked)
 
 
+def test_what_it_may_not_do(tmp_path, way, locked):
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        reinserts(world)
+        forbidden = [*FORBIDDEN, {"call": "attach_by_ifd", "reader": world.reader}, {"call": "set_options", "options": {}}]
+        assert world.reconnect(rebuild=[[*forbidden, SELECT]]).code == "S_OK"
+        *answers, last = world.ours.rebuilds()["rebuilds"][0]["answers"]
+        assert {request["call"]: one["code"] for request, one in zip(forbidden, answers)} == {
+            request["call"]: "E_FAIL" for request in forbidden}
+        assert counted(last) == (1, "card")
+        assert_lock(world, locked)
+
+
 def test_another_object_in_it(tmp_path):
     """One of its own is no business of this one."""
     with Movements(tmp_path) as world:
@@ -202,6 +215,33 @@ def test_it_takes_too_long(tmp_path, way, locked):
         assert world.reconnect(timeout_ms=300, rebuild=slow).code == "E_TIMEOUT"
         assert world.ours.rebuilds()["rebuilds"][0]["answers"][1]["code"] == "E_TIMEOUT"
         assert world.count() in ("W_REMOVED_CARD", "W_RESET_CARD")
+        assert world.reconnect(rebuild=REBUILD).code == "S_OK"
+        assert_lock(world, locked)
+
+
+def test_it_cancels(tmp_path, way, locked):
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        reinserts(world)
+        assert world.reconnect(rebuild=[[{"call": "cancel"}, SELECT]]).code == "E_CANCELLED"
+        first, second = world.ours.rebuilds()["rebuilds"][0]["answers"]
+        assert (first["code"], second["code"]) == ("S_OK", "E_CANCELLED")
+        assert world.count() in ("W_REMOVED_CARD", "W_RESET_CARD")
+        assert world.reconnect(rebuild=REBUILD).code == "S_OK"
+        assert_lock(world, locked)
+
+
+def test_it_is_cancelled(tmp_path, way, locked):
+    """From another thread, while it waits for something."""
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        reinserts(world)
+        world.ours.start("reconnect_ex", options={"rebuild": [[{"call": "hold"}, SELECT]]})
+        world.ours.await_hold()
+        assert world.ours.cancel() == {"code": "S_OK"}
+        world.ours.go()
+        assert world.ours.finish()["code"] == "E_CANCELLED"
+        assert world.ours.rebuilds()["rebuilds"][0]["answers"][1]["code"] == "E_CANCELLED"
         assert world.reconnect(rebuild=REBUILD).code == "S_OK"
         assert_lock(world, locked)
 

@@ -274,7 +274,7 @@ SCARDMANAGE_API void scardmanage_free(scardmanage *m);
  *
  * S_OK; E_POINTER for a null object; E_INVALIDARG for a size that is too small, a field out of range,
  * unknown protocol bits, RAW together with another, a first step beyond the last, RESTART as the first, or
- * bytes this version does not know. */
+ * bytes this version does not know; E_FAIL in a rebuild function. */
 SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
                                                            const scardmanage_options *options);
 
