@@ -15,18 +15,24 @@ scardmanage_result handle_open(attachment *at, const scardmanage_options *option
 
 #define TURN_US 2000u /* between two looks at whether another client's transaction has ended */
 
+static bool is_dead(scardmanage_result result)
+{
+    return result == SCARDMANAGE_E_NO_SERVICE || result == SCARDMANAGE_E_INVALID_HANDLE;
+}
+
 /* PC/SC calls would wait, too, but could not be stopped, and would then do what nobody wants any more. One
  * that begins between the look and the call still makes us wait there. */
 scardmanage_result handle_turn(attachment *at)
 {
     if (at->transacted || at->share == SCARDMANAGE_SHARE_EXCLUSIVE || !platform_attribute_tells_transaction())
         return SCARDMANAGE_S_OK;
-    while (pcsc_probe(at->handle) == SCARDMANAGE_E_SHARING_VIOLATION) {
+    scardmanage_result result;
+    while ((result = pcsc_probe(at->handle)) == SCARDMANAGE_E_SHARING_VIOLATION) {
         scardmanage_result stop = job_pause(at, TURN_US);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
     }
-    return SCARDMANAGE_S_OK;
+    return is_dead(result) ? result : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result handle_reconnect(attachment *at, scardmanage_share share, uint32_t protocols,
@@ -49,17 +55,27 @@ scardmanage_result handle_card(attachment *at, pcsc_card *card)
     return result == SCARDMANAGE_S_OK ? pcsc_status(at->handle, card) : result;
 }
 
+/* A handle that died before is no reason to think that the command was sent. */
+static scardmanage_result ask_first(attachment *at)
+{
+    if (!at->transacted)
+        return handle_turn(at);
+    scardmanage_result result = pcsc_probe(at->handle);
+    return is_dead(result) ? result : SCARDMANAGE_S_OK;
+}
+
 scardmanage_result handle_transmit(attachment *at)
 {
     uint8_t *response = at->buffer + at->io.command_len;
     at->io.response_len = at->io.room;
-    scardmanage_result result = handle_turn(at);
+    scardmanage_result result = at->io.probe ? ask_first(at) : handle_turn(at);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = pcsc_transmit(at->handle, at->protocol, at->buffer, at->io.command_len, response,
                            &at->io.response_len);
     bool event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
-    at->io.sent = result != SCARDMANAGE_E_PROTO_MISMATCH && !(event && platform_event_precedes_transmit());
+    at->io.sent = result != SCARDMANAGE_E_PROTO_MISMATCH && result != SCARDMANAGE_E_INVALID_HANDLE &&
+                  !(event && platform_event_precedes_transmit());
     return result;
 }
 

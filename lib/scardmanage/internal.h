@@ -68,6 +68,7 @@ struct attachment {
         pcsc_card card;
         size_t command_len;
         size_t room, response_len; /* of the response */
+        bool probe;                /* ask the handle before sending, so that sent is exact */
         bool sent;                 /* the command may have reached the card */
         bool locked;               /* once more than before */
     } io;

@@ -175,7 +175,7 @@ scardmanage_result pcsc_probe(SCARDHANDLE handle)
 {
     uint8_t name[PCSC_READER_MAX];
     DWORD length = sizeof name;
-    return result_from(SCardGetAttrib(handle, FRIENDLY_NAME, name, &length));
+    return result_of_handle(SCardGetAttrib(handle, FRIENDLY_NAME, name, &length));
 }
 
 scardmanage_result pcsc_begin(SCARDHANDLE handle)

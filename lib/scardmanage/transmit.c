@@ -39,7 +39,8 @@ typedef struct exchange {
     uint8_t *response;
     size_t *response_len;
     size_t room;
-    bool sent; /* may have reached the card */
+    bool probe; /* the handle is asked first */
+    bool sent;  /* may have reached the card */
 } exchange;
 
 /* The thread's own buffer, as the caller's may be gone before PC/SC is done with it. */
@@ -67,6 +68,7 @@ static scardmanage_result send_once(call *c, exchange *x)
     memcpy(at->buffer, x->command, x->command_len);
     at->io.command_len = x->command_len;
     at->io.room = x->room;
+    at->io.probe = x->probe;
     result = call_run(c, transmit_job, wipe);
     if (c->left) {
         x->sent = true;
@@ -157,7 +159,7 @@ scardmanage_result scardmanage_transmit(scardmanage *m, const uint8_t *command, 
     call c;
     if (m == NULL || command == NULL || response == NULL || response_len == NULL)
         return SCARDMANAGE_E_POINTER;
-    exchange x = {command, command_len, response, response_len, *response_len, false};
+    exchange x = {command, command_len, response, response_len, *response_len, false, false};
     scardmanage_result result = check(&x);
     if (result == SCARDMANAGE_S_OK)
         result = call_begin(&c, m, 0);
@@ -177,7 +179,7 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
     scardmanage_report own = SCARDMANAGE_REPORT_INIT;
     if (m == NULL || command == NULL || response == NULL || response_len == NULL)
         return SCARDMANAGE_E_POINTER;
-    exchange x = {command, command_len, response, response_len, *response_len, false};
+    exchange x = {command, command_len, response, response_len, *response_len, true, false};
     scardmanage_result result = check(&x);
     if (result == SCARDMANAGE_S_OK && !reconnect_report_valid(report))
         result = SCARDMANAGE_E_INVALIDARG;

@@ -294,6 +294,32 @@ def test_reset_before(tmp_path, way, repeatable):
         assert got(answer) == ("S_OK", "leave", "reset", "none")
 
 
+def test_restarted_before(tmp_path, locked, repeatable):
+    with Restarts(tmp_path) as world:
+        begin(world, "ifd", locked)
+        world.restart()
+        world.other_connects()
+        answer = sends(world, repeatable)
+        assert counted(answer) == (1, "card")
+        assert got(answer)[:3] == ("S_OK", "restart", "reinserted")
+        assert answer["report"]["sent"] == 1  # it happened before
+        assert_lock(world, locked)
+
+
+def test_replugged_before(tmp_path, locked, repeatable):
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, "ifd", locked)
+        world.other_leaves()
+        world.unplug()
+        world.plug()
+        world.other_connects()
+        answer = sends(world, repeatable)
+        assert counted(answer) == (1, "card")
+        assert got(answer)[:3] == ("S_OK", "reopen", "reinserted")
+        assert answer["report"]["sent"] == 1
+        assert_lock(world, locked)
+
+
 def test_no_way_back(tmp_path, way, locked, repeatable):
     with Movements(tmp_path) as world:
         begin(world, way, locked)
