@@ -578,11 +578,7 @@ static bool wait_for_card(attempt *a)
     if (at->opened != opened)
         note_restart(a);
     a->report.waited_us += platform_now_us() - start;
-    if (result != SCARDMANAGE_S_OK)
-        return false;
-    a->report.verdict =
-        SCARDMANAGE_VERDICT_UNKNOWN; /* what came is judged afresh */
-    return true;
+    return result == SCARDMANAGE_S_OK;
 }
 
 static scardmanage_result reconnect(attempt *a)
