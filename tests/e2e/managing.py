@@ -35,6 +35,14 @@ def atr(name):
     return ATRS[name].replace(" ", "").lower()
 
 
+def stop(process):
+    """It is stopped when all of its threads are."""
+    os.kill(process, signal.SIGSTOP)
+    tasks = f"/proc/{process}/task"
+    while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
+        pass
+
+
 class Manage:
     """A process of manage_client: each call is one of its, and what it got is a dictionary."""
 
@@ -224,12 +232,8 @@ class Movements(World):
         os.kill(self.outer.children()["pcscd"], number)
 
     def freeze(self):
-        """pcscd does not answer any more. A stopped one is stopped when all of its threads are."""
-        pcscd = self.outer.children()["pcscd"]
-        os.kill(pcscd, signal.SIGSTOP)
-        tasks = f"/proc/{pcscd}/task"
-        while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
-            pass
+        """pcscd does not answer any more."""
+        stop(self.outer.children()["pcscd"])
 
     def thaw(self):
         with contextlib.suppress(KeyError, ProcessLookupError):
@@ -317,4 +321,4 @@ class Restarts(World):
             time.sleep(0.002)
 
     def freeze(self):
-        os.kill(self.running(), signal.SIGSTOP)
+        stop(self.running())

@@ -49,6 +49,7 @@ static bool end(struct pcscd *pcscd, int number)
 {
     int status;
     kill(pcscd->pid, number);
+    kill(pcscd->pid, SIGCONT); /* a test may have stopped it */
     if (!wait_for_end(pcscd->pid, &status))
         fprintf(stderr, "pcscd_alone: pcscd has not ended %d s after signal %d\n", END_SECONDS, number);
     else if (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == number))
