@@ -32,13 +32,29 @@ def establish():
     return [code(result)]
 
 
+def valid():
+    return [code(scard.SCardIsValidContext(context))]
+
+
+def release():
+    return [code(scard.SCardReleaseContext(context))]
+
+
 def readers():
     result, names = scard.SCardListReaders(context, [])
     return [code(result), names]
 
 
+def status_change(current=0, timeout=0):
+    """One call: the state after current, with the event counter in it, and the ATR."""
+    result, states = scard.SCardGetStatusChange(context, timeout, [(reader, current)])
+    _, event, atr = states[0]
+    names = [name for name in STATES if event & getattr(scard, "SCARD_STATE_" + name)]
+    return [code(result), event & ~scard.SCARD_STATE_CHANGED, event >> 16, names, bytes(atr).hex()]
+
+
 def change(current=0, timeout=0):
-    """The state after current, with the event counter in it, and the ATR.
+    """The same, until there is a change.
 
     libpcsclite compares event counters only if the one handed in is not 0, and so can sleep through a first removal
     with its insertion: until then, the counter is looked at here."""
@@ -46,15 +62,11 @@ def change(current=0, timeout=0):
     while True:
         left = max(0, int((deadline - time.monotonic()) * 1000))
         wait = left if current >> 16 else min(left, 100)
-        result, states = scard.SCardGetStatusChange(context, wait, [(reader, current)])
-        _, event, atr = states[0]
-        timed_out = code(result) == "SCARD_E_TIMEOUT"
-        if timed_out and event >> 16 and not current >> 16:
-            result = scard.SCARD_S_SUCCESS
-        if code(result) != "SCARD_E_TIMEOUT" or wait == left:
-            break
-    names = [name for name in STATES if event & getattr(scard, "SCARD_STATE_" + name)]
-    return [code(result), event & ~scard.SCARD_STATE_CHANGED, event >> 16, names, bytes(atr).hex()]
+        found = status_change(current, wait)
+        if found[0] == "SCARD_E_TIMEOUT" and found[2] and not current >> 16:
+            found[0] = "ok"
+        if found[0] != "SCARD_E_TIMEOUT" or wait == left:
+            return found
 
 
 def use(name):
@@ -81,9 +93,9 @@ def connect_directly():
     return connect(scard.SCARD_PROTOCOL_RAW, scard.SCARD_SHARE_DIRECT)
 
 
-def reconnect(step, protocols=3):
+def reconnect(step, protocols=3, share=scard.SCARD_SHARE_SHARED):
     global protocol
-    result, protocol = scard.SCardReconnect(handle, scard.SCARD_SHARE_SHARED, protocols, STEPS[step])
+    result, protocol = scard.SCardReconnect(handle, share, protocols, STEPS[step])
     return [code(result), protocol]
 
 
@@ -106,6 +118,10 @@ def transmit_until_error(command):
 
 def begin():
     return [code(scard.SCardBeginTransaction(handle))]
+
+
+def end(step="leave"):
+    return [code(scard.SCardEndTransaction(handle, STEPS[step]))]
 
 
 def status():

@@ -71,6 +71,13 @@ class Serve:
         return self.slots()[0]["card"]
 
 
+def device(config):
+    """The readers of a configuration that was printed, as pcscd_alone takes them."""
+    lines = [line.split(None, 1) for line in config.splitlines() if line]
+    names = [value.strip('"') for key, value in lines if key == "FRIENDLYNAME"]
+    return dict(zip(names, (value for key, value in lines if key == "DEVICENAME")))
+
+
 class Pcscd:
     """A private pcscd with a driver and readers, by name and DEVICENAME, that plays the installed one."""
 
@@ -93,6 +100,17 @@ class Pcscd:
         log = self.log()
         subprocess.run(["rm", "-rf", str(self.folder)], check=True)
         assert self.process.returncode == 0, log
+
+    def pid(self):
+        """None: it is down."""
+        parent = self.process.pid
+        for child in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            try:
+                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "pcscd":
+                    return int(child)
+            except OSError:
+                pass  # it has just ended
+        return None
 
     def log(self):
         return (self.folder / "pcscd.log").read_text(errors="replace")

@@ -213,8 +213,8 @@ def test_man_pages_have_every_option(tree, subcommand):
 
 def test_man_pages_are_sound(tree):
     pages = sorted(tree.glob("usr/local/share/man/man*/*"))
-    assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | {"cardrig.1", "cardrig-card.5", "cardrig-reader.5", "scardmanage.3"} <= {
-        page.name for page in pages}
+    others = {"cardrig.1", "cardrig-card.5", "cardrig-reader.5", "scardmanage.3", "scardmanage-pcsclite.7"}
+    assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | others <= {page.name for page in pages}
     for page in pages:
         if page.read_text().startswith(".so "):
             assert (page.parent.parent / page.read_text().split()[1]).exists()
@@ -255,9 +255,9 @@ def test_man_finds_a_function(tree):
 
 def test_references_between_man_pages_lead_somewhere(tree):
     folder = tree / "usr/local/share/man"
-    for page in folder.glob("man3/*.3"):
-        for name in re.findall(r"^\.Xr (scardmanage\w*) 3", page.read_text(), re.MULTILINE):
-            assert (folder / f"man3/{name}.3").exists(), f"{page.name}: {name}"
+    for page in folder.glob("man*/scardmanage*"):
+        for name, section in re.findall(r"^\.Xr ((?:scardmanage|cardrig)[\w-]*) (\d)", page.read_text(), re.MULTILINE):
+            assert (folder / f"man{section}/{name}.{section}").exists(), f"{page.name}: {name}"
 
 
 def test_the_card_script_of_the_man_page(tmp_path):

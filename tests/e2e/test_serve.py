@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 from conftest import CARDRIG, CARDS, DRIVER, PYTHON, TIMEOUT, run
-from serving import Pcscd, Serve, until
+from serving import Pcscd, Serve, device, until
 
 ATR = "3b87800163617264726967" + "6e"
 STRANGER = 4711
@@ -231,13 +231,6 @@ def test_a_rig_of_another_user(place):
             until(client, "EMPTY")
     assert os.listdir(place / "rig") == []
     (place / "rig").rmdir()
-
-
-def device(config):
-    """The readers of a configuration that was printed, as pcscd_alone takes them."""
-    lines = [line.split(None, 1) for line in config.splitlines() if line]
-    names = [value.strip('"') for key, value in lines if key == "FRIENDLYNAME"]
-    return dict(zip(names, (value for key, value in lines if key == "DEVICENAME")))
 
 
 def test_an_installed_pcscd(place):

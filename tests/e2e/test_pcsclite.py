@@ -1,0 +1,173 @@
+"""What pcsc-lite does other than it documents: the sequences in scardmanage-pcsclite(7), run as they stand there.
+
+In brackets there is what a pcsc-lite would do that keeps to its documentation. One that does skips the rest of the sequence,
+and says so; only 1.9.9 has to be as the page says.
+"""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import CARDRIG, CARDS, SOURCE, TIMEOUT, Client, Rig, run
+from serving import Pcscd, Serve, device, until
+
+PAGE = (SOURCE / "lib/scardmanage/man/scardmanage-pcsclite.7").read_text()
+VERSION = subprocess.run(["pkg-config", "--modversion", "libpcsclite"], capture_output=True, text=True).stdout.strip()
+CARD = CARDS / "two-protocols.lua"
+CHALLENGE = "0084000008"
+SHARES = {"EXCLUSIVE": 1, "SHARED": 2}
+PROTOCOLS = {"T=0": 1, "T=1": 2, "RAW": 4}
+STEPS = {"LEAVE": "leave", "RESET": "warm", "UNPOWER": "cold"}
+WAITING = 1  # a second, in which a call that does not wait returns
+
+
+def sequences():
+    """By heading: who does what, what that gives, and what it would give otherwise."""
+    found = {}
+    for section in PAGE.split("\n.Ss ")[1:]:
+        text = section.partition(".Bd -literal -offset indent\n")[2].partition("\n.Ed")[0]
+        steps = [re.fullmatch(r"(A|B|\\-)  (\S.*?)  +(\S.*?)(?:   \(not (.*)\))?", line) for line in text.splitlines()]
+        assert steps and all(steps), section
+        found[section.partition("\n")[0]] = [step.groups() for step in steps]
+    return found
+
+
+SEQUENCES = sequences()
+
+
+class Actor(Client):
+    """One of the clients. Its calls may not return."""
+
+    state = 0  # of the reader, as it was told last
+
+    def begin(self, action):
+        """Makes the call that a step names."""
+        function, *words = action.split()
+        share = next((SHARES[word] for word in words if word in SHARES), SHARES["SHARED"])
+        protocols = next((PROTOCOLS[word] for word in words if word in PROTOCOLS), 3)
+        step = next((STEPS[word] for word in words if word in STEPS), "leave")
+        timeout = 0 if "UNAWARE" in words else 1000 * WAITING
+        calls = {
+            "SCardConnect": ("connect", protocols, share),
+            "SCardReconnect": ("reconnect", step, protocols, share),
+            "SCardDisconnect": ("disconnect", step),
+            "SCardBeginTransaction": ("begin",),
+            "SCardEndTransaction": ("end", step),
+            "SCardStatus": ("status",),
+            "SCardTransmit": ("transmit", CHALLENGE),
+            "SCardGetAttrib": ("attribute", "VENDOR_NAME"),
+            "SCardGetStatusChange": ("status_change", 0 if "UNAWARE" in words else self.state, timeout),
+            "SCardIsValidContext": ("valid",),
+        }
+        self.function, self.begun = function, time.monotonic()
+        self.start(*calls[function])
+
+    def outcome(self, expected):
+        """What the call has returned, in the words of the page."""
+        if expected == "waits" and not select.select([self.process.stdout], [], [], WAITING)[0]:
+            return "waits"
+        answer = self.finish()
+        code = {"0x80100013": "F_COMM_ERROR", "0x8010006a": "W_SECURITY_VIOLATION"}.get(
+            answer[0], answer[0].removeprefix("SCARD_"))
+        if self.function == "SCardGetStatusChange":
+            self.state = answer[1]
+        if expected == "no service":
+            return expected if code in ("E_NO_SERVICE", "F_COMM_ERROR", "W_SECURITY_VIOLATION") else code
+        if expected == "ok after 400 ms" and time.monotonic() - self.begun >= 0.4:
+            return f"{code} after 400 ms"
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Stage:
+    """The clients, and what happens to card and reader, in a rig of cardrig run."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.environment = rig.environment()
+        self.command = None
+
+    def happen(self, action, expected):
+        first, *words = action.split()
+        if first == "resets":
+            return "more than one" if self.rig.card()["resets"]["warm"] > 1 else "one"
+        if first == "cardrig":
+            self.command = subprocess.Popen([CARDRIG, *words], stdout=subprocess.DEVNULL,
+                                            env={**os.environ, "CARDRIG_SOCKET": self.rig.control_socket})
+        try:
+            status = self.command.wait(WAITING if expected == "waits" else TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return "waits"
+        if words and words[0] in ("insert", "remove"):  # which is done when pcscd has seen it, too
+            with Client(self.environment) as watcher:
+                watcher.establish()
+                until(watcher, "PRESENT" if words[0] == "insert" else "EMPTY")
+        return "failed" if status else "ok"
+
+
+class ServiceStage:
+    """The same, where it is pcscd that things happen to."""
+
+    def __init__(self, pcscd):
+        self.pcscd = pcscd
+        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{pcscd.folder}/pcscd.comm", "CARDRIG_READER": "cardrig 00 00"}
+
+    def happen(self, action, _):
+        assert action == "pcscd is killed, and started again"
+        before = self.pcscd.pid()
+        self.pcscd.process.send_signal(signal.SIGUSR2)
+        deadline = time.monotonic() + TIMEOUT
+        while self.pcscd.pid() in (None, before):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return "ok"
+
+
+@contextlib.contextmanager
+def stage_for(steps, folder):
+    actions = " ".join(action for _, action, _, _ in steps)
+    if "pcscd is" in actions:
+        with Serve(folder / "rig", "--card", CARD) as rig:
+            config = run("serve", "--directory", folder / "rig", "--config").stdout
+            with Pcscd(folder / "pcscd", device(config)) as pcscd:
+                yield ServiceStage(pcscd)
+    else:
+        with Rig("--reader", "key,usb" if "plug" in actions else "plain", "--card", CARD) as rig:
+            yield Stage(rig)
+        assert rig.process.returncode == 0, rig.errors
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequence(name, temporary):
+    with stage_for(SEQUENCES[name], temporary) as stage:
+        actors = {who: Actor(stage.environment) for who in "AB"}
+        try:
+            for actor in actors.values():
+                assert actor.establish() == ["ok"]
+            for who, action, expected, documented in SEQUENCES[name]:
+                if who not in actors:
+                    seen = stage.happen(action, expected)
+                else:
+                    if action != "returns":
+                        actors[who].begin(action)
+                    seen = actors[who].outcome(expected)
+                if seen == documented and VERSION != "1.9.9":
+                    pytest.skip(f"pcsc-lite {VERSION} behaves as documented: {who} {action}: {seen}")
+                assert seen == expected, f"{who} {action}"
+        finally:
+            for actor in actors.values():
+                actor.kill()
+
+
+def test_most_sequences_tell_what_else_one_might_expect():
+    assert len(SEQUENCES) > 10
+    assert all(any(documented for _, _, _, documented in steps) for steps in SEQUENCES.values())
