@@ -29,7 +29,7 @@
 #define OBJECTS   4
 #define HANDLES   4
 #define THREADS   16
-#define REBUILDS  64
+#define REBUILDS  512
 #define HUNG      50 /* seconds; the harness gives up after more */
 #define APDU_MAX  65544
 #define COUNT(of) (sizeof(of) / sizeof(of)[0])
@@ -349,8 +349,10 @@ static scardmanage_report *new_report(json_t *request, report_buffer *buffer)
 {
     if (json_is_false(json_object_get(request, "report")))
         return NULL;
+    json_t *size = json_object_get(request, "report_size"); /* "sent": as it was before that field */
     memset(buffer, 0xA5, sizeof *buffer);
-    buffer->report.size = number(request, "report_size", sizeof buffer->report);
+    buffer->report.size = json_is_string(size) ? offsetof(scardmanage_report, sent)
+                                               : number(request, "report_size", sizeof buffer->report);
     return &buffer->report;
 }
 

@@ -35,14 +35,6 @@ def atr(name):
     return ATRS[name].replace(" ", "").lower()
 
 
-def stop(process):
-    """It is stopped when all of its threads are."""
-    os.kill(process, signal.SIGSTOP)
-    tasks = f"/proc/{process}/task"
-    while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
-        pass
-
-
 class Manage:
     """A process of manage_client: each call is one of its, and what it got is a dictionary."""
 
@@ -131,6 +123,18 @@ class World:
             stack.push(self.other.__exit__)
             stack.push(self.ours.__exit__)
             stack.__exit__(*exception)
+
+    def freeze(self):
+        """pcscd does not answer any more. A stopped one is stopped when all of its threads are."""
+        pcscd = self.running()
+        os.kill(pcscd, signal.SIGSTOP)
+        tasks = f"/proc/{pcscd}/task"
+        while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
+            pass
+
+    def thaw(self):
+        if self.running():
+            os.kill(self.running(), signal.SIGCONT)
 
     def card(self, name):
         return make_card(self.folder, name)
@@ -228,16 +232,9 @@ class Movements(World):
         super().__exit__(*exception)
         assert self.outer.end() == 0, self.outer.errors
 
-    def signal(self, number):
-        os.kill(self.outer.children()["pcscd"], number)
-
-    def freeze(self):
-        """pcscd does not answer any more."""
-        stop(self.outer.children()["pcscd"])
-
-    def thaw(self):
-        with contextlib.suppress(KeyError, ProcessLookupError):
-            self.signal(signal.SIGCONT)
+    def running(self):
+        """The process number of pcscd."""
+        return self.outer.children().get("pcscd")
 
     def unplug(self, name=READER):
         done = self.outer.cardrig("unplug", name)
@@ -268,6 +265,7 @@ class Restarts(World):
             self.outer = stack.pop_all()
 
     def __exit__(self, *exception):
+        self.thaw()
         super().__exit__(*exception)
         self.outer.__exit__(*exception)
 
@@ -319,6 +317,3 @@ class Restarts(World):
         while not self.other.pcsc_moves().get("present"):
             assert time.monotonic() < end
             time.sleep(0.002)
-
-    def freeze(self):
-        stop(self.running())

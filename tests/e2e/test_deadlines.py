@@ -300,6 +300,77 @@ def test_cancelling_ends_all_calls(tmp_path, way):
         counted.assert_all_is_back()
 
 
+@pytest.mark.parametrize("function", ["lock", "unlock", "reconnect_ex", "transmit", "status", "attach_by_ifd"])
+def test_cancelled_at_any_moment(tmp_path, way, function):
+    """It was done, or it was not, and the lock is held as often as is said."""
+    arguments = {"lock": {}, "unlock": {}, "reconnect_ex": {"options": {"first_step": "warm", "rebuild": [[]]}},
+                 "transmit": {"command": COUNT}, "status": {}, "attach_by_ifd": {"object": 1}}[function]
+    seen = set()
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(FOREVER)
+        if function == "attach_by_ifd":
+            arguments["reader"] = world.reader
+        for turn in range(100):
+            if function == "unlock":
+                assert world.ours.lock() == {"code": "S_OK"}
+            world.ours.start(function, **arguments)
+            time.sleep(turn % 10 * 0.00003)  # at another moment each time; whatever comes of it is right
+            world.ours.cancel(object=arguments.get("object", 0))
+            code = world.ours.finish()["code"]
+            seen.add(code)
+            assert code in ("S_OK", "E_CANCELLED", "W_RESET_CARD")
+            if function == "lock" and code == "S_OK":
+                assert world.ours.unlock() == {"code": "S_OK"}
+            if function == "attach_by_ifd":
+                assert world.ours.detach(object=1)["code"] == ("S_OK" if code == "S_OK" else "E_INVALID_HANDLE")
+            if function == "reconnect_ex":
+                assert world.ours.reconnect() == {"code": "S_OK"}
+                world.ours.rebuilds()
+                assert world.other.pcsc_reconnect()["code"] == "S_OK"
+            if function == "unlock":
+                until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+        assert "S_OK" in seen or "E_CANCELLED" in seen
+        assert_as_before(world, "lock")
+        counted.free()
+        counted.assert_all_is_back()
+
+
+def test_detaching_under_a_call(tmp_path, way):
+    """Calls on one object run one after the other; cancelled, the one in front ends."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        world.move("remove")
+        world.ours.start("wait_for_card", timeout_ms=FOREVER)
+        until(lambda: world.ours.status()["code"] == "E_TIMEOUT")
+        with promptly():
+            assert world.ours.detach() == {"code": "E_TIMEOUT"}
+        assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
+        assert world.ours.detach()["code"] in ("S_OK", "E_TIMEOUT")  # PC/SC may not have let go of it yet
+        assert world.ours.status()["code"] == "E_INVALID_HANDLE"
+        counted.free()
+        counted.assert_all_is_back()
+
+
+@pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "transaction"])
+def test_where_libpcsclite_does_not_wait(tmp_path, way, function):
+    """With PCSCLITE_NO_BLOCKING it says that others have the card, which is nobody's answer to who waits for it."""
+    with Movements(tmp_path) as world, world.client(PCSCLITE_NO_BLOCKING="1") as ours:
+        world.other_connects()
+        world.ours, first = ours, world.ours
+        assert ours.create() == {"code": "S_OK"}
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        with blocked(world, "transaction"), promptly():
+            assert getattr(ours, function)(**FUNCTIONS[function][0])["code"] in ("E_TIMEOUT", "E_SHARING_VIOLATION")
+        assert_as_before(world, function)
+        counted.free()
+        world.ours = first
+
+
 def test_cancelling_nothing(tmp_path, way):
     with Movements(tmp_path) as world:
         assert world.ours.cancel() == {"code": "S_OK"}
@@ -505,3 +576,19 @@ def test_options_of_other_versions(tmp_path, way):
             assert world.ours.set_options(options=refused) == {"code": "E_INVALIDARG"}
             assert world.ours.reconnect_ex(options=refused) == {"code": "E_INVALIDARG"}
         assert world.count() == (1, "card")
+
+
+def test_reports_of_other_versions(tmp_path, way):
+    """Nothing is written behind the end of a smaller one."""
+    with Movements(tmp_path) as world:
+        world.attach(way)
+        whole = world.ours.reconnect_ex(options={"first_step": "warm"})["report"]
+        assert (whole["sent"], whole["waited_us"]) == (0, 0)
+        smaller = world.ours.reconnect_ex(options={"first_step": "warm"}, report_size="sent")["report"]
+        assert smaller["new_atr"] == whole["new_atr"]
+        assert (smaller["sent"], smaller["waited_us"]) == (0xA5A5A5A5, -0x5A5A5A5A5A5A5A5B)
+        assert world.ours.reconnect_ex(options={}, report=False) == {"code": "S_OK"}
+        assert world.ours.transmit_ex(command=COUNT, options={}, report=False)["code"] == "S_OK"
+        for size in (0, 8, 5000):
+            assert world.ours.reconnect_ex(options={}, report_size=size) == {"code": "E_INVALIDARG"}
+            assert world.ours.transmit_ex(command=COUNT, options={}, report_size=size)["code"] == "E_INVALIDARG"

@@ -589,6 +589,26 @@ def test_waits_for_the_reader(tmp_path, way, lock):
             assert_works(world, lock == "locked", "card")
 
 
+@pytest.mark.parametrize("lock", LOCKS)
+def test_unplugged_while_it_waits_for_a_card(tmp_path, way, lock):
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, way, lock == "locked")
+        world.move("remove")
+        world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
+        world.other_leaves()
+        world.other_is_there = False
+        world.unplug()
+        world.plug()
+        if way == "ifd":
+            world.unplug()
+            assert world.ours.is_done(name="a") == {"done": False}
+            world.rig.do("insert")
+            world.plug()
+        assert got(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
+        if way == "ifd":
+            assert_works(world, lock == "locked", "card")
+
+
 def reinserts(world):
     world.move("remove")
     world.move("insert")
