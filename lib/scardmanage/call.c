@@ -76,6 +76,9 @@ static platform_thread_end PLATFORM_THREAD_CALL work(void *argument)
             do_unhurried(at, at->undo);
         if (at->abandoned && at->after != NULL)
             do_unhurried(at, at->after);
+        for (; at->late_unlocks > 0; at->late_unlocks--)
+            do_unhurried(at, lock_release_late);
+        at->late_disposition = SCARDMANAGE_LEAVE;
         at->job = NULL;
         platform_cond_wake(&m->changed);
     }
@@ -352,6 +355,19 @@ scardmanage_result call_detach(call *c)
     else
         platform_thread_join(thread);
     return result;
+}
+
+/* The thread is in a job, or is about to be, or else the call would have begun. */
+void call_unlock_late(scardmanage *m, scardmanage_disposition disposition)
+{
+    platform_lock(&m->mutex);
+    attachment *at = m->at;
+    if (at != NULL) {
+        at->late_unlocks++;
+        if (disposition > at->late_disposition)
+            at->late_disposition = disposition;
+    }
+    platform_unlock(&m->mutex);
 }
 
 scardmanage_result scardmanage_cancel(scardmanage *m)

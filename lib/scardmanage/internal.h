@@ -57,6 +57,11 @@ struct attachment {
     scardmanage_report report;  /* of the reconnect that is going on, or was the last */
     scardmanage_result rebuilt; /* what the rebuild function said */
 
+    /* Guarded by it, too: unlocks for which there was no time, and the strongest of their dispositions. They
+     * follow the job, whatever comes of that. */
+    unsigned late_unlocks;
+    scardmanage_disposition late_disposition;
+
     /* What jobs are given and give back. The thread's while there is a job, and else of the call that has the
      * object. */
     struct {
@@ -135,6 +140,9 @@ void call_end(call *c);
 scardmanage_result call_run(call *c, attachment_job job, attachment_job undo);
 /* The same, but if PC/SC has not let go of the last one, then job follows that. */
 scardmanage_result call_finish(call *c, attachment_job job);
+
+/* For an unlock that could not begin in its time. */
+void call_unlock_late(scardmanage *m, scardmanage_disposition disposition);
 
 /* Whether a call that begins now is made by the rebuild function. With the mutex. */
 bool call_is_nested(const scardmanage *m);
@@ -221,6 +229,8 @@ scardmanage_result handle_settle(attachment *at);
 
 /* lock.c */
 scardmanage_result lock_begin(attachment *at);
+/* A job: one of the unlocks that are late. */
+scardmanage_result lock_release_late(attachment *at);
 /* Ends the transaction. W_RESET_CARD if it was ended, but the card had been reset. E_OUTOFMEMORY: it was not.
  */
 scardmanage_result lock_end(attachment *at, scardmanage_disposition disposition);

@@ -93,9 +93,8 @@ static scardmanage_result lock_job(attachment *at)
     return result;
 }
 
-static scardmanage_result unlock_job(attachment *at)
+static scardmanage_result unlock(attachment *at, scardmanage_disposition disposition)
 {
-    scardmanage_disposition disposition = at->io.disposition;
     if (at->lock_count == 0)
         return SCARDMANAGE_E_NOT_TRANSACTED;
     if (disposition > at->disposition)
@@ -117,11 +116,23 @@ static scardmanage_result unlock_job(attachment *at)
     return result;
 }
 
+static scardmanage_result unlock_job(attachment *at)
+{
+    return unlock(at, at->io.disposition);
+}
+
+scardmanage_result lock_release_late(attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    scardmanage_disposition disposition = at->late_disposition;
+    platform_unlock(&at->m->mutex);
+    return unlock(at, disposition);
+}
+
 /* One that came too late for whoever wanted it. */
 static scardmanage_result lock_undo(attachment *at)
 {
-    at->io.disposition = SCARDMANAGE_LEAVE;
-    return at->io.locked ? unlock_job(at) : SCARDMANAGE_S_OK;
+    return at->io.locked ? unlock(at, SCARDMANAGE_LEAVE) : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_lock(scardmanage *m)
@@ -146,6 +157,8 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
     if ((int)disposition < SCARDMANAGE_LEAVE || (int)disposition > SCARDMANAGE_EJECT)
         return SCARDMANAGE_E_INVALIDARG;
     scardmanage_result result = call_begin(&c, m, 0);
+    if (result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED)
+        call_unlock_late(m, disposition);
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.disposition = disposition;

@@ -239,6 +239,37 @@ def test_unlocking_times_out(tmp_path, way):
         counted.assert_all_is_back()
 
 
+@pytest.mark.parametrize("how", ["times out", "is cancelled"])
+def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
+    """It is the call before that PC/SC does not let go of. The lock is released nonetheless, as soon as it does."""
+    with Movements(tmp_path) as world:
+        world.other_connects()
+        counted = Counted(world, way)
+        counted.attach(SHORT)
+        for _ in range(2):
+            assert world.ours.lock() == {"code": "S_OK"}
+        with blocked(world, "silence"), promptly():
+            assert world.ours.transmit(command=COUNT)["code"] == "E_TIMEOUT"
+            if how == "times out":
+                assert world.ours.unlock() == {"code": "E_TIMEOUT"}
+                assert world.ours.unlock() == {"code": "E_TIMEOUT"}
+            else:
+                assert world.ours.set_options(options={"timeout_ms": FOREVER}) == {"code": "S_OK"}
+                for _ in range(2):
+                    world.ours.start("unlock")
+                    assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
+        until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+        world.assert_free()
+        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+        assert world.ours.lock() == {"code": "S_OK"}
+        world.assert_locked_out()
+        assert world.ours.unlock() == {"code": "S_OK"}
+        world.assert_free()
+        counted.free()
+        counted.assert_all_is_back()
+
+
 def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
     """The call goes on in PC/SC and gets the transaction when the other client ends its own: it is given back."""
     with Movements(tmp_path) as world:

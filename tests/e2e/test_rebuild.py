@@ -231,6 +231,19 @@ def test_it_cancels(tmp_path, way, locked):
         assert_lock(world, locked)
 
 
+@pytest.mark.parametrize("ends", [{"call": "cancel"}, {"call": "sleep", "ms": 600}])
+def test_its_own_lock_is_released(tmp_path, way, locked, ends):
+    """Though it has no time left for that."""
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        reinserts(world)
+        assert world.reconnect(timeout_ms=300, rebuild=[[{"call": "lock"}, ends, {"call": "unlock"}]]).code != "S_OK"
+        assert [one["code"] for one in world.ours.rebuilds()["rebuilds"][0]["answers"]][0::2] in (
+            ["S_OK", "E_CANCELLED"], ["S_OK", "E_TIMEOUT"])
+        assert world.reconnect(rebuild=REBUILD).code == "S_OK"
+        assert_lock(world, locked)
+
+
 def test_it_is_cancelled(tmp_path, way, locked):
     """From another thread, while it waits for something."""
     with Movements(tmp_path) as world:
