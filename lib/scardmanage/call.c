@@ -162,12 +162,12 @@ static void begin(call *c, scardmanage *m, uint32_t timeout_ms)
 static scardmanage_result take_object(call *c)
 {
     scardmanage *m = c->m;
-    scardmanage_result stop = SCARDMANAGE_S_OK;
+    scardmanage_result stop = stopped(c, 0);
     while (m->busy && stop == SCARDMANAGE_S_OK) {
         await_change(c, 0);
         stop = stopped(c, 0);
     }
-    if (m->busy)
+    if (stop != SCARDMANAGE_S_OK) /* also if the object has just been given up, perhaps for the same reason */
         return stop;
     m->busy = true;
     c->at = m->at;
@@ -185,23 +185,21 @@ static void give_object(call *c)
 /* Until PC/SC has let go of what was begun last. */
 static scardmanage_result await_thread(call *c)
 {
-    scardmanage_result stop = SCARDMANAGE_S_OK;
+    scardmanage_result stop = stopped(c, 0);
     while (c->at->job != NULL && stop == SCARDMANAGE_S_OK) {
         await_change(c, 0);
         stop = stopped(c, 0);
     }
-    return c->at->job == NULL ? SCARDMANAGE_S_OK : stop;
+    return stop;
 }
 
 static scardmanage_result take_attachment(call *c)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (c->nested) {
+    if (c->nested)
         c->at = c->m->at;
-        result = stopped(c, 0);
-    } else {
+    else
         result = take_object(c);
-    }
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at == NULL ? SCARDMANAGE_E_INVALID_HANDLE : await_thread(c);
@@ -269,8 +267,8 @@ static void post(call *c, attachment_job job, attachment_job undo)
 static scardmanage_result run(call *c, attachment_job job, attachment_job undo)
 {
     attachment *at = c->at;
-    scardmanage_result stop = SCARDMANAGE_S_OK;
     post(c, job, undo);
+    scardmanage_result stop = stopped(c, PATIENCE_US); /* it may have been cancelled since the last job */
     while (at->job != NULL && stop == SCARDMANAGE_S_OK) {
         await_change(c, PATIENCE_US);
         stop = stopped(c, PATIENCE_US);

@@ -21,7 +21,9 @@ static scardmanage_result transmit_job(attachment *at)
     at->io.sent = false;
     if (!at->has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
-    scardmanage_result result = handle_settle(at);
+    scardmanage_result result = job_stopped(at);
+    if (result == SCARDMANAGE_S_OK)
+        result = handle_settle(at);
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (at->pending != SCARDMANAGE_S_OK)

@@ -1,0 +1,214 @@
+/* libscardmanage while PC/SC does not let go of a call, and what the calls after it find. Run in a rig:
+ * cardrig run -- test_scardmanage_left
+ *
+ * PC/SC functions of this program stand before libpcsclite's, and stop at a gate when they are told to. */
+#include "scardmanage.h"
+
+#include <check.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANY      (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+#define SHORT_MS 50
+#define LONG_MS  5000 /* nothing here takes so long unless something is wrong */
+
+static const uint8_t challenge[] = {0x00, 0x84, 0x00, 0x00, 0x08};
+
+static const char *reader;
+static SCARDCONTEXT context;
+static SCARDHANDLE other;
+static scardmanage *m;
+
+/*
+ * The gate
+ */
+
+enum { NOTHING, TRANSMIT };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int shut;    /* which function stops */
+static bool inside; /* one is at the gate */
+
+static void shut_gate(int which)
+{
+    pthread_mutex_lock(&mutex);
+    shut = which;
+    inside = false;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&mutex);
+    shut = NOTHING;
+    pthread_cond_broadcast(&changed);
+    while (inside)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+/* Only the library's threads: this one has to open it again. */
+static void pass(int which)
+{
+    pthread_mutex_lock(&mutex);
+    bool stops = shut == which;
+    inside |= stops;
+    while (stops && shut == which)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void leave(void)
+{
+    pthread_mutex_lock(&mutex);
+    inside = false;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+#pragma GCC visibility push(default)
+
+#define THE_REAL(function) ((__typeof__(&function))dlsym(RTLD_NEXT, #function))
+
+LONG SCardTransmit(SCARDHANDLE which, const SCARD_IO_REQUEST *pci, LPCBYTE command, DWORD command_length,
+                   SCARD_IO_REQUEST *received, LPBYTE response, LPDWORD response_length)
+{
+    pass(TRANSMIT);
+    LONG rv =
+        THE_REAL(SCardTransmit)(which, pci, command, command_length, received, response, response_length);
+    leave();
+    return rv;
+}
+
+#pragma GCC visibility pop
+
+/*
+ * Fixture
+ */
+
+static scardmanage_options options_with(uint32_t timeout_ms)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.timeout_ms = timeout_ms;
+    return options;
+}
+
+static void set_timeout(uint32_t timeout_ms)
+{
+    scardmanage_options options = options_with(timeout_ms);
+    ck_assert_int_eq(scardmanage_set_options(m, &options), SCARDMANAGE_S_OK);
+}
+
+static scardmanage_result send_challenge(scardmanage *object)
+{
+    uint8_t response[16];
+    size_t length = sizeof response;
+    return scardmanage_transmit(object, challenge, sizeof challenge, response, &length);
+}
+
+static void other_connects(void)
+{
+    DWORD active;
+    ck_assert_int_eq(SCardConnect(context, reader, SCARD_SHARE_SHARED, ANY, &other, &active),
+                     SCARD_S_SUCCESS);
+}
+
+static void setup(void)
+{
+    ck_assert_int_eq(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context), SCARD_S_SUCCESS);
+    other_connects();
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    set_timeout(LONG_MS);
+    ck_assert_int_eq(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK);
+}
+
+static void teardown(void)
+{
+    open_gate();
+    scardmanage_free(m);
+    SCardDisconnect(other, SCARD_LEAVE_CARD);
+    SCardReleaseContext(context);
+}
+
+/*
+ * Cancelling
+ */
+
+static void *cancels(void *object)
+{
+    scardmanage_cancel(*(scardmanage **)object);
+    return NULL;
+}
+
+/* Called for the buffer of a command, when the call has begun and its first job has not. */
+static scardmanage *to_cancel;
+
+static void *allocate_and_cancel(void *unused, size_t size)
+{
+    pthread_t thread;
+    (void)unused;
+    if (to_cancel != NULL) {
+        ck_assert_int_eq(pthread_create(&thread, NULL, cancels, &to_cancel), 0);
+        pthread_join(thread, NULL);
+        to_cancel = NULL;
+    }
+    return malloc(size);
+}
+
+static void *reallocate(void *unused, void *memory, size_t size)
+{
+    (void)unused;
+    return realloc(memory, size);
+}
+
+static void release(void *unused, void *memory)
+{
+    (void)unused;
+    free(memory);
+}
+
+START_TEST(cancelled_between_two_jobs)
+{
+    scardmanage_allocator allocator = {sizeof allocator, NULL, allocate_and_cancel, reallocate, release};
+    scardmanage_free(m);
+    ck_assert_int_eq(scardmanage_create_with_allocator(&allocator, &m), SCARDMANAGE_S_OK);
+    set_timeout(SCARDMANAGE_FOREVER);
+    ck_assert_int_eq(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK);
+    shut_gate(TRANSMIT);
+    to_cancel = m;
+    ck_assert_int_eq(send_challenge(m), SCARDMANAGE_E_CANCELLED);
+    open_gate();
+    ck_assert_int_eq(send_challenge(m), SCARDMANAGE_S_OK);
+}
+END_TEST
+
+static Suite *suite_of_all(void)
+{
+    Suite *suite = suite_create("scardmanage left");
+    TCase *tcase = tcase_create("left");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 20);
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, cancelled_between_two_jobs);
+    return suite;
+}
+
+int main(void)
+{
+    reader = getenv("CARDRIG_READER");
+    if (reader == NULL) {
+        fputs("test_scardmanage_left: not in a rig: cardrig run -- test_scardmanage_left\n", stderr);
+        return EXIT_FAILURE;
+    }
+    SRunner *runner = srunner_create(suite_of_all());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
