@@ -242,10 +242,10 @@ void call_end(call *c)
     platform_unlock(&c->m->mutex);
 }
 
-scardmanage_result call_stopped(call *c)
+scardmanage_result call_await(call *c)
 {
     platform_lock(&c->m->mutex);
-    scardmanage_result result = stopped(c, 0);
+    scardmanage_result result = await_thread(c);
     platform_unlock(&c->m->mutex);
     return result;
 }
@@ -293,11 +293,13 @@ scardmanage_result call_run(call *c, attachment_job job, attachment_job undo)
 scardmanage_result call_finish(call *c, attachment_job job)
 {
     platform_lock(&c->m->mutex);
+    attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
-    if (c->at->job != NULL)
-        c->at->after = job;
-    else
+    if (at->job == NULL)
         result = run(c, job, NULL);
+    else if (at->after == NULL)
+        at->after = job;
+    c->left = at->job != NULL;
     platform_unlock(&c->m->mutex);
     return result;
 }

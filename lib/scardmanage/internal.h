@@ -138,7 +138,9 @@ void call_end(call *c);
  * without us; then undo (null: nothing) follows it, c->left is set, and at->io must not be touched any more.
  */
 scardmanage_result call_run(call *c, attachment_job job, attachment_job undo);
-/* The same, but if PC/SC has not let go of the last one, then job follows that. */
+/* The same, but if PC/SC has not let go of the last one, then job follows that, unless there is one that
+ * does.
+ */
 scardmanage_result call_finish(call *c, attachment_job job);
 
 /* For an unlock that could not begin in its time. */
@@ -147,8 +149,9 @@ void call_unlock_late(scardmanage *m, scardmanage_disposition disposition);
 /* Whether a call that begins now is made by the rebuild function. With the mutex. */
 bool call_is_nested(const scardmanage *m);
 
-/* Whether the call should return: E_TIMEOUT, E_CANCELLED, or S_OK. */
-scardmanage_result call_stopped(call *c);
+/* Waits for PC/SC to let go of what calls in a rebuild function have left behind. E_TIMEOUT, E_CANCELLED: the
+ * call should return. */
+scardmanage_result call_await(call *c);
 
 /* Makes c->at, with its thread. */
 scardmanage_result call_attach(call *c);

@@ -700,7 +700,7 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
     let_rebuild(c, true);
     scardmanage_result result = options->rebuild(c->m, report, options->rebuild_context);
     let_rebuild(c, false);
-    scardmanage_result stop = call_stopped(c);
+    scardmanage_result stop = call_await(c);
     if (stop != SCARDMANAGE_S_OK)
         result = stop;
     c->at->rebuilt = result;

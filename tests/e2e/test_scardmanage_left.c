@@ -119,6 +119,13 @@ static void other_connects(void)
                      SCARD_S_SUCCESS);
 }
 
+static void other_resets(void)
+{
+    DWORD active;
+    ck_assert_int_eq(SCardReconnect(other, SCARD_SHARE_SHARED, ANY, SCARD_RESET_CARD, &active),
+                     SCARD_S_SUCCESS);
+}
+
 static void setup(void)
 {
     ck_assert_int_eq(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context), SCARD_S_SUCCESS);
@@ -188,6 +195,52 @@ START_TEST(cancelled_between_two_jobs)
 }
 END_TEST
 
+/*
+ * A call that is left in the rebuild function
+ */
+
+static int rebuilds;
+static scardmanage_result rebuilt; /* what it returns the first time */
+
+static scardmanage_result rebuild(scardmanage *object, const scardmanage_report *report, void *unused)
+{
+    (void)report;
+    (void)unused;
+    if (rebuilds++ > 0)
+        return send_challenge(object);
+    shut_gate(TRANSMIT);
+    ck_assert_int_eq(send_challenge(object), SCARDMANAGE_E_TIMEOUT);
+    return rebuilt;
+}
+
+static const scardmanage_result rebuild_results[] = {SCARDMANAGE_E_TIMEOUT, SCARDMANAGE_W_RESET_CARD,
+                                                     SCARDMANAGE_S_OK};
+
+START_TEST(a_call_left_in_the_rebuild_function)
+{
+    scardmanage_options options = options_with(10 * SHORT_MS);
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    uint8_t response[16];
+    size_t length = sizeof response;
+    bool transmits = _i % 2;
+    rebuilds = 0;
+    rebuilt = rebuild_results[_i / 2];
+    options.rebuild = rebuild;
+    other_resets();
+    set_timeout(SHORT_MS);
+    scardmanage_result result = transmits ? scardmanage_transmit_ex(m, challenge, sizeof challenge, response,
+                                                                    &length, 1, &options, &report)
+                                          : scardmanage_reconnect_ex(m, &options, &report);
+    ck_assert_int_eq(result, SCARDMANAGE_E_TIMEOUT);
+    ck_assert_int_eq(rebuilds, 1);
+    open_gate();
+    set_timeout(LONG_MS);
+    ck_assert_int_eq(send_challenge(m), SCARDMANAGE_W_RESET_CARD);
+    ck_assert_int_eq(SCardBeginTransaction(other), SCARD_S_SUCCESS);
+    ck_assert_int_eq(SCardEndTransaction(other, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
+}
+END_TEST
+
 static Suite *suite_of_all(void)
 {
     Suite *suite = suite_create("scardmanage left");
@@ -196,6 +249,8 @@ static Suite *suite_of_all(void)
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, cancelled_between_two_jobs);
+    tcase_add_loop_test(tcase, a_call_left_in_the_rebuild_function, 0,
+                        2 * (int)(sizeof rebuild_results / sizeof rebuild_results[0]));
     return suite;
 }
 
