@@ -587,7 +587,7 @@ static scardmanage_result reconnect(attempt *a)
     for (int i = 0; i < ROUNDS; i++) {
         result = go_round(a);
         if (is_away(a, result) && wait_for_card(a))
-            i = -1;
+            i = a->looked && a->look.present ? i : -1; /* it may be there, and yet not to be had */
         else if (!worth_another_round(a, result))
             break;
         scardmanage_result stop = job_stopped(a->at);

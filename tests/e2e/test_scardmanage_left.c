@@ -28,12 +28,14 @@ static scardmanage *m;
  * The gate
  */
 
-enum { NOTHING, TRANSMIT };
+enum { NOTHING, CONNECT, RECONNECT, TRANSMIT };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int shut;    /* which function stops */
 static bool inside; /* one is at the gate */
+static LONG answer; /* not SCARD_S_SUCCESS: what SCardConnect() says instead of doing it */
+static unsigned connects;
 
 static void shut_gate(int which)
 {
@@ -75,6 +77,25 @@ static void leave(void)
 #pragma GCC visibility push(default)
 
 #define THE_REAL(function) ((__typeof__(&function))dlsym(RTLD_NEXT, #function))
+
+LONG SCardConnect(SCARDCONTEXT in, LPCSTR name, DWORD share, DWORD protocols, LPSCARDHANDLE out,
+                  LPDWORD active)
+{
+    connects++;
+    pass(CONNECT);
+    LONG rv =
+        answer != SCARD_S_SUCCESS ? answer : THE_REAL(SCardConnect)(in, name, share, protocols, out, active);
+    leave();
+    return rv;
+}
+
+LONG SCardReconnect(SCARDHANDLE which, DWORD share, DWORD protocols, DWORD initialization, LPDWORD active)
+{
+    pass(RECONNECT);
+    LONG rv = THE_REAL(SCardReconnect)(which, share, protocols, initialization, active);
+    leave();
+    return rv;
+}
 
 LONG SCardTransmit(SCARDHANDLE which, const SCARD_IO_REQUEST *pci, LPCBYTE command, DWORD command_length,
                    SCARD_IO_REQUEST *received, LPBYTE response, LPDWORD response_length)
@@ -137,6 +158,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    answer = SCARD_S_SUCCESS;
     open_gate();
     scardmanage_free(m);
     SCardDisconnect(other, SCARD_LEAVE_CARD);
@@ -241,6 +263,22 @@ START_TEST(a_call_left_in_the_rebuild_function)
 }
 END_TEST
 
+/*
+ */
+
+START_TEST(a_reader_that_is_there_but_cannot_be_connected_to)
+{
+    scardmanage_options options = options_with(LONG_MS);
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    options.wait_ms = 500;
+    options.first_step = SCARDMANAGE_STEP_REOPEN;
+    answer = (LONG)SCARD_E_READER_UNAVAILABLE;
+    connects = 0;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_READER_UNAVAILABLE);
+    ck_assert_uint_lt(connects, 100);
+}
+END_TEST
+
 static Suite *suite_of_all(void)
 {
     Suite *suite = suite_create("scardmanage left");
@@ -251,6 +289,7 @@ static Suite *suite_of_all(void)
     tcase_add_test(tcase, cancelled_between_two_jobs);
     tcase_add_loop_test(tcase, a_call_left_in_the_rebuild_function, 0,
                         2 * (int)(sizeof rebuild_results / sizeof rebuild_results[0]));
+    tcase_add_test(tcase, a_reader_that_is_there_but_cannot_be_connected_to);
     return suite;
 }
 
