@@ -12,7 +12,8 @@
  * has shown. */
 typedef struct identity {
     bool known;     /* false: no card was ever seen */
-    bool unwatched; /* service or reader were away since, and the counter began anew: it may have been out */
+    bool unwatched; /* service or reader were away since, or may have been, and the counter began anew: it may
+                       have been out */
     uint32_t counter;
     unsigned atr_count;
     pcsc_atr atrs[IDENTITY_ATRS];

@@ -25,10 +25,13 @@ static scardmanage_result end_after_reset(attachment *at, scardmanage_dispositio
         at->pending = SCARDMANAGE_W_RESET_CARD;
         return pcsc_end(at->handle, disposition);
     }
-    if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY)
+    if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
-    else
+        at->pending = SCARDMANAGE_W_RESET_CARD;
+        at->card.unwatched = true; /* only a handle tells that the reader was unplugged and is back */
+    } else {
         at->transacted = true; /* not to be ended now; the next reconnect that succeeds does it */
+    }
     return result;
 }
 

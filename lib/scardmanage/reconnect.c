@@ -322,6 +322,8 @@ static scardmanage_result open_handle(attempt *a, uint32_t protocols)
     scardmanage_result result = note(a, handle_open(at, &a->options, protocols));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
         result = note(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
+    if (result != SCARDMANAGE_S_OK)
+        at->card.unwatched = true; /* only a handle tells that the reader was unplugged and is back */
     return result;
 }
 

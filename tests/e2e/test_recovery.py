@@ -295,6 +295,10 @@ UNPLUGGING = {
         (together(unplugs, with_cards("remove"), plugs), by(GONE, REPLUGGED["handle"])),
         (moves("insert"), REPLUGGED)],
     "swapped, unplugged, plugged in": [(together(moves("other"), unplugs, plugs), WRONG_CARD)],
+    # with no handle left to notice that
+    "silent for good, unplugged, card swapped, plugged in": [
+        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE), FIRST_WARM),
+        (together(unplugs, with_cards("other"), plugs), WRONG_CARD)],
     "reset or not, unplugged and plugged in, reset": [
         (together(lambda world: world.locked or world.other_resets(), unplugs, plugs), REPLUGGED)],
 }
@@ -306,6 +310,20 @@ def test_unplugging(tmp_path, cause, way, lock):
     with Movements(tmp_path, reader=f"{READER},usb") as world:
         begin(world, way, lock == "locked")
         go_through(world, way, lock == "locked", UNPLUGGING[cause])
+
+
+def test_replugged_after_a_handle_was_given_up(tmp_path):
+    """When unlocking a card that was reset and does not answer."""
+    with Movements(tmp_path, reader=f"{READER},usb") as world:
+        begin(world, "ifd", True)
+        falls_silent("mute*1000")(world)
+        assert world.reconnect(first_step="warm", last_step="warm").code == "W_UNRESPONSIVE_CARD"
+        assert world.ours.unlock() == {"code": "W_UNRESPONSIVE_CARD"}
+        together(unplugs, with_cards("other"), plugs)(world)
+        assert world.reconnect() == REFUSED._replace(lock="none")
+        with_cards("card")(world)
+        assert world.reconnect(wait_ms=FOREVER) == ("S_OK", "reopen", "reinserted", "none")
+        assert_works(world, False, "card")
 
 
 class ThreeReaders(Movements):
