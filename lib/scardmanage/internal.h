@@ -94,6 +94,10 @@ struct attachment {
     scardmanage_share share; /* of the handle: EXCLUSIVE or SHARED */
 
     identity card;
+    /* A reconnect has gone over to a card that came, and has not succeeded: what it said of that card
+     * (REINSERTED or graver, else UNKNOWN), and which one was there before, if that was another. */
+    scardmanage_verdict untold;
+    identity told;
     pcsc_atr atr;      /* last seen of that card */
     uint32_t protocol; /* the same */
 

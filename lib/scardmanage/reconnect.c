@@ -57,6 +57,7 @@ static void note_verdict(attempt *a, scardmanage_verdict verdict)
     if (verdict != SCARDMANAGE_VERDICT_ABSENT && verdict > a->gravest)
         a->gravest = verdict;
     a->report.verdict = verdict == SCARDMANAGE_VERDICT_ABSENT ? verdict : a->gravest;
+    job_publish(a->at, &a->report);
 }
 
 static void set_atr(uint8_t *bytes, uint8_t *length, const pcsc_atr *atr)
@@ -73,6 +74,21 @@ static void keep_event(attempt *a)
         at->pending = SCARDMANAGE_W_REMOVED_CARD;
     else
         at->pending = SCARDMANAGE_W_RESET_CARD;
+}
+
+/* The same after a reconnect that has come to nothing in the end. */
+static void keep_untold(attachment *at)
+{
+    if (at->untold != SCARDMANAGE_VERDICT_UNKNOWN)
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
+    else if (at->pending == SCARDMANAGE_S_OK)
+        at->pending = SCARDMANAGE_W_RESET_CARD;
+}
+
+/* As far as the caller knows. */
+static const identity *card_before(const attachment *at)
+{
+    return at->untold >= SCARDMANAGE_VERDICT_DIFFERENT ? &at->told : &at->card;
 }
 
 /*
@@ -182,13 +198,15 @@ static scardmanage_verdict judge_stranger(const attempt *a, scardmanage_result e
 static scardmanage_verdict judge_known(const attempt *a, scardmanage_result event)
 {
     const attachment *at = a->at;
+    if (!a->moved && at->untold != SCARDMANAGE_VERDICT_UNKNOWN)
+        return at->untold;
     if (!a->moved)
         return event == SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK ? SCARDMANAGE_VERDICT_UNCHANGED
                                                                             : SCARDMANAGE_VERDICT_RESET;
     if (a->look.atr.length == 0) /* mute: what card it is can only be told once it answers */
         return SCARDMANAGE_VERDICT_UNKNOWN;
-    return identity_has(&at->card, &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                 : SCARDMANAGE_VERDICT_DIFFERENT;
+    return identity_has(card_before(at), &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
+                                                       : SCARDMANAGE_VERDICT_DIFFERENT;
 }
 
 static scardmanage_result refuse_other_card(attempt *a, const pcsc_atr *atr)
@@ -221,7 +239,7 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
         at->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
     if (!a->looked)
         note_verdict(a, judge_stranger(a, event));
-    else if (!at->card.known)
+    else if (!card_before(at)->known)
         note_verdict(a, SCARDMANAGE_VERDICT_FIRST);
     else
         note_verdict(a, judge_known(a, event));
@@ -327,6 +345,22 @@ static scardmanage_result open_handle(attempt *a, uint32_t protocols)
     return result;
 }
 
+static void go_over(attempt *a, const pcsc_card *card)
+{
+    attachment *at = a->at;
+    identity before = *card_before(at);
+    at->card = before;
+    if (a->verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !before.known) {
+        at->told = before;
+        identity_set(&at->card, card->counter, &card->atr);
+    }
+    if (a->verdict >= SCARDMANAGE_VERDICT_REINSERTED)
+        at->untold = a->verdict;
+    at->card.counter = card->counter;
+    at->card.unwatched = false;
+    identity_add(&at->card, &card->atr);
+}
+
 /* Whether it moved or changed is asked again after the step: nothing keeps the card in its place in between.
  */
 static scardmanage_result confirm(attempt *a)
@@ -355,18 +389,14 @@ static scardmanage_result confirm(attempt *a)
     if (a->options.protocols != 0 && !(a->options.protocols & card.protocol))
         return SCARDMANAGE_E_PROTO_MISMATCH;
     if (a->verdict == SCARDMANAGE_VERDICT_UNKNOWN)
-        note_verdict(a, identity_has(&at->card, &card.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                           : SCARDMANAGE_VERDICT_DIFFERENT);
+        note_verdict(a, identity_has(card_before(at), &card.atr) ? SCARDMANAGE_VERDICT_REINSERTED
+                                                                 : SCARDMANAGE_VERDICT_DIFFERENT);
     result = refuse_other_card(a, &card.atr);
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (!a->looked)
         memcpy(at->reader, card.reader, sizeof at->reader);
-    if (a->verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !at->card.known)
-        identity_set(&at->card, card.counter, &card.atr);
-    at->card.counter = card.counter;
-    at->card.unwatched = false;
-    identity_add(&at->card, &card.atr);
+    go_over(a, &card);
     at->atr = card.atr;
     at->protocol = card.protocol;
     return SCARDMANAGE_S_OK;
@@ -664,8 +694,8 @@ static scardmanage_result rebuilt_job(attachment *at)
     }
     if (is_event(result))
         at->pending = result;
-    if ((result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK) && at->pending == SCARDMANAGE_S_OK)
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+    if (result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK)
+        keep_untold(at);
     return result;
 }
 
@@ -675,8 +705,8 @@ static scardmanage_result reconnect_undo(attachment *at)
 {
     scardmanage_result result = reconnect_give_back(at);
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK;
-    if (!did_nothing && at->pending == SCARDMANAGE_S_OK)
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+    if (!did_nothing)
+        keep_untold(at);
     return result;
 }
 
@@ -736,6 +766,8 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         if (!again)
             break;
     }
+    if (result == SCARDMANAGE_S_OK)
+        at->untold = SCARDMANAGE_VERDICT_UNKNOWN;
     return result;
 }
 

@@ -206,6 +206,37 @@ def test_it_fails(tmp_path, way, locked, code):
         assert_lock(world, locked)
 
 
+@pytest.mark.parametrize("accepted", [{}, {"accept_other_card": True}])
+def test_it_fails_with_another_card(tmp_path, way, locked, accepted):
+    """The reconnect that accepted it has not succeeded: it is another card still, and the first one is the right one."""
+    fails = [[{"call": "return", "code": "E_FAIL"}]]
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        world.move("swap", "other")
+        assert world.reconnect(accept_other_card=True, rebuild=fails).code == "E_FAIL"
+        assert world.count() == "W_REMOVED_CARD"
+        answer = world.reconnect(**accepted)
+        assert (answer.code, answer.verdict) == ("S_OK" if accepted else "W_REMOVED_CARD", "different")
+        world.move("swap", "card")
+        answer = world.reconnect()
+        assert (answer.code, answer.verdict) == (("W_REMOVED_CARD", "different") if accepted else ("S_OK", "reinserted"))
+        if not accepted:
+            assert world.count()[1] == "card"
+            assert_lock(world, locked)
+
+
+def test_it_fails_again_for_the_same_card(tmp_path, way, locked):
+    """Put back, it is said to be until a reconnect succeeds."""
+    fails = [[{"call": "return", "code": "E_FAIL"}]]
+    with Movements(tmp_path) as world:
+        begin(world, way, locked)
+        reinserts(world)
+        for options in ({"rebuild": fails}, {"rebuild": fails, "first_step": "warm"}, {}):
+            assert world.reconnect(**options).verdict == "reinserted"
+        assert world.reconnect().verdict == "unchanged"
+        assert_lock(world, locked)
+
+
 def test_it_takes_too_long(tmp_path, way, locked):
     """The deadline is for it, too. It cannot be stopped, but what it asks for is refused."""
     slow = [[{"call": "sleep", "ms": 600}, {"call": "transmit", "command": COUNT}]]

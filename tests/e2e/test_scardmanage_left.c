@@ -147,6 +147,25 @@ static void other_resets(void)
                      SCARD_S_SUCCESS);
 }
 
+static SCARD_READERSTATE look(void)
+{
+    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
+    ck_assert_int_eq(SCardGetStatusChange(context, 0, &state, 1), SCARD_S_SUCCESS);
+    return state;
+}
+
+/* Waits until PC/SC has heard of it. */
+static void reinsert(void)
+{
+    DWORD before = look().dwEventState >> 16;
+    ck_assert_int_eq(system("cardrig remove >/dev/null && cardrig insert >/dev/null"), 0);
+    SCARD_READERSTATE state = look();
+    while ((((state.dwEventState >> 16) - before) & 0xFFFF) < 2) {
+        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+        ck_assert_int_eq(SCardGetStatusChange(context, LONG_MS, &state, 1), SCARD_S_SUCCESS);
+    }
+}
+
 static void setup(void)
 {
     ck_assert_int_eq(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context), SCARD_S_SUCCESS);
@@ -279,6 +298,23 @@ START_TEST(a_reader_that_is_there_but_cannot_be_connected_to)
 }
 END_TEST
 
+/* The card was out, and the reconnect that found that went on with nobody waiting for it. The next one says
+ * so. */
+START_TEST(what_a_reconnect_that_was_left_has_found)
+{
+    scardmanage_options options = options_with(SHORT_MS);
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    reinsert();
+    shut_gate(RECONNECT);
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_TIMEOUT);
+    ck_assert_int_eq(report.verdict, SCARDMANAGE_VERDICT_REINSERTED);
+    open_gate();
+    ck_assert_int_eq(send_challenge(m), SCARDMANAGE_W_REMOVED_CARD);
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &report), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(report.verdict, SCARDMANAGE_VERDICT_REINSERTED);
+}
+END_TEST
+
 static Suite *suite_of_all(void)
 {
     Suite *suite = suite_create("scardmanage left");
@@ -290,6 +326,7 @@ static Suite *suite_of_all(void)
     tcase_add_loop_test(tcase, a_call_left_in_the_rebuild_function, 0,
                         2 * (int)(sizeof rebuild_results / sizeof rebuild_results[0]));
     tcase_add_test(tcase, a_reader_that_is_there_but_cannot_be_connected_to);
+    tcase_add_test(tcase, what_a_reconnect_that_was_left_has_found);
     return suite;
 }
 
