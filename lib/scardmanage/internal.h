@@ -170,7 +170,7 @@ void object_release(scardmanage *m);                   /* the caller's reference
 scardmanage_result job_stopped(attachment *at);
 /* The same after waiting for up to so many microseconds for that to happen. */
 scardmanage_result job_pause(attachment *at, uint64_t us);
-/* Lets callers that lose patience have this report. */
+/* Lets callers that lose patience have this report. Before a job, too. */
 void job_publish(attachment *at, const scardmanage_report *report);
 
 /* identity.c */

@@ -744,6 +744,7 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
 scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
                                      scardmanage_report *report)
 {
+    static const scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
     attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
     uint64_t start = platform_now_us();
@@ -755,6 +756,7 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         at->io.options = *options;
         at->io.keep = keep;
         at->io.wait_until = wait_until;
+        job_publish(at, &nothing_yet);
         result = call_run(c, reconnect_job, reconnect_undo);
         call_report(c, report);
         report->elapsed_us = platform_now_us() - start;

@@ -236,6 +236,38 @@ START_TEST(cancelled_between_two_jobs)
 }
 END_TEST
 
+static atomic_bool cancelling, over;
+
+static void *cancels_again_and_again(void *nothing)
+{
+    while (!over)
+        if (cancelling)
+            scardmanage_cancel(m);
+    return nothing;
+}
+
+/* Not that of the one before. */
+START_TEST(report_of_a_reconnect_that_was_not_begun)
+{
+    pthread_t thread;
+    scardmanage_options options = options_with(LONG_MS);
+    options.first_step = SCARDMANAGE_STEP_WARM;
+    cancelling = over = false;
+    ck_assert_int_eq(pthread_create(&thread, NULL, cancels_again_and_again, NULL), 0);
+    for (int cancelled = 0; cancelled < 100;) {
+        scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+        while (scardmanage_reconnect_ex(m, &options, NULL) != SCARDMANAGE_S_OK)
+            continue; /* one that cancels may have been on its way */
+        cancelling = true;
+        cancelled += scardmanage_reconnect_ex(m, NULL, &report) == SCARDMANAGE_E_CANCELLED;
+        cancelling = false;
+        ck_assert_int_ne(report.step, SCARDMANAGE_STEP_WARM);
+    }
+    over = true;
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 /*
  * A call that is left in the rebuild function
  */
@@ -323,6 +355,7 @@ static Suite *suite_of_all(void)
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, cancelled_between_two_jobs);
+    tcase_add_test(tcase, report_of_a_reconnect_that_was_not_begun);
     tcase_add_loop_test(tcase, a_call_left_in_the_rebuild_function, 0,
                         2 * (int)(sizeof rebuild_results / sizeof rebuild_results[0]));
     tcase_add_test(tcase, a_reader_that_is_there_but_cannot_be_connected_to);
