@@ -246,6 +246,8 @@ scardmanage_result call_await(call *c)
 {
     platform_lock(&c->m->mutex);
     scardmanage_result result = await_thread(c);
+    if (result == SCARDMANAGE_S_OK)
+        result = stopped(c, 0);
     platform_unlock(&c->m->mutex);
     return result;
 }
