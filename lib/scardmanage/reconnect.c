@@ -561,6 +561,29 @@ static scardmanage_result restore_lock(attempt *a)
     return result;
 }
 
+#define NOTICE_MS 400u /* so long pcsc-lite takes to notice a removal, if the reader has to be asked */
+
+/* A card that was pulled or exchanged during a step has not answered to it; what is there then is judged
+ * afresh. But one that did not answer before, either, is not waited for. */
+static scardmanage_result failed_in_place(attempt *a, scardmanage_result result)
+{
+    pcsc_look now = a->look;
+    uint64_t end = platform_now_us() + NOTICE_MS * 1000;
+    if (!harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked || now.mute)
+        return result;
+    do {
+        pcsc_wait(a->at->context, a->at->reader, &now, NOTICE_MS);
+        scardmanage_result looked = service_look(a->at, false, &now);
+        if (looked != SCARDMANAGE_S_OK)
+            return looked;
+        if (!now.present || now.counter != a->look.counter) {
+            a->at->pending = SCARDMANAGE_W_REMOVED_CARD;
+            return SCARDMANAGE_W_REMOVED_CARD;
+        }
+    } while (platform_now_us() < end && job_stopped(a->at) == SCARDMANAGE_S_OK);
+    return result;
+}
+
 static scardmanage_result go_round(attempt *a)
 {
     pcsc_card card;
@@ -571,7 +594,7 @@ static scardmanage_result go_round(attempt *a)
         a->at->atr = card.atr;
         a->at->protocol = card.protocol;
     } else {
-        result = climb(a);
+        result = failed_in_place(a, climb(a));
     }
     if (result == SCARDMANAGE_S_OK)
         result = restore_lock(a);
@@ -584,7 +607,7 @@ static scardmanage_result go_round(attempt *a)
  * locked, or the service or the reader went meanwhile. */
 static bool worth_another_round(const attempt *a, scardmanage_result result)
 {
-    if (result == SCARDMANAGE_E_NO_SERVICE)
+    if (result == SCARDMANAGE_E_NO_SERVICE || (result == SCARDMANAGE_E_INVALID_HANDLE && !a->at->by_handle))
         return a->looked;
     return !a->refused && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->looked &&
            (is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);

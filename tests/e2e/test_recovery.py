@@ -6,6 +6,7 @@ rig of its own are in test_scardmanage.c; memory that runs out in test_scardmana
 waiting in test_deadlines.py; the rebuild function and scardmanage_transmit_ex() in test_rebuild.py.
 """
 
+import random
 import signal
 import time
 
@@ -705,3 +706,69 @@ def test_replugged_during_the_recovery(tmp_path, way, lock):
         assert got(world.ours.finish())._replace(verdict=None) == expected(REPLUGGED, way, lock == "locked")._replace(verdict=None)
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
+
+
+def stir(chance, world, more=()):
+    """Up to six things, one after the other, and at any moment: nobody waits for what comes of them. In the end there is a
+    card."""
+    for _ in range(chance.randrange(7)):
+        command = chance.choice(["remove", "insert", "card", "twin", "reset", "unpower", *more])
+        if command in ("remove", "insert"):
+            world.rig.ask(command=command, slot="0")
+        elif command in ("card", "twin"):
+            world.rig.do("swap", slot="0", file=world.card(command))
+        elif command == "restart":
+            world.begin_again(chance.choice([signal.SIGUSR1, signal.SIGUSR2]))
+        else:
+            world.other.pcsc_reconnect(initialization=command)
+        time.sleep(chance.choice([0, 0, 0.001, 0.003]))
+    if not world.rig.card():
+        world.rig.do("insert", slot="0")
+
+
+def recovers_from_stirring(world, chance, locked, more=()):
+    rebuild = [[{"call": "transmit", "command": COUNT}, {"call": "sleep", "ms": chance.choice([0, 1, 3])},
+                {"call": "transmit", "command": COUNT}]]
+    options = {"wait_ms": FOREVER, "timeout_ms": 1000 * TIMEOUT, "first_step": chance.choice(["leave", "warm", "cold"]),
+               **({"rebuild": rebuild} if chance.random() < 0.5 else {})}
+    world.ours.start("reconnect_ex", options=options)
+    stir(chance, world, more)
+    answer = world.ours.finish()
+    assert answer["code"] == "S_OK", answer["report"]
+    world.ours.rebuilds()
+    # what came after that, too; and then nothing happens any more
+    assert world.reconnect(wait_ms=FOREVER).code == "S_OK"
+    world.other_anew()
+    world.other_is_there = False
+    if locked:
+        world.other.start("pcsc_connect", reader=world.reader)  # waits until we have unlocked
+        assert world.count()[1] in ("card", "twin")
+        assert world.other.is_done(name="a") == {"done": False}
+        assert world.ours.unlock() == {"code": "S_OK"}
+        assert world.other.finish()["code"] == "S_OK"
+        world.assert_free()
+        assert world.ours.lock() == {"code": "S_OK"}
+    else:
+        world.other_connects()
+        assert world.count()[1] in ("card", "twin")
+        world.assert_free()
+        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_moved_at_any_moment(tmp_path, way, lock):
+    """Whatever is done to the card while we try, in the end we are back."""
+    chance = random.Random(f"{way} {lock}")
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        for _ in range(40):
+            recovers_from_stirring(world, chance, lock == "locked")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_restarted_at_any_moment(tmp_path, lock):
+    chance = random.Random(lock)
+    with Restarts(tmp_path) as world:
+        begin(world, "ifd", lock == "locked")
+        for _ in range(20):
+            recovers_from_stirring(world, chance, lock == "locked", ["restart", "restart"])
