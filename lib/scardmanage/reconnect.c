@@ -182,7 +182,9 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
         service_unwatched(at); /* the reader was unplugged and is back */
         a->handle_dead = !at->by_handle;
-        return a->handle_dead ? SCARDMANAGE_S_OK : result;
+        if (a->handle_dead)
+            return SCARDMANAGE_S_OK;
+        return a->looked ? SCARDMANAGE_E_INVALID_HANDLE : result; /* the reader is there, the handle is not */
     }
     return result;
 }
@@ -658,6 +660,7 @@ static void report_before(attempt *a)
     a->report = empty;
     a->report.old_protocol = a->at->protocol;
     set_atr(a->report.old_atr, &a->report.old_atr_len, &a->at->atr);
+    a->report.lock = lock_state(a); /* for a caller that gives up before there is more to tell */
 }
 
 static void report_after(attempt *a)
@@ -723,14 +726,15 @@ static scardmanage_result rebuilt_job(attachment *at)
 }
 
 /* For a reconnect that succeeded when nobody waited for it any more: what it did to the card is not known to
- * the caller. */
+ * the caller, who has been told that the lock is lost. */
 static scardmanage_result reconnect_undo(attachment *at)
 {
     scardmanage_result result = reconnect_give_back(at);
-    bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK;
+    bool locked = at->transacted && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
+    bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
     if (!did_nothing)
         keep_untold(at);
-    return result;
+    return locked ? lock_end(at, SCARDMANAGE_LEAVE) : result;
 }
 
 /*
