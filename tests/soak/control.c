@@ -31,23 +31,29 @@ bool control_open(struct control *control)
     return false;
 }
 
-json_t *control_ask(struct control *control, const char *command, int slot, char *error, size_t error_size)
+json_t *control_request(struct control *control, json_t *request, char *error, size_t error_size)
 {
     const char *reason = "no answer from the simulator";
     json_t *result = NULL, *answer = NULL;
-    if (slot < 0)
-        fprintf(control->to, "{\"command\":\"%s\"}\n", command);
-    else
-        fprintf(control->to, "{\"command\":\"%s\",\"slot\":\"%d\"}\n", command, slot);
-    if (fflush(control->to) == 0 && (answer = json_loadf(control->from, JSON_DISABLE_EOF_CHECK, NULL))) {
+    if (json_dumpf(request, control->to, JSON_COMPACT) == 0 && fputc('\n', control->to) != EOF &&
+        fflush(control->to) == 0 && (answer = json_loadf(control->from, JSON_DISABLE_EOF_CHECK, NULL))) {
         result = json_incref(json_object_get(answer, "result"));
         reason = "an answer without a reason";
         json_unpack(answer, "{s:s}", "error", &reason);
     }
     if (!result)
-        snprintf(error, error_size, "%s: %s", command, reason);
+        snprintf(error, error_size, "%s: %s", json_string_value(json_object_get(request, "command")), reason);
     json_decref(answer);
+    json_decref(request);
     return result;
+}
+
+json_t *control_ask(struct control *control, const char *command, int slot, char *error, size_t error_size)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", slot);
+    json_t *request = json_pack("{s:s, s:s*}", "command", command, "slot", slot < 0 ? NULL : number);
+    return control_request(control, request, error, error_size);
 }
 
 void control_close(struct control *control)

@@ -1,0 +1,439 @@
+/*
+ * model [OPTION]...: random sequences of actions by two users of libscardmanage, another client and the rig,
+ * against a model of what must come of them. Starts several rigs, and itself in each.
+ */
+#include "board.h"
+#include "process.h"
+#include "sequence.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RIGS_MAX 32
+
+static const char help[] =
+    "Usage: model [OPTION]...\n"
+    "Put libscardmanage to random sequences of actions: two attachments, another client, and a rig in which\n"
+    "cards, the reader and pcscd come and go. After each action it is compared with a model of what must "
+    "be.\n"
+    "A sequence that fails is made as short as it will go, and printed.\n\n"
+    "  --steps N       how many actions in all; the sequence that is under way is finished (100000)\n"
+    "  --seed N        the seed of the first sequence; the next ones have N + 1, N + 2, ... (random)\n"
+    "  --length N      actions of a sequence, up to 200 (50)\n"
+    "  --rigs N        how many rigs side by side (twice as many as there are processors)\n"
+    "  --actions LIST  run these actions, as they are printed, with semicolons or newlines between them;\n"
+    "                  @FILE reads them from a file\n"
+    "  --list          print the names of all actions\n"
+    "  --quiet         no tables of what was covered\n"
+    "  -h, --help      show this\n\n"
+    "Exit status: 0 when the model was right all the time, 1 when it was not, 2 for wrong options.\n";
+
+struct plan {
+    uint64_t steps, seed, length, rigs;
+    const char *actions; /* null: random ones */
+    const char *share;   /* the file of struct shared, in a rig; null: not in one yet */
+    bool quiet;
+};
+
+/* What all rigs of a run share. */
+struct shared {
+    struct coverage coverage;
+    _Atomic uint64_t next; /* sequence */
+};
+
+static struct shared *map(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(struct shared)) < 0) {
+        perror(path);
+        exit(1);
+    }
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (shared == MAP_FAILED) {
+        perror(path);
+        exit(1);
+    }
+    return shared;
+}
+
+/*
+ * In a rig
+ */
+
+/* A call of PC/SC's that a lock blocks that should not be there cannot be ended but with pcscd. */
+static void *watch(void *argument)
+{
+    struct model *model = argument;
+    for (;;) {
+        board_sleep(200);
+        int64_t since = model->since;
+        if (since == 0)
+            return NULL;
+        if (board_now() - since > 3 * CALL_MS && !model->hung) {
+            model->hung = true;
+            kill(model->rig.pcscd, SIGKILL);
+        }
+    }
+}
+
+static unsigned count_threads(void)
+{
+    unsigned count = 0;
+    DIR *directory = opendir("/proc/self/task");
+    while (directory && readdir(directory))
+        count++;
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+struct possessions {
+    unsigned descriptors, threads;
+};
+
+static struct possessions count_possessions(void)
+{
+    struct process self = {.pid = getpid()};
+    process_look(&self);
+    return (struct possessions){self.descriptors, count_threads()};
+}
+
+/* Calls that were given up end some time after the attachments are gone. */
+static bool gives_everything_back(const struct possessions *before)
+{
+    struct possessions now = count_possessions();
+    for (int64_t end = board_now() + CALL_MS; board_now() < end; now = count_possessions()) {
+        if (now.descriptors <= before->descriptors && now.threads <= before->threads)
+            return true;
+        board_sleep(10);
+    }
+    printf("model: %u descriptors and %u threads in the end, %u and %u in the beginning\n", now.descriptors,
+           now.threads, before->descriptors, before->threads);
+    return false;
+}
+
+static void tell(struct model *model, struct sequence *sequence, const struct plan *plan, uint64_t seed)
+{
+    struct sequence whole = *sequence;
+    printf("model: FAILED: %s\n", model->failure);
+    if (!plan->actions)
+        printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1 repeats it: %u actions\n", seed,
+               plan->length, sequence->count);
+    fflush(stdout);
+    if (!sequence_shrink(model, sequence)) {
+        printf("model: it does not happen each time; the actions were\n");
+        *sequence = whole;
+    } else {
+        printf("model: these are enough (--actions takes such a list):\n");
+    }
+    sequence_print(sequence, stdout);
+    printf("model: %s\n", model->failure[0] ? model->failure : "which succeeds");
+    fflush(stdout);
+}
+
+static bool run_one(struct model *model, struct sequence *sequence, const struct plan *plan, uint64_t seed)
+{
+    if (sequence_run(model, sequence, plan->actions && !plan->quiet ? stdout : NULL))
+        return true;
+    if (model->coverage->failures++ == 0 || plan->actions)
+        tell(model, sequence, plan, seed);
+    return false;
+}
+
+static bool run_given(struct model *model, const struct plan *plan)
+{
+    struct sequence sequence;
+    char error[256];
+    if (sequence_read(&sequence, plan->actions, error, sizeof error))
+        return run_one(model, &sequence, plan, 0);
+    printf("model: %s\n", error);
+    return false;
+}
+
+static bool run_random(struct model *model, const struct plan *plan, struct shared *shared)
+{
+    while (shared->coverage.steps < plan->steps && shared->coverage.failures == 0) {
+        uint64_t seed = plan->seed + shared->next++;
+        struct sequence sequence;
+        sequence_make(&sequence, seed, (unsigned)plan->length);
+        if (!run_one(model, &sequence, plan, seed))
+            return false;
+    }
+    return true;
+}
+
+static int run_in_rig(const struct plan *plan)
+{
+    static struct model model; /* the watchdog's, too */
+    struct shared *shared = map(plan->share);
+    struct sequence nothing = {0};
+    pthread_t watchdog;
+    model.coverage = &shared->coverage;
+    model.since = board_now();
+    model.world = (struct world){.plugged = true, .incarnation = 1};
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", plan->share);
+    const char *cards = dirname(folder);
+    if (!rig_open(&model.rig, cards) || !rig_open(&model.aside, cards)) {
+        printf("model: %s%s\n", model.rig.error, model.aside.error);
+        return 1;
+    }
+    if (pthread_create(&watchdog, NULL, watch, &model) != 0 || !rig_unplug(&model.rig, RIG_OTHER, 1) ||
+        !rig_meet(&model.rig, 0)) {
+        printf("model: %s\n", model.rig.error);
+        return 1;
+    }
+    model_observe(&model, NOBODY);
+    if (model.truth.present)
+        model.world.card = &cards_kinds[CARD_RED];
+    bool ok = run_one(&model, &nothing, plan, 0);
+    struct possessions before = count_possessions();
+    ok = ok && (plan->actions ? run_given(&model, plan) : run_random(&model, plan, shared));
+    if (ok && !gives_everything_back(&before)) {
+        shared->coverage.failures++;
+        ok = false;
+    }
+    model_recover(&model);
+    model.since = 0;
+    pthread_join(watchdog, NULL);
+    rig_close(&model.rig);
+    rig_close(&model.aside);
+    return ok ? 0 : 1;
+}
+
+/*
+ * All rigs
+ */
+
+static void become_rig(const char *folder, const char *log, const struct plan *plan)
+{
+    char cardrig[PATH_MAX], pcscd[PATH_MAX], self[PATH_MAX], steps[24], seed[24], length[24];
+    snprintf(cardrig, sizeof cardrig, "%s/cardrig", folder);
+    snprintf(pcscd, sizeof pcscd, "%s/model_pcscd", folder);
+    snprintf(self, sizeof self, "%s/model", folder);
+    snprintf(steps, sizeof steps, "%" PRIu64, plan->steps);
+    snprintf(seed, sizeof seed, "%" PRIu64, plan->seed);
+    snprintf(length, sizeof length, "%" PRIu64, plan->length);
+    const char *arguments[] = {cardrig,       "run",
+                               "--pcscd",     pcscd,
+                               "--reader",    RIG_KEY ",usb",
+                               "--reader",    RIG_OTHER ",usb",
+                               "--empty",     "--",
+                               self,          "--in-rig",
+                               plan->share,   "--steps",
+                               steps,         "--seed",
+                               seed,          "--length",
+                               length,        plan->actions ? "--actions" : NULL,
+                               plan->actions, plan->quiet ? "--quiet" : NULL,
+                               NULL};
+    /* it has a line for each time that a card is mute */
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd >= 0)
+        dup2(fd, STDERR_FILENO);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    execv(cardrig, (char *const *)(uintptr_t)arguments);
+    perror(cardrig);
+    _exit(1);
+}
+
+static void show_progress(struct coverage *coverage, int64_t ms, const struct plan *plan)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    fprintf(stderr, "%smodel: %" PRId64 " s: %" PRIu64 " of %" PRIu64 " steps, %" PRIu64 " sequences%s",
+            terminal ? "\r" : "", ms / 1000, coverage->steps, plan->steps, coverage->sequences,
+            terminal ? "  " : "\n");
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
+
+static bool wait_for_rigs(uint64_t count, struct coverage *coverage, const struct plan *plan)
+{
+    int64_t begun = board_now(), shown = begun, interval = isatty(STDERR_FILENO) ? 1000 : 10000;
+    bool ok = true;
+    while (count > 0) {
+        int status;
+        if (interrupted)
+            coverage->failures++; /* the others stop then, too */
+        if (waitpid(-1, &status, WNOHANG) > 0) {
+            ok = ok && status == 0;
+            count--;
+        } else if (board_now() - shown >= interval && !plan->actions) {
+            shown = board_now();
+            show_progress(coverage, shown - begun, plan);
+        } else {
+            board_sleep(20);
+        }
+    }
+    if (isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+    printf("%" PRIu64 " steps in %" PRIu64 " sequences, %.1f s; pcscd died %" PRIu64
+           " times by its own fault\n",
+           coverage->steps, coverage->sequences, (double)(board_now() - begun) / 1000, coverage->deaths);
+    return ok && coverage->failures == 0;
+}
+
+static void print_file(const char *path)
+{
+    char line[1024];
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+        fputs(line, stderr);
+    if (file)
+        fclose(file);
+}
+
+static int run_rigs(struct plan *plan)
+{
+    char folder[PATH_MAX], path[PATH_MAX + 8], log[PATH_MAX + 8], self[PATH_MAX] = "";
+    const char *names[COVERAGE_ACTIONS], *temporary = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/model-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0 || !mkdtemp(folder) || !cards_write(folder)) {
+        perror(folder);
+        return 1;
+    }
+    snprintf(path, sizeof path, "%s/shared", folder);
+    snprintf(log, sizeof log, "%s/log", folder);
+    struct shared *shared = map(path);
+    plan->share = path;
+    if (!plan->actions)
+        printf("model: seed %" PRIu64 ", %" PRIu64 " rigs\n", plan->seed, plan->rigs);
+    fflush(stdout);
+    const char *programs = dirname(self);
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+    for (uint64_t i = 0; i < plan->rigs; i++)
+        if (fork() == 0)
+            become_rig(programs, log, plan);
+    bool ok = wait_for_rigs(plan->rigs, &shared->coverage, plan);
+    if (!ok && shared->coverage.steps == 0)
+        print_file(log);
+    for (unsigned i = 0; i < action_count; i++)
+        names[i] = actions[i].name;
+    if (!plan->quiet && !plan->actions)
+        coverage_print(&shared->coverage, stdout, names, action_count);
+    unlink(path);
+    unlink(log);
+    cards_remove(folder);
+    rmdir(folder);
+    return ok ? 0 : 1;
+}
+
+/*
+ * Options
+ */
+
+static bool parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *number)
+{
+    char *end;
+    *number = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && *number >= least && *number <= most;
+}
+
+static const char *read_file(const char *path)
+{
+    static char text[65536];
+    FILE *file = fopen(path, "re");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[length] = '\0';
+    if (file)
+        fclose(file);
+    else
+        perror(path);
+    return file ? text : NULL;
+}
+
+static int parse_options(int argc, char **argv, struct plan *plan)
+{
+    enum { STEPS = 256, SEED, LENGTH, RIGS, ACTIONS, LIST, QUIET, IN_RIG };
+    static const struct option options[] = {{"steps", required_argument, NULL, STEPS},
+                                            {"seed", required_argument, NULL, SEED},
+                                            {"length", required_argument, NULL, LENGTH},
+                                            {"rigs", required_argument, NULL, RIGS},
+                                            {"actions", required_argument, NULL, ACTIONS},
+                                            {"list", no_argument, NULL, LIST},
+                                            {"quiet", no_argument, NULL, QUIET},
+                                            {"in-rig", required_argument, NULL, IN_RIG},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    bool ok = true;
+    for (int option; ok && (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (option) {
+        case STEPS:
+            ok = parse_number(optarg, 1, UINT64_MAX, &plan->steps);
+            break;
+        case SEED:
+            ok = parse_number(optarg, 0, UINT64_MAX, &plan->seed);
+            break;
+        case LENGTH:
+            ok = parse_number(optarg, 1, SEQUENCE_MAX, &plan->length);
+            break;
+        case RIGS:
+            ok = parse_number(optarg, 1, RIGS_MAX, &plan->rigs);
+            break;
+        case ACTIONS:
+            plan->actions = optarg[0] == '@' ? read_file(optarg + 1) : optarg;
+            ok = plan->actions != NULL;
+            break;
+        case LIST:
+            for (unsigned i = 0; i < action_count; i++)
+                puts(actions[i].name);
+            return 0;
+        case QUIET:
+            plan->quiet = true;
+            break;
+        case IN_RIG:
+            plan->share = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            ok = false;
+        }
+    }
+    if (ok && optind == argc)
+        return -1;
+    fprintf(stderr, "'model --help' lists the options\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct plan plan = {.steps = 100000,
+                        .seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                        .length = 50,
+                        .rigs = processors > 0 ? 2 * (uint64_t)processors : 2};
+    if (plan.rigs > RIGS_MAX)
+        plan.rigs = RIGS_MAX;
+    int status = parse_options(argc, argv, &plan);
+    if (status >= 0)
+        return status;
+    if (plan.share)
+        return run_in_rig(&plan);
+    if (plan.actions)
+        plan.rigs = 1;
+    return run_rigs(&plan);
+}

@@ -1,0 +1,170 @@
+#include "sequence.h"
+
+#include "board.h"
+
+#include <string.h>
+
+#define TRIES_MAX 300
+#define SHRINK_MS 60000 /* a failure that takes long is not made as short as it could be */
+#define AGAIN     5     /* how often a failure is looked for that may depend on what runs at the same time */
+
+/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return z ^ z >> 31;
+}
+
+static unsigned choose(uint64_t *state)
+{
+    unsigned total = 0, i = 0;
+    for (unsigned j = 0; j < action_count; j++)
+        total += actions[j].weight;
+    for (unsigned at = (unsigned)(next_random(state) % total); at >= actions[i].weight; i++)
+        at -= actions[i].weight;
+    return i;
+}
+
+void sequence_make(struct sequence *sequence, uint64_t seed, unsigned count)
+{
+    sequence->count = count;
+    for (unsigned i = 0; i < count; i++)
+        sequence->action[i] = (uint8_t)choose(&seed);
+}
+
+bool sequence_read(struct sequence *sequence, const char *text, char *error, size_t error_size)
+{
+    sequence->count = 0;
+    while (*text) {
+        size_t length = strcspn(text, "#\n;"), line = text[length] == '#' ? strcspn(text, "\n") : length;
+        const char *next = text + line + (text[line] != '\0');
+        for (; length > 0 && *text == ' '; text++)
+            length--;
+        while (length > 0 && text[length - 1] == ' ')
+            length--;
+        int action = length > 0 ? action_find(text, length) : 0;
+        if (action < 0 || sequence->count == SEQUENCE_MAX) {
+            snprintf(error, error_size, "'%.*s': %s", (int)length, text,
+                     action < 0 ? "there is no such action" : "too many actions");
+            return false;
+        }
+        if (length > 0)
+            sequence->action[sequence->count++] = (uint8_t)action;
+        text = next;
+    }
+    return true;
+}
+
+void sequence_print(const struct sequence *sequence, FILE *to)
+{
+    for (unsigned i = 0; i < sequence->count; i++)
+        fprintf(to, "    %s\n", actions[sequence->action[i]].name);
+}
+
+/*
+ * Running
+ */
+
+static void count_state(struct model *model, const enum situation before[MODEL_ATTACHMENTS])
+{
+    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
+        const struct attachment *x = &model->x[i];
+        enum situation now = world_situation(&model->world, x);
+        model->coverage->state[i][now][x->locks > 0]++;
+        model->coverage->transition[before[i]][now]++;
+    }
+}
+
+static void step(struct model *model, unsigned number, FILE *log)
+{
+    enum situation before[MODEL_ATTACHMENTS];
+    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
+        before[i] = world_situation(&model->world, &model->x[i]);
+    model->step = actions[number].name;
+    model->since = board_now();
+    bool done = actions[number].run(model, actions[number].argument);
+    if (!model->failure[0])
+        model_settle(model);
+    if (model->hung)
+        model_check(model, false, "a call of another client's does not come back");
+    if (log) {
+        fprintf(log, "%s %s\n        card: %s%s, %s\n", done ? "   " : "  -", actions[number].name,
+                model->world.card ? model->world.card->name : "none", model->world.powered ? ", powered" : "",
+                scardmanage_protocol_name(model->world.protocol));
+        for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
+            const struct attachment *x = &model->x[i];
+            fprintf(log, "        %c: %s, %u locks%s%s\n", "AB"[i],
+                    world_situation_name(world_situation(&model->world, x)), x -> locks,
+                    x -> held ? ", held" : "", x->stuck ? ", stuck" : "");
+        }
+    }
+    (done ? model->coverage->done : model->coverage->impossible)[number]++;
+    model->coverage->steps++;
+    count_state(model, before);
+}
+
+bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
+{
+    unsigned i = 0;
+    bool begun = model_begin(model);
+    for (; begun && i < sequence->count && !model->failure[0] && !model->died; i++)
+        step(model, sequence->action[i], log);
+    if (!model->failure[0])
+        model_end(model);
+    model->coverage->sequences++;
+    if (model->died) {
+        model_recover(model);
+        return true;
+    }
+    if (!model->failure[0])
+        return true;
+    sequence->count = i; /* what comes after it does not matter */
+    return false;
+}
+
+/*
+ * Shrinking
+ */
+
+/* Runs a copy, on a pcscd that knows nothing. */
+static bool fails(struct model *model, const struct sequence *sequence)
+{
+    struct sequence copy = *sequence;
+    return model_recover(model) && !sequence_run(model, &copy, NULL);
+}
+
+static struct sequence without(const struct sequence *sequence, unsigned at, unsigned count)
+{
+    struct sequence shorter = *sequence;
+    memmove(shorter.action + at, shorter.action + at + count, shorter.count - at - count);
+    shorter.count -= count;
+    return shorter;
+}
+
+bool sequence_shrink(struct model *model, struct sequence *sequence)
+{
+    char failure[sizeof model->failure];
+    unsigned tries = 0;
+    int64_t end = board_now() + SHRINK_MS;
+    bool again = false;
+    for (unsigned i = 0; i < AGAIN && !again; i++)
+        again = fails(model, sequence);
+    if (!again)
+        return false;
+    memcpy(failure, model->failure, sizeof failure);
+    for (unsigned size = sequence->count / 2; size > 0; size /= 2)
+        for (unsigned at = 0; at + size <= sequence->count && tries < TRIES_MAX && board_now() < end;
+             tries++) {
+            struct sequence shorter = without(sequence, at, size);
+            if (fails(model, &shorter)) {
+                *sequence = shorter;
+                memcpy(failure, model->failure, sizeof failure);
+            } else {
+                at += size;
+            }
+        }
+    memcpy(model->failure, failure, sizeof failure);
+    return true;
+}
