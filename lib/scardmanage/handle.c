@@ -148,10 +148,10 @@ scardmanage_result handle_status(attachment *at, pcsc_card *card)
         result = handle_event(at, handle_card(at, card));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (at->pending != SCARDMANAGE_S_OK)
-        return at->pending;
     if (identity_moved(&at->card, card->counter))
         return SCARDMANAGE_W_REMOVED_CARD;
+    if (at->pending != SCARDMANAGE_S_OK)
+        return at->pending;
     if (card->state >= SCARDMANAGE_STATE_POWERED) {
         identity_add(&at->card, &card->atr);
         at->atr = card->atr;

@@ -85,7 +85,7 @@ static scardmanage_result lock_job(attachment *at)
     if (!at->has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
     if (at->pending != SCARDMANAGE_S_OK)
-        return at->pending;
+        return handle_event(at, at->pending);
     if (at->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
     /* a transaction that is there already is not begun again, but it may be gone together with the card */
@@ -110,7 +110,7 @@ static scardmanage_result unlock(attachment *at, scardmanage_disposition disposi
     disposition = at->disposition;
     at->disposition = SCARDMANAGE_LEAVE;
     if (!at->transacted)
-        return at->pending != SCARDMANAGE_S_OK ? at->pending : SCARDMANAGE_W_REMOVED_CARD;
+        return at->pending != SCARDMANAGE_S_OK ? handle_event(at, at->pending) : SCARDMANAGE_W_REMOVED_CARD;
     scardmanage_result result = lock_end(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) { /* nothing was done */
         at->lock_count = 1;

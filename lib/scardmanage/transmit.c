@@ -27,7 +27,7 @@ static scardmanage_result transmit_job(attachment *at)
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (at->pending != SCARDMANAGE_S_OK)
-        return at->pending;
+        return handle_event(at, at->pending);
     if (at->protocol == 0) /* when last looked at, another client was resetting it */
         result = handle_status(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
