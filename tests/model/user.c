@@ -304,7 +304,16 @@ bool user_status(struct model *model, unsigned i)
     uint32_t protocol, expected_protocol;
     struct call call = begin(model, i, CALL_STATUS, "the status",
                              expect_status(&model->world, &model->x[i], &expected_state, &expected_protocol));
+    /* a reconnect that was given up may have come to reset the card */
+    bool late = model->settles && model->x[i].unsure && expect_only(&call.expected, SCARDMANAGE_S_OK);
+    if (late)
+        call.expected.code[call.expected.count++] = SCARDMANAGE_W_RESET_CARD;
     scardmanage_result result = scardmanage_status(model->m[i], &state, &protocol);
+    if (late && result == SCARDMANAGE_W_RESET_CARD) {
+        model->x[i].reset = true;
+        expected_state = SCARDMANAGE_STATE_PRESENT;
+        expected_protocol = 0;
+    }
     /* a command that was given up may have been sent meanwhile */
     if (!returned(&call, result) || (!model->settles && !touched(&call, 0, 0)))
         return true;
