@@ -402,14 +402,8 @@ static struct expectation join(struct expectation one, const struct expectation 
 static struct attachment reopened(const struct world *world, const struct attachment *x)
 {
     struct attachment opened = *x;
-    opened.told = opened.known;
+    opened.open = opened.told = opened.known;
     opened.insertion = world_moved(world, x) ? 0 : x->insertion;
-    if (!x->known) { /* the first one, which the caller has not been told of */
-        opened.known = opened.reset = true;
-        opened.insertion = world->insertion;
-        opened.seen = opened.shown = world->atr;
-    }
-    opened.open = true;
     opened.incarnation = world->incarnation;
     opened.plugging = world->plugging;
     return opened;

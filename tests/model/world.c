@@ -37,7 +37,8 @@ void world_notice(const struct world *world, struct attachment *x)
 bool world_moved(const struct world *world, const struct attachment *x)
 {
     bool there = world->service != SERVICE_DOWN && world->plugged && world->card;
-    return x->known && (!there || x->insertion != world->insertion || x->incarnation != world->incarnation ||
+    /* and without a handle, nobody has watched it */
+    return x->known && (!there || !x->open || x->insertion != world->insertion || x->incarnation != world->incarnation ||
                         x->plugging != world->plugging);
 }
 
