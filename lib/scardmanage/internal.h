@@ -71,6 +71,7 @@ struct attachment {
         uint64_t wait_until;
         scardmanage_options options; /* of a reconnect, checked */
         bool keep;                   /* the card stays locked after it */
+        bool first;                  /* there was no card before it */
         pcsc_card card;
         size_t command_len;
         size_t room, response_len; /* of the response */

@@ -730,6 +730,15 @@ static scardmanage_result rebuilt_job(attachment *at)
 static scardmanage_result reconnect_undo(attachment *at)
 {
     scardmanage_result result = reconnect_give_back(at);
+    if (at->io.first && !at->by_handle) { /* then there still is none */
+        handle_close(at, SCARDMANAGE_LEAVE);
+        identity_clear(&at->card);
+        at->atr = (pcsc_atr){.length = 0};
+        at->protocol = 0;
+        at->pending = SCARDMANAGE_S_OK;
+        at->untold = SCARDMANAGE_VERDICT_UNKNOWN;
+        return result;
+    }
     bool locked = at->transacted && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
     if (!did_nothing)
@@ -779,6 +788,7 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
     uint64_t wait_until = options->wait_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : start + wait_us;
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
+    at->io.first = !at->card.known;
     for (int i = 0; i < ROUNDS; i++) {
         at->io.options = *options;
         at->io.keep = keep;
