@@ -128,7 +128,7 @@ bool thing_unplug(struct model *model, unsigned unused)
 
 static unsigned next_index(const struct world *world)
 {
-    return world->other_plugged ? 1 : 0;
+    return world->other_plugged && world->other_index == 0 ? 1 : 0;
 }
 
 bool thing_plug(struct model *model, unsigned before_it)
@@ -140,6 +140,7 @@ bool thing_plug(struct model *model, unsigned before_it)
         if (!model_rig(model, rig_plug(&model->rig, RIG_OTHER)))
             return false;
         world->other_plugged = true;
+        world->other_index = 0;
     }
     if (!model_rig(model, rig_plug(&model->rig, RIG_KEY)))
         return false;
@@ -204,6 +205,7 @@ static bool meet(struct model *model)
     struct world *world = &model->world;
     world->service = SERVICE_UP;
     world->incarnation++;
+    world->other_index = world->plugged ? 1 : 0;
     if (!model_rig(model, rig_greet(&model->rig)))
         return false;
     if (!world->plugged)

@@ -38,8 +38,8 @@ bool world_moved(const struct world *world, const struct attachment *x)
 {
     bool there = world->service != SERVICE_DOWN && world->plugged && world->card;
     /* and without a handle, nobody has watched it */
-    return x->known && (!there || !x->open || x->insertion != world->insertion || x->incarnation != world->incarnation ||
-                        x->plugging != world->plugging);
+    return x->known && (!there || !x->open || x->insertion != world->insertion ||
+                        x->incarnation != world->incarnation || x->plugging != world->plugging);
 }
 
 enum difference world_difference(const struct world *world, const struct attachment *x)

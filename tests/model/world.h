@@ -15,9 +15,10 @@ struct world {
     enum service service;
     unsigned incarnation; /* of the service: handles belong to one */
     bool plugged;
-    unsigned plugging; /* how often it was plugged in: handles belong to one */
-    unsigned index;    /* in the reader's name */
-    bool other_plugged;
+    unsigned plugging;             /* how often it was plugged in: handles belong to one */
+    unsigned index;                /* in the reader's name */
+    bool other_plugged;            /* another reader */
+    unsigned other_index;          /* in its name */
     const struct cards_kind *card; /* null: none */
     unsigned insertion;            /* how many cards there have been */
     unsigned atr;                  /* the latest that it has shown since, or 0 */
