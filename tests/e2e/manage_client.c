@@ -613,6 +613,7 @@ static void do_pcsc_moves(json_t *request, json_t *answer)
     set_pcsc_code(answer, rv);
     json_object_set_new(answer, "counter", json_integer(counter));
     json_object_set_new(answer, "present", json_boolean(state.dwEventState & SCARD_STATE_PRESENT));
+    json_object_set_new(answer, "atr", hex(state.rgbAtr, state.cbAtr));
 }
 
 /*

@@ -147,6 +147,14 @@ class World:
         moves = 2 if command == "swap" and before["present"] else 1
         assert self.other.pcsc_moves(before=before["counter"], moves=moves)["code"] == "S_OK"
 
+    def settle(self):
+        """Until PC/SC has heard of all that was done to the card; then it is the one with which all begins."""
+        end = time.monotonic() + TIMEOUT
+        for name in ("t1", "card"):
+            self.rig.do("swap", slot=self.slot, file=self.card(name))
+            while self.other.pcsc_moves().get("atr") != atr(name):
+                assert time.monotonic() < end
+
     def fault(self, *names):
         self.rig.do("fault", slot=self.slot, faults=list(names))
 
