@@ -112,7 +112,11 @@ static scardmanage_result open_card(attachment *at, const pcsc_look *look)
         return SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (handle_card(at, &card) == SCARDMANAGE_S_OK)
+    result = handle_card(at, &card);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY || result == SCARDMANAGE_E_TIMEOUT ||
+        result == SCARDMANAGE_E_CANCELLED)
+        return result;
+    if (result == SCARDMANAGE_S_OK)
         adopt(at, card.counter, &card.atr, card.protocol);
     else /* moved or reset since: the next call will hear of it */
         adopt(at, look->counter, &look->atr, 0);
@@ -130,7 +134,8 @@ static scardmanage_result adopt_reader(attachment *at)
     return result == SCARDMANAGE_S_OK && look.present ? open_card(at, &look) : result;
 }
 
-/* Detached, whatever it was. A lock that stays on the caller's old handle is told, it would lock us out. */
+/* Detached, whatever it was. If there was no memory to release the lock on the caller's old handle, that is
+ * told: it would lock us out. */
 static scardmanage_result begin_anew(call *c, scardmanage *m)
 {
     scardmanage_result result = call_begin_anew(c, m);

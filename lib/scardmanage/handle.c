@@ -73,9 +73,9 @@ scardmanage_result handle_transmit(attachment *at)
         return result;
     result = pcsc_transmit(at->handle, at->protocol, at->buffer, at->io.command_len, response,
                            &at->io.response_len);
-    bool event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
-    at->io.sent = result != SCARDMANAGE_E_PROTO_MISMATCH && result != SCARDMANAGE_E_INVALID_HANDLE &&
-                  !(event && platform_event_precedes_transmit());
+    bool refused = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD ||
+                   result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_PROTO_MISMATCH;
+    at->io.sent = !(refused && platform_refusal_precedes_transmit());
     return result;
 }
 

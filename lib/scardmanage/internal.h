@@ -115,7 +115,7 @@ struct attachment {
 
 /* allocator.c
  * The one way this library gets memory. read: checks; null is the C library. get: zeroed, null if there is
- * none. grow: as realloc() with neither null nor 0. */
+ * none. */
 scardmanage_result allocator_read(const scardmanage_allocator *allocator, scardmanage_allocator *out);
 void *allocator_get(const scardmanage_allocator *allocator, size_t size);
 void allocator_put(const scardmanage_allocator *allocator, void *memory); /* null is allowed */

@@ -97,6 +97,30 @@ scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_l
     return SCARDMANAGE_S_OK;
 }
 
+/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
+#define NAMES_MAX 16384
+
+static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MAX])
+{
+    DWORD length = NAMES_MAX;
+    scardmanage_result result = result_of_context(SCardListReaders(context, NULL, names, &length));
+    bool none = result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE) ||
+                result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
+    if (result != SCARDMANAGE_S_OK)
+        names[0] = '\0';
+    return none ? SCARDMANAGE_S_OK : result;
+}
+
+static DWORD count_readers(SCARDCONTEXT context)
+{
+    char names[NAMES_MAX];
+    DWORD count = 0;
+    list_readers(context, names);
+    for (const char *name = names; *name != '\0'; name += strlen(name) + 1)
+        count++;
+    return count;
+}
+
 scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcsc_look *look,
                              uint32_t timeout_ms)
 {
@@ -106,23 +130,18 @@ scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcs
         state.dwCurrentState = (look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
                                (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
     }
+    if (look == NULL) /* Windows wants to know how many readers we know of; pcsc-lite does not care */
+        state.dwCurrentState = count_readers(context) << 16;
     LONG rv = SCardGetStatusChange(context, timeout_ms, &state, 1);
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_E_TIMEOUT ? SCARDMANAGE_S_OK : result_of_context(rv);
 }
-
-/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
-#define NAMES_MAX 16384
 
 scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX])
 {
     char names[NAMES_MAX];
     const char *found = NULL;
     unsigned count = 0;
-    DWORD length = sizeof names;
-    scardmanage_result result = result_of_context(SCardListReaders(context, NULL, names, &length));
-    if (result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE) ||
-        result == SCARDMANAGE_E_INSUFFICIENT_BUFFER)
-        result = SCARDMANAGE_E_READER_UNAVAILABLE;
+    scardmanage_result result = list_readers(context, names);
     if (result != SCARDMANAGE_S_OK)
         return result;
     for (const char *name = names; *name != '\0'; name += strlen(name) + 1)

@@ -61,8 +61,12 @@ void platform_thread_join(platform_thread thread)
     CloseHandle(thread);
 }
 
+/* It goes on in this library, which must not be unloaded. */
 void platform_thread_let_go(platform_thread thread)
 {
+    HMODULE self;
+    GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                       (const char *)(uintptr_t)platform_thread_let_go, &self);
     CloseHandle(thread);
 }
 
@@ -107,7 +111,7 @@ bool platform_attribute_tells_transaction(void)
     return false;
 }
 
-bool platform_event_precedes_transmit(void)
+bool platform_refusal_precedes_transmit(void)
 {
     return false;
 }
@@ -285,8 +289,9 @@ bool platform_attribute_tells_transaction(void)
 #endif
 }
 
-/* pcsc-lite looks for events before it asks the reader (SCardTransmit() in winscard.c). */
-bool platform_event_precedes_transmit(void)
+/* pcsc-lite looks at handle, events and protocol before it asks the reader (SCardTransmit() in winscard.c).
+ */
+bool platform_refusal_precedes_transmit(void)
 {
 #ifdef __APPLE__
     return false;

@@ -64,8 +64,9 @@ bool platform_status_counts_moves(void);
  * and asks no more of anybody than that. */
 bool platform_attribute_tells_transaction(void);
 
-/* Whether SCARD_W_RESET_CARD and SCARD_W_REMOVED_CARD from SCardTransmit() mean that nothing was sent. */
-bool platform_event_precedes_transmit(void);
+/* Whether SCARD_W_RESET_CARD, SCARD_W_REMOVED_CARD, SCARD_E_INVALID_HANDLE and SCARD_E_PROTO_MISMATCH from
+ * SCardTransmit() mean that nothing was sent. */
+bool platform_refusal_precedes_transmit(void);
 
 /* Whether two readers' names are the same but for the numbers that the service appends to tell readers apart.
  */

@@ -186,6 +186,12 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
             return SCARDMANAGE_S_OK;
         return a->looked ? SCARDMANAGE_E_INVALID_HANDLE : result; /* the reader is there, the handle is not */
     }
+    if (result == SCARDMANAGE_E_NO_SERVICE &&
+        at->reader[0] == '\0') { /* no look has told whether it is back */
+        service_lost(at);
+        result = note(a, service_open(at));
+        return result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_INVALID_HANDLE : result;
+    }
     return result;
 }
 

@@ -490,6 +490,19 @@ def test_a_new_handle_after_all(tmp_path, how):
         assert_works(world, False, "card")
 
 
+def test_a_handle_that_is_lost_before_its_reader_is_known(tmp_path):
+    """It had an event when it was attached, so nothing but that is known of it."""
+    with Restarts(tmp_path) as world:
+        assert world.ours.pcsc_connect()["code"] == "S_OK"
+        world.other_connects()
+        world.other_resets()
+        assert world.ours.attach_by_handle() == {"code": "S_OK"}
+        world.stop()
+        assert world.reconnect().code == "E_NO_SERVICE"
+        world.start()
+        assert world.reconnect().code == world.reconnect().code == "E_INVALID_HANDLE"
+
+
 # A reader that was empty when it was attached.
 
 def test_the_first_card(tmp_path):
