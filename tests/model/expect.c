@@ -409,6 +409,20 @@ static struct attachment reopened(const struct world *world, const struct attach
     return opened;
 }
 
+/* It may have come to reset the card, or to see that it has moved, and that is told also if service or reader
+ * have gone since, or do not answer. */
+static struct expectation or_late(const struct world *world, const struct attachment *x,
+                                  struct expectation expected)
+{
+    if (!x->unsure || !x->attached || !x->open || expect_only(&expected, SCARDMANAGE_S_OK) ||
+        expect_only(&expected, SCARDMANAGE_E_NOT_TRANSACTED))
+        return expected;
+    add(&expected, SCARDMANAGE_W_RESET_CARD);
+    if (world_moved(world, x))
+        add(&expected, SCARDMANAGE_W_REMOVED_CARD);
+    return expected;
+}
+
 #define JOIN(world, x, call)                                                                                 \
     struct expectation expected = call;                                                                      \
     if (x->unsure && world->service != SERVICE_STOPPED) {                                                    \
@@ -433,18 +447,18 @@ struct expectation expect_reconnect(const struct world *world, const struct atta
 
 struct expectation expect_lock(const struct world *world, const struct attachment *x)
 {
-    JOIN(world, x, lock(world, x));
+    JOIN(world, x, or_late(world, x, lock(world, x)));
 }
 
 struct expectation expect_unlock(const struct world *world, const struct attachment *x,
                                  scardmanage_disposition disposition)
 {
-    JOIN(world, x, unlock(world, x, disposition));
+    JOIN(world, x, or_late(world, x, unlock(world, x, disposition)));
 }
 
 struct expectation expect_transmit(const struct world *world, const struct attachment *x)
 {
-    JOIN(world, x, transmit(world, x));
+    JOIN(world, x, or_late(world, x, transmit(world, x)));
 }
 
 struct expectation expect_status(const struct world *world, const struct attachment *x,
