@@ -339,6 +339,8 @@ static struct expectation status(const struct world *world, const struct attachm
             add(&expected, event);
         return expected;
     }
+    if (!x->open && x->reset) /* by the steps that were in vain; the handle went with them */
+        return either(event, SCARDMANAGE_W_RESET_CARD);
     if (event == SCARDMANAGE_S_OK && x->open) {
         *state = SCARDMANAGE_STATE_SPECIFIC;
         *protocol = world->protocol;
