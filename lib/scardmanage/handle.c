@@ -87,6 +87,7 @@ void handle_close(attachment *at, scardmanage_disposition disposition)
     at->has_handle = false;
     at->transacted = false;
     at->own_reset = false;
+    at->silent = false;
 }
 
 scardmanage_result handle_event(attachment *at, scardmanage_result result)

@@ -110,6 +110,7 @@ struct attachment {
      * W_RESET_CARD or W_REMOVED_CARD, or 0. Nothing is sent to the card until a reconnect succeeds. */
     scardmanage_result pending;
     bool own_reset; /* the event that PC/SC will tell of is a reset the caller asked for */
+    bool silent;    /* the card did not answer to the last command, of which PC/SC remembers nothing */
     bool borrowed;  /* the transaction is only for the rebuild function, and for the command that follows */
 };
 
@@ -245,6 +246,9 @@ scardmanage_result lock_release_late(attachment *at);
 scardmanage_result lock_end(attachment *at, scardmanage_disposition disposition);
 
 /* reconnect.c
+ * Whether a harder step may help against this. */
+bool reconnect_harder_may_cure(scardmanage_result result);
+/*
  * Within a call: options are checked ones. With keep the card is locked for the caller after success, and
  * reconnect_give_back(), a job, has to follow. */
 scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,

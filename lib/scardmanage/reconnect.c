@@ -487,7 +487,7 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
 }
 
 /* Not that others reset the card: to do the same would only have them come back. */
-static bool harder_step_may_cure(scardmanage_result result)
+bool reconnect_harder_may_cure(scardmanage_result result)
 {
     switch (result) {
     case SCARDMANAGE_W_UNRESPONSIVE_CARD:
@@ -516,6 +516,15 @@ static scardmanage_result first_handle(attempt *a)
     return open_handle(a, PCSC_PROTOCOL_ANY);
 }
 
+/* A card that fell silent, and of which nothing else is known, needs a reset at least. */
+static scardmanage_step first_step(const attempt *a)
+{
+    bool silent = a->at->silent && a->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
+                  a->options.last_step >= SCARDMANAGE_STEP_WARM;
+    return silent && a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM
+                                                                   : a->options.first_step;
+}
+
 static scardmanage_result climb(attempt *a)
 {
     attachment *at = a->at;
@@ -535,9 +544,9 @@ static scardmanage_result climb(attempt *a)
             a->options.first_step == SCARDMANAGE_STEP_REOPEN)
             return result;
     }
-    for (int step = (int)a->options.first_step; step <= (int)last; step++) {
+    for (int step = (int)first_step(a); step <= (int)last; step++) {
         result = take_step(a, (scardmanage_step)step);
-        if (!harder_step_may_cure(result))
+        if (!reconnect_harder_may_cure(result))
             return result;
         a->in_vain = true;
     }
@@ -546,7 +555,7 @@ static scardmanage_result climb(attempt *a)
 
 static bool nothing_to_do(const attempt *a, const pcsc_card *card)
 {
-    return a->verdict == SCARDMANAGE_VERDICT_UNCHANGED && a->options.first_step == SCARDMANAGE_STEP_LEAVE &&
+    return a->verdict == SCARDMANAGE_VERDICT_UNCHANGED && first_step(a) == SCARDMANAGE_STEP_LEAVE &&
            a->at->has_handle && wanted_share(a) == a->at->share &&
            card->state == SCARDMANAGE_STATE_SPECIFIC &&
            (a->options.protocols == 0 || (a->options.protocols & card->protocol));
@@ -577,7 +586,8 @@ static scardmanage_result failed_in_place(attempt *a, scardmanage_result result)
 {
     pcsc_look now = a->look;
     uint64_t end = platform_now_us() + NOTICE_MS * 1000;
-    if (!harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked || now.mute)
+    if (!reconnect_harder_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked ||
+        now.mute)
         return result;
     do {
         pcsc_wait(a->at->context, a->at->reader, &now, NOTICE_MS);
@@ -606,9 +616,11 @@ static scardmanage_result go_round(attempt *a)
     }
     if (result == SCARDMANAGE_S_OK)
         result = restore_lock(a);
-    if (result == SCARDMANAGE_S_OK)
-        a->at->pending = SCARDMANAGE_S_OK;
-    return result;
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    a->at->pending = SCARDMANAGE_S_OK;
+    a->at->silent = false;
+    return SCARDMANAGE_S_OK;
 }
 
 /* Whether looking again may tell more: the card left or was exchanged during the step, or reset before it was

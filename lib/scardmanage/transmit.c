@@ -32,7 +32,9 @@ static scardmanage_result transmit_job(attachment *at)
         result = handle_status(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    return handle_event(at, handle_transmit(at));
+    result = handle_event(at, handle_transmit(at));
+    at->silent = at->io.sent && reconnect_harder_may_cure(result);
+    return result;
 }
 
 typedef struct exchange {

@@ -158,16 +158,16 @@ CAUSES = {
     "swapped for another, which is removed": [(moves("other"), REFUSED), (moves("remove"), GONE), (moves("card"), BACK)],
     "swapped for one with the same ATR": [(moves("twin"), BACK)],
     "a locked card is not reset": [(lambda world: world.locked and cannot_reset(world), UNCHANGED)],
-    "silent, cured warm": [(falls_silent("mute"), ok("warm", "unchanged"), FIRST_WARM)],
-    "silent, cured cold": [(falls_silent("mute*2"), ok("cold", "unchanged"), FIRST_WARM)],
+    "silent, cured warm": [(falls_silent("mute"), ok("warm", "unchanged"))],
+    "silent, cured cold": [(falls_silent("mute*2"), ok("cold", "unchanged"))],
     "silent, and only a warm reset is allowed": [
-        (falls_silent("mute*3"), Got("W_UNRESPONSIVE_CARD", "warm", "unchanged", "kept"), {**FIRST_WARM, "last_step": "warm"}),
+        (falls_silent("mute*3"), Got("W_UNRESPONSIVE_CARD", "warm", "unchanged", "kept"), {"last_step": "warm"}),
         (nothing, ok("cold", "reset"), FIRST_WARM)],
     "silent for good, until it is put back": [
-        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE), FIRST_WARM),
+        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE)),
         (moves("remove", "insert"), by(ok("reopen", "reinserted", "reacquired"), BACK))],
     "silent, removed, put back": [(together(falls_silent("mute*1000"), moves("remove", "insert")), BACK)],
-    "out of power in the middle": [(falls_silent("power-loss"), ok("warm", "unchanged"), FIRST_WARM)],
+    "out of power in the middle": [(falls_silent("power-loss"), ok("warm", "unchanged"))],
     "removed in the middle": [(is_pulled, GONE), (moves("insert"), BACK)],
     "another protocol chosen": [(other_chooses(1), BACK)],
     "a protocol that is wanted was not chosen": [
@@ -305,7 +305,7 @@ UNPLUGGING = {
     "swapped, unplugged, plugged in": [(together(moves("other"), unplugs, plugs), WRONG_CARD)],
     # with no handle left to notice that
     "silent for good, unplugged, card swapped, plugged in": [
-        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE), FIRST_WARM),
+        (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE)),
         (together(unplugs, with_cards("other"), plugs), WRONG_CARD)],
     "reset or not, unplugged and plugged in, reset": [
         (together(lambda world: world.locked or world.other_resets(), unplugs, plugs), REPLUGGED)],

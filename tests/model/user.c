@@ -382,6 +382,8 @@ static bool transmit(struct model *model, unsigned i, const char *name)
         scardmanage_transmit(model->m[i], cards_command, sizeof cards_command, answer, &length);
     if (!returned(&call, result))
         return true;
+    x->unanswered = result == SCARDMANAGE_E_NOT_TRANSACTED || result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
+                    result == SCARDMANAGE_W_UNPOWERED_CARD;
     model_check(model, result == SCARDMANAGE_S_OK || length == 0, "%s fails, and leaves a length of %zu",
                 name, length);
     if (result == SCARDMANAGE_S_OK && touched(&call, 0, 1))
@@ -463,12 +465,25 @@ static void has_failed(struct model *model, struct attachment *x, scardmanage_re
         lose_handle(model, x);
 }
 
-bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *options)
+/* A card that did not answer is reset, if nothing else is known of it. */
+static scardmanage_options as_good_as(const struct world *world, const struct attachment *x,
+                                      const scardmanage_options *options)
+{
+    scardmanage_options same = *options;
+    if (x->unanswered && x->open && !x->reset && !x->told && !world_moved(world, x) &&
+        x->incarnation == world->incarnation && !world_handle_is_dead(world, x) &&
+        options->first_step < SCARDMANAGE_STEP_WARM && options->last_step >= SCARDMANAGE_STEP_WARM)
+        same.first_step = SCARDMANAGE_STEP_WARM;
+    return same;
+}
+
+bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *asked)
 {
     struct attachment *x = &model->x[i];
     struct world *world = &model->world;
+    scardmanage_options same = as_good_as(world, x, asked), *options = &same;
     struct call call = begin(model, i, CALL_RECONNECT, "reconnect", expect_reconnect(world, x, options));
-    scardmanage_options now = *options;
+    scardmanage_options now = *asked;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     now.timeout_ms = call.timeout_ms;
     bool swallowed = world->swallowed || world->silent;
@@ -495,6 +510,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     if (!swallowed && !model->arrives && once)
         touched(&call, resets ? 1 : 0, 0);
     is_current(model, x);
+    x->unanswered = false;
     if (world->holder == x->party)
         world->holder = NOBODY;
     x->held = x->locks > 0;

@@ -46,6 +46,7 @@ struct attachment {
     unsigned seen;      /* with these ATRs, certainly */
     unsigned shown;     /* these are all that it has shown: the library may have seen any of them */
     bool reset;         /* which was reset since */
+    bool unanswered;    /* it did not answer to the last command */
     bool told;          /* a reconnect has noticed that it has moved, and failed */
     bool unsure;        /* one that was given up may have noticed */
     unsigned locks;

@@ -342,8 +342,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
  * is the same if it never left the reader, or if the ATR it shows is one that this card has shown since it
  * was inserted (warm and cold ATR may differ). Two cards with one ATR cannot be told apart.
  *
- * After S_OK protocol and ATR are current, and the lock is held exactly as often as before. Another protocol
- * than the active one needs a reset of the card and is therefore reached from WARM on.
+ * After S_OK protocol and ATR are current, and the lock is held exactly as often as before. A card that did
+ * not answer to the last command is reset, though nothing else is known to have happened to it. Another
+ * protocol than the active one needs a reset of the card and is therefore reached from WARM on.
  *
  * After a failure the attachment is as it was: lock, transmit and status say W_RESET_CARD or W_REMOVED_CARD
  * if the card was reset or moved and that is not acknowledged yet (E_NO_SMARTCARD if reopening failed and
