@@ -184,7 +184,7 @@ typedef struct scardmanage_options {
     /* Not 0: if the reader was unplugged and comes back with another number (the same name but for the
      * number that the service appends), go on with that one, if there is exactly one such. That may be one
      * that was there before: nothing but its card tells readers of one kind apart, and the card is judged as
-     * one that was put back. */
+     * one that was put back. It is the attachment's reader then, also if the reconnect fails. */
     int accept_other_index;
     /* Brings the card back to the state that the caller needs (SELECT, VERIFY) after a reconnect that did
      * anything but find everything unchanged. Called at the end of it in the thread that called reconnect,
