@@ -329,8 +329,8 @@ def test_replugged_after_a_handle_was_given_up(tmp_path):
         assert world.ours.unlock() == {"code": "W_UNRESPONSIVE_CARD"}
         together(unplugs, with_cards("other"), plugs)(world)
         assert world.reconnect() == REFUSED._replace(lock="none")
-        with_cards("card")(world)
-        assert world.reconnect(wait_ms=FOREVER) == ("S_OK", "reopen", "reinserted", "none")
+        moves("card")(world)
+        assert world.reconnect() == ("S_OK", "reopen", "reinserted", "none")
         assert_works(world, False, "card")
 
 

@@ -411,6 +411,14 @@ static struct attachment reopened(const struct world *world, const struct attach
     return opened;
 }
 
+/* Or it was to open one, and there was no card any more. */
+static struct attachment shut(const struct attachment *x)
+{
+    struct attachment closed = *x;
+    closed.open = x->open && x->party == PARTY_B;
+    return closed;
+}
+
 /* It may have come to reset the card, or to see that it has moved, and that is told also if service or reader
  * have gone since, or do not answer. */
 static struct expectation or_late(const struct world *world, const struct attachment *x,
@@ -430,9 +438,12 @@ static struct expectation or_late(const struct world *world, const struct attach
     if (x->unsure && world->service != SERVICE_STOPPED) {                                                    \
         struct attachment knowing = *x;                                                                      \
         world_notice(world, &knowing);                                                                       \
-        struct attachment opened = reopened(world, &knowing);                                                \
+        struct attachment opened = reopened(world, &knowing), closed = shut(&knowing);                       \
         x = &knowing;                                                                                        \
         struct expectation other = call;                                                                     \
+        expected = join(expected, &other);                                                                   \
+        x = &closed;                                                                                         \
+        other = call;                                                                                        \
         expected = join(expected, &other);                                                                   \
         x = &opened;                                                                                         \
         other = call;                                                                                        \
