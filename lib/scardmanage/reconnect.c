@@ -223,7 +223,6 @@ static scardmanage_result refuse_other_card(attempt *a, const pcsc_atr *atr)
         return SCARDMANAGE_S_OK;
     a->refused = true;
     a->at->pending = SCARDMANAGE_W_REMOVED_CARD;
-    a->at->transacted = false;
     set_atr(a->report.new_atr, &a->report.new_atr_len, atr);
     return SCARDMANAGE_W_REMOVED_CARD;
 }

@@ -6,6 +6,7 @@ rig of its own are in test_scardmanage.c; memory that runs out in test_scardmana
 waiting in test_deadlines.py; the rebuild function and scardmanage_transmit_ex() in test_rebuild.py.
 """
 
+import pathlib
 import random
 import signal
 import time
@@ -501,6 +502,22 @@ def test_a_handle_that_is_lost_before_its_reader_is_known(tmp_path):
         assert world.reconnect().code == "E_NO_SERVICE"
         world.start()
         assert world.reconnect().code == world.reconnect().code == "E_INVALID_HANDLE"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_card_that_shows_late_that_it_is_another(tmp_path, way, lock):
+    """It does not answer at first: a step wakes it up, and what that has locked is let go again."""
+    with Movements(tmp_path) as world:
+        begin(world, way, lock == "locked")
+        other = pathlib.Path(world.card("other"))
+        other.write_text(other.read_text().replace("return {", "return { faults = { \"mute\" },", 1))
+        before = world.other.pcsc_moves()["counter"]
+        world.rig.do("swap", slot=world.slot, file=str(other))
+        assert world.other.pcsc_moves(before=before, moves=2)["code"] == "S_OK"
+        for _ in range(2):
+            answer = world.reconnect()
+            assert (answer.code, answer.verdict) == ("W_REMOVED_CARD", "different")
+            world.assert_free()
 
 
 # A reader that was empty when it was attached.
