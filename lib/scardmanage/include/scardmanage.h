@@ -323,7 +323,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
  * S_OK; E_INVALID_HANDLE if not attached; E_FAIL in a rebuild function; W_UNRESPONSIVE_CARD if pcsc-lite
  * refused to release the lock on a handle of the caller's because its card was reset and no longer answers,
  * E_OUTOFMEMORY if there was no memory to release it, E_TIMEOUT or E_CANCELLED if PC/SC does not let go, in
- * which case it is released as soon as it does: detached all the same, closing the handle releases it. */
+ * which case it is released as soon as it does: detached all the same, closing the handle releases it. But
+ * after E_TIMEOUT and E_CANCELLED a call is still under way on the handle, and libpcsclite does not bear that
+ * it is closed meanwhile. */
 SCARDMANAGE_API scardmanage_result scardmanage_detach(scardmanage *m);
 
 /*
