@@ -78,7 +78,7 @@ static scardmanage_result adopt_handle(attachment *at)
     scardmanage_result result = handle_card(at, &card);
     if (result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_INVALIDARG;
-    bool event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
+    bool event = outcome_is_event(result);
     if (result != SCARDMANAGE_S_OK && !event)
         return result;
     scardmanage_result opened = service_open(at);
@@ -113,8 +113,7 @@ static scardmanage_result open_card(attachment *at, const pcsc_look *look)
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = handle_card(at, &card);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY || result == SCARDMANAGE_E_TIMEOUT ||
-        result == SCARDMANAGE_E_CANCELLED)
+    if (outcome_ends_call(result))
         return result;
     if (result == SCARDMANAGE_S_OK)
         adopt(at, card.counter, &card.atr, card.protocol);

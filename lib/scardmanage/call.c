@@ -122,7 +122,7 @@ void job_publish(attachment *at, const scardmanage_report *report)
  * The caller
  */
 
-static uint64_t deadline_in(uint32_t timeout_ms)
+uint64_t call_deadline_in(uint32_t timeout_ms)
 {
     return timeout_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : platform_now_us() + (uint64_t)timeout_ms * 1000;
 }
@@ -151,7 +151,7 @@ bool call_is_nested(const scardmanage *m)
 static void begin(call *c, scardmanage *m, uint32_t timeout_ms)
 {
     *c = (call){.m = m, .cancels = m->cancels, .nested = call_is_nested(m)};
-    c->deadline = deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
+    c->deadline = call_deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
     if (!c->nested)
         return;
     c->cancels = m->rebuild_cancels;
@@ -246,8 +246,6 @@ scardmanage_result call_await(call *c)
 {
     platform_lock(&c->m->mutex);
     scardmanage_result result = await_thread(c);
-    if (result == SCARDMANAGE_S_OK)
-        result = stopped(c, 0);
     platform_unlock(&c->m->mutex);
     return result;
 }

@@ -73,8 +73,8 @@ scardmanage_result handle_transmit(attachment *at)
         return result;
     result = pcsc_transmit(at->handle, at->protocol, at->buffer, at->io.command_len, response,
                            &at->io.response_len);
-    bool refused = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD ||
-                   result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_PROTO_MISMATCH;
+    bool refused = outcome_is_event(result) || result == SCARDMANAGE_E_INVALID_HANDLE ||
+                   result == SCARDMANAGE_E_PROTO_MISMATCH;
     at->io.sent = !(refused && platform_refusal_precedes_transmit());
     return result;
 }
@@ -100,13 +100,6 @@ scardmanage_result handle_event(attachment *at, scardmanage_result result)
     return identity_moved(&at->card, look.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
 }
 
-/* Says nothing of the card, but that the call has to end. */
-static bool comes_first(scardmanage_result result)
-{
-    return result == SCARDMANAGE_E_OUTOFMEMORY || result == SCARDMANAGE_E_TIMEOUT ||
-           result == SCARDMANAGE_E_CANCELLED;
-}
-
 scardmanage_result handle_acknowledge(attachment *at)
 {
     pcsc_card card;
@@ -116,11 +109,11 @@ scardmanage_result handle_acknowledge(attachment *at)
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && at->options.protocols == 0)
         result = handle_reconnect(at, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
     /* then it is tried again at the next call */
-    at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || comes_first(result);
+    at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = handle_card(at, &card);
-    at->own_reset = comes_first(result);
+    at->own_reset = outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return handle_event(at, result);
     if (identity_moved(&at->card, card.counter)) {
@@ -136,7 +129,7 @@ scardmanage_result handle_acknowledge(attachment *at)
 scardmanage_result handle_settle(attachment *at)
 {
     scardmanage_result result = at->own_reset ? handle_acknowledge(at) : SCARDMANAGE_S_OK;
-    return comes_first(result) ? result : SCARDMANAGE_S_OK;
+    return outcome_ends_call(result) ? result : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result handle_status(attachment *at, pcsc_card *card)

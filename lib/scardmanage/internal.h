@@ -168,12 +168,23 @@ scardmanage_result call_detach(call *c);
 void call_report(call *c, scardmanage_report *report); /* a copy of at->report */
 void object_release(scardmanage *m);                   /* the caller's reference */
 
+/* On platform_now_us()'s clock; UINT64_MAX for FOREVER. */
+uint64_t call_deadline_in(uint32_t timeout_ms);
+
 /* In a job: why it has to stop, or S_OK. */
 scardmanage_result job_stopped(attachment *at);
 /* The same after waiting for up to so many microseconds for that to happen. */
 scardmanage_result job_pause(attachment *at, uint64_t us);
 /* Lets callers that lose patience have this report. Before a job, too. */
 void job_publish(attachment *at, const scardmanage_report *report);
+
+/* outcome.c
+ * event: the card was reset or moved. loss: that, or card, reader, handle or service are gone. ends_call: it
+ * says nothing of the card, but that the call has to end. */
+bool outcome_is_event(scardmanage_result result);
+bool outcome_is_loss(scardmanage_result result);
+bool outcome_harder_step_may_cure(scardmanage_result result);
+bool outcome_ends_call(scardmanage_result result);
 
 /* identity.c */
 void identity_clear(identity *card);
@@ -246,9 +257,6 @@ scardmanage_result lock_release_late(attachment *at);
 scardmanage_result lock_end(attachment *at, scardmanage_disposition disposition);
 
 /* reconnect.c
- * Whether a harder step may help against this. */
-bool reconnect_harder_may_cure(scardmanage_result result);
-/*
  * Within a call: options are checked ones. With keep the card is locked for the caller after success, and
  * reconnect_give_back(), a job, has to follow. */
 scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,

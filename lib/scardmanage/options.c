@@ -2,15 +2,11 @@
 
 #include <string.h>
 
-static const scardmanage_options *defaults(void)
-{
-    static const scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
-    return &options;
-}
+static const scardmanage_options defaults = SCARDMANAGE_OPTIONS_INIT;
 
 void options_default(scardmanage_options *options)
 {
-    *options = *defaults();
+    *options = defaults;
 }
 
 static bool protocols_valid(uint32_t protocols)
@@ -64,7 +60,7 @@ scardmanage_result options_read(scardmanage *m, const scardmanage_options *optio
     if (out->last_step == SCARDMANAGE_STEP_NONE)
         out->last_step = SCARDMANAGE_STEP_RESTART;
     if (out->timeout_ms == 0)
-        out->timeout_ms = defaults()->timeout_ms;
+        out->timeout_ms = defaults.timeout_ms;
     return options_valid(out) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALIDARG;
 }
 

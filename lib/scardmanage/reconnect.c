@@ -157,11 +157,6 @@ static scardmanage_result look(attempt *a)
     return SCARDMANAGE_E_NO_SMARTCARD;
 }
 
-static bool is_event(scardmanage_result result)
-{
-    return result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
-}
-
 /* Asks the handle, if there is one. Only codes that end the reconnect are returned. */
 static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_result *event)
 {
@@ -175,7 +170,7 @@ static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_re
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = note(a, handle_card(at, card));
-    if (is_event(result)) {
+    if (outcome_is_event(result)) {
         *event = result;
         return SCARDMANAGE_S_OK;
     }
@@ -438,7 +433,7 @@ static scardmanage_result await_settled(attempt *a)
         pcsc_probe(a->at->handle);
         a->unsettled = false;
         scardmanage_result result = confirm(a);
-        if (!a->unsettled || is_event(result))
+        if (!a->unsettled || outcome_is_event(result))
             return result;
         result = job_pause(a->at, SETTLE_US);
         if (result != SCARDMANAGE_S_OK)
@@ -485,22 +480,6 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
     return result;
 }
 
-/* Not that others reset the card: to do the same would only have them come back. */
-bool reconnect_harder_may_cure(scardmanage_result result)
-{
-    switch (result) {
-    case SCARDMANAGE_W_UNRESPONSIVE_CARD:
-    case SCARDMANAGE_W_UNPOWERED_CARD:
-    case SCARDMANAGE_E_PROTO_MISMATCH:
-    case SCARDMANAGE_E_NOT_TRANSACTED: /* pcscd: the driver failed */
-    case SCARDMANAGE_RESULT(SCARD_E_NOT_READY):
-    case SCARDMANAGE_RESULT(SCARD_E_COMM_DATA_LOST):
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* Opening is the gentlest that can be done without a handle, so it does not count as going as far as REOPEN.
  */
 static scardmanage_result first_handle(attempt *a)
@@ -545,7 +524,7 @@ static scardmanage_result climb(attempt *a)
     }
     for (int step = (int)first_step(a); step <= (int)last; step++) {
         result = take_step(a, (scardmanage_step)step);
-        if (!reconnect_harder_may_cure(result))
+        if (!outcome_harder_step_may_cure(result))
             return result;
         a->in_vain = true;
     }
@@ -585,7 +564,7 @@ static scardmanage_result failed_in_place(attempt *a, scardmanage_result result)
 {
     pcsc_look now = a->look;
     uint64_t end = platform_now_us() + NOTICE_MS * 1000;
-    if (!reconnect_harder_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked ||
+    if (!outcome_harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked ||
         now.mute)
         return result;
     do {
@@ -629,7 +608,7 @@ static bool worth_another_round(const attempt *a, scardmanage_result result)
     if (result == SCARDMANAGE_E_NO_SERVICE || (result == SCARDMANAGE_E_INVALID_HANDLE && !a->at->by_handle))
         return a->looked;
     return !a->refused && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->looked &&
-           (is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);
+           (outcome_is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);
 }
 
 /* Whether there is something to wait for. */
@@ -716,14 +695,6 @@ static scardmanage_result reconnect_job(attachment *at)
     return result;
 }
 
-/* What sends us round again after the rebuild function. */
-static bool is_lost(scardmanage_result result)
-{
-    return is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD ||
-           result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE ||
-           result == SCARDMANAGE_E_NO_SERVICE;
-}
-
 /* After the rebuild function: whether the card, for all it said, is still there. */
 static scardmanage_result rebuilt_job(attachment *at)
 {
@@ -735,7 +706,7 @@ static scardmanage_result rebuilt_job(attachment *at)
         if (result == SCARDMANAGE_S_OK)
             result = given_back;
     }
-    if (is_event(result))
+    if (outcome_is_event(result))
         at->pending = result;
     if (result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK)
         keep_untold(at);
@@ -790,7 +761,7 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
         result = stop;
     c->at->rebuilt = result;
     scardmanage_result finished = call_finish(c, rebuilt_job);
-    *again = stop == SCARDMANAGE_S_OK && is_lost(finished);
+    *again = stop == SCARDMANAGE_S_OK && outcome_is_loss(finished);
     return *again || result == SCARDMANAGE_S_OK ? finished : result;
 }
 
@@ -801,8 +772,7 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
     attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
     uint64_t start = platform_now_us();
-    uint64_t wait_us = (uint64_t)options->wait_ms * 1000;
-    uint64_t wait_until = options->wait_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : start + wait_us;
+    uint64_t wait_until = call_deadline_in(options->wait_ms);
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
     at->io.first = !at->card.known;

@@ -107,8 +107,7 @@ scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms
         return SCARDMANAGE_E_POINTER;
     uint32_t call_ms =
         timeout_ms >= SCARDMANAGE_FOREVER - LOOK_MS ? SCARDMANAGE_FOREVER : timeout_ms + LOOK_MS;
-    uint64_t until =
-        timeout_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : platform_now_us() + (uint64_t)timeout_ms * 1000;
+    uint64_t until = call_deadline_in(timeout_ms);
     scardmanage_result result = call_begin_alone(&c, m, call_ms);
     if (result != SCARDMANAGE_S_OK)
         return result;

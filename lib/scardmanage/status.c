@@ -28,7 +28,7 @@ static scardmanage_result observe_job(attachment *at)
     if (!at->has_handle)
         return see(at, at->pending, card);
     scardmanage_result result = handle_status(at, card);
-    if (result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD)
+    if (outcome_is_event(result))
         return see(at, result, card);
     return result;
 }

@@ -33,7 +33,7 @@ static scardmanage_result transmit_job(attachment *at)
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = handle_event(at, handle_transmit(at));
-    at->silent = at->io.sent && reconnect_harder_may_cure(result);
+    at->silent = at->io.sent && outcome_harder_step_may_cure(result);
     return result;
 }
 
@@ -87,37 +87,10 @@ static scardmanage_result send_once(call *c, exchange *x)
     return result;
 }
 
-/* What a reconnect may help against. */
-static bool is_loss(scardmanage_result result)
-{
-    switch (result) {
-    case SCARDMANAGE_W_RESET_CARD:
-    case SCARDMANAGE_W_REMOVED_CARD:
-    case SCARDMANAGE_W_UNRESPONSIVE_CARD:
-    case SCARDMANAGE_W_UNPOWERED_CARD:
-    case SCARDMANAGE_E_NO_SMARTCARD:
-    case SCARDMANAGE_E_READER_UNAVAILABLE:
-    case SCARDMANAGE_E_NO_SERVICE:
-    case SCARDMANAGE_E_INVALID_HANDLE:
-    case SCARDMANAGE_E_PROTO_MISMATCH:
-    case SCARDMANAGE_E_NOT_TRANSACTED: /* pcscd: the driver failed */
-    case SCARDMANAGE_RESULT(SCARD_E_NOT_READY):
-    case SCARDMANAGE_RESULT(SCARD_E_COMM_DATA_LOST):
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_event(scardmanage_result result)
-{
-    return result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
-}
-
 /* A failure that leaves no event would look as if there was nothing to do. */
 static void begin_harder(scardmanage_options *options, scardmanage_result result)
 {
-    if (!is_event(result) && options->first_step < SCARDMANAGE_STEP_COLD)
+    if (!outcome_is_event(result) && options->first_step < SCARDMANAGE_STEP_COLD)
         options->first_step = (scardmanage_step)((int)options->first_step + 1);
     if (options->first_step > options->last_step)
         options->first_step = options->last_step;
@@ -132,7 +105,8 @@ static scardmanage_result send_and_recover(call *c, exchange *x, bool repeatable
         result = send_once(c, x);
         report->sent = sent + x->sent;
         report->last_result = result;
-        if (!is_loss(result) || (x->sent && (!repeatable || report->sent >= SENDS)))
+        bool lost_card = outcome_is_loss(result) || outcome_harder_step_may_cure(result);
+        if (!lost_card || (x->sent && (!repeatable || report->sent >= SENDS)))
             return result;
         if (x->sent)
             begin_harder(options, result);

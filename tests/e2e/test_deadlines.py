@@ -239,6 +239,16 @@ def test_unlocking_times_out(tmp_path, way):
         counted.assert_all_is_back()
 
 
+def assert_lock_can_be_had(world):
+    """It is not held, and it can be."""
+    assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
+    assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
+    assert world.ours.lock() == {"code": "S_OK"}
+    world.assert_locked_out()
+    assert world.ours.unlock() == {"code": "S_OK"}
+    world.assert_free()
+
+
 @pytest.mark.parametrize("how", ["times out", "is cancelled"])
 def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
     """It is the call before that PC/SC does not let go of. The lock is released nonetheless, as soon as it does."""
@@ -260,12 +270,7 @@ def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
                     assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
         until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
-        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
-        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
-        assert world.ours.lock() == {"code": "S_OK"}
-        world.assert_locked_out()
-        assert world.ours.unlock() == {"code": "S_OK"}
-        world.assert_free()
+        assert_lock_can_be_had(world)
         counted.free()
         counted.assert_all_is_back()
 
@@ -284,12 +289,7 @@ def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
             until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
             assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for whoever has it
             world.other_ends()
-        assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
-        assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
-        assert world.ours.lock() == {"code": "S_OK"}
-        world.assert_locked_out()
-        assert world.ours.unlock() == {"code": "S_OK"}
-        world.assert_free()
+        assert_lock_can_be_had(world)
         counted.free()
         counted.assert_all_is_back()
 
