@@ -125,13 +125,13 @@ scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcs
                              uint32_t timeout_ms)
 {
     SCARD_READERSTATE state = {.szReader = "\\\\?PnP?\\Notification", .dwCurrentState = SCARD_STATE_UNAWARE};
-    if (look != NULL) {
+    if (look == NULL) { /* Windows wants to know how many readers we know of; pcsc-lite does not care */
+        state.dwCurrentState = count_readers(context) << 16;
+    } else {
         state.szReader = reader;
         state.dwCurrentState = (look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
                                (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
     }
-    if (look == NULL) /* Windows wants to know how many readers we know of; pcsc-lite does not care */
-        state.dwCurrentState = count_readers(context) << 16;
     LONG rv = SCardGetStatusChange(context, timeout_ms, &state, 1);
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_E_TIMEOUT ? SCARDMANAGE_S_OK : result_of_context(rv);
 }

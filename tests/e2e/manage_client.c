@@ -13,9 +13,9 @@
  * last one is for all times after, too. {"call": "return", "code": N} there is what it returns; {"call":
  * "hold"} waits in it for {"call": "go"}, and {"call": "await_hold"} waits for that.
  */
+#include "../soak/process.h"
 #include "scardmanage.h"
 
-#include <dirent.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -739,23 +739,14 @@ static void do_sleep(json_t *request, json_t *answer)
     set_code(answer, SCARDMANAGE_S_OK);
 }
 
-static int entries(const char *folder)
-{
-    int count = 0;
-    DIR *directory = opendir(folder);
-    if (directory == NULL)
-        die("cannot open", folder);
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count;
-}
-
 static void do_resources(json_t *request, json_t *answer)
 {
+    struct process self = {.pid = getpid()};
     (void)request;
-    json_object_set_new(answer, "threads", json_integer(entries("/proc/self/task")));
-    json_object_set_new(answer, "descriptors", json_integer(entries("/proc/self/fd")));
+    if (!process_look(&self))
+        die("cannot look at", "myself in /proc");
+    json_object_set_new(answer, "threads", json_integer(self.threads));
+    json_object_set_new(answer, "descriptors", json_integer(self.descriptors));
 }
 
 /*

@@ -2,13 +2,14 @@
  * no thread and no memory more than after the first few. Run in a rig; memory is for the sanitizers or
  * valgrind to watch. */
 #include "../soak/control.h"
+#include "../soak/process.h"
 #include "others.h"
 #include "scardmanage.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHECK(what)                                                                                          \
     do {                                                                                                     \
@@ -40,15 +41,11 @@ static bool is(scardmanage_result result, scardmanage_result wanted)
     return result == wanted;
 }
 
-static unsigned entries(const char *path)
+static struct process look_at_self(void)
 {
-    unsigned count = 0;
-    DIR *folder = opendir(path);
-    CHECK(folder != NULL);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
+    struct process self = {.pid = getpid()};
+    CHECK(process_look(&self));
+    return self;
 }
 
 static void rig(const char *command)
@@ -177,7 +174,7 @@ static void recover(unsigned kind, bool by_handle)
 int main(int argc, char **argv)
 {
     unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
-    unsigned threads = 0, descriptors = 0;
+    struct process before = {0}, after;
     DWORD length = sizeof reader;
     CHECK(count >= 64);
     CHECK(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) == SCARD_S_SUCCESS);
@@ -188,19 +185,17 @@ int main(int argc, char **argv)
     CHECK(control_open(&control));
     CHECK(is(scardmanage_create(&m), SCARDMANAGE_S_OK));
     for (unsigned i = 0; i < count; i++) {
-        if (i == 32) { /* everything has been done once */
-            threads = entries("/proc/self/task");
-            descriptors = entries("/proc/self/fd");
-        }
+        if (i == 32) /* everything has been done once */
+            before = look_at_self();
         if (i % 16 == 0)
             attach(i % 32 != 0);
         recover(i % 8, i % 32 >= 16);
     }
-    CHECK(entries("/proc/self/task") == threads);
-    CHECK(entries("/proc/self/fd") == descriptors);
+    after = look_at_self();
+    CHECK(after.threads == before.threads && after.descriptors == before.descriptors);
     scardmanage_free(m);
-    CHECK(entries("/proc/self/task") == threads - 1);
-    CHECK(entries("/proc/self/fd") == descriptors - 1);
+    after = look_at_self();
+    CHECK(after.threads == before.threads - 1 && after.descriptors == before.descriptors - 1);
     SCardReleaseContext(context);
     control_close(&control);
     others_stop(&others);

@@ -6,7 +6,6 @@
 #include "process.h"
 #include "sequence.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -91,33 +90,18 @@ static void *watch(void *argument)
     }
 }
 
-static unsigned count_threads(void)
-{
-    unsigned count = 0;
-    DIR *directory = opendir("/proc/self/task");
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
-struct possessions {
-    unsigned descriptors, threads;
-};
-
-static struct possessions count_possessions(void)
+static struct process look_at_self(void)
 {
     struct process self = {.pid = getpid()};
     process_look(&self);
-    return (struct possessions){self.descriptors, count_threads()};
+    return self;
 }
 
 /* Calls that were given up end some time after the attachments are gone. */
-static bool gives_everything_back(const struct possessions *before)
+static bool gives_everything_back(const struct process *before)
 {
-    struct possessions now = count_possessions();
-    for (int64_t end = board_now() + CALL_MS; board_now() < end; now = count_possessions()) {
+    struct process now = look_at_self();
+    for (int64_t end = board_now() + CALL_MS; board_now() < end; now = look_at_self()) {
         if (now.descriptors <= before->descriptors && now.threads <= before->threads)
             return true;
         board_sleep(10);
@@ -202,7 +186,7 @@ static int run_in_rig(const struct plan *plan)
     if (model.truth.present)
         model.world.card = &cards_kinds[CARD_RED];
     bool ok = run_one(&model, &nothing, plan, 0);
-    struct possessions before = count_possessions();
+    struct process before = look_at_self();
     ok = ok && (plan->actions ? run_given(&model, plan) : run_random(&model, plan, shared));
     if (ok && !gives_everything_back(&before)) {
         shared->coverage.failures++;

@@ -25,23 +25,31 @@ pid_t process_beside_us(const char *name)
     return found;
 }
 
+/* 0 if it cannot be opened. */
+static unsigned count_entries(const struct process *process, const char *folder)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)process->pid, folder);
+    DIR *directory = opendir(path);
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        count += entry->d_name[0] != '.';
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
 bool process_look(struct process *process)
 {
     char path[64], line[256];
     process->memory_kib = -1;
-    process->descriptors = 0;
     snprintf(path, sizeof path, "/proc/%d/status", (int)process->pid);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file))
         sscanf(line, "RssAnon: %ld kB", &process->memory_kib);
     if (file)
         fclose(file);
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)process->pid);
-    DIR *directory = opendir(path);
-    if (!directory)
-        return false;
-    for (struct dirent *entry; (entry = readdir(directory));)
-        process->descriptors += entry->d_name[0] != '.';
-    closedir(directory);
-    return process->memory_kib >= 0;
+    process->descriptors = count_entries(process, "fd");
+    process->threads = count_entries(process, "task");
+    return process->memory_kib >= 0 && process->descriptors > 0;
 }

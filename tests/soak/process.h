@@ -1,4 +1,4 @@
-/* What a process has: memory and descriptors, as the kernel tells. */
+/* What a process has: memory, descriptors and threads, as the kernel tells. */
 #ifndef CARDRIG_SOAK_PROCESS_H
 #define CARDRIG_SOAK_PROCESS_H
 
@@ -8,7 +8,7 @@
 struct process {
     pid_t pid;
     long memory_kib; /* anonymous memory in RAM: heap and stacks, without the pages of libraries */
-    unsigned descriptors;
+    unsigned descriptors, threads;
 };
 
 /* A child of the process that started us, by its name: the parts of the rig that we run in. 0: none. */
