@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* name in one of the directories, given relative to that of this program */
-static bool beside_us(const char *const directories[2], const char *name, char *path, size_t size)
+/* One of our libraries, built or installed. */
+static bool beside_us(const char *name, char *path, size_t size)
 {
+    static const char *const directories[] = {"../lib", LIBRARY_FROM_BIN};
     char program[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0)
@@ -18,7 +19,7 @@ static bool beside_us(const char *const directories[2], const char *name, char *
     program[length] = '\0';
     char *slash = strrchr(program, '/');
     *slash = '\0';
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++)
         if ((size_t)snprintf(path, size, "%s/%s/%s", program, directories[i], name) < size &&
             access(path, R_OK) == 0)
             return true;
@@ -27,13 +28,12 @@ static bool beside_us(const char *const directories[2], const char *name, char *
 
 static bool find_driver(char *path, size_t size)
 {
-    static const char *const directories[2] = {"../lib", DRIVER_FROM_BIN};
     const char *wanted = getenv("CARDRIG_DRIVER");
     if (wanted) {
         snprintf(path, size, "%s", wanted);
         return access(path, R_OK) == 0;
     }
-    return beside_us(directories, "libifdcardrig.so", path, size);
+    return beside_us("libifdcardrig.so", path, size);
 }
 
 bool paths_driver(char *path, size_t size)
@@ -47,6 +47,5 @@ bool paths_driver(char *path, size_t size)
 
 bool paths_redirect(char *path, size_t size)
 {
-    static const char *const directories[2] = {"../lib", LIBRARY_FROM_BIN};
-    return beside_us(directories, "libcardrig-redirect.so", path, size);
+    return beside_us("libcardrig-redirect.so", path, size);
 }
