@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 bool directory_is_plain(const char *path)
@@ -16,26 +18,46 @@ bool directory_is_plain(const char *path)
     return path[0] == '/' && path[strspn(path, letters)] == '\0';
 }
 
-/* Whether base can go before our own names: not below /run, which the private pcscd does not see, and not too
- * long. */
-static bool usable(const char *base)
+/* Why the rig's directory cannot be in base; NULL if it can. */
+static const char *why_not_in(const char *base)
 {
     static const char name[] = "/cardrig-XXXXXX";
-    char real[4096];
-    return base && directory_is_plain(base) && strlen(base) + sizeof name <= DIRECTORY_MAX &&
-           realpath(base, real) && strcmp(real, "/run") != 0 && strncmp(real, "/run/", 5) != 0;
+    struct statvfs mounted;
+    char real[PATH_MAX];
+    if (!directory_is_plain(base))
+        return "not an absolute path of A-Z a-z 0-9 / - . _ @";
+    if (strlen(base) + sizeof name > DIRECTORY_MAX)
+        return "the path is too long for a socket";
+    if (!realpath(base, real) || statvfs(real, &mounted) < 0)
+        return strerror(errno);
+    if (strcmp(real, "/run") == 0 || strncmp(real, "/run/", 5) == 0)
+        return "the private pcscd has a /run of its own";
+    if (mounted.f_flag & ST_NOEXEC)
+        return "mounted noexec, and pcscd loads the driver from there";
+    return NULL;
 }
 
-bool directory_new(char path[DIRECTORY_MAX])
+bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
 {
-    const char *const bases[] = {getenv("TMPDIR"), "/tmp"};
-    for (int i = 0; i < 2; i++) {
-        if (!usable(bases[i]))
+    const char *const bases[] = {getenv("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"};
+    char reasons[512] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
+        if (!bases[i])
             continue;
-        snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", bases[i]);
-        if (mkdtemp(path))
-            return true;
+        const char *reason = why_not_in(bases[i]);
+        if (!reason) {
+            snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", bases[i]);
+            if (mkdtemp(path))
+                return true;
+            reason = strerror(errno);
+        }
+        if (length < sizeof reasons)
+            length += (size_t)snprintf(reasons + length, sizeof reasons - length, "%s%.80s: %s",
+                                       length > 0 ? "; " : "", bases[i], reason);
     }
+    snprintf(error, error_size, "no place for the rig's directory (%s): set TMPDIR to another directory",
+             reasons);
     return false;
 }
 

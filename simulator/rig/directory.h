@@ -9,12 +9,13 @@
 /* Where a rig for an installed pcscd is, unless told otherwise. */
 #define DIRECTORY_DEFAULT "/run/cardrig"
 
-/* Long enough for any directory_new: what lies in it must fit a socket's address, of 108 bytes. */
-#define DIRECTORY_MAX 88
+/* Long enough for any directory_new: its run/pcscd/pcscd.comm must fit a socket's address, of 108 bytes. */
+#define DIRECTORY_MAX 86
 
-/* Makes a directory of mode 0700 below $TMPDIR, or below /tmp where that will not do, and writes its path.
- * False with errno. */
-bool directory_new(char path[DIRECTORY_MAX]);
+/* Makes a directory of mode 0700 and writes its path: in $TMPDIR, or where that cannot hold it, in /tmp,
+ * /var/tmp or /dev/shm. It is on a file system from which pcscd can load a driver. False with error, which
+ * names each place and what is wrong with it. */
+bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size);
 
 /* Whether path is absolute, and of characters that a value in pcscd's configuration can have (without ':',
  * which parts the fields of a DEVICENAME). */

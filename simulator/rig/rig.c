@@ -90,9 +90,7 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
     struct rig *rig = rig_bare(seed, error, error_size);
     if (!rig)
         return NULL;
-    if (!directory_new(rig->directory)) {
-        snprintf(error, error_size, "cannot make a directory for the rig in $TMPDIR or /tmp: %s",
-                 strerror(errno));
+    if (!directory_new(rig->directory, error, error_size)) {
         free(rig);
         return NULL;
     }

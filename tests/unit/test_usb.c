@@ -26,7 +26,7 @@ static void no_random(void *arg, uint8_t *out, size_t length)
 
 static void set_up(void)
 {
-    ck_assert(directory_new(folder));
+    ck_assert_msg(directory_new(folder, error, sizeof error), "%s", error);
     slots = (struct slots){.host = {.random = no_random}, .usb_folder = folder};
 }
 
