@@ -129,7 +129,7 @@ static unsigned first_limit(const struct vpcd *vpcd)
 static void admit(struct vpcd *vpcd, int fd, const union tcp_address *address)
 {
     unsigned ms = first_limit(vpcd);
-    struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval limit = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     if (!vpcd_prepare(fd) || fcntl(fd, F_SETFL, 0) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0) {
         log_slot(vpcd, LOG_LEVEL_ERROR, "card refused: ", strerror(errno));

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define AT_ONCE_MAX 256  /* more are ended in further rounds */
@@ -64,7 +64,8 @@ static bool is_left(const char *pid, const char *entry, const pid_t *parts, unsi
     return has_entry(pid, entry) || (parts && is_adopted(pid));
 }
 
-/* Handles of the processes that are left; a handle, unlike a number, cannot come to mean another process. */
+/* Handles of the processes that are left (glibc before 2.36 has no functions for them); a handle, unlike a
+ * number, cannot come to mean another process. */
 static unsigned find(const char *entry, const pid_t *parts, unsigned part_count, struct pollfd *handles)
 {
     unsigned count = 0;
@@ -75,7 +76,7 @@ static unsigned find(const char *entry, const pid_t *parts, unsigned part_count,
         pid_t pid = atoi(item->d_name);
         if (pid <= 0 || pid == getpid() || !is_left(item->d_name, entry, parts, part_count))
             continue;
-        int handle = pidfd_open(pid, 0);
+        int handle = (int)syscall(SYS_pidfd_open, pid, 0);
         if (handle >= 0 && is_left(item->d_name, entry, parts, part_count))
             handles[count++] = (struct pollfd){.fd = handle, .events = POLLIN};
         else if (handle >= 0)
@@ -86,12 +87,12 @@ static unsigned find(const char *entry, const pid_t *parts, unsigned part_count,
 }
 
 /* Signals all, and waits for each to end, until the deadline. */
-static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, long deadline)
+static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, int64_t deadline)
 {
     for (unsigned i = 0; i < count; i++)
-        pidfd_send_signal(handles[i].fd, signal, NULL, 0);
+        syscall(SYS_pidfd_send_signal, handles[i].fd, signal, NULL, 0);
     for (unsigned i = 0; i < count; i++) {
-        long left = deadline - now_ms();
+        int64_t left = deadline - now_ms();
         poll(&handles[i], 1, left > 0 ? (int)left : 0);
     }
 }

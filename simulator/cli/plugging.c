@@ -35,7 +35,7 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
 /* Returns EXIT_OK, or EXIT_FAILED after an error that has been printed. */
 static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t size)
 {
-    long deadline = now_ms() + PCSCD_MS;
+    int64_t deadline = now_ms() + PCSCD_MS;
     for (;;) {
         json_t *status = client_request("status", NULL, NULL, NULL);
         bool done = status && is_done(status, reader, in, pcsc_name, size);

@@ -42,7 +42,7 @@ struct supervisor {
     struct sigaction original_pipe;
     bool failed; /* the rig died */
     uint64_t seed;
-    long kill_command_at; /* 0: never */
+    int64_t kill_command_at; /* 0: never */
 };
 
 static const char *how_it_ended(int status, char *buffer, size_t size)
@@ -218,10 +218,10 @@ static void take_signals(struct supervisor *supervisor)
 }
 
 /* Waits for signals, until the time given (0: without end). */
-static void wait_until(struct supervisor *supervisor, long when)
+static void wait_until(struct supervisor *supervisor, int64_t when)
 {
     struct pollfd ready = {.fd = supervisor->signal_fd, .events = POLLIN};
-    long left = when - now_ms();
+    int64_t left = when - now_ms();
     poll(&ready, 1, when == 0 ? -1 : left > 0 ? (int)left : 0);
     take_signals(supervisor);
 }
@@ -248,7 +248,7 @@ static void wait_for_command(struct supervisor *supervisor)
 /* Waits for a part that has been told to end, and kills it when it does not. */
 static void wait_for_end(struct supervisor *supervisor, enum part part)
 {
-    long deadline = now_ms() + OWN_GRACE_MS;
+    int64_t deadline = now_ms() + OWN_GRACE_MS;
     while (supervisor->pid[part] && now_ms() < deadline)
         wait_until(supervisor, deadline);
     if (supervisor->pid[part]) {

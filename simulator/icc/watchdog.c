@@ -52,7 +52,8 @@ static void after_fork(void)
 
 static bool set_period(void)
 {
-    struct timespec tick = {.tv_sec = dog.tick_ms / 1000, .tv_nsec = (long)(dog.tick_ms % 1000) * 1000000};
+    struct timespec tick = {.tv_sec = (time_t)(dog.tick_ms / 1000),
+                            .tv_nsec = (long)(dog.tick_ms % 1000) * 1000000};
     struct itimerspec period = {.it_interval = tick, .it_value = tick};
 
     return timer_settime(dog.timer, 0, &period, NULL) == 0;

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
 /* The path after a prefix that is a whole directory, or NULL. */
 static const char *below(const char *path, const char *prefix)
 {
@@ -45,9 +43,15 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
 /* The function that ours stands before. */
 #define NEXT(type, name) __extension__((type)dlsym(RTLD_NEXT, name))
 
+/* Exports a function by the name that the linker knows it by. For the compiler it has another: what headers
+ * make of a name (macros, other symbols by _FILE_OFFSET_BITS, types that only some systems have) does not
+ * concern it. */
+#define EXPORTED(result, function, name, parameters)                                                         \
+    __attribute__((visibility("default"))) result function parameters __asm__(name);                         \
+    result function parameters
+
 #define REDIRECTED(result, name, parameters, type, ...)                                                      \
-    EXPORT result name parameters;                                                                           \
-    EXPORT result name parameters                                                                            \
+    EXPORTED(result, redirected_##name, #name, parameters)                                                   \
     {                                                                                                        \
         char buffer[PATH_MAX];                                                                               \
         return NEXT(type, #name)(redirect(path, buffer), ##__VA_ARGS__);                                     \
@@ -55,14 +59,12 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
 
 typedef int path_function(const char *);
 typedef int mode_function(const char *, mode_t);
+typedef int flags_function(const char *, int);
 typedef int open_function(const char *, int, ...);
-typedef int open_2_function(const char *, int);
-typedef int stat_function(const char *, struct stat *);
-typedef int stat64_function(const char *, struct stat64 *);
-typedef int xstat_function(int, const char *, struct stat *);
+typedef int stat_function(const char *, void *);
+typedef int xstat_function(int, const char *, void *);
 typedef FILE *fopen_function(const char *, const char *);
 typedef DIR *opendir_function(const char *);
-typedef int access_function(const char *, int);
 typedef void *dlopen_function(const char *, int);
 
 REDIRECTED(int, mkdir, (const char *path, mode_t mode), mode_function *, mode)
@@ -70,34 +72,35 @@ REDIRECTED(int, chmod, (const char *path, mode_t mode), mode_function *, mode)
 REDIRECTED(int, remove, (const char *path), path_function *)
 REDIRECTED(int, unlink, (const char *path), path_function *)
 REDIRECTED(int, rmdir, (const char *path), path_function *)
-REDIRECTED(int, access, (const char *path, int mode), access_function *, mode)
-REDIRECTED(int, stat, (const char *path, struct stat *out), stat_function *, out)
-REDIRECTED(int, lstat, (const char *path, struct stat *out), stat_function *, out)
-REDIRECTED(int, stat64, (const char *path, struct stat64 *out), stat64_function *, out)
-REDIRECTED(int, lstat64, (const char *path, struct stat64 *out), stat64_function *, out)
+REDIRECTED(int, access, (const char *path, int mode), flags_function *, mode)
 REDIRECTED(FILE *, fopen, (const char *path, const char *mode), fopen_function *, mode)
 REDIRECTED(FILE *, fopen64, (const char *path, const char *mode), fopen_function *, mode)
 REDIRECTED(DIR *, opendir, (const char *path), opendir_function *)
 REDIRECTED(void *, dlopen, (const char *path, int flags), dlopen_function *, flags)
-REDIRECTED(int, __open_2, (const char *path, int flags), open_2_function *, flags)
-REDIRECTED(int, __open64_2, (const char *path, int flags), open_2_function *, flags)
+
+REDIRECTED(int, stat, (const char *path, void *out), stat_function *, out)
+REDIRECTED(int, lstat, (const char *path, void *out), stat_function *, out)
+REDIRECTED(int, stat64, (const char *path, void *out), stat_function *, out)
+REDIRECTED(int, lstat64, (const char *path, void *out), stat_function *, out)
+/* of 32-bit programs with _TIME_BITS=64 */
+REDIRECTED(int, __stat64_time64, (const char *path, void *out), stat_function *, out)
+REDIRECTED(int, __lstat64_time64, (const char *path, void *out), stat_function *, out)
 
 /* glibc before 2.33 has these behind stat and lstat */
-EXPORT int __xstat(int version, const char *path, struct stat *out);
-EXPORT int __xstat(int version, const char *path, struct stat *out)
-{
-    char buffer[PATH_MAX];
-    return NEXT(xstat_function *, "__xstat")(version, redirect(path, buffer), out);
-}
+#define REDIRECTED_XSTAT(name)                                                                               \
+    EXPORTED(int, redirected_##name, #name, (int version, const char *path, void *out))                      \
+    {                                                                                                        \
+        char buffer[PATH_MAX];                                                                               \
+        return NEXT(xstat_function *, #name)(version, redirect(path, buffer), out);                          \
+    }
 
-EXPORT int __lxstat(int version, const char *path, struct stat *out);
-EXPORT int __lxstat(int version, const char *path, struct stat *out)
-{
-    char buffer[PATH_MAX];
-    return NEXT(xstat_function *, "__lxstat")(version, redirect(path, buffer), out);
-}
+REDIRECTED_XSTAT(__xstat)
+REDIRECTED_XSTAT(__lxstat)
+REDIRECTED_XSTAT(__xstat64)
+REDIRECTED_XSTAT(__lxstat64)
 
-#define OPEN_BODY(name)                                                                                      \
+#define REDIRECTED_OPEN(name)                                                                                \
+    EXPORTED(int, redirected_##name, #name, (const char *path, int flags, ...))                              \
     {                                                                                                        \
         char buffer[PATH_MAX];                                                                               \
         mode_t mode = 0;                                                                                     \
@@ -107,8 +110,11 @@ EXPORT int __lxstat(int version, const char *path, struct stat *out)
             mode = va_arg(arguments, mode_t);                                                                \
             va_end(arguments);                                                                               \
         }                                                                                                    \
-        return NEXT(open_function *, name)(redirect(path, buffer), flags, mode);                             \
+        return NEXT(open_function *, #name)(redirect(path, buffer), flags, mode);                            \
     }
 
-EXPORT int open(const char *path, int flags, ...) OPEN_BODY("open") EXPORT
-    int open64(const char *path, int flags, ...) OPEN_BODY("open64")
+REDIRECTED_OPEN(open)
+REDIRECTED_OPEN(open64)
+/* fortified */
+REDIRECTED(int, __open_2, (const char *path, int flags), flags_function *, flags)
+REDIRECTED(int, __open64_2, (const char *path, int flags), flags_function *, flags)

@@ -281,7 +281,8 @@ static int print_pcsc_name(const struct reader_options *options, char *name, siz
 
 void reader_options_pcsc_name(const struct reader_options *options, char name[READER_NAME_MAX + 1])
 {
-    print_pcsc_name(options, name, READER_NAME_MAX + 1);
+    if (print_pcsc_name(options, name, READER_NAME_MAX + 1) > READER_NAME_MAX)
+        *name = '\0'; /* check_usb() lets no such options through */
 }
 
 /* What goes together. */

@@ -180,10 +180,9 @@ static bool send_to(int fd, const char *folder, const char *name, const struct i
         errno = ENAMETOOLONG;
         return false;
     }
-    struct msghdr message = {.msg_name = &address,
-                             .msg_namelen = sizeof address,
-                             .msg_iov = (struct iovec *)(uintptr_t)parts,
-                             .msg_iovlen = count};
+    struct msghdr message = {
+        .msg_name = &address, .msg_namelen = sizeof address, .msg_iov = (struct iovec *)(uintptr_t)parts};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* in musl an int */
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == ECONNREFUSED;
 }
 

@@ -88,7 +88,8 @@ static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
 /* The timer goes off after ms; 0 stops it. */
 static void set_timer(struct end *end, unsigned ms)
 {
-    struct itimerspec when = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}};
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}};
     timerfd_settime(end->timer_fd, 0, &when, NULL);
 }
 

@@ -735,7 +735,8 @@ static void do_rebuilds(json_t *request, json_t *answer)
 static void do_sleep(json_t *request, json_t *answer)
 {
     uint32_t ms = number(request, "ms", 0);
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+    nanosleep(&(struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000},
+              NULL);
     set_code(answer, SCARDMANAGE_S_OK);
 }
 

@@ -8,6 +8,7 @@
 #include "control.h"
 
 #include <reader.h>
+#include <sys/types.h>
 #include <winscard.h>
 
 #define RIG_KEY   "key"

@@ -264,8 +264,8 @@ static void be_checker(unsigned wanted)
     if (count != (long)wanted)
         board_fail(&all->board, client.line, "the storm is over, and there are %ld readers, not %u: %s",
                    count, wanted, pcsc_stringify_error(rv));
-    for (unsigned i = 0; i < count && !all->board.failed; i++)
-        check_reader(&client, reader_number(names, i), deadline);
+    for (long i = 0; i < count && !all->board.failed; i++)
+        check_reader(&client, reader_number(names, (unsigned)i), deadline);
     CALL(&client, SCardReleaseContext, client.context);
     all->checked = true;
     _exit(0);
