@@ -13,8 +13,11 @@ static bool parse_port(const char *text, unsigned *port)
     size_t length = strlen(text);
     if (length == 0 || length > 5 || strspn(text, "0123456789") != length)
         return false;
-    *port = (unsigned)atoi(text);
-    return *port >= 1 && *port <= 65535;
+    unsigned number = (unsigned)atoi(text);
+    if (number < 1 || number > 65535)
+        return false;
+    *port = number;
+    return true;
 }
 
 static bool look_up(const char *name, struct address *address, char *error, size_t error_size)
@@ -41,35 +44,45 @@ static bool look_up(const char *name, struct address *address, char *error, size
     return false;
 }
 
-bool address_parse(const char *text, struct address *address, char *error, size_t error_size)
+bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, char *error,
+                   size_t error_size)
 {
-    char name[256];
-    const char *host = text, *port = NULL;
-    size_t length;
+    static const char digits[] = "0123456789";
+    const char *start = text, *end, *number;
     if (text[0] == '[') {
-        host = text + 1;
-        length = strcspn(host, "]");
-        const char *behind = host + length + (host[length] == ']');
-        port = *behind == ':' ? behind + 1 : *behind ? behind : NULL;
+        start = text + 1;
+        end = start + strcspn(start, "]");
+        number = *end == ']' && end[1] == ':' ? end + 2 : NULL;
+        if (end == start || *end != ']' || (end[1] && !number))
+            goto refuse;
     } else {
+        bool lone_port = text[0] && text[strspn(text, digits)] == '\0';
         const char *colon = strrchr(text, ':');
-        bool lone_port = !colon && text[0] && strspn(text, "0123456789") == strlen(text);
-        length = lone_port ? 0 : colon ? (size_t)(colon - text) : strlen(text);
-        port = lone_port ? text : colon ? colon + 1 : NULL;
+        end = lone_port ? text : colon ? colon : text + strlen(text);
+        number = lone_port ? text : colon ? colon + 1 : NULL;
+        if (memchr(start, ':', (size_t)(end - start)) || (end == start && !number))
+            goto refuse;
     }
-    if (port && !parse_port(port, &address->port)) {
+    size_t length = (size_t)(end - start);
+    if (length >= ADDRESS_NAME_MAX)
+        goto refuse;
+    if (number && !parse_port(number, port)) {
         snprintf(error, error_size, "'%.200s': expected HOST:PORT, with PORT from 1 to 65535", text);
         return false;
     }
-    if (length >= sizeof name || (text[0] != '[' && memchr(host, ':', length)) || (length == 0 && !port)) {
-        snprintf(error, error_size, "'%.200s': expected HOST:PORT, or [HOST]:PORT for an IPv6 address", text);
-        return false;
-    }
-    if (length == 0)
-        return true;
-    memcpy(name, host, length);
-    name[length] = '\0';
-    return look_up(name, address, error, error_size);
+    memcpy(host, start, length);
+    host[length] = '\0';
+    return true;
+refuse:
+    snprintf(error, error_size, "'%.200s': expected HOST:PORT, or [HOST]:PORT for an IPv6 address", text);
+    return false;
+}
+
+bool address_parse(const char *text, struct address *address, char *error, size_t error_size)
+{
+    char host[ADDRESS_NAME_MAX];
+    return address_split(text, host, &address->port, error, error_size) &&
+           (!host[0] || look_up(host, address, error, error_size));
 }
 
 bool address_is_network(const char *text)
@@ -88,7 +101,7 @@ bool address_is_network(const char *text)
     if (text[length] == '\0')
         return true;
     size_t digits = strlen(bits);
-    int number = digits >= 1 && digits <= 3 && strspn(bits, "0123456789") == digits ? atoi(bits) : 0;
+    int number = digits >= 1 && digits <= 6 && strspn(bits, "0123456789") == digits ? atoi(bits) : 0;
     return number >= 1 && number <= (v6 ? 128 : 32);
 }
 

@@ -12,11 +12,19 @@ struct address {
     unsigned port;
 };
 
+#define ADDRESS_NAME_MAX 256 /* a host's name, with its NUL */
+
 /*
- * Reads HOST:PORT, [HOST]:PORT (where HOST has colons itself), HOST, PORT or :PORT; what is left out is as
- * *address has it. A host's name is looked up: the first of its addresses is taken,
- * of IPv4 if there is one. False: none, and error
- * (of error_size bytes) says why.
+ * Takes HOST:PORT, [HOST]:PORT (where HOST has colons itself), HOST, [HOST], PORT or :PORT apart. A host that
+ * is left out is "", a port that is left out leaves *port as it is. False: text is not one of these, and
+ * error (of error_size bytes) says so; *port is as it was.
+ */
+bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, char *error,
+                   size_t error_size);
+
+/*
+ * Reads such a text; what is left out stays as it is in *address. A host's name is looked up: the first of
+ * its IPv4 addresses is taken, or else the first of all. False: error says why.
  */
 bool address_parse(const char *text, struct address *address, char *error, size_t error_size);
 

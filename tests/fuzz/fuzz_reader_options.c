@@ -1,5 +1,6 @@
 /* Any text as the argument of --reader, and then every attribute and property of the reader that it makes. */
 #include "fuzz.h"
+#include "numeric.h"
 
 #include "rig/attribute.h"
 #include "rig/feature.h"
