@@ -12,6 +12,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import statistics
@@ -22,6 +23,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CARD = HERE / "bench.lua"
+sys.path.insert(0, str(HERE.parent / "e2e"))
+from waiting import Lines, children, stat  # noqa: E402
+
 VPCD = ["/usr/lib/pcsc/drivers/serial/libifdvpcd.so.*", "/usr/lib*/*/pcsc/drivers/serial/libifdvpcd.so.*"]
 
 TRANSMIT = ["transmit-10", "transmit-256", "transmit-64k", "command-64k"]
@@ -70,22 +74,20 @@ def free_ports(count, bases=iter(range(20000 + os.getpid() % 20000, 60000, 16)))
 
 
 def descendants(pid):
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from descendants(int(child))
-
-
-def name_of(pid):
-    return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    """Names and numbers."""
+    for name, child in children(pid):
+        yield name, child
+        yield from descendants(child)
 
 
 def pss(pid):
-    """The memory of a process in KiB; what it shares with others counts in proportion."""
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise Failed(f"no Pss of process {pid}")
+    """The memory of a process in KiB; what it shares with others counts in proportion. 0 when it has ended."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    found = re.search(r"^Pss: +(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 class Instance:
@@ -112,6 +114,7 @@ class Instance:
                 environment["BENCH_MOVER"] = fifo
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=subprocess.PIPE, text=True)
+            self.lines = Lines(self.process.stdout)
         except BaseException:
             self.stack.close()
             raise
@@ -143,7 +146,10 @@ class Instance:
             pass  # what has happened is said where the answer is missing
 
     def receive(self):
-        line = self.process.stdout.readline()
+        try:
+            line = self.lines.next()
+        except AssertionError as late:
+            raise Failed(f"{self.name}: {late}") from None
         if not line:
             status = self.process.wait(20)
             raise Failed(f"{self.name}: ended with status {status}: {self.process.stderr.read().strip()}")
@@ -160,11 +166,10 @@ class Instance:
     def memory(self):
         """In KiB: of pcscd, and of what is at the other end of its driver."""
         found = {"pcscd": 0, "peer": 0}
-        pids = [self.process.pid, *descendants(self.process.pid)]
+        processes = [(stat(self.process.pid)[0], self.process.pid), *descendants(self.process.pid)]
         if self.card:
-            pids.append(self.card.pid)
-        for pid in pids:
-            name = name_of(pid)
+            processes.append(("card", self.card.pid))
+        for name, pid in processes:
             if name not in ("bench_client", "pcscd_alone"):
                 found["pcscd" if name == "pcscd" else "peer"] += pss(pid)
         return found

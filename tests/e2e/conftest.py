@@ -9,6 +9,8 @@ import tempfile
 
 import pytest
 
+from waiting import TIMEOUT, Lines, children
+
 BUILD = pathlib.Path(os.environ["CARDRIG_BUILD"])
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CARDS = SOURCE / "fixtures" / "cards"
@@ -17,7 +19,6 @@ DRIVER = str(BUILD / "lib" / "libifdcardrig.so")
 REDIRECT = str(BUILD / "lib" / "libcardrig-redirect.so")
 PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
 CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
-TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +47,14 @@ class Rig:
             [*prefix, CARDRIG, "run", *map(str, options), "--", "sh", "-c",
              'echo "$PCSCLITE_CSOCK_NAME"; echo "$CARDRIG_SOCKET"; echo "$CARDRIG_READER"; read stay'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
-        lines = [self.process.stdout.readline().rstrip("\n") for _ in range(3)]
-        self.pcscd_socket, self.control_socket, self.reader = lines
-        self.directory = pathlib.Path(self.control_socket).parent
         self.errors = None
         self.connection = None
+        lines = Lines(self.process.stdout)
+        self.pcscd_socket, self.control_socket, self.reader = (lines.next() for _ in range(3))
+        if not self.reader:
+            self.end()
+            raise AssertionError(f"no rig: {self.errors}")
+        self.directory = pathlib.Path(self.control_socket).parent
 
     def __enter__(self):
         return self
@@ -74,11 +78,7 @@ class Rig:
 
     def children(self):
         """The process numbers of its parts, by name; the simulator's name is cardrig."""
-        pid = self.process.pid
-        found = {}
-        for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found[pathlib.Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
-        return found
+        return dict(children(self.process.pid))
 
     def environment(self):
         """For programs that use the rig without being ended with it."""
@@ -116,6 +116,7 @@ class Client:
     def __init__(self, environment, prefix=()):
         self.process = subprocess.Popen([*prefix, PYTHON, CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=environment)
+        self.lines = Lines(self.process.stdout)
 
     def __enter__(self):
         return self
@@ -130,7 +131,7 @@ class Client:
         self.process.stdin.flush()
 
     def finish(self):
-        line = self.process.stdout.readline()
+        line = self.lines.next()
         assert line, "the client has died"
         return json.loads(line)
 
@@ -146,11 +147,3 @@ def rig():
     with Rig() as one:
         yield one
     assert one.process.returncode == 0, one.errors
-
-
-def alive(pid):
-    """Whether a process is there, and not just a remainder that nobody has reaped."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -4,13 +4,12 @@ import collections
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
-import time
 
-from conftest import BUILD, TIMEOUT, Rig, alive, run
-from serving import Pcscd, Serve
+from conftest import BUILD, Rig, run
+from serving import Pcscd, Serve, device
+from waiting import TIMEOUT, Lines, stat, wait_for
 
 WAYS = ("ifd", "handle")
 FOREVER = 0xFFFFFFFF
@@ -42,7 +41,7 @@ class Manage:
         self.reader = reader
         self.process = subprocess.Popen([*prefix, BUILD / "bin" / "manage_client"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env={**environment, **more})
-        self.seen = b""
+        self.lines = Lines(self.process.stdout)
 
     def __enter__(self):
         return self
@@ -60,16 +59,12 @@ class Manage:
 
     def line(self):
         """The next one. In its time, or it hangs."""
-        end = time.monotonic() + TIMEOUT
-        while b"\n" not in self.seen:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
-            read = os.read(self.process.stdout.fileno(), 1 << 20) if ready else None
-            if not read:
-                self.process.kill()
-            assert read is not None, "a call does not return"
-            assert read, "the client has died"
-            self.seen += read
-        line, self.seen = self.seen.split(b"\n", 1)
+        try:
+            line = self.lines.next()
+            assert line, "the client has died"
+        except AssertionError:
+            self.process.kill()
+            raise
         return json.loads(line)
 
     def ask(self, call, **arguments):
@@ -128,9 +123,8 @@ class World:
         """pcscd does not answer any more. A stopped one is stopped when all of its threads are."""
         pcscd = self.running()
         os.kill(pcscd, signal.SIGSTOP)
-        tasks = f"/proc/{pcscd}/task"
-        while any(open(f"{tasks}/{task}/stat").read().rsplit(")", 1)[1].split()[0] != "T" for task in os.listdir(tasks)):
-            pass
+        states = lambda: {(stat(f"{pcscd}/task/{task}") or " X")[1] for task in os.listdir(f"/proc/{pcscd}/task")}
+        wait_for("pcscd is stopped", lambda: states() <= {"T", "X"})
 
     def thaw(self):
         if self.running():
@@ -149,11 +143,9 @@ class World:
 
     def settle(self):
         """Until PC/SC has heard of all that was done to the card; then it is the one with which all begins."""
-        end = time.monotonic() + TIMEOUT
         for name in ("t1", "card"):
             self.rig.do("swap", slot=self.slot, file=self.card(name))
-            while self.other.pcsc_moves().get("atr") != atr(name):
-                assert time.monotonic() < end
+            wait_for(f"PC/SC sees {name}", lambda: self.other.pcsc_moves().get("atr") == atr(name))
 
     def fault(self, *names):
         self.rig.do("fault", slot=self.slot, faults=list(names))
@@ -262,10 +254,9 @@ class Restarts(World):
         place.mkdir()
         options = ("--reader", READER, "--card", make_card(folder, "card"))
         config = run("serve", "--directory", place / "rig", "--config", *options).stdout
-        devices = [line.split(None, 1)[1] for line in config.splitlines() if line.startswith("DEVICENAME")]
         with contextlib.ExitStack() as stack:
             serve = stack.enter_context(Serve(place / "rig", *options))
-            self.pcscd = stack.enter_context(Pcscd(place / "pcscd", {READER: devices[0]}))
+            self.pcscd = stack.enter_context(Pcscd(place / "pcscd", device(config)))
             self.socket = place / "pcscd" / "pcscd.comm"
             environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(self.socket)}
             super().__init__(serve, environment, f"{READER} 00 00", folder, "0")
@@ -279,20 +270,12 @@ class Restarts(World):
 
     def running(self):
         """The process number of pcscd, if it is there."""
-        pid = self.pcscd.process.pid
-        for child in open(f"/proc/{pid}/task/{pid}/children").read().split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if open(f"/proc/{child}/comm").read().strip() == "pcscd" and alive(child):
-                    return int(child)
-        return None
+        return self.pcscd.pid()
 
     def order(self, number, done):
         """Those of pcscd_alone. They are carried out one after the other."""
-        end = time.monotonic() + TIMEOUT
         self.pcscd.process.send_signal(number)
-        while not done():
-            assert time.monotonic() < end
-            time.sleep(0.002)
+        wait_for("pcscd_alone obeys", done)
 
     def stop(self):
         self.order(signal.SIGRTMIN, lambda: not self.running() and not self.socket.exists())
@@ -321,7 +304,4 @@ class Restarts(World):
 
     def await_card(self):
         self.other_anew()
-        end = time.monotonic() + TIMEOUT
-        while not self.other.pcsc_moves().get("present"):
-            assert time.monotonic() < end
-            time.sleep(0.002)
+        wait_for("the card", lambda: self.other.pcsc_moves().get("present"))

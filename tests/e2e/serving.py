@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 
-from conftest import BUILD, CARDRIG, DRIVER, REDIRECT, TIMEOUT, Client
+from conftest import BUILD, CARDRIG, DRIVER, REDIRECT, Client
+from waiting import TIMEOUT, Lines, child
 
 
 class Serve:
@@ -90,7 +91,7 @@ class Pcscd:
              "--", "sh", "-c", "echo up; read stay"],
             env={**os.environ, "DRIVER": str(driver), "REDIRECT": REDIRECT},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "up\n", self.log()
+        assert Lines(self.process.stdout).next() == "up", self.log()
 
     def __enter__(self):
         return self
@@ -103,14 +104,7 @@ class Pcscd:
 
     def pid(self):
         """None: it is down."""
-        parent = self.process.pid
-        for child in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-            try:
-                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "pcscd":
-                    return int(child)
-            except OSError:
-                pass  # it has just ended
-        return None
+        return child(self.process.pid, "pcscd")
 
     def log(self):
         return (self.folder / "pcscd.log").read_text(errors="replace")
@@ -121,12 +115,3 @@ class Pcscd:
         client = Client({**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder}/pcscd.comm", "CARDRIG_READER": reader})
         assert client.establish() == ["ok"]
         return client
-
-
-def until(client, name, state=None):
-    """Waits until the reader is in a state of this name; returns state, event counter and ATR."""
-    code, state, counter, names, atr = client.change()
-    while name not in names:
-        code, state, counter, names, atr = client.change(state, 20000)
-        assert code == "ok", f"not {name}, but {names}"
-    return state, counter, atr

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, CARDRIG, CARDS, Rig, run
+from conftest import CARDRIG, CARDS, Rig, run
 
 
 def test_insert_remove_and_swap(rig):

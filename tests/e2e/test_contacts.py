@@ -1,11 +1,10 @@
 """The contacts through real pcscd: each row of the tables of faults and of protocol changes, and what a trace shows."""
 
-import json
 import re
 
 import pytest
 
-from conftest import CARDRIG, CARDS, SOURCE, Rig, run
+from conftest import CARDS, SOURCE, Rig, run
 
 
 def rows(path, first):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from conftest import TIMEOUT
 from managing import COUNT, FOREVER, READER, WAYS, Movements, Restarts, got
+from waiting import wait_for
 
 PROMPT = 20  # seconds: what is not prompt, does not end
 SHORT = 300  # milliseconds
@@ -66,13 +66,6 @@ def forever(arguments):
     return changed
 
 
-def until(condition):
-    end = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 class Counted:
     """What the process had before there was an object, it has again when the object is freed."""
 
@@ -96,7 +89,7 @@ class Counted:
             self.world.ours.free(object=number)
 
     def assert_all_is_back(self):
-        until(lambda: self.world.ours.resources() == self.before)
+        wait_for("all is given back", lambda: self.world.ours.resources() == self.before)
 
 
 BLOCKERS = {
@@ -216,7 +209,7 @@ def test_a_lock_goes_with_what_is_got_rid_of(tmp_path, way):
         world.assert_locked_out()
         with blocked(world, "silence"), promptly():
             counted.free()
-        until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+        wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
         counted.assert_all_is_back()
 
@@ -268,7 +261,7 @@ def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
                 for _ in range(2):
                     world.ours.start("unlock")
                     assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
-        until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+        wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
         assert_lock_can_be_had(world)
         counted.free()
@@ -286,7 +279,7 @@ def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
             world.other_ends()
-            until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+            wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
             assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for whoever has it
             world.other_ends()
         assert_lock_can_be_had(world)
@@ -361,7 +354,7 @@ def test_cancelled_at_any_moment(tmp_path, way, function):
                 world.ours.rebuilds()
                 assert world.other.pcsc_reconnect()["code"] == "S_OK"
             if function == "unlock":
-                until(lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
+                wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         assert "S_OK" in seen or "E_CANCELLED" in seen
         assert_as_before(world, "lock")
         counted.free()
@@ -376,7 +369,7 @@ def test_detaching_under_a_call(tmp_path, way):
         counted.attach(SHORT)
         world.move("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
-        until(lambda: world.ours.status()["code"] == "E_TIMEOUT")
+        wait_for("the call waits", lambda: world.ours.status()["code"] == "E_TIMEOUT")
         with promptly():
             assert world.ours.detach() == {"code": "E_TIMEOUT"}
         assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}

@@ -2,11 +2,10 @@
 
 import os
 import subprocess
-import threading
 
 import pytest
 
-from conftest import CARDRIG, CARDS, PYTHON, Client, Rig
+from conftest import CARDRIG, CARDS, Client, Rig
 
 
 def settle(client, counter):

@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from conftest import CARDRIG, CARDS, PYTHON, TIMEOUT, Rig
+from conftest import CARDRIG, PYTHON, Client, Rig
+from waiting import TIMEOUT, cpu_ticks
 
 VERSION = 2
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
@@ -94,11 +95,6 @@ def test_requests_on_the_events_connection(rig):
         assert exchange(connection, POWER, 1)[0] == BAD_REQUEST
         assert connection.recv(100) == b""
     works(rig)
-
-
-def cpu_ticks(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
 
 
 def test_room_for_events_that_nobody_is_to_hear():
@@ -288,7 +284,6 @@ def test_the_directory_keeps_others_out(rig):
 
 
 def test_an_unknown_reader(rig):
-    from conftest import Client
     with Client({**rig.environment(), "CARDRIG_READER": "no such reader 00 00"}) as client:
         client.establish()
         assert client.connect()[0] == "SCARD_E_UNKNOWN_READER"

@@ -7,15 +7,15 @@ and says so; only 1.9.9 has to be as the page says.
 import contextlib
 import os
 import re
-import select
 import signal
 import subprocess
 import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, SOURCE, TIMEOUT, Client, Rig, run
-from serving import Pcscd, Serve, device, until
+from conftest import CARDRIG, CARDS, SOURCE, Client, Rig, run
+from serving import Pcscd, Serve, device
+from waiting import TIMEOUT, until, wait_for
 
 PAGE = (SOURCE / "lib/scardmanage/man/scardmanage-pcsclite.7").read_text()
 VERSION = subprocess.run(["pkg-config", "--modversion", "libpcsclite"], capture_output=True, text=True).stdout.strip()
@@ -70,7 +70,7 @@ class Actor(Client):
 
     def outcome(self, expected):
         """What the call has returned, in the words of the page."""
-        if expected == "waits" and not select.select([self.process.stdout], [], [], WAITING)[0]:
+        if expected == "waits" and not self.lines.ready(WAITING):
             return "waits"
         answer = self.finish()
         code = {"0x80100013": "F_COMM_ERROR", "0x8010006a": "W_SECURITY_VIOLATION"}.get(
@@ -125,10 +125,7 @@ class ServiceStage:
         assert action == "pcscd is killed, and started again"
         before = self.pcscd.pid()
         self.pcscd.process.send_signal(signal.SIGUSR2)
-        deadline = time.monotonic() + TIMEOUT
-        while self.pcscd.pid() in (None, before):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for("a new pcscd", lambda: self.pcscd.pid() not in (None, before))
         return "ok"
 
 

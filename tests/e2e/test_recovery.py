@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from conftest import TIMEOUT
 from managing import COUNT, FOREVER, READER, WAYS, Got, Movements, Restarts, atr, counted, got
+from waiting import TIMEOUT, wait_for
 
 LOCKS = ("free", "locked")
 
@@ -538,10 +538,7 @@ def test_the_first_card(tmp_path):
 
 
 def wait_until_powered_down(world):
-    end = time.monotonic() + TIMEOUT
-    while world.rig.card()["powered"]:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for("pcscd takes the power away", lambda: not world.rig.card()["powered"])
 
 
 @pytest.mark.parametrize("way", WAYS)

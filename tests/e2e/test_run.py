@@ -2,13 +2,15 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, PYTHON, TIMEOUT, Rig, alive, run
+from conftest import CARDRIG, CARDS, DRIVER, PYTHON, Rig, run
+from waiting import TIMEOUT, Lines, alive, child, wait_for
 
 BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
 
@@ -107,10 +109,13 @@ def test_signals_are_passed_on(number):
     assert rig.process.returncode == -number
 
 
+# Not with a handler: Python calls it only after a read(2) that began just after the signal.
 CATCHES_TERM = """
-import os, signal, sys
-signal.signal(signal.SIGTERM, lambda number, frame: os.write(1, b"caught\\n"))
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 print("ready", flush=True)
+signal.sigwait([signal.SIGTERM])
+print("caught", flush=True)
 sys.exit(int(sys.stdin.readline()))
 """
 
@@ -118,9 +123,10 @@ sys.exit(int(sys.stdin.readline()))
 def test_a_command_that_survives_a_signal_goes_on():
     process = subprocess.Popen([CARDRIG, "run", "--", PYTHON, "-c", CATCHES_TERM], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
+    lines = Lines(process.stdout)
+    assert lines.next() == "ready"
     process.terminate()
-    assert process.stdout.readline() == "caught\n"
+    assert lines.next() == "caught"
     process.communicate("9\n", timeout=TIMEOUT)
     assert process.returncode == 9
 
@@ -170,10 +176,8 @@ def test_a_part_is_killed(part, text):
 def test_a_command_that_ignores_the_end_of_its_rig():
     process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.readline()
-    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
-    pcscd = next(pid for pid in children if open(f"/proc/{pid}/comm").read() == "pcscd\n")
-    os.kill(int(pcscd), signal.SIGKILL)
+    assert Lines(process.stdout).next() == "ready"
+    os.kill(child(process.pid, "pcscd"), signal.SIGKILL)
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == 125
 
@@ -185,7 +189,6 @@ def wait_until_gone(pids, directory):
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
-        import select
         assert select.select([handle], [], [], TIMEOUT)[0], f"process {pid} is still there"
         os.close(handle)
     assert not directory.exists()
@@ -195,7 +198,7 @@ def test_cardrig_itself_is_killed():
     rig = Rig()
     children = rig.children()
     rig.process.kill()
-    rig.process.wait()
+    rig.process.wait(TIMEOUT)
     wait_until_gone(children.values(), rig.directory)
     assert "cardrig was killed" in rig.process.stderr.read()
     rig.process.stdin.close()
@@ -397,8 +400,7 @@ def test_a_signal_while_the_rig_is_being_set_up(temporary):
     card = temporary / "slow.lua"
     card.write_text('for i = 1, 2000000 do end return { atr = "3B 00" }')
     process = subprocess.Popen([CARDRIG, "run", *["--reader", "a,slots=16"], *["--card", card] * 16, "--", "sleep", "1000"])
-    while not [name for name in os.listdir(temporary) if name.startswith("cardrig-")]:
-        assert process.poll() is None
+    wait_for("its directory", lambda: [name for name in os.listdir(temporary) if name.startswith("cardrig-")])
     process.terminate()
     assert process.wait(TIMEOUT) == -signal.SIGTERM
     card.unlink()

@@ -9,8 +9,9 @@ import tempfile
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, PYTHON, TIMEOUT, run
-from serving import Pcscd, Serve, device, until
+from conftest import CARDRIG, CARDS, DRIVER, PYTHON, run
+from serving import Pcscd, Serve, device
+from waiting import TIMEOUT, Lines, until
 
 ATR = "3b87800163617264726967" + "6e"
 STRANGER = 4711
@@ -239,17 +240,16 @@ def test_an_installed_pcscd(place):
     readers = device(run("serve", "--directory", place / "rig", "--config", *options).stdout)
     with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
         assert client.readers() == ["ok", ["served 00 00"]]
-        until(client, "EMPTY")
+        _, counter, _ = until(client, "EMPTY", 0)
         for how in ("end", "kill", "end"):
             serve = Serve(place / "rig", *options)
-            state, counter, atr = until(client, "PRESENT")
+            _, _, atr = until(client, "PRESENT", counter + 1)
             assert client.connect() == ["ok", 2]
             assert client.transmit("00A4040000")[0] == "ok"
             assert serve.slots()[0]["driver_connected"]
             assert bytes.fromhex(serve.card()["atr"]) == bytes.fromhex(atr)
             getattr(serve, how)()
-            _, after, _ = until(client, "EMPTY")
-            assert after == counter + 1
+            _, counter, _ = until(client, "EMPTY", counter + 2)
             assert client.transmit("00A4040000")[0] == "SCARD_W_REMOVED_CARD"
             client.disconnect()
         assert not (place / "rig" / "link").exists()
@@ -336,7 +336,7 @@ def test_nobody_is_told_where_nobody_listens(place):
     for address in ("/no/such", "relative", "@nobody-listens", "/" + "x" * 200, ""):
         process = subprocess.Popen([CARDRIG, "serve", "--directory", place / "rig"], stderr=subprocess.PIPE, text=True,
                                    env={**os.environ, "NOTIFY_SOCKET": address})
-        assert process.stderr.readline() == f"cardrig: serving in {place}/rig\n"
+        assert Lines(process.stderr).next() == f"cardrig: serving in {place}/rig"
         process.terminate()
         assert process.communicate(timeout=TIMEOUT)[1] == ""
         assert process.returncode == 0

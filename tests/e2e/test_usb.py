@@ -4,12 +4,12 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, TIMEOUT, Rig, run
+from conftest import CARDRIG, CARDS, Rig, run
 from test_run import HAS_NAMESPACES, wait_until_gone
+from waiting import TIMEOUT, wait_for
 
 ISOLATIONS = ["namespaces", "redirect"] if HAS_NAMESPACES else ["redirect"]
 PROBE = "0084000008"  # GET CHALLENGE
@@ -43,10 +43,8 @@ def unplug(rig, name="key"):
 
 def wait_for_waiters(log, count):
     """Until so many clients wait in SCardGetStatusChange; what they take for the present state is settled then."""
-    deadline = time.monotonic() + TIMEOUT
-    while log.read_text(errors="replace").count("Received command: CMD_WAIT_READER_STATE_CHANGE") < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    text = "Received command: CMD_WAIT_READER_STATE_CHANGE"
+    wait_for(f"{count} waiting clients", lambda: log.read_text(errors="replace").count(text) >= count)
 
 
 def test_it_comes_and_goes(key):
@@ -296,9 +294,7 @@ def test_faster_than_pcscd_takes_it():
                 assert "pcscd has yet to take what was done before" in answer["error"]
                 refused += 1
         if plugged:
-            deadline = time.monotonic() + TIMEOUT
-            while not rig.ask(command="unplug")["ok"]:
-                assert time.monotonic() < deadline
+            wait_for("pcscd takes it", lambda: rig.ask(command="unplug")["ok"])
         plug(rig)
         with rig.client() as client:
             client.establish()
@@ -310,13 +306,12 @@ def test_faster_than_pcscd_takes_it():
 def test_pcscd_that_does_nothing():
     with Rig("--reader", "key,usb") as rig:
         pcscd = rig.children()["pcscd"]
-        while not rig.do("status")["slots"][0]["ready"]:
-            pass  # a pcscd that does not have the reader yet is not waited for
+        # a pcscd that does not have the reader yet is not waited for
+        wait_for("the reader", lambda: rig.do("status")["slots"][0]["ready"])
         os.kill(pcscd, signal.SIGSTOP)
         process = subprocess.Popen([CARDRIG, "unplug"], env={**os.environ, "CARDRIG_SOCKET": rig.control_socket},
                                    stdout=subprocess.PIPE, text=True)
-        while rig.do("status")["slots"][0]["usb"]["plugged"]:
-            pass
+        wait_for("the unplugging", lambda: not rig.do("status")["slots"][0]["usb"]["plugged"])
         assert process.poll() is None  # it waits for pcscd
         os.kill(pcscd, signal.SIGCONT)
         assert process.communicate(timeout=TIMEOUT)[0] == "key: unplugged\n"

@@ -6,15 +6,15 @@ import pathlib
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 import vpcd_card
-from conftest import CARDRIG, CARDS, PYTHON, TIMEOUT, Rig, run
+from conftest import CARDRIG, CARDS, PYTHON, Rig, run
 from vpcd_card import GET_ATR, OFF, ON, RESET, Card
+from waiting import TIMEOUT, until
 
 CARD = str(pathlib.Path(__file__).with_name("vpcd_card.py"))
 
@@ -64,24 +64,6 @@ class VpcdRig(Rig):
         return Inserted(self.ports[0], *arguments, **options)
 
 
-def until(client, name, state=None):
-    """Waits until the reader is in a state of this name; the state and the event counter."""
-    code, state, counter, names, atr = client.change()
-    while name not in names:
-        code, state, counter, names, atr = client.change(state, 20000)
-        assert code == "ok", f"not {name}, but {names}"
-    return state, counter
-
-
-def until_count(client, wanted):
-    """Waits for the event counter; the names of the state then."""
-    code, state, counter, names, _ = client.change()
-    while counter != wanted:
-        code, state, counter, names, _ = client.change(state, 20000)
-        assert code == "ok", f"{counter} events and not {wanted}"
-    return names
-
-
 @contextlib.contextmanager
 def established(rig):
     with rig.client() as client:
@@ -91,24 +73,23 @@ def established(rig):
 
 def test_connection_is_insertion_and_close_is_removal():
     with VpcdRig() as rig, established(rig) as client:
-        code, state, counter, names, _ = client.change()
-        assert names == ["EMPTY"]
+        state, counter, _ = until(client, "EMPTY", 0)
         for _ in range(5):
             client.start("change", state, 30000)
             card = rig.card()
-            code, state, count, names, atr = client.finish()
-            counter += 1
-            assert (code, names, count, atr) == ("ok", ["PRESENT"], counter, vpcd_card.ATR.hex())
+            code, state, _, names, atr = client.finish()
+            assert (code, names, atr) == ("ok", ["PRESENT"], vpcd_card.ATR.hex())
+            until(client, "PRESENT", counter + 1)
             assert client.connect() == ["ok", 2]
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
             client.start("change", client.change()[1], 30000)
             card.remove()
-            code, state, count, names, _ = client.finish()
-            counter += 1
-            assert ("EMPTY" in names, count) == (True, counter)
+            code, _, _, names, _ = client.finish()
+            assert code == "ok" and "EMPTY" in names
+            state, counter, _ = until(client, "EMPTY", counter + 2)
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_E_NO_SMARTCARD")
             client.disconnect()
-            code, state, count, names, _ = client.change()
+            state = client.change()[1]
 
 
 def test_resets_are_told_apart():
@@ -193,26 +174,29 @@ def test_rigs_side_by_side_do_not_collide():
 
 
 def test_reversed_mode():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
         listener.settimeout(TIMEOUT)
         connections = []
 
         def serve():
-            for _ in range(3): # the reader connects again as soon as it is left
+            for _ in range(4): # the reader connects again as soon as it is left
                 connections.append(listener.accept()[0])
                 Card().serve(connections[-1])
 
-        thread = threading.Thread(target=serve)
-        thread.start()
+        thread = threading.Thread(target=serve, daemon=True)
         with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}") as rig, established(rig) as client:
+            until(client, "EMPTY", 0)
+            listener.listen()
+            thread.start()
             for round in range(3):
-                _, counter = until(client, "PRESENT")
+                until(client, "PRESENT", 2 * round + 1)
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
                 client.disconnect()
                 connections[-1].shutdown(socket.SHUT_RDWR)
-                until_count(client, counter + (2 if round < 2 else 1))
-        thread.join()
+            until(client, "PRESENT", 7)
+        thread.join(TIMEOUT)
         for connection in connections:
             connection.close()
 
@@ -374,11 +358,12 @@ def test_no_atr():
                 pass
 
     with VpcdRig("vpcd,timeout=200") as rig, established(rig) as client:
+        until(client, "EMPTY", 0)
         with rig.card(): # libpcsclite takes no notice of two events in one go if there were none before
             until(client, "PRESENT")
-        until_count(client, 2)
+        until(client, "EMPTY", 2)
         with rig.card(Silent()):
-            assert "EMPTY" in until_count(client, 4)
+            until(client, "EMPTY", 4)
         with rig.card():
             until(client, "PRESENT")
     assert "no answer in time" in rig.text
@@ -414,12 +399,13 @@ def test_only_from_where_they_may_come():
 
 def test_a_card_that_comes_back_at_once_is_two_events():
     with VpcdRig() as rig, established(rig) as client:
+        until(client, "EMPTY", 0)
         inserted = rig.card()
-        _, counter = until(client, "PRESENT")
+        until(client, "PRESENT", 1)
         for _ in range(100):
             inserted.remove()
             inserted = rig.card()
-        assert until_count(client, counter + 200) == ["PRESENT"]
+        until(client, "PRESENT", 201)
         assert client.connect()[0] == "ok"
         assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
         inserted.remove()
@@ -427,11 +413,12 @@ def test_a_card_that_comes_back_at_once_is_two_events():
 
 def test_a_command_meant_for_one_card_does_not_reach_the_next():
     with VpcdRig() as rig, established(rig) as client:
+        until(client, "EMPTY", 0)
         with rig.card():
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
         with rig.card() as second:
-            until_count(client, 3)
+            until(client, "PRESENT", 3)
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_W_RESET_CARD")
             assert second.card.commands == []
 

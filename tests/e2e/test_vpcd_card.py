@@ -1,7 +1,6 @@
 """cardrig serve --vpcd: our cards in vpcd's readers, those of vsmartcard's libifdvpcd and our own."""
 
 import contextlib
-import os
 import pathlib
 import random
 import socket
@@ -9,11 +8,13 @@ import struct
 import subprocess
 import tempfile
 import time
+import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, TIMEOUT, run
-from serving import Pcscd, Serve, until
+from conftest import CARDRIG, CARDS, DRIVER, run
+from serving import Pcscd, Serve
+from waiting import TIMEOUT, cpu_ticks, until, wait_for
 
 STOCK = next(iter(sorted(pathlib.Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"))), None)
 T1_ONLY, WARM_DIFFERS = CARDS / "t1-only.lua", CARDS / "warm-differs.lua"
@@ -102,13 +103,6 @@ def card_file(place, faults="", name="echo.lua"):
     return place / name
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.01)
-
-
 @settings(moves=False)
 def test_atr_commands_and_resets(setting):
     with setting.serve(WARM_DIFFERS) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
@@ -162,25 +156,23 @@ def test_long_commands_and_answers(setting):
 
 @settings(moves=True)
 def test_cards_come_and_go(setting):
-    with setting.serve() as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        _, counter, first = until(client, "PRESENT")
-        for round in range(3):
-            serve.do("remove", slot="0")
-            _, counter_out, _ = until(client, "EMPTY")
-            serve.do("insert", slot="0")
-            _, counter_in, _ = until(client, "PRESENT")
-            assert counter < counter_out < counter_in
-            counter = counter_in
-        assert client.connect()[0] == "ok"
-        serve.do("swap", slot="0", file=str(CARDS / "pin.lua"))
-        state, now, second = until(client, "PRESENT")
-        while now < counter + 2:  # it was empty for a moment
-            _, state, now, _, second = client.change(state, 20000)
-        assert second not in ("", first)
-        assert client.transmit("00FF0000")[0] == "SCARD_W_REMOVED_CARD"
-        client.disconnect()
-        assert client.connect()[0] == "ok"
-        assert client.transmit("00FF0000") == ["ok", "6d00"]
+    with setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "EMPTY", 0)
+        with setting.serve() as serve:
+            _, counter, first = until(client, "PRESENT", 1)
+            for round in range(3):
+                serve.do("remove", slot="0")
+                until(client, "EMPTY", counter + 1)
+                serve.do("insert", slot="0")
+                _, counter, _ = until(client, "PRESENT", counter + 2)
+            assert client.connect()[0] == "ok"
+            serve.do("swap", slot="0", file=str(CARDS / "pin.lua"))
+            _, _, second = until(client, "PRESENT", counter + 2)  # it was empty for a moment
+            assert second not in ("", first)
+            assert client.transmit("00FF0000")[0] == "SCARD_W_REMOVED_CARD"
+            client.disconnect()
+            assert client.connect()[0] == "ok"
+            assert client.transmit("00FF0000") == ["ok", "6d00"]
 
 
 @settings(moves=True)
@@ -232,19 +224,20 @@ def test_a_card_that_fails_in_a_command(setting, faults):
 
 @settings(moves=True)
 def test_a_card_that_is_pulled_in_a_command(setting):
-    with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        _, counter, _ = until(client, "PRESENT")
-        assert client.connect()[0] == "ok"
-        serve.do("fault", slot="0", faults=["removal"])
-        assert client.transmit("8010000001AA00")[1] == ""
-        _, after, _ = until(client, "EMPTY")
-        assert after == counter + 1
-        assert serve.card() is None
-        serve.do("insert", slot="0")
-        until(client, "PRESENT")
-        client.disconnect()
-        assert client.connect()[0] == "ok"
-        assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
+    with setting.pcscd() as pcscd, pcscd.client() as client:
+        until(client, "EMPTY", 0)
+        with setting.serve(card_file(setting.place)) as serve:
+            until(client, "PRESENT", 1)
+            assert client.connect()[0] == "ok"
+            serve.do("fault", slot="0", faults=["removal"])
+            assert client.transmit("8010000001AA00")[1] == ""
+            until(client, "EMPTY", 2)
+            assert serve.card() is None
+            serve.do("insert", slot="0")
+            until(client, "PRESENT")
+            client.disconnect()
+            assert client.connect()[0] == "ok"
+            assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
 
 
 @settings(moves=False)
@@ -262,7 +255,7 @@ def test_the_reader_goes_and_comes_back(setting):
                 assert client.connect()[0] == "ok"
                 assert client.transmit("0084000004")[0] == "ok"
                 assert serve.card()["powered"]
-            wait_for(lambda: not serve.slots()[0]["driver_connected"])
+            wait_for("the reader is gone", lambda: not serve.slots()[0]["driver_connected"])
             assert not serve.card()["powered"]
 
 
@@ -348,7 +341,7 @@ def test_controls(place, port, echo):
             reader.control(RESET)
             assert reader.atr() == cold and resets() == (2, 1, 1)
             # the reader gone, its power is gone, too
-        wait_for(lambda: resets() == (2, 1, 2))
+        wait_for("the power goes", lambda: resets() == (2, 1, 2))
         with reader_of(listener) as reader:
             assert reader.atr() == cold
     assert serve.errors == f"cardrig: serving in {place}/rig\n"
@@ -432,17 +425,12 @@ def test_a_reader_that_hangs_up_at_any_time(place, port, echo):
             assert not serve.card()["powered"]
 
 
-def ticks(pid):
-    """The processor time that it has used, in hundredths of a second."""
-    return sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
-
-
 def test_nobody_listens_for_a_while(place, port, echo):
     with Serve(place / "rig", "--card", echo, "--vpcd", f"localhost:{port}") as serve:
         assert not serve.slots()[0]["driver_connected"]
-        before = ticks(serve.process.pid)
+        before = cpu_ticks(serve.process.pid)
         time.sleep(0.3)  # it does not keep the processor busy meanwhile
-        assert ticks(serve.process.pid) - before < 10
+        assert cpu_ticks(serve.process.pid) - before < 10
         with listening(port) as listener, reader_of(listener) as reader:
             assert reader.atr() == bytes.fromhex("3B800181")
             assert serve.slots()[0]["driver_connected"]
@@ -483,7 +471,7 @@ def test_who_listens_has_one_reader_and_a_card(place, port, echo):
         second = connects(port)
         assert second.atr() == bytes.fromhex("3B800181")
         second.connection.close()
-        wait_for(lambda: not serve.slots()[0]["driver_connected"])
+        wait_for("the second reader is gone", lambda: not serve.slots()[0]["driver_connected"])
         third = connects(port)
         assert third.atr() == bytes.fromhex("3B800181")
         first.connection.close()

@@ -1,0 +1,83 @@
+"""Waiting for something, with a deadline; and what there is to see of processes, which may end meanwhile."""
+
+import os
+import select
+import time
+
+TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs
+
+
+def wait_for(what, condition, seconds=TIMEOUT):
+    """Waits until the condition holds, and returns what it gave."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.005)
+    return result
+
+
+class Lines:
+    """The lines that come out of a pipe. Nothing else may read from it meanwhile."""
+
+    def __init__(self, pipe):
+        self.fd = pipe.fileno()
+        self.seen = b""
+
+    def ready(self, seconds):
+        """Whether there is something to read within that time."""
+        return b"\n" in self.seen or bool(select.select([self.fd], [], [], max(0, seconds))[0])
+
+    def next(self, seconds=TIMEOUT):
+        """Without its end; empty at the end of the pipe."""
+        end = time.monotonic() + seconds
+        while b"\n" not in self.seen:
+            assert self.ready(end - time.monotonic()), f"no line within {seconds} s, but {self.seen}"
+            more = os.read(self.fd, 1 << 20)
+            if not more:
+                break
+            self.seen += more
+        line, _, self.seen = self.seen.partition(b"\n")
+        return line.decode()
+
+
+def stat(pid):
+    """Name, state, and what follows that in /proc/PID/stat; None: there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            name, rest = file.read().partition("(")[2].rsplit(")", 1)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return name, *rest.split()
+
+
+def alive(pid):
+    """Whether a process is there, and not just a remainder that nobody has reaped."""
+    found = stat(pid)
+    return found is not None and found[1] not in "ZX"
+
+
+def children(pid):
+    """Name and number of each that is alive. Not by /proc/PID/task/PID/children, which leaves out some while others end."""
+    found = ((int(entry), stat(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+    return [(fields[0], child) for child, fields in found if fields and fields[1] not in "ZX" and int(fields[2]) == pid]
+
+
+def child(pid, name):
+    """The one of that name, or None."""
+    return next((number for found, number in children(pid) if found == name), None)
+
+
+def cpu_ticks(pid):
+    """The processor time that it has used, in hundredths of a second."""
+    return sum(map(int, stat(pid)[12:14]))
+
+
+def until(client, name, count=None):
+    """Waits until the client's reader is in a state of this name; returns state, event counter and ATR.
+
+    pcscd sets the state before it raises the counter. So the counter is sure to be right only where it was asked for."""
+    code, state, counter, names, atr = client.change()
+    while name not in names or count not in (None, counter):
+        code, state, counter, names, atr = client.change(state, 20000)
+        assert code == "ok", f"not {name} after {count} events, but {names} after {counter}"
+    return state, counter, atr
