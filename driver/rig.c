@@ -44,11 +44,14 @@ static void complain(struct rig *rig, enum link_channel channel, int reason)
     if (channel == LINK_CHANNEL_EVENTS)
         rig->complaint = reason;
     bool absent = reason == ENOENT || reason == ECONNREFUSED;
+    if (reason == EACCES)
+        link_report_refusal(rig->channel.name.socket);
     char text[CHANNEL_TEXT_MAX];
     driver_log(
         absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no simulator: %s", channel_text(&rig->channel, text),
         absent             ? "nobody listens there"
         : reason == EPERM  ? "the socket belongs to somebody else than us, root, and user= in DEVICENAME"
+        : reason == EACCES ? "permission denied; 'cardrig serve --pcscd-user' lets this user in"
         : reason == EPROTO ? "hello was not answered as it should be"
                            : strerror(reason));
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -112,6 +113,38 @@ int link_listen(const char *path, int type, mode_t mode)
     if (!bind_with_mode(fd, &address, mode) || listen(fd, SOMAXCONN) < 0)
         return close_failed(fd);
     return fd;
+}
+
+static int refusals_address(const char *path, struct sockaddr_un *address)
+{
+    char beside[sizeof address->sun_path + 1];
+    snprintf(beside, sizeof beside, "%s.refused", path);
+    return unix_address(beside, address);
+}
+
+int link_listen_for_refusals(const char *path)
+{
+    struct sockaddr_un address;
+    int yes = 1;
+    if (refusals_address(path, &address) < 0)
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0 || !bind_with_mode(fd, &address, 0622))
+        return close_failed(fd);
+    return fd;
+}
+
+void link_report_refusal(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    if (refusals_address(path, &address) == 0)
+        sendto(fd, "", 0, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
+    close(fd);
 }
 
 bool link_peer_trusted(int fd, uid_t user)

@@ -113,6 +113,12 @@ const char *link_status_text(unsigned status);
  * for the rig link. Changes the process's umask for a moment. */
 int link_listen(const char *path, int type, mode_t mode);
 
+/* Who may not open the link at path says so to a socket beside it, in whose datagrams there
+ * is nothing: SO_PASSCRED says whose they are. Everybody can write to it. Reporting does
+ * not wait, and may come to nothing. */
+int link_listen_for_refusals(const char *path);
+void link_report_refusal(const char *path);
+
 /* Connects to path and gives the connection a limit of timeout_ms for each single send and receive. Does not
  * wait for a simulator that does not accept: EAGAIN when its backlog is full. EPERM: the socket belongs to
  * somebody that link_peer_trusted does not trust. */

@@ -38,9 +38,8 @@ static const char help[] =
     "  -d, --directory DIR          where the sockets are: 'link', for the driver, and 'control'; without "
     "it\n"
     "                               $RUNTIME_DIRECTORY, as systemd sets it, or else " DIRECTORY_DEFAULT "\n"
-    "  -u, --pcscd-user USER        a name or number: let a pcscd in that runs as USER, too; root's and our "
-    "own\n"
-    "                               user's are let in always\n"
+    "  -u, --pcscd-user USER        a name or number: let a pcscd in that runs as USER, too; those of root,\n"
+    "                               of the user 'pcscd' and of our own always are\n"
     "      --vpcd HOST[:PORT]       be cards for vpcd's readers: slot i connects to the one at PORT + i,\n"
     "                               PORT being 35963 unless given\n"
     "      --vpcd-listen [HOST:]PORT\n"
@@ -57,7 +56,8 @@ static const char help[] =
 struct plan {
     struct furniture furniture;
     char directory[PATH_MAX];
-    uid_t pcscd_user;
+    struct access_list pcscd_users;
+    bool other_user; /* --pcscd-user was given */
     bool config;
     bool vpcd; /* instead of a link for our own driver */
     bool vpcd_listen;
@@ -65,22 +65,28 @@ struct plan {
 };
 
 /* A user's name or number. */
-static bool parse_user(const char *text, uid_t *user)
+static bool parse_user(const char *text, struct access_list *users)
 {
     const struct passwd *entry = getpwnam(text);
-    if (entry) {
-        *user = entry->pw_uid;
-        return true;
-    }
     char *end;
     errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)text[0]) || *end || errno || number >= LINK_NOBODY) {
+    unsigned long number = entry ? entry->pw_uid : strtoul(text, &end, 10);
+    if (!entry && (!isdigit((unsigned char)text[0]) || *end || errno || number >= LINK_NOBODY)) {
         rig_log("--pcscd-user %s: there is no user of that name, nor is it a user's number", text);
         return false;
     }
-    *user = (uid_t)number;
-    return true;
+    if (access_add(users, (uid_t)number))
+        return true;
+    rig_log("--pcscd-user %s: there can be no more than %d users", text, ACCESS_MAX);
+    return false;
+}
+
+/* pcscd's own user, if there is one: its service runs as it from 2.4 on. */
+static void add_user_of_service(struct access_list *users)
+{
+    const struct passwd *entry = getpwnam("pcscd");
+    if (entry)
+        access_add(users, entry->pw_uid);
 }
 
 static bool parse_vpcd(const char *text, bool listen, struct plan *plan)
@@ -120,8 +126,8 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    *plan =
-        (struct plan){.pcscd_user = LINK_NOBODY, .vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
+    *plan = (struct plan){.vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
+    add_user_of_service(&plan->pcscd_users);
     default_directory(plan->directory, sizeof plan->directory);
     for (int option;
          (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "d:u:h", options, NULL)) != -1;) {
@@ -130,8 +136,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             snprintf(plan->directory, sizeof plan->directory, "%s", optarg);
             break;
         case 'u':
-            if (!parse_user(optarg, &plan->pcscd_user))
+            if (!parse_user(optarg, &plan->pcscd_users))
                 return EXIT_USAGE;
+            plan->other_user = true;
             break;
         case VPCD:
         case VPCD_LISTEN:
@@ -156,7 +163,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         rig_log("serve: takes no arguments, got '%s'; to run a command there is 'cardrig run'", argv[optind]);
         return EXIT_USAGE;
     }
-    if (plan->vpcd && (plan->config || plan->pcscd_user != LINK_NOBODY)) {
+    if (plan->vpcd && (plan->config || plan->other_user)) {
         rig_log("%s is for cardrig's driver, and does not go with %s",
                 plan->config ? "--config" : "--pcscd-user", plan->vpcd_listen ? "--vpcd-listen" : "--vpcd");
         return EXIT_USAGE;
@@ -235,16 +242,46 @@ static uid_t serving_user(const char *directory)
     return geteuid();
 }
 
-/* What a DEVICENAME says of the user: nothing if it is root, whom the driver trusts anyway. */
+/* What a DEVICENAME says of the user. Root need not be named, which leaves room for the user of
+ * cardrig.service: it may be what serves next time. */
 static void user_key(uid_t user, char *key, size_t size)
 {
-    const struct passwd *entry = getpwuid(user);
-    if (user == 0)
-        *key = '\0';
-    else if (entry)
-        snprintf(key, size, ":user=%s", entry->pw_name);
+    char text[ACCESS_USER_TEXT];
+    if (user != 0)
+        snprintf(key, size, ":user=%s", access_user_text(user, text));
     else
-        snprintf(key, size, ":user=%lu", (unsigned long)user);
+        snprintf(key, size, "%s", getpwnam("cardrig") ? ":user=cardrig" : "");
+}
+
+/* The folder above path that a pcscd.service with ProtectHome= and PrivateTmp= has one of
+ * its own instead of, or cannot enter; NULL: it sees path. */
+static const char *hidden_by(const char *path)
+{
+    static const char *const folders[] = {"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+            return folders[i];
+    return NULL;
+}
+
+/* Says what a pcscd that is a service of today's could not get at. */
+static void warn_of_service(const char *driver, const char *directory)
+{
+    const char *folder = hidden_by(driver);
+    struct stat status;
+    if (folder)
+        rig_log("warning: LIBPATH is %s, and pcscd.service (from 2.3 on) does not see %s: install "
+                "cardrig first, or pcscd finds no driver",
+                driver, folder);
+    if ((folder = hidden_by(directory)))
+        rig_log("warning: the directory is %s, and pcscd.service (from 2.3 on) does not see %s: "
+                "choose another one with --directory",
+                directory, folder);
+    if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && !(status.st_mode & S_IROTH))
+        rig_log(
+            "warning: the file has mode %03o, and pcscd.service (from 2.4 on) runs as a user of its own: let "
+            "others read it (chmod 644)",
+            (unsigned)status.st_mode & 07777);
 }
 
 static int print_config(const struct plan *plan, const struct slots *slots)
@@ -263,6 +300,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
                 driver);
         return EXIT_FAILED;
     }
+    warn_of_service(driver, plan->directory);
     user_key(serving_user(plan->directory), user, sizeof user);
     snprintf(link, sizeof link, "%s/link", plan->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {
@@ -319,14 +357,31 @@ static int watch_signals(void)
     return sigprocmask(SIG_BLOCK, &ends, NULL) < 0 ? -1 : signalfd(-1, &ends, SFD_CLOEXEC);
 }
 
-static void tell_ready(const struct rig *rig, uid_t pcscd_user)
+/* Those whose pcscd cannot reach the link, for all that it may open it. */
+static void report_closed_directory(const char *directory, const struct access_list *users)
 {
     struct stat status;
-    if (pcscd_user != LINK_NOBODY && stat(rig_directory(rig), &status) == 0 && status.st_uid != pcscd_user &&
-        !(status.st_mode & (S_IXGRP | S_IXOTH)))
-        rig_log("user ID %lu cannot enter %s (mode %03o), and is not let in for that",
-                (unsigned long)pcscd_user, rig_directory(rig), (unsigned)status.st_mode & 07777);
-    rig_log("serving in %s", rig_directory(rig));
+    char text[ACCESS_USER_TEXT];
+    if (stat(directory, &status) < 0 || (status.st_mode & (S_IXGRP | S_IXOTH)))
+        return;
+    for (unsigned i = 0; i < users->count; i++)
+        if (users->user[i] != status.st_uid)
+            rig_log("a pcscd of user %s cannot enter %s (mode %03o)", access_user_text(users->user[i], text),
+                    directory, (unsigned)status.st_mode & 07777);
+}
+
+/* Whose pcscd can connect: our own user's is no service's, unless we are root. */
+static void report_ready(const struct rig *rig, const struct plan *plan)
+{
+    char names[ACCESS_MAX * (ACCESS_USER_TEXT + 4)] = "", text[ACCESS_USER_TEXT];
+    const struct access_list *users = &plan->pcscd_users;
+    for (unsigned i = 0; i < users->count && !plan->vpcd; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, " or %s", access_user_text(users->user[i], text));
+    }
+    if (!plan->vpcd)
+        report_closed_directory(rig_directory(rig), users);
+    rig_log("serving in %s%s%s", rig_directory(rig), plan->vpcd ? "" : ", for a pcscd of root", names);
     notify("READY=1");
 }
 
@@ -351,14 +406,14 @@ int serve_main(int argc, char **argv)
     }
     if (!directory_claim(&claim, plan.directory, error, sizeof error))
         goto out;
-    struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_user = plan.pcscd_user};
+    struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_users = &plan.pcscd_users};
     if (!(rig = rig_new_at(&place, plan.furniture.seed, error, sizeof error)))
         goto out;
     if (!prepare(&plan, rig_slots_of(rig), error, sizeof error))
         goto out;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
-    tell_ready(rig, plan.pcscd_user);
+    report_ready(rig, &plan);
     status = rig_serve(rig, signal_fd) ? EXIT_OK : EXIT_FAILED;
     error[0] = '\0'; /* what went wrong has been said */
     notify("STOPPING=1");

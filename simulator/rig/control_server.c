@@ -128,7 +128,7 @@ struct control_server *control_server_new(struct loop *loop, int fd, struct rig 
     server->rig = rig;
     for (struct client *client = server->client; client < server->client + CLIENTS_MAX; client++)
         client->fd = -1;
-    server->listener = listener_new(loop, fd, "control socket", LINK_NOBODY, on_accepted, server);
+    server->listener = listener_new(loop, fd, "control socket", NULL, on_accepted, server);
     if (!server->listener) {
         free(server);
         return NULL;

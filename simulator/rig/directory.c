@@ -76,9 +76,9 @@ bool directory_check_name(const char *path, char *error, size_t error_size)
 /* Only sockets: whatever else has that name is not ours. */
 static void remove_sockets(int fd)
 {
-    static const char *const names[] = {"link", "control"};
+    static const char *const names[] = {"link", "link.refused", "control"};
     struct stat status;
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (fstatat(fd, names[i], &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode))
             unlinkat(fd, names[i], 0);
 }

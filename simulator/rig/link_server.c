@@ -276,7 +276,8 @@ static void on_accepted(void *arg, int fd)
     close(fd);
 }
 
-struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots, uid_t user)
+struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
+                                    const struct access_list *users)
 {
     struct link_server *server = calloc(1, sizeof *server);
     if (!server) {
@@ -287,7 +288,7 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     server->slots = slots;
     for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
         peer->fd = -1;
-    server->listener = listener_new(loop, fd, "rig link", user, on_accepted, server);
+    server->listener = listener_new(loop, fd, "rig link", users, on_accepted, server);
     if (!server->listener) {
         free(server);
         return NULL;

@@ -2,14 +2,16 @@
 #ifndef CARDRIG_RIG_LINK_SERVER_H
 #define CARDRIG_RIG_LINK_SERVER_H
 
+#include "rig/access.h"
 #include "rig/loop.h"
 #include "rig/slot.h"
 
 struct link_server;
 
-/* fd is a socket of link_listen, taken over. user is the user whose drivers are served besides root's and
- * our own; LINK_NOBODY: none. NULL with errno. */
-struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots, uid_t user);
+/* fd is a socket of link_listen, taken over. users, whose drivers are served, outlives the
+ * server. NULL with errno. */
+struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
+                                    const struct access_list *users);
 void link_server_free(struct link_server *server);
 
 /* Tells the slot's drivers that its card has moved. */

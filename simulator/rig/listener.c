@@ -1,7 +1,7 @@
 #include "rig/listener.h"
 
-#include "link/link.h"
 #include "rig/log.h"
+#include "rig/refusals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of so many users in a row who are refused each gets one line. */
-#define REFUSED_MAX 16
+/* So many connections in a row, and then others have their turn. */
+#define TURN_CONNECTIONS 64
 
 struct listener {
     struct loop *loop;
@@ -20,9 +20,8 @@ struct listener {
     int reserve; /* a descriptor to give up when there is no other, so that a connection can at least be
                     refused */
     const char *what;
-    uid_t user;
-    uid_t refused[REFUSED_MAX]; /* who has been told of */
-    unsigned refused_count;     /* in all: the last ones are kept */
+    const struct access_list *users;
+    struct refused refused;
     void (*accepted)(void *arg, int connection);
     void *arg;
 };
@@ -42,39 +41,38 @@ static void refuse_for_want_of_descriptors(struct listener *listener)
     listener->reserve = open_reserve();
 }
 
-/* One line for each user: whoever knocks for ever is not to fill the log. */
-static void tell_of_refused(struct listener *listener, int connection)
+/* False: there is no connection to accept. */
+static bool accept_one(struct listener *listener)
 {
-    struct ucred credentials = {.uid = LINK_NOBODY};
-    socklen_t length = sizeof credentials;
-    getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length);
-    for (unsigned i = 0; i < REFUSED_MAX && i < listener->refused_count; i++)
-        if (listener->refused[i] == credentials.uid)
-            return;
-    listener->refused[listener->refused_count++ % REFUSED_MAX] = credentials.uid;
-    rig_log("%s: a process of another user was refused: user ID %lu (this is said once)", listener->what,
-            (unsigned long)credentials.uid);
-}
-
-static void on_connection(void *arg, uint32_t events)
-{
-    struct listener *listener = arg;
-    (void)events;
     int connection = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0) {
+        bool more = errno == ECONNABORTED;
         if (errno == EMFILE || errno == ENFILE)
             refuse_for_want_of_descriptors(listener);
-        return;
+        return more;
     }
-    if (!link_peer_trusted(connection, listener->user)) {
-        tell_of_refused(listener, connection);
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
         close(connection);
-        return;
+    } else if (!access_allows(listener->users, peer.uid)) {
+        close(connection);
+        refused_report(&listener->refused, peer.uid, listener->what, listener->users != NULL);
+    } else {
+        listener->accepted(listener->arg, connection);
     }
-    listener->accepted(listener->arg, connection);
+    return true;
 }
 
-struct listener *listener_new(struct loop *loop, int fd, const char *what, uid_t user,
+/* All of them, as far as that goes: what is refused must not stand before what is not. */
+static void on_connection(void *arg, uint32_t events)
+{
+    (void)events;
+    for (unsigned turn = 0; turn < TURN_CONNECTIONS && accept_one(arg); turn++)
+        ;
+}
+
+struct listener *listener_new(struct loop *loop, int fd, const char *what, const struct access_list *users,
                               void (*accepted)(void *arg, int connection), void *arg)
 {
     struct listener *listener = calloc(1, sizeof *listener);
@@ -86,7 +84,7 @@ struct listener *listener_new(struct loop *loop, int fd, const char *what, uid_t
                                   .fd = fd,
                                   .reserve = open_reserve(),
                                   .what = what,
-                                  .user = user,
+                                  .users = users,
                                   .accepted = accepted,
                                   .arg = arg};
     if (listener->reserve < 0 || !loop_add(loop, fd, EPOLLIN, on_connection, listener)) {

@@ -7,6 +7,7 @@
 #include "rig/log.h"
 #include "rig/loop.h"
 #include "rig/random.h"
+#include "rig/refusals.h"
 #include "rig/vpcd_card.h"
 
 #include <errno.h>
@@ -23,11 +24,12 @@ struct rig {
     uint64_t seed;
     struct rig_random random;
     struct slots slots;
-    uid_t driver_user;
-    int link_fd, control_fd; /* listening; -1 once somebody else has them, or where there is none */
+    const struct access_list *driver_users; /* NULL: only root and our own user connect */
+    int link_fd, refusals_fd, control_fd;   /* -1 once somebody else has them, or where there is none */
     /* only while it serves */
     struct loop *loop;
     struct link_server *link;
+    struct refusals *refusals;
     struct control_server *control;
     struct vpcd_cards *vpcd; /* also before; NULL: none */
 };
@@ -47,11 +49,16 @@ static void card_moved(void *arg, struct slot *slot)
         vpcd_cards_moved(rig->vpcd, slot);
 }
 
-static int listen_at(const struct rig *rig, const char *name, int type, mode_t mode)
+static const char *socket_path(const struct rig *rig, const char *name, char path[DIRECTORY_MAX + 16])
+{
+    snprintf(path, DIRECTORY_MAX + 16, "%s/%s", rig->directory, name);
+    return path;
+}
+
+static int listen_at(const struct rig *rig, const char *name, int type)
 {
     char path[DIRECTORY_MAX + 16];
-    snprintf(path, sizeof path, "%s/%s", rig->directory, name);
-    return link_listen(path, type, mode);
+    return link_listen(socket_path(rig, name, path), type, 0600);
 }
 
 /* A rig that has a seed and nothing else. NULL: out of memory. */
@@ -63,8 +70,7 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
         return NULL;
     }
     rig->seed = seed;
-    rig->driver_user = LINK_NOBODY;
-    rig->link_fd = rig->control_fd = -1;
+    rig->link_fd = rig->refusals_fd = rig->control_fd = -1;
     random_start(&rig->random, seed);
     rig->slots.host = (struct card_host){.arg = &rig->random, .random = random_for_card, .log = log_line};
     rig->slots.moved = card_moved;
@@ -72,13 +78,31 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
     return rig;
 }
 
-/* Listens, for drivers only if they are wanted. Of another user's any process may knock at the link; who is
- * let in is decided by what user it runs as. */
+/* Lets the drivers' users open the link, and hears of others who cannot. */
+static bool open_link(struct rig *rig, char *error, size_t error_size)
+{
+    char path[DIRECTORY_MAX + 16];
+    socket_path(rig, "link", path);
+    if ((rig->refusals_fd = link_listen_for_refusals(path)) < 0) {
+        snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
+        return false;
+    }
+    if (access_grant(rig->driver_users, path))
+        return true;
+    rig_log("%s: no ACL can be set (%s): every user can connect, and is refused only then", path,
+            strerror(errno));
+    if (access_grant_all(path))
+        return true;
+    snprintf(error, error_size, "cannot change the mode of %s: %s", path, strerror(errno));
+    return false;
+}
+
+/* Listens, for drivers only if they are wanted. */
 static bool open_sockets(struct rig *rig, bool link, char *error, size_t error_size)
 {
     if (link)
-        rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET, rig->driver_user == LINK_NOBODY ? 0600 : 0666);
-    rig->control_fd = listen_at(rig, "control", SOCK_STREAM, 0600);
+        rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
+    rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
     if ((rig->link_fd >= 0 || !link) && rig->control_fd >= 0)
         return true;
     snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
@@ -110,8 +134,9 @@ struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error
     if (!rig)
         return NULL;
     snprintf(rig->directory, sizeof rig->directory, "%s", place->directory);
-    rig->driver_user = place->driver_user;
-    if (open_sockets(rig, place->link, error, error_size))
+    rig->driver_users = place->driver_users;
+    if (open_sockets(rig, place->link, error, error_size) &&
+        (!place->link || open_link(rig, error, error_size)))
         return rig;
     rig_free(rig);
     return NULL;
@@ -133,7 +158,9 @@ void rig_leave(struct rig *rig)
         close(rig->link_fd);
     if (rig->control_fd >= 0)
         close(rig->control_fd);
-    rig->link_fd = rig->control_fd = -1;
+    if (rig->refusals_fd >= 0)
+        close(rig->refusals_fd);
+    rig->link_fd = rig->refusals_fd = rig->control_fd = -1;
 }
 
 const char *rig_directory(const struct rig *rig)
@@ -190,7 +217,9 @@ bool rig_serve(struct rig *rig, int stop_fd)
 {
     bool ok = (rig->loop = loop_new()) != NULL &&
               (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
-                                                                rig->driver_user)) != NULL) &&
+                                                                rig->driver_users)) != NULL) &&
+              (rig->refusals_fd < 0 || (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd),
+                                                                     rig->driver_users)) != NULL) &&
               (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
               (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) &&
               loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop) && loop_run(rig->loop);
@@ -199,10 +228,12 @@ bool rig_serve(struct rig *rig, int stop_fd)
     vpcd_cards_free(rig->vpcd);
     control_server_free(rig->control);
     link_server_free(rig->link);
+    refusals_free(rig->refusals);
     loop_free(rig->loop);
     rig->vpcd = NULL;
     rig->control = NULL;
     rig->link = NULL;
+    rig->refusals = NULL;
     rig->loop = NULL;
     return ok;
 }

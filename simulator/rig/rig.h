@@ -2,12 +2,12 @@
 #ifndef CARDRIG_RIG_RIG_H
 #define CARDRIG_RIG_RIG_H
 
+#include "rig/access.h"
 #include "rig/slot.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct rig;
 
@@ -16,9 +16,9 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size);
 
 /* Where a rig is that is not to have a directory of its own, and who may come there. */
 struct rig_place {
-    const char *directory; /* as of directory_claim; it outlives the rig */
-    bool link;             /* whether drivers can connect */
-    uid_t driver_user;     /* the user whose drivers may, besides root's and our own; LINK_NOBODY: none */
+    const char *directory;                  /* as of directory_claim; it outlives the rig */
+    bool link;                              /* whether drivers can connect */
+    const struct access_list *driver_users; /* whose drivers may, besides root's and our own; likewise */
 };
 
 /* Likewise, at a place. On failure the directory's holder has to remove what there is. */

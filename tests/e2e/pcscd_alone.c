@@ -1,17 +1,16 @@
 /*
- * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private pcscd that has
- * these readers, and nothing else: whoever is at the other end of the driver is for somebody else to play, or
- * not. $DRIVER is the driver, $REDIRECT the library for where there are no namespaces. Exits as the command
- * does, or with 125 when pcscd could not be started or has died.
+ * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private
+ * pcscd that has these readers, and nothing else: whoever is at the other end of the driver
+ * is for somebody else to play, or not. $DRIVER is the driver, $REDIRECT the library for
+ * where there are no namespaces, or where $REDIRECTED says that they are not wanted. Exits
+ * as the command does, or with 125 when pcscd could not be started or has died.
  *
  * Signals are orders to it:
  *
- *   SIGUSR1     ends pcscd and starts it again, in the same place; if it is down, starts it
- *   SIGUSR2     the same, but kills it
- *   SIGRTMIN    ends it, and its socket is gone
- *   SIGRTMIN+1  kills it; its socket stays, but nobody listens
- *   SIGRTMIN+2  ends it, and listens in its place: whoever connects waits, and has it started, as with
- * systemd
+ * SIGUSR1 ends pcscd and starts it again, in the same place; if it is down, starts it
+ * SIGUSR2 the same, but kills it SIGRTMIN ends it, and its socket is gone SIGRTMIN+1 kills
+ * it; its socket stays, but nobody listens SIGRTMIN+2 ends it, and listens in its place:
+ * whoever connects waits, and has it started, as with systemd
  */
 #include "pcscd/pcscd.h"
 
@@ -148,6 +147,7 @@ int main(int argc, char **argv)
                           .directory = argv[1],
                           .driver = getenv("DRIVER"),
                           .redirect = getenv("REDIRECT"),
+                          .isolation = getenv("REDIRECTED") ? PCSCD_ISOLATION_REDIRECT : PCSCD_ISOLATION_AUTO,
                           .log = log};
     if (!pcscd_find(NULL, program, sizeof program, error, sizeof error) ||
         !pcscd_configure(&pcscd, readers, count, error, sizeof error) ||

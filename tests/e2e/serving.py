@@ -11,6 +11,14 @@ from conftest import BUILD, CARDRIG, DRIVER, REDIRECT, Client
 from waiting import TIMEOUT, Lines, child
 
 
+# Debian 13's pcscd.service: root, that cannot open what belongs to others (CapabilityBoundingSet=)
+WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
+def as_user(number, *command):
+    return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", *map(str, command)]
+
+
 class Serve:
     """A rig that serves, ready when this is there. Ends when it is left; what it said is in errors then."""
 
@@ -80,16 +88,24 @@ def device(config):
 
 
 class Pcscd:
-    """A private pcscd with a driver and readers, by name and DEVICENAME, that plays the installed one."""
+    """A private pcscd with a driver and readers, by name and DEVICENAME, that plays the installed one.
 
-    def __init__(self, folder, readers, driver=DRIVER):
+    user is a number, for root alone to give; prefix is a command that goes before."""
+
+    def __init__(self, folder, readers, driver=DRIVER, prefix=(), user=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(mode=0o700)
+        # in a user namespace of its own it would not see who serves
+        redirected = {} if user is None else {"REDIRECTED": "yes"}
+        if user is not None:
+            self.folder.chmod(0o711)
+            os.chown(self.folder, user, user)
+            prefix = as_user(user)
         self.readers = readers
         self.process = subprocess.Popen(
-            [BUILD / "bin" / "pcscd_alone", str(self.folder), *(f"{name}={device}" for name, device in readers.items()),
+            [*prefix, BUILD / "bin" / "pcscd_alone", str(self.folder), *(f"{name}={device}" for name, device in readers.items()),
              "--", "sh", "-c", "echo up; read stay"],
-            env={**os.environ, "DRIVER": str(driver), "REDIRECT": REDIRECT},
+            env={**os.environ, "DRIVER": str(driver), "REDIRECT": REDIRECT, **redirected},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert Lines(self.process.stdout).next() == "up", self.log()
 

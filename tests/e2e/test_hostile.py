@@ -273,8 +273,8 @@ def test_another_users_client(rig):
     assert done.stdout.strip() == "b''", done.stderr
     works(rig)
     rig.end()
-    assert "control socket: a process of another user was refused" in rig.errors
-    assert "rig link: a process of another user was refused" in rig.errors
+    assert "control socket: a process of user nobody was refused" in rig.errors
+    assert "rig link: a process of user nobody was refused" in rig.errors
 
 
 def test_the_directory_keeps_others_out(rig):

@@ -2,22 +2,30 @@
 
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
 from conftest import CARDRIG, CARDS, DRIVER, PYTHON, run
-from serving import Pcscd, Serve, device
-from waiting import TIMEOUT, Lines, until
+from serving import WITHOUT_CAPABILITIES, Pcscd, Serve, as_user, device
+from waiting import TIMEOUT, Lines, until, wait_for
 
 ATR = "3b87800163617264726967" + "6e"
 STRANGER = 4711
 # what a configuration says of us
-USER = "" if os.getuid() == 0 else f":user={subprocess.getoutput('id -un')}"
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+
+
+def user_key():
+    """What a configuration says of us."""
+    if os.getuid() != 0:
+        return f":user={subprocess.getoutput('id -un')}"
+    return ":user=cardrig" if user_exists("cardrig") else ""
 
 
 @pytest.fixture
@@ -31,7 +39,20 @@ def place(temporary):
 
 
 def as_stranger(*command):
-    return ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", *map(str, command)]
+    return as_user(STRANGER, *command)
+
+
+def user_exists(name):
+    try:
+        return pwd.getpwnam(name) is not None
+    except KeyError:
+        return False
+
+
+def ready(directory, *users):
+    """What it says when it serves."""
+    known = ["root", *(["pcscd"] if user_exists("pcscd") else []), *map(str, users)]
+    return f"cardrig: serving in {directory}, for a pcscd of {' or '.join(known)}\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -39,11 +60,12 @@ def test_it_comes_and_goes(place, number):
     trace = place / "trace"
     serve = Serve(place / "rig", "--card", CARDS / "t1-only.lua", "--trace", trace)
     assert (place / "rig").stat().st_mode & 0o7777 == 0o711
-    assert sorted(os.listdir(place / "rig")) == ["control", "link"]
-    assert [(place / "rig" / name).stat().st_mode & 0o777 for name in ("control", "link")] == [0o600, 0o600]
+    assert sorted(os.listdir(place / "rig")) == ["control", "link", "link.refused"]
+    assert (place / "rig" / "control").stat().st_mode & 0o777 == 0o600
+    assert (place / "rig" / "link").stat().st_mode & 0o007 == 0
     assert serve.do("remove")["card"] is None
     assert serve.end(number) == 0
-    assert serve.errors == f"cardrig: serving in {place}/rig\n"
+    assert serve.errors == ready(place / "rig")
     assert not (place / "rig").exists()
     assert "card removed" in trace.read_text()
     trace.unlink()
@@ -78,7 +100,7 @@ def test_commands_find_it_where_it_is_by_default(place):
               "echo ended $?; cat /run/said; ls /run")
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=TIMEOUT)
     assert "cardrig/0: removed\n" in done.stdout
-    assert done.stdout.endswith("    empty\nended 0\ncardrig: serving in /run/cardrig\nsaid\n"), done.stdout + done.stderr
+    assert done.stdout.endswith("    empty\nended 0\n" + ready("/run/cardrig") + "said\n"), done.stdout + done.stderr
 
 
 def test_systemd_says_where(place):
@@ -133,12 +155,13 @@ def test_what_is_in_the_way_stays(place):
 
 
 WRONG = {
-    ("--directory", "rig"): (2, "directory 'rig': expected an absolute path of at most 85 characters"),
+    ("--directory", "rig"): (2, "directory 'rig': expected an absolute path of at most "),
     ("--directory", "/tmp/a:b"): (2, "directory '/tmp/a:b': expected an absolute path"),
-    ("--directory", "/" + "x" * 100): (2, "expected an absolute path of at most 85 characters"),
+    ("--directory", "/" + "x" * 100): (2, "expected an absolute path of at most "),
     ("--directory", "/no/such/place"): (1, "cannot make /no/such/place: No such file or directory"),
     ("--directory", "/dev/null"): (1, "cannot use /dev/null: Not a directory"),
     ("--pcscd-user", "no-such-user"): (2, "--pcscd-user no-such-user: there is no user of that name, nor"),
+    tuple(f"-u{user}" for user in range(4711, 4716)): (2, ": there can be no more than 4 users"),
     ("--pcscd-user", "-1"): (2, "--pcscd-user -1: there is no user"),
     ("--pcscd-user", "4294967295"): (2, "--pcscd-user 4294967295: there is no user"),
     ("--seed", "x"): (2, "--seed x: expected a number"),
@@ -168,12 +191,12 @@ def test_the_configuration(place):
     done = run("serve", "--directory", place / "rig", "--config", "-r", "one", "-r", "two,slots=3", "--card", "/not/read")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"""FRIENDLYNAME "one"
-DEVICENAME   /dev/null:rig={place}/rig/link:reader=0:slots=1{USER}
+DEVICENAME   /dev/null:rig={place}/rig/link:reader=0:slots=1{user_key()}
 LIBPATH      {os.path.realpath(DRIVER)}
 CHANNELID    0
 
 FRIENDLYNAME "two"
-DEVICENAME   /dev/null:rig={place}/rig/link:reader=1:slots=3{USER}
+DEVICENAME   /dev/null:rig={place}/rig/link:reader=1:slots=3{user_key()}
 LIBPATH      {os.path.realpath(DRIVER)}
 CHANNELID    1
 """
@@ -195,7 +218,7 @@ def test_the_configuration_of_readers_for_vpcd_cards(place):
                "-r", "three,vpcd=[::1]:9000")
     assert [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("DEVICENAME")] == [
         "/dev/null:vpcd=listen:port=35963:host=127.0.0.1:slots=2", "/dev/null:vpcd=listen:port=35965:host=127.0.0.1:slots=1",
-        f"/dev/null:rig={place}/rig/link:reader=2:slots=1{USER}", "/dev/null:vpcd=listen:port=9000:host=__1:slots=1"]
+        f"/dev/null:rig={place}/rig/link:reader=2:slots=1{user_key()}", "/dev/null:vpcd=listen:port=9000:host=__1:slots=1"]
 
 
 @pytest.mark.parametrize("readers", [("a,vpcd", "b,vpcd=35963"), ("a,vpcd=9001", "b,vpcd=9000,slots=2")])
@@ -273,10 +296,10 @@ print(*sorted(map(str, answers)))
 """
 
 
-def knock(serve, count, name="link"):
+def knock(link, count, user=STRANGER, prefix=()):
     """What a stranger's drivers get, each on a connection of its own, when they say hello."""
-    done = subprocess.run(as_stranger(PYTHON, "-c", HELLO, serve.directory / name, count), capture_output=True,
-                          text=True, timeout=TIMEOUT)
+    done = subprocess.run([*prefix] + as_user(user, PYTHON, "-c", HELLO, link, count), capture_output=True, text=True,
+                          timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -284,19 +307,18 @@ def knock(serve, count, name="link"):
 @root_only
 def test_a_stranger_cannot_knock(place):
     with Serve(place / "rig") as serve:
-        assert knock(serve, 1) == ["PermissionError"]
+        assert knock(serve.directory / "link", 1) == ["PermissionError"]
 
 
 @root_only
 def test_the_user_of_pcscd_is_let_in(place):
     with Serve(place / "rig", "--pcscd-user", STRANGER) as serve:
-        assert [(serve.directory / name).stat().st_mode & 0o777 for name in ("control", "link")] == [0o600, 0o666]
-        assert knock(serve, 10) == ["12"]
+        assert knock(serve.directory / "link", 10) == ["12"]
         # but not to the control socket
         done = subprocess.run(as_stranger(CARDRIG, "status"), capture_output=True, text=True, timeout=TIMEOUT,
                               env={**os.environ, "CARDRIG_SOCKET": str(serve.directory / "control")})
         assert done.returncode == 1 and "Permission denied" in done.stderr
-    assert serve.errors == f"cardrig: serving in {place}/rig\n"
+    assert serve.errors == ready(place / "rig", STRANGER)
 
 
 @root_only
@@ -304,8 +326,7 @@ def test_a_directory_that_the_user_of_pcscd_cannot_enter(place):
     (place / "rig").mkdir(mode=0o700)
     with Serve(place / "rig", "--pcscd-user", STRANGER) as serve:
         pass
-    assert serve.errors.splitlines()[0] == (f"cardrig: user ID {STRANGER} cannot enter {place}/rig (mode 700), and is not let in "
-                                            "for that")
+    assert f"cardrig: a pcscd of user {STRANGER} cannot enter {place}/rig (mode 700)\n" in serve.errors
     (place / "rig").rmdir()
 
 
@@ -318,17 +339,155 @@ def test_a_link_to_a_directory(place):
     (place / "real").rmdir()
 
 
+HAMMER = """
+import errno, select, socket, sys
+def attempt():
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        link.connect(sys.argv[1])
+    except OSError as error:
+        return error.errno
+    kept.append(link)
+    return 0
+kept, seen = [], {attempt()}
+print("begun", flush=True)
+while not select.select([0], [], [], 0)[0]:
+    seen.add(attempt())
+    kept = kept[-50:]
+print(*sorted(errno.errorcode.get(number, "OK") for number in seen))
+"""
+
+
+class Strangers:
+    """Processes of another user that do nothing but connect to a socket, until they are left."""
+
+    def __init__(self, path, count):
+        self.processes = [subprocess.Popen(as_stranger(PYTHON, "-c", HAMMER, path), stdin=subprocess.PIPE,
+                                           stdout=subprocess.PIPE, text=True) for _ in range(count)]
+
+    def __enter__(self):
+        assert {Lines(process.stdout).next() for process in self.processes} == {"begun"}
+        return self
+
+    def __exit__(self, *exception):
+        self.seen = {process.communicate(timeout=TIMEOUT)[0] for process in self.processes}
+
+
 @root_only
-def test_another_user_is_not(place):
-    """However often it comes: it is told of once, takes nobody's place, and is not waited for."""
+def test_strangers_cannot_keep_pcscd_out(place):
+    """The kernel refuses them, so that they are in nobody's way; and nobody reads of them."""
     with Serve(place / "rig", "--pcscd-user", STRANGER + 1) as serve:
-        assert set(knock(serve, 300)) <= {"0", "BrokenPipeError", "ConnectionResetError"}
-        with Pcscd(place / "pcscd", {"served": f"/dev/null:rig={serve.directory}/link"}) as pcscd:
-            with pcscd.client() as client:
+        with Strangers(serve.directory / "link", 16) as strangers:
+            readers = {"served": f"/dev/null:rig={serve.directory}/link"}
+            begin = time.monotonic()
+            with Pcscd(place / "pcscd", readers, user=STRANGER + 1) as pcscd, pcscd.client() as client:
                 until(client, "PRESENT")
+            took = time.monotonic() - begin
+        assert strangers.seen == {"EACCES\n"}
+        assert took < 10
+    assert serve.errors == ready(place / "rig", STRANGER + 1)
+
+
+def with_passwd(folder, line):
+    """A prefix for a command that finds this line in /etc/passwd, too."""
+    passwd = folder / "passwd"
+    passwd.write_text(pathlib.Path("/etc/passwd").read_text() + line + "\n")
+    passwd.chmod(0o644)
+    return ["unshare", "-m", "sh", "-c", f'mount --bind {passwd} /etc/passwd && exec "$@"', "sh"]
+
+
+# The services of today: as whom pcscd runs, and what with
+SERVICES = {"Debian 12": {}, "Debian 13": {"prefix": WITHOUT_CAPABILITIES}, "sid": {"user": STRANGER + 1}}
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not can_mount(), reason="root and a mount namespace are needed")
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("user", [0, STRANGER], ids=["as root", "as cardrig.service"])
+def test_the_services_of_today(place, service, user):
+    """Without an option: pcscd as root, as root without capabilities, or as the user pcscd."""
+    (place / "rig").mkdir(mode=0o711)
+    os.chown(place / "rig", user, user)
+    (place / "etc").mkdir(mode=0o711)
+    prefix = with_passwd(place / "etc", f"pcscd:x:{STRANGER + 1}:{STRANGER + 1}::/:/usr/sbin/nologin")
+    with Serve(place / "rig", prefix=[*prefix, *as_user(user)]) as serve:
+        readers = device(run("serve", "--directory", place / "rig", "--config").stdout)
+        with Pcscd(place / "pcscd", readers, **SERVICES[service]) as pcscd, pcscd.client() as client:
+            until(client, "PRESENT")
+            assert client.connect()[0] == "ok"
+    assert serve.errors == f"cardrig: serving in {place}/rig, for a pcscd of root or pcscd\n"
+    shutil.rmtree(place / "etc")
+    (place / "rig").rmdir()
+
+
+@root_only
+def test_who_is_refused_is_reported(place):
+    """Once for each user, to the one who can change it; and in pcscd's log."""
+    with Serve(place / "rig") as serve:
+        readers = {"one": f"/dev/null:rig={serve.directory}/link", "two": f"/dev/null:rig={serve.directory}/link"}
+        with Pcscd(place / "pcscd", readers, user=STRANGER) as pcscd, pcscd.client() as client:
+            until(client, "EMPTY")
+            wait_for("the reason in pcscd's log",
+                     lambda: "permission denied; 'cardrig serve --pcscd-user' lets this user in" in pcscd.log())
+        # whatever comes from there: strangers can write to it
+        for user in range(STRANGER, STRANGER + 50):
+            subprocess.run(as_user(user, PYTHON, "-c", REFUSED, serve.directory / "link.refused"), check=True,
+                           timeout=TIMEOUT)
         assert serve.slots()[0]["card"]
-    assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: rig link: a process of another user was refused: "
-                            f"user ID {STRANGER} (this is said once)\n")
+    lines = serve.errors.splitlines(keepends=True)
+    assert lines[0] == ready(place / "rig")
+    assert lines[1:] == [f"cardrig: rig link: a driver that runs as {user} was refused; --pcscd-user {user} lets it in\n"
+                         for user in range(STRANGER, STRANGER + 16)]
+
+
+REFUSED = """
+import array, os, socket, sys
+refused = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+refused.connect(sys.argv[1])
+refused.send(b"x" * 5000)
+refused.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+try:
+    for _ in range(4):
+        refused.send(b"")
+except ConnectionError:
+    pass  # there have been enough
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not can_mount(), reason="root and a mount namespace are needed")
+def test_without_acls(place):
+    """On a file system that has none strangers can connect, and are refused: each user is reported once."""
+    (place / "rig").mkdir(mode=0o711)
+    namespace = ["unshare", "-m", "sh", "-c", f'mount -t ramfs none {place}/rig && chmod 711 {place}/rig && exec "$@"', "sh"]
+    with Serve(place / "rig", "--pcscd-user", STRANGER + 1, prefix=namespace) as serve:
+        enter = ["nsenter", f"--mount=/proc/{serve.process.pid}/ns/mnt"]
+        link = serve.directory / "link"
+        assert set(knock(link, 300, prefix=enter)) <= {"0", "BrokenPipeError", "ConnectionResetError"}
+        assert knock(link, 10, STRANGER + 1, prefix=enter) == ["12"]
+    lines = serve.errors.splitlines(keepends=True)
+    assert lines[0] == (f"cardrig: {place}/rig/link: no ACL can be set (Operation not supported): every user can connect, "
+                        "and is refused only then\n")
+    assert lines[1] == ready(place / "rig", STRANGER + 1)
+    assert lines[2:] == [f"cardrig: rig link: a driver that runs as {STRANGER} was refused; --pcscd-user {STRANGER} lets "
+                         "it in\n"]
+    (place / "rig").rmdir()
+
+
+def test_what_a_service_does_not_see(place):
+    """ProtectHome= and PrivateTmp= of pcscd's unit: what is there has to be elsewhere, and the file readable."""
+    with open(place / "reader.conf", "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        done = subprocess.run([CARDRIG, "serve", "--directory", place / "rig", "--config"], stdout=file,
+                              stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0
+    assert f"warning: the directory is {place}/rig, and pcscd.service (from 2.3 on) does not see /tmp/: " in done.stderr
+    assert "warning: the file has mode 600, " in done.stderr
+    shutil.copy(DRIVER, place / "libifdcardrig.so")
+    done = subprocess.run([CARDRIG, "serve", "--config"], capture_output=True, text=True, timeout=TIMEOUT,
+                          env={**os.environ, "CARDRIG_DRIVER": str(place / "libifdcardrig.so")})
+    assert f"warning: LIBPATH is {place}/libifdcardrig.so, and pcscd.service (from 2.3 on) does not see /tmp/: " in done.stderr
+    assert "warning: the directory" not in done.stderr and "warning: the file" not in done.stderr
+    (place / "reader.conf").unlink()
+    (place / "libifdcardrig.so").unlink()
 
 
 def test_nobody_is_told_where_nobody_listens(place):
@@ -336,7 +495,7 @@ def test_nobody_is_told_where_nobody_listens(place):
     for address in ("/no/such", "relative", "@nobody-listens", "/" + "x" * 200, ""):
         process = subprocess.Popen([CARDRIG, "serve", "--directory", place / "rig"], stderr=subprocess.PIPE, text=True,
                                    env={**os.environ, "NOTIFY_SOCKET": address})
-        assert Lines(process.stderr).next() == f"cardrig: serving in {place}/rig"
+        assert Lines(process.stderr).next() + "\n" == ready(place / "rig")
         process.terminate()
         assert process.communicate(timeout=TIMEOUT)[1] == ""
         assert process.returncode == 0
