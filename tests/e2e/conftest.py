@@ -21,6 +21,16 @@ PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
 CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--part", metavar="K/N", help="every Nth case, beginning with the Kth")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.option.part:
+        first, step = map(int, config.option.part.split("/"))
+        items[:] = items[first - 1::step]
+
+
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch):
     """A TMPDIR of the test's own, in which no rig may leave anything."""
