@@ -442,10 +442,10 @@ def test_who_is_refused_is_reported(place):
 REFUSED = """
 import array, os, socket, sys
 refused = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-refused.connect(sys.argv[1])
-refused.send(b"x" * 5000)
-refused.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
 try:
+    refused.connect(sys.argv[1])
+    refused.send(b"x" * 5000)
+    refused.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
     for _ in range(4):
         refused.send(b"")
 except ConnectionError:
