@@ -47,5 +47,8 @@ bool paths_driver(char *path, size_t size)
 
 bool paths_redirect(char *path, size_t size)
 {
-    return beside_us("libcardrig-redirect.so", path, size);
+    bool found = beside_us("libcardrig-redirect.so", path, size);
+    if (!found)
+        rig_log("cannot find libcardrig-redirect.so: build or install all of cardrig");
+    return found;
 }

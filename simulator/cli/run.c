@@ -151,7 +151,7 @@ int run_main(int argc, char **argv)
         rig_log("%s", error);
         return EXIT_RIG_FAILED;
     }
-    if (!paths_driver(driver, sizeof driver))
+    if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
         return EXIT_RIG_FAILED;
     struct supervise_origin origin;
     supervise_prepare(&origin);
@@ -165,7 +165,7 @@ int run_main(int argc, char **argv)
         .program = program,
         .directory = rig_directory(rig),
         .driver = driver,
-        .redirect = paths_redirect(redirect, sizeof redirect) ? redirect : NULL,
+        .redirect = redirect,
         .isolation = plan.isolation,
         .log = plan.pcscd_log ? plan.pcscd_log : log,
         .debug = plan.pcscd_log != NULL,

@@ -128,8 +128,8 @@ static int cannot_execute(const char *command)
 static void be_command(const struct supervisor *supervisor, char **command, const struct slots *slots,
                        pid_t parent)
 {
-    char socket[PATH_MAX], reader[READER_NAME_MAX + 8];
-    snprintf(socket, sizeof socket, "%s/pcscd.comm", supervisor->directory);
+    char socket[PCSCD_SOCKET_MAX], reader[READER_NAME_MAX + 8];
+    pcscd_socket(supervisor->directory, socket);
     slot_pcsc_name(&slots->slot[0], reader, sizeof reader);
     umask(supervisor->origin->umask);
     if (sigaction(SIGPIPE, &supervisor->original_pipe, NULL) < 0 ||

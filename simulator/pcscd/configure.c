@@ -25,21 +25,18 @@ bool configure_make_directory(const char *directory, const char *name, char *err
     return mkdir(path, S_IRWXU) == 0 || configure_fail(error, error_size, "make", path);
 }
 
-/* LIBPATH can hold fewer characters than a path can have, and the place where the driver is installed is
- * covered for the private pcscd: so it gets a copy. (Another one for readers on USB: pcscd numbers these
- * apart from the serial ones, and the same number in the same library would be the same reader.) */
-bool configure_copy_driver(const struct pcscd *pcscd, const char *name, char *error, size_t error_size)
+bool configure_copy(const char *file, const char *directory, const char *name, char *error, size_t error_size)
 {
     char path[PATH_MAX];
     struct stat status;
-    int from = open(pcscd->driver, O_RDONLY | O_CLOEXEC);
+    int from = open(file, O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &status) < 0) {
-        configure_fail(error, error_size, "read the driver", pcscd->driver);
+        configure_fail(error, error_size, "read", file);
         if (from >= 0)
             close(from);
         return false;
     }
-    snprintf(path, sizeof path, "%s/%s", pcscd->directory, name);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRWXU);
     off_t left = status.st_size;
     while (to >= 0 && left > 0) {
@@ -50,7 +47,7 @@ bool configure_copy_driver(const struct pcscd *pcscd, const char *name, char *er
     }
     bool ok = to >= 0 && left == 0;
     if (!ok)
-        configure_fail(error, error_size, "copy the driver to", path);
+        snprintf(error, error_size, "cannot copy %s to %s: %s", file, path, strerror(errno));
     close(from);
     if (to >= 0)
         close(to);
@@ -84,9 +81,11 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
 {
     const char *directory = pcscd->directory;
     return configure_make_directory(directory, "run", error, error_size) &&
+           configure_make_directory(directory, "run/pcscd", error, error_size) &&
            configure_make_directory(directory, "drivers", error, error_size) &&
            configure_make_directory(directory, "reader.conf.d", error, error_size) &&
-           configure_copy_driver(pcscd, DRIVER_COPY, error, error_size) &&
+           configure_copy(pcscd->driver, directory, DRIVER_COPY, error, error_size) &&
+           configure_copy(pcscd->redirect, directory, CONFIGURE_PRELOAD, error, error_size) &&
            write_readers(pcscd, readers, reader_count, error, error_size) &&
            usb_configure(pcscd, readers, reader_count, error, error_size);
 }

@@ -82,14 +82,3 @@ bool isolate_preload(const char *library)
         free(all);
     return ok;
 }
-
-const char *isolate_by_redirect(const char *directory, const char *redirect)
-{
-    if (!redirect) {
-        errno = ENOENT;
-        return "find libcardrig-redirect.so";
-    }
-    if (setenv("CARDRIG_REDIRECT", directory, 1) < 0 || !isolate_preload(redirect))
-        return "set the environment";
-    return NULL;
-}

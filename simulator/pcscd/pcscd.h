@@ -1,16 +1,18 @@
 /*
- * A pcscd of our own: run by an ordinary user, next to the system's one, which it does not touch.
+ * A pcscd of our own: run by an ordinary user, next to the system's one, which it does not touch. Any will
+ * do: with and without socket activation, with and without polkit, and a wrapper that runs one.
  *
- * Clients reach it through a socket that we open and hand to it as systemd would, and that
- * PCSCLITE_CSOCK_NAME names for them. What is left of fixed paths in pcscd (a directory in /run with a pid
- * file; the directory of USB drivers, which would make it take the real readers) is replaced in one of two
- * ways:
+ * Clients reach it through a socket that PCSCLITE_CSOCK_NAME names for them. We open it, at
+ * run/pcscd/pcscd.comm in the rig's directory, and hand it over as systemd would. The fixed paths in pcscd (a
+ * directory in /run with a pid file, and that of USB drivers, which would make it take the real readers) lead
+ * into the rig's directory:
  *
- *   namespaces  a mount namespace, in a user namespace where we are not root: private directories lie over
- *               both
- *   redirect    a library that is preloaded into pcscd and changes these paths in its calls. For containers
- *               and systems that do not let us have namespaces. As safe as the list of calls in redirect.c
- *               is complete.
+ *   - by a library that is preloaded into pcscd and changes these paths in its calls. It also answers for
+ *     polkit, gives a pcscd without socket activation the socket all the same, and ends what a wrapper
+ * started.
+ *   - where we may have them, by namespaces, too: a mount namespace, in a user namespace where we are not
+ * root, in which private directories lie over both. Without them (in containers, say) we are as safe as the
+ * list of calls in redirect.c is complete.
  */
 #ifndef CARDRIG_PCSCD_PCSCD_H
 #define CARDRIG_PCSCD_PCSCD_H
@@ -40,15 +42,15 @@ struct pcscd {
     const char *program;   /* the pcscd to run */
     const char *directory; /* private, of mode 0700; see directory_new for what its name may be */
     const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
-    const char *redirect;  /* libcardrig-redirect.so, or NULL where there is none */
+    const char *redirect;  /* the library to preload: libcardrig-redirect.so */
     enum pcscd_isolation isolation;
     const char *log;       /* the file that its log goes to */
     int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
     unsigned socket_count; /* 0 once they have been given away */
     bool debug;            /* everything in the log, APDUs too */
     const char *usb;       /* the folder with the files of USB readers (rig/usb_bus.h) */
-    int listen_fd;         /* the socket at DIRECTORY/pcscd.comm, if somebody listens there already, who
-                              keeps it; else 0 */
+    int listen_fd;         /* the socket at pcscd_socket(), if somebody listens there already, who keeps it;
+                              else 0 */
     /* filled in by pcscd_configure */
     struct pcscd_usb {
         unsigned count;
@@ -73,9 +75,13 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
 /* Closes our copies of the sockets. */
 void pcscd_close_sockets(struct pcscd *pcscd);
 
-/* Starts it as a child that is killed when its parent dies. Clients may connect to DIRECTORY/pcscd.comm at
- * once; they wait until it is ready. False with error. pcscd alone has the sockets afterwards: when it is
- * gone, whoever connects to them is to notice. */
+/* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */
+#define PCSCD_SOCKET_MAX 108 /* as in sockaddr_un */
+void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX]);
+
+/* Starts it as a child that is killed when its parent dies, and leads a process group. Clients may connect to
+ * its socket at once; they wait until it is ready. False with error. pcscd alone has the sockets afterwards:
+ * when it is gone, whoever connects to them is to notice. */
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 
 /*
@@ -90,16 +96,23 @@ bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsi
 /* In the child: sets up the environment for them, if there are any. False: out of memory. */
 bool usb_set_environment(const struct pcscd *pcscd);
 
-/* Makes DIRECTORY/name, and copies the driver to DIRECTORY/name; false with error. */
+/* Makes DIRECTORY/name; false with error. */
 bool configure_make_directory(const char *directory, const char *name, char *error, size_t error_size);
-bool configure_copy_driver(const struct pcscd *pcscd, const char *name, char *error, size_t error_size);
+
+/* Copies a file to DIRECTORY/name; false with error. Libraries are copied for four reasons: LIBPATH can hold
+ * fewer characters than a path can have, LD_PRELOAD can hold no spaces and colons, and where they are may be
+ * covered for the private pcscd. And it numbers readers on USB apart from serial ones: the same number in the
+ * same library would be the same reader. */
+bool configure_copy(const char *file, const char *directory, const char *name, char *error,
+                    size_t error_size);
+
+/* What the library to preload is called in the rig's directory. */
+#define CONFIGURE_PRELOAD "preload.so"
+
 bool configure_fail(char *error, size_t error_size, const char *what, const char *path);
 
 /* In the child: goes into namespaces of its own. On failure the name of the step, with errno; else NULL. */
 const char *isolate_by_namespaces(const struct pcscd *pcscd);
-
-/* In the child: sets up the environment for the redirecting library. */
-const char *isolate_by_redirect(const char *directory, const char *redirect);
 
 /* Puts a library in front of LD_PRELOAD. False: out of memory. */
 bool isolate_preload(const char *library);

@@ -1,7 +1,7 @@
 /*
- * Preloaded into a private pcscd where it cannot have namespaces: changes the fixed paths of pcscd, and
- * nothing else. $CARDRIG_REDIRECT is the rig's directory. What lies below /run goes to its run, the directory
- * of USB drivers to its drivers.
+ * Preloaded into a private pcscd: changes its fixed paths, and nothing else. $CARDRIG_REDIRECT is the rig's
+ * directory. What lies below /run, and what pcscd has elsewhere if it was built so, goes to its run, the
+ * directory of USB drivers to its drivers.
  *
  * The functions are those that pcscd 1.9.9 to 2.x call with such paths, and their variants of other builds.
  */
@@ -10,10 +10,19 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTEN_FD  3 /* where start.c puts the socket for clients */
+#define COMMON     "/pcscd.comm"
+#define COMMON_NEW "run/pcscd" COMMON
 
 /* The path after a prefix that is a whole directory, or NULL. */
 static const char *below(const char *path, const char *prefix)
@@ -23,20 +32,40 @@ static const char *below(const char *path, const char *prefix)
                                                                                                : NULL;
 }
 
+/* The same for directories that may be anywhere in the path. */
+static const char *below_any(const char *path, const char *directories)
+{
+    for (const char *rest; (path = strstr(path, directories)); path++)
+        if ((rest = below(path, directories)))
+            return rest;
+    return NULL;
+}
+
+/* The rig's path in the place of one of pcscd's, or the path itself. */
 static const char *redirect(const char *path, char buffer[PATH_MAX])
 {
     static const struct {
         const char *prefix, *to;
-    } rules[] = {{"/run", "run"}, {"/var/run", "run"}, {PCSCD_USB_DROP_DIR, "drivers"}};
+        bool anywhere; /* below the prefix that pcscd was built for */
+    } rules[] = {
+        {COMMON, COMMON_NEW, true},
+        {"/pcscd.pid", "run/pcscd/pcscd.pid", true},
+        {"/var/run/pcscd", "run/pcscd", true},
+        {"/pcsc/drivers", "drivers", true},
+        {PCSCD_USB_DROP_DIR, "drivers", false},
+        {"/run", "run", false},
+        {"/var/run", "run", false},
+    };
     const char *directory = getenv("CARDRIG_REDIRECT");
-    if (directory && path)
-        for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-            const char *rest = below(path, rules[i].prefix);
-            if (rest) {
-                snprintf(buffer, PATH_MAX, "%s/%s%s", directory, rules[i].to, rest);
-                return buffer;
-            }
+    if (!directory || !path || path[0] != '/' || below(path, directory))
+        return path;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        const char *rest = (rules[i].anywhere ? below_any : below)(path, rules[i].prefix);
+        if (rest) {
+            snprintf(buffer, PATH_MAX, "%s/%s%s", directory, rules[i].to, rest);
+            return buffer;
         }
+    }
     return path;
 }
 
@@ -66,10 +95,10 @@ typedef int xstat_function(int, const char *, void *);
 typedef FILE *fopen_function(const char *, const char *);
 typedef DIR *opendir_function(const char *);
 typedef void *dlopen_function(const char *, int);
+typedef int bind_function(int, const struct sockaddr *, socklen_t);
 
 REDIRECTED(int, mkdir, (const char *path, mode_t mode), mode_function *, mode)
 REDIRECTED(int, chmod, (const char *path, mode_t mode), mode_function *, mode)
-REDIRECTED(int, remove, (const char *path), path_function *)
 REDIRECTED(int, unlink, (const char *path), path_function *)
 REDIRECTED(int, rmdir, (const char *path), path_function *)
 REDIRECTED(int, access, (const char *path, int mode), flags_function *, mode)
@@ -118,3 +147,43 @@ REDIRECTED_OPEN(open64)
 /* fortified */
 REDIRECTED(int, __open_2, (const char *path, int flags), flags_function *, flags)
 REDIRECTED(int, __open64_2, (const char *path, int flags), flags_function *, flags)
+
+/*
+ * A pcscd that does not take its socket from systemd, or was told by a wrapper that it was meant for another
+ * process, removes the file and binds a socket of its own. Clients may be waiting at ours already: so it gets
+ * that one instead.
+ */
+
+/* Whether path is that of the socket for clients, and we were given it. */
+static bool is_listening(const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t size = sizeof address;
+    int listens = 0;
+    socklen_t listens_size = sizeof listens;
+    return getsockname(LISTEN_FD, (struct sockaddr *)&address, &size) == 0 && address.sun_family == AF_UNIX &&
+           strncmp(address.sun_path, path, sizeof address.sun_path) == 0 &&
+           getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) == 0 && listens;
+}
+
+EXPORTED(int, redirected_remove, "remove", (const char *path))
+{
+    char buffer[PATH_MAX];
+    const char *to = redirect(path, buffer);
+    return to == buffer && is_listening(to) ? 0 : NEXT(path_function *, "remove")(to);
+}
+
+EXPORTED(int, redirected_bind, "bind", (int fd, const struct sockaddr *address, socklen_t size))
+{
+    const struct sockaddr_un *from = (const struct sockaddr_un *)address;
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    char path[sizeof to.sun_path + 1] = "", buffer[PATH_MAX];
+    if (size > offsetof(struct sockaddr_un, sun_path) && size <= sizeof *from && from->sun_family == AF_UNIX)
+        memcpy(path, from->sun_path, size - offsetof(struct sockaddr_un, sun_path));
+    if (redirect(path, buffer) == path)
+        return NEXT(bind_function *, "bind")(fd, address, size);
+    if (is_listening(buffer))
+        return dup2(LISTEN_FD, fd) < 0 ? -1 : 0;
+    memcpy(to.sun_path, buffer, sizeof to.sun_path); /* too long a one is unterminated, and still ours */
+    return NEXT(bind_function *, "bind")(fd, (const struct sockaddr *)&to, sizeof to);
+}

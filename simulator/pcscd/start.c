@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,10 +24,15 @@ struct failure {
     char step[64];
 };
 
+void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX])
+{
+    snprintf(path, PCSCD_SOCKET_MAX, "%.86s/run/pcscd/pcscd.comm", directory);
+}
+
 static int listen_for_clients(const char *directory)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/pcscd.comm", directory);
+    pcscd_socket(directory, address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* whoever the command runs as may talk to it; the directory keeps all others out */
     if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0)) {
@@ -41,35 +44,18 @@ static int listen_for_clients(const char *directory)
     return fd;
 }
 
-/* Whether the program has an option, as far as its bytes tell. (Asking pcscd --version takes longer than
- * starting it.) */
-static bool mentions(const char *program, const char *option)
-{
-    bool found = false;
-    int fd = open(program, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes != MAP_FAILED) {
-            found = memmem(bytes, (size_t)status.st_size, option, strlen(option)) != NULL;
-            munmap(bytes, (size_t)status.st_size);
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    return found;
-}
-
 static bool set_environment(const char *directory)
 {
-    char number[16], drivers[PATH_MAX];
+    char number[16], drivers[PATH_MAX], preload[PATH_MAX];
     snprintf(number, sizeof number, "%d", (int)getpid());
     snprintf(drivers, sizeof drivers, "%s/drivers", directory);
+    snprintf(preload, sizeof preload, "%s/" CONFIGURE_PRELOAD, directory);
     /* the user's filters are for the user's readers; from 2.0 on the drop directory can be named */
     return unsetenv("PCSCLITE_FILTER_IGNORE_READER_NAMES") == 0 &&
            unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 &&
            setenv("PCSCLITE_HP_DROPDIR", drivers, 1) == 0 && setenv("LISTEN_PID", number, 1) == 0 &&
-           setenv("LISTEN_FDS", "1", 1) == 0;
+           setenv("LISTEN_FDS", "1", 1) == 0 && setenv("CARDRIG_REDIRECT", directory, 1) == 0 &&
+           isolate_preload(preload);
 }
 
 #ifdef PCSCD_PRELOAD
@@ -120,15 +106,11 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
         dup2(log_fd, STDERR_FILENO) < 0)
         return "redirect the output";
-    /* before the redirection, whose library is to stand in front: umockdev's asks nobody but the C library */
-    if (!usb_set_environment(pcscd))
-        return "set the environment";
-    const char *failed = isolation == PCSCD_ISOLATION_NAMESPACES
-                             ? isolate_by_namespaces(pcscd)
-                             : isolate_by_redirect(pcscd->directory, pcscd->redirect);
+    const char *failed = isolation == PCSCD_ISOLATION_NAMESPACES ? isolate_by_namespaces(pcscd) : NULL;
     if (failed)
         return failed;
-    if (!set_environment(pcscd->directory) || !set_sanitizer())
+    /* umockdev's library behind ours: it asks nobody but the C library */
+    if (!usb_set_environment(pcscd) || !set_environment(pcscd->directory) || !set_sanitizer())
         return "set the environment";
     if (!pass_sockets(pcscd, listen_fd))
         return "pass the sockets";
@@ -136,8 +118,6 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
         return "follow its parent";
     const char *arguments[8] = {"pcscd", "--foreground", "--config", config};
     int count = 4;
-    if (mentions(pcscd->program, "disable-polkit"))
-        arguments[count++] = "--disable-polkit";
     if (pcscd->debug) {
         arguments[count++] = "--debug";
         arguments[count++] = "--apdu";
@@ -194,6 +174,9 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
         snprintf(error, error_size, "cannot write %s: %s", pcscd->log, strerror(errno));
         return false;
     }
+    char pid_file[PATH_MAX];
+    snprintf(pid_file, sizeof pid_file, "%s/run/pcscd/pcscd.pid", pcscd->directory);
+    unlink(pid_file); /* of one that was killed: its number may have become another process's */
     int listen_fd = pcscd->listen_fd > 0 ? pcscd->listen_fd : listen_for_clients(pcscd->directory);
     bool started = false;
     struct failure failure = {.error = errno, .step = "make its socket"};

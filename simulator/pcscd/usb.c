@@ -105,7 +105,8 @@ bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsi
             configure_make_directory(directory, BUNDLE, error, error_size) &&
             configure_make_directory(directory, BUNDLE "/Contents", error, error_size) &&
             configure_make_directory(directory, BUNDLE "/Contents/Linux", error, error_size) &&
-            configure_copy_driver(pcscd, BUNDLE "/Contents/Linux/" BUNDLE_LIBRARY, error, error_size) &&
+            configure_copy(pcscd->driver, directory, BUNDLE "/Contents/Linux/" BUNDLE_LIBRARY, error,
+                           error_size) &&
             write_plist(pcscd, readers, reader_count, error, error_size));
 }
 

@@ -257,7 +257,7 @@ class Restarts(World):
         with contextlib.ExitStack() as stack:
             serve = stack.enter_context(Serve(place / "rig", *options))
             self.pcscd = stack.enter_context(Pcscd(place / "pcscd", device(config)))
-            self.socket = place / "pcscd" / "pcscd.comm"
+            self.socket = place / "pcscd" / "run" / "pcscd" / "pcscd.comm"
             environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(self.socket)}
             super().__init__(serve, environment, f"{READER} 00 00", folder, "0")
             self.await_card()

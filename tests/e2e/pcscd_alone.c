@@ -1,16 +1,17 @@
 /*
- * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private
- * pcscd that has these readers, and nothing else: whoever is at the other end of the driver
- * is for somebody else to play, or not. $DRIVER is the driver, $REDIRECT the library for
- * where there are no namespaces, or where $REDIRECTED says that they are not wanted. Exits
- * as the command does, or with 125 when pcscd could not be started or has died.
+ * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private pcscd that has
+ * these readers, and nothing else: whoever is at the other end of the driver is for somebody else to play, or
+ * not. $DRIVER is the driver, $REDIRECT the library to preload; $REDIRECTED says that no namespaces are
+ * wanted. Exits as the command does, or with 125 when pcscd could not be started or has died.
  *
  * Signals are orders to it:
  *
- * SIGUSR1 ends pcscd and starts it again, in the same place; if it is down, starts it
- * SIGUSR2 the same, but kills it SIGRTMIN ends it, and its socket is gone SIGRTMIN+1 kills
- * it; its socket stays, but nobody listens SIGRTMIN+2 ends it, and listens in its place:
- * whoever connects waits, and has it started, as with systemd
+ *   SIGUSR1     ends pcscd and starts it again, in the same place; if it is down, starts it
+ *   SIGUSR2     the same, but kills it
+ *   SIGRTMIN    ends it, and its socket is gone
+ *   SIGRTMIN+1  kills it; its socket stays, but nobody listens
+ *   SIGRTMIN+2  ends it, and listens in its place: whoever connects waits, and has it started, as
+ *               with systemd
  */
 #include "pcscd/pcscd.h"
 
@@ -74,7 +75,7 @@ static bool listen_in_its_place(struct pcscd *pcscd, const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (pcscd->listen_fd > 0)
         return true;
-    snprintf(address.sun_path, sizeof address.sun_path, "%.99s.new", path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s/new", pcscd->directory);
     pcscd->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (pcscd->listen_fd > 0 && bind(pcscd->listen_fd, (struct sockaddr *)&address, sizeof address) == 0 &&
         listen(pcscd->listen_fd, SOMAXCONN) == 0 && rename(address.sun_path, path) == 0)
@@ -121,7 +122,7 @@ static int next_order(const struct pcscd *pcscd, int signals, bool up)
 
 int main(int argc, char **argv)
 {
-    char error[512], program[PATH_MAX], log[PATH_MAX], path[PATH_MAX];
+    char error[512], program[PATH_MAX], log[PATH_MAX], path[PCSCD_SOCKET_MAX];
     struct pcscd_reader readers[READERS_MAX];
     unsigned count = 0;
     int next = 2;
@@ -135,7 +136,7 @@ int main(int argc, char **argv)
     }
     char **command_line = argv + next + 1;
     snprintf(log, sizeof log, "%s/pcscd.log", argv[1]);
-    snprintf(path, sizeof path, "%s/pcscd.comm", argv[1]);
+    pcscd_socket(argv[1], path);
     sigset_t ours, before;
     sigemptyset(&ours);
     const int orders[] = {SIGCHLD, SIGUSR1, SIGUSR2, SIGRTMIN, SIGRTMIN + 1, SIGRTMIN + 2};

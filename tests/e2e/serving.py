@@ -128,6 +128,6 @@ class Pcscd:
     def client(self, reader=None):
         """With a context; for the reader of this name, or the first one."""
         reader = reader or f"{next(iter(self.readers))} 00 00"
-        client = Client({**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder}/pcscd.comm", "CARDRIG_READER": reader})
+        client = Client({**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder}/run/pcscd/pcscd.comm", "CARDRIG_READER": reader})
         assert client.establish() == ["ok"]
         return client

@@ -100,7 +100,7 @@ class Alone:
              f"alone=/dev/null:rig={self.folder.name}/link:reader=0:slots={slots}", "--", "sh", "-c", "echo up; read stay"],
             env={**os.environ, "DRIVER": DRIVER, "REDIRECT": REDIRECT}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert Lines(self.process.stdout).next() == "up"
-        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder.name}/pcscd.comm",
+        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder.name}/run/pcscd/pcscd.comm",
                             "CARDRIG_READER": "alone 00 00"}
         self.simulators = []
 

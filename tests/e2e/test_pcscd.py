@@ -2,12 +2,27 @@
 cannot hold a driver."""
 
 import os
+import pathlib
+import shutil
+import signal
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, TIMEOUT
-from test_run import BUILT_IN_ATR, HAS_NAMESPACES
+from conftest import BUILD, CARDRIG, Rig
+from test_run import BUILT_IN_ATR, HAS_NAMESPACES, ordinary_user
+from waiting import TIMEOUT, alive, wait_for
+
+PCSCD = shutil.which("pcscd", path=os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin")
+
+# In place of pcscd: what is done to the installed one (see doctored.c), and how it is run.
+KINDS = {
+    "wrapper": ("", 'exec "$PCSCD" "$@"'),
+    "forking-wrapper": ("", '"$PCSCD" "$@"; status=$?; exit $status'),
+    "no-activation": ("no-activation", 'exec "$PCSCD" "$@"'),
+    "polkit": ("polkit", 'exec "$PCSCD" "$@"'),
+    "all": ("no-activation,polkit", '"$PCSCD" "$@"; status=$?; exit $status'),
+}
 
 # root in a mount namespace of its own
 PRIVATE_MOUNTS = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
@@ -36,3 +51,90 @@ def test_everything_temporary_is_mounted_noexec(temporary):
     assert done.returncode == 125
     assert "/tmp: mounted noexec" in done.stderr
     assert "set TMPDIR" in done.stderr
+
+
+@pytest.fixture
+def pcscd(temporary):
+    """Makes a script that stands for a pcscd of one of these kinds."""
+    path = temporary / "a pcscd"
+
+    def make(kind):
+        doctored, start = KINDS[kind]
+        path.write_text(f"#!/bin/sh\nPCSCD={PCSCD}\n" + start.replace(
+            '"$PCSCD"', f'env LD_PRELOAD="$LD_PRELOAD:{BUILD}/lib/libdoctored.so" DOCTORED={doctored} "$PCSCD"', 1) + "\n")
+        path.chmod(0o755)
+        return path
+    yield make
+    path.unlink()
+
+
+@pytest.mark.parametrize("user", ["root", "ordinary"])
+@pytest.mark.parametrize("isolation", ["namespaces", "redirect"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_pcscd(temporary, pcscd, kind, isolation, user):
+    if isolation == "namespaces" and not HAS_NAMESPACES:
+        pytest.skip("needs namespaces")
+    prefix = ordinary_user(temporary) if user == "ordinary" else []
+    done = subprocess.run([*prefix, CARDRIG, "run", "--isolation", isolation, "--pcscd", pcscd(kind), "--",
+                           "opensc-tool", "--atr"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_usb_readers_with_any_pcscd(pcscd, kind):
+    for isolation in ("auto", "redirect"):
+        with Rig("--isolation", isolation, "--pcscd", pcscd(kind), "--reader", "key,usb") as rig, rig.client() as client:
+            assert client.establish() == ["ok"]
+            assert client.readers() == ["ok", ["key 00 00"]]
+        assert rig.end() == 0, rig.errors
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_root_does_not_touch_the_systems_run(pcscd, kind):
+    """In a mount namespace of ours, the system's pcscd is a socket in /run, and there is nothing else."""
+    if not HAS_NAMESPACES and os.getuid() != 0:
+        pytest.skip("needs a mount namespace")
+    script = """
+import os, socket, subprocess, sys
+os.mkdir("/run/pcscd")
+system = socket.socket(socket.AF_UNIX)
+system.bind("/run/pcscd/pcscd.comm")
+system.listen()
+def run():
+    return [(entry.path, entry.stat().st_ino, entry.stat().st_mode, entry.stat().st_mtime_ns)
+            for folder in ("/run", "/run/pcscd") for entry in os.scandir(folder)]
+before = run()
+for isolation in "auto", "redirect":
+    subprocess.run([*sys.argv[1:], "--isolation", isolation, "--", "opensc-tool", "--atr"], check=True)
+    assert run() == before, (before, run())
+system.setblocking(False)
+try:
+    system.accept()
+except BlockingIOError:
+    print("untouched")
+"""
+    done = subprocess.run([*PRIVATE_MOUNTS, "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh", "/usr/bin/python3",
+                           "-c", script, CARDRIG, "run", "--pcscd", pcscd(kind)],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [BUILT_IN_ATR, BUILT_IN_ATR, "untouched"]
+
+
+@pytest.mark.parametrize("isolation", ["auto", "redirect"])
+def test_what_a_wrapper_started_ends_with_the_rig(pcscd, isolation):
+    with Rig("--isolation", isolation, "--pcscd", pcscd("forking-wrapper")) as rig, rig.client() as client:
+        assert client.establish() == ["ok"]
+        pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and belongs_to(rig, pid)]
+        assert len(pids) == 2  # the wrapper and pcscd
+        rig.process.send_signal(signal.SIGKILL)
+        rig.wait()
+    wait_for("their end", lambda: not any(map(alive, pids)))
+
+
+def belongs_to(rig, pid):
+    """Whether a process is pcscd, or was started by what stands for it."""
+    try:
+        return f"CARDRIG_REDIRECT={rig.directory}\0" in pathlib.Path(f"/proc/{pid}/environ").read_text()
+    except OSError:
+        return False

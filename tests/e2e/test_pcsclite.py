@@ -119,7 +119,7 @@ class ServiceStage:
 
     def __init__(self, pcscd):
         self.pcscd = pcscd
-        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{pcscd.folder}/pcscd.comm", "CARDRIG_READER": "cardrig 00 00"}
+        self.environment = {**os.environ, "PCSCLITE_CSOCK_NAME": f"{pcscd.folder}/run/pcscd/pcscd.comm", "CARDRIG_READER": "cardrig 00 00"}
 
     def happen(self, action, _):
         assert action == "pcscd is killed, and started again"

@@ -149,7 +149,7 @@ class ServiceRig:
         except BaseException:
             self.rig.kill()
             raise
-        self.environment = {"PCSCLITE_CSOCK_NAME": f"{folder}/pcscd/pcscd.comm", "CARDRIG_READER": "purse 00 00"}
+        self.environment = {"PCSCLITE_CSOCK_NAME": f"{folder}/pcscd/run/pcscd/pcscd.comm", "CARDRIG_READER": "purse 00 00"}
         self.do = self.rig.do
         self.pid = self.pcscd.pid()
 
