@@ -129,7 +129,7 @@ scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcs
         state.dwCurrentState = count_readers(context) << 16;
     } else {
         state.szReader = reader;
-        state.dwCurrentState = (look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
+        state.dwCurrentState = (DWORD)(look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
                                (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
     }
     LONG rv = SCardGetStatusChange(context, timeout_ms, &state, 1);

@@ -296,9 +296,13 @@ size_t analysis_find_times(const struct atr *atr, struct times out[TIMES_MAX])
     return count;
 }
 
-void analysis_printable(const uint8_t *bytes, size_t length, char *out)
+void analysis_historical_text(const struct atr *atr, char text[ATR_HISTORICAL_MAX + 1])
 {
-    for (size_t i = 0; i < length; i++)
-        out[i] = bytes[i] >= 0x20 && bytes[i] < 0x7F ? (char)bytes[i] : '.';
-    out[length] = '\0';
+    const struct atr_layout *layout = &atr->layout;
+    size_t count = 0;
+    for (; count < layout->historical_count && count < ATR_HISTORICAL_MAX; count++) {
+        uint8_t byte = layout->historical[count];
+        text[count] = byte >= 0x20 && byte < 0x7F ? (char)byte : '.';
+    }
+    text[count] = '\0';
 }

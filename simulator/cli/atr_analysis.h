@@ -39,8 +39,8 @@ const char *analysis_clock_stop_text(enum atr_clock_stop clock_stop);
 /* The classes of operating conditions, of atr.classes: "class A (5 V), B (3 V)"; "" if there are none. */
 void analysis_classes_text(uint8_t classes, char out[ANALYSIS_TEXT_SIZE]);
 
-/* Latin letters, digits and the like; a dot for any other byte. out takes length characters and a NUL. */
-void analysis_printable(const uint8_t *bytes, size_t length, char *out);
+/* The historical bytes: Latin letters, digits and the like; a dot for any other byte. */
+void analysis_historical_text(const struct atr *atr, char text[ATR_HISTORICAL_MAX + 1]);
 
 /*
  * Only of what is decoded

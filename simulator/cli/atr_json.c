@@ -97,7 +97,7 @@ static json_t *error_json(const struct atr_error *error)
 static json_t *historical_json(const struct atr *atr)
 {
     char text[ATR_HISTORICAL_MAX + 1];
-    analysis_printable(atr->layout.historical, atr->layout.historical_count, text);
+    analysis_historical_text(atr, text);
     return json_pack("{s:o, s:s}", "hex", hex_json(atr->layout.historical, atr->layout.historical_count),
                      "text", text);
 }

@@ -23,7 +23,7 @@ static void print_historical(const struct atr *atr)
     if (count == 0)
         return;
     char text[ATR_HISTORICAL_MAX + 1];
-    analysis_printable(atr->layout.historical, count, text);
+    analysis_historical_text(atr, text);
     printf("  historical bytes\n        ");
     print_bytes(atr->layout.historical, count);
     printf("  \"%s\"\n", text);
