@@ -1,7 +1,11 @@
-/* Any text as the argument of --reader, and then every attribute and property of the reader that it makes. */
+/* Any text as the argument of --reader, and then every attribute and property of the reader that it makes; and
+ * its DEVICENAME, of which the driver reads the same. */
 #include "fuzz.h"
 #include "numeric.h"
 
+#include "cli/device.h"
+#include "devicename.h"
+#include "link/vpcd.h"
 #include "rig/attribute.h"
 #include "rig/feature.h"
 
@@ -28,6 +32,30 @@ static void check_reader(const struct reader_options *options)
     free(output);
 }
 
+static void check_device(const struct reader_options *options)
+{
+    static const char link[] = "/tmp/cardrig-XXXXXX/link";
+    struct reader reader = {.options = *options, .number = 7};
+    char text[DEVICE_MAX], error[800];
+    struct devicename device;
+    if (reader.options.vpcd.port == 0)
+        reader.options.vpcd.port = VPCD_PORT; /* one that was found */
+    CHECK(device_text(&reader, link, -1, text) == text && strlen(text) < DEVICE_MAX - 1);
+    CHECK(strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=\\/-._@:") ==
+          strlen(text)); /* what pcscd's lexer takes */
+    CHECK(devicename_parse(text, &device, error, sizeof error));
+    CHECK(device.slots == options->slots);
+    if (options->cards == READER_OWN_CARDS) {
+        CHECK(device.kind == DEVICE_RIG && strcmp(device.socket, link) == 0 && device.reader == 7);
+        return;
+    }
+    CHECK(device.kind == (options->cards == READER_VPCD_LISTEN ? DEVICE_VPCD_LISTEN : DEVICE_VPCD_CONNECT));
+    CHECK(device.port == reader.options.vpcd.port && strcmp(device.host, options->vpcd.host) == 0);
+    CHECK(options->timeout_ms == 0 || device.timeout_ms == options->timeout_ms);
+    CHECK((device.from[0] != '\0') == (options->from[0] != '\0'));
+    CHECK((device.from_bits == 0) == (options->from[0] == '\0' || strcmp(options->from, "any") == 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct reader_options options;
@@ -52,7 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(memchr(name, '\0', sizeof name) && strncmp(name, options.name, strlen(options.name)) == 0);
         CHECK(options.usb || !(options.token || options.unplugged || options.interface[0]));
         CHECK(options.attribute_count <= READER_ATTRIBUTES_MAX);
+        CHECK(options.timeout_ms <= 600000 && memchr(options.from, '\0', sizeof options.from));
+        CHECK(options.cards == READER_OWN_CARDS || !options.usb);
         check_reader(&options);
+        check_device(&options);
     } else {
         CHECK(memchr(error, '\0', error_size) && error[0] != 'x');
     }
