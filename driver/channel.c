@@ -14,10 +14,12 @@
  * pcscd checks a client's handle before it queues the client's command for the slot, so a command may come
  * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
  * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
- * removal is shown for so long that those in the queue find the slot empty.
+ * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
  */
-#define BUSY_MS    100
-#define ABSENCE_MS 20
+#define BUSY_MS         100
+#define ABSENCE_MS      20
+#define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
+#define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 
 int64_t channel_now(void)
 {
@@ -132,17 +134,28 @@ static void take_movement(struct channel *channel, int64_t now)
     channel->absent_until = busy && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The time until which the present state has to be shown. */
+static int64_t shown_until(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    int64_t quiet_at = channel->transmit_at + ABSENCE_MS;
+    pthread_mutex_unlock(&channel->lock);
+    if (channel->absent_until == 0 || quiet_at < channel->absent_until)
+        return channel->absent_until;
+    return earlier(quiet_at, channel->absent_until + ABSENCE_LAST_MS);
+}
+
 static bool is_hung_up(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
     bool hung_up = channel->hung_up;
     pthread_mutex_unlock(&channel->lock);
     return hung_up;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 void channel_wait(struct channel *channel, int timeout_ms)
@@ -153,11 +166,12 @@ void channel_wait(struct channel *channel, int timeout_ms)
         int64_t until = earlier(deadline, channel->peer->watch(channel, ready + 1));
         int64_t now = channel_now();
         if (channel->shown != channel->latest) {
-            if (now >= channel->absent_until) {
+            int64_t moves_at = shown_until(channel);
+            if (now >= moves_at) {
                 take_movement(channel, now);
                 return;
             }
-            until = earlier(until, channel->absent_until);
+            until = earlier(until, moves_at);
         }
         if (is_hung_up(channel) || now >= deadline)
             return;
@@ -179,9 +193,14 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     pthread_mutex_lock(&channel->lock);
     request->event = channel->shown;
     if (request->type == LINK_TRANSMIT)
-        channel->transmit_at = channel_now();
+        channel->transmit_at = UNDER_WAY;
     pthread_mutex_unlock(&channel->lock);
     unsigned status = channel->peer->exchange(channel, request, &data, &length);
+    if (request->type == LINK_TRANSMIT) {
+        pthread_mutex_lock(&channel->lock);
+        channel->transmit_at = channel_now();
+        pthread_mutex_unlock(&channel->lock);
+    }
     if (length > capacity)
         status = CHANNEL_TOO_LONG;
     else if (length > 0)

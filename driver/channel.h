@@ -87,7 +87,7 @@ struct channel {
 
     pthread_mutex_t lock; /* held only for moments; guards what follows and the peer's descriptors */
     bool hung_up;
-    int64_t transmit_at; /* when the last command was sent */
+    int64_t transmit_at; /* when the last command came back, or UNDER_WAY */
     uint32_t shown;      /* the movement that pcscd has been told, as link/link.h numbers them */
 
     int64_t absent_until; /* only in channel_wait */

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,8 @@ static uint32_t movement;
 enum behaviour { ANSWER, SILENT, HANG_UP, WRONG_TYPE, SHORT_PACKET, TOO_MUCH };
 static enum behaviour behaviour;
 static struct link_message answer; /* of ANSWER */
-static struct link_message last;   /* the last request, but for its data */
+static _Atomic uint8_t last_type;
+static struct link_message last; /* the last request, but for its data */
 static struct link_message last_power_off;
 static uint8_t last_data[64];
 static pthread_t player;
@@ -59,7 +61,7 @@ static void end_simulator(void)
 static int accept_one(void)
 {
     struct pollfd ready = {.fd = listener, .events = POLLIN};
-    ck_assert_msg(poll(&ready, 1, 5000) == 1, "the driver did not connect");
+    ck_assert_msg(poll(&ready, 1, 30000) == 1, "the driver did not connect");
     return accept(listener, NULL, NULL);
 }
 
@@ -126,6 +128,7 @@ static void *play(void *unused)
     int fd = welcome(LINK_CHANNEL_EXCHANGE);
     while (link_receive(fd, buffer, sizeof buffer, &request) == 0) {
         last = request;
+        last_type = request.type;
         memcpy(last_data, request.data,
                request.length < sizeof last_data ? request.length : sizeof last_data);
         if (request.type == LINK_POWER && request.arg == LINK_POWER_OFF)
@@ -160,7 +163,7 @@ static void set_up(void)
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
     ck_assert(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/link", directory);
-    snprintf(device, sizeof device, "/dev/null:rig=%s:reader=7:slots=2:timeout=100", path);
+    snprintf(device, sizeof device, "/dev/null:rig=%s:reader=7:slots=2:timeout=1000", path);
     movement = 0;
     answer = (struct link_message){.arg = LINK_OK};
     playing = false;
@@ -504,6 +507,39 @@ START_TEST(a_late_answer_is_not_taken_for_the_next)
 }
 END_TEST
 
+static atomic_int came_back;
+
+static void *transmit_in_vain(void *unused)
+{
+    (void)unused;
+    UCHAR buffer[300];
+    DWORD length = sizeof buffer;
+    transmit("\0\1\0\0", 4, buffer, &length);
+    came_back = 1;
+    return NULL;
+}
+
+/* Others may have theirs in pcscd's queue behind it, which are for the card that has gone. */
+START_TEST(a_removal_is_shown_until_a_command_has_come_back)
+{
+    movement = 1;
+    open_channel();
+    start_playing(SILENT);
+    pthread_t client;
+    came_back = 0;
+    ck_assert_int_eq(pthread_create(&client, NULL, transmit_in_vain, NULL), 0);
+    while (last_type != LINK_TRANSMIT)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    tell(3); /* out, in */
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
+    ck_assert(came_back);
+    ck_assert_int_eq(pthread_join(client, NULL), 0);
+}
+END_TEST
+
 START_TEST(the_simulator_dies_and_comes_back)
 {
     movement = 11;
@@ -666,7 +702,7 @@ int main(void)
     Suite *suite = suite_create("driver");
     TCase *tests = tcase_create("driver");
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_set_timeout(tests, 20);
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, without_a_simulator_the_slot_is_empty);
     tcase_add_test(tests, a_lun_that_is_not_open);
     tcase_add_test(tests, capabilities);
@@ -679,6 +715,7 @@ int main(void)
     tcase_add_loop_test(tests, statuses_become_response_codes, 0, sizeof codes / sizeof codes[0]);
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
+    tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
     tcase_add_loop_test(tests, nonsense_on_the_events_connection_ends_it, 0,
