@@ -1,5 +1,6 @@
 /* cardrig check */
 #include "cli/cli.h"
+#include "cli/print.h"
 
 #include "icc/card.h"
 #include "iso7816/hex.h"
@@ -19,10 +20,10 @@ static void give_random(void *arg, uint8_t *out, size_t length)
     random_bytes(arg, out, length);
 }
 
-static void print_line(void *arg, const char *line)
+static void print_log(void *arg, const char *line)
 {
     (void)arg;
-    printf("%s\n", line);
+    print_line("%s", line);
 }
 
 static void print_atr(const struct card *card, enum card_power how, const char *label)
@@ -38,14 +39,14 @@ static bool check(const char *path)
 {
     struct rig_random random;
     random_start(&random, 0);
-    struct card_host host = {.arg = &random, .random = give_random, .log = print_line};
+    struct card_host host = {.arg = &random, .random = give_random, .log = print_log};
     char error[512];
     struct card *card = card_load_file(path, &host, error, sizeof error);
     if (!card) {
         fprintf(stderr, "%s\n", error);
         return false;
     }
-    printf("%s: ok: '%s'\n", path, card_name(card));
+    print_line("%s: ok: '%s'", path, card_name(card));
     print_atr(card, CARD_COLD, "cold ATR");
     print_atr(card, CARD_WARM, "warm ATR");
     card_free(card);

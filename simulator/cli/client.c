@@ -1,7 +1,11 @@
 #include "cli/client.h"
 
+#include "cli/answer.h"
 #include "cli/cli.h"
+#include "cli/clock.h"
+#include "cli/print.h"
 #include "rig/directory.h"
+#include "rig/log.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,93 +18,105 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A rig that does not answer within this time is stuck. */
-#define ANSWER_SECONDS 10
+/* A rig that has not answered within this time, in all, is stuck. */
+#define ANSWER_MS 10000
 
-static int connect_to_rig(void)
+/* The longest answer there can be: that to status, with all the slots that a rig can have,
+ * is a fraction of it. */
+#define ANSWER_MAX (1 << 20)
+
+/* Lets what blocks on the socket take what is left of the time. False with errno. */
+static bool limit(int fd, int option, int64_t deadline)
+{
+    int64_t left = deadline - now_ms();
+    struct timeval time = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+    if (left > 0)
+        return setsockopt(fd, SOL_SOCKET, option, &time, sizeof time) == 0;
+    errno = EAGAIN;
+    return false;
+}
+
+/* Returns -1 after an error that has been printed. */
+static int connect_to_rig(int64_t deadline)
 {
     static const char served[] = DIRECTORY_DEFAULT "/control";
     const char *path = getenv("CARDRIG_SOCKET");
     if (!path || !*path) {
         path = served;
         if (access(path, F_OK) < 0) {
-            fprintf(
-                stderr,
-                "cardrig: no rig: CARDRIG_SOCKET is not set, and there is no %s; this works inside 'cardrig "
-                "run -- COMMAND', or while 'cardrig serve' runs\n",
+            rig_log(
+                "no rig: CARDRIG_SOCKET is not set, and there is no %s; this works inside 'cardrig run -- "
+                "COMMAND', or while 'cardrig serve' runs",
                 path);
             return -1;
         }
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
-        fprintf(stderr, "cardrig: CARDRIG_SOCKET is longer than a socket's path can be\n");
+        rig_log("CARDRIG_SOCKET is longer than a socket's path can be");
         return -1;
     }
     strcpy(address.sun_path, path);
-    struct timeval limit = {.tv_sec = ANSWER_SECONDS};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-        connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        fprintf(stderr, "cardrig: cannot reach the rig at %s: %s%s\n", path, strerror(errno),
-                errno == ENOENT || errno == ECONNREFUSED ? " (has it ended?)" : "");
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
+    if (fd >= 0 && limit(fd, SO_SNDTIMEO, deadline) &&
+        connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    rig_log("cannot reach the rig at %s: %s%s", path, errno == EAGAIN ? "it is too busy" : strerror(errno),
+            errno == ENOENT || errno == ECONNREFUSED ? " (has it ended?)" : "");
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
-/* The answer's line, to be freed; NULL with errno. */
-static char *converse(int fd, const char *request)
+static bool send_line(int fd, const char *line, int64_t deadline)
 {
-    size_t length = strlen(request), done = 0;
-    while (done < length) {
-        ssize_t sent = send(fd, request + done, length - done, MSG_NOSIGNAL);
+    for (size_t length = strlen(line), done = 0; done < length;) {
+        if (!limit(fd, SO_SNDTIMEO, deadline))
+            return false;
+        ssize_t sent = send(fd, line + done, length - done, MSG_NOSIGNAL);
         if (sent < 0)
-            return NULL;
+            return false;
         done += (size_t)sent;
     }
-    char *answer = NULL;
-    size_t size = 0, used = 0;
-    for (;;) {
-        if (used + 1 >= size) {
-            size += 65536;
-            char *grown = realloc(answer, size);
-            if (!grown)
-                break;
-            answer = grown;
-        }
-        ssize_t got = recv(fd, answer + used, size - used - 1, 0);
-        if (got <= 0) {
-            if (got == 0)
-                errno = ECONNRESET;
-            break;
-        }
-        used += (size_t)got;
-        answer[used] = '\0';
-        if (answer[used - 1] == '\n')
-            return answer;
-    }
-    free(answer);
-    return NULL;
+    return true;
 }
 
-static json_t *understand(const char *line)
+/* Receives a line, without its end, into text, which has room for ANSWER_MAX bytes. False
+ * with errno. */
+static bool receive_line(int fd, char *text, size_t *length, int64_t deadline)
 {
-    json_t *answer = json_loads(line, 0, NULL), *result = NULL;
-    int ok;
-    const char *error = "an answer that makes no sense";
-    if (answer && json_unpack(answer, "{s:b}", "ok", &ok) == 0) {
-        if (ok)
-            result = json_incref(json_object_get(answer, "result"));
-        else
-            json_unpack(answer, "{s:s}", "error", &error);
+    *length = 0;
+    while (*length < ANSWER_MAX) {
+        if (!limit(fd, SO_RCVTIMEO, deadline))
+            return false;
+        ssize_t got = recv(fd, text + *length, ANSWER_MAX - *length, 0);
+        if (got <= 0) {
+            errno = got == 0 ? ECONNRESET : errno;
+            return false;
+        }
+        const char *end = memchr(text + *length, '\n', (size_t)got);
+        *length = end ? (size_t)(end - text) : *length + (size_t)got;
+        if (end)
+            return true;
     }
-    if (!result)
-        fprintf(stderr, "cardrig: %s\n", error);
-    json_decref(answer);
+    errno = EMSGSIZE;
+    return false;
+}
+
+/* What the rig answers to the line; NULL after an error that has been printed. */
+static json_t *converse(int fd, const char *command, const char *line, int64_t deadline)
+{
+    char error[1024];
+    size_t length;
+    char *text = malloc(ANSWER_MAX);
+    json_t *result = NULL;
+    if (!text || !send_line(fd, line, deadline) || !receive_line(fd, text, &length, deadline))
+        rig_log("the rig did not answer: %s", errno == EAGAIN     ? "it took too long"
+                                              : errno == EMSGSIZE ? "more than a megabyte came instead"
+                                                                  : strerror(errno));
+    else if (!(result = answer_read(command, text, length, error, sizeof error)))
+        rig_log("%s", error);
+    free(text);
     return result;
 }
 
@@ -109,7 +125,7 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
     char absolute[PATH_MAX];
     if (file && *file) {
         if (!realpath(file, absolute)) {
-            fprintf(stderr, "cardrig: %s: %s\n", file, strerror(errno));
+            rig_log("%s: %s", file, strerror(errno));
             return NULL;
         }
         file = absolute;
@@ -117,26 +133,20 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
     json_t *request = json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file,
                                 "faults", faults);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-    char *line = NULL, *answer = NULL;
+    char *line = NULL;
     json_t *result = NULL;
     int fd = -1;
+    int64_t deadline = now_ms() + ANSWER_MS;
     if (!text || asprintf(&line, "%s\n", text) < 0) {
         line = NULL;
-        fprintf(stderr, "cardrig: the slot or file is not UTF-8\n");
+        rig_log("the slot or file is not UTF-8");
         goto out;
     }
-    if ((fd = connect_to_rig()) < 0)
-        goto out;
-    answer = converse(fd, line);
-    if (answer)
-        result = understand(answer);
-    else
-        fprintf(stderr, "cardrig: the rig did not answer: %s\n",
-                errno == EAGAIN ? "it took too long" : strerror(errno));
+    if ((fd = connect_to_rig(deadline)) >= 0)
+        result = converse(fd, command, line, deadline);
 out:
     if (fd >= 0)
         close(fd);
-    free(answer);
     free(line);
     free(text);
     json_decref(request);
@@ -206,10 +216,9 @@ int client_move(const struct client_move *move, int argc, char **argv)
     json_t *result = client_request(move->command, arguments.slot, arguments.file, NULL);
     if (!result)
         return EXIT_FAILED;
-    const char *slot = "?", *name = NULL;
-    json_unpack(result, "{s:s}", "slot", &slot);
-    json_unpack(result, "{s:{s:s}}", "card", "name", &name);
-    printf("%s: %s%s%s%s\n", slot, move->done, name ? " '" : "", name ? name : "", name ? "'" : "");
+    const char *slot = json_string_value(json_object_get(result, "slot"));
+    const char *name = json_string_value(json_object_get(json_object_get(result, "card"), "name"));
+    print_line("%s: %s%s%s%s", slot, move->done, name ? " '" : "", name ? name : "", name ? "'" : "");
     json_decref(result);
     return EXIT_OK;
 }

@@ -7,7 +7,7 @@
 
 /* Sends a command to the rig at $CARDRIG_SOCKET; slot, file and faults (a list, which stays the
  * caller's) may be NULL; a file is made absolute, "" stays. Returns what the rig answered, for the caller to
- * json_decref, or NULL when it refused or could not be asked, which has been printed. */
+ * json_decref, with the members that answer.c lists, or NULL when it refused or could not be asked, which has been printed. */
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults);
 
 /* What a subcommand that moves a card is like. */

@@ -1,6 +1,9 @@
 /* cardrig: one program, a subcommand each for what it does. */
 #include "cli/cli.h"
 
+#include "rig/log.h"
+
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -46,6 +49,15 @@ static bool standard_descriptors(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+/* What a subcommand printed has to get there, too. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    rig_log("cannot write to standard output: %s", strerror(errno));
+    return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
     if (!standard_descriptors())
@@ -56,15 +68,15 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return EXIT_OK;
+        return finish(EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("cardrig %s\n", CARDRIG_VERSION);
-        return EXIT_OK;
+        return finish(EXIT_OK);
     }
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
-            return subcommands[i].function(argc - 1, argv + 1);
+            return finish(subcommands[i].function(argc - 1, argv + 1));
     fprintf(stderr, "cardrig: there is no subcommand '%s'; 'cardrig --help' lists them\n", argv[1]);
     return EXIT_USAGE;
 }

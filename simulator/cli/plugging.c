@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/clock.h"
+#include "cli/print.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -70,16 +71,15 @@ int plugging_main(const struct plugging *plugging, int argc, char **argv)
     json_t *result = client_request(plugging->command, argv[optind], NULL, NULL);
     if (!result)
         return EXIT_FAILED;
-    const char *slot = "?";
+    const char *slot = json_string_value(json_object_get(result, "slot"));
     char pcsc_name[160];
-    json_unpack(result, "{s:s}", "slot", &slot);
     int status = wait_for_pcscd(json_integer_value(json_object_get(result, "reader")), plugging->in,
                                 pcsc_name, sizeof pcsc_name);
     int name_length = (int)strcspn(slot, "/");
     if (status == EXIT_OK && plugging->in)
-        printf("%.*s: plugged in, in PC/SC '%s'\n", name_length, slot, pcsc_name);
+        print_line("%.*s: plugged in, in PC/SC '%s'", name_length, slot, pcsc_name);
     else if (status == EXIT_OK)
-        printf("%.*s: unplugged\n", name_length, slot);
+        print_line("%.*s: unplugged", name_length, slot);
     json_decref(result);
     return status;
 }

@@ -1,6 +1,7 @@
 /* cardrig status */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/print.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@ static const char help[] =
     "  -j, --json  as JSON, for programs\n"
     "  -h, --help  show this\n";
 
-/* NULL where there is null. */
+/* What answer_read has seen to is there and of its type. NULL where there is null. */
 static const char *text_of(json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
@@ -27,20 +28,22 @@ static long long number_of(json_t *object, const char *key)
 static void print_card(json_t *card)
 {
     if (!json_is_object(card)) {
-        printf("    empty\n");
+        print_line("    empty");
         return;
     }
     const char *file = text_of(card, "file"), *atr = text_of(card, "atr"),
                *protocol = text_of(card, "protocol");
     json_t *resets = json_object_get(card, "resets");
-    printf("    card      %s (%s)\n", text_of(card, "name"), file ? file : "built in");
-    if (atr)
-        printf("    powered   %s\n    ATR       %s\n", protocol ? protocol : "no protocol chosen yet", atr);
-    else
-        printf("    no power\n");
-    printf("    so far    %lld commands; resets: %lld cold, %lld warm; power taken away: %lld\n",
-           number_of(card, "commands"), number_of(resets, "cold"), number_of(resets, "warm"),
-           number_of(resets, "off"));
+    print_line("    card      %s (%s)", text_of(card, "name"), file ? file : "built in");
+    if (atr) {
+        print_line("    powered   %s", protocol ? protocol : "no protocol chosen yet");
+        print_line("    ATR       %s", atr);
+    } else {
+        print_line("    no power");
+    }
+    print_line("    so far    %lld commands; resets: %lld cold, %lld warm; power taken away: %lld",
+               number_of(card, "commands"), number_of(resets, "cold"), number_of(resets, "warm"),
+               number_of(resets, "off"));
 }
 
 /* A slot, for our cards or for those of others, in our reader or in somebody else's. */
@@ -50,31 +53,32 @@ static void print_slot(json_t *slot)
     json_t *vpcd = json_object_get(slot, "vpcd"), *vpcd_card = json_object_get(slot, "vpcd_card");
     json_t *usb = json_object_get(slot, "usb");
     bool unplugged = json_is_object(usb) && !json_is_true(json_object_get(usb, "plugged"));
-    printf("%lld  %s, ", number_of(slot, "number"), text_of(slot, "slot"));
     if (json_is_object(vpcd_card))
-        printf("a vpcd card, %s %s port %lld%s\n",
-               json_is_true(json_object_get(vpcd_card, "listens")) ? "listening at" : "for the reader at",
-               text_of(vpcd_card, "host"), number_of(vpcd_card, "port"),
-               connected ? "" : " (no reader connected)");
+        print_line("%lld  %s, a vpcd card, %s %s port %lld%s", number_of(slot, "number"),
+                   text_of(slot, "slot"),
+                   json_is_true(json_object_get(vpcd_card, "listens")) ? "listening at" : "for the reader at",
+                   text_of(vpcd_card, "host"), number_of(vpcd_card, "port"),
+                   connected ? "" : " (no reader connected)");
     else
-        printf("in PC/SC '%s'%s\n", text_of(slot, "pcsc_name"),
-               unplugged                           ? " (not plugged in)"
-               : connected || json_is_object(vpcd) ? ""
-                                                   : " (no driver connected)");
+        print_line("%lld  %s, in PC/SC '%s'%s", number_of(slot, "number"), text_of(slot, "slot"),
+                   text_of(slot, "pcsc_name"),
+                   unplugged                           ? " (not plugged in)"
+                   : connected || json_is_object(vpcd) ? ""
+                                                       : " (no driver connected)");
     if (json_is_object(usb))
-        printf("    USB       %s%s\n", text_of(usb, "id"),
-               json_is_true(json_object_get(usb, "token")) ? ", reader and card in one" : "");
+        print_line("    USB       %s%s", text_of(usb, "id"),
+                   json_is_true(json_object_get(usb, "token")) ? ", reader and card in one" : "");
     if (json_is_object(vpcd))
-        printf("    vpcd      the reader %s, host %s port %lld\n",
-               strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
-               text_of(vpcd, "host"), number_of(vpcd, "port"));
+        print_line("    vpcd      the reader %s, host %s port %lld",
+                   strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
+                   text_of(vpcd, "host"), number_of(vpcd, "port"));
     else
         print_card(json_object_get(slot, "card"));
 }
 
 static void print_status(json_t *status)
 {
-    printf("seed %lld\n", number_of(status, "seed"));
+    print_line("seed %lld", number_of(status, "seed"));
     size_t i;
     json_t *slot, *slots = json_object_get(status, "slots");
     json_array_foreach(slots, i, slot)
@@ -105,7 +109,8 @@ int status_main(int argc, char **argv)
     if (!status)
         return EXIT_FAILED;
     if (json) {
-        json_dumpf(status, stdout, JSON_INDENT(2));
+        /* in ASCII: nothing in it that a terminal would obey */
+        json_dumpf(status, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {
         print_status(status);

@@ -7,8 +7,8 @@
 
 #include <lauxlib.h>
 
+#include "base/oneline.h"
 #include "icc/globals.h"
-#include "icc/oneline.h"
 #include "icc/watchdog.h"
 
 #define TEXT_OF(number)          TEXT_OF_EXPANDED(number)

@@ -5,8 +5,8 @@
 
 #include <lauxlib.h>
 
+#include "base/oneline.h"
 #include "icc/card.h"
-#include "icc/oneline.h"
 #include "iso7816/hex.h"
 
 /* All of these functions run inside sandbox_call and report through Lua errors. */

@@ -1,5 +1,7 @@
 #include "rig/log.h"
 
+#include "base/oneline.h"
+
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,17 +10,15 @@
 
 void rig_log(const char *format, ...)
 {
-    char line[1024] = "cardrig: ";
+    char text[2048], line[1024] = "cardrig: ";
     size_t start = strlen(line);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line + start, sizeof line - start - 1, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    char *c = line + start;
-    for (; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            *c = '?';
-    *c++ = '\n';
+    oneline(line + start, sizeof line - start - 1, text, strlen(text));
+    size_t length = strlen(line);
+    line[length++] = '\n';
     /* one write, so that lines of several processes do not mix; and none that could block: who does not read
      * what we say is not to stop the rig */
     static unsigned lost;
@@ -30,6 +30,6 @@ void rig_log(const char *format, ...)
     if (lost > 0)
         dprintf(STDERR_FILENO, "cardrig: (%u lines were lost here)\n", lost);
     lost = 0;
-    ssize_t written = write(STDERR_FILENO, line, (size_t)(c - line));
+    ssize_t written = write(STDERR_FILENO, line, length);
     (void)written;
 }

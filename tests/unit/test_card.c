@@ -1,6 +1,6 @@
+#include "base/oneline.h"
 #include "icc/card.h"
 #include "icc/heap.h"
-#include "icc/oneline.h"
 #include "icc/watchdog.h"
 #include "iso7816/hex.h"
 
@@ -1213,6 +1213,11 @@ START_TEST(test_oneline)
         {"\xED\xA0\x80", "\\xED\\xA0\\x80"},
         {"\xF4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"},
         {"\xE2\x82", "\\xE2\\x82"},
+        {"a\xE2\x80\xAE" /* U+202E, right-to-left override */ "z", "a\\xE2\\x80\\xAEz"},
+        {"\xE2\x81\xA6\xE2\x81\xA9" /* isolates */, "\\xE2\\x81\\xA6\\xE2\\x81\\xA9"},
+        {"\xE2\x80\x8B\xEF\xBB\xBF" /* no width */, "\\xE2\\x80\\x8B\\xEF\\xBB\\xBF"},
+        {"\xF3\xA0\x81\x81" /* U+E0041, a tag */, "\\xF3\\xA0\\x81\\x81"},
+        {"\xD7\xA9\xE2\x80\xA7\xE2\x80\xB0", "\xD7\xA9\xE2\x80\xA7\xE2\x80\xB0"},
     };
     char out[64];
 
