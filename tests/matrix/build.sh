@@ -1,0 +1,19 @@
+#!/bin/sh
+# build.sh FOLDER COMPILER TYPE CFLAGS LDFLAGS [CMAKE-OPTION...]: builds all of cardrig in FOLDER, which is removed
+# afterwards; a warning is an error, also one of the linker's.
+set -eu
+folder=$1 type=$3
+export CC="$2" CFLAGS="$4" LDFLAGS="$5"
+shift 5
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 130' HUP INT TERM
+mkdir -p "$folder"
+command -v "$CC" && "$CC" --version | head -n 1
+echo "CFLAGS=$CFLAGS LDFLAGS=$LDFLAGS CMAKE_BUILD_TYPE=$type $*"
+build() {
+    cmake -S "$(dirname "$0")/../.." -B "$folder" -DCMAKE_BUILD_TYPE="$type" "$@" &&
+        cmake --build "$folder" --parallel "$(nproc)"
+}
+build "$@" >"$folder/log" 2>&1 && ! grep -q "warning:" "$folder/log" && exit
+cat "$folder/log"
+exit 1
