@@ -25,5 +25,9 @@ int fault_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int atr_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+/* Names `cardrig doctor` to who has a rig that could not be set up. */
+void doctor_hint(void);
 
 #endif

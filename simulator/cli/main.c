@@ -25,6 +25,7 @@ static const struct {
     {"status", "show readers, slots and cards of the running rig", status_main},
     {"check", "say whether card scripts are sound, and what is wrong with them", check_main},
     {"atr", "explain an Answer-to-Reset, byte by byte", atr_main},
+    {"doctor", "say what this machine has and lacks for 'cardrig run'", doctor_main},
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

@@ -26,7 +26,7 @@ static bool beside_us(const char *name, char *path, size_t size)
     return false;
 }
 
-static bool find_driver(char *path, size_t size)
+bool paths_find_driver(char *path, size_t size)
 {
     const char *wanted = getenv("CARDRIG_DRIVER");
     if (wanted) {
@@ -38,16 +38,21 @@ static bool find_driver(char *path, size_t size)
 
 bool paths_driver(char *path, size_t size)
 {
-    bool found = find_driver(path, size);
+    bool found = paths_find_driver(path, size);
     if (!found)
         rig_log("cannot find the driver, libifdcardrig.so: build or install all of cardrig, or set "
                 "CARDRIG_DRIVER");
     return found;
 }
 
+bool paths_find_redirect(char *path, size_t size)
+{
+    return beside_us("libcardrig-redirect.so", path, size);
+}
+
 bool paths_redirect(char *path, size_t size)
 {
-    bool found = beside_us("libcardrig-redirect.so", path, size);
+    bool found = paths_find_redirect(path, size);
     if (!found)
         rig_log("cannot find libcardrig-redirect.so: build or install all of cardrig");
     return found;

@@ -12,4 +12,8 @@ bool paths_driver(char *path, size_t size);
 /* libcardrig-redirect.so, likewise. */
 bool paths_redirect(char *path, size_t size);
 
+/* The same, without a word. */
+bool paths_find_driver(char *path, size_t size);
+bool paths_find_redirect(char *path, size_t size);
+
 #endif

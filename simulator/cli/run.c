@@ -119,6 +119,12 @@ static int parse_options(int argc, char **argv, struct plan *plan)
     return -1;
 }
 
+static int set_up_failed(void)
+{
+    doctor_hint();
+    return EXIT_RIG_FAILED;
+}
+
 /* Configures pcscd for the readers, and plugs in those on USB, so that pcscd finds them when it starts. */
 static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error, size_t error_size)
 {
@@ -149,16 +155,16 @@ int run_main(int argc, char **argv)
     char error[1024], program[PATH_MAX], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
     if (!pcscd_find(plan.pcscd, program, sizeof program, error, sizeof error)) {
         rig_log("%s", error);
-        return EXIT_RIG_FAILED;
+        return set_up_failed();
     }
     if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
-        return EXIT_RIG_FAILED;
+        return set_up_failed();
     struct supervise_origin origin;
     supervise_prepare(&origin);
     struct rig *rig = rig_new(plan.furniture.seed, error, sizeof error);
     if (!rig) {
         rig_log("%s", error);
-        return EXIT_RIG_FAILED;
+        return set_up_failed();
     }
     snprintf(log, sizeof log, "%s/pcscd.log", rig_directory(rig));
     struct pcscd pcscd = {

@@ -368,5 +368,8 @@ int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct
 out:
     clear_away(&supervisor);
     rig_free(rig);
-    return ran ? command_status(&supervisor) : EXIT_RIG_FAILED;
+    if (ran)
+        return command_status(&supervisor);
+    doctor_hint();
+    return EXIT_RIG_FAILED;
 }

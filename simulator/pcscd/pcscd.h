@@ -85,13 +85,16 @@ void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX]);
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 
 /*
- * Inside:
+ * Inside, and for `cardrig doctor`, which tries them out:
  */
 
 /* For pcscd_configure: writes what pcscd and the driver need for readers on USB: a bundle in
  * DIRECTORY/drivers, and what becomes of pcscd's environment. */
 bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                    char *error, size_t error_size);
+
+/* Where umockdev's library is; false with error, which says what to install. */
+bool usb_find_umockdev(char *path, size_t size, char *error, size_t error_size);
 
 /* In the child: sets up the environment for them, if there are any. False: out of memory. */
 bool usb_set_environment(const struct pcscd *pcscd);

@@ -12,8 +12,8 @@
 #define BUNDLE         "drivers/ifd-cardrig.bundle"
 #define BUNDLE_LIBRARY "libifdcardrig.so"
 
-/* Where umockdev's library is: the loader would start pcscd without it, too, and only write a line. */
-static bool find_umockdev(char *path, size_t size, char *error, size_t error_size)
+/* The loader would start pcscd without it, too, and only write a line. */
+bool usb_find_umockdev(char *path, size_t size, char *error, size_t error_size)
 {
     void *library = dlopen(UMOCKDEV, RTLD_LAZY | RTLD_LOCAL);
     struct link_map *map = NULL;
@@ -101,7 +101,7 @@ bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsi
         }
     const char *directory = pcscd->directory;
     return usb->count == 0 ||
-           (find_umockdev(usb->umockdev, sizeof usb->umockdev, error, error_size) &&
+           (usb_find_umockdev(usb->umockdev, sizeof usb->umockdev, error, error_size) &&
             configure_make_directory(directory, BUNDLE, error, error_size) &&
             configure_make_directory(directory, BUNDLE "/Contents", error, error_size) &&
             configure_make_directory(directory, BUNDLE "/Contents/Linux", error, error_size) &&

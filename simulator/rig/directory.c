@@ -18,8 +18,7 @@ bool directory_is_plain(const char *path)
     return path[0] == '/' && path[strspn(path, letters)] == '\0';
 }
 
-/* Why the rig's directory cannot be in base; NULL if it can. */
-static const char *why_not_in(const char *base)
+const char *directory_why_not_in(const char *base)
 {
     static const char name[] = "/cardrig-XXXXXX";
     struct statvfs mounted;
@@ -45,7 +44,7 @@ bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
     for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
         if (!bases[i])
             continue;
-        const char *reason = why_not_in(bases[i]);
+        const char *reason = directory_why_not_in(bases[i]);
         if (!reason) {
             snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", bases[i]);
             if (mkdtemp(path))

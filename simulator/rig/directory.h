@@ -17,6 +17,9 @@
  * names each place and what is wrong with it. */
 bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size);
 
+/* Why the rig's directory cannot be in base; NULL if it can. */
+const char *directory_why_not_in(const char *base);
+
 /* Whether path is absolute, and of characters that a value in pcscd's configuration can have (without ':',
  * which parts the fields of a DEVICENAME). */
 bool directory_is_plain(const char *path);

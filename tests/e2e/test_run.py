@@ -342,7 +342,7 @@ def test_twenty_rigs_at_once():
     assert statuses == [0] * 20
 
 
-@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "fault", "status", "check", "atr"])
+@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "fault", "status", "check", "atr", "doctor"])
 def test_help(subcommand):
     done = run(subcommand, "--help")
     assert done.returncode == 0

@@ -1,0 +1,486 @@
+/* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
+#include "cli/cli.h"
+#include "cli/paths.h"
+#include "cli/probe.h"
+#include "cli/trial.h"
+#include "pcscd/pcscd.h"
+#include "rig/directory.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define TRIED_BY_DOCTOR "CARDRIG_TRIED_BY_DOCTOR" /* in the environment of rigs that we try */
+#define CARD_OPTION     "probe-card"              /* for ourselves, in a rig */
+#define TRIAL_SECONDS   10                        /* for a rig */
+#define VERSION_SECONDS 5
+#define FILES_WANTED    256 /* by 16 readers, their cards and as many clients */
+#define THREADS_WANTED  64
+#define FILE_WANTED     (1L << 20) /* the driver's copy; pcscd's log */
+
+static const char help[] = "Usage: cardrig doctor [OPTION]...\n"
+                           "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"
+                           "is missing. Everything is tried out: a rig with a reader, one with a reader on\n"
+                           "USB, namespaces, threads. Nothing is changed, and the system's pcscd is left\n"
+                           "alone. Exits with 0 if 'cardrig run' works here, with 1 if it does not.\n\n"
+                           "      --pcscd PATH  the pcscd to run\n"
+                           "  -j, --json        as JSON, for programs\n"
+                           "  -h, --help        show this\n";
+
+enum state {
+    STATE_OK,
+    STATE_LIMITED, /* works without */
+    STATE_MISSING, /* does not work */
+};
+
+struct finding {
+    enum state state;
+    char found[1024];
+    char remedy[1024]; /* empty where there is nothing to do */
+};
+
+/* The machine, as far as it has been looked at. */
+struct machine {
+    const char *wanted_pcscd;
+    char pcscd[PATH_MAX];  /* empty: none */
+    char driver[PATH_MAX]; /* likewise */
+    char redirect[PATH_MAX];
+    char directory[DIRECTORY_MAX];
+    bool missing; /* something without which no rig can be tried */
+};
+
+static void found(struct finding *finding, enum state state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void found(struct finding *finding, enum state state, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(finding->found, sizeof finding->found, format, arguments);
+    va_end(arguments);
+    finding->state = state;
+}
+
+static void remedy(struct finding *finding, const char *text)
+{
+    snprintf(finding->remedy, sizeof finding->remedy, "%s", text);
+}
+
+/* Makes one line of what was said. */
+static char *one_line(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    for (char *at = text; (at = strchr(at, '\n'));)
+        *at = ';';
+    return text;
+}
+
+/*
+ * pcscd
+ */
+
+static void check_pcscd(struct machine *machine, struct finding *finding)
+{
+    char error[512], version[32] = "";
+    struct trial trial;
+    if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, error, sizeof error)) {
+        machine->pcscd[0] = '\0';
+        found(finding, STATE_MISSING, "%s", error);
+        return;
+    }
+    const char *const arguments[] = {machine->pcscd, "--version", NULL};
+    trial_run(&trial, arguments, VERSION_SECONDS);
+    const char *at = strstr(trial.said, "pcsc-lite version ");
+    int major = 0, minor = 0;
+    if (!trial_passed(&trial) || !at || sscanf(at, "pcsc-lite version %31[0-9.]", version) != 1 ||
+        sscanf(version, "%d.%d", &major, &minor) != 2) {
+        found(finding, STATE_LIMITED, "%s, which does not say with --version what it is", machine->pcscd);
+        return;
+    }
+    version[strlen(version) - (version[strlen(version) - 1] == '.')] = '\0';
+    bool old = major < 1 || (major == 1 && minor < 9);
+    const char *features = strstr(trial.said, "Enabled features:");
+    /* 1.9 does not say */
+    const char *polkit = features && strstr(features, " polkit") ? "with"
+                         : major < 2                             ? "with or without"
+                                                                 : "without";
+    found(finding, old ? STATE_LIMITED : STATE_OK, "%s, version %s, %s socket activation, %s polkit",
+          machine->pcscd, version, features && strstr(features, "systemd") ? "with" : "without", polkit);
+    if (old)
+        remedy(finding, "cardrig was tried with 1.9 and newer");
+}
+
+static int print_protocol(void *arg)
+{
+    struct probe_protocol protocol;
+    if (!probe_library_protocol(arg, &protocol))
+        return EXIT_FAILED;
+    printf("%d:%d", protocol.major, protocol.minor);
+    return EXIT_OK;
+}
+
+static void check_library(struct machine *machine, struct finding *finding)
+{
+    char path[PATH_MAX], error[512];
+    struct trial trial;
+    if (!probe_library(path, sizeof path, error, sizeof error)) {
+        found(finding, STATE_MISSING, "%s", error);
+        remedy(finding, "install the package 'libpcsclite1' (Debian, Ubuntu), 'pcsc-lite-libs' (Fedora) or "
+                        "'pcsc-lite' (Arch): programs use PC/SC through it");
+        return;
+    }
+    trial_call(&trial, print_protocol, machine->directory, VERSION_SECONDS);
+    if (trial_passed(&trial))
+        found(finding, STATE_OK, "%s, which speaks protocol %s", path, trial.said);
+    else
+        found(finding, STATE_LIMITED, "%s, which connects to no service", path);
+}
+
+/* A pcscd that runs for the system. To connect would start one, where systemd listens for it. */
+static void check_system(struct machine *machine, struct finding *finding)
+{
+    (void)machine;
+    long pid = 0;
+    FILE *file = fopen("/run/pcscd/pcscd.pid", "re");
+    if (file) {
+        if (fscanf(file, "%ld", &pid) != 1)
+            pid = 0;
+        fclose(file);
+    }
+    if (pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
+        found(finding, STATE_OK, "a pcscd runs (process %ld): 'cardrig run' leaves it alone", pid);
+    else if (access("/run/pcscd/pcscd.comm", F_OK) == 0)
+        found(finding, STATE_OK,
+              "pcscd is started when a program asks for it: 'cardrig run' leaves it alone");
+    else
+        found(finding, STATE_OK, "no pcscd runs for the system, and 'cardrig run' needs none");
+}
+
+/*
+ * Our own parts
+ */
+
+static void check_driver(struct machine *machine, struct finding *finding)
+{
+    bool driver = paths_find_driver(machine->driver, sizeof machine->driver);
+    bool redirect = paths_find_redirect(machine->redirect, sizeof machine->redirect);
+    if (driver && redirect) {
+        found(finding, STATE_OK, "%.500s, and what is preloaded into pcscd", machine->driver);
+        return;
+    }
+    found(finding, STATE_MISSING, "%s: not found", driver ? "libcardrig-redirect.so" : "libifdcardrig.so");
+    remedy(finding, "build or install all of cardrig: program and libraries belong together");
+}
+
+static void check_directory(struct machine *machine, struct finding *finding)
+{
+    char error[1024];
+    const char *wanted = getenv("TMPDIR");
+    if (!directory_new(machine->directory, error, sizeof error)) {
+        machine->directory[0] = '\0';
+        found(finding, STATE_MISSING, "%s", error);
+        return;
+    }
+    int base = (int)(strrchr(machine->directory, '/') - machine->directory);
+    const char *reason = wanted ? directory_why_not_in(wanted) : NULL;
+    if (!reason) {
+        found(finding, STATE_OK, "%.*s", base, machine->directory);
+        return;
+    }
+    found(finding, STATE_LIMITED, "%.*s, as TMPDIR, %.500s, does not do: %s", base, machine->directory,
+          wanted, reason);
+    remedy(finding, "set TMPDIR to another directory, or leave it");
+}
+
+/*
+ * The kernel
+ */
+
+static long number_in(const char *path)
+{
+    long number = -1;
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "%ld", &number) != 1)
+            number = -1;
+        fclose(file);
+    }
+    return number;
+}
+
+static bool seccomp_filters_us(void)
+{
+    char line[256];
+    int mode = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "Seccomp: %d", &mode) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return mode == 2;
+}
+
+/* What forbids namespaces, and how to have them. */
+static const char *namespaces_remedy(void)
+{
+    if (number_in("/proc/sys/user/max_user_namespaces") == 0 && geteuid() != 0)
+        return "sysctl user.max_user_namespaces=10000";
+    if (number_in("/proc/sys/user/max_mnt_namespaces") == 0)
+        return "sysctl user.max_mnt_namespaces=10000";
+    if (number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 && geteuid() != 0)
+        return "sysctl kernel.unprivileged_userns_clone=1";
+    if (number_in("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 && geteuid() != 0)
+        return "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for cardrig";
+    if (seccomp_filters_us())
+        return "a container that allows them (docker, podman: --security-opt seccomp=unconfined)";
+    return "a machine, or a container, that allows them";
+}
+
+static int enter_namespaces(void *arg)
+{
+    const struct pcscd pcscd = {.directory = arg};
+    char error[512];
+    if (!configure_make_directory(pcscd.directory, "run", error, sizeof error) ||
+        !configure_make_directory(pcscd.directory, "drivers", error, sizeof error)) {
+        printf("%s", error);
+        return EXIT_FAILED;
+    }
+    const char *failed = isolate_by_namespaces(&pcscd);
+    if (!failed)
+        return EXIT_OK;
+    printf("%s: %s", failed, strerror(errno));
+    return EXIT_FAILED;
+}
+
+static void check_namespaces(struct machine *machine, struct finding *finding)
+{
+    struct trial trial;
+    trial_call(&trial, enter_namespaces, machine->directory, VERSION_SECONDS);
+    if (trial_passed(&trial)) {
+        found(finding, STATE_OK, "pcscd can have %s of its own",
+              geteuid() == 0 ? "a mount namespace" : "user and mount namespaces");
+        return;
+    }
+    found(finding, STATE_LIMITED, "not for us (%s): pcscd's paths are redirected by a library alone",
+          one_line(trial.said));
+    snprintf(finding->remedy, sizeof finding->remedy, "not needed; to have them: %s", namespaces_remedy());
+}
+
+static void *stay(void *gate)
+{
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+static int start_threads(void *arg)
+{
+    (void)arg;
+    static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t thread;
+    int count = 0;
+    pthread_mutex_lock(&gate);
+    while (count < THREADS_WANTED && pthread_create(&thread, NULL, stay, &gate) == 0)
+        count++;
+    printf("%d", count);
+    return count == THREADS_WANTED ? EXIT_OK : EXIT_FAILED;
+}
+
+static void check_limits(struct machine *machine, struct finding *finding)
+{
+    (void)machine;
+    struct rlimit files = {0}, size = {0};
+    struct trial threads;
+    getrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_FSIZE, &size);
+    trial_call(&threads, start_threads, NULL, VERSION_SECONDS);
+    if (files.rlim_cur < FILES_WANTED) {
+        found(finding, STATE_LIMITED, "%llu open files: too few for many readers",
+              (unsigned long long)files.rlim_cur);
+        remedy(finding, "ulimit -n 1024");
+    } else if (size.rlim_cur < FILE_WANTED) {
+        found(finding, STATE_LIMITED, "files of %llu bytes: too small for a log",
+              (unsigned long long)size.rlim_cur);
+        remedy(finding, "ulimit -f unlimited");
+    } else if (!trial_passed(&threads)) {
+        found(finding, STATE_LIMITED, "%s more threads: too few for many readers", threads.said);
+        remedy(finding, "a higher limit on processes: ulimit -u, or pids.max of the container");
+    } else
+        found(finding, STATE_OK, "enough open files, threads, and bytes in a file");
+}
+
+/*
+ * Rigs
+ */
+
+/* Runs a rig with these options around a program that reads the card. */
+static void try_rig(const struct machine *machine, const char *reader, struct trial *trial)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length > 0 ? length : 0] = '\0';
+    const char *const arguments[] = {self, "run", "--pcscd", machine->pcscd,   "--reader", reader,
+                                     "--", self,  "doctor",  "--" CARD_OPTION, NULL};
+    trial_run(trial, arguments, TRIAL_SECONDS);
+}
+
+static void tried(struct finding *finding, struct trial *trial, enum state otherwise)
+{
+    const char *answer = strstr(trial->said, "ATR ");
+    if (trial_passed(trial) && answer)
+        found(finding, STATE_OK, "a program gets to the card in %ld ms: %.*s", trial->milliseconds,
+              (int)strcspn(answer, "\n"), answer);
+    else if (trial->ended)
+        found(finding, otherwise, "%s", one_line(trial->said));
+    else
+        found(finding, otherwise, "no answer within %d s", TRIAL_SECONDS);
+}
+
+static void check_umockdev(struct machine *machine, struct finding *finding)
+{
+    char path[PATH_MAX], error[512];
+    struct trial trial;
+    if (!usb_find_umockdev(path, sizeof path, error, sizeof error))
+        found(finding, STATE_LIMITED, "%s", error);
+    else if (machine->missing)
+        found(finding, STATE_OK, "%s", path);
+    else {
+        try_rig(machine, "doctor,usb", &trial);
+        tried(finding, &trial, STATE_LIMITED);
+    }
+}
+
+static void check_rig(struct machine *machine, struct finding *finding)
+{
+    struct trial trial;
+    if (machine->missing)
+        found(finding, STATE_MISSING, "not tried: something else is missing");
+    else {
+        try_rig(machine, "doctor", &trial);
+        tried(finding, &trial, STATE_MISSING);
+        if (finding->state == STATE_MISSING)
+            remedy(finding, "cardrig run --pcscd-log FILE -- true writes down what pcscd says");
+    }
+}
+
+/*
+ * The command
+ */
+
+static const struct {
+    const char *name;
+    void (*function)(struct machine *machine, struct finding *finding);
+} checks[] = {
+    {"pcscd", check_pcscd},
+    {"driver", check_driver},
+    {"directory", check_directory},
+    {"libpcsclite", check_library},
+    {"namespaces", check_namespaces},
+    {"limits", check_limits},
+    {"rig", check_rig},
+    {"USB readers", check_umockdev},
+    {"system", check_system},
+};
+
+static const char *const states[] = {"ok", "limited", "missing"};
+
+static void print_finding(const char *name, const struct finding *finding)
+{
+    printf("%-8s %-12s %s\n", states[finding->state], name, finding->found);
+    if (finding->remedy[0])
+        printf("%-8s %-12s -> %s\n", "", "", finding->remedy);
+    fflush(stdout); /* the next one may take a while */
+}
+
+/* Examines the machine; json is an array that gets what was found, or NULL: then it is printed. */
+static bool examine(struct machine *machine, json_t *json)
+{
+    bool ok = true;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        struct finding finding = {.state = STATE_OK};
+        checks[i].function(machine, &finding);
+        if (finding.state == STATE_MISSING)
+            ok = false;
+        machine->missing = !ok;
+        if (json)
+            json_array_append_new(json, json_pack("{s:s, s:s, s:s, s:s}", "name", checks[i].name, "state",
+                                                  states[finding.state], "found", finding.found, "remedy",
+                                                  finding.remedy));
+        else
+            print_finding(checks[i].name, &finding);
+    }
+    return ok;
+}
+
+static int report(struct machine *machine, bool as_json)
+{
+    json_t *findings = as_json ? json_array() : NULL;
+    bool ok = examine(machine, findings);
+    if (machine->directory[0])
+        directory_remove(machine->directory);
+    if (!as_json) {
+        puts(ok ? "'cardrig run' works here" : "'cardrig run' does not work here");
+        return ok ? EXIT_OK : EXIT_FAILED;
+    }
+    json_t *all = json_pack("{s:b, s:o}", "ok", ok, "checks", findings);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+void doctor_hint(void)
+{
+    if (!getenv(TRIED_BY_DOCTOR))
+        rig_log("'cardrig doctor' says what this machine lacks");
+}
+
+int doctor_main(int argc, char **argv)
+{
+    enum { PCSCD = 256, CARD };
+    static const struct option options[] = {
+        {"pcscd", required_argument, NULL, PCSCD},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {CARD_OPTION, no_argument, NULL, CARD},
+        {0},
+    };
+    static struct machine machine;
+    bool json = false;
+    machine.wanted_pcscd = getenv("CARDRIG_PCSCD");
+    for (int option; (option = getopt_long(argc, argv, "jh", options, NULL)) != -1;)
+        switch (option) {
+        case PCSCD:
+            machine.wanted_pcscd = optarg;
+            break;
+        case 'j':
+            json = true;
+            break;
+        case CARD:
+            return probe_card();
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_OK;
+        default:
+            fprintf(stderr, "'cardrig doctor --help' lists the options\n");
+            return EXIT_USAGE;
+        }
+    if (optind < argc) {
+        fprintf(stderr, "cardrig doctor: takes no arguments\n");
+        return EXIT_USAGE;
+    }
+    setenv(TRIED_BY_DOCTOR, "yes", 1);
+    return report(&machine, json);
+}

@@ -1,0 +1,96 @@
+#include "cli/trial.h"
+
+#include "cli/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CANNOT_RUN 127
+#define GRACE_MS   5000 /* to end in peace */
+
+/* Reads until the last process that has the pipe has ended, or the time is up. */
+static bool read_all(struct trial *trial, int fd, int64_t deadline)
+{
+    size_t length = strlen(trial->said);
+    for (;;) {
+        char more[512];
+        struct pollfd polled = {.fd = fd, .events = POLLIN};
+        int64_t left = deadline - now_ms();
+        if (left <= 0 || poll(&polled, 1, (int)left) == 0)
+            return false;
+        ssize_t got = read(fd, more, sizeof more);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got == 0;
+        size_t room = sizeof trial->said - 1 - length, kept = (size_t)got < room ? (size_t)got : room;
+        memcpy(trial->said + length, more, kept);
+        length += kept;
+        trial->said[length] = '\0';
+    }
+}
+
+static void be_child(int output, int (*function)(void *arg), void *arg)
+{
+    setpgid(0, 0);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    int status = function(arg);
+    fflush(stdout);
+    _exit(status);
+}
+
+void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int seconds)
+{
+    int64_t start = now_ms();
+    int output[2];
+    *trial = (struct trial){.status = -1};
+    fflush(stdout);
+    if (pipe2(output, O_CLOEXEC) < 0) {
+        snprintf(trial->said, sizeof trial->said, "cannot make a pipe: %s", strerror(errno));
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(output[1], function, arg);
+    int error = errno;
+    close(output[1]);
+    if (pid < 0)
+        snprintf(trial->said, sizeof trial->said, "cannot start a process: %s", strerror(error));
+    else {
+        setpgid(pid, pid); /* whoever of the two comes first */
+        trial->ended = read_all(trial, output[0], start + seconds * 1000L);
+        if (!trial->ended && kill(-pid, SIGTERM) == 0)
+            read_all(trial, output[0], now_ms() + GRACE_MS);
+        kill(-pid, SIGKILL);
+        waitpid(pid, &trial->status, 0);
+    }
+    trial->milliseconds = (long)(now_ms() - start);
+    close(output[0]);
+}
+
+static int run(void *arg)
+{
+    char *const *arguments = arg;
+    execv(arguments[0], arguments);
+    fprintf(stderr, "cannot run %s: %s\n", arguments[0], strerror(errno));
+    return CANNOT_RUN;
+}
+
+void trial_run(struct trial *trial, const char *const arguments[], int seconds)
+{
+    trial_call(trial, run, (void *)(uintptr_t)arguments, seconds);
+}
+
+bool trial_passed(const struct trial *trial)
+{
+    return trial->ended && trial->status == 0;
+}
