@@ -1,6 +1,8 @@
-/* Any lines on the control socket of a rig with one slot: each gets one line of JSON, and the rig goes on. */
+/* Any lines on the control socket of a rig with one slot: each gets one line of JSON, in which the client
+ * finds what it reads, and the rig goes on. */
 #include "fuzz.h"
 
+#include "cli/answer.h"
 #include "rig/control.h"
 #include "rig/directory.h"
 
@@ -26,6 +28,20 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+/* The client takes what answers a command of its own. */
+static void check_client(const char *line, size_t length, const char *text)
+{
+    char error[300];
+    json_t *request = json_loadb(line, length, 0, NULL);
+    const char *command = json_string_value(json_object_get(request, "command"));
+    json_t *result = answer_read(command, text, strlen(text), error, sizeof error);
+    if (!result)
+        fprintf(stderr, "%s: %s\n", command, error);
+    CHECK(result);
+    json_decref(result);
+    json_decref(request);
+}
+
 static void ask(const char *line, size_t length)
 {
     char *copy = exact_copy(line, length);
@@ -36,6 +52,8 @@ static void ask(const char *line, size_t length)
     CHECK(good ? json_is_object(json_object_get(answer, "result"))
                : json_is_string(json_object_get(answer, "error")));
     json_decref(answer);
+    if (good)
+        check_client(line, length, text);
     free(text);
     free(copy);
 }
