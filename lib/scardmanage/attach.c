@@ -2,14 +2,13 @@
 
 #include <string.h>
 
-scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *allocator,
-                                                     scardmanage **out)
+scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *source, scardmanage **out)
 {
     scardmanage_allocator read;
     if (out == NULL)
         return SCARDMANAGE_E_POINTER;
     *out = NULL;
-    scardmanage_result result = allocator_read(allocator, &read);
+    scardmanage_result result = allocator_read(source, &read);
     if (result != SCARDMANAGE_S_OK)
         return result;
     scardmanage *m = allocator_get(&read, sizeof *m);

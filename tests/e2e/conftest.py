@@ -1,8 +1,10 @@
 """What the end-to-end tests share: the built programs, rigs to work in, and a look at what a rig leaves behind."""
 
+import atexit
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,9 +16,26 @@ from waiting import TIMEOUT, Lines, children
 BUILD = pathlib.Path(os.environ["CARDRIG_BUILD"])
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CARDS = SOURCE / "fixtures" / "cards"
-CARDRIG = str(BUILD / "bin" / "cardrig")
-DRIVER = str(BUILD / "lib" / "libifdcardrig.so")
-REDIRECT = str(BUILD / "lib" / "libcardrig-redirect.so")
+
+
+def for_everybody():
+    """The programs where every user can run them: tests of root's go on as others, and a clone may be below /root."""
+    if os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in BUILD.resolve().parents):
+        return BUILD
+    copy = tempfile.TemporaryDirectory(prefix="cardrig-tests", dir="/tmp")
+    atexit.register(copy.cleanup)
+    folder = pathlib.Path(copy.name)
+    folder.chmod(0o755)
+    for file in (BUILD / "bin" / "cardrig", *(BUILD / "lib").glob("*.so")):
+        (folder / file.parent.name).mkdir(exist_ok=True)
+        shutil.copy(file, folder / file.parent.name)
+    return folder
+
+
+PUBLIC = for_everybody()
+CARDRIG = str(PUBLIC / "bin" / "cardrig")
+DRIVER = str(PUBLIC / "lib" / "libifdcardrig.so")
+REDIRECT = str(PUBLIC / "lib" / "libcardrig-redirect.so")
 PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
 CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
 

@@ -310,9 +310,9 @@ def parameters(ours, they):
         yield "F/D", format(speed["cycles_per_etu"], "g"), cycles
         yield "fmax", speed["fmax_khz"] // 1000, int(fmax)
     yield "N", (str(ours["extra_guard_time"]),), they.find("TC1", r"guard time: (\d+)") or ("0",)
-    mode = they.find("TA2", r"T=(\d+) - (Unable|Capable) to change - (implicity|defined)")
+    mode = they.find("TA2", r"T=(\d+) - (Unable|Capable) to change - (implicitly?|defined)")
     yield "TA2", specific and (str(specific["protocol"]), specific["changeable"], specific["implicit"]), (
-        mode and (mode[0], mode[1] == "Capable", mode[2] == "implicity"))
+        mode and (mode[0], mode[1] == "Capable", mode[2].startswith("implicit")))
     if ours["t0"] and "wi_reserved" not in warnings:
         yield "WI", (str(ours["t0"]["wi"]),), they.find("TC2", r"960 x (\d+) x") or ("10",)
     if t1:

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, CARDRIG, Rig
+from conftest import CARDRIG, PUBLIC, Rig
 from test_run import BUILT_IN_ATR, HAS_NAMESPACES, ordinary_user
 from waiting import TIMEOUT, alive, wait_for
 
@@ -61,7 +61,7 @@ def pcscd(temporary):
     def make(kind):
         doctored, start = KINDS[kind]
         path.write_text(f"#!/bin/sh\nPCSCD={PCSCD}\n" + start.replace(
-            '"$PCSCD"', f'env LD_PRELOAD="$LD_PRELOAD:{BUILD}/lib/libdoctored.so" DOCTORED={doctored} "$PCSCD"', 1) + "\n")
+            '"$PCSCD"', f'env LD_PRELOAD="$LD_PRELOAD:{PUBLIC}/lib/libdoctored.so" DOCTORED={doctored} "$PCSCD"', 1) + "\n")
         path.chmod(0o755)
         return path
     yield make

@@ -349,7 +349,7 @@ def test_readers_that_cannot_be(options, error):
 
 @pytest.mark.skipif(not HAS_NAMESPACES, reason="a file can only be hidden in a namespace")
 def test_without_umockdev():
-    script = """library=$(ldconfig -p | sed -n 's/.*libumockdev-preload.so.0 .*=> //p' | head -1)
+    script = """library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | sed -n 's/.*libumockdev-preload.so.0 .*=> //p' | head -1)
         mount --bind /dev/null "$library" && exec "$0" run --reader key,usb -- true"""
     done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, CARDRIG],
                           capture_output=True, text=True, timeout=TIMEOUT)

@@ -77,24 +77,24 @@ trap 'exit 130' HUP INT TERM
 
 # row NAME COMMAND...: runs it, and notes what became of it
 row() {
-    name=$1 log="$logs/$(echo "$1" | tr ' ' -).log"
+    row=$1 log=$logs/$(echo "$1" | tr -s ' ,' -).log
     shift
-    printf '%-30s ' "$name"
+    printf '%-30s ' "$row"
     start=$(date +%s)
     setsid "$@" >"$log" 2>&1 </dev/null &
     running=$!
     while kill -0 "$running" 2>/dev/null; do # what it says meanwhile
         sleep 1
-        [ -t 1 ] && printf '\r%-30s %4d s  %-40.40s' "$name" $(($(date +%s) - start)) "$(tail -n 1 "$log" | tr -cd ' -~')"
+        [ -t 1 ] && printf '\r%-30s %4d s  %-40.40s' "$row" $(($(date +%s) - start)) "$(tail -n 1 "$log" | tr -cd ' -~')"
     done
     result=pass
     wait "$running" || result=FAIL
     running=
     seconds=$(($(date +%s) - start))
-    [ ! -t 1 ] || printf '\r%-80s\r%-30s ' '' "$name"
+    [ ! -t 1 ] || printf '\r%-80s\r%-30s ' '' "$row"
     echo "$result $seconds s"
     [ $result = pass ] || tail -n 15 "$log" | sed 's/^/    /'
-    printf '%-30s %-4s %6d s  %s\n' "$name" "$result" "$seconds" "$log" >>"$table"
+    printf '%-30s %-4s %6d s  %s\n' "$row" "$result" "$seconds" "$log" >>"$table"
     [ $result = pass ]
 }
 

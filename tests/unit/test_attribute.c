@@ -237,7 +237,7 @@ START_TEST(attributes_of_ones_own)
     struct slot *slot = add("r,attribute=0x10100:41 42,attribute=65792:43,attribute=0X7FFF0001:01:00:00:00,"
                             "attribute=590595:3B00,attribute=0x30121:,attribute=4294967295:FF");
     check_bytes(slot, SCARD_ATTR_VENDOR_NAME, "C", 1); /* 65792 is 0x10100, and the later one counts */
-    check_number(slot, SCARD_ATTR_DEVICE_UNIT, 1);
+    check_bytes(slot, SCARD_ATTR_DEVICE_UNIT, "\1\0\0\0", 4);
     check_bytes(slot, SCARD_ATTR_ATR_STRING, "\x3B\0", 2); /* with neither card nor power */
     check_untold(slot, SCARD_ATTR_DEFAULT_CLK);
     check_byte(slot, 0xFFFFFFFF, 0xFF);

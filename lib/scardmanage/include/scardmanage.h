@@ -260,12 +260,12 @@ typedef struct scardmanage_allocator {
     void (*release)(void *context, void *memory);
 } scardmanage_allocator;
 
-/* As scardmanage_create(), with memory from allocator, which is copied; null: the C library's. When any
+/* As scardmanage_create(), with memory from source, which is copied; null: the C library's. When any
  * function of the object gets null from it, it returns E_OUTOFMEMORY.
  *
  * S_OK; E_POINTER for a null out; E_INVALIDARG for a size that is too small, a null function, or bytes this
  * version does not know; E_OUTOFMEMORY. */
-SCARDMANAGE_API scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *allocator,
+SCARDMANAGE_API scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *source,
                                                                      scardmanage **out);
 
 /* Detaches if need be and frees. A null pointer is allowed. Not from a rebuild function. */
