@@ -19,22 +19,30 @@ static bool is_separator(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ':';
 }
 
-enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
-                           size_t *bad_at)
+/* A digit's value, and the bits of it that count; false if it is no digit. */
+static bool read_digit(char c, bool dots, int *value, int *mask)
+{
+    *mask = dots && c == '.' ? 0x0 : 0xF;
+    *value = *mask ? digit_value(c) : 0;
+    return *value >= 0;
+}
+
+/* mask NULL: there are no dots */
+static enum hex_result decode(const char *text, size_t len, uint8_t *value, uint8_t *mask, size_t cap,
+                              size_t *out_len, size_t *bad_at)
 {
     enum hex_result result = HEX_OK;
     size_t count = 0;
     size_t i = 0;
 
     while (i < len) {
-        int high, low;
+        int high, low, high_mask, low_mask;
 
         if (is_separator(text[i])) {
             i++;
             continue;
         }
-        high = digit_value(text[i]);
-        if (high < 0) {
+        if (!read_digit(text[i], mask, &high, &high_mask)) {
             result = HEX_BAD_CHARACTER;
             break;
         }
@@ -42,23 +50,37 @@ enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t ca
             result = HEX_ODD_DIGITS;
             break;
         }
-        low = digit_value(text[i + 1]);
-        if (low < 0) {
+        if (!read_digit(text[i + 1], mask, &low, &low_mask)) {
             i++;
-            result = HEX_BAD_CHARACTER;
+            result =
+                text[i - 1] == '0' && (text[i] == 'x' || text[i] == 'X') ? HEX_PREFIX : HEX_BAD_CHARACTER;
             break;
         }
         if (count == cap) {
             result = HEX_NO_SPACE;
             break;
         }
-        out[count++] = (uint8_t)(high << 4 | low);
+        if (mask)
+            mask[count] = (uint8_t)(high_mask << 4 | low_mask);
+        value[count++] = (uint8_t)(high << 4 | low);
         i += 2;
     }
     *out_len = count;
     if (bad_at != NULL)
         *bad_at = i;
     return result;
+}
+
+enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
+                           size_t *bad_at)
+{
+    return decode(text, len, out, NULL, cap, out_len, bad_at);
+}
+
+enum hex_result hex_decode_pattern(const char *text, size_t len, uint8_t *value, uint8_t *mask, size_t cap,
+                                   size_t *out_len, size_t *bad_at)
+{
+    return decode(text, len, value, mask, cap, out_len, bad_at);
 }
 
 enum hex_result hex_encode(const uint8_t *bytes, size_t len, char *out, size_t cap, char separator)
@@ -93,6 +115,8 @@ const char *hex_result_text(enum hex_result result)
         return "no error";
     case HEX_BAD_CHARACTER:
         return "not a hexadecimal digit";
+    case HEX_PREFIX:
+        return "bytes are written without 0x";
     case HEX_ODD_DIGITS:
         return "a byte needs two digits, this one stands alone";
     case HEX_NO_SPACE:

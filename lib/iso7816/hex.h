@@ -12,6 +12,7 @@ extern "C" {
 enum hex_result {
     HEX_OK = 0,
     HEX_BAD_CHARACTER, /* neither a digit nor a separator */
+    HEX_PREFIX,        /* the x of 0x */
     HEX_ODD_DIGITS,    /* a digit that has no second one right after it */
     HEX_NO_SPACE,      /* the output buffer is too small */
 };
@@ -32,6 +33,13 @@ enum hex_result {
  */
 enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
                            size_t *bad_at);
+
+/*
+ * The same for a pattern, in which a '.' may take the place of any digit: its bits are 0 in value and in
+ * mask. The bits of the other digits are 1 in mask. Both have room for cap bytes.
+ */
+enum hex_result hex_decode_pattern(const char *text, size_t len, uint8_t *value, uint8_t *mask, size_t cap,
+                                   size_t *out_len, size_t *bad_at);
 
 /*
  * Writes len bytes as upper-case hexadecimal text, ended by a NUL.

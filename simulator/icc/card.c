@@ -182,7 +182,7 @@ void card_command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *re
         answer_status(0x6700, resp, resp_len);
         return;
     }
-    entry = script_match(&card->script, cmd, len);
+    entry = match_command(&card->script.index, cmd, len);
     if (!entry)
         answer_status(0x6D00, resp, resp_len);
     else if (entry->answer)

@@ -1,12 +1,14 @@
 #include "icc/script.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #include "base/oneline.h"
 #include "icc/card.h"
+#include "icc/match.h"
 #include "iso7816/hex.h"
 
 /* All of these functions run inside sandbox_call and report through Lua errors. */
@@ -15,6 +17,7 @@ struct load {
     struct script *script;
     struct sandbox *sandbox;
     const struct source *source;
+    int commands_line; /* where the list of commands begins */
 };
 
 /* Errors: "file:line: reason" */
@@ -51,10 +54,15 @@ static int line_of_string(lua_State *L, const struct load *load, int index)
     return source_line_of_string(load->source, NULL, 0, text, len);
 }
 
+/* a block that lives as long as the card; not from Lua, so garbage has to be asked to make room */
 static void *permanent(lua_State *L, const struct load *load, size_t size)
 {
     void *block = heap_alloc(&load->sandbox->heap, size);
 
+    if (!block) {
+        lua_gc(L, LUA_GCCOLLECT);
+        block = heap_alloc(&load->sandbox->heap, size);
+    }
     if (!block)
         luaL_error(L, "not enough memory");
     return block;
@@ -85,44 +93,45 @@ static bool is_field(lua_State *L, int index, const char *const *fields)
     return false;
 }
 
+/* an order of keys that does not change from run to run, as Lua's own does: strings, then numbers, then the
+ * rest */
 static bool is_before(lua_State *L, int a, int b)
 {
-    return lua_type(L, a) == LUA_TSTRING && lua_type(L, b) == LUA_TSTRING && lua_compare(L, a, b, LUA_OPLT);
+    int a_type = lua_type(L, a), b_type = lua_type(L, b);
+
+    if (a_type == b_type)
+        return (a_type == LUA_TSTRING || a_type == LUA_TNUMBER) && lua_compare(L, a, b, LUA_OPLT);
+    return a_type == LUA_TSTRING || (a_type == LUA_TNUMBER && b_type != LUA_TSTRING);
 }
 
 /*
- * Refuses a table with a metatable (it could look different each time), and one with other fields than these.
- * Of several unknown fields the one in the first line is named, since Lua's order is a different one in each
- * run.
+ * Refuses a table with a metatable (it could look different each time), and one with other fields than these,
+ * of which it names the first in alphabetical order.
  */
 static void check_table(lua_State *L, const struct load *load, const char *what, const char *const *fields,
                         const char *expected)
 {
-    int table = lua_gettop(L), worst = 0, worst_line = 0, line;
+    int table = lua_gettop(L), unknown = table + 1, line = 0;
 
     if (lua_getmetatable(L, table))
         fail(L, load, line_of_field(load, what), "%s has a metatable, expected a plain table", what);
+    lua_pushnil(L); /* the unknown field to name; nil: there is none */
     lua_pushnil(L);
     while (lua_next(L, table)) {
         lua_pop(L, 1);
-        if (is_field(L, -1, fields))
-            continue;
-        line = lua_type(L, -1) == LUA_TSTRING ? line_of_field(load, lua_tostring(L, -1)) : 0;
-        if (worst == 0) {
+        if (!is_field(L, -1, fields) && (lua_isnil(L, unknown) || is_before(L, -1, unknown))) {
             lua_pushvalue(L, -1);
-            lua_insert(L, -2);
-            worst = table + 1;
-            worst_line = line;
-        } else if (line < worst_line || (line == worst_line && is_before(L, -1, worst))) {
-            lua_pushvalue(L, -1);
-            lua_replace(L, worst);
-            worst_line = line;
+            lua_replace(L, unknown);
         }
     }
-    if (worst == 0)
+    if (lua_isnil(L, unknown)) {
+        lua_settop(L, table);
         return;
-    fail(L, load, line_or(worst_line, line_of_field(load, what)), "%s%sunknown field %s: expected %s", what,
-         *what ? ": " : "", pushed_key(L, worst), expected);
+    }
+    if (lua_type(L, unknown) == LUA_TSTRING)
+        line = line_of_field(load, lua_tostring(L, unknown));
+    fail(L, load, line_or(line, line_of_field(load, what)), "%s%sunknown field %s: expected %s", what,
+         *what ? ": " : "", pushed_key(L, unknown), expected);
 }
 
 /* pushes a field of the table at `table` and returns its type */
@@ -134,17 +143,6 @@ static int get_field(lua_State *L, int table, const char *field)
 }
 
 /* Values */
-
-/* decodes the text, as much of it as fits; the whole length in *len */
-static void decode_hex(lua_State *L, const struct load *load, int line, const char *what, const char *text,
-                       size_t text_len, uint8_t *out, size_t cap, size_t *len)
-{
-    size_t bad_at;
-    enum hex_result result = hex_decode(text, text_len, out, cap, len, &bad_at);
-
-    if (result != HEX_OK)
-        fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
-}
 
 static void read_name(lua_State *L, const struct load *load, int table)
 {
@@ -173,7 +171,8 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     struct atr_error why;
     struct atr atr;
     uint8_t bytes[2 * ATR_MAX]; /* one that is too long is the business of atr_parse */
-    size_t len, text_len;
+    size_t len, text_len, bad_at;
+    enum hex_result result;
     const char *text;
     char reason[160];
 
@@ -182,7 +181,9 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
              luaL_typename(L, -1));
     line = line_or(line_of_string(L, load, -1), line);
     text = lua_tolstring(L, -1, &text_len);
-    decode_hex(L, load, line, what, text, text_len, bytes, sizeof bytes, &len);
+    result = hex_decode(text, text_len, bytes, sizeof bytes, &len, &bad_at);
+    if (result != HEX_OK)
+        fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
     if (atr_parse(bytes, len, &atr, &why) != ATR_OK) {
         atr_error_text(&why, reason, sizeof reason);
         fail(L, load, line, "%s: %s", what, reason);
@@ -288,7 +289,10 @@ static void read_on_power(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
-/* Commands: each is a table of its own at `entry` */
+/*
+ * Commands: each is a table of its own at `entry`. Where it is in the text is looked up only when something
+ * is wrong with it: each look goes through the whole text.
+ */
 
 /* where the command is: in the line of its pattern, or, for want of that, of its function or of the list */
 static int line_of_command(lua_State *L, const struct load *load, int entry)
@@ -307,118 +311,108 @@ static int line_of_command(lua_State *L, const struct load *load, int entry)
     return line_or(line, line_of_field(load, "commands"));
 }
 
-/* the answer on top, a string: in its own line, which is the first one after that of the pattern */
-static int line_of_answer(lua_State *L, const struct load *load, int entry, int line)
+/* the answer, a string: in its own line, which is the first one after that of the pattern */
+static int line_of_answer(lua_State *L, const struct load *load, int entry)
 {
     size_t pattern_len, len;
-    const char *pattern, *text = lua_tolstring(L, -1, &len);
+    const char *pattern, *text;
     int found;
 
+    lua_rawgeti(L, entry, 2);
+    text = lua_tolstring(L, -1, &len);
     lua_rawgeti(L, entry, 1);
     pattern = lua_tolstring(L, -1, &pattern_len);
     found = source_line_of_string(load->source, pattern_len > 0 ? pattern : NULL, pattern_len, text, len);
-    lua_pop(L, 1);
-    return line_or(found, line);
+    lua_pop(L, 2);
+    return line_or(found, line_of_command(L, load, entry));
 }
 
 static void check_entry(lua_State *L, const struct load *load, int entry, const char *what)
 {
-    int line = line_of_command(L, load, entry);
-
     if (lua_getmetatable(L, entry))
-        fail(L, load, line, "%s has a metatable, expected a plain table", what);
+        fail(L, load, line_of_command(L, load, entry), "%s has a metatable, expected a plain table", what);
     lua_pushnil(L);
     while (lua_next(L, entry)) {
         lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
         if (key != 1 && key != 2)
-            fail(L, load, line, "%s: unknown field %s: expected a pattern and an answer", what,
+            fail(L, load, line_of_command(L, load, entry),
+                 "%s: unknown field %s: expected a pattern and an answer", what,
                  pushed_key(L, lua_gettop(L) - 1));
         lua_pop(L, 1);
     }
 }
 
-/* the pattern with all of its digits replaced: by F, and '.' by 0; or only '.' by 0 */
-static char *pushed_digits(lua_State *L, const char *pattern, size_t len, bool mask)
-{
-    char *text = lua_newuserdatauv(L, len + 1, 0);
-
-    for (size_t i = 0; i < len; i++) {
-        if (pattern[i] == '.')
-            text[i] = '0';
-        else if (mask && pattern[i] != '\0' && strchr("0123456789ABCDEFabcdef", pattern[i]))
-            text[i] = 'F';
-        else
-            text[i] = pattern[i];
-    }
-    return text;
-}
-
 static void read_pattern(lua_State *L, const struct load *load, int entry, const char *what,
-                         struct script_command *out)
+                         struct pattern *out)
 {
-    int type = lua_rawgeti(L, entry, 1), line = line_of_command(L, load, entry);
-    uint8_t *value, *mask;
-    const char *pattern;
-    size_t len;
+    int type = lua_rawgeti(L, entry, 1);
+    enum hex_result result;
+    const char *text;
+    uint8_t *value;
+    size_t len, bad_at;
 
-    what = lua_pushfstring(L, "%s: pattern", what);
-    lua_insert(L, -2);
     if (type == LUA_TNIL)
-        fail(L, load, line, "%s is missing", what);
+        fail(L, load, line_of_command(L, load, entry), "%s: pattern is missing", what);
     if (type != LUA_TSTRING)
-        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits and dots", what,
+        fail(L, load, line_of_command(L, load, entry),
+             "%s: pattern is a %s, expected a string of hexadecimal digits and dots", what,
              luaL_typename(L, -1));
-    pattern = lua_tolstring(L, -1, &len);
-    value = permanent(L, load, len / 2 + 1);
-    mask = permanent(L, load, len / 2 + 1);
-    decode_hex(L, load, line, what, pushed_digits(L, pattern, len, false), len, value, len / 2, &out->len);
-    decode_hex(L, load, line, what, pushed_digits(L, pattern, len, true), len, mask, len / 2, &out->len);
+    text = lua_tolstring(L, -1, &len);
+    value = permanent(L, load, len / 2 * 2 + 1);
+    result = hex_decode_pattern(text, len, value, value + len / 2, len / 2, &out->len, &bad_at);
+    if (result != HEX_OK)
+        fail(L, load, line_of_command(L, load, entry), "%s: pattern: character %I: %s", what,
+             (lua_Integer)bad_at + 1, hex_result_text(result));
     if (out->len > APDU_COMMAND_MAX)
-        fail(L, load, line, "%s is longer than any command", what);
+        fail(L, load, line_of_command(L, load, entry), "%s: pattern is longer than any command", what);
     out->value = value;
-    out->mask = mask;
-    lua_pop(L, 4);
+    out->mask = value + len / 2;
+    lua_pop(L, 1);
 }
 
 /* the string on top */
-static void read_constant(lua_State *L, const struct load *load, int line, const char *what,
+static void read_constant(lua_State *L, const struct load *load, int entry, const char *what,
                           struct script_command *out)
 {
-    size_t len;
+    enum hex_result result;
+    size_t len, bad_at;
     const char *text = lua_tolstring(L, -1, &len);
     uint8_t *answer = permanent(L, load, len / 2 + 1);
 
-    decode_hex(L, load, line, what, text, len, answer, len / 2, &out->answer_len);
+    result = hex_decode(text, len, answer, len / 2, &out->answer_len, &bad_at);
+    if (result != HEX_OK)
+        fail(L, load, line_of_answer(L, load, entry), "%s: answer: character %I: %s", what,
+             (lua_Integer)bad_at + 1, hex_result_text(result));
     if (out->answer_len < 2)
-        fail(L, load, line, "%s has %I byte%s, expected at least the 2 of a status word", what,
+        fail(L, load, line_of_answer(L, load, entry),
+             "%s: answer has %I byte%s, expected at least the 2 of a status word", what,
              (lua_Integer)out->answer_len, out->answer_len == 1 ? "" : "s");
     if (out->answer_len > CARD_RESPONSE_MAX)
-        fail(L, load, line, "%s has %I bytes, at most 65538 are possible", what,
-             (lua_Integer)out->answer_len);
+        fail(L, load, line_of_answer(L, load, entry), "%s: answer has %I bytes, at most 65538 are possible",
+             what, (lua_Integer)out->answer_len);
     out->answer = answer;
 }
 
 static void read_answer(lua_State *L, const struct load *load, int entry, const char *what,
                         struct script_command *out)
 {
-    int type = lua_rawgeti(L, entry, 2), line = line_of_command(L, load, entry);
+    int type = lua_rawgeti(L, entry, 2);
 
-    what = lua_pushfstring(L, "%s: answer", what);
-    lua_insert(L, -2);
     switch (type) {
     case LUA_TNIL:
-        fail(L, load, line, "%s is missing", what);
+        fail(L, load, line_of_command(L, load, entry), "%s: answer is missing", what);
     case LUA_TSTRING:
-        read_constant(L, load, line_of_answer(L, load, entry, line), what, out);
+        read_constant(L, load, entry, what, out);
         break;
     case LUA_TFUNCTION:
-        keep_function(L, line, &out->handler);
+        keep_function(L, load->commands_line, &out->handler);
         break;
     default:
-        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits, or a function", what,
+        fail(L, load, line_of_command(L, load, entry),
+             "%s: answer is a %s, expected a string of hexadecimal digits, or a function", what,
              luaL_typename(L, -1));
     }
-    lua_pop(L, 2);
+    lua_pop(L, 1);
 }
 
 /* the number of entries of the list on top */
@@ -455,12 +449,12 @@ static void read_command(lua_State *L, const struct load *load, lua_Integer numb
         fail(L, load, line_of_field(load, "commands"),
              "%s is a %s, expected a table of a pattern and an answer", what, luaL_typename(L, entry));
     check_entry(L, load, entry, what);
-    read_pattern(L, load, entry, what, out);
+    read_pattern(L, load, entry, what, &out->pattern);
     read_answer(L, load, entry, what, out);
     lua_settop(L, entry);
 }
 
-static void read_commands(lua_State *L, const struct load *load, int table)
+static void read_commands(lua_State *L, struct load *load, int table)
 {
     struct script *script = load->script;
     int type = get_field(L, table, "commands");
@@ -474,6 +468,7 @@ static void read_commands(lua_State *L, const struct load *load, int table)
         fail(L, load, line_of_field(load, "commands"), "commands is a %s, expected a list",
              luaL_typename(L, -1));
     count = check_list(L, load, "commands");
+    load->commands_line = line_of_field(load, "commands");
     script->commands = permanent(L, load, (size_t)count * sizeof *script->commands);
     memset(script->commands, 0, (size_t)count * sizeof *script->commands);
     for (lua_Integer i = 1; i <= count; i++) {
@@ -579,23 +574,11 @@ bool script_load(struct script *script, struct sandbox *sandbox, const struct so
     memset(script, 0, sizeof *script);
     script->on_power.ref = LUA_NOREF;
     default_name(script->name, source->name);
-    return sandbox_call(sandbox, read_script, &load, 1, error, error_size);
-}
-
-static bool matches(const struct script_command *command, const uint8_t *apdu, size_t len)
-{
-    if (command->len > len)
+    if (!sandbox_call(sandbox, read_script, &load, 1, error, error_size))
         return false;
-    for (size_t i = 0; i < command->len; i++)
-        if ((apdu[i] ^ command->value[i]) & command->mask[i])
-            return false;
+    if (!match_index(&script->index, script->commands, script->command_count, &sandbox->heap)) {
+        snprintf(error, error_size, "%s:1: not enough memory", source->name);
+        return false;
+    }
     return true;
-}
-
-const struct script_command *script_match(const struct script *script, const uint8_t *apdu, size_t len)
-{
-    for (size_t i = 0; i < script->command_count; i++)
-        if (matches(&script->commands[i], apdu, len))
-            return &script->commands[i];
-    return NULL;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "icc/match.h"
+#include "icc/pattern.h"
 #include "icc/sandbox.h"
 #include "icc/source.h"
 #include "iso7816/atr.h"
@@ -22,8 +24,7 @@ struct script_function {
 
 /* One of the commands. What it points to is in the heap of the sandbox. */
 struct script_command {
-    const uint8_t *value, *mask; /* the pattern: `len` bytes, compared where the mask has bits */
-    size_t len;
+    struct pattern pattern;
     const uint8_t *answer; /* data and status word; NULL if the handler makes it */
     size_t answer_len;
     struct script_function handler;
@@ -42,6 +43,7 @@ struct script {
     struct script_function on_power;
     struct script_command *commands; /* in the heap of the sandbox */
     size_t command_count;
+    struct match_index index; /* of them, for match_command() */
 };
 
 /*
@@ -50,8 +52,5 @@ struct script {
  */
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source, char *error,
                  size_t error_size);
-
-/* The first command whose pattern is a prefix of this command APDU; NULL if none is. */
-const struct script_command *script_match(const struct script *script, const uint8_t *apdu, size_t len);
 
 #endif

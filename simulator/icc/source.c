@@ -72,15 +72,6 @@ static bool is_name_character(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static bool in_comment(const struct source *source, size_t at)
-{
-    size_t start = at;
-
-    while (start > 0 && source->text[start - 1] != '\n')
-        start--;
-    return memmem(source->text + start, at - start, "--", 2) != NULL;
-}
-
 /* is there a single '=' at or after `at`, with nothing but blanks before it, or the end of a key like
  * ["this"]? */
 static bool assigns(const struct source *source, size_t at)
@@ -94,15 +85,22 @@ static bool assigns(const struct source *source, size_t at)
 
 int source_line_of_field(const struct source *source, const char *field)
 {
+    const char *text = source->text;
+    bool comment = false; /* up to the end of the line */
     size_t n = strlen(field);
+    int line = 1;
 
     for (size_t at = 0; n > 0 && at + n <= source->len; at++) {
-        if (memcmp(source->text + at, field, n) != 0)
+        if (text[at] == '\n') {
+            line++;
+            comment = false;
+        } else if (text[at] == '-' && at > 0 && text[at - 1] == '-') {
+            comment = true;
+        }
+        if (comment || memcmp(text + at, field, n) != 0 || (at > 0 && is_name_character(text[at - 1])))
             continue;
-        if (at > 0 && is_name_character(source->text[at - 1]))
-            continue;
-        if (assigns(source, at + n) && !in_comment(source, at))
-            return line_at(source, at);
+        if (assigns(source, at + n))
+            return line;
     }
     return 0;
 }

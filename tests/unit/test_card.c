@@ -473,6 +473,128 @@ START_TEST(test_match_order)
 }
 END_TEST
 
+/* a command of the random test: the pattern's text, and the answer is its number */
+struct random_command {
+    char pattern[16];
+};
+
+static bool pattern_fits(const char *pattern, const uint8_t *apdu, size_t len)
+{
+    if (strlen(pattern) / 2 > len)
+        return false;
+    for (size_t i = 0; pattern[i]; i++) {
+        int nibble = i % 2 ? apdu[i / 2] & 0xF : apdu[i / 2] >> 4;
+        if (pattern[i] != '.' && pattern[i] - '0' != nibble)
+            return false;
+    }
+    return true;
+}
+
+/* the first that fits, found one by one */
+static int first_fit(const struct random_command *commands, int count, const uint8_t *apdu, size_t len)
+{
+    for (int i = 0; i < count; i++)
+        if (pattern_fits(commands[i].pattern, apdu, len))
+            return i;
+    return 0x6D00;
+}
+
+static unsigned draw(unsigned *state, unsigned below)
+{
+    *state = *state * 1664525 + 1013904223;
+    return (*state >> 16) % below;
+}
+
+static struct card *load_random_commands(struct random_command *commands, int count, unsigned *state)
+{
+    static char text[32768];
+    int at = snprintf(text, sizeof text, "return { atr = '3B 00', commands = {\n");
+
+    for (int i = 0; i < count; i++) {
+        unsigned digits = 2 * (1 + draw(state, 6));
+        for (unsigned j = 0; j < digits; j++)
+            commands[i].pattern[j] = "0001."[draw(state, 5)];
+        commands[i].pattern[digits] = '\0';
+        at += snprintf(text + at, sizeof text - (size_t)at, "{ '%s', '%04X' },\n", commands[i].pattern, i);
+    }
+    snprintf(text + at, sizeof text - (size_t)at, "} }");
+    return load(text);
+}
+
+START_TEST(test_the_first_of_many_answers)
+{
+    struct random_command commands[400];
+    unsigned state = (unsigned)_i + 1;
+    int count = 1 + (int)draw(&state, 400), expected;
+    struct card *card = load_random_commands(commands, count, &state);
+
+    for (int i = 0; i < 500; i++) {
+        uint8_t apdu[7] = {0};
+        size_t len = (size_t[]){4, 5, 7}[draw(&state, 3)];
+        for (size_t j = 0; j < len; j++)
+            apdu[j] = (uint8_t)(draw(&state, 2) << 4 | draw(&state, 2));
+        if (len == 7)
+            apdu[4] = 2; /* so many bytes of data */
+        expected = first_fit(commands, count, apdu, len);
+        card_command(card, apdu, len, resp, sizeof resp, &resp_len);
+        ck_assert_uint_eq(resp_len, 2);
+        ck_assert_int_eq(resp[0] << 8 | resp[1], expected);
+    }
+    card_free(card);
+}
+END_TEST
+
+START_TEST(test_many_commands)
+{
+    enum { COUNT_OF_COMMANDS = 20000, SIZE = 4 * 1024 * 1024 };
+    char *text = malloc(SIZE), error[256], line[64];
+    size_t at = (size_t)sprintf(text, "return { atr = '3B 00', commands = {\n");
+    struct card *card;
+
+    for (int i = 0; i < COUNT_OF_COMMANDS; i++)
+        at += (size_t)sprintf(text + at, "{ '00 B2 %02X %02X 04 %08X', '%064X 90 00' },\n", i >> 8, i & 0xFF,
+                              i, i);
+    sprintf(text + at, "} }");
+    card = card_load_text("many.lua", text, strlen(text), &host, error, sizeof error);
+    ck_assert_msg(card != NULL, "%s", error);
+    for (int i = 0; i < COUNT_OF_COMMANDS; i += 999) {
+        sprintf(line, "00 B2 %02X %02X 04 %08X", i >> 8, i & 0xFF, i);
+        command(card, line);
+        ck_assert_uint_eq(resp_len, 34);
+        ck_assert_int_eq(resp[30] << 8 | resp[31], i);
+    }
+    card_free(card);
+
+    sprintf(text + at - 5, "9' } } }"); /* the last answer: what is wrong with it is still found in time */
+    card = card_load_text("many.lua", text, strlen(text), &host, error, sizeof error);
+    ck_assert_ptr_null(card);
+    ck_assert_str_eq(error, "many.lua:20001: commands[20000]: answer: character 71: a byte needs two digits, "
+                            "this one stands alone");
+    free(text);
+}
+END_TEST
+
+/* a script with many unknown fields, and in one long line: nothing takes time that grows with the square */
+START_TEST(test_many_mistakes)
+{
+    enum { SIZE = 4 * 1024 * 1024, UNKNOWN = 30000, REPEATED = 300000 };
+    char *text = malloc(SIZE), error[256];
+    size_t at = (size_t)sprintf(text, "--");
+
+    for (int i = 0; i < REPEATED; i++)
+        at += (size_t)sprintf(text + at, " atr=");
+    at += (size_t)sprintf(text + at, "\nreturn { atr = '3B 00', ");
+    for (int i = 0; i < UNKNOWN; i++)
+        at += (size_t)sprintf(text + at, "f%05d = 1, ", (i + 7) % UNKNOWN);
+    sprintf(text + at, "}");
+    ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &host, error, sizeof error));
+    ck_assert_str_eq(error,
+                     "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands "
+                     "or faults");
+    free(text);
+}
+END_TEST
+
 START_TEST(test_no_commands)
 {
     struct card *card = load("return { atr = '3B 00' }");
@@ -1306,6 +1428,9 @@ static Suite *card_suite(void)
     tcase_add_test(tc, test_names);
     tc = new_case(suite, "commands");
     tcase_add_test(tc, test_match_order);
+    tcase_add_loop_test(tc, test_the_first_of_many_answers, 0, 40);
+    tcase_add_test(tc, test_many_commands);
+    tcase_add_test(tc, test_many_mistakes);
     tcase_add_test(tc, test_no_commands);
     tcase_add_test(tc, test_malformed_command);
     tcase_add_test(tc, test_fields);

@@ -1,0 +1,28 @@
+/*
+ * Patterns of commands: the beginning of a command APDU, in which some digits may be any. Written in hex,
+ * with
+ * '.' for any digit (hex_decode_pattern).
+ */
+#ifndef ICC_PATTERN_H
+#define ICC_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pattern {
+    const uint8_t *value, *mask; /* a bit of the value counts where the mask has it, and is 0 elsewhere */
+    size_t len;
+};
+
+static inline bool pattern_matches(const struct pattern *pattern, const uint8_t *apdu, size_t len)
+{
+    if (pattern->len > len)
+        return false;
+    for (size_t i = 0; i < pattern->len; i++)
+        if ((apdu[i] & pattern->mask[i]) != pattern->value[i])
+            return false;
+    return true;
+}
+
+#endif
