@@ -153,3 +153,25 @@ def test_a_file_whose_name_is_not_utf8(temporary):
     assert done.returncode == 0
     assert "/caf?.lua)" in done.stdout
     os.unlink(path)
+
+
+EXAMPLES = [None, *sorted(path.name for path in CARDS.glob("*.lua"))]
+
+
+@pytest.mark.parametrize("card", EXAMPLES, ids=[name or "builtin" for name in EXAMPLES])
+def test_no_program_takes_an_example_for_a_card_that_it_knows(card):
+    """OpenSC asks for the applications of many cards; an example has its own, and no other."""
+    options = ["--card", CARDS / card] if card else []
+    done = run("run", *options, "--", "sh", "-c", "opensc-tool --name; pkcs11-tool --list-slots")
+    assert "Unsupported card" in done.stdout, done
+    assert "(token not recognized)" in done.stdout, done
+
+
+def test_the_builtin_card_selects_its_own_application(rig):
+    with rig.client() as client:
+        client.establish()
+        client.connect()
+        for name, answer in (("A000000308", "6a82"), ("A0000001010001", "6a82"), ("F063617264", "6f0a8408"),
+                             ("F063617264726967", "6f0a8408"), ("F06361726472696700", "6a82"), ("F0", "6f0a8408")):
+            code, found = client.transmit(f"00A40400{len(name) // 2:02X}{name}00")
+            assert (code, found[:len(answer)]) == ("ok", answer), name

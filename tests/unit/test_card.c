@@ -156,9 +156,9 @@ START_TEST(test_two_protocols)
     assert_atr(card, CARD_WARM, "3B 93 96 80 01 74 77 6F E8");
     assert_answer(card, "80 10 00 00", "00 01 90 00");
     assert_atr(card, CARD_OFF, "");
-    assert_answer(card, "00 A4 04 00 07 A0 00 00 03 08 00 00 00",
-                  "61 0D 4F 0B A0 00 00 03 08 00 00 10 00 01 00 90 00");
-    assert_answer(card, "00 A4 04 00 05 A0 00 00 03 09", "6A 82");
+    assert_answer(card, "00 A4 04 00 05 F0 74 77 6F 70 00",
+                  "61 0F 4F 0D F0 74 77 6F 70 72 6F 74 6F 63 6F 6C 73 90 00");
+    assert_answer(card, "00 A4 04 00 05 A0 00 00 03 08", "6A 82");
     assert_answer(card, "80 12 00 00 03 01 02 03", "01 02 03 90 00");
     command(card, "00 84 00 00 08");
     ck_assert_uint_eq(resp_len, 10);
@@ -180,7 +180,10 @@ START_TEST(test_one_protocol)
     assert_atr(t1, CARD_COLD, "3B 86 81 31 FE 45 74 31 6F 6E 6C 79 DC");
     ck_assert_uint_eq(card_t1_ifsc(t1), 0);
     assert_answer(t0, "80 12 00 00 01 AA 00", "AA 90 00");
-    assert_answer(t1, "00 A4 04 00", "90 00");
+    assert_answer(t0, "00 A4 04 00 07 F0 74 30 6F 6E 6C 79", "90 00");
+    assert_answer(t0, "00 A4 04 00 07 F0 74 31 6F 6E 6C 79", "6A 82");
+    assert_answer(t1, "00 A4 04 0C 07 F0 74 31 6F 6E 6C 79", "90 00");
+    assert_answer(t1, "00 A4 04 00", "6A 82");
     card_free(t0);
     card_free(t1);
 }
@@ -241,11 +244,19 @@ START_TEST(test_builtin)
     ck_assert_str_eq(card_name(card), "cardrig");
     assert_atr(card, CARD_COLD, "3B 87 80 01 63 61 72 64 72 69 67 6E");
     assert_answer(card, "00 CA 00 6E 00", "63 61 72 64 72 69 67 90 00");
-    assert_answer(card, "00 CA 00 84 00", "F0 63 61 72 64 72 69 67 90 00");
+    assert_answer(card, "00 CA 00 84 00", "6A 88"); /* nothing is selected */
     assert_answer(card, "00 CA 00 85 00", "6A 88");
-    assert_answer(card, "00 A4 04 00 05 A0 00 00 00 01 00", "6F 07 84 05 A0 00 00 00 01 90 00");
-    assert_answer(card, "00 A4 04 00", "67 00");
-    assert_answer(card, "00 CA 00 84 00", "A0 00 00 00 01 90 00");
+    assert_answer(card, "00 A4 04 00 08 F0 63 61 72 64 72 69 67 00",
+                  "6F 0A 84 08 "
+                  "F0 63 61 72 64 72 69 67 90 00");
+    assert_answer(card, "00 A4 04 00 05 A0 00 00 00 01 00", "6A 82");
+    assert_answer(card, "00 A4 04 00", "6A 82");
+    assert_answer(card, "00 A4 04 00 09 F0 63 61 72 64 72 69 67 00", "6A 82"); /* more than its name */
+    assert_answer(card, "00 CA 00 84 00", "F0 63 61 72 64 72 69 67 90 00");
+    assert_atr(card, CARD_WARM, "3B 87 80 01 63 61 72 64 72 69 67 6E");
+    assert_answer(card, "00 CA 00 84 00", "6A 88");
+    assert_answer(card, "00 A4 04 00 05 F0 63 61 72 64 00", "6F 0A 84 08 F0 63 61 72 64 72 69 67 90 00");
+    assert_answer(card, "00 A4 04 02 05 F0 63 61 72 64 00", "6A 82"); /* the next of that name */
     assert_answer(card, "00 B0 00 06 04", "66 72 6F 6D 90 00");
     assert_answer(card, "00 B0 7F FF 04", "6B 00");
     command(card, "00 84 00 00 10");
