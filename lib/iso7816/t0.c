@@ -310,6 +310,11 @@ void t0_icc_timeout(struct t0_icc *x)
     x->state = ICC_FAILED;
 }
 
+void t0_icc_nulls(struct t0_icc *x, uint32_t count)
+{
+    x->config.nulls = count;
+}
+
 bool t0_icc_take(struct t0_icc *x)
 {
     if (x->state != ICC_ASK_HEADER)

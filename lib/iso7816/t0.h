@@ -152,6 +152,8 @@ struct t0_icc {
 void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config);
 void t0_icc_next(struct t0_icc *x, struct step *step);
 void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok);
+/* Another number of NULL bytes than in the config, from here on to the end of the exchange. */
+void t0_icc_nulls(struct t0_icc *x, uint32_t count);
 /* For a caller who gives up waiting. */
 void t0_icc_timeout(struct t0_icc *x);
 

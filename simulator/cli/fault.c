@@ -6,25 +6,24 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
-static const char help[] = "Usage: cardrig fault [SLOT] NAME...\n"
-                           "Have the card in a slot of the rig around this command do something wrong.\n\n"
-                           "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it "
-                           "may be left out when there is\n"
-                           "but one. NAME is the name of a fault: it happens at the next opportunity. "
-                           "NAME*N: at the next N; NAME@N: from\n"
-                           "the Nth on; NAME@N*M: M times from the Nth on; NAME*0: no more. Faults go when "
-                           "the card is taken out.\n\n"
-                           "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
-                           "  -h, --help  show this\n";
-
-static bool names_fault(const char *text)
-{
-    struct faults scratch = {0};
-    char error[1024];
-    return faults_set(&scratch, text, error, sizeof error);
-}
+static const char help[] =
+    "Usage: cardrig fault [SLOT] NAME...\n"
+    "Have the card in a slot of the rig around this command do something wrong.\n\n"
+    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+    "may be left out when there is only one. NAME is the name of a fault:\n\n"
+    "  NAME         at its next opportunity\n"
+    "  NAME*N       at the next N\n"
+    "  NAME@N       from the Nth on\n"
+    "  NAME@N*M     M times from the Nth on\n"
+    "  NAME*0       no more\n"
+    "  ...:PATTERN  the same, with NAME, NAME*N, NAME@N*M or NAME*0, but only commands\n"
+    "               that begin with PATTERN count: hex, '.' is any digit;\n"
+    "               NAME@N:PATTERN is the Nth such command alone\n\n"
+    "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
+    "taken out.\n\n"
+    "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
+    "  -h, --help  show this\n";
 
 int fault_main(int argc, char **argv)
 {
@@ -38,8 +37,8 @@ int fault_main(int argc, char **argv)
                 printf("%s\n", fault_name((enum fault)i));
         return option == '?' ? EXIT_USAGE : EXIT_OK;
     }
-    /* what is no fault, and is not the only argument, can but be a slot */
-    const char *slot = argc - optind > 1 && !names_fault(argv[optind]) ? argv[optind++] : NULL;
+    /* what does not begin like a fault, and is not the only argument, can only be a slot */
+    const char *slot = argc - optind > 1 && !fault_named(argv[optind]) ? argv[optind++] : NULL;
     if (optind == argc) {
         fprintf(stderr, "cardrig fault: which faults? 'cardrig fault --list' shows them\n");
         return EXIT_USAGE;

@@ -47,16 +47,18 @@ struct contacts {
     bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
     struct t0_apdu_icc t0_apdu;
     struct t1 t1;
-    bool t1_asked; /* a request of ours was made before the command is carried out */
+    bool t1_asked;          /* a request of ours was made before the answer is given */
+    uint64_t t1_beginnings; /* as often had the interface device begun again then */
     struct due {
-        bool slow, ifs_change, abort;
-    } t1_due;           /* faults of the command that comes */
+        bool slow, ifs_change;
+    } t1_due;           /* faults of the answer that comes */
     bool wants_resynch; /* no good block comes before the resynchronisation after that one */
     uint64_t resynchs;
     uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or something wrong */
     size_t out_length;
     uint8_t t1_buffer[APDU_COMMAND_MAX];
     uint8_t response[OVERLONG_ANSWER];
+    size_t response_length;
 };
 
 struct contacts *contacts_new(struct card *card)
@@ -76,6 +78,15 @@ static bool fires(struct contacts *contacts, enum fault fault)
 {
     return faults_fire(card_faults(contacts->card), fault);
 }
+
+/* The faults that the command in hand has set, or that name it: when the usual opportunity has passed. */
+static bool fires_in_hand(struct contacts *contacts, enum fault fault)
+{
+    return faults_fire_in_hand(card_faults(contacts->card), fault);
+}
+
+/* One of these two. */
+typedef bool fires_function(struct contacts *contacts, enum fault fault);
 
 bool contacts_parity_error(struct contacts *contacts)
 {
@@ -133,15 +144,15 @@ void contacts_power_off(struct contacts *contacts)
  * Commands
  */
 
-/* The faults that take the card away from a command before it has done anything. */
-static bool lost_for_command(struct contacts *contacts)
+/* The faults that take the card away from a command. */
+static bool lost_for_command(struct contacts *contacts, fires_function *fire)
 {
-    if (fires(contacts, FAULT_REMOVAL)) {
+    if (fire(contacts, FAULT_REMOVAL)) {
         contacts->removal = true;
         contacts->state = STATE_DEAF;
-    } else if (fires(contacts, FAULT_POWER_LOSS)) {
+    } else if (fire(contacts, FAULT_POWER_LOSS)) {
         contacts_power_off(contacts);
-    } else if (fires(contacts, FAULT_MUTE)) {
+    } else if (fire(contacts, FAULT_MUTE)) {
         contacts->state = STATE_DEAF;
     } else {
         return false;
@@ -150,13 +161,14 @@ static bool lost_for_command(struct contacts *contacts)
 }
 
 /* Has the script answer. False: it does not, and the card is mute from now on. */
-static bool ask_script(struct contacts *contacts, const struct step *command, size_t *length)
+static bool ask_script(struct contacts *contacts, const struct step *command)
 {
     card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,
-                 length);
-    if (*length == 0)
+                 &contacts->response_length);
+    faults_command_ran(card_faults(contacts->card), command->bytes, command->length);
+    if (contacts->response_length == 0)
         contacts->state = STATE_DEAF;
-    return *length != 0;
+    return contacts->response_length != 0;
 }
 
 /* Sends something that no protocol machine would, and is deaf then. */
@@ -188,26 +200,38 @@ static void send_overlong_t0(struct contacts *contacts, const uint8_t *header)
     send_raw(contacts, bytes, length);
 }
 
-/* True: a fault has taken the place of the command. */
-static bool t0_fault(struct contacts *contacts, const uint8_t *header)
+/* True: a fault has taken the place of the command, or of its answer. */
+static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_function *fire)
 {
-    if (lost_for_command(contacts))
+    if (lost_for_command(contacts, fire))
         return true;
-    if (fires(contacts, FAULT_WRONG_PROCEDURE_BYTE)) {
+    if (fire(contacts, FAULT_WRONG_PROCEDURE_BYTE)) {
         uint8_t byte = wrong_procedure_byte(header[1]);
         send_raw(contacts, &byte, 1);
         return true;
     }
-    if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
+    if (fire(contacts, FAULT_ONE_BYTE_ANSWER)) {
         static const uint8_t sw1 = 0x90;
         send_raw(contacts, &sw1, 1);
         return true;
     }
-    if (fires(contacts, FAULT_OVERLONG_ANSWER)) {
+    if (fire(contacts, FAULT_OVERLONG_ANSWER)) {
         send_overlong_t0(contacts, header);
         return true;
     }
+    if (fire(contacts, FAULT_NULL_FLOOD))
+        t0_icc_nulls(&contacts->t0, NULLS_FLOOD);
+    else if (fire(contacts, FAULT_SLOW))
+        t0_icc_nulls(&contacts->t0, NULLS_SLOW);
     return false;
+}
+
+/* Has the script answer one command. False: there is no answer, but what a fault has put in its place. */
+static bool t0_ask_script(struct contacts *contacts, const struct step *command, const uint8_t *header)
+{
+    faults_command_came(card_faults(contacts->card), command->bytes, command->length);
+    return !t0_fault(contacts, header, fires_in_hand) && ask_script(contacts, command) &&
+           !t0_fault(contacts, header, fires_in_hand);
 }
 
 /* The TPDU is complete: what it means for the script, and what the script's answer means for it. */
@@ -221,10 +245,9 @@ static void t0_command(struct contacts *contacts, const struct step *tpdu)
     struct step step;
     for (t0_apdu_icc_next(&contacts->t0_apdu, &step); step.kind == STEP_PROCESS;
          t0_apdu_icc_next(&contacts->t0_apdu, &step)) {
-        size_t length;
-        if (!ask_script(contacts, &step, &length))
+        if (!t0_ask_script(contacts, &step, command.header))
             return;
-        t0_apdu_icc_answer(&contacts->t0_apdu, contacts->response, length);
+        t0_apdu_icc_answer(&contacts->t0_apdu, contacts->response, contacts->response_length);
     }
     t0_icc_answer(&contacts->t0, step.bytes, step.length);
 }
@@ -238,7 +261,7 @@ static void t0_process(struct contacts *contacts, const struct step *step)
     enum t0_direction direction;
     if (t0_apdu_icc_direction(&contacts->t0_apdu, step->bytes, &direction))
         contacts->to_card = direction == T0_TO_CARD;
-    if (t0_fault(contacts, step->bytes))
+    if (t0_fault(contacts, step->bytes, fires))
         return;
     contacts->t0_taken = contacts->to_card;
     if (contacts->to_card)
@@ -247,15 +270,10 @@ static void t0_process(struct contacts *contacts, const struct step *step)
         t0_command(contacts, step);
 }
 
-/* The first character of a header: faults that a machine has to know of from the start fire now. */
+/* The first character of a header. */
 static void t0_begin(struct contacts *contacts)
 {
-    struct t0_icc_config config = {.ack = T0_ACK_ALL};
-    if (fires(contacts, FAULT_NULL_FLOOD))
-        config.nulls = NULLS_FLOOD;
-    else if (fires(contacts, FAULT_SLOW))
-        config.nulls = NULLS_SLOW;
-    t0_icc_start(&contacts->t0, &config);
+    t0_icc_start(&contacts->t0, &(struct t0_icc_config){.ack = T0_ACK_ALL});
     contacts->t0_begun = true;
     contacts->t0_taken = false;
 }
@@ -284,37 +302,51 @@ static bool t1_make_request(struct contacts *contacts)
            (announce && t1_request_ifs(t1, ifsc));
 }
 
+static const uint8_t nothing[2] = {0x6F, 0x00}; /* in blocks that will be spoilt */
+
+/* True: a fault has taken the place of the command, or of its answer. */
+static bool t1_fault(struct contacts *contacts, fires_function *fire)
+{
+    struct t1 *t1 = &contacts->t1;
+    if (lost_for_command(contacts, fire))
+        return true;
+    if (fire(contacts, FAULT_RESYNCHRONISATION)) {
+        contacts->wants_resynch = true;
+        contacts->resynchs = t1->counters.resynchs;
+        t1_answer(t1, nothing, sizeof nothing);
+        return true;
+    }
+    return fire(contacts, FAULT_ABORT) && t1_request_abort(t1);
+}
+
+/* Has the script answer. False: there is no answer, but what a fault has put in its place. */
+static bool t1_ask_script(struct contacts *contacts, const struct step *command)
+{
+    faults_command_came(card_faults(contacts->card), command->bytes, command->length);
+    if (t1_fault(contacts, fires) || !ask_script(contacts, command) || t1_fault(contacts, fires_in_hand))
+        return false;
+    contacts->t1_due = (struct due){fires(contacts, FAULT_SLOW), fires(contacts, FAULT_IFS_CHANGE)};
+    return true;
+}
+
 static void t1_process(struct contacts *contacts, const struct step *command)
 {
-    static const uint8_t nothing[2] = {0x6F, 0x00}; /* in blocks that will be spoilt */
     struct t1 *t1 = &contacts->t1;
     if (contacts->wants_resynch) {
         t1_answer(t1, nothing, sizeof nothing);
         return;
     }
-    /* a request of ours is followed by the same command once more */
-    bool again = contacts->t1_asked;
-    contacts->t1_asked = false;
-    if (!again && lost_for_command(contacts))
+    /* a request of ours is followed by the same command once more, which has its answer already; unless
+     * the interface device begins again */
+    uint64_t beginnings = t1->counters.resynchs + t1->counters.aborts;
+    bool answered = take(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
+    if (!answered && !t1_ask_script(contacts, command))
         return;
-    if (!again && fires(contacts, FAULT_RESYNCHRONISATION)) {
-        contacts->wants_resynch = true;
-        contacts->resynchs = t1->counters.resynchs;
-        t1_answer(t1, nothing, sizeof nothing);
+    contacts->t1_beginnings = beginnings;
+    contacts->t1_asked = t1_make_request(contacts);
+    if (contacts->t1_asked)
         return;
-    }
-    if (!again)
-        contacts->t1_due = (struct due){fires(contacts, FAULT_SLOW), fires(contacts, FAULT_IFS_CHANGE),
-                                        fires(contacts, FAULT_ABORT)};
-    if (t1_make_request(contacts)) {
-        contacts->t1_asked = true;
-        return;
-    }
-    if (take(&contacts->t1_due.abort) && t1_request_abort(t1))
-        return;
-    size_t length;
-    if (!ask_script(contacts, command, &length))
-        return;
+    size_t length = contacts->response_length;
     if (fires(contacts, FAULT_EMPTY_ANSWER)) {
         length = 0;
     } else if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/similar.h"
+#include "icc/pattern.h"
+#include "iso7816/hex.h"
+
 static const char *const names[FAULT_COUNT] = {
     [FAULT_MUTE] = "mute",
     [FAULT_SLOW] = "slow",
@@ -43,6 +47,39 @@ enum fault fault_find(const char *name)
     return FAULT_COUNT;
 }
 
+bool fault_named(const char *text)
+{
+    size_t length = strcspn(text, "@*:");
+
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0)
+            return true;
+    return false;
+}
+
+/* The fault that text begins with, `length` bytes of it. FAULT_COUNT: there is none, and error says so. */
+static enum fault find_named(const char *text, size_t length, char *error, size_t error_size)
+{
+    struct similar similar = similar_to(text, length);
+    int at;
+
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0)
+            return (enum fault)i;
+        similar_consider(&similar, names[i]);
+    }
+    at = snprintf(error, error_size, "there is no fault '%.*s'", (int)(length < 40 ? length : 40), text);
+    if (at < 0 || (size_t)at >= error_size)
+        return FAULT_COUNT;
+    if (similar.best) {
+        snprintf(error + at, error_size - (size_t)at, ": did you mean '%s'?", similar.best);
+        return FAULT_COUNT;
+    }
+    for (unsigned i = 0; i < FAULT_COUNT && at > 0 && (size_t)at < error_size; i++)
+        at += snprintf(error + at, error_size - (size_t)at, "%s %s", i ? "," : ": expected one of", names[i]);
+    return FAULT_COUNT;
+}
+
 /* A number after the mark, if text goes on with the mark. False: what follows it is none. */
 static bool take_number(const char **text, char mark, unsigned *number)
 {
@@ -59,40 +96,143 @@ static bool take_number(const char **text, char mark, unsigned *number)
     return true;
 }
 
+static bool read_pattern(const char *text, const char *pattern, struct fault_trigger *trigger, char *error,
+                         size_t error_size)
+{
+    size_t bad_at;
+    enum hex_result result = hex_decode_pattern(pattern, strlen(pattern), trigger->value, trigger->mask,
+                                                FAULT_PATTERN_MAX, &trigger->length, &bad_at);
+
+    if (result == HEX_OK && trigger->length > 0)
+        return true;
+    if (result == HEX_OK)
+        snprintf(error, error_size, "fault '%.60s': expected a pattern after the ':'", text);
+    else if (result == HEX_NO_SPACE)
+        snprintf(error, error_size, "fault '%.60s': a pattern has at most %d bytes", text, FAULT_PATTERN_MAX);
+    else
+        snprintf(error, error_size, "fault '%.60s': pattern: character %zu: %s", text, bad_at + 1,
+                 hex_result_text(result));
+    return false;
+}
+
+static bool same_command(const struct fault_trigger *a, const struct fault_trigger *b)
+{
+    return a->fault == b->fault && a->length == b->length && memcmp(a->value, b->value, a->length) == 0 &&
+           memcmp(a->mask, b->mask, a->length) == 0;
+}
+
+/* In the place of one for the same command, else in a free one. */
+static bool set_trigger(struct faults *faults, const struct fault_trigger *trigger, char *error,
+                        size_t error_size)
+{
+    struct fault_trigger *place = NULL;
+
+    for (int i = FAULT_TRIGGER_MAX - 1; i >= 0; i--)
+        if (faults->trigger[i].count.times == 0)
+            place = &faults->trigger[i];
+    for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
+        if (faults->trigger[i].count.times > 0 && same_command(&faults->trigger[i], trigger))
+            place = &faults->trigger[i];
+    if (place)
+        *place = *trigger;
+    else if (trigger->count.times > 0)
+        snprintf(error, error_size, "at most %d faults with patterns can be set at a time",
+                 FAULT_TRIGGER_MAX);
+    return place || trigger->count.times == 0;
+}
+
+static void set_plain(struct faults *faults, enum fault fault, struct fault_count count)
+{
+    faults->set[fault].count = count;
+    faults->set[fault].fresh = true;
+    if (count.times > 0)
+        return;
+    faults->set[fault].now = false; /* no more, in whatever way it was asked for */
+    for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
+        if (faults->trigger[i].fault == fault)
+            faults->trigger[i].count.times = 0;
+}
+
 bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size)
 {
-    char name[40];
-    size_t length = strcspn(text, "@*");
-    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), text);
-    enum fault fault = length < sizeof name ? fault_find(name) : FAULT_COUNT;
-    if (fault == FAULT_COUNT) {
-        int at = snprintf(error, error_size, "there is no fault '%s': expected one of", name);
-        for (unsigned i = 0; i < FAULT_COUNT && at > 0 && (size_t)at < error_size; i++)
-            at += snprintf(error + at, error_size - (size_t)at, "%s %s", i ? "," : "", names[i]);
-        return false;
-    }
+    size_t length = strcspn(text, "@*:");
+    struct fault_trigger trigger = {.fault = find_named(text, length, error, error_size)};
     const char *rest = text + length;
-    unsigned from = 1, times = *rest == '@' ? FAULT_ALWAYS : 1;
-    if (!take_number(&rest, '@', &from) || !take_number(&rest, '*', &times) || *rest || from == 0) {
-        snprintf(error, error_size, "fault '%.60s': expected NAME, NAME*TIMES, NAME@FROM or NAME@FROM*TIMES",
+    /* "from the Nth on"; with a pattern, the Nth */
+    unsigned from = 1, times = *rest == '@' && !strchr(rest, ':') ? FAULT_ALWAYS : 1;
+
+    if (trigger.fault == FAULT_COUNT)
+        return false;
+    if (!take_number(&rest, '@', &from) || !take_number(&rest, '*', &times) || (*rest && *rest != ':') ||
+        from == 0) {
+        snprintf(error, error_size,
+                 "fault '%.60s': expected NAME, NAME*TIMES, NAME@FROM or NAME@FROM*TIMES, "
+                 "with or without :PATTERN",
                  text);
         return false;
     }
-    faults->set[fault].skip = from - 1;
-    faults->set[fault].times = times;
+    trigger.count = (struct fault_count){.skip = from - 1, .times = times};
+    if (*rest == ':')
+        return read_pattern(text, rest + 1, &trigger, error, error_size) &&
+               set_trigger(faults, &trigger, error, error_size);
+    set_plain(faults, trigger.fault, trigger.count);
+    return true;
+}
+
+/* One more opportunity: is it to be taken? */
+static bool take(struct fault_count *count)
+{
+    if (count->times == 0)
+        return false;
+    if (count->skip > 0) {
+        --count->skip;
+        return false;
+    }
+    if (count->times != FAULT_ALWAYS)
+        --count->times;
     return true;
 }
 
 bool faults_fire(struct faults *faults, enum fault fault)
 {
-    unsigned *skip = &faults->set[fault].skip, *times = &faults->set[fault].times;
-    if (*times == 0)
+    bool now = faults->set[fault].now;
+
+    faults->set[fault].now = false;
+    return take(&faults->set[fault].count) || now;
+}
+
+bool faults_fire_in_hand(struct faults *faults, enum fault fault)
+{
+    if (faults->set[fault].fresh)
+        return faults_fire(faults, fault);
+    if (!faults->set[fault].now)
         return false;
-    if (*skip > 0) {
-        --*skip;
-        return false;
-    }
-    if (*times != FAULT_ALWAYS)
-        --*times;
+    faults->set[fault].now = false;
     return true;
+}
+
+/* Each trigger counts the command in hand once. */
+static void count_command(struct faults *faults, const uint8_t *apdu, size_t len)
+{
+    for (int i = 0; i < FAULT_TRIGGER_MAX; i++) {
+        struct fault_trigger *trigger = &faults->trigger[i];
+        struct pattern pattern = {trigger->value, trigger->mask, trigger->length};
+        if (!trigger->counted && pattern_matches(&pattern, apdu, len) && take(&trigger->count))
+            faults->set[trigger->fault].now = true;
+        trigger->counted = true;
+    }
+}
+
+void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        faults->set[i].fresh = false;
+    for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
+        faults->trigger[i].counted = false;
+    count_command(faults, apdu, len);
+}
+
+void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t len)
+{
+    count_command(faults, apdu, len);
 }

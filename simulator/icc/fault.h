@@ -1,13 +1,14 @@
 /*
  * Faults: what a card does wrong on purpose. A fault is set by its name and fires at its opportunities: at
- * the next one, at the next N, or from the Nth on. What an opportunity is depends on the fault; faults.md has
- * them all, with what PC/SC reports.
+ * the next one, at the next N, or from the Nth on; or at the Nth command that begins with a pattern. What an
+ * opportunity is depends on the fault; faults.md has them all, with what PC/SC reports.
  */
 #ifndef ICC_FAULT_H
 #define ICC_FAULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum fault {
     /* at a reset, or at a command */
@@ -43,25 +44,57 @@ enum fault {
     FAULT_COUNT
 };
 
-#define FAULT_ALWAYS 0xFFFFFFFFu
+#define FAULT_ALWAYS      0xFFFFFFFFu
+#define FAULT_PATTERN_MAX 64 /* bytes */
+#define FAULT_TRIGGER_MAX 32
+
+/* How many opportunities to let pass, and then to take. */
+struct fault_count {
+    unsigned skip, times;
+};
+
+/* A fault for commands that begin with a pattern. */
+struct fault_trigger {
+    struct fault_count count; /* of such commands; without times it is free */
+    enum fault fault;
+    bool counted; /* the command in hand */
+    uint8_t value[FAULT_PATTERN_MAX], mask[FAULT_PATTERN_MAX];
+    size_t length;
+};
 
 struct faults {
     struct {
-        unsigned skip, times; /* opportunities to let pass, and then to take */
+        struct fault_count count;
+        bool fresh; /* set while the card carried out the command in hand */
+        bool now;   /* a trigger's command has come: fires at the next opportunity */
     } set[FAULT_COUNT];
+    struct fault_trigger trigger[FAULT_TRIGGER_MAX];
 };
 
 /* The fault of this name; FAULT_COUNT: there is none. */
 enum fault fault_find(const char *name);
 const char *fault_name(enum fault fault);
 
+/* Whether a text begins with the name of a fault, and what goes on as faults_set would have it. */
+bool fault_named(const char *text);
+
 /*
  * Sets a fault as text says: "NAME" once, "NAME*N" N times, "NAME@N" from the Nth opportunity on, "NAME@N*M"
- * M times from the Nth on; "NAME*0" no more. False with a line in error.
+ * M times from the Nth on; "NAME*0" no more. With ":PATTERN" after it only commands that begin with the
+ * pattern count, and "NAME@N:PATTERN" is the Nth of these alone. False with a line in error.
  */
 bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size);
 
 /* At an opportunity: whether the fault fires. */
 bool faults_fire(struct faults *faults, enum fault fault);
+
+/*
+ * A command has come that the card will carry out; and it has carried it out. The faults that were set in
+ * between are for this command, and so are those whose pattern it begins with: where the opportunities that
+ * faults_fire() is asked at have passed, faults_fire_in_hand() says whether such a fault fires.
+ */
+void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len);
+void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t len);
+bool faults_fire_in_hand(struct faults *faults, enum fault fault);
 
 #endif

@@ -1,6 +1,7 @@
 """The contacts through real pcscd: each row of the tables of faults and of protocol changes, and what a trace shows."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -116,6 +117,55 @@ def test_the_table_has_every_fault():
     assert [row[0].strip("`") for row in rows("simulator/icc/faults.md", "fault")] == names
     for name in names:
         assert any(name in re.split("[@* 0-9]", row[2]) or row[2].startswith(name) for row in FAULTS), name
+
+
+# as step.lua of an issue: the second VERIFY falls silent, not the command after it
+STEP = """
+local n, verified = 0, false
+return { atr = "3B 80 80 01 01", on_power = function(how)
+    verified = false
+    if how == "warm" and n == 2 then n = 3; fault("mute") end
+  end,
+  commands = {
+    { "00 20", function() n = n + 1; if n == 2 then fault("mute") end; verified = true; return "", 0x9000 end },
+    { "00 B0", function() return verified and "hi" or "", verified and 0x9000 or 0x6982 end } } }
+"""
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+def test_a_fault_that_a_script_asks_for_hits_the_command_in_hand(temporary, protocol):
+    path = temporary / "step.lua"
+    path.write_text(STEP)
+    with Rig("--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(1 << protocol)[0] == "ok"
+        assert client.transmit("0020000002CAFE") == ["ok", "9000"]
+        assert client.transmit("00B0000002") == ["ok", "68699000"]
+        assert client.transmit("0020000002CAFE")[0] == "SCARD_E_NOT_TRANSACTED"
+        # the reset that on_power asks for is the one that the card does not answer
+        assert client.reconnect("cold", 1 << protocol)[0] == "ok"
+        assert client.reconnect("warm", 1 << protocol)[0] == "SCARD_W_UNRESPONSIVE_CARD"
+        assert client.reconnect("warm", 1 << protocol)[0] == "ok"
+        assert client.transmit("00B0000002") == ["ok", "6982"]
+    path.unlink()
+
+
+@pytest.mark.parametrize("card", ["t0-only", "t1-only"])
+@pytest.mark.parametrize("level", ["apdu", "tpdu"])
+def test_a_fault_that_names_a_command(card, level):
+    """opensc-tool sends commands of its own before those that it is told; they do not count."""
+    with Rig("--reader", f"cardrig,level={level}", "--card", CARDS / f"{card}.lua") as rig:
+        rig.do("fault", faults=["mute@2:80 12 .4"])
+        before = rig.card()["commands"]
+        sent = [f"8012{p1}00" for p1 in ("04", "15", "14", "24")]
+        tool = subprocess.run(["opensc-tool", *(word for apdu in sent for word in ("-s", apdu))],
+                              env=rig.environment(), capture_output=True, text=True, timeout=60, check=False)
+        assert tool.returncode != 0
+        assert tool.stdout.count("Received") == 2, tool
+        assert "80 12 14 00" in tool.stdout and "80 12 24 00" not in tool.stdout, tool
+        assert rig.card()["commands"] - before > 3  # more than the three that it was told
+        assert rig.card()["last"]["error"]
+
 
 
 PROTOCOLS = rows("simulator/ifd/protocols.md", "ATR")
@@ -290,17 +340,18 @@ def test_wrong_faults(rig):
 def test_faults_from_the_script(temporary):
     path = temporary / "card.lua"
     path.write_text('return { atr = "3B 80 01 81", faults = { "wtx*2" }, commands = { '
-                    '{ "00 01", function() fault("mute") return "", 0x9000 end }, { "00 02", function() fault("mutee") end } } }')
+                    '{ "00 01", function() fault("mute") return "", 0x9000 end }, { "00 02", function() fault("mutee") end }, '
+                    '{ "00 03", "90 00" } } }')
     with Rig("--card", path) as rig, rig.client() as client:
         client.establish()
         assert client.connect()[0] == "ok"
-        assert client.transmit("00010000") == ["ok", "9000"]
+        assert client.transmit("00030000") == ["ok", "9000"]
         assert rig.card()["t1"]["wtx"] == 2
         assert client.transmit("00010000")[0] == "SCARD_E_NOT_TRANSACTED"
         assert client.reconnect("warm")[0] == "ok"
         assert client.transmit("00020000") == ["ok", "6f00"]
     path.unlink()
-    assert "there is no fault 'mutee'" in rig.errors
+    assert "there is no fault 'mutee': did you mean 'mute'?" in rig.errors
 
 
 def test_a_refused_pps_and_a_reset_that_fails(temporary):

@@ -30,12 +30,15 @@ static void give_random(void *arg, uint8_t *out, size_t length)
         out[i] = (uint8_t)draw(256);
 }
 
-/* Counts how often the script runs: at "80 01" it echoes, at "80 02" it tells. */
-static const char script[] =
-    "local runs = 0\n"
-    "return { atr = \"%s\", commands = {\n"
-    "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
-    "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end } } }\n";
+/* Counts how often the script runs: at "80 01" it echoes, at "80 02" it tells; "80 03" asks for the fault
+ * that is its data, "80 04" for the one that "80 05" has named. */
+static const char script[] = "local runs, named = 0\n"
+                             "return { atr = \"%s\", commands = {\n"
+                             "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
+                             "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end },\n"
+                             "{ \"80 03\", function(cmd) fault(cmd.data) return \"\", 0x9000 end },\n"
+                             "{ \"80 04\", function(cmd) fault(named) return \"four\", 0x9000 end },\n"
+                             "{ \"80 05\", function(cmd) named = cmd.data return \"\", 0x9000 end } } }\n";
 
 static void insert(const char *atr)
 {
@@ -195,6 +198,113 @@ START_TEST(what_cannot_fails_as_it_should)
 }
 END_TEST
 
+/* A command with a text as its data, or without data, for so many bytes. */
+static enum ifd_result send_text(uint8_t protocol, uint8_t ins, const char *text, uint32_t ne)
+{
+    struct apdu_command apdu = {
+        .cla = 0x80, .ins = ins, .data = (const uint8_t *)text, .nc = strlen(text), .ne = ne};
+    size_t length;
+    ck_assert_int_eq(apdu_shortest_case(apdu.nc, apdu.ne, &apdu.kind), APDU_OK);
+    ck_assert_int_eq(apdu_encode(&apdu, command, sizeof command, &length), APDU_OK);
+    return ifd_transmit(&ifd, protocol, command, length, response, sizeof response, &response_length);
+}
+
+/* Has the script ask for the fault while it carries out a command: with data to the card, or from it. */
+static enum ifd_result ask_in_hand(uint8_t protocol, const char *fault, bool from_card)
+{
+    if (!from_card)
+        return send_text(protocol, 0x03, fault, 0);
+    ck_assert_int_eq(send_text(protocol, 0x05, fault, 0), IFD_RESULT_OK);
+    return send_text(protocol, 0x04, "", 4);
+}
+
+START_TEST(a_handler_s_fault_hits_the_command_in_hand)
+{
+    uint8_t protocol = beyond[_i / 2].protocol;
+    insert(beyond[_i / 2].atr);
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK);
+    ck_assert_int_eq(ask_in_hand(protocol, beyond[_i / 2].fault, _i % 2), beyond[_i / 2].result);
+    *card_faults(card) = (struct faults){0};
+    if (beyond[_i / 2].deactivated)
+        ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK);
+}
+END_TEST
+
+START_TEST(a_pattern_s_fault_hits_the_command_it_names)
+{
+    uint8_t protocol = beyond[_i].protocol;
+    char text[100];
+    insert(beyond[_i].atr);
+    snprintf(text, sizeof text, "%.*s@2:80 01 .. .0 05 68 6.", (int)strcspn(beyond[_i].fault, "@"),
+             beyond[_i].fault);
+    set_fault(text);
+    ck_assert_int_eq(send_text(protocol, 0x01, "hello", 0), IFD_RESULT_OK);
+    ck_assert_int_eq(send_text(protocol, 0x01, "Hello", 0), IFD_RESULT_OK);
+    ck_assert_int_eq(send_text(protocol, 0x05, "hello", 0), IFD_RESULT_OK);
+    if (!strchr(beyond[_i].fault, '@')) {
+        ck_assert_int_eq(send_text(protocol, 0x01, "hello", 0), beyond[_i].result);
+        if (beyond[_i].deactivated)
+            ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+    }
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(send_text(protocol, 0x01, "hello", 0), IFD_RESULT_OK);
+}
+END_TEST
+
+/* What costs the card time, and nothing else: the time of a command without the fault, and with it in hand.
+ */
+static const struct {
+    const char *atr;
+    uint8_t protocol;
+    const char *fault;
+} slowing[] = {
+    {"3B 00", 0, "slow"},
+    {"3B 00", 0, "null-flood"},
+    {"3B 80 01 81", 1, "slow"},
+    {"3B 80 01 81", 1, "wtx"},
+    {"3B 80 01 81", 1, "ifs-change"},
+    {"3B 80 01 81", 1, "wrong-edc"},
+    {"3B 80 01 81", 1, "lost-block"},
+    {"3B 80 01 81", 1, "wrong-sequence-number"},
+};
+
+START_TEST(a_fault_in_hand_takes_the_card_s_time)
+{
+    uint8_t protocol = slowing[_i / 2].protocol;
+    const char *fault = slowing[_i / 2].fault;
+    bool from_card = _i % 2;
+    char none[40], once[40];
+    snprintf(none, sizeof none, "%s*0", fault);
+    snprintf(once, sizeof once, "%s*1", fault);
+    insert(slowing[_i / 2].atr);
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK); /* the first tells the card of an IFSD */
+    ck_assert_int_eq(ask_in_hand(protocol, none, from_card), IFD_RESULT_OK);
+    uint64_t without = ifd.last_us;
+    ck_assert_int_eq(ask_in_hand(protocol, once, from_card), IFD_RESULT_OK);
+    ck_assert_uint_gt(ifd.last_us, without);
+    ck_assert_int_eq(ask_in_hand(protocol, none, from_card), IFD_RESULT_OK);
+    if (strcmp(fault, "ifs-change") != 0) /* which lasts */
+        ck_assert_uint_eq(ifd.last_us, without);
+}
+END_TEST
+
+/* Faults for which the command in hand is no opportunity stay for the next one. */
+START_TEST(a_handler_s_fault_may_have_to_wait)
+{
+    insert("3B 80 01 81");
+    ck_assert_int_eq(ask_in_hand(1, "wrong-tck", false), IFD_RESULT_OK);
+    ck_assert_int_eq(ask_in_hand(1, "null-flood", false), IFD_RESULT_OK);
+    ck_assert_int_eq(ask_in_hand(1, "mute@3", false), IFD_RESULT_OK); /* the first of its opportunities */
+    ck_assert_int_eq(echo(1, 10), IFD_RESULT_OK);
+    ck_assert_int_eq(echo(1, 10), IFD_RESULT_MUTE);
+    *card_faults(card) = (struct faults){0};
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+    ck_assert_int_eq(ask_in_hand(1, "wrong-tck", false), IFD_RESULT_OK);
+    ck_assert_int_ne(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+}
+END_TEST
+
 START_TEST(faults_without_end_end)
 {
     static const char *const faults[] = {
@@ -243,6 +353,13 @@ int main(void)
     tcase_add_loop_test(tests, what_can_be_recovered_does_not_show, 0,
                         sizeof recoverable / sizeof recoverable[0]);
     tcase_add_loop_test(tests, what_cannot_fails_as_it_should, 0, sizeof beyond / sizeof beyond[0]);
+    tcase_add_loop_test(tests, a_handler_s_fault_hits_the_command_in_hand, 0,
+                        2 * sizeof beyond / sizeof beyond[0]);
+    tcase_add_loop_test(tests, a_pattern_s_fault_hits_the_command_it_names, 0,
+                        sizeof beyond / sizeof beyond[0]);
+    tcase_add_loop_test(tests, a_fault_in_hand_takes_the_card_s_time, 0,
+                        2 * sizeof slowing / sizeof slowing[0]);
+    tcase_add_test(tests, a_handler_s_fault_may_have_to_wait);
     tcase_add_test(tests, faults_without_end_end);
     tcase_add_test(tests, an_empty_slot);
     tcase_add_test(tests, a_card_without_power);
