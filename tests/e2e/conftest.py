@@ -37,6 +37,7 @@ CARDRIG = str(PUBLIC / "bin" / "cardrig")
 DRIVER = str(PUBLIC / "lib" / "libifdcardrig.so")
 REDIRECT = str(PUBLIC / "lib" / "libcardrig-redirect.so")
 PYTHON = os.environ["CARDRIG_TEST_PYTHON"]
+tempfile.gettempdir()  # which is remembered: pytest's own folders are not to be in a test's TMPDIR
 CLIENT = str(pathlib.Path(__file__).with_name("client.py"))
 
 
@@ -56,7 +57,7 @@ def temporary(monkeypatch):
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
         os.chmod(folder, 0o777)
         monkeypatch.setenv("TMPDIR", folder)
-        for name in ("CARDRIG_SOCKET", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_PCSCD", "CARDRIG_DRIVER"):
+        for name in ("CARDRIG_SOCKET", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_DRIVER"):
             monkeypatch.delenv(name, raising=False)
         yield pathlib.Path(folder)
         assert os.listdir(folder) == []

@@ -150,7 +150,7 @@ int main(int argc, char **argv)
                           .redirect = getenv("REDIRECT"),
                           .isolation = getenv("REDIRECTED") ? PCSCD_ISOLATION_REDIRECT : PCSCD_ISOLATION_AUTO,
                           .log = log};
-    if (!pcscd_find(NULL, program, sizeof program, error, sizeof error) ||
+    if (!pcscd_find(getenv("CARDRIG_PCSCD"), program, sizeof program, error, sizeof error) ||
         !pcscd_configure(&pcscd, readers, count, error, sizeof error) ||
         !pcscd_start(&pcscd, error, sizeof error)) {
         fprintf(stderr, "pcscd_alone: %s\n", error);

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import socket
 import struct
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import pytest
 
 from conftest import CARDRIG, PYTHON, Client, Rig
-from waiting import TIMEOUT, cpu_ticks
+from waiting import TIMEOUT, cpu_ticks, wait_for
 
 VERSION = 2
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
@@ -141,11 +142,34 @@ def test_random_packets(rig):
     works(rig)
 
 
+def wait_for_refusals(connections, count):
+    """So many of them are hung up, and the others are not."""
+    refused = lambda: select.select(connections, [], [], 0)[0]
+    wait_for(f"{count} refused", lambda: len(refused()) >= count)
+    assert len(refused()) == count
+    assert all(connection.recv(1) == b"" for connection in refused())
+
+
 def test_too_many_connections(rig):
+    """64 are served, two of them pcscd's, who has used the card."""
+    works(rig)
     connections = [link(rig) for _ in range(100)]
+    wait_for_refusals(connections, 100 - 64 + 2)
+    works(rig)
     for connection in connections:
         connection.close()
+    wait_for("room", lambda: can_say_hello(rig))
     works(rig)
+    rig.end()
+    assert "rig link: no room for more than 64 connections: one refused" in rig.errors
+
+
+def can_say_hello(rig):
+    with link(rig) as connection:
+        try:
+            return exchange(connection, HELLO, VERSION)[0] == OK
+        except (BrokenPipeError, ConnectionResetError, struct.error):  # refused
+            return False
 
 
 def test_events_that_nobody_reads(rig):
@@ -249,9 +273,14 @@ def test_too_many_control_clients(rig):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(rig.control_socket)
         connections.append(connection)
+    wait_for_refusals(connections, 60 - 32)
+    assert rig.cardrig("status").returncode == 1
     for connection in connections:
         connection.close()
+    wait_for("room", lambda: rig.cardrig("status").returncode == 0)
     works(rig)
+    rig.end()
+    assert "control socket: no room for more than 32 clients: one refused" in rig.errors
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")

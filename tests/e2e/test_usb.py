@@ -41,10 +41,12 @@ def unplug(rig, name="key"):
     assert (done.returncode, done.stdout) == (0, f"{name}: unplugged\n"), done.stderr
 
 
-def wait_for_waiters(log, count):
-    """Until so many clients wait in SCardGetStatusChange; what they take for the present state is settled then."""
-    text = "Received command: CMD_WAIT_READER_STATE_CHANGE"
-    wait_for(f"{count} waiting clients", lambda: log.read_text(errors="replace").count(text) >= count)
+def start_waiting(log, client, *call):
+    """In SCardGetStatusChange; what it takes for the present state is settled then. No other client may begin that now."""
+    count = lambda: log.read_text(errors="replace").count("Received command: CMD_WAIT_READER_STATE_CHANGE")
+    before = count()
+    client.start(*call)
+    wait_for("a waiting client", lambda: count() > before)
 
 
 def test_it_comes_and_goes(key):
@@ -96,15 +98,14 @@ def test_whoever_waits_is_woken(log):
         with rig.client() as all_readers, rig.client() as this_reader:
             all_readers.establish()
             this_reader.establish()
+            wait_for("the reader", lambda: rig.do("status")["slots"][0]["ready"])
             state = this_reader.change()[1]
-            all_readers.start("readers_change", 1000 * TIMEOUT)
-            this_reader.start("change", state, 1000 * TIMEOUT)
-            wait_for_waiters(log, 2)
+            start_waiting(log, all_readers, "readers_change", 1000 * TIMEOUT)
+            start_waiting(log, this_reader, "change", state, 1000 * TIMEOUT)
             unplug(rig)
             assert all_readers.finish() == ["ok", True]
             assert this_reader.finish()[3] == ["UNKNOWN", "UNAVAILABLE"]
-            all_readers.start("readers_change", 1000 * TIMEOUT)
-            wait_for_waiters(log, 3)
+            start_waiting(log, all_readers, "readers_change", 1000 * TIMEOUT)
             plug(rig)
             assert all_readers.finish() == ["ok", True]
         assert rig.end() == 0, rig.errors

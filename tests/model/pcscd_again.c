@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     socklen_t size = sizeof service.address;
     if (getsockname(LISTEN_FD, (struct sockaddr *)&service.address, &size) < 0)
         die("descriptor 3 is to be the socket for clients");
-    if (!pcscd_find(NULL, service.program, sizeof service.program, error, sizeof error)) {
+    if (!pcscd_find(getenv("CARDRIG_PCSCD"), service.program, sizeof service.program, error, sizeof error)) {
         fprintf(stderr, "model_pcscd: %s\n", error);
         return 1;
     }
