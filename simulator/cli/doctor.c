@@ -1,4 +1,5 @@
 /* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
+#include "base/oneline.h"
 #include "cli/cli.h"
 #include "cli/paths.h"
 #include "cli/probe.h"
@@ -62,12 +63,15 @@ struct machine {
 static void found(struct finding *finding, enum state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* As a line: what is in the environment and what programs say can be anything. */
 static void found(struct finding *finding, enum state state, const char *format, ...)
 {
+    char text[sizeof finding->found];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(finding->found, sizeof finding->found, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    oneline(finding->found, sizeof finding->found, text, strlen(text));
     finding->state = state;
 }
 

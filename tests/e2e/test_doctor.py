@@ -115,3 +115,14 @@ def test_wrong_options():
     done = run("doctor", "--help")
     assert done.returncode == 0
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_what_it_found_is_a_line(temporary):
+    """Whatever is in the environment: nothing that a terminal would obey, and JSON that has every check."""
+    for name in (b"bad-\xff", b"red-\x1b[31m"):
+        folder = os.path.join(os.fsencode(temporary), name)
+        environment = {**os.environb, b"TMPDIR": folder}
+        found = doctor(env=environment)["directory"]["found"]
+        assert found.isprintable() and name[:4].decode() in found and "\\x" in found
+        lines = subprocess.run([CARDRIG, "doctor"], env=environment, capture_output=True, text=True, timeout=TIMEOUT).stdout
+        assert all(line.isprintable() for line in lines.splitlines())
