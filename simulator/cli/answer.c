@@ -136,7 +136,7 @@ json_t *answer_read(const char *command, const char *text, size_t length, char *
     json_t *result = json_object_get(answer, "result"), *good = NULL;
     if (!answer)
         snprintf(error, error_size, "the rig's answer is not JSON: %s", bad.text);
-    else if (json_is_false(ok) && json_is_string(said))
+    else if (json_is_false(ok) && json_string_length(said) > 0)
         snprintf(error, error_size, "%s", json_string_value(said));
     else if (!json_is_true(ok))
         snprintf(error, error_size,

@@ -86,6 +86,7 @@ def refused(done, why=""):
     """One line that says so, and no more."""
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("cardrig: ") and done.stderr.count("\n") == 1 and why in done.stderr
+    assert len(done.stderr) > len("cardrig: \n")
     assert done.stderr.rstrip("\n").isprintable()
 
 
@@ -166,6 +167,7 @@ WRONG = {
     "nothing": b"\n", "no JSON": b"hello\n", "half": b'{"ok": true\n', "a list": b"[]\n", "a number": b"7\n", "null": b"null\n",
     "text": b'"ok"\n', "no ok": b"{}\n", "ok is 1": b'{"ok": 1, "result": {}}\n', "no result": b'{"ok": true}\n',
     "result is null": b'{"ok": true, "result": null}\n', "no error": b'{"ok": false}\n', "error is 7": b'{"ok": false, "error": 7}\n',
+    "empty error": b'{"ok": false, "error": ""}\n',
     "both": b'{"ok": true, "ok": false, "error": "x"}\n', "no UTF-8": b'{"ok": false, "error": "\xff\xfe"}\n',
     "a NUL": b'{"ok": false, "error": "\0"}\n', "deep": b"[" * 100000 + b"\n", "deep objects": b'{"a":' * 100000 + b"\n",
     "a huge number": b'{"ok": true, "result": {"seed": 99999999999999999999, "slots": []}}\n',
