@@ -1,8 +1,8 @@
 /*
  * The name that somebody may have meant who wrote another: "did you mean ...?"
  */
-#ifndef BASE_SIMILAR_H
-#define BASE_SIMILAR_H
+#ifndef CARDRIG_BASE_SIMILAR_H
+#define CARDRIG_BASE_SIMILAR_H
 
 #include <stddef.h>
 

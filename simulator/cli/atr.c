@@ -14,9 +14,9 @@
 static const char help[] =
     "Usage: cardrig atr [--json] HEX...\n"
     "       cardrig atr [--json] -\n"
-    "Explain an Answer-to-Reset, byte by byte: ISO/IEC 7816-3:2006, clause 8. HEX are its bytes, in one\n"
-    "argument or in many; '-' reads one ATR per line from standard input. Exits with 1 if the standard\n"
-    "does not allow it.\n\n"
+    "Explain an Answer-to-Reset, byte by byte: ISO/IEC 7816-3:2006, clause 8. HEX are\n"
+    "its bytes, in one argument or in many; '-' reads one ATR per line from standard\n"
+    "input. Exits with 1 if the standard does not allow it.\n\n"
     "  -j, --json  as JSON, for programs; with '-' one line for each ATR\n"
     "  -h, --help  show this\n";
 

@@ -9,11 +9,11 @@
 #include <getopt.h>
 #include <stdio.h>
 
-static const char help[] = "Usage: cardrig check FILE...\n"
-                           "Load card scripts as a rig would, and say for each whether it is sound: its name "
-                           "and ATRs, or file, line\n"
-                           "and reason of what is wrong. Exits with 1 if any is not.\n\n"
-                           "  -h, --help  show this\n";
+static const char help[] =
+    "Usage: cardrig check FILE...\n"
+    "Load card scripts as a rig would, and say for each whether it is sound: its name\n"
+    "and ATRs, or file, line and reason of what is wrong. Exits with 1 if any is not.\n\n"
+    "  -h, --help  show this\n";
 
 static void give_random(void *arg, uint8_t *out, size_t length)
 {

@@ -13,7 +13,7 @@ enum {
     EXIT_NOT_FOUND = 127,      /* run: there is no such command */
 };
 
-/* argv[0] is the subcommand's name. Each returns an exit status. */
+/* argv[0] is "cardrig" and the subcommand's name. Each returns an exit status. */
 int run_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 int insert_main(int argc, char **argv);

@@ -158,6 +158,7 @@ out:
 struct client_arguments {
     const char *slot, *file;
     bool builtin; /* --builtin was given */
+    bool alone;   /* a slot that may have been meant as a file */
 };
 
 static bool looks_like_file(const char *text)
@@ -191,6 +192,7 @@ static int parse_arguments(const struct client_move *move, int argc, char **argv
             arguments->file = argv[optind];
         else
             arguments->slot = argv[optind];
+        arguments->alone = file_allowed && arguments->slot;
     } else if (left != 0) {
         goto usage;
     }
@@ -214,6 +216,9 @@ int client_move(const struct client_move *move, int argc, char **argv)
     if (status != EXIT_OK)
         return status < 0 ? EXIT_OK : status;
     json_t *result = client_request(move->command, arguments.slot, arguments.file, NULL);
+    if (!result && arguments.alone && access(arguments.slot, F_OK) == 0)
+        rig_log("'%s' is a file, but was taken for a slot: write ./%s for the card in it", arguments.slot,
+                arguments.slot);
     if (!result)
         return EXIT_FAILED;
     const char *slot = json_string_value(json_object_get(result, "slot"));

@@ -3,27 +3,27 @@
 #include "cli/client.h"
 
 #include "icc/fault.h"
+#include "rig/log.h"
 
 #include <getopt.h>
 #include <stdio.h>
 
-static const char help[] =
-    "Usage: cardrig fault [SLOT] NAME...\n"
-    "Have the card in a slot of the rig around this command do something wrong.\n\n"
-    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-    "may be left out when there is only one. NAME is the name of a fault:\n\n"
-    "  NAME         at its next opportunity\n"
-    "  NAME*N       at the next N\n"
-    "  NAME@N       from the Nth on\n"
-    "  NAME@N*M     M times from the Nth on\n"
-    "  NAME*0       no more\n"
-    "  ...:PATTERN  the same, with NAME, NAME*N, NAME@N*M or NAME*0, but only commands\n"
-    "               that begin with PATTERN count: hex, '.' is any digit;\n"
-    "               NAME@N:PATTERN is the Nth such command alone\n\n"
-    "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
-    "taken out.\n\n"
-    "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
-    "  -h, --help  show this\n";
+static const char help[] = "Usage: cardrig fault [SLOT] NAME...\n"
+                           "Have the card in a slot of the rig around this command do something wrong.\n\n"
+                           "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                           "may be left out when there is only one. NAME is the name of a fault:\n\n"
+                           "  NAME         at its next opportunity\n"
+                           "  NAME*N       at the next N\n"
+                           "  NAME@N       from the Nth on\n"
+                           "  NAME@N*M     M times from the Nth on\n"
+                           "  NAME*0       no more\n"
+                           "  ...:PATTERN  any of these, but only commands that begin with PATTERN count:\n"
+                           "               hex, '.' is any digit; NAME@N:PATTERN is the Nth such command\n"
+                           "               alone\n\n"
+                           "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
+                           "taken out.\n\n"
+                           "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
+                           "  -h, --help  show this\n";
 
 int fault_main(int argc, char **argv)
 {
@@ -43,9 +43,17 @@ int fault_main(int argc, char **argv)
         fprintf(stderr, "cardrig fault: which faults? 'cardrig fault --list' shows them\n");
         return EXIT_USAGE;
     }
+    struct faults scratch = {0};
+    char error[1024];
     json_t *faults = json_array();
-    for (int i = optind; i < argc; i++)
+    for (int i = optind; i < argc; i++) {
+        if (!faults_set(&scratch, argv[i], error, sizeof error)) {
+            rig_log("%s", error);
+            json_decref(faults);
+            return EXIT_USAGE;
+        }
         json_array_append_new(faults, json_string(argv[i]));
+    }
     json_t *result = client_request("fault", slot, NULL, faults);
     json_decref(faults);
     if (!result)

@@ -1,5 +1,6 @@
 #include "cli/furnish.h"
 
+#include "cli/cli.h"
 #include "rig/random.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ bool furnish_check(struct furniture *furniture, char *error, size_t error_size)
     else if (!parse_seed(furniture->seed_text, &furniture->seed, error, error_size))
         return false;
     if (furniture->empty && furniture->card_count > 0) {
-        snprintf(error, error_size, "--empty and --card exclude each other");
+        snprintf(error, error_size,
+                 "--empty and --card exclude each other: leave --empty out, or use 'cardrig insert' later");
         return false;
     }
     if (furniture->card_count > LINK_MAX_SLOTS) {
@@ -88,8 +90,8 @@ static struct slot *first_empty(struct slots *slots)
 }
 
 /* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if
- * the whole is no file. */
-static bool add_card(struct slots *slots, const char *text, char *error, size_t error_size)
+ * the whole is no file. Returns an exit status, as furnish does. */
+static int add_card(struct slots *slots, const char *text, char *error, size_t error_size)
 {
     char slot_name[256], why[400], absolute[PATH_MAX];
     const char *equals = strchr(text, '='), *file = text;
@@ -101,18 +103,22 @@ static bool add_card(struct slots *slots, const char *text, char *error, size_t 
             file = equals + 1;
         if (!slot && file != text) {
             snprintf(error, error_size, "--card %s: %s", text, why);
-            return false;
+            return EXIT_USAGE;
         }
     }
     if (!slot && !(slot = first_empty(slots))) {
         snprintf(error, error_size, "--card %s: no slot is left for it", text);
-        return false;
+        return EXIT_USAGE;
+    }
+    if (!*file) {
+        snprintf(error, error_size, "--card %s: expected a file after the '='", text);
+        return EXIT_USAGE;
     }
     if (!realpath(file, absolute)) {
         snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
-        return false;
+        return EXIT_RIG_FAILED;
     }
-    return slot_insert(slots, slot, absolute, error, error_size);
+    return slot_insert(slots, slot, absolute, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
 }
 
 /* A token that was given no card is one with the built-in card: none is ever without. */
@@ -124,23 +130,26 @@ static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
     return true;
 }
 
-bool furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+int furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
-    if (furniture->trace && !(slots->trace = trace_open(furniture->trace))) {
-        snprintf(error, error_size, "cannot write %s: %s", furniture->trace, strerror(errno));
-        return false;
-    }
     if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
-        return false;
+        return EXIT_RIG_FAILED;
     for (unsigned i = 0; i < furniture->reader_count; i++)
         if (!add_reader(slots, furniture->reader[i], error, error_size))
-            return false;
-    for (unsigned i = 0; i < furniture->card_count; i++)
-        if (!add_card(slots, furniture->card[i], error, error_size))
-            return false;
+            return EXIT_USAGE;
+    if (furniture->trace && !(slots->trace = trace_open(furniture->trace))) {
+        snprintf(error, error_size, "cannot write %s: %s", furniture->trace, strerror(errno));
+        return EXIT_RIG_FAILED;
+    }
+    for (unsigned i = 0; i < furniture->card_count; i++) {
+        int status = add_card(slots, furniture->card[i], error, error_size);
+        if (status != EXIT_OK)
+            return status;
+    }
     if (!complete_tokens(slots, error, error_size))
-        return false;
+        return EXIT_RIG_FAILED;
     struct slot *first = first_empty(slots);
-    return furniture->empty || furniture->card_count > 0 || !first || slots->slot[0].card ||
-           slot_insert(slots, first, "", error, error_size);
+    bool done = furniture->empty || furniture->card_count > 0 || !first || slots->slot[0].card ||
+                slot_insert(slots, first, "", error, error_size);
+    return done ? EXIT_OK : EXIT_RIG_FAILED;
 }

@@ -30,6 +30,36 @@ struct furniture {
         "seed", required_argument, NULL, 's'                                                                 \
     }
 
+/* Beside them in a help text: what is ours in 80 columns. */
+#define FURNISH_HELP                                                                                         \
+    "  -r, --reader NAME[,KEY[=VALUE]]...\n"                                                                 \
+    "                          a reader, and what is special about it (see below);\n"                        \
+    "                          may be repeated: 16 slots in all\n"                                           \
+    "  -c, --card [SLOT=]FILE  put the card script FILE into a slot: a number, READER\n"                     \
+    "                          or READER/NUMBER; without SLOT into the first that is\n"                      \
+    "                          still empty; may be repeated\n"                                               \
+    "  -e, --empty             start with empty slots; 'cardrig insert' fills them\n"                        \
+    "  -t, --trace FILE        write each character that goes over the contacts to\n"                        \
+    "                          FILE, as text\n"                                                              \
+    "  -s, --seed N            the seed of all that is random, to repeat a run\n"
+#define FURNISH_KEYS_HELP                                                                                    \
+    "Keys of a reader ('man cardrig-reader' says more). A comma in a name or value is\n"                     \
+    "written twice: vendor=Foo,, Inc.\n\n"                                                                   \
+    "  slots=N                 the number of its slots, 1 to 16 (1)\n"                                       \
+    "  level=tpdu              with T=0 the application sees TPDUs, with their 61XX\n"                       \
+    "                          and 6CXX (apdu)\n"                                                            \
+    "  vendor=TEXT, type=TEXT, serial=TEXT, version=A.B.C, attribute=TAG:HEX\n"                              \
+    "                          what it tells of itself\n"                                                    \
+    "  vpcd[=[HOST:]PORT]      its cards are vpcd's: they connect to it\n"                                   \
+    "  vpcd-connect=HOST:PORT  its cards are vpcd's: it connects to them\n"                                  \
+    "  from=ADDRESS[/BITS]     where vpcd's cards may come from, if not from this\n"                         \
+    "                          machine; any: from everywhere\n"                                              \
+    "  timeout=MS              how long an answer of a vpcd card may take (60000)\n"                         \
+    "  usb[=VVVV:PPPP]         it is on USB, with these IDs; see 'cardrig plug'\n"                           \
+    "  interface=TEXT          on USB: the name of its interface\n"                                          \
+    "  token                   on USB: it and its card are one\n"                                            \
+    "  unplugged               on USB: it is not plugged in at first\n"
+
 /* Takes an option in. False: it is none of ours. */
 bool furnish_take_option(struct furniture *furniture, int option, const char *argument);
 
@@ -37,8 +67,9 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
  */
 bool furnish_check(struct furniture *furniture, char *error, size_t error_size);
 
-/* Opens the trace, which is the slots' then, adds the readers, and puts the cards in. Without readers there
- * is one, "cardrig", and without cards the built-in card is in the first slot. */
-bool furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
+/* Adds the readers, opens the trace, which is the slots' then, and puts the cards in. Without readers there
+ * is one, "cardrig", and without cards the built-in card is in the first slot. Returns EXIT_OK, EXIT_USAGE
+ * where the options are wrong, or EXIT_RIG_FAILED where a file that they name is, with error. */
+int furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
 
 #endif

@@ -6,18 +6,16 @@ int insert_main(int argc, char **argv)
 {
     static const struct client_move insert = {
         .command = "insert",
-        .help =
-            "Usage: cardrig insert [SLOT] [FILE]\n"
-            "       cardrig insert --builtin [SLOT]\n"
-            "Put a card into a slot of the rig around this command.\n\n"
-            "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it may be left out "
-            "when\n"
-            "there is but one. FILE is a card script; without it the card that was in last is put back, or "
-            "the\n"
-            "built-in card where there was none. A single argument is a FILE if it begins with '/' or '.'\n"
-            "or ends in .lua, else a SLOT.\n\n"
-            "      --builtin  put in the built-in card\n"
-            "  -h, --help     show this\n",
+        .help = "Usage: cardrig insert [SLOT] [FILE]\n"
+                "       cardrig insert --builtin [SLOT]\n"
+                "Put a card into a slot of the rig around this command.\n\n"
+                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                "may be left out when there is only one. FILE is a card script; without it the\n"
+                "card that was in last is put back, or the built-in card where there was none. A\n"
+                "single argument is a FILE if it begins with '/' or '.' or ends in .lua, else a\n"
+                "SLOT.\n\n"
+                "      --builtin  put in the built-in card\n"
+                "  -h, --help     show this\n",
         .takes_file = true,
         .done = "inserted",
     };

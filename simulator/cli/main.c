@@ -1,6 +1,6 @@
 /* cardrig: one program, a subcommand each for what it does. */
+#include "base/similar.h"
 #include "cli/cli.h"
-
 #include "rig/log.h"
 
 #include <errno.h>
@@ -59,6 +59,36 @@ static int finish(int status)
     return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
+typedef int subcommand_function(int argc, char **argv);
+
+/* Says so if there is none of that name. */
+static subcommand_function *find(const char *name)
+{
+    struct similar similar = similar_to(name, strlen(name));
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
+        if (strcmp(name, subcommands[i].name) == 0)
+            return subcommands[i].function;
+        similar_consider(&similar, subcommands[i].name);
+    }
+    if (similar.best)
+        rig_log("there is no subcommand '%s': did you mean '%s'?", name, similar.best);
+    else
+        rig_log("there is no subcommand '%s'; 'cardrig --help' lists them", name);
+    return NULL;
+}
+
+/* A subcommand's own messages and those of getopt begin with both names. */
+static int call(char *name, int argc, char **argv)
+{
+    subcommand_function *function = find(name);
+    char both[40];
+    if (!function)
+        return EXIT_USAGE;
+    snprintf(both, sizeof both, "cardrig %s", name);
+    argv[0] = both;
+    return finish(function(argc, argv));
+}
+
 int main(int argc, char **argv)
 {
     if (!standard_descriptors())
@@ -67,7 +97,10 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    bool help = strcmp(argv[1], "help") == 0;
+    if (help && argc > 2)
+        return call(argv[2], 2, (char *[]){NULL, "--help", NULL});
+    if (help || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         return finish(EXIT_OK);
     }
@@ -75,9 +108,5 @@ int main(int argc, char **argv)
         printf("cardrig %s\n", CARDRIG_VERSION);
         return finish(EXIT_OK);
     }
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        if (strcmp(argv[1], subcommands[i].name) == 0)
-            return finish(subcommands[i].function(argc - 1, argv + 1));
-    fprintf(stderr, "cardrig: there is no subcommand '%s'; 'cardrig --help' lists them\n", argv[1]);
-    return EXIT_USAGE;
+    return call(argv[1], argc - 1, argv + 1);
 }

@@ -8,9 +8,8 @@ int remove_main(int argc, char **argv)
         .command = "remove",
         .help = "Usage: cardrig remove [SLOT]\n"
                 "Take the card out of a slot of the rig around this command.\n\n"
-                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it may be left "
-                "out when\n"
-                "there is but one. 'cardrig insert' puts the card back.\n\n"
+                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                "may be left out when there is only one. 'cardrig insert' puts the card back.\n\n"
                 "  -h, --help  show this\n",
         .done = "removed",
     };

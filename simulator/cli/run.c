@@ -18,38 +18,22 @@
 
 static const char help[] =
     "Usage: cardrig run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-    "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual readers and cards. Needs no\n"
-    "privileges and no configuration, and leaves the system's pcscd alone. Without options there is one "
-    "reader,\n"
-    "'cardrig', with a built-in card. Exits as COMMAND does.\n\n"
-    "  -r, --reader NAME[,KEY=VALUE]...\n"
-    "                               a reader; may be repeated: 16 slots in all. Keys: slots=N (1); "
-    "level=tpdu: with\n"
-    "                               T=0 the application sees TPDUs, with their 61XX and 6CXX (level=apdu); "
-    "what the\n"
-    "                               reader tells of itself: vendor=TEXT, type=TEXT, serial=TEXT, "
-    "version=A.B.C,\n"
-    "                               attribute=TAG:HEX (see cardrig-reader(5)). No value can contain a comma\n"
-    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot: a number, READER or "
-    "READER/NUMBER;\n"
-    "                               without SLOT the first slot that is still empty; may be repeated\n"
-    "  -e, --empty                  start with empty slots; 'cardrig insert' puts cards in\n"
-    "  -t, --trace FILE             write each character that goes over the contacts to FILE, as text\n"
-    "  -s, --seed N                 the seed of all that is random, to repeat a run\n"
-    "      --pcscd PATH             the pcscd to run\n"
-    "      --pcscd-log FILE         write pcscd's debug log, with the APDUs, to FILE\n"
-    "      --isolation HOW          keep pcscd apart by 'namespaces', or by 'redirect' (a preloaded "
-    "library);\n"
-    "                               'auto', the default, takes what works, namespaces first\n"
-    "  -h, --help                   show this\n\n"
-    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME, 'cardrig insert', 'remove', 'plug', 'status' and "
-    "others find "
-    "the\n"
-    "rig through CARDRIG_SOCKET, and CARDRIG_READER is what PC/SC calls the first slot.\n"
-    "A reader for vpcd cards listens at CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
-    "Exit status: that of COMMAND; 125 when the rig could not be set up or has died, 126 when COMMAND cannot "
-    "be\n"
-    "run, 127 when it is not there, 2 for wrong options.\n";
+    "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual\n"
+    "readers and cards. Needs no privileges and no configuration, and leaves the\n"
+    "system's pcscd alone. Without options there is one reader, 'cardrig', with a\n"
+    "built-in card. Exits as COMMAND does.\n\n" FURNISH_HELP "      --pcscd PATH        the pcscd to run\n"
+    "      --pcscd-log FILE    write pcscd's debug log, with the APDUs, to FILE\n"
+    "      --isolation HOW     keep pcscd apart by 'namespaces', or by 'redirect' (a\n"
+    "                          preloaded library); 'auto', the default, takes what\n"
+    "                          works, namespaces first\n"
+    "  -h, --help              show this\n\n" FURNISH_KEYS_HELP "\n"
+    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME; 'cardrig insert', 'remove',\n"
+    "'plug', 'status' and others find the rig through CARDRIG_SOCKET; CARDRIG_READER\n"
+    "is what PC/SC calls the first slot. A reader for vpcd cards listens at\n"
+    "CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
+    "Exit status: that of COMMAND; 2 when the command line is wrong, 125 when the rig\n"
+    "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it is\n"
+    "not there.\n";
 
 struct plan {
     struct furniture furniture;
@@ -177,14 +161,17 @@ int run_main(int argc, char **argv)
         .debug = plan.pcscd_log != NULL,
     };
     struct vpcd_ports ports = {0};
-    if (!furnish(&plan.furniture, rig_slots_of(rig), error, sizeof error) ||
-        !vpcd_ports_open(&ports, rig_slots_of(rig), error, sizeof error) ||
-        !prepare_pcscd(&pcscd, rig_slots_of(rig), error, sizeof error)) {
+    struct slots *slots = rig_slots_of(rig);
+    status = furnish(&plan.furniture, slots, error, sizeof error);
+    if (status == EXIT_OK && !(vpcd_ports_open(&ports, slots, error, sizeof error) &&
+                               prepare_pcscd(&pcscd, slots, error, sizeof error)))
+        status = EXIT_RIG_FAILED;
+    if (status != EXIT_OK) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));
         rig_free(rig);
         vpcd_ports_close(&ports);
-        return EXIT_RIG_FAILED;
+        return status;
     }
     pcscd.sockets = ports.fd;
     pcscd.socket_count = ports.count;

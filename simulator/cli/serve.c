@@ -26,32 +26,28 @@
 
 static const char help[] =
     "Usage: cardrig serve [OPTION]...\n"
-    "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT. Readers and cards are "
-    "as\n"
-    "with 'cardrig run'; without options there is one reader, 'cardrig', with a built-in card.\n\n"
-    "  -r, --reader NAME[,KEY=VALUE]...\n"
-    "                               a reader; may be repeated\n"
-    "  -c, --card [SLOT=]FILE       put the card script FILE into a slot; may be repeated\n"
-    "  -e, --empty                  start with empty slots\n"
-    "  -t, --trace FILE             write each character that goes over the contacts to FILE, as text\n"
-    "  -s, --seed N                 the seed of all that is random\n"
-    "  -d, --directory DIR          where the sockets are: 'link', for the driver, and 'control'; without "
-    "it\n"
-    "                               $RUNTIME_DIRECTORY, as systemd sets it, or else " DIRECTORY_DEFAULT "\n"
-    "  -u, --pcscd-user USER        a name or number: let a pcscd in that runs as USER, too; those of root,\n"
-    "                               of the user 'pcscd' and of our own always are\n"
-    "      --vpcd HOST[:PORT]       be cards for vpcd's readers: slot i connects to the one at PORT + i,\n"
-    "                               PORT being 35963 unless given\n"
+    "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT.\n"
+    "Without options there is one reader, 'cardrig', with a built-in card.\n\n" FURNISH_HELP
+    "  -d, --directory DIR     where the sockets are: 'link', for the driver, and\n"
+    "                          'control'; without it $RUNTIME_DIRECTORY, as systemd\n"
+    "                          sets it, or else " DIRECTORY_DEFAULT "\n"
+    "  -u, --pcscd-user USER   a name or number: let a pcscd in that runs as USER;\n"
+    "                          those of root, of the user 'pcscd' and of our own\n"
+    "                          always are\n"
+    "      --vpcd HOST[:PORT]  be cards for vpcd's readers: slot i connects to the\n"
+    "                          one at PORT + i (35963)\n"
     "      --vpcd-listen [HOST:]PORT\n"
-    "                               the same reversed: vpcd's reader for slot i connects to us at PORT + i;\n"
-    "                               HOST is 127.0.0.1 unless given\n"
-    "      --config                 print what pcscd needs to know of these readers, and exit:\n"
-    "                               cardrig serve --config > /etc/reader.conf.d/cardrig\n"
-    "  -h, --help                   show this\n\n"
-    "'cardrig insert', 'remove', 'swap', 'fault' and 'status' find the rig in " DIRECTORY_DEFAULT
-    ", or where\n"
-    "CARDRIG_SOCKET says.\n\n"
-    "Exit status: 0 after a signal to end; 1 when it could not serve, 2 for wrong options.\n";
+    "                          the same reversed: vpcd's reader for slot i connects\n"
+    "                          to us at PORT + i; HOST is 127.0.0.1 unless given\n"
+    "      --config            print what pcscd needs to know of these readers, and\n"
+    "                          exit: cardrig serve --config >\n"
+    "                          /etc/reader.conf.d/cardrig\n"
+    "  -h, --help              show this\n\n" FURNISH_KEYS_HELP
+    "                          (those for USB are for 'cardrig run')\n\n"
+    "'cardrig insert', 'remove', 'swap', 'fault' and 'status' find the rig in\n" DIRECTORY_DEFAULT
+    ", or where CARDRIG_SOCKET says.\n\n"
+    "Exit status: 0 after a signal to end; 1 when it could not serve, 2 when the\n"
+    "command line is wrong.\n";
 
 struct plan {
     struct furniture furniture;
@@ -198,33 +194,41 @@ static bool check_ports(const struct slots *slots, char *error, size_t error_siz
     return true;
 }
 
+/* What an installed pcscd cannot do, or a card for vpcd. */
+static bool check_reader(const struct plan *plan, const struct reader_options *options, char *error,
+                         size_t error_size)
+{
+    if (options->usb)
+        snprintf(error, error_size,
+                 "reader '%s': an installed pcscd finds real devices on USB; 'cardrig run' has a pcscd for "
+                 "others",
+                 options->name);
+    else if (plan->vpcd && options->cards != READER_OWN_CARDS)
+        snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
+                 options->name);
+    else
+        return true;
+    return false;
+}
+
 /* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
- * do. */
-static bool prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
+ * do. Returns an exit status, not EXIT_OK with error. */
+static int prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
 {
     unsigned port = VPCD_PORT;
-    if (!furnish(&plan->furniture, slots, error, error_size))
-        return false;
+    int status = furnish(&plan->furniture, slots, error, error_size);
+    if (status != EXIT_OK)
+        return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
     for (unsigned i = 0; i < slots->reader_count; i++) {
         struct reader_options *options = &slots->reader[i].options;
-        if (options->usb) {
-            snprintf(error, error_size,
-                     "reader '%s': an installed pcscd finds real devices on USB; 'cardrig run' has a pcscd "
-                     "for others",
-                     options->name);
-            return false;
-        }
-        if (plan->vpcd && options->cards != READER_OWN_CARDS) {
-            snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
-                     options->name);
-            return false;
-        }
+        if (!check_reader(plan, options, error, error_size))
+            return EXIT_USAGE;
         if (options->cards == READER_VPCD_LISTEN && options->vpcd.port == 0) {
             options->vpcd.port = port;
             port += options->slots;
         }
     }
-    return check_ports(slots, error, error_size);
+    return check_ports(slots, error, error_size) ? EXIT_OK : EXIT_USAGE;
 }
 
 /*
@@ -331,7 +335,8 @@ static int configure(struct plan *plan)
     int status = EXIT_FAILED;
     if (slots) {
         slots->host = (struct card_host){.arg = &random, .random = random_for_card};
-        if (prepare(plan, slots, error, sizeof error))
+        status = prepare(plan, slots, error, sizeof error);
+        if (status == EXIT_OK)
             status = print_config(plan, slots);
         else
             rig_log("%s", error);
@@ -409,8 +414,9 @@ int serve_main(int argc, char **argv)
     struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_users = &plan.pcscd_users};
     if (!(rig = rig_new_at(&place, plan.furniture.seed, error, sizeof error)))
         goto out;
-    if (!prepare(&plan, rig_slots_of(rig), error, sizeof error))
+    if ((status = prepare(&plan, rig_slots_of(rig), error, sizeof error)) != EXIT_OK)
         goto out;
+    status = EXIT_FAILED;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
     report_ready(rig, &plan);

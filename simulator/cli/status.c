@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char help[] =
-    "Usage: cardrig status [--json]\n"
-    "Show the slots of the rig around this command, the cards in them and what these have been\n"
-    "through since they were inserted.\n\n"
-    "  -j, --json  as JSON, for programs\n"
-    "  -h, --help  show this\n";
+static const char help[] = "Usage: cardrig status [--json]\n"
+                           "Show the slots of the rig around this command, the cards in them and what these\n"
+                           "have been through since they were inserted.\n\n"
+                           "  -j, --json  as JSON, for programs\n"
+                           "  -h, --help  show this\n";
 
 /* What answer_read has seen to is there and of its type. NULL where there is null. */
 static const char *text_of(json_t *object, const char *key)

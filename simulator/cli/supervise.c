@@ -177,8 +177,9 @@ static void show_pcscd_log(const struct supervisor *supervisor)
 static void rig_died(struct supervisor *supervisor, enum part part)
 {
     char how[80];
-    rig_log("%s has died (%s): ending the command", part == PCSCD ? "pcscd" : "the simulator",
-            how_it_ended(supervisor->status[part], how, sizeof how));
+    rig_log("%s has died (%s): ending the command%s", part == PCSCD ? "pcscd" : "the simulator",
+            how_it_ended(supervisor->status[part], how, sizeof how),
+            part == PCSCD ? "; 'cardrig run --pcscd-log FILE' keeps what it says" : "");
     if (part == PCSCD)
         show_pcscd_log(supervisor);
     if (!supervisor->failed && supervisor->pid[COMMAND]) {

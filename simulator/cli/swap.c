@@ -8,12 +8,11 @@ int swap_main(int argc, char **argv)
         .command = "swap",
         .help = "Usage: cardrig swap [SLOT] FILE\n"
                 "       cardrig swap --builtin [SLOT]\n"
-                "Take the card, if any, out of a slot of the rig around this command, and put another in: "
-                "two events\n"
-                "for PC/SC, however quickly they follow each other. If FILE is no card, nothing changes.\n\n"
-                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it may be left "
-                "out when\n"
-                "there is but one.\n\n"
+                "Take the card, if any, out of a slot of the rig around this command, and put\n"
+                "another in: two events for PC/SC, however quickly they follow each other. If\n"
+                "FILE is not a card, nothing changes.\n\n"
+                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                "may be left out when there is only one.\n\n"
                 "      --builtin  put in the built-in card\n"
                 "  -h, --help     show this\n",
         .takes_file = true,

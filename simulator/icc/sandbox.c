@@ -137,6 +137,33 @@ static void place_message(const struct sandbox *sandbox, const char *text, int l
     oneline(error, error_size, buf, strlen(buf));
 }
 
+/* what scripts elsewhere have, and cards do not */
+static const char *missing_library(const char *message)
+{
+    static const char *const names[] = {"io",     "os",       "require",        "package", "debug",
+                                        "dofile", "loadfile", "collectgarbage", "warn"};
+    char global[32];
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(global, sizeof global, "(global '%s')", names[i]);
+        if (strstr(message, global))
+            return names[i];
+    }
+    return NULL;
+}
+
+/* the message on top, and that it is the sandbox which lacks what the script asks for */
+static void explain_missing(lua_State *L)
+{
+    const char *name = missing_library(lua_tostring(L, -1));
+
+    if (!name)
+        return;
+    lua_pushfstring(
+        L, "; the sandbox of card scripts has no '%s' ('man cardrig-card' lists what it has)", name);
+    lua_concat(L, 2);
+}
+
 /* makes a string that names the place out of any error value, while the place can still be found */
 static int on_error(lua_State *L)
 {
@@ -145,6 +172,7 @@ static int on_error(lua_State *L)
     int line;
 
     if (lua_type(L, 1) == LUA_TSTRING) {
+        explain_missing(L);
         text = lua_tostring(L, 1);
         if (skip_name(text, sandbox->chunk) || skip_name(text, sandbox->chunk_short))
             return 1;

@@ -516,6 +516,26 @@ static size_t skip_to_lua(const struct source *source)
     return at;
 }
 
+/* Fails with what is wrong with a text that is no Lua, the message on top, and with what it may be instead. */
+static _Noreturn void refuse_text(lua_State *L, const char *text, size_t len)
+{
+    static const char near[] = "unexpected symbol near '{'";
+    const char *message = lua_tostring(L, -1);
+    size_t begin = 0;
+
+    while (begin < len && strchr(" \t\r\n", text[begin]) && text[begin] != '\0')
+        begin++;
+    if (begin < len && text[begin] == '[')
+        lua_pushliteral(L, "; this looks like JSON: a card is a Lua script");
+    else if (strlen(message) > sizeof near && strcmp(message + strlen(message) - sizeof near + 1, near) == 0)
+        lua_pushliteral(L, "; a card is a Lua script that returns its table: return { ... }");
+    else
+        lua_pushliteral(L, "");
+    lua_concat(L, 2);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
 static void run(lua_State *L, const struct load *load)
 {
     const struct source *source = load->source;
@@ -523,9 +543,11 @@ static void run(lua_State *L, const struct load *load)
 
     if (at < source->len && source->text[at] == LUA_SIGNATURE[0])
         fail(L, load, 1, "a compiled Lua chunk, expected source text");
+    if (source->len > 0 && memchr(source->text, '\0', source->len))
+        fail(L, load, 1, "a binary file, expected the text of a card script");
     lua_pushfstring(L, "@%s", source->name);
     if (luaL_loadbufferx(L, source->text + at, source->len - at, lua_tostring(L, -1), "t") != LUA_OK)
-        lua_error(L);
+        refuse_text(L, source->text + at, source->len - at);
     lua_call(L, 0, 1);
 }
 

@@ -1,5 +1,6 @@
 #include "rig/reader_options.h"
 
+#include "base/similar.h"
 #include "iso7816/hex.h"
 #include "link/link.h"
 #include "link/vpcd.h"
@@ -248,6 +249,27 @@ static bool check_name(const char *name, size_t length, char *error, size_t erro
     return true;
 }
 
+/* Perhaps a key that is misspelt; or the rest of a value that had a comma. */
+static void explain_unknown_key(const struct reader_options *options, const char *field, size_t length,
+                                char *error, size_t error_size)
+{
+    struct similar similar = similar_to(field, length);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        similar_consider(&similar, keys[i].name);
+    if (similar.best) {
+        snprintf(error, error_size, "reader '%s': '%.200s': there is no such key: did you mean '%s'?",
+                 options->name, field, similar.best);
+        return;
+    }
+    int written = snprintf(error, error_size, "reader '%s': '%.200s': expected one of", options->name, field);
+    for (size_t i = 0; i < KEY_COUNT && (size_t)written < error_size; i++)
+        written +=
+            snprintf(error + written, error_size - (size_t)written, "%s %s", i ? "," : "", keys[i].name);
+    if (!field[length] && (size_t)written < error_size)
+        snprintf(error + written, error_size - (size_t)written,
+                 "; a comma in a name or value is written twice: ',,'");
+}
+
 static bool read_field(const char *field, struct reader_options *options, char *error, size_t error_size)
 {
     const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
@@ -261,11 +283,27 @@ static bool read_field(const char *field, struct reader_options *options, char *
                  key->expected);
         return false;
     }
-    int written = snprintf(error, error_size, "reader '%s': '%.200s': expected one of", options->name, field);
-    for (size_t i = 0; i < KEY_COUNT && (size_t)written < error_size; i++)
-        written +=
-            snprintf(error + written, error_size - (size_t)written, "%s %s", i ? "," : "", keys[i].name);
+    explain_unknown_key(options, field, length, error, error_size);
     return false;
+}
+
+/* Cuts off the next field, up to a comma that stands alone; of two commas one becomes part of it. NULL: there
+ * are no more. */
+static char *next_field(char **rest)
+{
+    char *field = *rest, *to = field;
+    if (!field)
+        return NULL;
+    for (char *from = field;; from++) {
+        if (*from == ',' && from[1] == ',') {
+            from++;
+        } else if (*from == ',' || !*from) {
+            *rest = *from ? from + 1 : NULL;
+            *to = '\0';
+            return field;
+        }
+        *to++ = *from;
+    }
 }
 
 /* As pcscd 1.9.9 puts it together (hotplug_libudev.c). */
@@ -329,16 +367,14 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
         .type = "virtual reader",
         .version = CARDRIG_VERSION_MAJOR << 24 | CARDRIG_VERSION_MINOR << 16 | CARDRIG_VERSION_PATCH,
     };
-    size_t length = strcspn(text, ",");
-    if (!check_name(text, length, error, error_size))
-        return false;
-    memcpy(options->name, text, length);
-    char *fields = strdup(text + length), *rest = fields;
-    bool ok = fields != NULL;
+    char *fields = strdup(text), *rest = fields, *name = next_field(&rest);
+    bool ok = name != NULL;
     if (!ok)
         snprintf(error, error_size, "out of memory");
-    strsep(&rest, ",");
-    for (char *field; ok && (field = strsep(&rest, ","));)
+    ok = ok && check_name(name, strlen(name), error, error_size);
+    if (ok)
+        strcpy(options->name, name);
+    for (char *field; ok && (field = next_field(&rest));)
         ok = read_field(field, options, error, error_size);
     free(fields);
     if (ok && options->from[0] && options->cards != READER_VPCD_LISTEN) {

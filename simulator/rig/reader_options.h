@@ -56,7 +56,7 @@ struct reader_options {
     bool unplugged; /* at first */
 };
 
-/* Reads text, whose values cannot contain a comma; what it does not say gets its default. False: it is wrong,
+/* Reads text, in which a comma of a name or value is written twice; what it does not say gets its default. False: it is wrong,
  * and error says what was expected. */
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
 

@@ -129,13 +129,27 @@ static int parse_index(const char *text, unsigned limit)
     return (unsigned)number < limit ? number : -1;
 }
 
+/* Goes on with a message that has `written` bytes: " 0 (left/0), 1 (right/0)", as far as there is room. */
+static void name_slots(const struct slots *slots, char *error, size_t error_size, int written)
+{
+    size_t at = written > 0 ? (size_t)written : 0;
+    for (unsigned i = 0; i < slots->slot_count && at < error_size; i++) {
+        const char *text = slots->slot[i].text;
+        bool fits = at + strlen(text) + 20 < error_size;
+        written =
+            snprintf(error + at, error_size - at, fits ? "%s %u (%s)" : "%s ...", i ? "," : "", i, text);
+        if (written < 0 || !fits)
+            return;
+        at += (size_t)written;
+    }
+}
+
 struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size)
 {
     if (!text || !*text) {
         if (slots->slot_count == 1)
             return &slots->slot[0];
-        snprintf(error, error_size, "which slot? There are %u: give a number from 0 to %u, or READER/NUMBER",
-                 slots->slot_count, slots->slot_count - 1);
+        name_slots(slots, error, error_size, snprintf(error, error_size, "which slot? There are"));
         return NULL;
     }
     int index = parse_index(text, slots->slot_count);
@@ -163,10 +177,8 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
         found = &reader->slots[number];
     }
     if (!found)
-        snprintf(error, error_size,
-                 "there is no slot '%s': expected a number from 0 to %u, a reader's name, or "
-                 "READER/NUMBER ('cardrig status' shows them)",
-                 text, slots->slot_count - 1);
+        name_slots(slots, error, error_size,
+                   snprintf(error, error_size, "there is no slot '%.200s': there are", text));
     return found;
 }
 

@@ -275,18 +275,19 @@ def test_pcscd_log(temporary):
     (["--seed", "-1", "--", "true"], 2, "--seed -1: expected a number"),
     (["--isolation", "prayer", "--", "true"], 2, "expected auto, namespaces or redirect"),
     (["--empty", "--card", "x.lua", "--", "true"], 2, "exclude each other"),
-    (["--reader", "a\"b", "--", "true"], 125, "must not contain"),
-    (["--reader", "", "--", "true"], 125, "must have 1 to 121 bytes"),
-    (["--reader", "a,slots=0", "--", "true"], 125, "N from 1 to 16"),
-    (["--reader", "a,slots=17", "--", "true"], 125, "N from 1 to 16"),
-    (["--reader", "a,slots=4294967297", "--", "true"], 125, "N from 1 to 16"),
-    (["--reader", b"caf\xe9", "--", "true"], 125, "not UTF-8"),
-    (["--reader", "a,colour=red", "--", "true"], 125, "'colour=red': expected one of slots, level"),
-    (["--reader", "a,slots=9", "--reader", "b,slots=8", "--", "true"], 125, "16 in all (9 are taken)"),
+    (["--reader", "a\"b", "--", "true"], 2, "must not contain"),
+    (["--reader", "", "--", "true"], 2, "must have 1 to 121 bytes"),
+    (["--reader", "a,slots=0", "--", "true"], 2, "N from 1 to 16"),
+    (["--reader", "a,slots=17", "--", "true"], 2, "N from 1 to 16"),
+    (["--reader", "a,slots=4294967297", "--", "true"], 2, "N from 1 to 16"),
+    (["--reader", b"caf\xe9", "--", "true"], 2, "not UTF-8"),
+    (["--reader", "a,colour=red", "--", "true"], 2, "'colour=red': expected one of slots, level"),
+    (["--reader", "a,slots=9", "--reader", "b,slots=8", "--", "true"], 2, "16 in all (9 are taken)"),
     (["--card", "nowhere.lua", "--", "true"], 125, "nowhere.lua: No such file"),
-    (["--card", "5=nowhere.lua", "--", "true"], 125, "there is no slot '5'"),
+    (["--card", "5=nowhere.lua", "--", "true"], 2, "there is no slot '5'"),
     (["--card", "/dev", "--", "true"], 125, "/dev"),
-    (["--card", CARDS / "t0-only.lua", "--card", CARDS / "t1-only.lua", "--", "true"], 125, "no slot is left"),
+    (["--card", CARDS / "t0-only.lua", "--card", CARDS / "t1-only.lua", "--", "true"], 2, "no slot is left"),
+    (["--card", "0=", "--", "true"], 2, "--card 0=: expected a file after the '='"),
     (["--card", CARDS / "bad" / "syntax-error.lua", "--", "true"], 125, "syntax-error.lua:"),
 ])
 def test_wrong_command_lines(options, status, text):
@@ -340,15 +341,6 @@ def test_twenty_rigs_at_once():
     finally:
         statuses = [rig.end() for rig in rigs]
     assert statuses == [0] * 20
-
-
-@pytest.mark.parametrize("subcommand", ["run", "insert", "remove", "swap", "fault", "status", "check", "atr", "doctor"])
-def test_help(subcommand):
-    done = run(subcommand, "--help")
-    assert done.returncode == 0
-    assert done.stdout.startswith(f"Usage: cardrig {subcommand}")
-    assert run("--help").stdout.count(f"\n  {subcommand} ") == 1
-    assert run(subcommand, "--nonsense").returncode == 2
 
 
 def test_main():

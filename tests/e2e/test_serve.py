@@ -165,8 +165,8 @@ WRONG = {
     ("--pcscd-user", "-1"): (2, "--pcscd-user -1: there is no user"),
     ("--pcscd-user", "4294967295"): (2, "--pcscd-user 4294967295: there is no user"),
     ("--seed", "x"): (2, "--seed x: expected a number"),
-    ("--reader", ""): (1, "--reader: reader name ''"),
-    ("--reader", "a,usb"): (1, "reader 'a': an installed pcscd finds real devices on USB"),
+    ("--reader", ""): (2, "--reader: reader name ''"),
+    ("--reader", "a,usb"): (2, "reader 'a': an installed pcscd finds real devices on USB"),
     ("--empty", "--card", "x"): (2, "--empty and --card exclude each other"),
     ("--nonsense",): (2, "'cardrig serve --help' lists the options"),
     ("opensc-tool",): (2, "serve: takes no arguments, got 'opensc-tool'; to run a command there is 'cardrig run'"),
@@ -224,7 +224,7 @@ def test_the_configuration_of_readers_for_vpcd_cards(place):
 @pytest.mark.parametrize("readers", [("a,vpcd", "b,vpcd=35963"), ("a,vpcd=9001", "b,vpcd=9000,slots=2")])
 def test_two_readers_for_vpcd_cards_at_one_port(readers):
     done = run("serve", "--config", "-r", readers[0], "-r", readers[1])
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "readers 'a' and 'b' would listen at the same port" in done.stderr
 
 

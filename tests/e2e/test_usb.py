@@ -344,7 +344,7 @@ def test_what_cannot_be_done(arguments, error):
 ])
 def test_readers_that_cannot_be(options, error):
     done = run("run", *options)
-    assert done.returncode == 125
+    assert done.returncode == 2
     assert error in done.stderr
 
 

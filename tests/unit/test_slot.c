@@ -75,7 +75,8 @@ static const struct {
     {"a,slots=99999999999", "expected slots=N"},
     {"a,level=2", "expected level=apdu or level=tpdu"},
     {"a,", "'': expected one of slots, level"},
-    {"a,slot=2", "'slot=2': expected one of"},
+    {"a,slot=2", "'slot=2': there is no such key: did you mean 'slots'?"},
+    {"a,Inc.", "unplugged; a comma in a name or value is written twice: ',,'"},
 };
 
 START_TEST(options_that_make_no_sense)

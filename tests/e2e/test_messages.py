@@ -1,0 +1,147 @@
+"""What cardrig says: to mistakes, in full; and that help and manual have all that there is, in 80 columns."""
+
+import re
+
+import pytest
+
+from conftest import CARDS, SOURCE, run
+
+SUBCOMMANDS = re.findall(r"^  (\w+) ", run("--help").stdout, re.MULTILINE)
+MANUAL = SOURCE / "simulator/cli/man"
+
+
+def test_the_list_of_subcommands():
+    assert {"run", "serve", "insert", "remove", "swap", "plug", "unplug", "fault", "status", "check", "atr"} <= \
+        set(SUBCOMMANDS)
+    assert run("help").stdout == run("--help").stdout == run("-h").stdout
+
+
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help(subcommand):
+    done = run(subcommand, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: cardrig {subcommand}")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert run("help", subcommand).stdout == done.stdout
+    wrong = run(subcommand, "--nonsense")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith(f"cardrig {subcommand}: unrecognized option '--nonsense'\n")
+
+
+def options_of(subcommand):
+    """The long options that the subcommand's source has for getopt_long."""
+    sources = {"insert": "client", "remove": "client", "swap": "client", "plug": "plugging", "unplug": "plugging"}
+    text = (SOURCE / f"simulator/cli/{sources.get(subcommand, subcommand)}.c").read_text()
+    if "FURNISH_LONG_OPTIONS" in text:
+        text += (SOURCE / "simulator/cli/furnish.h").read_text()
+    found = set(re.findall(r'"([a-z-]+)",\s*(?:no|required|optional)_argument', text))
+    return found - {"builtin"} if subcommand == "remove" else found
+
+
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help_and_manual_have_every_option(subcommand):
+    options = options_of(subcommand)
+    assert "help" in options
+    page = (MANUAL / f"cardrig-{subcommand}.1").read_text()
+    assert set(re.findall(r"--([a-z][a-z-]+)", run(subcommand, "--help").stdout)) >= options
+    assert set(re.findall(r"Fl Fl ([a-z-]+)", page)) >= options
+
+
+def keys():
+    said = run("run", "--reader", "r,no-such-thing=1", "--", "true").stderr
+    return re.search(r"expected one of (.*)", said)[1].split(", ")
+
+
+@pytest.mark.parametrize("key", keys())
+def test_help_and_manual_have_every_key_of_a_reader(key):
+    page = (MANUAL / "cardrig-reader.5").read_text()
+    assert re.search(rf"^\.It Cm {key}\b", page, re.MULTILINE)
+    for subcommand in ("run", "serve"):
+        assert re.search(rf"(^  |, ){key}(=| |\[)", run(subcommand, "--help").stdout, re.MULTILINE), subcommand
+
+
+WRONG = [
+    (["run", "--reader", "r,vendor=Foo, Inc.", "--", "true"],
+     f"--reader: reader 'r': ' Inc.': expected one of {', '.join(keys())}; a comma in a name or value is written "
+     "twice: ',,'"),
+    (["run", "--reader", "r,slost=2", "--", "true"],
+     "--reader: reader 'r': 'slost=2': there is no such key: did you mean 'slots'?"),
+    (["run", "--empty", "--card", "x.lua", "--", "true"],
+     "--empty and --card exclude each other: leave --empty out, or use 'cardrig insert' later"),
+    (["run", "--card", "3=x.lua", "--", "true"],
+     "--card 3=x.lua: there is no slot '3': there are 0 (cardrig/0)"),
+    (["run", "-r", "left", "-r", "right,slots=2", "--card", "x=x.lua", "--", "true"],
+     "--card x=x.lua: there is no slot 'x': there are 0 (left/0), 1 (right/0), 2 (right/1)"),
+    (["inset"], "there is no subcommand 'inset': did you mean 'insert'?"),
+    (["dance"], "there is no subcommand 'dance'; 'cardrig --help' lists them"),
+    (["help", "runn"], "there is no subcommand 'runn': did you mean 'run'?"),
+    (["run"], "run: which command? For example: cardrig run -- opensc-tool --atr"),
+]
+
+
+@pytest.mark.parametrize("arguments, said", WRONG)
+def test_wrong_command_lines(arguments, said):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"cardrig: {said}\n")
+
+
+SCRIPTS = {
+    'atr = "3B 00"\n{ atr = atr }':
+        ":2: unexpected symbol near '{'; a card is a Lua script that returns its table: return { ... }",
+    '{ "atr": "3B 00" }':
+        ":1: unexpected symbol near '{'; a card is a Lua script that returns its table: return { ... }",
+    '[{ "atr": "3B 00" }]': ":1: unexpected symbol near '['; this looks like JSON: a card is a Lua script",
+    "\x7fELF\0\0": ":1: a binary file, expected the text of a card script",
+    'local f = io.open("/etc/passwd")':
+        ":1: attempt to index a nil value (global 'io'); the sandbox of card scripts has no 'io' ('man cardrig-card' "
+        "lists what it has)",
+    '\nrequire "posix"':
+        ":2: attempt to call a nil value (global 'require'); the sandbox of card scripts has no 'require' "
+        "('man cardrig-card' lists what it has)",
+    "return { atr = '0x3B 0x00' }": ":1: atr: character 2: bytes are written without 0x",
+    "return { atr = '3B 00', commands = { { '0x00', '90 00' } } }":
+        ":1: commands[1]: pattern: character 2: bytes are written without 0x",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_is_no_card(temporary, script):
+    path = temporary / "card.lua"
+    path.write_text(script)
+    done = run("check", path)
+    path.unlink()
+    assert (done.returncode, done.stderr) == (1, f"{path}{SCRIPTS[script]}\n")
+
+
+def test_a_file_that_was_taken_for_a_slot(rig, temporary, monkeypatch):
+    rig.do("remove")
+    monkeypatch.chdir(temporary)
+    path = temporary / "hello"
+    path.write_text((CARDS / "t0-only.lua").read_text())
+    done = rig.cardrig("insert", "hello")
+    assert (done.returncode, done.stderr) == (1, "cardrig: there is no slot 'hello': there are 0 (cardrig/0)\ncardrig: "
+                                              "'hello' is a file, but was taken for a slot: write ./hello for the card "
+                                              "in it\n")
+    assert rig.cardrig("insert", "./hello").returncode == 0
+    path.unlink()
+
+
+def test_a_misspelt_fault(rig):
+    for arguments in (["muet"], ["0", "muet"]):
+        done = rig.cardrig("fault", *arguments)
+        assert (done.returncode, done.stderr) == (2, "cardrig: there is no fault 'muet': did you mean 'mute'?\n")
+
+
+def test_a_pcscd_that_is_none():
+    done = run("run", "--pcscd", "/bin/true", "--", "sleep", "100")
+    assert done.returncode == 125
+    assert "cardrig: pcscd has died (exit status 0): ending the command; 'cardrig run --pcscd-log FILE' keeps what it " \
+        "says\n" in done.stderr
+
+
+def test_commas_in_names_and_values():
+    script = 'echo "$CARDRIG_READER"; opensc-tool --list-readers; cardrig status'
+    done = run("run", "--reader", "Foo,, Inc. 1,vendor=Foo,, Inc.,serial=,,,slots=2", "--", "sh", "-c", script)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Foo, Inc. 1 00 00"
+    assert sum("Foo, Inc. 1 00 0" in line for line in lines[1:]) >= 2, done
