@@ -27,7 +27,7 @@
 #define VERSION_SECONDS 5
 #define FILES_WANTED    256 /* by 16 readers, their cards and as many clients */
 #define THREADS_WANTED  64
-#define FILE_WANTED     (1L << 20) /* the driver's copy; pcscd's log */
+#define FILE_WANTED     (16L << 20) /* logs and traces */
 
 static const char help[] = "Usage: cardrig doctor [OPTION]...\n"
                            "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"

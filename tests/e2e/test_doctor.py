@@ -102,7 +102,7 @@ def test_no_client_library(temporary):
     assert checks["libpcsclite"]["state"] == checks["rig"]["state"] == "missing"
 
 
-@pytest.mark.parametrize("limit, remedy", [("-n 64", "ulimit -n 1024"), ("-f 1000", "ulimit -f unlimited")])
+@pytest.mark.parametrize("limit, remedy", [("-n 64", "ulimit -n 1024"), ("-f 10000", "ulimit -f unlimited")])
 def test_limits(limit, remedy):
     checks = doctor("sh", "-c", f'ulimit {limit}; exec "$@"', "sh")
     assert checks["limits"]["state"] == "limited"
