@@ -18,8 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A rig that has not answered within this time, in all, is stuck. */
-#define ANSWER_MS 10000
+/* A rig that has not answered within this time, in all, is stuck. A script may take two seconds of CPU time,
+ * which are many more on a busy machine. */
+#define ANSWER_MS 30000
 
 /* The longest answer there can be: that to status, with all the slots that a rig can have,
  * is a fraction of it. */

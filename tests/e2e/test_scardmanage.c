@@ -94,7 +94,7 @@ static void move_card(const char *verb, const char *file)
     state = look();
     while (((moves_of(&state) - before) & 0xFFFF) < moves) {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        LONG result = SCardGetStatusChange(other_context, 10000, &state, 1);
+        LONG result = SCardGetStatusChange(other_context, 50000, &state, 1);
         ck_assert_int_eq(result, SCARD_S_SUCCESS);
     }
 }
@@ -117,7 +117,7 @@ static void put_card_that_falls_silent(const char *when)
                              "  atr = \"3B 93 96 80 01 74 77 6F E8\",\n"
                              "  on_power = function(how)\n"
                              "    hits = 0\n"
-                             "    if how == \"%s\" then table.move({}, 1, math.maxinteger - 1, 2) end\n"
+                             "    if how == \"%s\" then fault(\"mute*1000\") end\n"
                              "  end,\n"
                              "  commands = { { \"80 10\", function()\n"
                              "    hits = hits + 1\n"
@@ -1495,7 +1495,7 @@ static TCase *new_case(Suite *suite, const char *name, SFun set_up)
 {
     TCase *tcase = tcase_create(name);
     tcase_add_checked_fixture(tcase, set_up, teardown);
-    tcase_set_timeout(tcase, 30);
+    tcase_set_timeout(tcase, 200);
     suite_add_tcase(suite, tcase);
     return tcase;
 }
