@@ -1,6 +1,8 @@
 #include "cli/furnish.h"
 
+#include "base/output.h"
 #include "cli/cli.h"
+#include "rig/log.h"
 #include "rig/random.h"
 
 #include <errno.h>
@@ -130,6 +132,21 @@ static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
     return true;
 }
 
+static void report_trace(void *arg, const char *line)
+{
+    (void)arg;
+    rig_log("%s", line);
+}
+
+static bool start_trace(const char *name, struct slots *slots, char *error, size_t error_size)
+{
+    char path[PATH_MAX];
+    if (output_path(name, path))
+        return (slots->trace = trace_open(path, report_trace, NULL, error, error_size)) != NULL;
+    snprintf(error, error_size, "--trace %.80s...: the name is too long", name);
+    return false;
+}
+
 int furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
     if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
@@ -137,10 +154,8 @@ int furnish(const struct furniture *furniture, struct slots *slots, char *error,
     for (unsigned i = 0; i < furniture->reader_count; i++)
         if (!add_reader(slots, furniture->reader[i], error, error_size))
             return EXIT_USAGE;
-    if (furniture->trace && !(slots->trace = trace_open(furniture->trace))) {
-        snprintf(error, error_size, "cannot write %s: %s", furniture->trace, strerror(errno));
+    if (furniture->trace && !start_trace(furniture->trace, slots, error, error_size))
         return EXIT_RIG_FAILED;
-    }
     for (unsigned i = 0; i < furniture->card_count; i++) {
         int status = add_card(slots, furniture->card[i], error, error_size);
         if (status != EXIT_OK)

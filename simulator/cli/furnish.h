@@ -40,7 +40,7 @@ struct furniture {
     "                          still empty; may be repeated\n"                                               \
     "  -e, --empty             start with empty slots; 'cardrig insert' fills them\n"                        \
     "  -t, --trace FILE        write each character that goes over the contacts to\n"                        \
-    "                          FILE, as text\n"                                                              \
+    "                          FILE, as text; %p in its name is the process number\n"                        \
     "  -s, --seed N            the seed of all that is random, to repeat a run\n"
 #define FURNISH_KEYS_HELP                                                                                    \
     "Keys of a reader ('man cardrig-reader' says more). A comma in a name or value is\n"                     \

@@ -1,4 +1,5 @@
 /* cardrig run */
+#include "base/output.h"
 #include "cli/cli.h"
 #include "cli/device.h"
 #include "cli/furnish.h"
@@ -23,6 +24,7 @@ static const char help[] =
     "system's pcscd alone. Without options there is one reader, 'cardrig', with a\n"
     "built-in card. Exits as COMMAND does.\n\n" FURNISH_HELP "      --pcscd PATH        the pcscd to run\n"
     "      --pcscd-log FILE    write pcscd's debug log, with the APDUs, to FILE\n"
+    "                          (with %p as above)\n"
     "      --isolation HOW     keep pcscd apart by 'namespaces', or by 'redirect' (a\n"
     "                          preloaded library); 'auto', the default, takes what\n"
     "                          works, namespaces first\n"
@@ -37,7 +39,8 @@ static const char help[] =
 
 struct plan {
     struct furniture furniture;
-    const char *pcscd, *pcscd_log;
+    const char *pcscd;
+    char pcscd_log[PATH_MAX]; /* "": only in the rig's directory */
     enum pcscd_isolation isolation;
     char **command;
 };
@@ -74,8 +77,10 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             plan->pcscd = optarg;
             break;
         case PCSCD_LOG:
-            plan->pcscd_log = optarg;
-            break;
+            if (output_path(optarg, plan->pcscd_log))
+                break;
+            rig_log("--pcscd-log %.80s...: the name is too long", optarg);
+            return EXIT_USAGE;
         case ISOLATION:
             if (!parse_isolation(optarg, &plan->isolation))
                 return EXIT_USAGE;
@@ -157,8 +162,8 @@ int run_main(int argc, char **argv)
         .driver = driver,
         .redirect = redirect,
         .isolation = plan.isolation,
-        .log = plan.pcscd_log ? plan.pcscd_log : log,
-        .debug = plan.pcscd_log != NULL,
+        .log = plan.pcscd_log[0] ? plan.pcscd_log : log,
+        .debug = plan.pcscd_log[0] != '\0',
     };
     struct vpcd_ports ports = {0};
     struct slots *slots = rig_slots_of(rig);

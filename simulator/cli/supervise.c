@@ -158,6 +158,10 @@ static bool start_command(struct supervisor *supervisor, char **command, const s
 /* Shows the end of pcscd's log, which is about to be removed. */
 static void show_pcscd_log(const struct supervisor *supervisor)
 {
+    struct stat status;
+    /* another file could be without end, or without anybody who writes to it */
+    if (stat(supervisor->pcscd->log, &status) < 0 || !S_ISREG(status.st_mode))
+        return;
     FILE *file = fopen(supervisor->pcscd->log, "re");
     if (!file)
         return;
@@ -279,6 +283,9 @@ static void clear_away(struct supervisor *supervisor)
     if (supervisor->pid[PCSCD])
         kill(supervisor->pid[PCSCD], SIGTERM);
     wait_for_end(supervisor, PCSCD);
+    char error[512];
+    if (supervisor->pcscd->debug && !pcscd_finish_log(supervisor->pcscd, error, sizeof error))
+        rig_log("%s", error);
     if (supervisor->lifeline >= 0)
         send(supervisor->lifeline, "", 1, MSG_NOSIGNAL); /* fails only if it has died, which has been said */
     wait_for_end(supervisor, SIMULATOR);

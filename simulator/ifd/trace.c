@@ -1,55 +1,208 @@
 #include "ifd/trace.h"
 
+#include "base/output.h"
+
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What waits while a reader is slow. */
+#define BUFFER_SIZE (256 * 1024)
+
+/* How long such a reader is waited for in the end. */
+#define CLOSE_MS       1000
+
+#define LINE_MAX_BYTES 512
 
 struct trace {
-    FILE *file;
+    int fd; /* -1: it could not be written, which has been reported */
+    char *path;
+    trace_report *report;
+    void *arg;
+    unsigned long lost;        /* lines, since the last one that found room, */
+    unsigned long lost_in_all; /* and ever */
+    size_t unfinished;         /* so many bytes of a line have been written, and the rest has not */
+    size_t used;
+    char buffer[BUFFER_SIZE];
 };
 
-struct trace *trace_open(const char *path)
+static void report(struct trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void report(struct trace *trace, const char *format, ...)
+{
+    char text[512], line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    snprintf(line, sizeof line, "trace %.400s: %s", trace->path, text);
+    trace->report(trace->arg, line);
+}
+
+struct trace *trace_open(const char *path, trace_report *to, void *arg, char *error, size_t error_size)
 {
     struct trace *trace = calloc(1, sizeof *trace);
-    if (trace && !(trace->file = fopen(path, "we"))) {
+    snprintf(error, error_size, "out of memory");
+    if (!trace || !(trace->path = strdup(path)) || (trace->fd = output_open(path, error, error_size)) < 0) {
+        if (trace)
+            free(trace->path);
         free(trace);
         return NULL;
     }
+    trace->report = to;
+    trace->arg = arg;
     return trace;
+}
+
+/* There is no more to be written, for this reason. A file ends with a whole line. */
+static void give_up(struct trace *trace, int reason)
+{
+    struct stat status;
+    if (trace->unfinished > 0 && fstat(trace->fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        ftruncate(trace->fd, status.st_size - (off_t)trace->unfinished) < 0)
+        reason = errno;
+    close(trace->fd);
+    trace->fd = -1;
+    trace->used = 0;
+    report(trace, "cannot be written: %s: it ends here", strerror(reason));
+}
+
+/* Takes note of bytes that have been written. */
+static void written(struct trace *trace, size_t from, size_t count)
+{
+    const char *bytes = trace->buffer + from, *newline = memrchr(bytes, '\n', count);
+    trace->unfinished = newline ? (size_t)(bytes + count - newline - 1) : trace->unfinished + count;
+}
+
+void trace_flush(struct trace *trace)
+{
+    size_t done = 0;
+    while (trace && trace->fd >= 0 && done < trace->used) {
+        ssize_t count = output_write(trace->fd, trace->buffer + done, trace->used - done);
+        if (count < 0 && errno == EAGAIN)
+            break;
+        if (count < 0 && errno != EINTR) {
+            give_up(trace, errno);
+            return;
+        }
+        if (count > 0) {
+            written(trace, done, (size_t)count);
+            done += (size_t)count;
+        }
+    }
+    if (done == 0)
+        return;
+    trace->used -= done;
+    memmove(trace->buffer, trace->buffer + done, trace->used);
+}
+
+static bool has_room(struct trace *trace)
+{
+    if (sizeof trace->buffer - trace->used < 2 * LINE_MAX_BYTES)
+        trace_flush(trace);
+    return sizeof trace->buffer - trace->used >= 2 * LINE_MAX_BYTES;
+}
+
+/* Says in the trace where lines are missing. */
+static void mark_lost(struct trace *trace)
+{
+    trace->used += (size_t)snprintf(trace->buffer + trace->used, LINE_MAX_BYTES,
+                                    "# (%lu lines were lost here: the reader was too slow)\n", trace->lost);
+    trace->lost = 0;
+}
+
+/* A line with its end. */
+static void add(struct trace *trace, const char *line, size_t length)
+{
+    if (trace->fd < 0)
+        return;
+    if (!has_room(trace)) {
+        if (trace->lost_in_all++ == 0)
+            report(trace, "lines are lost: the reader is too slow");
+        trace->lost++;
+        return;
+    }
+    if (trace->lost > 0)
+        mark_lost(trace);
+    memcpy(trace->buffer + trace->used, line, length);
+    trace->used += length;
+}
+
+/* The rest, as long as there is somebody who takes it. */
+static void drain(struct trace *trace)
+{
+    struct pollfd room = {.fd = trace->fd, .events = POLLOUT};
+    trace_flush(trace);
+    while (trace->fd >= 0 && trace->used > 0 && poll(&room, 1, CLOSE_MS) == 1) {
+        size_t before = trace->used;
+        trace_flush(trace);
+        if (trace->used == before)
+            break;
+    }
+}
+
+static void count_rest(struct trace *trace)
+{
+    for (size_t i = 0; i < trace->used; i++)
+        trace->lost_in_all += trace->buffer[i] == '\n';
 }
 
 void trace_close(struct trace *trace)
 {
     if (!trace)
         return;
-    fclose(trace->file);
+    if (trace->fd >= 0) {
+        if (trace->lost > 0 && has_room(trace))
+            mark_lost(trace);
+        drain(trace);
+    }
+    count_rest(trace);
+    if (trace->lost_in_all > 0)
+        report(trace, "%lu lines were lost: the reader was too slow", trace->lost_in_all);
+    if (trace->fd >= 0 && close(trace->fd) < 0)
+        report(trace, "cannot be written: %s", strerror(errno));
+    free(trace->path);
+    free(trace);
+}
+
+void trace_leave(struct trace *trace)
+{
+    if (!trace)
+        return;
+    if (trace->fd >= 0)
+        close(trace->fd);
+    free(trace->path);
     free(trace);
 }
 
 void trace_character(struct trace *trace, const char *slot, uint64_t time_us, bool from_card,
                      uint8_t character, bool parity_error)
 {
-    if (trace)
-        fprintf(trace->file, "  %5" PRIu64 ".%06" PRIu64 " %s %s %02X%s\n", time_us / 1000000,
-                time_us % 1000000, slot, from_card ? "card" : "ifd ", character,
-                parity_error ? " parity error" : "");
+    char line[LINE_MAX_BYTES];
+    if (!trace)
+        return;
+    int length = snprintf(line, sizeof line, "  %5" PRIu64 ".%06" PRIu64 " %.200s %s %02X%s\n",
+                          time_us / 1000000, time_us % 1000000, slot, from_card ? "card" : "ifd ", character,
+                          parity_error ? " parity error" : "");
+    add(trace, line, (size_t)length);
 }
 
 void trace_note(struct trace *trace, const char *slot, uint64_t time_us, const char *format, ...)
 {
+    char line[LINE_MAX_BYTES], text[LINE_MAX_BYTES - 250];
     if (!trace)
         return;
-    fprintf(trace->file, "# %5" PRIu64 ".%06" PRIu64 " %s ", time_us / 1000000, time_us % 1000000, slot);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(trace->file, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fputc('\n', trace->file);
-}
-
-void trace_flush(struct trace *trace)
-{
-    if (trace)
-        fflush(trace->file);
+    int length = snprintf(line, sizeof line, "# %5" PRIu64 ".%06" PRIu64 " %.200s %s\n", time_us / 1000000,
+                          time_us % 1000000, slot, text);
+    add(trace, line, (size_t)length);
 }

@@ -1,10 +1,12 @@
 /*
- * The trace of a rig's contacts, as text: a line for each character, with the card's time in seconds, the
- * slot, the direction and the character; and lines that begin with '#', for what there is to say about them.
+ * The trace of a rig's contacts, as text: a line for each character, with the card's time
+ * in seconds, the slot, the direction and the character; and lines that begin with '#', for
+ * what there is to say about them.
  *
- *        0.010340 cardrig/0 card 3B
- *     # 0.015120 cardrig/0 PPS for T=1
- *        0.015120 cardrig/0 ifd  FF
+ * 0.010340 cardrig/0 card 3B # 0.015120 cardrig/0 PPS for T=1 0.015120 cardrig/0 ifd FF
+ *
+ * The rig never waits for a trace. A reader that is slow loses lines, which are counted; a
+ * file that cannot be written ends with a whole line. Both are reported.
  */
 #ifndef CARDRIG_IFD_TRACE_H
 #define CARDRIG_IFD_TRACE_H
@@ -15,9 +17,17 @@
 
 struct trace;
 
-/* Begins a new file. NULL with errno. */
-struct trace *trace_open(const char *path);
+/* Gets a line, without its end, for the user. */
+typedef void trace_report(void *arg, const char *line);
+
+/* Begins a new file; as output_open() does. NULL with error. */
+struct trace *trace_open(const char *path, trace_report *report, void *arg, char *error, size_t error_size);
+
+/* Writes what is left, with a limit to the waiting. */
 void trace_close(struct trace *trace);
+
+/* The same for a process whose child goes on with the trace: writes nothing. */
+void trace_leave(struct trace *trace);
 
 /* A character in one direction, at a time in microseconds. All functions take a NULL trace, and do nothing.
  */

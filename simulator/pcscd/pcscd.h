@@ -44,7 +44,7 @@ struct pcscd {
     const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
     const char *redirect;  /* the library to preload: libcardrig-redirect.so */
     enum pcscd_isolation isolation;
-    const char *log;       /* the file that its log goes to */
+    const char *log;       /* the file that its log goes to, as output_open() takes it */
     int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
     unsigned socket_count; /* 0 once they have been given away */
     bool debug;            /* everything in the log, APDUs too */
@@ -71,6 +71,9 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, s
  * error; where umockdev is missing that says so. */
 bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      char *error, size_t error_size);
+
+/* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be missing. */
+bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size);
 
 /* Closes our copies of the sockets. */
 void pcscd_close_sockets(struct pcscd *pcscd);

@@ -1,5 +1,7 @@
 #include "pcscd/pcscd.h"
 
+#include "base/output.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -160,6 +162,24 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     return started;
 }
 
+bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size)
+{
+    static const char line[] = "(pcscd has ended)\n";
+    int fd = open(pcscd->log, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 && errno == ENXIO)
+        return true; /* who read it has left */
+    bool ok = fd >= 0 && output_write(fd, line, sizeof line - 1) == sizeof line - 1;
+    int reason = errno;
+    if (fd >= 0 && close(fd) < 0 && ok) {
+        reason = errno;
+        ok = false;
+    }
+    if (!ok)
+        snprintf(error, error_size, "pcscd's log %s is not complete: %s", pcscd->log,
+                 reason == EAGAIN ? "the reader was too slow" : strerror(reason));
+    return ok;
+}
+
 void pcscd_close_sockets(struct pcscd *pcscd)
 {
     while (pcscd->socket_count > 0)
@@ -169,11 +189,9 @@ void pcscd_close_sockets(struct pcscd *pcscd)
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
 {
     pcscd->note[0] = '\0';
-    int log_fd = open(pcscd->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    if (log_fd < 0) {
-        snprintf(error, error_size, "cannot write %s: %s", pcscd->log, strerror(errno));
+    int log_fd = output_open(pcscd->log, error, error_size);
+    if (log_fd < 0)
         return false;
-    }
     char pid_file[PATH_MAX];
     snprintf(pid_file, sizeof pid_file, "%s/run/pcscd/pcscd.pid", pcscd->directory);
     unlink(pid_file); /* of one that was killed: its number may have become another process's */

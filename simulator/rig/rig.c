@@ -142,17 +142,7 @@ struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error
     return NULL;
 }
 
-void rig_free(struct rig *rig)
-{
-    if (!rig)
-        return;
-    vpcd_cards_free(rig->vpcd);
-    rig_leave(rig);
-    slots_free(&rig->slots);
-    free(rig);
-}
-
-void rig_leave(struct rig *rig)
+static void close_sockets(struct rig *rig)
 {
     if (rig->link_fd >= 0)
         close(rig->link_fd);
@@ -161,6 +151,22 @@ void rig_leave(struct rig *rig)
     if (rig->refusals_fd >= 0)
         close(rig->refusals_fd);
     rig->link_fd = rig->refusals_fd = rig->control_fd = -1;
+}
+
+void rig_free(struct rig *rig)
+{
+    if (!rig)
+        return;
+    vpcd_cards_free(rig->vpcd);
+    close_sockets(rig);
+    slots_free(&rig->slots);
+    free(rig);
+}
+
+void rig_leave(struct rig *rig)
+{
+    close_sockets(rig);
+    slots_leave_trace(&rig->slots);
 }
 
 const char *rig_directory(const struct rig *rig)

@@ -28,7 +28,7 @@ struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error
 void rig_free(struct rig *rig);
 
 /* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should
- * that child die. */
+ * that child die, and leaves the trace to it. */
 void rig_leave(struct rig *rig);
 
 /* Where its files are; "link" and "control" are its sockets, "usb" is the folder of its USB devices. */

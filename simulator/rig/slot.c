@@ -95,6 +95,14 @@ void slots_free(struct slots *slots)
     slots->trace = NULL;
 }
 
+void slots_leave_trace(struct slots *slots)
+{
+    for (unsigned i = 0; i < slots->slot_count; i++)
+        slots->slot[i].ifd->line.trace = NULL;
+    trace_leave(slots->trace);
+    slots->trace = NULL;
+}
+
 unsigned slot_index(const struct slots *slots, const struct slot *slot)
 {
     return (unsigned)(slot - slots->slot);
@@ -261,7 +269,7 @@ static void move(struct slots *slots, struct slot *slot, const struct newcomer *
     ifd_set_card(slot->ifd, slot->contacts, slots->trace, slot->text);
     trace_note(slots->trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
                slot->card ? card_name(slot->card) : "");
-    trace_flush(slots->trace); /* a buffer would be in both processes after a fork */
+    trace_flush(slots->trace);
     slot->movement++;
     if (slots->moved)
         slots->moved(slots->moved_arg, slot);

@@ -51,6 +51,9 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
 /* Empties all slots, without telling anybody. */
 void slots_free(struct slots *slots);
 
+/* For a process whose child goes on with the trace. */
+void slots_leave_trace(struct slots *slots);
+
 /* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "":
  * the only slot there is. NULL with error when there is none, or more than one. */
 struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size);
