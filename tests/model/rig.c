@@ -31,20 +31,6 @@ static void doze(void)
     nanosleep(&time, NULL);
 }
 
-/* A child of model_pcscd's, or 0. */
-static pid_t find_pcscd(const struct rig *rig)
-{
-    char path[64];
-    int pid = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)rig->launcher, (int)rig->launcher);
-    FILE *file = fopen(path, "re");
-    if (file && fscanf(file, "%d", &pid) != 1)
-        pid = 0;
-    if (file)
-        fclose(file);
-    return pid;
-}
-
 static bool has_socket(void)
 {
     const char *path = getenv("PCSCLITE_CSOCK_NAME");
@@ -57,7 +43,7 @@ bool rig_open(struct rig *rig, const char *folder)
     snprintf(rig->folder, sizeof rig->folder, "%s", folder);
     for (int64_t end = board_now() + WAIT_MS; !rig->pcscd && board_now() < end; doze()) {
         rig->launcher = process_beside_us("model_pcscd");
-        rig->pcscd = rig->launcher ? find_pcscd(rig) : 0;
+        rig->pcscd = rig->launcher ? process_child(rig->launcher, NULL) : 0;
     }
     if (!rig->pcscd)
         return fail(rig, "there is no model_pcscd with a pcscd: this must be what 'cardrig run --pcscd "
@@ -146,7 +132,7 @@ bool rig_greet(struct rig *rig)
     LONG rv = SCARD_E_NO_SERVICE;
     for (int64_t end = board_now() + WAIT_MS; rv == SCARD_E_NO_SERVICE && board_now() < end; doze())
         rv = begin_watching(rig);
-    pid_t pid = find_pcscd(rig); /* none: it has died since */
+    pid_t pid = process_child(rig->launcher, NULL); /* none: it has died since */
     rig->pcscd = pid > 0 ? pid : rig->pcscd;
     snprintf(rig->error, sizeof rig->error, "the service does not start: %s", pcsc_stringify_error(rv));
     return rv == SCARD_S_SUCCESS;
@@ -310,7 +296,7 @@ bool rig_continue(struct rig *rig)
 
 bool rig_has_died(struct rig *rig)
 {
-    return rig->pcscd != 0 && find_pcscd(rig) != rig->pcscd;
+    return rig->pcscd != 0 && process_child(rig->launcher, NULL) != rig->pcscd;
 }
 
 bool rig_end(struct rig *rig, int number, bool keep_socket)
@@ -334,7 +320,8 @@ bool rig_start(struct rig *rig)
     stop_watching(rig);
     if (!signal_to(rig, rig->launcher, SIGUSR1))
         return false;
-    for (int64_t end = board_now() + WAIT_MS; !(rig->pcscd = find_pcscd(rig)) || !has_socket(); doze())
+    for (int64_t end = board_now() + WAIT_MS;
+         !(rig->pcscd = process_child(rig->launcher, NULL)) || !has_socket(); doze())
         if (board_now() > end)
             return fail(rig, "pcscd does not start");
     return true;

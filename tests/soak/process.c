@@ -2,27 +2,42 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Whether a process of /proc is a child of that parent, alive, and has that name. */
+static bool is_child(const char *pid, pid_t parent, const char *name)
+{
+    char path[300], line[512];
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    FILE *file = fopen(path, "re");
+    bool read = file && fgets(line, sizeof line, file);
+    if (file)
+        fclose(file);
+    char state, *comm = read ? strchr(line, '(') : NULL, *end = comm ? strrchr(comm, ')') : NULL;
+    int parent_found;
+    if (!end || sscanf(end + 1, " %c %d", &state, &parent_found) != 2)
+        return false;
+    *end = '\0';
+    return parent_found == parent && state != 'Z' && state != 'X' && (!name || strcmp(comm + 1, name) == 0);
+}
+
+pid_t process_child(pid_t parent, const char *name)
+{
+    pid_t found = 0;
+    DIR *directory = opendir("/proc");
+    for (struct dirent *entry; directory && !found && (entry = readdir(directory));)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_child(entry->d_name, parent, name))
+            found = (pid_t)atoi(entry->d_name);
+    if (directory)
+        closedir(directory);
+    return found;
+}
+
 pid_t process_beside_us(const char *name)
 {
-    char path[64], comm[32];
-    int parent = (int)getppid(), pid, found = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", parent, parent);
-    FILE *children = fopen(path, "re");
-    while (children && fscanf(children, "%d", &pid) == 1) {
-        snprintf(path, sizeof path, "/proc/%d/comm", pid);
-        FILE *file = fopen(path, "re");
-        if (file && fgets(comm, sizeof comm, file) && strncmp(comm, name, strlen(name)) == 0 &&
-            comm[strlen(name)] == '\n')
-            found = pid;
-        if (file)
-            fclose(file);
-    }
-    if (children)
-        fclose(children);
-    return found;
+    return process_child(getppid(), name);
 }
 
 /* 0 if it cannot be opened. */

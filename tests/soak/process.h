@@ -11,7 +11,11 @@ struct process {
     unsigned descriptors, threads;
 };
 
-/* A child of the process that started us, by its name: the parts of the rig that we run in. 0: none. */
+/* A child that is alive, by its name, or any (NULL). 0: there is no such child. Not by the list of children that
+ * /proc has, which leaves out some while others end. */
+pid_t process_child(pid_t parent, const char *name);
+
+/* A child of the process that started us: a part of the rig that we run in. */
 pid_t process_beside_us(const char *name);
 
 /* Looks; false when there is no such process, or it is not ours to look at. */

@@ -16,7 +16,6 @@ import os
 import pathlib
 import random
 import re
-import select
 import shutil
 import signal
 import socket
@@ -26,6 +25,9 @@ import tempfile
 import time
 
 SOAK = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(SOAK.parent / "e2e"))
+from waiting import Lines, child  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("CARDRIG_BUILD", SOAK.parents[1] / "build"))
 CARDRIG = str(BUILD / "bin" / "cardrig")
 CLIENTS = 12
@@ -46,15 +48,6 @@ def until(what, condition, seconds=WAIT):
             raise Failed(f"{what}: not within {seconds} s")
         time.sleep(0.01)
     return result
-
-
-def children(pid, name):
-    """The children of a process that have that name."""
-    try:
-        found = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in found if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == name]
-    except OSError:
-        return []
 
 
 def command_line(entry):
@@ -118,8 +111,7 @@ class Storm:
             raise Failed("the clients have failed") from None
 
     def hear(self, word):
-        ready, _, _ = select.select([self.clients.stdout], [], [], 2 * WAIT)
-        line = self.clients.stdout.readline().strip() if ready else "nothing"
+        line = self.lines.next(2 * WAIT) if self.lines.ready(2 * WAIT) else "nothing"
         if line != word:
             raise Failed(f"the clients should have said '{word}', not '{line}'")
 
@@ -170,7 +162,7 @@ class Storm:
         after = self.measure(pid)
         print(f"  {name}: {after[1]} descriptors; {after[0]} KiB, {before[0]} before", flush=True)
         if after[1] != before[1]:
-            held = [os.readlink(entry) for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+            held = subprocess.run(["ls", "-l", f"/proc/{pid}/fd"], capture_output=True, text=True).stdout.splitlines()
             raise Failed(f"{name} has {after[1]} descriptors, and had {before[1]}: {sorted(held)}")
         if after[0] - before[0] > GROWTH_KIB and not SANITIZED:
             raise Failed(f"{name} has {after[0]} KiB, and had {before[0]}")
@@ -243,7 +235,8 @@ class Apart(Storm):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "DRIVER": str(BUILD / "lib" / "libifdcardrig.so"),
                  "REDIRECT": str(BUILD / "lib" / "libcardrig-redirect.so")})
-        self.pcscd = until("pcscd", lambda: children(self.clients.pid, "pcscd"))[0]
+        self.lines = Lines(self.clients.stdout)
+        self.pcscd = until("pcscd", lambda: child(self.clients.pid, "pcscd"))
         for number in range(self.VPCD):
             self.start_card(number)
 
@@ -280,8 +273,7 @@ class Apart(Storm):
 
     def restart_pcscd(self):
         self.clients.send_signal(self.random.choice((signal.SIGUSR1, signal.SIGUSR2)))
-        self.pcscd = until("a new pcscd", lambda: [
-            pid for pid in children(self.clients.pid, "pcscd") if pid != self.pcscd])[0]
+        self.pcscd = until("a new pcscd", lambda: (pid := child(self.clients.pid, "pcscd")) != self.pcscd and pid)
 
     def stop_pcscd(self):
         self.tell("stopped")
@@ -316,7 +308,7 @@ class Apart(Storm):
     def look_after(self):
         if self.simulator.poll() is not None:
             raise Failed(f"the simulator has died with {self.simulator.returncode}")
-        if self.pcscd not in children(self.clients.pid, "pcscd"):
+        if child(self.clients.pid, "pcscd") != self.pcscd:
             raise Failed(f"pcscd has died; the end of its log:\n{(self.folder / 'pcscd' / 'pcscd.log').read_text()[-2000:]}")
         super().look_after()
 
@@ -367,7 +359,8 @@ class Usb(Storm):
             [CARDRIG, "run", *options, "--reader", "serial", "--card", f"serial={SOAK / 'identity.lua'}", "--",
              "sh", "-c", 'echo "$CARDRIG_SOCKET"; exec "$0" "$@"', *self.client_command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(self.folder)})
-        self.control = Control(self.clients.stdout.readline().strip())
+        self.lines = Lines(self.clients.stdout)
+        self.control = Control(self.lines.next())
         self.plugged = [True] * self.READERS
 
     def move_reader(self):
@@ -404,7 +397,7 @@ class Usb(Storm):
         self.check(self.READERS + 1)
 
     def run(self, seconds):
-        parts = {"simulator": lambda: children(self.clients.pid, "cardrig")[0], "pcscd": lambda: children(self.clients.pid, "pcscd")[0]}
+        parts = {"simulator": lambda: child(self.clients.pid, "cardrig"), "pcscd": lambda: child(self.clients.pid, "pcscd")}
         self.calm()
         self.survive(seconds, [], parts)
 
