@@ -1,5 +1,6 @@
 #include "ifd/trace.h"
 
+#include "base/oneline.h"
 #include "base/output.h"
 
 #include <errno.h>
@@ -117,8 +118,8 @@ static void mark_lost(struct trace *trace)
     trace->lost = 0;
 }
 
-/* A line with its end. */
-static void add(struct trace *trace, const char *line, size_t length)
+/* A line: what is in it can be anything, the names of readers and cards among it. */
+static void add(struct trace *trace, const char *line)
 {
     if (trace->fd < 0)
         return;
@@ -130,8 +131,11 @@ static void add(struct trace *trace, const char *line, size_t length)
     }
     if (trace->lost > 0)
         mark_lost(trace);
-    memcpy(trace->buffer + trace->used, line, length);
-    trace->used += length;
+    char *to = trace->buffer + trace->used;
+    oneline(to, LINE_MAX_BYTES - 1, line, strlen(line));
+    size_t length = strlen(to);
+    to[length] = '\n';
+    trace->used += length + 1;
 }
 
 /* The rest, as long as there is somebody who takes it. */
@@ -187,10 +191,10 @@ void trace_character(struct trace *trace, const char *slot, uint64_t time_us, bo
     char line[LINE_MAX_BYTES];
     if (!trace)
         return;
-    int length = snprintf(line, sizeof line, "  %5" PRIu64 ".%06" PRIu64 " %.200s %s %02X%s\n",
-                          time_us / 1000000, time_us % 1000000, slot, from_card ? "card" : "ifd ", character,
-                          parity_error ? " parity error" : "");
-    add(trace, line, (size_t)length);
+    snprintf(line, sizeof line, "  %5" PRIu64 ".%06" PRIu64 " %.200s %s %02X%s", time_us / 1000000,
+             time_us % 1000000, slot, from_card ? "card" : "ifd ", character,
+             parity_error ? " parity error" : "");
+    add(trace, line);
 }
 
 void trace_note(struct trace *trace, const char *slot, uint64_t time_us, const char *format, ...)
@@ -202,7 +206,7 @@ void trace_note(struct trace *trace, const char *slot, uint64_t time_us, const c
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    int length = snprintf(line, sizeof line, "# %5" PRIu64 ".%06" PRIu64 " %.200s %s\n", time_us / 1000000,
-                          time_us % 1000000, slot, text);
-    add(trace, line, (size_t)length);
+    snprintf(line, sizeof line, "# %5" PRIu64 ".%06" PRIu64 " %.200s %s", time_us / 1000000,
+             time_us % 1000000, slot, text);
+    add(trace, line);
 }

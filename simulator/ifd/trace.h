@@ -1,12 +1,13 @@
 /*
- * The trace of a rig's contacts, as text: a line for each character, with the card's time
- * in seconds, the slot, the direction and the character; and lines that begin with '#', for
- * what there is to say about them.
+ * The trace of a rig's contacts, as text: a line for each character, with the card's time in seconds, the
+ * slot, the direction and the character; and lines that begin with '#', for what there is to say about them.
  *
- * 0.010340 cardrig/0 card 3B # 0.015120 cardrig/0 PPS for T=1 0.015120 cardrig/0 ifd FF
+ *        0.010340 cardrig/0 card 3B
+ *     # 0.015120 cardrig/0 PPS for T=1
+ *        0.015120 cardrig/0 ifd  FF
  *
- * The rig never waits for a trace. A reader that is slow loses lines, which are counted; a
- * file that cannot be written ends with a whole line. Both are reported.
+ * The rig never waits for a trace. A reader that is slow loses lines, which are counted; a file that cannot
+ * be written ends with a whole line. Both are reported. Each line is as oneline() makes it.
  */
 #ifndef CARDRIG_IFD_TRACE_H
 #define CARDRIG_IFD_TRACE_H
