@@ -46,14 +46,17 @@ static const struct member slot[] = {{"number", INTEGER, false, NULL},
                                      {"card", OBJECT, true, card},
                                      {0}};
 
-static const struct member status[] = {{"seed", INTEGER, false, NULL}, {"slots", LIST, false, slot}, {0}};
+static const struct member service[] = {{"state", TEXT, false, NULL}, {"note", TEXT, true, NULL}, {0}};
+
+static const struct member status[] = {
+    {"seed", INTEGER, false, NULL}, {"service", OBJECT, true, service}, {"slots", LIST, false, slot}, {0}};
 
 /* What the result of a command has. */
 static const struct {
     const char *command;
     const struct member *members;
-} results[] = {{"status", status}, {"insert", slot}, {"remove", slot}, {"swap", slot},
-               {"fault", slot},    {"plug", slot},   {"unplug", slot}};
+} results[] = {{"status", status}, {"service", status}, {"insert", slot}, {"remove", slot},
+               {"swap", slot},     {"fault", slot},     {"plug", slot},   {"unplug", slot}};
 
 static bool is_of_type(const json_t *value, const struct member *member)
 {

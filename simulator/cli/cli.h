@@ -22,6 +22,7 @@ int swap_main(int argc, char **argv);
 int plug_main(int argc, char **argv);
 int unplug_main(int argc, char **argv);
 int fault_main(int argc, char **argv);
+int service_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int atr_main(int argc, char **argv);

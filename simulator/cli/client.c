@@ -22,6 +22,9 @@
  * which are many more on a busy machine. */
 #define ANSWER_MS 30000
 
+/* "service" may have to end a pcscd that hangs, and to start one. */
+#define SERVICE_MS 40000
+
 /* The longest answer there can be: that to status, with all the slots that a rig can have,
  * is a fraction of it. */
 #define ANSWER_MAX (1 << 20)
@@ -121,23 +124,14 @@ static json_t *converse(int fd, const char *command, const char *line, int64_t d
     return result;
 }
 
-json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults)
+/* Sends a request, which is freed, and takes its answer. */
+static json_t *ask(const char *command, json_t *request, int milliseconds)
 {
-    char absolute[PATH_MAX];
-    if (file && *file) {
-        if (!realpath(file, absolute)) {
-            rig_log("%s: %s", file, strerror(errno));
-            return NULL;
-        }
-        file = absolute;
-    }
-    json_t *request = json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file,
-                                "faults", faults);
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     char *line = NULL;
     json_t *result = NULL;
     int fd = -1;
-    int64_t deadline = now_ms() + ANSWER_MS;
+    int64_t deadline = now_ms() + milliseconds;
     if (!text || asprintf(&line, "%s\n", text) < 0) {
         line = NULL;
         rig_log("the slot or file is not UTF-8");
@@ -152,6 +146,27 @@ out:
     free(text);
     json_decref(request);
     return result;
+}
+
+json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults)
+{
+    char absolute[PATH_MAX];
+    if (file && *file) {
+        if (!realpath(file, absolute)) {
+            rig_log("%s: %s", file, strerror(errno));
+            return NULL;
+        }
+        file = absolute;
+    }
+    return ask(command,
+               json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file, "faults",
+                         faults),
+               ANSWER_MS);
+}
+
+json_t *client_request_service(const char *action)
+{
+    return ask("service", json_pack("{s:s, s:s}", "command", "service", "action", action), SERVICE_MS);
 }
 
 /* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'

@@ -10,6 +10,9 @@
  * json_decref, with the members that answer.c lists, or NULL when it refused or could not be asked, which has been printed. */
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults);
 
+/* Likewise for the rig's pcscd: "service" with an action, which may take long. */
+json_t *client_request_service(const char *action);
+
 /* What a subcommand that moves a card is like. */
 struct client_move {
     const char *command;

@@ -57,6 +57,7 @@ struct machine {
     char driver[PATH_MAX]; /* likewise */
     char redirect[PATH_MAX];
     char directory[DIRECTORY_MAX];
+    int lock;     /* the directory's */
     bool missing; /* something without which no rig can be tried */
 };
 
@@ -192,7 +193,8 @@ static void check_directory(struct machine *machine, struct finding *finding)
 {
     char error[1024];
     const char *wanted = getenv("TMPDIR");
-    if (!directory_new(machine->directory, error, sizeof error)) {
+    machine->lock = directory_new(machine->directory, error, sizeof error);
+    if (machine->lock < 0) {
         machine->directory[0] = '\0';
         found(finding, STATE_MISSING, "%s", error);
         return;
@@ -432,8 +434,10 @@ static int report(struct machine *machine, bool as_json)
 {
     json_t *findings = as_json ? json_array() : NULL;
     bool ok = examine(machine, findings);
-    if (machine->directory[0])
+    if (machine->directory[0]) {
         directory_remove(machine->directory);
+        close(machine->lock);
+    }
     if (!as_json) {
         puts(ok ? "'cardrig run' works here" : "'cardrig run' does not work here");
         return ok ? EXIT_OK : EXIT_FAILED;

@@ -58,6 +58,10 @@ bool furnish_check(struct furniture *furniture, char *error, size_t error_size)
         furniture->seed = random_seed();
     else if (!parse_seed(furniture->seed_text, &furniture->seed, error, error_size))
         return false;
+    if (furniture->trace && !output_path(furniture->trace, furniture->trace_path)) {
+        snprintf(error, error_size, "--trace %.80s...: the name is too long", furniture->trace);
+        return false;
+    }
     if (furniture->empty && furniture->card_count > 0) {
         snprintf(error, error_size,
                  "--empty and --card exclude each other: leave --empty out, or use 'cardrig insert' later");
@@ -138,24 +142,21 @@ static void report_trace(void *arg, const char *line)
     rig_log("%s", line);
 }
 
-static bool start_trace(const char *name, struct slots *slots, char *error, size_t error_size)
-{
-    char path[PATH_MAX];
-    if (output_path(name, path))
-        return (slots->trace = trace_open(path, report_trace, NULL, error, error_size)) != NULL;
-    snprintf(error, error_size, "--trace %.80s...: the name is too long", name);
-    return false;
-}
-
-int furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+int furnish_readers(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
     if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
         return EXIT_RIG_FAILED;
     for (unsigned i = 0; i < furniture->reader_count; i++)
         if (!add_reader(slots, furniture->reader[i], error, error_size))
             return EXIT_USAGE;
-    if (furniture->trace && !start_trace(furniture->trace, slots, error, error_size))
+    if (furniture->trace &&
+        !(slots->trace = trace_open(furniture->trace_path, report_trace, NULL, error, error_size)))
         return EXIT_RIG_FAILED;
+    return EXIT_OK;
+}
+
+int furnish_cards(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+{
     for (unsigned i = 0; i < furniture->card_count; i++) {
         int status = add_card(slots, furniture->card[i], error, error_size);
         if (status != EXIT_OK)

@@ -5,6 +5,7 @@
 
 #include "rig/slot.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +19,9 @@ struct furniture {
     bool empty;
     const char *trace;     /* NULL: none */
     const char *seed_text; /* NULL: not given */
-    uint64_t seed;         /* of furnish_check */
+    /* filled in by furnish_check */
+    char trace_path[PATH_MAX];
+    uint64_t seed;
 };
 
 /* The options, for getopt_long's lists and for help texts. */
@@ -67,9 +70,13 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
  */
 bool furnish_check(struct furniture *furniture, char *error, size_t error_size);
 
-/* Adds the readers, opens the trace, which is the slots' then, and puts the cards in. Without readers there
- * is one, "cardrig", and without cards the built-in card is in the first slot. Returns EXIT_OK, EXIT_USAGE
- * where the options are wrong, or EXIT_RIG_FAILED where a file that they name is, with error. */
-int furnish(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
+/* Both return EXIT_OK, EXIT_USAGE where the options are wrong, or EXIT_RIG_FAILED where a file that they name
+ * is, with error. */
+
+/* Adds the readers, and opens the trace, which is the slots' then. Without readers there is one, "cardrig". */
+int furnish_readers(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
+
+/* Puts the cards in. Without cards the built-in card is in the first slot. */
+int furnish_cards(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
 
 #endif

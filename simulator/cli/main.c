@@ -22,6 +22,7 @@ static const struct {
     {"plug", "plug a USB reader of the running rig in", plug_main},
     {"unplug", "pull a USB reader of the running rig out", unplug_main},
     {"fault", "have a card do something wrong on purpose", fault_main},
+    {"service", "stop, continue, kill or restart the rig's pcscd", service_main},
     {"status", "show readers, slots and cards of the running rig", status_main},
     {"check", "say whether card scripts are sound, and what is wrong with them", check_main},
     {"atr", "explain an Answer-to-Reset, byte by byte", atr_main},

@@ -2,7 +2,9 @@
 #include "base/output.h"
 #include "cli/cli.h"
 #include "cli/device.h"
+#include "cli/front.h"
 #include "cli/furnish.h"
+#include "cli/origin.h"
 #include "cli/paths.h"
 #include "cli/supervise.h"
 #include "cli/vpcd_ports.h"
@@ -134,23 +136,13 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error,
            slots_plug_all(slots, error, error_size);
 }
 
-int run_main(int argc, char **argv)
+/* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
+static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front)
 {
-    struct plan plan;
-    int status = parse_options(argc, argv, &plan);
-    if (status >= 0)
-        return status;
-
-    char error[1024], program[PATH_MAX], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
-    if (!pcscd_find(plan.pcscd, program, sizeof program, error, sizeof error)) {
-        rig_log("%s", error);
-        return set_up_failed();
-    }
+    char error[1024], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
     if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
         return set_up_failed();
-    struct supervise_origin origin;
-    supervise_prepare(&origin);
-    struct rig *rig = rig_new(plan.furniture.seed, error, sizeof error);
+    struct rig *rig = rig_new(plan->furniture.seed, error, sizeof error);
     if (!rig) {
         rig_log("%s", error);
         return set_up_failed();
@@ -161,13 +153,13 @@ int run_main(int argc, char **argv)
         .directory = rig_directory(rig),
         .driver = driver,
         .redirect = redirect,
-        .isolation = plan.isolation,
-        .log = plan.pcscd_log[0] ? plan.pcscd_log : log,
-        .debug = plan.pcscd_log[0] != '\0',
+        .isolation = plan->isolation,
+        .log = plan->pcscd_log[0] ? plan->pcscd_log : log,
+        .debug = plan->pcscd_log[0] != '\0',
     };
     struct vpcd_ports ports = {0};
     struct slots *slots = rig_slots_of(rig);
-    status = furnish(&plan.furniture, slots, error, sizeof error);
+    int status = furnish_readers(&plan->furniture, slots, error, sizeof error);
     if (status == EXIT_OK && !(vpcd_ports_open(&ports, slots, error, sizeof error) &&
                                prepare_pcscd(&pcscd, slots, error, sizeof error)))
         status = EXIT_RIG_FAILED;
@@ -180,5 +172,31 @@ int run_main(int argc, char **argv)
     }
     pcscd.sockets = ports.fd;
     pcscd.socket_count = ports.count;
-    return supervise(rig, &pcscd, plan.command, &origin);
+    return supervise(&(struct supervise_plan){.rig = rig,
+                                              .furniture = &plan->furniture,
+                                              .pcscd = &pcscd,
+                                              .command = plan->command,
+                                              .origin = origin,
+                                              .front = front});
+}
+
+int run_main(int argc, char **argv)
+{
+    struct plan plan;
+    struct origin origin;
+    char error[512], program[PATH_MAX];
+    int status = parse_options(argc, argv, &plan);
+    if (status >= 0)
+        return status;
+    if (!pcscd_find(plan.pcscd, program, sizeof program, error, sizeof error)) {
+        rig_log("%s", error);
+        return set_up_failed();
+    }
+    origin_leave(&origin);
+    int front = front_split();
+    if (front < 0) {
+        rig_log("cannot start a process: %s", strerror(errno));
+        return EXIT_RIG_FAILED;
+    }
+    return run_in_rig(&plan, program, &origin, front);
 }

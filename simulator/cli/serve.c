@@ -216,7 +216,9 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
 static int prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
 {
     unsigned port = VPCD_PORT;
-    int status = furnish(&plan->furniture, slots, error, error_size);
+    int status = furnish_readers(&plan->furniture, slots, error, error_size);
+    if (status == EXIT_OK)
+        status = furnish_cards(&plan->furniture, slots, error, error_size);
     if (status != EXIT_OK)
         return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
     for (unsigned i = 0; i < slots->reader_count; i++) {

@@ -75,9 +75,17 @@ static void print_slot(json_t *slot)
         print_card(json_object_get(slot, "card"));
 }
 
+static void print_service(json_t *service)
+{
+    const char *state = text_of(service, "state"), *note = text_of(service, "note");
+    if (state)
+        print_line("pcscd %s%s%s", state, note ? "; " : "", note ? note : "");
+}
+
 static void print_status(json_t *status)
 {
     print_line("seed %lld", number_of(status, "seed"));
+    print_service(json_object_get(status, "service"));
     size_t i;
     json_t *slot, *slots = json_object_get(status, "slots");
     json_array_foreach(slots, i, slot)

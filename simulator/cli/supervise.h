@@ -2,34 +2,36 @@
 #ifndef CARDRIG_CLI_SUPERVISE_H
 #define CARDRIG_CLI_SUPERVISE_H
 
+#include "cli/furnish.h"
+#include "cli/origin.h"
 #include "pcscd/pcscd.h"
 #include "rig/rig.h"
 
-#include <signal.h>
-
-/* How things were before we changed them; the command gets them so. */
-struct supervise_origin {
-    sigset_t mask;
-    mode_t umask;
+struct supervise_plan {
+    struct rig *rig; /* taken over; it has readers, but no cards yet */
+    const struct furniture *furniture;
+    struct pcscd *pcscd; /* configured */
+    char **command;
+    const struct origin *origin;
+    int front; /* as of front_split */
 };
 
-/* To be called before anything is made that has to be cleared away: signals that come from now on wait for
- * the command. What is made is for this user alone. */
-void supervise_prepare(struct supervise_origin *origin);
-
 /*
- * Runs the command with the rig and with pcscd, and clears away all that there was, the rig's directory
- * included, however it ends:
+ * Starts the rig and pcscd, runs the command when they are ready, and clears away all that there was, the
+ * rig's directory included, however it ends:
  *
- *  - the command ends: its exit status is returned. If a signal ended it, that signal ends this process, too.
- *  - the simulator or pcscd dies: said so; the command is ended, by SIGTERM and after 5 s by SIGKILL;
- *    EXIT_RIG_FAILED.
- *  - SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGUSR1 and SIGUSR2 are passed on to the command, but for a
- * SIGINT or SIGQUIT from the terminal, which sends it to the command as well.
- *  - this process is killed outright: the simulator clears away, and pcscd and the command die, too.
+ *  - the rig does not get ready, which is said: EXIT_RIG_FAILED, and the command was not started.
+ *  - the command ends: its exit status is returned. If a signal ended it, that signal ends the front, too.
+ *  - the simulator or pcscd dies without having been asked to: said so; the command is ended, by SIGTERM and
+ *    after 5 s by SIGKILL; EXIT_RIG_FAILED.
+ *  - signals that come from the front, or to this process, are passed on to the command; one that comes
+ *    before that has been started ends all.
+ *  - the front is killed: the command is, too.
+ *  - this process is killed outright: pcscd dies with it, the simulator and the command end, and the front
+ *    clears away.
  *
- * Takes the rig over. The command's environment gets PCSCLITE_CSOCK_NAME, CARDRIG_SOCKET and CARDRIG_READER.
+ * The command's environment gets PCSCLITE_CSOCK_NAME, CARDRIG_SOCKET and CARDRIG_READER.
  */
-int supervise(struct rig *rig, struct pcscd *pcscd, char **command, const struct supervise_origin *origin);
+int supervise(const struct supervise_plan *plan);
 
 #endif

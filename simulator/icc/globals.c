@@ -233,13 +233,30 @@ static void push_seed(lua_State *L)
     lua_pushinteger(L, seed);
 }
 
+/* the key in the registry of whether math.random has its seed */
+static const char seeded;
+
 /* math.randomseed(): without arguments, from the host instead of from the time of day */
 static int host_randomseed(lua_State *L)
 {
+    lua_pushboolean(L, true);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &seeded);
     if (lua_isnone(L, 1)) {
         push_seed(L);
         push_seed(L);
     }
+    return call_original(L);
+}
+
+/* math.random(): gets its seed only now, so that the host knows whether chance had a part in what cards did.
+ * The second upvalue is math.randomseed. */
+static int host_random(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &seeded) == LUA_TNIL) {
+        lua_pushvalue(L, lua_upvalueindex(2));
+        lua_call(L, 0, 0);
+    }
+    lua_pop(L, 1);
     return call_original(L);
 }
 
@@ -336,7 +353,9 @@ void globals_open(lua_State *L)
 
     lua_getglobal(L, LUA_MATHLIBNAME);
     wrap(L, "randomseed", host_randomseed);
-    lua_getfield(L, -1, "randomseed");
-    lua_call(L, 0, 0);
+    lua_getfield(L, -1, "random");
+    lua_getfield(L, -2, "randomseed");
+    lua_pushcclosure(L, host_random, 2);
+    lua_setfield(L, -2, "random");
     lua_pop(L, 1);
 }

@@ -46,7 +46,7 @@ struct pcscd {
     enum pcscd_isolation isolation;
     const char *log;       /* the file that its log goes to, as output_open() takes it */
     int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
-    unsigned socket_count; /* 0 once they have been given away */
+    unsigned socket_count; /* 0 once they have been closed */
     bool debug;            /* everything in the log, APDUs too */
     const char *usb;       /* the folder with the files of USB readers (rig/usb_bus.h) */
     int listen_fd;         /* the socket at pcscd_socket(), if somebody listens there already, who keeps it;
@@ -59,6 +59,7 @@ struct pcscd {
         char umockdev[4096]; /* the library that makes pcscd see them */
     } usb_readers;
     /* filled in by pcscd_start */
+    int log_fd; /* 0: none yet; it stays open, for the next start */
     pid_t pid;
     char note[256]; /* what had to be done without, or empty */
 };
@@ -75,7 +76,7 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
 /* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be missing. */
 bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size);
 
-/* Closes our copies of the sockets. */
+/* Closes the sockets for its driver: for those who don't start it, and when it is not to be started again. */
 void pcscd_close_sockets(struct pcscd *pcscd);
 
 /* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */
@@ -83,8 +84,8 @@ void pcscd_close_sockets(struct pcscd *pcscd);
 void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX]);
 
 /* Starts it as a child that is killed when its parent dies, and leads a process group. Clients may connect to
- * its socket at once; they wait until it is ready. False with error. pcscd alone has the sockets afterwards:
- * when it is gone, whoever connects to them is to notice. */
+ * its socket at once; they wait until it is ready (pcscd/question.h). False with error. pcscd alone has that
+ * socket afterwards: when it is gone, who connects is to notice. */
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 
 /*

@@ -189,8 +189,9 @@ void pcscd_close_sockets(struct pcscd *pcscd)
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
 {
     pcscd->note[0] = '\0';
-    int log_fd = output_open(pcscd->log, error, error_size);
-    if (log_fd < 0)
+    if (pcscd->log_fd <= 0)
+        pcscd->log_fd = output_open(pcscd->log, error, error_size);
+    if (pcscd->log_fd < 0)
         return false;
     char pid_file[PATH_MAX];
     snprintf(pid_file, sizeof pid_file, "%s/run/pcscd/pcscd.pid", pcscd->directory);
@@ -201,14 +202,14 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
     if (listen_fd < 0)
         goto out;
     if (pcscd->isolation != PCSCD_ISOLATION_REDIRECT) {
-        started = try_start(pcscd, PCSCD_ISOLATION_NAMESPACES, listen_fd, log_fd, &failure);
+        started = try_start(pcscd, PCSCD_ISOLATION_NAMESPACES, listen_fd, pcscd->log_fd, &failure);
         if (started || pcscd->isolation == PCSCD_ISOLATION_NAMESPACES || strcmp(failure.step, run_step) == 0)
             goto out;
         snprintf(pcscd->note, sizeof pcscd->note,
-                 "no namespaces here (%s: %s): pcscd runs with its paths redirected instead", failure.step,
+                 "no namespaces here (%s: %s): its paths are redirected instead", failure.step,
                  strerror(failure.error));
     }
-    started = try_start(pcscd, PCSCD_ISOLATION_REDIRECT, listen_fd, log_fd, &failure);
+    started = try_start(pcscd, PCSCD_ISOLATION_REDIRECT, listen_fd, pcscd->log_fd, &failure);
 out:
     if (!started)
         snprintf(error, error_size, "cannot start %s: %s: %s", pcscd->program, failure.step,
@@ -216,7 +217,5 @@ out:
     /* pcscd alone holds a socket of its own: when it is gone, clients are to notice */
     if (listen_fd >= 0 && listen_fd != pcscd->listen_fd)
         close(listen_fd);
-    close(log_fd);
-    pcscd_close_sockets(pcscd);
     return started;
 }

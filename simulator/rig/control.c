@@ -11,9 +11,11 @@ struct arguments {
     const char *slot; /* NULL: not given */
     const char *file;
     json_t *faults;
+    const char *action;
+    bool *later; /* set by a command that is answered later */
 };
 
-/* Each command returns its answer's object, or NULL with error. */
+/* Each command returns its answer's object, or NULL with error, or NULL with *later. */
 typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error,
                                  size_t error_size);
 
@@ -111,17 +113,47 @@ static json_t *slot_status(struct rig *rig, const struct slot *slot)
                      slot->card ? card_status(slot) : json_null());
 }
 
+/* null for a rig whose pcscd is not ours. */
+static json_t *service_status(const struct rig *rig)
+{
+    enum service_state state;
+    const char *note;
+    if (!rig_has_service(rig, &state, &note))
+        return json_null();
+    return json_pack("{s:s, s:s?}", "state", service_state_name(state), "note", *note ? note : NULL);
+}
+
+static json_t *rig_status(struct rig *rig)
+{
+    struct slots *slots = rig_slots_of(rig);
+    json_t *list = json_array();
+    for (unsigned i = 0; i < slots->slot_count; i++)
+        json_array_append_new(list, slot_status(rig, &slots->slot[i]));
+    return json_pack("{s:I, s:o, s:o}", "seed", (json_int_t)rig_seed(rig), "service", service_status(rig),
+                     "slots", list);
+}
+
 static json_t *status(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
     if (arguments->slot || arguments->file || arguments->faults) {
         snprintf(error, error_size, "status takes no arguments");
         return NULL;
     }
-    struct slots *slots = rig_slots_of(rig);
-    json_t *list = json_array();
-    for (unsigned i = 0; i < slots->slot_count; i++)
-        json_array_append_new(list, slot_status(rig, &slots->slot[i]));
-    return json_pack("{s:I, s:o}", "seed", (json_int_t)rig_seed(rig), "slots", list);
+    return rig_status(rig);
+}
+
+static json_t *service(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+{
+    enum service_action action;
+    if (arguments->slot || arguments->file || arguments->faults || !arguments->action)
+        snprintf(error, error_size, "service takes an \"action\", and nothing else");
+    else if (!service_action_find(arguments->action, &action))
+        snprintf(error, error_size,
+                 "service: unknown action '%.40s': expected stop, continue, kill or restart",
+                 arguments->action);
+    else
+        *arguments->later = rig_service(rig, action, error, error_size);
+    return NULL;
 }
 
 /* The commands that move a card answer with the slot as it is then. */
@@ -221,13 +253,14 @@ static json_t *fault(struct rig *rig, const struct arguments *arguments, char *e
     return slot_status(rig, slot);
 }
 
-static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *error, size_t error_size)
+static json_t *dispatch(struct rig *rig, const char *line, size_t length, bool *later, char *error,
+                        size_t error_size)
 {
     static const struct {
         const char *name;
         command_function *function;
     } commands[] = {{"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap},
-                    {"fault", fault},   {"plug", plug},     {"unplug", unplug}};
+                    {"fault", fault},   {"plug", plug},     {"unplug", unplug},  {"service", service}};
 
     json_error_t bad;
     json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &bad);
@@ -237,12 +270,14 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
     }
     json_t *result = NULL;
     const char *name;
-    struct arguments arguments = {0};
-    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o}", "command", &name, "slot",
-                       &arguments.slot, "file", &arguments.file, "faults", &arguments.faults) != 0) {
-        snprintf(error, error_size,
-                 "%s: expected {\"command\": NAME} and optionally \"slot\", \"file\" and \"faults\"",
-                 bad.text);
+    struct arguments arguments = {.later = later};
+    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o, s?s}", "command", &name, "slot",
+                       &arguments.slot, "file", &arguments.file, "faults", &arguments.faults, "action",
+                       &arguments.action) != 0) {
+        snprintf(
+            error, error_size,
+            "%s: expected {\"command\": NAME} and optionally \"slot\", \"file\", \"faults\" and \"action\"",
+            bad.text);
         goto out;
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
@@ -251,16 +286,16 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, char *
             goto out;
         }
     snprintf(error, error_size,
-             "unknown command '%.40s': expected status, insert, remove, swap, fault, plug or unplug", name);
+             "unknown command '%.40s': expected status, insert, remove, swap, fault, plug, unplug or service",
+             name);
 out:
     json_decref(request);
     return result;
 }
 
-char *control_answer(struct rig *rig, const char *line, size_t length)
+/* The line of an answer, with result, which is freed, or if that is NULL with error. */
+static char *answer_line(json_t *result, char *error)
 {
-    char error[1024] = "out of memory";
-    json_t *result = dispatch(rig, line, length, error, sizeof error);
     json_t *answer = result ? json_pack("{s:b, s:o}", "ok", 1, "result", result) : NULL;
     if (!result) {
         answer = json_pack("{s:b, s:s}", "ok", 0, "error", error);
@@ -281,4 +316,20 @@ char *control_answer(struct rig *rig, const char *line, size_t length)
     }
     memcpy(grown + size, "\n", 2);
     return grown;
+}
+
+char *control_answer(struct rig *rig, const char *line, size_t length, bool *later)
+{
+    char error[1024] = "out of memory";
+    *later = false;
+    json_t *result = dispatch(rig, line, length, later, error, sizeof error);
+    return *later ? NULL : answer_line(result, error);
+}
+
+char *control_late_answer(struct rig *rig, const char *error)
+{
+    char text[1024] = "out of memory";
+    if (error)
+        snprintf(text, sizeof text, "%s", error);
+    return answer_line(error ? NULL : rig_status(rig), text);
 }

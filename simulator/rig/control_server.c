@@ -26,6 +26,7 @@ struct control_server {
     struct loop *loop;
     struct listener *listener;
     struct rig *rig;
+    struct client *waiting; /* for control_server_answer; NULL: none, or it has hung up */
     struct client client[CLIENTS_MAX];
 };
 
@@ -36,6 +37,8 @@ static void hang_up(struct client *client)
     free(client->line);
     free(client->answer);
     client->fd = -1;
+    if (client->server->waiting == client)
+        client->server->waiting = NULL;
 }
 
 /* Sends the answer, as far as there is room; the client is not heard until it has taken it all. False: hung
@@ -58,16 +61,23 @@ static bool send_answer(struct client *client)
     return true;
 }
 
-/* Answers the whole lines that have come, as long as there is room for the answers; keeps the rest. */
+/* Answers the whole lines that have come, as long as there is room for the answers, and no answer is to come
+ * later; keeps the rest. */
 static void answer_lines(struct client *client)
 {
     char *newline;
+    bool later;
     while (!client->answer && (newline = memchr(client->line, '\n', client->length))) {
         size_t length = (size_t)(newline - client->line);
-        client->answer = control_answer(client->server->rig, client->line, length);
+        client->answer = control_answer(client->server->rig, client->line, length, &later);
         client->sent = 0;
         client->length -= length + 1;
         memmove(client->line, newline + 1, client->length);
+        if (later) {
+            client->server->waiting = client;
+            loop_change(client->server->loop, client->fd, 0);
+            return;
+        }
         if (!client->answer) {
             hang_up(client);
             return;
@@ -91,7 +101,11 @@ static void on_client(void *arg, uint32_t events)
             answer_lines(client);
         return;
     }
-    (void)events;
+    if (client == client->server->waiting) { /* only for its end */
+        if (events & (EPOLLHUP | EPOLLERR))
+            hang_up(client);
+        return;
+    }
     ssize_t count = recv(client->fd, client->line + client->length, CONTROL_LINE_MAX - client->length, 0);
     if (count > 0) {
         client->length += (size_t)count;
@@ -145,4 +159,18 @@ void control_server_free(struct control_server *server)
             hang_up(client);
     listener_free(server->listener);
     free(server);
+}
+
+void control_server_answer(struct control_server *server, const char *error)
+{
+    struct client *client = server->waiting;
+    if (!client)
+        return;
+    server->waiting = NULL;
+    client->answer = control_late_answer(server->rig, error);
+    client->sent = 0;
+    if (!client->answer)
+        hang_up(client);
+    else if (send_answer(client))
+        answer_lines(client);
 }

@@ -3,16 +3,20 @@
  * and gets for each a line with a JSON object:
  *
  *   {"command": "status"}
- *   {"command": "insert", "slot": "0", "file": "/abs/card.lua"}    slot: optional where there is only one
- *   {"command": "remove", "slot": "0"}                             file: optional for insert: "" is the
- * built-in
- *   {"command": "swap",   "slot": "0", "file": "/abs/card.lua"}          card, none the card that was in last
- *   {"command": "fault",  "slot": "0", "faults": ["mute", "wrong-edc*2"]}          as icc/fault.h has them
+ *   {"command": "insert", "slot": "0", "file": "/abs/card.lua"}
+ *   {"command": "remove", "slot": "0"}
+ *   {"command": "swap",   "slot": "0", "file": "/abs/card.lua"}
+ *   {"command": "fault",  "slot": "0", "faults": ["mute", "wrong-edc*2"]}
+ *   {"command": "plug",   "slot": "key"}
+ *   {"command": "unplug", "slot": "key"}
+ *   {"command": "service", "action": "restart"}
  *
- *   {"command": "plug",   "slot": "key"}      a reader on USB, by its name or one of its slots; optional
- * where
- *   {"command": "unplug", "slot": "key"}      there is only one. pcscd takes it in and lets it go soon after:
- * then "ready" of status is true, "driver_connected" false
+ * slot is a slot's number or name, or, for plug and unplug, the name of a reader on USB; it is optional where
+ * there is only one. file is optional for insert: "" is the built-in card, none the card that was in last.
+ * Faults are named as in icc/fault.h. pcscd takes in a reader that was plugged in, and lets go of one that was
+ * unplugged, soon after: then "ready" of status is true, or "driver_connected" false. The service, which is
+ * the rig's pcscd, can be asked to stop, continue, be killed ("kill") and restart; it is answered with the
+ * rig's status when that is done.
  *
  * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.
  */
@@ -29,5 +33,9 @@ struct control_server;
 /* fd is a listening socket, taken over. NULL with errno. */
 struct control_server *control_server_new(struct loop *loop, int fd, struct rig *rig);
 void control_server_free(struct control_server *server);
+
+/* Answers the client whose request was to be answered later, if it is still there: with error, or if that is
+ * NULL with the rig's status. */
+void control_server_answer(struct control_server *server, const char *error);
 
 #endif

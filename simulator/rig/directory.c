@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#define TRIES 100 /* to make a directory */
 
 bool directory_is_plain(const char *path)
 {
@@ -18,9 +22,15 @@ bool directory_is_plain(const char *path)
     return path[0] == '/' && path[strspn(path, letters)] == '\0';
 }
 
+const char *directory_base(size_t number)
+{
+    const char *const bases[DIRECTORY_BASES] = {getenv("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"};
+    return bases[number];
+}
+
 const char *directory_why_not_in(const char *base)
 {
-    static const char name[] = "/cardrig-XXXXXX";
+    static const char name[] = "/" DIRECTORY_PREFIX "XXXXXX";
     struct statvfs mounted;
     char real[PATH_MAX];
     if (!directory_is_plain(base))
@@ -36,28 +46,70 @@ const char *directory_why_not_in(const char *base)
     return NULL;
 }
 
-bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
+/* Puts random letters where a name has its X. False with errno. */
+static bool choose_name(char x[DIRECTORY_RANDOM])
 {
-    const char *const bases[] = {getenv("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    uint8_t bytes[DIRECTORY_RANDOM];
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        return false;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        x[i] = letters[bytes[i] % (unsigned)(sizeof letters - 1)];
+    return true;
+}
+
+/* Makes and locks a directory, whose path is completed. -1 with errno. */
+static int make_locked(char *path)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        struct stat status;
+        if (!choose_name(path + strlen(path) - DIRECTORY_RANDOM))
+            return -1;
+        if (mkdir(path, DIRECTORY_MODE) < 0) {
+            if (errno != EEXIST)
+                return -1;
+            continue;
+        }
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno != ENOENT) {
+            int error = errno;
+            rmdir(path);
+            errno = error;
+            return -1;
+        }
+        /* before we had the lock it looked like one that is left, and was perhaps taken for that */
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 && status.st_nlink > 0)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = EEXIST;
+    return -1;
+}
+
+int directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
+{
     char reasons[512] = "";
     size_t length = 0;
-    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++) {
-        if (!bases[i])
+    for (size_t i = 0; i < DIRECTORY_BASES; i++) {
+        const char *base = directory_base(i);
+        if (!base)
             continue;
-        const char *reason = directory_why_not_in(bases[i]);
+        const char *reason = directory_why_not_in(base);
         if (!reason) {
-            snprintf(path, DIRECTORY_MAX, "%s/cardrig-XXXXXX", bases[i]);
-            if (mkdtemp(path))
-                return true;
+            snprintf(path, DIRECTORY_MAX, "%s/" DIRECTORY_PREFIX "XXXXXX", base);
+            int fd = make_locked(path);
+            if (fd >= 0)
+                return fd;
             reason = strerror(errno);
         }
         if (length < sizeof reasons)
             length += (size_t)snprintf(reasons + length, sizeof reasons - length, "%s%.80s: %s",
-                                       length > 0 ? "; " : "", bases[i], reason);
+                                       length > 0 ? "; " : "", base, reason);
     }
     snprintf(error, error_size, "no place for the rig's directory (%s): set TMPDIR to another directory",
              reasons);
-    return false;
+    return -1;
 }
 
 bool directory_check_name(const char *path, char *error, size_t error_size)

@@ -12,10 +12,23 @@
 /* Long enough for any directory_new: its run/pcscd/pcscd.comm must fit a socket's address, of 108 bytes. */
 #define DIRECTORY_MAX 86
 
-/* Makes a directory of mode 0700 and writes its path: in $TMPDIR, or where that cannot hold it, in /tmp,
- * /var/tmp or /dev/shm. It is on a file system from which pcscd can load a driver. False with error, which
- * names each place and what is wrong with it. */
-bool directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size);
+/* What the directories of single runs are called, before DIRECTORY_RANDOM letters, and their mode. The sticky
+ * bit, which means nothing for a directory that nobody else can write to, tells them from others of such a
+ * name. */
+#define DIRECTORY_PREFIX "cardrig-"
+#define DIRECTORY_RANDOM 6
+#define DIRECTORY_MODE   01700
+
+/* Where they can be: $TMPDIR, /tmp, /var/tmp and /dev/shm. number is less than DIRECTORY_BASES; NULL: there
+ * is no such place. */
+#define DIRECTORY_BASES 4
+const char *directory_base(size_t number);
+
+/* Makes a directory for one run and writes its path: in the first of these places that can hold it. It is on
+ * a file system from which pcscd can load a driver. Returns a descriptor, by which the directory is locked:
+ * one that no process has locked has been left (cli/stale.h). -1 with error, which names each place and what
+ * is wrong with it. */
+int directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size);
 
 /* Why the rig's directory cannot be in base; NULL if it can. */
 const char *directory_why_not_in(const char *base);

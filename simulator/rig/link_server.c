@@ -31,6 +31,8 @@ struct link_server {
     struct loop *loop;
     struct listener *listener;
     struct slots *slots;
+    void (*ready)(void *arg);
+    void *ready_arg;
     struct peer peer[PEERS_MAX];
     uint8_t request[LINK_MAX_MESSAGE];
     uint8_t response[LINK_MAX_RESPONSE];
@@ -227,6 +229,7 @@ static void on_request(struct peer *peer)
     }
     if (peer->slot && peer->channel == LINK_CHANNEL_EVENTS && request.type == LINK_WAITING) {
         peer->ready = true;
+        peer->server->ready(peer->server->ready_arg);
         return;
     }
     struct link_message answer = {.type = request.type};
@@ -277,7 +280,8 @@ static void on_accepted(void *arg, int fd)
 }
 
 struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
-                                    const struct access_list *users)
+                                    const struct access_list *users, void (*ready)(void *arg),
+                                    void *ready_arg)
 {
     struct link_server *server = calloc(1, sizeof *server);
     if (!server) {
@@ -286,6 +290,8 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     }
     server->loop = loop;
     server->slots = slots;
+    server->ready = ready;
+    server->ready_arg = ready_arg;
     for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
         peer->fd = -1;
     server->listener = listener_new(loop, fd, "rig link", users, on_accepted, server);
@@ -296,13 +302,18 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     return server;
 }
 
+void link_server_forget(struct link_server *server)
+{
+    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+        if (peer->fd >= 0)
+            hang_up(peer);
+}
+
 void link_server_free(struct link_server *server)
 {
     if (!server)
         return;
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
-        if (peer->fd >= 0)
-            hang_up(peer);
+    link_server_forget(server);
     listener_free(server->listener);
     free(server);
 }
@@ -324,4 +335,15 @@ bool link_server_is_connected(const struct link_server *server, const struct slo
             return true;
         }
     return false;
+}
+
+bool link_server_all_ready(const struct link_server *server)
+{
+    const struct slots *slots = server->slots;
+    for (const struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
+        bool ready, expected = slot->reader->plugged && slot->reader->options.cards == READER_OWN_CARDS;
+        if (expected && !(link_server_is_connected(server, slot, &ready) && ready))
+            return false;
+    }
+    return true;
 }

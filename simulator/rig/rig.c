@@ -8,6 +8,7 @@
 #include "rig/loop.h"
 #include "rig/random.h"
 #include "rig/refusals.h"
+#include "rig/service.h"
 #include "rig/vpcd_card.h"
 
 #include <errno.h>
@@ -21,16 +22,20 @@
 struct rig {
     char directory[DIRECTORY_MAX];
     char usb_folder[DIRECTORY_MAX + 4];
+    int lock; /* the directory's, while there is one of our own; else -1 */
     uint64_t seed;
     struct rig_random random;
+    bool random_drawn;
     struct slots slots;
     const struct access_list *driver_users; /* NULL: only root and our own user connect */
     int link_fd, refusals_fd, control_fd;   /* -1 once somebody else has them, or where there is none */
+    int lifeline;                           /* to the supervisor, whose it is; -1: there is none */
     /* only while it serves */
     struct loop *loop;
     struct link_server *link;
     struct refusals *refusals;
     struct control_server *control;
+    struct service *service; /* NULL: pcscd is not ours */
     struct vpcd_cards *vpcd; /* also before; NULL: none */
 };
 
@@ -38,6 +43,15 @@ static void log_line(void *arg, const char *line)
 {
     (void)arg;
     rig_log("%s", line);
+}
+
+static void draw_random(void *arg, uint8_t *out, size_t length)
+{
+    struct rig *rig = arg;
+    random_bytes(&rig->random, out, length);
+    rig->random_drawn = true;
+    if (rig->service)
+        service_random_drawn(rig->service);
 }
 
 static void card_moved(void *arg, struct slot *slot)
@@ -70,9 +84,9 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
         return NULL;
     }
     rig->seed = seed;
-    rig->link_fd = rig->refusals_fd = rig->control_fd = -1;
+    rig->link_fd = rig->refusals_fd = rig->control_fd = rig->lifeline = rig->lock = -1;
     random_start(&rig->random, seed);
-    rig->slots.host = (struct card_host){.arg = &rig->random, .random = random_for_card, .log = log_line};
+    rig->slots.host = (struct card_host){.arg = rig, .random = draw_random, .log = log_line};
     rig->slots.moved = card_moved;
     rig->slots.moved_arg = rig;
     return rig;
@@ -114,7 +128,8 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
     struct rig *rig = rig_bare(seed, error, error_size);
     if (!rig)
         return NULL;
-    if (!directory_new(rig->directory, error, error_size)) {
+    rig->lock = directory_new(rig->directory, error, error_size);
+    if (rig->lock < 0) {
         free(rig);
         return NULL;
     }
@@ -160,6 +175,8 @@ void rig_free(struct rig *rig)
     vpcd_cards_free(rig->vpcd);
     close_sockets(rig);
     slots_free(&rig->slots);
+    if (rig->lock >= 0)
+        close(rig->lock);
     free(rig);
 }
 
@@ -205,6 +222,65 @@ bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct addres
     return rig->vpcd != NULL;
 }
 
+void rig_set_lifeline(struct rig *rig, int lifeline)
+{
+    rig->lifeline = lifeline;
+}
+
+bool rig_has_service(const struct rig *rig, enum service_state *state, const char **note)
+{
+    if (rig->service) {
+        *state = service_state(rig->service);
+        *note = service_note(rig->service);
+    }
+    return rig->service != NULL;
+}
+
+bool rig_service(struct rig *rig, enum service_action action, char *error, size_t error_size)
+{
+    if (rig->service)
+        return service_request(rig->service, action, error, error_size);
+    snprintf(error, error_size,
+             "this rig has no pcscd of its own: 'cardrig serve' is for one that others start and stop");
+    return false;
+}
+
+static void service_starting(void *arg)
+{
+    struct rig *rig = arg;
+    link_server_forget(rig->link);
+}
+
+static bool all_ready(void *arg)
+{
+    struct rig *rig = arg;
+    return link_server_all_ready(rig->link);
+}
+
+static void service_answered(void *arg, const char *error)
+{
+    struct rig *rig = arg;
+    control_server_answer(rig->control, error);
+}
+
+static void driver_ready(void *arg)
+{
+    struct rig *rig = arg;
+    if (rig->service)
+        service_driver_ready(rig->service);
+}
+
+static bool start_service(struct rig *rig)
+{
+    const struct service_host host = {rig, service_starting, all_ready, service_answered};
+    if (rig->lifeline < 0)
+        return true;
+    rig->service = service_new(rig->loop, rig->lifeline, &host);
+    if (rig->service && rig->random_drawn)
+        service_random_drawn(rig->service);
+    return rig->service != NULL;
+}
+
 static void on_stop(void *arg, uint32_t events)
 {
     (void)events;
@@ -221,21 +297,24 @@ static int take(int *fd)
 
 bool rig_serve(struct rig *rig, int stop_fd)
 {
-    bool ok = (rig->loop = loop_new()) != NULL &&
-              (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
-                                                                rig->driver_users)) != NULL) &&
-              (rig->refusals_fd < 0 || (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd),
-                                                                     rig->driver_users)) != NULL) &&
-              (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
-              (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) &&
-              loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop) && loop_run(rig->loop);
+    bool ok =
+        (rig->loop = loop_new()) != NULL &&
+        (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
+                                                          rig->driver_users, driver_ready, rig)) != NULL) &&
+        (rig->refusals_fd < 0 ||
+         (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
+        (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
+        (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) && start_service(rig) &&
+        (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop)) && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));
+    service_free(rig->service);
     vpcd_cards_free(rig->vpcd);
     control_server_free(rig->control);
     link_server_free(rig->link);
     refusals_free(rig->refusals);
     loop_free(rig->loop);
+    rig->service = NULL;
     rig->vpcd = NULL;
     rig->control = NULL;
     rig->link = NULL;

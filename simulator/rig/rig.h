@@ -3,6 +3,7 @@
 #define CARDRIG_RIG_RIG_H
 
 #include "rig/access.h"
+#include "rig/lifeline.h"
 #include "rig/slot.h"
 
 #include <stdbool.h>
@@ -48,8 +49,18 @@ bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct addres
  * clients find it. The driver of a reader that was pulled out is until pcscd has let the reader go. */
 bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *ready);
 
-/* Serves drivers and control clients until stop_fd can be read, or its other end is closed. Once. False: that
- * could not be begun or continued, which has been logged. */
+/* For the process that serves a rig whose pcscd is ours: the line to the process that supervises both, which
+ * stays the caller's. */
+void rig_set_lifeline(struct rig *rig, int lifeline);
+
+/* The state of the rig's pcscd, and how it runs where that is worth words, else "". False: it is not ours. */
+bool rig_has_service(const struct rig *rig, enum service_state *state, const char **note);
+
+/* Does something with the rig's pcscd; control_server_answer comes later. False with error. */
+bool rig_service(struct rig *rig, enum service_action action, char *error, size_t error_size);
+
+/* Serves drivers and control clients until stop_fd (-1: none) can be read, or its other end is closed, or the
+ * lifeline ends it. Once. False: that could not be begun or continued, which has been logged. */
 bool rig_serve(struct rig *rig, int stop_fd);
 
 #endif

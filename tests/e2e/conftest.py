@@ -106,9 +106,13 @@ class Rig:
         self.process.wait(TIMEOUT)
         return self.end()
 
+    def supervisor(self):
+        """The process number of the parent of all its parts."""
+        return children(self.process.pid)[0][1]
+
     def children(self):
         """The process numbers of its parts, by name; the simulator's name is cardrig."""
-        return dict(children(self.process.pid))
+        return dict(children(self.supervisor()))
 
     def environment(self):
         """For programs that use the rig without being ended with it."""

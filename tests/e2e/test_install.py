@@ -277,7 +277,7 @@ def test_the_header_is_fit_for_cxx(tmp_path):
                     tmp_path / "c.c"], check=True)
 
 
-SUBCOMMANDS = ["run", "serve", "insert", "remove", "swap", "plug", "unplug", "fault", "status", "check", "atr"]
+SUBCOMMANDS = ["run", "serve", "insert", "remove", "swap", "plug", "unplug", "fault", "service", "status", "check", "atr"]
 
 
 @pytest.mark.parametrize("subcommand", SUBCOMMANDS)

@@ -52,12 +52,17 @@ def test_as_an_ordinary_user(temporary, isolation):
 
 
 @pytest.mark.parametrize("user", ["root", "ordinary"])
-def test_without_namespaces_it_falls_back_and_says_so(temporary, user):
+def test_without_namespaces_it_falls_back_and_status_says_so(temporary, user):
     prefix = ordinary_user(temporary) if user == "ordinary" else []
-    done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--", "opensc-tool", "--atr"],
+    done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--", "sh", "-c", 'opensc-tool --atr; "$0" status',
+                           CARDRIG], capture_output=True, text=True, timeout=TIMEOUT)
+    atr, _, pcscd, *_ = done.stdout.splitlines()
+    assert atr == BUILT_IN_ATR, done.stderr
+    assert pcscd.startswith("pcscd running; no namespaces here (")
+    assert "namespaces" not in done.stderr
+    done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--pcscd", "/bin/true", "--", "true"],
                           capture_output=True, text=True, timeout=TIMEOUT)
-    assert done.stdout.strip() == BUILT_IN_ATR, done.stderr
-    assert "no namespaces here (" in done.stderr
+    assert done.returncode == 125 and "no namespaces here (" in done.stderr
     done = subprocess.run([*prefix, *no_namespaces, CARDRIG, "run", "--isolation", "namespaces", "--", "true"],
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 125
@@ -177,7 +182,7 @@ def test_a_command_that_ignores_the_end_of_its_rig():
     process = subprocess.Popen([CARDRIG, "run", "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert Lines(process.stdout).next() == "ready"
-    os.kill(child(process.pid, "pcscd"), signal.SIGKILL)
+    os.kill(child(child(process.pid, "cardrig"), "pcscd"), signal.SIGKILL)
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == 125
 
@@ -196,10 +201,10 @@ def wait_until_gone(pids, directory):
 
 def test_cardrig_itself_is_killed():
     rig = Rig()
-    children = rig.children()
+    parts = [*rig.children().values(), rig.supervisor()]
     rig.process.kill()
     rig.process.wait(TIMEOUT)
-    wait_until_gone(children.values(), rig.directory)
+    wait_until_gone(parts, rig.directory)
     assert "cardrig was killed" in rig.process.stderr.read()
     rig.process.stdin.close()
     rig.process.stdout.close()
@@ -255,7 +260,7 @@ def test_a_pcscd_that_does_not_start(temporary):
     done = run("run", "--pcscd", fake, "--", "sleep", 1000)
     fake.unlink()
     assert done.returncode == 125
-    assert "pcscd has died (exit status 3)" in done.stderr
+    assert f"pcscd has died before it was ready (exit status 3): is {fake} a pcscd?" in done.stderr
     assert "cardrig: pcscd: out of order" in done.stderr
 
 
@@ -320,8 +325,31 @@ def test_a_seed_repeats_a_run():
     assert challenge("--seed", 42) != challenge("--seed", 43)
     with Rig("--seed", 42) as rig:
         assert rig.do("status")["seed"] == 42
-    assert "--seed 42 repeats" in run("run", "--seed", 42, "--", "false").stderr
-    assert "seed" not in run("run", "--", "true").stderr
+
+
+RANDOM_CARDS = {
+    "when it is loaded": 'random(1) return { atr = "3B 80 01 81" }',
+    "by math.random": 'local x = math.random() return { atr = "3B 80 01 81" }',
+    "seeded by itself": 'math.randomseed(4) local x = math.random() return { atr = "3B 80 01 81" }',
+}
+
+
+@pytest.mark.parametrize("how, told", [("when it is loaded", True), ("by math.random", True), ("seeded by itself", False)])
+def test_the_seed_is_told_when_a_card_has_drawn(temporary, how, told):
+    card = temporary / "card.lua"
+    card.write_text(RANDOM_CARDS[how])
+    assert ("repeats what was random" in run("run", "--card", card, "--", "false").stderr) == told
+    card.unlink()
+
+
+CHALLENGE = "opensc-tool -s 0084000008 >&2;"
+
+
+@pytest.mark.parametrize("options, script, told", [
+    ((), CHALLENGE + "exit 1", True), ((), "exit 1", False), ((), CHALLENGE, False), (("--seed", 42), CHALLENGE + "exit 1", False)])
+def test_the_seed_is_told_where_it_helps(options, script, told):
+    """After a failure, if chance had a part in it, and to who doesn't know it."""
+    assert ("repeats what was random" in run("run", *options, "--", "sh", "-c", script).stderr) == told
 
 
 def test_twenty_rigs_at_once():

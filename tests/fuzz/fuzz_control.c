@@ -45,7 +45,8 @@ static void check_client(const char *line, size_t length, const char *text)
 static void ask(const char *line, size_t length)
 {
     char *copy = exact_copy(line, length);
-    char *text = control_answer(rig, copy, length);
+    bool later;
+    char *text = control_answer(rig, copy, length, &later);
     CHECK(text && strchr(text, '\n') == text + strlen(text) - 1);
     json_t *answer = json_loads(text, 0, NULL);
     bool good = json_is_true(json_object_get(answer, "ok"));

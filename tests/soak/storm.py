@@ -397,7 +397,8 @@ class Usb(Storm):
         self.check(self.READERS + 1)
 
     def run(self, seconds):
-        parts = {"simulator": lambda: child(self.clients.pid, "cardrig"), "pcscd": lambda: child(self.clients.pid, "pcscd")}
+        supervisor = child(self.clients.pid, "cardrig")
+        parts = {"simulator": lambda: child(supervisor, "cardrig"), "pcscd": lambda: child(supervisor, "pcscd")}
         self.calm()
         self.survive(seconds, [], parts)
 

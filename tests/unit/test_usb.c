@@ -17,6 +17,7 @@
 static struct slots slots;
 static char error[1024];
 static char folder[DIRECTORY_MAX];
+static int lock;
 
 static void no_random(void *arg, uint8_t *out, size_t length)
 {
@@ -26,7 +27,8 @@ static void no_random(void *arg, uint8_t *out, size_t length)
 
 static void set_up(void)
 {
-    ck_assert_msg(directory_new(folder, error, sizeof error), "%s", error);
+    lock = directory_new(folder, error, sizeof error);
+    ck_assert_msg(lock >= 0, "%s", error);
     slots = (struct slots){.host = {.random = no_random}, .usb_folder = folder};
 }
 
@@ -34,6 +36,7 @@ static void tear_down(void)
 {
     slots_free(&slots);
     directory_remove(folder);
+    close(lock);
 }
 
 static bool try_to_add(const char *text)

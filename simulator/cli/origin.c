@@ -1,0 +1,53 @@
+#include "cli/origin.h"
+
+#include <stddef.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILES_WANTED 1024
+
+static void our_signals(sigset_t *mask)
+{
+    static const int ours[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+    sigemptyset(mask);
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        sigaddset(mask, ours[i]);
+}
+
+void origin_leave(struct origin *origin)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t mask;
+    our_signals(&mask);
+    sigaddset(&mask, SIGTTOU); /* our messages go to a terminal whose foreground we are not in */
+    sigprocmask(SIG_BLOCK, &mask, &origin->mask);
+    /* an inherited "ignore" would have the kernel reap our children */
+    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGPIPE, &ignore, &origin->pipe);
+    sigaction(SIGXFSZ, &ignore, &origin->file_size);
+    origin->umask = umask(077);
+    origin->group = getpgrp();
+    getrlimit(RLIMIT_NOFILE, &origin->files);
+    struct rlimit files = origin->files;
+    if (files.rlim_cur < FILES_WANTED) {
+        files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+bool origin_restore(const struct origin *origin)
+{
+    umask(origin->umask);
+    setpgid(0, origin->group); /* fails only if whoever started us, and all with it, have gone */
+    return setrlimit(RLIMIT_NOFILE, &origin->files) == 0 && sigaction(SIGPIPE, &origin->pipe, NULL) == 0 &&
+           sigaction(SIGXFSZ, &origin->file_size, NULL) == 0 &&
+           sigprocmask(SIG_SETMASK, &origin->mask, NULL) == 0;
+}
+
+int origin_signals(void)
+{
+    sigset_t mask;
+    our_signals(&mask);
+    return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+}

@@ -1,0 +1,164 @@
+#include "cli/orphans.h"
+
+#include "cli/clock.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define AT_ONCE_MAX 256  /* more are ended in further rounds */
+#define ROUNDS_MAX  1000 /* a process may start others while we look, and leaves its children when it ends */
+#define KILLED_MS   1000 /* until a process that was killed is gone */
+
+/* Whose end is wanted. */
+struct wanted {
+    const char *mark; /* NULL: our children but the spared ones */
+    const pid_t *spared;
+    size_t spared_count;
+};
+
+static FILE *open_proc(pid_t pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    return fopen(path, "re");
+}
+
+/* Whether a process was started with the mark in its environment. */
+static bool has_mark(pid_t pid, const char *mark)
+{
+    FILE *file = open_proc(pid, "environ");
+    if (!file)
+        return false; /* gone, or somebody else's */
+    bool found = false;
+    char *text = NULL;
+    size_t size = 0;
+    while (!found && getdelim(&text, &size, '\0', file) > 0)
+        found = strcmp(text, mark) == 0;
+    free(text);
+    fclose(file);
+    return found;
+}
+
+/* Whether a process runs as this user, and has no other to go back to: anybody can start a set-user-ID
+ * program with our mark. */
+static bool is_ours(pid_t pid)
+{
+    FILE *file = open_proc(pid, "status");
+    unsigned real, effective, saved, self = getuid();
+    char line[256];
+    bool ours = false;
+    while (file && !ours && fgets(line, sizeof line, file))
+        ours = sscanf(line, "Uid: %u %u %u", &real, &effective, &saved) == 3 && real == self &&
+               effective == self && saved == self;
+    if (file)
+        fclose(file);
+    return ours;
+}
+
+static bool is_living_child(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+static bool is_wanted(const struct wanted *wanted, pid_t pid)
+{
+    if (pid == getpid())
+        return false;
+    if (wanted->mark)
+        return has_mark(pid, wanted->mark) && is_ours(pid);
+    for (size_t i = 0; i < wanted->spared_count; i++)
+        if (wanted->spared[i] == pid)
+            return false;
+    return is_living_child(pid);
+}
+
+static int send_to(int handle, int signal)
+{
+    return (int)syscall(SYS_pidfd_send_signal, handle, signal, NULL, 0);
+}
+
+/* The next process that may be wanted: one of the kernel's list of our children (none is left out, as nobody
+ * but us reaps them), or one of /proc. */
+static bool next_candidate(FILE *children, DIR *proc, pid_t *pid)
+{
+    struct dirent *item;
+    if (children)
+        return fscanf(children, "%d", pid) == 1;
+    while (proc && (item = readdir(proc)))
+        if ((*pid = atoi(item->d_name)) > 0)
+            return true;
+    return false;
+}
+
+/* Handles (glibc before 2.36 has no functions for them) of those that are wanted and that we may signal; a
+ * handle, unlike a number, cannot come to mean another process. */
+static unsigned find(const struct wanted *wanted, struct pollfd *handles)
+{
+    unsigned count = 0;
+    FILE *children = wanted->mark ? NULL : fopen("/proc/thread-self/children", "re");
+    DIR *proc = children ? NULL : opendir("/proc");
+    for (pid_t pid; count < AT_ONCE_MAX && next_candidate(children, proc, &pid);) {
+        if (!is_wanted(wanted, pid))
+            continue;
+        int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (handle >= 0 && is_wanted(wanted, pid) && send_to(handle, 0) == 0)
+            handles[count++] = (struct pollfd){.fd = handle, .events = POLLIN};
+        else if (handle >= 0)
+            close(handle);
+    }
+    if (children)
+        fclose(children);
+    if (proc)
+        closedir(proc);
+    return count;
+}
+
+/* Signals all, and waits for each to end, until the deadline. */
+static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, int64_t deadline)
+{
+    for (unsigned i = 0; i < count; i++) {
+        send_to(handles[i].fd, signal);
+        send_to(handles[i].fd, SIGCONT); /* it may be stopped */
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int64_t left = deadline - now_ms();
+        poll(&handles[i], 1, left > 0 ? (int)left : 0);
+    }
+}
+
+static unsigned end(const struct wanted *wanted, int patience_ms)
+{
+    unsigned total = 0;
+    struct pollfd handles[AT_ONCE_MAX];
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        unsigned count = find(wanted, handles);
+        if (count == 0)
+            break;
+        total += count;
+        signal_and_wait(handles, count, SIGTERM, now_ms() + patience_ms);
+        signal_and_wait(handles, count, SIGKILL, now_ms() + KILLED_MS);
+        for (unsigned i = 0; i < count; i++)
+            close(handles[i].fd);
+    }
+    return total;
+}
+
+unsigned orphans_end(const pid_t *spared, size_t spared_count, int patience_ms)
+{
+    return end(&(struct wanted){.spared = spared, .spared_count = spared_count}, patience_ms);
+}
+
+unsigned orphans_end_marked(const char *mark, int patience_ms)
+{
+    return end(&(struct wanted){.mark = mark}, patience_ms);
+}

@@ -1,0 +1,203 @@
+#include "cli/cli.h"
+#include "cli/clock.h"
+#include "cli/supervisor.h"
+#include "rig/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_MS   20000 /* for pcscd, to answer and to have its readers */
+#define REFUSED_MS 1000  /* for a pcscd that has refused us to die, if that was the reason */
+#define HALT_MS    2000  /* for it to be stopped, or to go on */
+
+void show_pcscd_log(const struct supervisor *supervisor)
+{
+    struct stat status;
+    /* another file could be without end, or without anybody who writes to it */
+    if (stat(supervisor->plan->pcscd->log, &status) < 0 || !S_ISREG(status.st_mode))
+        return;
+    FILE *file = fopen(supervisor->plan->pcscd->log, "re");
+    if (!file)
+        return;
+    char line[512];
+    if (fseek(file, -2000, SEEK_END) == 0 && !fgets(line, sizeof line, file)) {
+        fclose(file);
+        return;
+    }
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        rig_log("pcscd: %s", line);
+    }
+    fclose(file);
+}
+
+static void tell(struct supervisor *supervisor, enum lifeline_type type, uint8_t value, const char *text)
+{
+    struct lifeline_message message = {.type = (uint8_t)type, .value = value, .start = supervisor->start};
+    snprintf(message.text, sizeof message.text, "%s", text);
+    lifeline_send(supervisor->lifeline, &message); /* fails if the simulator has died, which is noticed */
+}
+
+static void tell_state_of(struct supervisor *supervisor, enum service_state state)
+{
+    tell(supervisor, LIFELINE_STATE, (uint8_t)state, supervisor->plan->pcscd->note);
+    supervisor->told_state = state;
+}
+
+void tell_state(struct supervisor *supervisor)
+{
+    const struct part *pcscd = &supervisor->part[PCSCD];
+    enum service_state state = !pcscd->pid      ? SERVICE_DOWN
+                               : pcscd->stopped ? SERVICE_STOPPED
+                                                : SERVICE_RUNNING;
+    if (supervisor->told_state != SERVICE_STARTING && supervisor->told_state != state)
+        tell_state_of(supervisor, state);
+}
+
+/* Whether nobody needs pcscd any more, or one that works is not to be had. */
+static bool is_in_vain(const struct supervisor *supervisor)
+{
+    return supervisor->early_signal || supervisor->front_died || supervisor->failed ||
+           (supervisor->command_was_there && !supervisor->part[COMMAND].pid);
+}
+
+/* What is wrong with a pcscd that is not ready at the deadline. */
+static const char *wrong_at_deadline(const struct supervisor *supervisor)
+{
+    switch (supervisor->question.state) {
+    case QUESTION_OPEN:
+        return "it does not answer (after 20 s)";
+    case QUESTION_REFUSED:
+        return "it refuses its clients";
+    case QUESTION_ANSWERED:
+        break;
+    }
+    return "it has not taken in all readers (after 20 s)";
+}
+
+/* Whether one that works will not come any more; error says why, unless that has been said. */
+static bool is_out_of_reach(struct supervisor *supervisor, char *error, size_t error_size)
+{
+    const struct part *simulator = &supervisor->part[SIMULATOR], *pcscd = &supervisor->part[PCSCD];
+    char how[80];
+    if (!simulator->pid) {
+        /* without its cards it has said what was wrong with them */
+        if (WIFSIGNALED(simulator->status) || supervisor->serving)
+            snprintf(error, error_size, "the simulator has died (%s)",
+                     how_it_ended(simulator, how, sizeof how));
+        supervisor->failed = WIFEXITED(simulator->status) ? WEXITSTATUS(simulator->status) : EXIT_RIG_FAILED;
+    } else if (!pcscd->pid) {
+        snprintf(error, error_size, "pcscd has died before it was ready (%s): is %s a pcscd?",
+                 how_it_ended(pcscd, how, sizeof how), supervisor->plan->pcscd->program);
+    }
+    return !simulator->pid || !pcscd->pid;
+}
+
+/* False: pcscd is not ready, and error says why, or is empty: that has been said, or nobody needs it any
+ * more. */
+static bool wait_for_readiness(struct supervisor *supervisor, char *error, size_t error_size)
+{
+    int64_t deadline = 0; /* until the cards are in, which is bounded by what their scripts may use */
+    error[0] = '\0';
+    while (supervisor->question.state != QUESTION_ANSWERED || !supervisor->drivers_ready) {
+        if (is_in_vain(supervisor) || is_out_of_reach(supervisor, error, error_size))
+            return false;
+        if (supervisor->serving && deadline == 0)
+            deadline = now_ms() + READY_MS;
+        if (supervisor->question.state == QUESTION_REFUSED &&
+            (deadline == 0 || deadline > now_ms() + REFUSED_MS))
+            deadline = now_ms() + REFUSED_MS;
+        if (deadline != 0 && now_ms() >= deadline) {
+            snprintf(error, error_size, "pcscd (%s) did not get ready: %s", supervisor->plan->pcscd->program,
+                     wrong_at_deadline(supervisor));
+            return false;
+        }
+        wait_until(supervisor, deadline);
+    }
+    return true;
+}
+
+bool start_pcscd(struct supervisor *supervisor, char *error, size_t error_size)
+{
+    struct pcscd *pcscd = supervisor->plan->pcscd;
+    supervisor->start++;
+    supervisor->drivers_ready = false;
+    tell_state_of(supervisor, SERVICE_STARTING);
+    if (!pcscd_start(pcscd, error, error_size))
+        return false;
+    supervisor->part[PCSCD] = (struct part){.pid = pcscd->pid};
+    question_ask(&supervisor->question, supervisor->socket);
+    return true;
+}
+
+bool wait_for_pcscd(struct supervisor *supervisor, char *error, size_t error_size)
+{
+    bool ready = wait_for_readiness(supervisor, error, error_size);
+    question_end(&supervisor->question);
+    if (ready)
+        tell_state_of(supervisor, SERVICE_RUNNING);
+    return ready;
+}
+
+/*
+ * What is asked for while the command runs
+ */
+
+static void end_pcscd(struct supervisor *supervisor, int signal)
+{
+    struct part *pcscd = &supervisor->part[PCSCD];
+    supervisor->down = true;
+    pcscd->killed = true;
+    signal_part(supervisor, PCSCD, signal);
+    wait_for_end(supervisor, PCSCD);
+}
+
+static void halt(struct supervisor *supervisor, bool stopped, char *error, size_t error_size)
+{
+    struct part *pcscd = &supervisor->part[PCSCD];
+    int64_t deadline = now_ms() + HALT_MS;
+    if (pcscd->stopped != stopped)
+        kill(-pcscd->pid, stopped ? SIGSTOP : SIGCONT);
+    while (pcscd->pid && pcscd->stopped != stopped && now_ms() < deadline)
+        wait_until(supervisor, deadline);
+    if (!pcscd->pid || pcscd->stopped != stopped)
+        snprintf(error, error_size, "pcscd has not taken the signal");
+}
+
+static void restart(struct supervisor *supervisor, char *error, size_t error_size)
+{
+    end_pcscd(supervisor, SIGTERM);
+    unlink(supervisor->socket);
+    supervisor->down = false;
+    if (start_pcscd(supervisor, error, error_size) && wait_for_pcscd(supervisor, error, error_size))
+        return;
+    if (error[0]) {
+        rig_log("%s", error);
+        show_pcscd_log(supervisor);
+    } else {
+        snprintf(error, error_size, "the rig is ending");
+    }
+    end_pcscd(supervisor, SIGKILL);
+    tell_state_of(supervisor, SERVICE_DOWN);
+}
+
+void serve_request(struct supervisor *supervisor)
+{
+    enum service_action action = supervisor->request;
+    char error[512] = "";
+    supervisor->requested = false;
+    if (action == SERVICE_RESTART)
+        restart(supervisor, error, sizeof error);
+    else if (action == SERVICE_KILL)
+        end_pcscd(supervisor, SIGKILL);
+    else if (!supervisor->part[PCSCD].pid)
+        snprintf(error, sizeof error, "pcscd is down: 'cardrig service restart' starts it");
+    else
+        halt(supervisor, action == SERVICE_STOP, error, sizeof error);
+    tell_state(supervisor);
+    tell(supervisor, LIFELINE_ANSWER, (uint8_t)action, error);
+}

@@ -1,0 +1,41 @@
+/* cardrig service */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/print.h"
+#include "rig/lifeline.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+static const char help[] = "Usage: cardrig service stop|continue|kill|restart\n"
+                           "Do something to the PC/SC service, pcscd, of the rig around this command.\n\n"
+                           "  stop        halt it: its clients wait, as they do for a service that hangs\n"
+                           "  continue    have it go on\n"
+                           "  kill        kill it: from now on there is no service\n"
+                           "  restart     end it, if it runs, start it again, and wait until it is ready\n\n"
+                           "Prints the state that it is in then. 'cardrig status' shows it, too.\n\n"
+                           "  -h, --help  show this\n";
+
+int service_main(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+    enum service_action action;
+    int option = getopt_long(argc, argv, "h", options, NULL);
+    if (option == 'h') {
+        fputs(help, stdout);
+        return EXIT_OK;
+    }
+    if (option != -1 || argc - optind != 1 || !service_action_find(argv[optind], &action)) {
+        fprintf(stderr, "cardrig service: expected one of stop, continue, kill and restart; "
+                        "'cardrig service --help' says what they do\n");
+        return EXIT_USAGE;
+    }
+    json_t *status = client_request_service(argv[optind]);
+    const char *state = "?";
+    if (!status)
+        return EXIT_FAILED;
+    json_unpack(status, "{s:{s:s}}", "service", "state", &state);
+    print_line("pcscd: %s", state);
+    json_decref(status);
+    return EXIT_OK;
+}

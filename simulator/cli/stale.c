@@ -1,0 +1,92 @@
+#include "cli/stale.h"
+
+#include "cli/orphans.h"
+#include "rig/directory.h"
+#include "rig/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 1000
+
+static void clear(const char *path, const char *around)
+{
+    char mark[DIRECTORY_MAX + 32];
+    snprintf(mark, sizeof mark, "CARDRIG_SOCKET=%s/control", path);
+    if (around && strcmp(strchr(mark, '=') + 1, around) == 0)
+        return;
+    unsigned count = orphans_end_marked(mark, PATIENCE_MS);
+    directory_remove(path);
+    rig_log("cleared away after a rig that was killed: %s, and %u process%s of its command", path, count,
+            count == 1 ? "" : "es");
+}
+
+static bool is_ours(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
+           (status.st_mode & 07777) == DIRECTORY_MODE;
+}
+
+/* Opens and locks a rig's directory that nobody has locked. -1: there is no such thing. */
+static int take(int base, const char *name)
+{
+    struct stat status;
+    int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 &&
+        status.st_nlink > 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool has_our_form(const char *name)
+{
+    size_t prefix = strlen(DIRECTORY_PREFIX);
+    return strncmp(name, DIRECTORY_PREFIX, prefix) == 0 && strlen(name) == prefix + DIRECTORY_RANDOM;
+}
+
+/* Whether nobody but us and root can put our directories elsewhere, or others in their place. */
+static bool is_safe(int base)
+{
+    struct stat status;
+    return fstat(base, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
+           ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX));
+}
+
+static void clear_in(const char *base, const char *around)
+{
+    char path[DIRECTORY_MAX];
+    int fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 && is_safe(fd) ? fdopendir(fd) : NULL;
+    if (!folder) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        int lock = has_our_form(entry->d_name) ? take(fd, entry->d_name) : -1;
+        if (lock < 0)
+            continue;
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", base, entry->d_name) < sizeof path)
+            clear(path, around);
+        close(lock);
+    }
+    closedir(folder);
+}
+
+void stale_rigs_clear(const char *around)
+{
+    for (size_t i = 0; i < DIRECTORY_BASES; i++) {
+        const char *base = directory_base(i);
+        if (base && directory_is_plain(base))
+            clear_in(base, around);
+    }
+}

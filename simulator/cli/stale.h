@@ -1,0 +1,11 @@
+/* What is left of rigs whose processes were all killed. */
+#ifndef CARDRIG_CLI_STALE_H
+#define CARDRIG_CLI_STALE_H
+
+/* Clears away after such rigs of this user, and says so: ends the processes that were started by their
+ * commands, and removes their directories. One that any of cardrig's processes still has locked is alive,
+ * wherever that process runs; and if the caller runs in one of them, whose control socket is around, that one
+ * stays. around: NULL: it does not. */
+void stale_rigs_clear(const char *around);
+
+#endif
