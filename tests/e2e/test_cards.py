@@ -136,7 +136,7 @@ def test_a_card_that_misbehaves(temporary):
         assert rig.cardrig("insert").returncode == 0
         state = client.change()[1]
         while client.connect()[0] != "ok":
-            state = client.change(state, 5000)[1]
+            state = client.change(state, 20000)[1]
         assert client.transmit("00100000") == ["ok", "9000"]
     path.unlink()
     lines = [line for line in rig.errors.splitlines() if "rogue.lua:" in line]

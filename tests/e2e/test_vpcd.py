@@ -282,7 +282,7 @@ MISDEEDS = {
 @pytest.mark.parametrize("misdeed", MISDEEDS)
 def test_a_card_that_answers(misdeed):
     wire, complaint = MISDEEDS[misdeed]
-    with VpcdRig("vpcd,timeout=300") as rig, established(rig) as client:
+    with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         with rig.card(Raw(wire)):
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
@@ -307,7 +307,7 @@ def test_a_card_that_trickles_has_one_deadline():
                         connection.sendall(bytes([byte]))
                         threading.Event().wait(0.1)
 
-    with VpcdRig("vpcd,timeout=500") as rig, established(rig) as client:
+    with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         with rig.card(Trickle(None)):
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
@@ -357,7 +357,7 @@ def test_no_atr():
             while vpcd_card.receive(connection):
                 pass
 
-    with VpcdRig("vpcd,timeout=200") as rig, established(rig) as client:
+    with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         until(client, "EMPTY", 0)
         with rig.card(): # libpcsclite takes no notice of two events in one go if there were none before
             until(client, "PRESENT")
@@ -449,7 +449,7 @@ def test_a_card_that_takes_no_command():
             vpcd_card.send(connection, self.atr)
             threading.Event().wait(TIMEOUT)
 
-    with VpcdRig("vpcd,timeout=300") as rig, established(rig) as client:
+    with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         inserted = rig.card(Deaf())
         until(client, "PRESENT")
         assert client.connect()[0] == "ok"
