@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CANNOT_RUN 127
@@ -48,6 +49,18 @@ static void be_child(int output, int (*function)(void *arg), void *arg)
     _exit(status);
 }
 
+/* Waits for the child's end, which is to come by then: it may have closed what it printed to, and be there. */
+static void reap(struct trial *trial, pid_t pid, int64_t deadline)
+{
+    while (waitpid(pid, &trial->status, WNOHANG) == 0) {
+        if (now_ms() >= deadline) {
+            trial->ended = false;
+            kill(-pid, SIGKILL);
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int seconds)
 {
     int64_t start = now_ms();
@@ -67,11 +80,11 @@ void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int 
         snprintf(trial->said, sizeof trial->said, "cannot start a process: %s", strerror(error));
     else {
         setpgid(pid, pid); /* whoever of the two comes first */
-        trial->ended = read_all(trial, output[0], start + seconds * 1000L);
+        int64_t deadline = start + seconds * 1000L;
+        trial->ended = read_all(trial, output[0], deadline);
         if (!trial->ended && kill(-pid, SIGTERM) == 0)
             read_all(trial, output[0], now_ms() + GRACE_MS);
-        kill(-pid, SIGKILL);
-        waitpid(pid, &trial->status, 0);
+        reap(trial, pid, deadline);
     }
     trial->milliseconds = (long)(now_ms() - start);
     close(output[0]);
