@@ -79,6 +79,7 @@ static platform_thread_end PLATFORM_THREAD_CALL work(void *argument)
         for (; at->late_unlocks > 0; at->late_unlocks--)
             do_unhurried(at, lock_release_late);
         at->late_disposition = SCARDMANAGE_LEAVE;
+        at->lock = lock_state(at);
         at->job = NULL;
         platform_cond_wake(&m->changed);
     }
@@ -309,6 +310,14 @@ void call_report(call *c, scardmanage_report *report)
     platform_lock(&c->m->mutex);
     *report = c->at->report;
     platform_unlock(&c->m->mutex);
+}
+
+scardmanage_lock_state call_lock(scardmanage *m)
+{
+    platform_lock(&m->mutex);
+    scardmanage_lock_state lock = m->at != NULL ? m->at->lock : SCARDMANAGE_LOCK_NONE;
+    platform_unlock(&m->mutex);
+    return lock;
 }
 
 scardmanage_result call_attach(call *c)

@@ -55,8 +55,9 @@ struct attachment {
     scardmanage_result stop; /* not S_OK: why the job is to stop */
     uint64_t deadline;       /* when it is to stop in any case */
     scardmanage_result result;
-    scardmanage_report report;  /* of the reconnect that is going on, or was the last */
-    scardmanage_result rebuilt; /* what the rebuild function said */
+    scardmanage_report report;   /* of the reconnect that is going on, or was the last */
+    scardmanage_result rebuilt;  /* what the rebuild function said */
+    scardmanage_lock_state lock; /* after the last job: for a reconnect that cannot begin */
 
     /* Guarded by it, too: unlocks for which there was no time, and the strongest of their dispositions. They
      * follow the job, whatever comes of that. */
@@ -101,6 +102,12 @@ struct attachment {
     identity told;
     pcsc_atr atr;      /* last seen of that card */
     uint32_t protocol; /* the same */
+    /* Both as they were before reconnects that have not succeeded: what the caller knows. */
+    struct {
+        bool kept;
+        pcsc_atr atr;
+        uint32_t protocol;
+    } before;
 
     unsigned lock_count; /* how often the caller has locked */
     bool transacted; /* whether PC/SC holds our transaction; may outlive lock_count if it can't be ended */
@@ -166,7 +173,9 @@ scardmanage_result call_attach(call *c);
  * E_CANCELLED. */
 scardmanage_result call_detach(call *c);
 void call_report(call *c, scardmanage_report *report); /* a copy of at->report */
-void object_release(scardmanage *m);                   /* the caller's reference */
+/* What is known of the lock when a call cannot begin. */
+scardmanage_lock_state call_lock(scardmanage *m);
+void object_release(scardmanage *m); /* the caller's reference */
 
 /* On platform_now_us()'s clock; UINT64_MAX for FOREVER. */
 uint64_t call_deadline_in(uint32_t timeout_ms);
@@ -248,7 +257,9 @@ scardmanage_result handle_acknowledge(attachment *at);
  * hears of everything else. */
 scardmanage_result handle_settle(attachment *at);
 
-/* lock.c */
+/* lock.c
+ * NONE, LOST or KEPT. */
+scardmanage_lock_state lock_state(const attachment *at);
 scardmanage_result lock_begin(attachment *at);
 /* A job: one of the unlocks that are late. */
 scardmanage_result lock_release_late(attachment *at);

@@ -2,6 +2,13 @@
 
 #include <limits.h>
 
+scardmanage_lock_state lock_state(const attachment *at)
+{
+    if (at->lock_count == 0)
+        return SCARDMANAGE_LOCK_NONE;
+    return at->transacted ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
+}
+
 scardmanage_result lock_begin(attachment *at)
 {
     scardmanage_result result = handle_settle(at);

@@ -33,20 +33,16 @@ typedef struct attempt {
     uint64_t wait_until;
 } attempt;
 
-static scardmanage_lock_state lock_state(const attempt *a)
+static scardmanage_lock_state lock_now(const attempt *a)
 {
-    const attachment *at = a->at;
-    if (at->lock_count == 0)
-        return SCARDMANAGE_LOCK_NONE;
-    if (!at->transacted)
-        return SCARDMANAGE_LOCK_LOST;
-    return a->reacquired ? SCARDMANAGE_LOCK_REACQUIRED : SCARDMANAGE_LOCK_KEPT;
+    scardmanage_lock_state lock = lock_state(a->at);
+    return lock == SCARDMANAGE_LOCK_KEPT && a->reacquired ? SCARDMANAGE_LOCK_REACQUIRED : lock;
 }
 
 static scardmanage_result note(attempt *a, scardmanage_result result)
 {
     a->report.last_result = result;
-    a->report.lock = lock_state(a);
+    a->report.lock = lock_now(a);
     job_publish(a->at, &a->report);
     return result;
 }
@@ -83,6 +79,17 @@ static void keep_untold(attachment *at)
         at->pending = SCARDMANAGE_W_REMOVED_CARD;
     else if (at->pending == SCARDMANAGE_S_OK)
         at->pending = SCARDMANAGE_W_RESET_CARD;
+}
+
+/* What another reconnect has left there the caller does not know. Without an event to acknowledge it left
+ * nothing. */
+static void keep_before(attachment *at)
+{
+    if (at->before.kept && at->pending != SCARDMANAGE_S_OK)
+        return;
+    at->before.kept = true;
+    at->before.atr = at->atr;
+    at->before.protocol = at->protocol;
 }
 
 /* As far as the caller knows. */
@@ -298,6 +305,15 @@ static scardmanage_result change_share(attempt *a, scardmanage_share taken, uint
     return stop;
 }
 
+/* pcscd says so, too, of a card that has not answered to reset, after which another client switched it off:
+ * without an ATR no protocol matches (PHSetProtocol() in prothandler.c). */
+static bool has_no_atr(const attempt *a)
+{
+    pcsc_look look;
+    return a->looked && pcsc_look_at(a->at->context, a->at->reader, &look) == SCARDMANAGE_S_OK &&
+           look.present && look.atr.length == 0;
+}
+
 static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
 {
     attachment *at = a->at;
@@ -307,6 +323,8 @@ static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
     uint32_t protocols = wanted_protocols(a);
     a->report.attempts++;
     scardmanage_result result = note(a, handle_reconnect(at, share, protocols, step));
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && has_no_atr(a))
+        return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
         /* the one that was in use is not to be had any more: any other, and the card need not be reset again
          * for it */
@@ -654,14 +672,14 @@ static void report_before(attempt *a)
 {
     static const scardmanage_report empty = SCARDMANAGE_REPORT_INIT;
     a->report = empty;
-    a->report.old_protocol = a->at->protocol;
-    set_atr(a->report.old_atr, &a->report.old_atr_len, &a->at->atr);
-    a->report.lock = lock_state(a); /* for a caller that gives up before there is more to tell */
+    a->report.old_protocol = a->at->before.protocol;
+    set_atr(a->report.old_atr, &a->report.old_atr_len, &a->at->before.atr);
+    a->report.lock = lock_now(a); /* for a caller that gives up before there is more to tell */
 }
 
 static void report_after(attempt *a)
 {
-    a->report.lock = lock_state(a);
+    a->report.lock = lock_now(a);
     if (a->restarted)
         a->report.step = SCARDMANAGE_STEP_RESTART;
     if (a->refused || a->verdict == SCARDMANAGE_VERDICT_ABSENT)
@@ -768,7 +786,7 @@ static scardmanage_result rebuild(call *c, const scardmanage_options *options,
 scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
                                      scardmanage_report *report)
 {
-    static const scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
+    scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
     attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
     uint64_t start = platform_now_us();
@@ -776,6 +794,8 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
     at->io.first = !at->card.known;
+    nothing_yet.lock = lock_state(at);
+    keep_before(at);
     for (int i = 0; i < ROUNDS; i++) {
         at->io.options = *options;
         at->io.keep = keep;
@@ -792,8 +812,10 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         if (!again)
             break;
     }
-    if (result == SCARDMANAGE_S_OK)
+    if (result == SCARDMANAGE_S_OK) {
         at->untold = SCARDMANAGE_VERDICT_UNKNOWN;
+        at->before.kept = false;
+    }
     return result;
 }
 
@@ -832,6 +854,8 @@ scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_op
     if (result == SCARDMANAGE_S_OK) {
         result = reconnect_in_call(&c, &read, false, &own);
         call_end(&c);
+    } else {
+        own.lock = call_lock(m);
     }
     own.elapsed_us = platform_now_us() - start;
     if (result != SCARDMANAGE_E_INVALIDARG)

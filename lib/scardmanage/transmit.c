@@ -172,6 +172,8 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
         if (c.left || c.at->borrowed)
             call_finish(&c, reconnect_give_back);
         call_end(&c);
+    } else {
+        own.lock = call_lock(m);
     }
     own.elapsed_us = platform_now_us() - start;
     reconnect_write_report(&own, report);

@@ -152,10 +152,10 @@ static struct expectation reconnect(const struct world *world, const struct atta
         return only(SCARDMANAGE_E_INVALID_HANDLE);
     if (x->party == PARTY_B && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return only(SCARDMANAGE_E_INVALIDARG);
+    if (may_not_restart(world, x, options)) /* a connection that is dead says so at once */
+        return only(SCARDMANAGE_E_NO_SERVICE);
     if (situation == STOPPED)
         return only(SCARDMANAGE_E_TIMEOUT);
-    if (may_not_restart(world, x, options))
-        return only(SCARDMANAGE_E_NO_SERVICE);
     switch (situation) {
     case DOWN:
         return only(SCARDMANAGE_E_NO_SERVICE);
@@ -430,6 +430,8 @@ static struct expectation or_late(const struct world *world, const struct attach
     add(&expected, SCARDMANAGE_W_RESET_CARD);
     if (world_moved(world, x))
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
+    if (x->party == PARTY_A && x->service != world->incarnation) /* the handle went with the service */
+        add(&expected, SCARDMANAGE_E_NO_SMARTCARD);
     return expected;
 }
 

@@ -100,6 +100,11 @@ void model_observe(struct model *model, enum party by)
             model->x[i].shown |= world->atr;
 }
 
+bool model_is_left_without_power(const struct model *model, LONG rv)
+{
+    return model->world.swallowed && rv == SCARD_W_UNPOWERED_CARD;
+}
+
 void model_settle(struct model *model)
 {
     bool quiet = true;

@@ -63,6 +63,10 @@ void model_observe(struct model *model, enum party by);
 /* The same after the power was taken away. */
 void model_observe_off(struct model *model, enum party by);
 
+/* SCardConnect() refuses a card that did not answer to a reset, though it would answer now, until it was
+ * switched off: scardmanage-pcsclite(7). */
+bool model_is_left_without_power(const struct model *model, LONG rv);
+
 /* Brings everything to the state that each sequence begins with: both attached, a red card. */
 bool model_begin(struct model *model);
 /* Ends it: nobody is attached any more, and no lock is left. */

@@ -54,10 +54,10 @@ bool other_connect(struct model *model, unsigned share)
         return false;
     rig_reader_name(world->index, name);
     LONG rv = SCardConnect(other->context, name, share, ANY, &other->handle, &protocol);
-    if (!says(model, "SCardConnect", rv, SCARD_S_SUCCESS))
+    if (model_is_left_without_power(model, rv) || !says(model, "SCardConnect", rv, SCARD_S_SUCCESS))
         return false;
     other->open = true;
-    other->event = false;
+    other->event = world->swallowed = false;
     if (alone)
         world->exclusive = world->holder = PARTY_C;
     model_observe(model, NOBODY); /* that it has switched the card on is no news */

@@ -184,6 +184,8 @@ bool thing_continue(struct model *model, unsigned unused)
     if (model->world.service != SERVICE_STOPPED || !model_rig(model, rig_continue(&model->rig)))
         return false;
     model->world.service = SERVICE_UP;
+    if (model->rig.unheard > 0 && model->world.silent) /* put in meanwhile: it is switched on now */
+        model->world.swallowed = true;
     heard(model);
     model_observe(model, NOBODY);
     return true;

@@ -20,7 +20,6 @@ struct call {
     struct rig_truth before;
     int64_t begun;
     uint32_t timeout_ms;
-    bool stuck; /* PC/SC had not let go of the call before */
 };
 
 static const char *letter(unsigned i)
@@ -50,8 +49,7 @@ static struct call begin(struct model *model, unsigned i, enum coverage_call kin
                         .name = name,
                         .situation = world_situation(&model->world, &model->x[i]),
                         .expected = expected,
-                        .timeout_ms = timeout_for(&expected),
-                        .stuck = model->x[i].stuck};
+                        .timeout_ms = timeout_for(&expected)};
     if (model->timeout_ms[i] != call.timeout_ms) {
         scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
         options.timeout_ms = call.timeout_ms;
@@ -117,12 +115,12 @@ static bool touched(const struct call *call, unsigned resets, unsigned commands)
                        call->name, letter(call->i), sent, commands);
 }
 
-/* What an attachment knows when it is back at its card. */
-static void is_current(struct model *model, struct attachment *x)
+/* What an attachment knows when it is back at a card. same: the one that it knew, as it was told before a
+ * step could change the ATR. */
+static void is_current(struct model *model, struct attachment *x, bool same)
 {
     struct world *world = &model->world;
     world->negotiated = true;
-    bool same = x->known && (!world_moved(world, x) || world->atr & x->seen);
     x->open = x->known = true;
     x->reset = x->told = x->unsure = false;
     x->service = x->incarnation = world->incarnation;
@@ -170,6 +168,9 @@ static bool connect_handle(struct model *model)
         SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &model->context) == SCARD_S_SUCCESS;
     rig_reader_name(world->index, name);
     LONG rv = SCardConnect(model->context, name, SCARD_SHARE_SHARED, ANY, &model->handle, &protocol);
+    if (model_is_left_without_power(model, rv))
+        return false;
+    world->swallowed = false;
     model->has_handle =
         model_check(model, rv == SCARD_S_SUCCESS, "SCardConnect for B says %s", pcsc_stringify_error(rv));
     model_observe(model, NOBODY);
@@ -199,7 +200,7 @@ bool user_attach(struct model *model, unsigned i)
     x->plugging = world->plugging;
     x->index = world->index;
     if (world->card && !world->swallowed)
-        is_current(model, x);
+        is_current(model, x, false);
     return true;
 }
 
@@ -410,10 +411,9 @@ static unsigned expected_locks(const struct call *call, scardmanage_result resul
     bool reopened = step >= SCARDMANAGE_STEP_REOPEN;
     if (result == SCARDMANAGE_S_OK)
         return BIT(x->held && !reopened ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_REACQUIRED);
-    /* PC/SC may not have told that it was lost; and a call that did not get to look knows of no lock */
+    /* PC/SC may not have told that it was lost */
     if (result == SCARDMANAGE_E_TIMEOUT)
-        return BIT(SCARDMANAGE_LOCK_KEPT) | BIT(SCARDMANAGE_LOCK_LOST) |
-               (call->stuck ? BIT(SCARDMANAGE_LOCK_NONE) : 0);
+        return BIT(SCARDMANAGE_LOCK_KEPT) | BIT(SCARDMANAGE_LOCK_LOST);
     return BIT(x->held && !reopened ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST);
 }
 
@@ -509,7 +509,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     bool resets = changes || step == SCARDMANAGE_STEP_WARM || step == SCARDMANAGE_STEP_COLD;
     if (!swallowed && !model->arrives && once)
         touched(&call, resets ? 1 : 0, 0);
-    is_current(model, x);
+    is_current(model, x, x->known && report.verdict < SCARDMANAGE_VERDICT_DIFFERENT);
     x->unanswered = false;
     if (world->holder == x->party)
         world->holder = NOBODY;
