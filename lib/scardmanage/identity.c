@@ -66,7 +66,7 @@ static uint32_t atr_protocols(const pcsc_atr *atr)
     return offered;
 }
 
-/* False only if it is certain that no reset makes the card speak one of the protocols. */
+/* Whether this card, which shows this ATR now, may speak one of the protocols, if need be after a reset. */
 bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t protocols)
 {
     if (protocols & SCARDMANAGE_PROTOCOL_RAW)
@@ -74,8 +74,6 @@ bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t prot
     uint32_t offered = atr_protocols(atr);
     if (offered == 0 || offered & protocols)
         return true;
-    if (!identity_has(card, atr))
-        return false;
     for (unsigned i = 0; i < card->atr_count; i++) {
         offered = atr_protocols(&card->atrs[i]);
         if (offered == 0 || offered & protocols)

@@ -61,11 +61,16 @@ static unsigned verdict(const struct world *world, const struct attachment *x)
     }
 }
 
-/* Another protocol than the one that is in use takes a reset. */
+/* Another protocol than the one that is in use takes a reset, and so does one that the card does not offer
+ * after the warm reset that it has had. */
 bool expect_reset_for_protocol(const struct world *world, const scardmanage_options *options)
 {
-    return options->protocols != 0 && world->negotiated && world->protocol != 0 &&
-           !(options->protocols & world->protocol);
+    uint32_t offered = SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1;
+    if (world->negotiated && world->protocol != 0)
+        offered = world->protocol;
+    else if (world->atr == ATR_WARM)
+        offered = SCARDMANAGE_PROTOCOL_T0;
+    return options->protocols != 0 && !(options->protocols & offered);
 }
 
 /* Whether there will be a reset. */
@@ -208,7 +213,8 @@ static struct expectation reconnect(const struct world *world, const struct atta
     if (situation <= BUSY || situation == MUTE)
         return expected;
     /* what its ATR after the other kind of reset says, the library may never have seen */
-    if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold)
+    if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
+        !(x->seen & world->card->cold))
         add(&expected, SCARDMANAGE_E_PROTO_MISMATCH);
     if (!world->powered && options->last_step < SCARDMANAGE_STEP_COLD) {
         add(&expected, SCARDMANAGE_W_UNPOWERED_CARD);
