@@ -60,12 +60,31 @@ static DWORD share_to_pcsc(scardmanage_share share)
     return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
 }
 
+/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
+#define NAMES_MAX 16384
+
+static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MAX])
+{
+    DWORD length = NAMES_MAX;
+    scardmanage_result result = result_of_context(SCardListReaders(context, NULL, names, &length));
+    bool none = result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE) ||
+                result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
+    if (result != SCARDMANAGE_S_OK)
+        names[0] = '\0';
+    return none ? SCARDMANAGE_S_OK : result;
+}
+
 scardmanage_result pcsc_open(SCARDCONTEXT *context)
 {
+    char names[NAMES_MAX];
     scardmanage_result result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
     /* access is denied, or the service died just then, which is told if one asks again */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
         result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+    /* libpcsclite 2.5 learns here how many readers a service before 2.5 tells of; until then, its
+     * SCardGetStatusChange() says that there is no service */
+    if (result == SCARDMANAGE_S_OK)
+        list_readers(*context, names);
     bool down = result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) ||
                 result == SCARDMANAGE_RESULT(SCARD_E_SERVICE_STOPPED);
     return down ? SCARDMANAGE_E_NO_SERVICE : result;
@@ -76,12 +95,39 @@ void pcsc_close(SCARDCONTEXT context)
     SCardReleaseContext(context);
 }
 
+static bool is_listed(SCARDCONTEXT context, const char *reader)
+{
+    char names[NAMES_MAX];
+    list_readers(context, names);
+    for (const char *name = names; *name != '\0'; name += strlen(name) + 1)
+        if (strcmp(name, reader) == 0)
+            return true;
+    return false;
+}
+
+/* libpcsclite 2.5.0 to 2.5.3 asks to be told of events before it asks for the states of all readers, and
+ * takes an event that comes in between for the beginning of the answer (getReaderStatesAndRegisterForEvents()
+ * in winscard_clnt.c). Older ones do so with a service from 2.5.0 on. What it says then is one of these.
+ * Before it returns it reads what is left of the answer, so that the context is as good as before. */
+static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_result result)
+{
+    return result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE) ||
+           result == SCARDMANAGE_E_INSUFFICIENT_BUFFER ||
+           (result == SCARDMANAGE_E_UNKNOWN_READER && is_listed(context, reader));
+}
+
+#define LOOKS 16 /* so many events in a row do not come at the wrong moment */
+
 /* Mind that pcsc-lite sleeps 400 ms in here while a card is present whose ATR is not known (a mute one). */
 scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
     memset(look, 0, sizeof *look);
-    scardmanage_result result = result_of_context(SCardGetStatusChange(context, 0, &state, 1));
+    scardmanage_result result;
+    int looks = 0;
+    do
+        result = result_of_context(SCardGetStatusChange(context, 0, &state, 1));
+    while (has_misread(context, reader, result) && ++looks < LOOKS);
     if (result == SCARDMANAGE_E_UNKNOWN_READER || result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE))
         result = SCARDMANAGE_E_READER_UNAVAILABLE;
     if (result != SCARDMANAGE_S_OK)
@@ -95,20 +141,6 @@ scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_l
     if (look->present)
         copy_atr(&look->atr, state.rgbAtr, state.cbAtr);
     return SCARDMANAGE_S_OK;
-}
-
-/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
-#define NAMES_MAX 16384
-
-static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MAX])
-{
-    DWORD length = NAMES_MAX;
-    scardmanage_result result = result_of_context(SCardListReaders(context, NULL, names, &length));
-    bool none = result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE) ||
-                result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
-    if (result != SCARDMANAGE_S_OK)
-        names[0] = '\0';
-    return none ? SCARDMANAGE_S_OK : result;
 }
 
 static DWORD count_readers(SCARDCONTEXT context)
@@ -132,8 +164,9 @@ scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcs
         state.dwCurrentState = (DWORD)(look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
                                (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
     }
-    LONG rv = SCardGetStatusChange(context, timeout_ms, &state, 1);
-    return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_E_TIMEOUT ? SCARDMANAGE_S_OK : result_of_context(rv);
+    scardmanage_result result = result_of_context(SCardGetStatusChange(context, timeout_ms, &state, 1));
+    bool time_is_up = result == SCARDMANAGE_E_TIMEOUT;
+    return time_is_up || has_misread(context, state.szReader, result) ? SCARDMANAGE_S_OK : result;
 }
 
 scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX])
