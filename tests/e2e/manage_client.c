@@ -15,6 +15,7 @@
  */
 #include "../soak/process.h"
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -600,12 +601,12 @@ static void do_pcsc_moves(json_t *request, json_t *answer)
     unsigned before = number(request, "before", 0), moves = number(request, "moves", 0), counter;
     SCARD_READERSTATE state = {.szReader = text(request, "reader"), .dwCurrentState = SCARD_STATE_UNAWARE};
     time_t end = time(NULL) + HUNG;
-    LONG rv = SCardGetStatusChange(context, 0, &state, 1);
+    LONG rv = status_change(context, 0, &state);
     counter = (unsigned)(state.dwEventState >> 16) & 0xFFFF;
     while (rv == SCARD_S_SUCCESS && ((counter - before) & 0xFFFF) < moves && time(NULL) < end) {
         /* libpcsclite compares counters only if the one handed in is not 0 */
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        rv = SCardGetStatusChange(context, counter != 0 ? 1000 : 10, &state, 1);
+        rv = status_change(context, counter != 0 ? 1000 : 10, &state);
         if (rv == SCARD_E_TIMEOUT)
             rv = SCARD_S_SUCCESS;
         counter = (unsigned)(state.dwEventState >> 16) & 0xFFFF;

@@ -3,6 +3,7 @@
  * Most tests run twice: attached by name and by handle. A second client in this process plays "the others".
  */
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -42,7 +43,7 @@ static char card_file[64]; /* a card made for one test */
 static SCARD_READERSTATE look(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(SCardGetStatusChange(other_context, 0, &state, 1), SCARD_S_SUCCESS);
+    ck_assert_int_eq(status_change(other_context, 0, &state), SCARD_S_SUCCESS);
     return state;
 }
 
@@ -94,7 +95,7 @@ static void move_card(const char *verb, const char *file)
     state = look();
     while (((moves_of(&state) - before) & 0xFFFF) < moves) {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        LONG result = SCardGetStatusChange(other_context, 50000, &state, 1);
+        LONG result = status_change(other_context, 50000, &state);
         ck_assert_int_eq(result, SCARD_S_SUCCESS);
     }
 }

@@ -3,6 +3,7 @@
  *
  * PC/SC functions of this program stand before libpcsclite's, and stop at a gate when they are told to. */
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -150,7 +151,7 @@ static void other_resets(void)
 static SCARD_READERSTATE look(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(SCardGetStatusChange(context, 0, &state, 1), SCARD_S_SUCCESS);
+    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
     return state;
 }
 
@@ -162,7 +163,7 @@ static void reinsert(void)
     SCARD_READERSTATE state = look();
     while ((((state.dwEventState >> 16) - before) & 0xFFFF) < 2) {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        ck_assert_int_eq(SCardGetStatusChange(context, LONG_MS, &state, 1), SCARD_S_SUCCESS);
+        ck_assert_int_eq(status_change(context, LONG_MS, &state), SCARD_S_SUCCESS);
     }
 }
 

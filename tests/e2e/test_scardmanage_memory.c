@@ -5,6 +5,7 @@
  * allocator, and every PC/SC function except those that give something back: those of this program stand
  * before libpcsclite's, and return SCARD_E_NO_MEMORY in its place. */
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -173,12 +174,12 @@ LONG SCardTransmit(SCARDHANDLE which, const SCARD_IO_REQUEST *send_pci, LPCBYTE 
 static void move_card(const char *program)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(SCardGetStatusChange(context, 0, &state, 1), SCARD_S_SUCCESS);
+    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
     DWORD before = state.dwEventState >> 16; /* pcsc-lite counts insertions and removals there */
     ck_assert_int_eq(system(program), 0);
     while (state.dwEventState >> 16 == before) {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        ck_assert_int_eq(SCardGetStatusChange(context, CARD_IN_MS, &state, 1), SCARD_S_SUCCESS);
+        ck_assert_int_eq(status_change(context, CARD_IN_MS, &state), SCARD_S_SUCCESS);
     }
 }
 

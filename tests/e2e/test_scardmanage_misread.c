@@ -4,6 +4,7 @@
  * PC/SC functions of this program stand before libpcsclite's. While this program itself looks, they do not
  * interfere. */
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -72,11 +73,12 @@ static void misread_next(LONG code, unsigned times)
 static SCARD_READERSTATE look(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    LONG rv;
-    do /* it may be pcsc-lite 2.5 */
-        rv = THE_REAL(SCardGetStatusChange)(context, 0, &state, 1);
-    while (rv == SCARD_E_UNKNOWN_READER || rv == SCARD_E_UNSUPPORTED_FEATURE);
-    ck_assert_int_eq(rv, SCARD_S_SUCCESS);
+    unsigned misreads_to_come = misreads;
+    bool was_listed = listed;
+    misreads = 0;
+    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
+    misreads = misreads_to_come;
+    listed = was_listed;
     return state;
 }
 

@@ -5,6 +5,7 @@
 #include "../soak/process.h"
 #include "others.h"
 #include "scardmanage.h"
+#include "status_change.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,13 +106,13 @@ static void reconnects(scardmanage_step first)
 static void move_card(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    CHECK(SCardGetStatusChange(context, 0, &state, 1) == SCARD_S_SUCCESS);
+    CHECK(status_change(context, 0, &state) == SCARD_S_SUCCESS);
     unsigned long before = state.dwEventState >> 16;
     rig("remove");
     rig("insert");
     do {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        LONG rv = SCardGetStatusChange(context, 20, &state, 1);
+        LONG rv = status_change(context, 20, &state);
         CHECK(rv == SCARD_S_SUCCESS || rv == SCARD_E_TIMEOUT);
     } while ((((state.dwEventState >> 16) - before) & 0xFFFF) < 2);
 }

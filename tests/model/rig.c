@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include "../e2e/status_change.h"
 #include "board.h"
 #include "process.h"
 
@@ -123,7 +124,7 @@ static LONG look_at(struct rig *rig, unsigned index, DWORD ms, SCARD_READERSTATE
         return rv;
     state->szReader = name;
     state->dwCurrentState = ms == 0 ? SCARD_STATE_UNAWARE : state->dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-    rv = SCardGetStatusChange(rig->watch, ms, state, 1);
+    rv = status_change(rig->watch, ms, state);
     return rv == SCARD_E_TIMEOUT ? SCARD_S_SUCCESS : rv;
 }
 

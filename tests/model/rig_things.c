@@ -175,6 +175,8 @@ bool thing_stop(struct model *model, unsigned unused)
     if (model->world.service != SERVICE_UP || !model_rig(model, rig_stop(&model->rig)))
         return false;
     model->world.service = SERVICE_STOPPED;
+    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
+        model->x[i].stuck = model->x[i].stuck || model->x[i].cancelled;
     return true;
 }
 

@@ -90,6 +90,8 @@ static bool returned(struct call *call, scardmanage_result result)
         model->waits_to_connect = true;
     bool waits = call->kind == CALL_WAIT && call->situation != STOPPED;
     bool given_up = result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
+    if (!given_up || model->cancels)
+        x->cancelled = given_up;
     x->unsure = x->unsure || result == SCARDMANAGE_E_CANCELLED; /* PC/SC has yet to let go */
     if (given_up && !waits && call->kind != CALL_ATTACH) {
         x->stuck = true;

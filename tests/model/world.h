@@ -37,6 +37,7 @@ struct attachment {
     bool attached;
     bool open;            /* it has a handle, dead or alive */
     bool stuck;           /* PC/SC has not let go of its latest call */
+    bool cancelled;       /* its latest call was, and may still be waiting in PC/SC for a moment */
     unsigned service;     /* the incarnation that it looks at the reader with; 0: none */
     unsigned incarnation; /* what its handle belongs to */
     unsigned plugging;

@@ -103,7 +103,11 @@ static void print_report(const char *what, const scardmanage_report *report)
 static SCARD_READERSTATE look(DWORD known, DWORD timeout)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = known};
-    pcsc(SCardGetStatusChange(other_context, timeout, &state, 1), "waiting for the card");
+    LONG rv;
+    do /* pcsc-lite 2.5 says at times what is not so: scardmanage-pcsclite(7). This reader is there */
+        rv = SCardGetStatusChange(other_context, timeout, &state, 1);
+    while (rv == SCARD_E_UNKNOWN_READER || rv == SCARD_E_UNSUPPORTED_FEATURE);
+    pcsc(rv, "waiting for the card");
     return state;
 }
 
