@@ -140,6 +140,8 @@ scardmanage_result handle_status(attachment *at, pcsc_card *card)
     scardmanage_result result = handle_settle(at);
     if (result == SCARDMANAGE_S_OK)
         result = handle_event(at, handle_card(at, card));
+    if (result == SCARDMANAGE_W_RESET_CARD && at->pending == SCARDMANAGE_W_REMOVED_CARD)
+        return at->pending; /* that came first, and is graver */
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (identity_moved(&at->card, card->counter))

@@ -19,6 +19,13 @@ scardmanage_result lock_begin(attachment *at)
     return result;
 }
 
+/* A removal that the caller has yet to hear of is graver. */
+static void keep_reset(attachment *at)
+{
+    if (at->pending != SCARDMANAGE_W_REMOVED_CARD)
+        at->pending = SCARDMANAGE_W_RESET_CARD;
+}
+
 /* pcscd does not end a transaction of a handle that has an event to hear of (SCardEndTransaction() in
  * winscard.c), and would leave the card locked. So the event is taken off the handle and kept here. */
 static scardmanage_result end_after_reset(attachment *at, scardmanage_disposition disposition)
@@ -29,12 +36,12 @@ static scardmanage_result end_after_reset(attachment *at, scardmanage_dispositio
     result =
         pcsc_reconnect(at->handle, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
     if (result == SCARDMANAGE_S_OK) {
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+        keep_reset(at);
         return pcsc_end(at->handle, disposition);
     }
     if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+        keep_reset(at);
         at->card.unwatched = true; /* only a handle tells that the reader was unplugged and is back */
     } else {
         at->transacted = true; /* not to be ended now; the next reconnect that succeeds does it */
