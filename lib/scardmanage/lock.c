@@ -130,6 +130,9 @@ static scardmanage_result unlock(attachment *at, scardmanage_disposition disposi
         at->lock_count = 1;
         at->disposition = disposition;
     }
+    /* what was acknowledged while it was locked, by a reconnect that came to nothing */
+    if (result == SCARDMANAGE_S_OK && at->pending != SCARDMANAGE_S_OK)
+        result = handle_event(at, at->pending);
     return result;
 }
 

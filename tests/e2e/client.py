@@ -13,7 +13,7 @@ from smartcard import scard
 
 CODES = {getattr(scard, name) & 0xFFFFFFFF: name for name in dir(scard) if name.startswith(("SCARD_E_", "SCARD_W_"))}
 CODES[0] = "ok"
-MISREAD = (scard.SCARD_E_UNSUPPORTED_FEATURE, scard.SCARD_E_INSUFFICIENT_BUFFER, scard.SCARD_E_UNKNOWN_READER)
+MISREAD = ("SCARD_E_UNSUPPORTED_FEATURE", "SCARD_E_INSUFFICIENT_BUFFER", "SCARD_E_UNKNOWN_READER")
 STATES = ("UNKNOWN", "IGNORE", "PRESENT", "EMPTY", "MUTE", "UNAVAILABLE", "INUSE", "EXCLUSIVE")
 STEPS = {"leave": scard.SCARD_LEAVE_CARD, "warm": scard.SCARD_RESET_CARD, "cold": scard.SCARD_UNPOWER_CARD}
 PCI = {scard.SCARD_PROTOCOL_T0: scard.SCARD_PCI_T0, scard.SCARD_PROTOCOL_T1: scard.SCARD_PCI_T1,
@@ -46,19 +46,22 @@ def readers():
     return [code(result), names]
 
 
-def status_change(current=0, timeout=0):
-    """One call: the state after current, with the event counter in it, and the ATR.
-
-    Made again where pcsc-lite 2.5 says what is not so: scardmanage-pcsclite(7)."""
-    scard.SCardListReaders(context, [])  # before the first look, if the service is an older one
-    while True:
-        result, states = scard.SCardGetStatusChange(context, timeout, [(reader, current)])
-        unknown = result == scard.SCARD_E_UNKNOWN_READER and reader not in scard.SCardListReaders(context, [])[1]
-        if unknown or result not in MISREAD:
-            break
+def status_change_once(current=0, timeout=0):
+    """One call: the state after current, with the event counter in it, and the ATR."""
+    result, states = scard.SCardGetStatusChange(context, timeout, [(reader, current)])
     _, event, atr = states[0]
     names = [name for name in STATES if event & getattr(scard, "SCARD_STATE_" + name)]
     return [code(result), event & ~scard.SCARD_STATE_CHANGED, event >> 16, names, bytes(atr).hex()]
+
+
+def status_change(current=0, timeout=0):
+    """The same, made again where pcsc-lite 2.5 says what is not so: scardmanage-pcsclite(7)."""
+    scard.SCardListReaders(context, [])  # before the first look, if the service is an older one
+    while True:
+        found = status_change_once(current, timeout)
+        unknown = found[0] == "SCARD_E_UNKNOWN_READER" and reader not in scard.SCardListReaders(context, [])[1]
+        if unknown or found[0] not in MISREAD:
+            return found
 
 
 def change(current=0, timeout=0):

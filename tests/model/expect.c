@@ -396,7 +396,7 @@ struct expectation expect_detach(const struct world *world, const struct attachm
  * A call that was given up may have found out what the others are yet to be told of
  */
 
-static struct expectation join(struct expectation one, const struct expectation *two)
+struct expectation expect_either(struct expectation one, const struct expectation *two)
 {
     for (unsigned i = 0; i < two->count; i++)
         add(&one, two->code[i]);
@@ -449,13 +449,13 @@ static struct expectation or_late(const struct world *world, const struct attach
         struct attachment opened = reopened(world, &knowing), closed = shut(&knowing);                       \
         x = &knowing;                                                                                        \
         struct expectation other = call;                                                                     \
-        expected = join(expected, &other);                                                                   \
+        expected = expect_either(expected, &other);                                                          \
         x = &closed;                                                                                         \
         other = call;                                                                                        \
-        expected = join(expected, &other);                                                                   \
+        expected = expect_either(expected, &other);                                                          \
         x = &opened;                                                                                         \
         other = call;                                                                                        \
-        expected = join(expected, &other);                                                                   \
+        expected = expect_either(expected, &other);                                                          \
         expected.steps |= BIT(SCARDMANAGE_STEP_LEAVE);                                                       \
     }                                                                                                        \
     return expected

@@ -383,6 +383,7 @@ static bool transmit(struct model *model, unsigned i, const char *name)
     bool silent = model->world.silent || model->world.limp;
     scardmanage_result result =
         scardmanage_transmit(model->m[i], cards_command, sizeof cards_command, answer, &length);
+    x->unheard = result == SCARDMANAGE_E_TIMEOUT;
     if (!returned(&call, result))
         return true;
     x->unanswered = result == SCARDMANAGE_E_NOT_TRANSACTED || result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
@@ -469,10 +470,10 @@ static void has_failed(struct model *model, struct attachment *x, scardmanage_re
 
 /* A card that did not answer is reset, if nothing else is known of it. */
 static scardmanage_options as_good_as(const struct world *world, const struct attachment *x,
-                                      const scardmanage_options *options)
+                                      const scardmanage_options *options, bool unanswered)
 {
     scardmanage_options same = *options;
-    if (x->unanswered && x->open && !x->reset && !x->told && !world_moved(world, x) &&
+    if (unanswered && x->open && !x->reset && !x->told && !world_moved(world, x) &&
         x->incarnation == world->incarnation && !world_handle_is_dead(world, x) &&
         options->first_step < SCARDMANAGE_STEP_WARM && options->last_step >= SCARDMANAGE_STEP_WARM)
         same.first_step = SCARDMANAGE_STEP_WARM;
@@ -483,8 +484,14 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
 {
     struct attachment *x = &model->x[i];
     struct world *world = &model->world;
-    scardmanage_options same = as_good_as(world, x, asked), *options = &same;
-    struct call call = begin(model, i, CALL_RECONNECT, "reconnect", expect_reconnect(world, x, options));
+    scardmanage_options same = as_good_as(world, x, asked, x->unanswered), *options = &same;
+    struct expectation expected = expect_reconnect(world, x, options);
+    if (x->unheard) {
+        scardmanage_options harder = as_good_as(world, x, asked, true);
+        struct expectation other = expect_reconnect(world, x, &harder);
+        expected = expect_either(expected, &other);
+    }
+    struct call call = begin(model, i, CALL_RECONNECT, "reconnect", expected);
     scardmanage_options now = *asked;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     now.timeout_ms = call.timeout_ms;
@@ -512,7 +519,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     if (!swallowed && !model->arrives && once)
         touched(&call, resets ? 1 : 0, 0);
     is_current(model, x, x->known && report.verdict < SCARDMANAGE_VERDICT_DIFFERENT);
-    x->unanswered = false;
+    x->unanswered = x->unheard = false;
     if (world->holder == x->party)
         world->holder = NOBODY;
     x->held = x->locks > 0;

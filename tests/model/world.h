@@ -48,6 +48,7 @@ struct attachment {
     unsigned shown;     /* these are all that it has shown: the library may have seen any of them */
     bool reset;         /* which was reset since */
     bool unanswered;    /* it did not answer to the last command */
+    bool unheard;       /* the last command was given up, and may have been sent since */
     bool told;          /* a reconnect has noticed that it has moved, and failed */
     bool unsure;        /* one that was given up may have noticed */
     unsigned locks;
@@ -106,6 +107,7 @@ struct expectation {
 
 bool expect_allows(const struct expectation *expected, scardmanage_result code);
 bool expect_only(const struct expectation *expected, scardmanage_result code);
+struct expectation expect_either(struct expectation one, const struct expectation *two);
 
 struct expectation expect_reconnect(const struct world *world, const struct attachment *x,
                                     const scardmanage_options *options);
