@@ -246,6 +246,8 @@ static scardmanage_result judge(attempt *a, pcsc_card *card)
                (a->looked && identity_moved(&at->card, a->look.counter));
     if (a->moved)
         at->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
+    if (a->moved && at->card.known)
+        at->pending = SCARDMANAGE_W_REMOVED_CARD;
     if (!a->looked)
         note_verdict(a, judge_stranger(a, event));
     else if (!card_before(at)->known)
