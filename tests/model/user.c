@@ -480,18 +480,39 @@ static scardmanage_options as_good_as(const struct world *world, const struct at
     return same;
 }
 
+/* A call that was given up in SCardConnect() may have chosen another protocol since than is asked for. */
+static bool may_have_chosen(const struct model *model, uint32_t asked)
+{
+    const struct cards_kind *card = model->world.card;
+    return model->waits_to_connect && asked != 0 && card && (card->protocols & ANY & ~asked) != 0;
+}
+
+/* What calls that were given up have done since, if anything. */
+static struct expectation reconnecting(const struct model *model, const struct attachment *x,
+                                       const scardmanage_options *asked)
+{
+    scardmanage_options options = as_good_as(&model->world, x, asked, x->unanswered);
+    struct expectation expected = expect_reconnect(&model->world, x, &options), other = expected;
+    if (x->unheard) {
+        scardmanage_options harder = as_good_as(&model->world, x, asked, true);
+        other = expect_reconnect(&model->world, x, &harder);
+    }
+    expected = expect_either(expected, &other);
+    if (may_have_chosen(model, asked->protocols)) {
+        struct world late = model->world;
+        late.negotiated = true;
+        late.protocol = ANY & ~asked->protocols;
+        other = expect_reconnect(&late, x, &options);
+    }
+    return expect_either(expected, &other);
+}
+
 bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *asked)
 {
     struct attachment *x = &model->x[i];
     struct world *world = &model->world;
     scardmanage_options same = as_good_as(world, x, asked, x->unanswered), *options = &same;
-    struct expectation expected = expect_reconnect(world, x, options);
-    if (x->unheard) {
-        scardmanage_options harder = as_good_as(world, x, asked, true);
-        struct expectation other = expect_reconnect(world, x, &harder);
-        expected = expect_either(expected, &other);
-    }
-    struct call call = begin(model, i, CALL_RECONNECT, "reconnect", expected);
+    struct call call = begin(model, i, CALL_RECONNECT, "reconnect", reconnecting(model, x, asked));
     scardmanage_options now = *asked;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     now.timeout_ms = call.timeout_ms;
@@ -499,7 +520,8 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     bool changes = expect_reset_for_protocol(world, options);
     if (options->accept_other_index && world->service == SERVICE_UP && world->plugged)
         x->index = world->index; /* from now on that is meant, also if it has no card */
-    bool once = !changes || world->card == NULL || world->card->warm == world->card->cold;
+    bool once = !may_have_chosen(model, asked->protocols) &&
+                (!changes || world->card == NULL || world->card->warm == world->card->cold);
     scardmanage_result result = scardmanage_reconnect_ex(model->m[i], &now, &report);
     if (!returned(&call, result))
         return true;
