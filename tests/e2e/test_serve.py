@@ -386,9 +386,9 @@ def test_strangers_cannot_keep_pcscd_out(place):
 
 
 def with_passwd(folder, line):
-    """A prefix for a command that finds this line in /etc/passwd, too."""
+    """A prefix for a command that finds this line in /etc/passwd, before another for the same user."""
     passwd = folder / "passwd"
-    passwd.write_text(pathlib.Path("/etc/passwd").read_text() + line + "\n")
+    passwd.write_text(line + "\n" + pathlib.Path("/etc/passwd").read_text())
     passwd.chmod(0o644)
     return ["unshare", "-m", "sh", "-c", f'mount --bind {passwd} /etc/passwd && exec "$@"', "sh"]
 
