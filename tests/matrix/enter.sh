@@ -6,6 +6,8 @@ set -eu
 sources=$(dirname "$0")/../..
 root=$1 user=$2
 shift 2
+exec 9<"$root"
+flock 9 # one at a time
 # as the machine is now
 cp -L --remove-destination /etc/resolv.conf /etc/hosts "$root/etc/"
 # shellcheck disable=SC2016 # for the shell there
