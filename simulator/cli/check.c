@@ -43,7 +43,7 @@ static bool check(const char *path)
     char error[512];
     struct card *card = card_load_file(path, &host, error, sizeof error);
     if (!card) {
-        fprintf(stderr, "%s\n", error);
+        print_error_line("%s", error);
         return false;
     }
     print_line("%s: ok: '%s'", path, card_name(card));

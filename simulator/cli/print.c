@@ -7,21 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-void print_line(const char *format, ...)
+static void print_to(FILE *to, const char *format, va_list arguments)
 {
     char *text = NULL;
-    va_list arguments;
-    va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
-    va_end(arguments);
     if (length < 0)
         return;
     size_t size = 4 * (size_t)length + 8;
     char *line = malloc(size);
     if (line) {
         oneline(line, size, text, (size_t)length);
-        puts(line);
+        fprintf(to, "%s\n", line);
     }
     free(line);
     free(text);
+}
+
+void print_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_to(stdout, format, arguments);
+    va_end(arguments);
+}
+
+void print_error_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_to(stderr, format, arguments);
+    va_end(arguments);
 }

@@ -6,4 +6,7 @@
  * that may be another than is thought. */
 void print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same on standard error, without "cardrig: " before it: see rig_log(). */
+void print_error_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #endif

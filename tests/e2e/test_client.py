@@ -288,6 +288,19 @@ def test_what_is_printed_has_to_get_there(server, words):
     assert done.stderr == "cardrig: cannot write to standard output: No space left on device\n"
 
 
+def test_a_script_whose_name_is_evil(temporary):
+    """Scripts come from others, and so do the names of their files."""
+    good, bad = temporary / "a\x1b[31m\u202eb.lua", temporary / "b\x1b]0;t\x07.lua"
+    good.write_text('return { atr = "3B 80 01 81" }\n')
+    bad.write_text('return { nonsense = 1 }\n')
+    done = run("check", good, bad)
+    good.unlink()
+    bad.unlink()
+    assert done.returncode == 1
+    assert "a\\x1B[31m\\xE2\\x80\\xAEb.lua: ok" in done.stdout and "b\\x1B]0;t\\x07.lua" in done.stderr
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).split("\n"))
+
+
 def test_what_scripts_print(temporary):
     """From the rig's own side: its log, and its answers."""
     script = temporary / "evil.lua"
