@@ -18,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+
+#define OTHER_FILES 16 /* that pcscd and the simulator have open besides those for slots */
 
 static const char help[] =
     "Usage: cardrig run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
@@ -136,6 +139,18 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error,
            slots_plug_all(slots, error, error_size);
 }
 
+/* Whether there may be file descriptors enough: pcscd has two for each slot, and so has the simulator. */
+static bool enough_files(const struct slots *slots, char *error, size_t error_size)
+{
+    struct rlimit files;
+    unsigned needed = 2 * slots->slot_count + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= needed)
+        return true;
+    snprintf(error, error_size, "%u slots need %u file descriptors, and %lu are allowed: raise 'ulimit -n'",
+             slots->slot_count, needed, (unsigned long)files.rlim_cur);
+    return false;
+}
+
 /* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
 static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front)
 {
@@ -160,8 +175,9 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
     struct vpcd_ports ports = {0};
     struct slots *slots = rig_slots_of(rig);
     int status = furnish_readers(&plan->furniture, slots, error, sizeof error);
-    if (status == EXIT_OK && !(vpcd_ports_open(&ports, slots, error, sizeof error) &&
-                               prepare_pcscd(&pcscd, slots, error, sizeof error)))
+    if (status == EXIT_OK &&
+        !(enough_files(slots, error, sizeof error) && vpcd_ports_open(&ports, slots, error, sizeof error) &&
+          prepare_pcscd(&pcscd, slots, error, sizeof error)))
         status = EXIT_RIG_FAILED;
     if (status != EXIT_OK) {
         rig_log("%s", error);

@@ -21,6 +21,8 @@ static void clear(const char *path, const char *around)
     snprintf(mark, sizeof mark, "CARDRIG_SOCKET=%s/control", path);
     if (around && strcmp(strchr(mark, '=') + 1, around) == 0)
         return;
+    if (rmdir(path) == 0)
+        return; /* nothing was in it yet: not a word about that, as it may just have been made */
     unsigned count = orphans_end_marked(mark, PATIENCE_MS);
     directory_remove(path);
     rig_log("cleared away after a rig that was killed: %s, and %u process%s of its command", path, count,

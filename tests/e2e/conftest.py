@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config, items):
 def temporary(monkeypatch):
     """A TMPDIR of the test's own, in which no rig may leave anything."""
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
-        os.chmod(folder, 0o777)
+        os.chmod(folder, 0o1777)  # as /tmp
         monkeypatch.setenv("TMPDIR", folder)
         for name in ("CARDRIG_SOCKET", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_DRIVER"):
             monkeypatch.delenv(name, raising=False)

@@ -1,5 +1,6 @@
 """cardrig run: what it gives to the command, how it ends, and that nothing is left, however it ends."""
 
+import json
 import os
 import re
 import select
@@ -447,6 +448,112 @@ def test_a_rig_that_is_left_in_a_rig():
     done = run("run", "--", "bash", "-c", f"exec 4< <(exec 3>&1 >/dev/null; {inner}); read -u 4 up; echo $up")
     assert done.stdout == "up\n"
     assert "had left running" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["", "setsid", "env -i"])
+def test_what_the_caller_had_started_before_goes_on(how):
+    done = subprocess.run(["sh", "-c", f'{how} sleep 1000 >/dev/null 2>&1 & echo $!; exec "$0" run -- true', CARDRIG],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    pid = int(done.stdout)
+    assert done.returncode == 0 and done.stderr == "" and alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_grandchild_of_the_caller_that_becomes_an_orphan_meanwhile(temporary):
+    """Its parent, which the caller had started before it became cardrig, ends while the command runs."""
+    os.mkfifo(temporary / "go")
+    script = ('(sleep 1000 >/dev/null 2>&1 & echo $!; read x <go) & exec "$0" run -- '
+              'sh -c "echo >go; while pgrep -P $! >/dev/null; do :; done"')
+    done = subprocess.run(["sh", "-c", script, CARDRIG], capture_output=True, text=True, timeout=TIMEOUT, cwd=temporary)
+    (temporary / "go").unlink()
+    pid = int(done.stdout)
+    assert done.returncode == 0 and done.stderr == "" and alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_the_log_of_the_shell_that_became_cardrig(temporary):
+    log = temporary / "log"
+    subprocess.run(["bash", "-c", f'exec > >(tee {log}); exec "$0" run -- echo told', CARDRIG], timeout=TIMEOUT,
+                   stdout=subprocess.PIPE)
+    assert log.read_text() == "told\n"
+    log.unlink()
+
+
+@pytest.mark.parametrize("script", [
+    "setsid sh -c 'sleep 1000 & echo $!; wait'", "(setsid sleep 1000 & echo $! ) & wait", "env -i sleep 1000 & echo $!",
+    "sh -c 'env -i sh -c \"sleep 1000 & echo \\$!; wait\" & wait'", "trap '' TERM; sleep 1000 & echo $!",
+    "sleep 1000 & echo $!; kill -STOP $!"])
+def test_whatever_the_command_leaves_is_ended(script):
+    done = subprocess.run([CARDRIG, "run", "--", "sh", "-c",
+                           f"mkfifo f; ({script}) >f 2>/dev/null & read pid <f; rm f; echo $pid; exit 4"],
+                          capture_output=True, text=True, timeout=TIMEOUT, cwd=os.environ["TMPDIR"])
+    assert done.returncode == 4
+    assert "that the command had left running" in done.stderr
+    assert not alive(int(done.stdout))
+
+
+def test_a_card_that_is_busy_at_the_end(temporary):
+    """What the simulator is about is no affair of the command's."""
+    card = temporary / "busy.lua"
+    card.write_text('return { atr = "3B 80 01 81", commands = { { "80 10", function(cmd) '
+                    'return string.find(string.rep("a", 50000), ".-.-.-.-.-b") and "x" or "", 0x9000 end } } }')
+    done = run("run", "--card", card, "--", "sh", "-c", "timeout 0.1 opensc-tool -s 8010000000 >/dev/null 2>&1; exit 7")
+    card.unlink()
+    assert done.returncode == 7, done.stderr
+
+
+def test_the_rig_is_ready_when_the_command_starts():
+    options = ["--reader", "a,slots=3", "--reader", "b", "--reader", "cards,vpcd", "--reader", "key,usb", "--reader",
+               "later,usb,unplugged"]
+    for _ in range(5):
+        done = run("run", *options, "--", CARDRIG, "status", "--json")
+        slots = json.loads(done.stdout)["slots"]
+        assert [slot["ready"] for slot in slots] == [True] * 4 + [False, True, False], done.stderr
+        assert slots[0]["card"]["powered"]
+
+
+@pytest.mark.parametrize("script, text", [
+    ("exec sleep 1000", "did not get ready: it does not answer (after 20 s)"),
+    ("exec 3<&-; exec sleep 1000", "did not get ready: it refuses its clients")])
+def test_a_pcscd_that_is_none(temporary, script, text):
+    fake = temporary / "pcscd"
+    fake.write_text(f"#!/bin/sh\necho I am here\n{script}\n")
+    fake.chmod(0o755)
+    done = run("run", "--pcscd", fake, "--", "true")
+    fake.unlink()
+    assert done.returncode == 125
+    assert text in done.stderr and "cardrig: pcscd: I am here" in done.stderr
+
+
+def test_a_signal_while_pcscd_does_not_get_ready(temporary):
+    fake = temporary / "pcscd"
+    fake.write_text("#!/bin/sh\nexec sleep 1000\n")
+    fake.chmod(0o755)
+    process = subprocess.Popen([CARDRIG, "run", "--pcscd", fake, "--", "touch", temporary / "ran"])
+    while not list(temporary.glob("cardrig-*/pcscd.log")):
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(TIMEOUT) == -signal.SIGTERM
+    fake.unlink()
+
+
+def test_too_few_file_descriptors():
+    readers = [word for i in range(16) for word in ("--reader", f"r{i}")]
+    done = subprocess.run(["sh", "-c", 'ulimit -n 32; exec "$0" run "$@"', CARDRIG, *readers, "--", "true"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 125
+    assert "16 slots need 48 file descriptors, and 32 are allowed: raise 'ulimit -n'" in done.stderr
+    done = subprocess.run(["sh", "-c", 'ulimit -n 48; exec "$0" run "$@"', CARDRIG, *readers, "--", "sh", "-c", "ulimit -n"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout) == (0, "48\n"), done.stderr
+
+
+def test_a_limit_on_the_size_of_files():
+    """Is told, and nobody dies of a signal."""
+    done = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" run -- true', CARDRIG], capture_output=True, text=True,
+                          timeout=TIMEOUT)
+    assert done.returncode == 125
+    assert "File too large" in done.stderr
 
 
 def test_a_process_without_our_environment_is_ended_too():

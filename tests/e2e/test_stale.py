@@ -1,0 +1,180 @@
+"""What a rig whose processes were all killed leaves behind: the next one clears it away, and nothing else."""
+
+import os
+import pathlib
+import select
+import signal
+import subprocess
+
+import pytest
+
+from conftest import CARDRIG, TIMEOUT, Rig, run
+from waiting import alive, children, stat
+
+
+class Left:
+    """A rig of which nothing lives but what its command has started, and its directory."""
+
+    def __init__(self, script="setsid sleep 1000", **options):
+        self.process = subprocess.Popen(
+            [CARDRIG, "run", "--", "sh", "-c", f'{script} >/dev/null 2>&1 & echo $! "$CARDRIG_SOCKET"; read stay'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
+        pid, control = self.process.stdout.readline().split()
+        self.pid, self.directory = int(pid), pathlib.Path(control).parent
+        while stat(self.pid)[0] != "sleep":  # what is between two programs has no environment
+            pass
+        supervisor = dict(children(self.process.pid))["cardrig"]
+        self.parts = [self.process.pid, supervisor, *dict(children(supervisor)).values()]
+        for part in self.parts: # so that nobody has the time to clear away
+            os.kill(part, signal.SIGSTOP)
+        for part in self.parts:
+            os.kill(part, signal.SIGKILL)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(TIMEOUT)
+        for part in self.parts:
+            wait_for_end(part)
+
+
+def wait_for_end(pid):
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with os.fdopen(handle):
+        assert select.select([handle], [], [], TIMEOUT)[0], f"process {pid} is still there"
+
+
+def test_everything_is_killed_at_once():
+    left = Left()
+    assert alive(left.pid) and left.directory.exists()
+    done = run("run", "--", "true")
+    assert done.returncode == 0
+    assert done.stderr == (f"cardrig: cleared away after a rig that was killed: {left.directory}, "
+                           "and 1 process of its command\n")
+    assert not alive(left.pid) and not left.directory.exists()
+    assert run("run", "--", "true").stderr == ""
+
+
+def test_supervisor_and_simulator_are_killed_together():
+    with Rig() as rig:
+        supervisor, parts = rig.supervisor(), rig.children()
+        for part in (supervisor, parts["cardrig"]):
+            os.kill(part, signal.SIGSTOP)
+        for part in (supervisor, parts["cardrig"]):
+            os.kill(part, signal.SIGKILL)
+        assert rig.wait() == 125
+        assert "the rig's supervisor was killed (signal 9): clearing away" in rig.errors
+        for pid in parts.values():
+            wait_for_end(pid)
+        assert not rig.directory.exists()
+
+
+def test_the_supervisor_is_killed():
+    rig = Rig()
+    parts = rig.children()
+    os.kill(rig.supervisor(), signal.SIGKILL)
+    assert rig.wait() == 125
+    for pid in parts.values():
+        wait_for_end(pid)
+    assert not rig.directory.exists()
+
+
+def test_a_living_rig_is_left_alone():
+    with Rig() as rig:
+        assert run("run", "--", "true").stderr == ""
+        assert rig.do("status")["service"]["state"] == "running"
+        parts = rig.children()
+        assert {"cardrig", "pcscd", "sh"} <= set(parts)
+
+
+def test_a_rig_that_is_being_made_is_left_alone(temporary):
+    """Many at once, each of which looks for what others have left."""
+    rigs = [subprocess.Popen([CARDRIG, "run", "--", "true"], stderr=subprocess.PIPE, text=True) for _ in range(20)]
+    assert [rig.communicate(timeout=TIMEOUT)[1] for rig in rigs] == [""] * 20
+    assert {rig.returncode for rig in rigs} == {0}
+
+
+def test_from_inside_the_rig_that_is_left():
+    """Whoever runs there is not ended by what it runs itself."""
+    rig = Rig()
+    parts = [rig.process.pid, rig.supervisor(), *(pid for name, pid in rig.children().items() if name != "sh")]
+    environment = {**os.environ, "CARDRIG_SOCKET": rig.control_socket}
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for part in parts:
+            os.kill(part, number)
+    rig.process.wait(TIMEOUT)
+    for part in parts:
+        wait_for_end(part)
+    done = run("run", "--", "sh", "-c", "exit 3", env=environment)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert rig.directory.exists()
+    run("run", "--", "true")
+    assert not rig.directory.exists()
+    for stream in (rig.process.stdin, rig.process.stdout, rig.process.stderr):
+        stream.close()
+
+
+def test_what_looks_like_a_rig_and_is_none(temporary):
+    folder = temporary / "cardrig-backup"  # six letters, too
+    folder.mkdir(0o700)
+    (folder / "letter").write_text("dear")
+    empty = temporary / "cardrig-Empty1"
+    empty.mkdir()
+    os.mkfifo(temporary / "cardrig-Fifo12")
+    (temporary / "cardrig-Link12").symlink_to(folder)
+    (temporary / "cardrig-File12").write_text("")
+    os.chmod(temporary / "cardrig-File12", 0o1700)
+    marked = temporary / "cardrig-x"
+    marked.mkdir()
+    os.chmod(marked, 0o1700)
+    before = sorted(os.listdir(temporary))
+    assert run("run", "--", "true").stderr == ""
+    assert sorted(os.listdir(temporary)) == before and (folder / "letter").exists()
+    for name in ("cardrig-Fifo12", "cardrig-Link12", "cardrig-File12", "cardrig-backup/letter"):
+        (temporary / name).unlink()
+    for path in (folder, empty, marked):
+        path.rmdir()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a rig of another user needs another user")
+def test_another_users_rig_is_left_alone(temporary):
+    """And nobody can have us end what is not his: a process of ours with the mark of his rig, or the reverse."""
+    left = Left(user=65534, group=65534, extra_groups=[])
+    assert run("run", "--", "true").stderr == ""
+    assert alive(left.pid) and left.directory.exists()
+    ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
+    done = subprocess.run([CARDRIG, "run", "--", "true"], capture_output=True, text=True, timeout=TIMEOUT, user=65534,
+                          group=65534, extra_groups=[])
+    assert "and 1 process of its command" in done.stderr
+    assert not left.directory.exists() and not alive(left.pid) and ours.poll() is None
+    ours.kill()
+    ours.wait(TIMEOUT)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a process of another user needs another user")
+def test_another_users_process_with_our_mark(temporary):
+    left = Left()
+    other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"}, user=65534)
+    assert "and 1 process of its command" in run("run", "--", "true").stderr
+    assert not alive(left.pid) and other.poll() is None
+    other.kill()
+    other.wait(TIMEOUT)
+
+
+def test_a_folder_in_which_others_can_put_something_else_in_its_place(temporary, monkeypatch):
+    """0777 without the sticky bit: there, what has our form may be something that was moved there."""
+    folder = temporary / "shared"
+    folder.mkdir()
+    victim = folder / "cardrig-Moved1"
+    victim.mkdir()
+    os.chmod(victim, 0o1700)
+    (victim / "letter").write_text("dear")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    os.chmod(folder, 0o777)
+    run("run", "--", "true")
+    assert victim.exists()
+    os.chmod(folder, 0o1777)
+    assert f"cleared away after a rig that was killed: {victim}" in run("run", "--", "true").stderr
+    assert not victim.exists()
+    folder.rmdir()
