@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -168,8 +169,11 @@ bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size)
     int fd = open(pcscd->log, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && errno == ENXIO)
         return true; /* who read it has left */
-    bool ok = fd >= 0 && output_write(fd, line, sizeof line - 1) == sizeof line - 1;
-    int reason = errno;
+    /* a FIFO that is full may have room for this line, but had none for those of pcscd */
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    bool full = fd >= 0 && poll(&room, 1, 0) == 0;
+    bool ok = fd >= 0 && !full && output_write(fd, line, sizeof line - 1) == sizeof line - 1;
+    int reason = full ? EAGAIN : errno;
     if (fd >= 0 && close(fd) < 0 && ok) {
         reason = errno;
         ok = false;
