@@ -159,8 +159,8 @@ static void explain_missing(lua_State *L)
 
     if (!name)
         return;
-    lua_pushfstring(
-        L, "; the sandbox of card scripts has no '%s' ('man cardrig-card' lists what it has)", name);
+    lua_pushfstring(L, "; the sandbox of card scripts has no '%s' ('man cardrig-card' lists what it has)",
+                    name);
     lua_concat(L, 2);
 }
 
