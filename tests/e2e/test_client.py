@@ -26,9 +26,9 @@ SLOTS = [SLOT,
          {**SLOT, "usb": {"id": "0001:0002", "token": True, "plugged": True}},
          {**SLOT, "vpcd": {"reader": "listens", "host": "127.0.0.1", "port": 1}, "card": None},
          {**SLOT, "vpcd_card": {"host": "localhost", "port": 2, "listens": True}}]
-STATUS = {"seed": 1, "slots": SLOTS}
+STATUS = {"seed": 1, "service": {"state": "runs", "note": "a note"}, "slots": SLOTS}
 # what a subcommand reads of an answer, wherever it is
-READ = {"seed", "slots", "number", "slot", "reader", "pcsc_name", "driver_connected", "ready", "usb", "vpcd", "vpcd_card", "card",
+READ = {"seed", "service", "state", "note", "slots", "number", "slot", "reader", "pcsc_name", "driver_connected", "ready", "usb", "vpcd", "vpcd_card", "card",
         "name", "file", "atr", "protocol", "commands", "resets", "cold", "warm", "off", "id", "token", "plugged", "host", "port",
         "listens"}
 OTHERS = [None, True, 7, -1.5, "text", [], {}, [[]], {"name": {}}]
