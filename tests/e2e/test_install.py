@@ -295,7 +295,7 @@ def test_man_pages_have_every_option(tree, subcommand):
 
 def test_man_pages_are_sound(tree):
     pages = sorted(tree.glob("usr/local/share/man/man*/*"))
-    others = {"cardrig.1", "cardrig-card.5", "cardrig-reader.5", "scardmanage.3", "scardmanage-pcsclite.7"}
+    others = {"cardrig.1", "cardrig-card.5", "cardrig-control.7", "cardrig-reader.5", "scardmanage.3", "scardmanage-pcsclite.7"}
     assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | others <= {page.name for page in pages}
     for page in pages:
         if page.read_text().startswith(".so "):

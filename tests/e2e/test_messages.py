@@ -60,6 +60,17 @@ def test_help_and_manual_have_every_key_of_a_reader(key):
         assert re.search(rf"(^  |, ){key}(=| |\[)", run(subcommand, "--help").stdout, re.MULTILINE), subcommand
 
 
+def test_the_manual_has_every_command_of_the_control_socket(rig):
+    page = (MANUAL / "cardrig-control.7").read_text()
+    said = rig.ask(command="dance")["error"]
+    names = re.findall(r"\w+", said.split("expected ")[1].replace(" or ", ", "))
+    assert {"status", "insert", "unplug"} <= set(names)
+    for name in names:
+        assert re.search(rf"^\.It Cm .*\b{name}\b", page, re.MULTILINE), name
+    for field in re.findall(r'"(\w+)"', rig.ask(command="status", nonsense=1)["error"].split("expected ")[1]):
+        assert re.search(rf"^\.Va {field}\b", page, re.MULTILINE), field
+
+
 WRONG = [
     (["run", "--reader", "r,vendor=Foo, Inc.", "--", "true"],
      f"--reader: reader 'r': ' Inc.': expected one of {', '.join(keys())}; a comma in a name or value is written "
@@ -135,8 +146,7 @@ def test_a_misspelt_fault(rig):
 def test_a_pcscd_that_is_none():
     done = run("run", "--pcscd", "/bin/true", "--", "sleep", "100")
     assert done.returncode == 125
-    assert "cardrig: pcscd has died (exit status 0): ending the command; 'cardrig run --pcscd-log FILE' keeps what it " \
-        "says\n" in done.stderr
+    assert "cardrig: pcscd has died before it was ready (exit status 0): is /bin/true a pcscd?\n" in done.stderr
 
 
 def test_commas_in_names_and_values():

@@ -18,6 +18,22 @@ static void check_writing(const uint8_t *bytes, size_t length, char separator)
     free(again);
 }
 
+/* What is no pattern is read as one all the same, in which each digit counts. */
+static void check_pattern(const char *text, size_t size, const uint8_t *bytes, size_t cap, size_t read,
+                          enum hex_result result)
+{
+    uint8_t *value = malloc(cap ? cap : 1), *mask = malloc(cap ? cap : 1);
+    size_t length, bad_at;
+    CHECK(value && mask);
+    enum hex_result found = hex_decode_pattern(text, size, value, mask, cap, &length, &bad_at);
+    CHECK(length <= cap && length >= read && bad_at <= size && memcmp(value, bytes, read) == 0);
+    for (size_t i = 0; i < length; i++)
+        CHECK((value[i] & mask[i]) == value[i] && (i >= read || mask[i] == 0xFF));
+    CHECK(result != HEX_OK || (found == HEX_OK && length == read));
+    free(value);
+    free(mask);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -30,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(length <= cap && length <= (size - 1) / 2 && hex_result_text(result)[0]);
     CHECK(result == HEX_OK ? bad_at == size - 1 : bad_at < size - 1);
     CHECK(result != HEX_NO_SPACE || length == cap);
+    check_pattern(text, size - 1, bytes, cap, length, result);
     check_writing(bytes, length, 0);
     check_writing(bytes, length, ' ');
     check_writing(bytes, length, ':');
