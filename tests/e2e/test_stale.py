@@ -1,5 +1,6 @@
 """What a rig whose processes were all killed leaves behind: the next one clears it away, and nothing else."""
 
+import contextlib
 import os
 import pathlib
 import select
@@ -25,15 +26,20 @@ class Left:
             pass
         supervisor = dict(children(self.process.pid))["cardrig"]
         self.parts = [self.process.pid, supervisor, *dict(children(supervisor)).values()]
-        for part in self.parts: # so that nobody has the time to clear away
-            os.kill(part, signal.SIGSTOP)
-        for part in self.parts:
-            os.kill(part, signal.SIGKILL)
+        kill_at_once(self.parts)
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(TIMEOUT)
         for part in self.parts:
             wait_for_end(part)
+
+
+def kill_at_once(pids):
+    """So that none has the time to clear away. pcscd and the command may be gone already: they end with their parent."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def wait_for_end(pid):
@@ -59,10 +65,7 @@ def test_everything_is_killed_at_once():
 def test_supervisor_and_simulator_are_killed_together():
     with Rig() as rig:
         supervisor, parts = rig.supervisor(), rig.children()
-        for part in (supervisor, parts["cardrig"]):
-            os.kill(part, signal.SIGSTOP)
-        for part in (supervisor, parts["cardrig"]):
-            os.kill(part, signal.SIGKILL)
+        kill_at_once((supervisor, parts["cardrig"]))
         assert rig.wait() == 125
         assert "the rig's supervisor was killed (signal 9): clearing away" in rig.errors
         for pid in parts.values():
@@ -100,9 +103,7 @@ def test_from_inside_the_rig_that_is_left():
     rig = Rig()
     parts = [rig.process.pid, rig.supervisor(), *(pid for name, pid in rig.children().items() if name != "sh")]
     environment = {**os.environ, "CARDRIG_SOCKET": rig.control_socket}
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for part in parts:
-            os.kill(part, number)
+    kill_at_once(parts)
     rig.process.wait(TIMEOUT)
     for part in parts:
         wait_for_end(part)
@@ -140,12 +141,12 @@ def test_what_looks_like_a_rig_and_is_none(temporary):
 @pytest.mark.skipif(os.getuid() != 0, reason="a rig of another user needs another user")
 def test_another_users_rig_is_left_alone(temporary):
     """And nobody can have us end what is not his: a process of ours with the mark of his rig, or the reverse."""
-    left = Left(user=65534, group=65534, extra_groups=[])
+    left = Left(user=65533, group=65533, extra_groups=[])
     assert run("run", "--", "true").stderr == ""
     assert alive(left.pid) and left.directory.exists()
     ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
-    done = subprocess.run([CARDRIG, "run", "--", "true"], capture_output=True, text=True, timeout=TIMEOUT, user=65534,
-                          group=65534, extra_groups=[])
+    done = subprocess.run([CARDRIG, "run", "--", "true"], capture_output=True, text=True, timeout=TIMEOUT, user=65533,
+                          group=65533, extra_groups=[])
     assert "and 1 process of its command" in done.stderr
     assert not left.directory.exists() and not alive(left.pid) and ours.poll() is None
     ours.kill()
@@ -155,7 +156,7 @@ def test_another_users_rig_is_left_alone(temporary):
 @pytest.mark.skipif(os.getuid() != 0, reason="a process of another user needs another user")
 def test_another_users_process_with_our_mark(temporary):
     left = Left()
-    other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"}, user=65534)
+    other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"}, user=65533)
     assert "and 1 process of its command" in run("run", "--", "true").stderr
     assert not alive(left.pid) and other.poll() is None
     other.kill()
