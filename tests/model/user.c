@@ -451,9 +451,10 @@ static void check_report(struct call *call, scardmanage_result result, const sca
                 "reconnect of %s, %s: the old ATR is none that the card has shown", who, how);
 }
 
-/* What a reconnect that failed has changed. */
+/* What a reconnect that failed has changed. was_mute: that it is another card was seen only when it answered,
+ * by a new handle, which stays. */
 static void has_failed(struct model *model, struct attachment *x, scardmanage_result result,
-                       const scardmanage_options *options, const scardmanage_report *report)
+                       const scardmanage_options *options, const scardmanage_report *report, bool was_mute)
 {
     if (!x->attached || result == SCARDMANAGE_E_TIMEOUT)
         return;
@@ -464,8 +465,14 @@ static void has_failed(struct model *model, struct attachment *x, scardmanage_re
         world_notice(&model->world, x);
     if (result == SCARDMANAGE_W_UNRESPONSIVE_CARD || result == SCARDMANAGE_W_UNPOWERED_CARD)
         x->reset = x->known;
-    if (x->party == PARTY_A && report->step >= SCARDMANAGE_STEP_REOPEN)
-        lose_handle(model, x);
+    if (x->party != PARTY_A || report->step < SCARDMANAGE_STEP_REOPEN)
+        return;
+    lose_handle(model, x);
+    if (result == SCARDMANAGE_W_REMOVED_CARD && was_mute) {
+        x->open = x->told = true;
+        x->incarnation = model->world.incarnation;
+        x->plugging = model->world.plugging;
+    }
 }
 
 /* A card that did not answer is reset, if nothing else is known of it. */
@@ -516,7 +523,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     scardmanage_options now = *asked;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     now.timeout_ms = call.timeout_ms;
-    bool swallowed = world->swallowed || world->silent;
+    bool was_mute = world->swallowed, swallowed = was_mute || world->silent;
     bool changes = expect_reset_for_protocol(world, options);
     if (options->accept_other_index && world->service == SERVICE_UP && world->plugged)
         x->index = world->index; /* from now on that is meant, also if it has no card */
@@ -532,7 +539,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     if (result != SCARDMANAGE_S_OK) {
         if (x->attached && !swallowed && !model->arrives && once)
             touched(&call, 0, 0);
-        has_failed(model, x, result, options, &report);
+        has_failed(model, x, result, options, &report, was_mute);
         return true;
     }
     /* a restart counts as the harder step, also if it was followed by a reset that was asked for */
