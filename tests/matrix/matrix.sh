@@ -64,15 +64,14 @@ for machine; do
 done
 
 mkdir -p "$logs"
-table=$logs/table
-: >"$table"
+table=$(mktemp)
 running=
 stop() { # the row that runs; what enter.sh began ends with it
     [ -n "$running" ] || return 0
     kill -s TERM -- "-$running" 2>/dev/null && sleep 1
     kill -s KILL -- "-$running" 2>/dev/null || :
 }
-trap stop EXIT
+trap 'stop; rm -f "$table"' EXIT
 trap 'exit 130' HUP INT TERM
 
 # row NAME COMMAND...: runs it, and notes what became of it
