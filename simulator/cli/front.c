@@ -7,6 +7,7 @@
 #include "rig/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define LAST_FILE    24   /* above the number of the lock of the rig's directory */
 #define SIMULATOR_MS 2000 /* for the simulator, to end after the supervisor was killed */
 
 struct front {
@@ -111,6 +113,12 @@ int front_split(void)
     }
     close(ends[0]);
     close(signal_fd);
+    /* when a process ends its files are closed in the order of their numbers: this one after the lock */
+    int last = fcntl(ends[1], F_DUPFD_CLOEXEC, LAST_FILE);
+    if (last >= 0) {
+        close(ends[1]);
+        ends[1] = last;
+    }
     setpgid(0, 0); /* whoever kills the caller's group leaves us to clear away */
     return ends[1];
 }
