@@ -95,7 +95,7 @@ static int be_front(int socket, int signal_fd, pid_t supervisor)
     if (WIFEXITED(front.status))
         return WEXITSTATUS(front.status);
     rig_log("the rig's supervisor was killed (signal %d): clearing away", WTERMSIG(front.status));
-    stale_rigs_clear(getenv("CARDRIG_SOCKET"));
+    stale_rigs_clear(getenv(STALE_MARK));
     return EXIT_RIG_FAILED;
 }
 

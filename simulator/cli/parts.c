@@ -79,11 +79,13 @@ static int cannot_execute(const char *command)
 
 static void be_command(const struct supervisor *supervisor, pid_t parent)
 {
-    char **command = supervisor->plan->command, reader[READER_NAME_MAX + 8];
+    char **command = supervisor->plan->command, reader[READER_NAME_MAX + 8], control[DIRECTORY_MAX + 8];
     const struct slots *slots = rig_slots_of(supervisor->plan->rig);
     slot_pcsc_name(&slots->slot[0], reader, sizeof reader);
+    snprintf(control, sizeof control, "%s/control", supervisor->directory);
     if (setenv("PCSCLITE_CSOCK_NAME", supervisor->socket, 1) < 0 || setenv("CARDRIG_READER", reader, 1) < 0 ||
-        !vpcd_ports_set_environment(slots) || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
+        setenv("CARDRIG_SOCKET", control, 1) < 0 || !vpcd_ports_set_environment(slots) ||
+        prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
         !origin_restore(supervisor->plan->origin))
         _exit(cannot_execute(command[0]));
     execvp(command[0], command);

@@ -13,18 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 1000
+#define PATIENCE_MS   1000
+#define LOOKED_AT_MAX 1000 /* directories of others cannot make a start take long */
 
-static void clear(const char *path, const char *around)
+/* Clears away the rig whose directory has this name below base, which is the same as path. */
+static void clear(int base, const char *name, const char *path, const char *around)
 {
-    char mark[DIRECTORY_MAX + 32];
-    snprintf(mark, sizeof mark, "CARDRIG_SOCKET=%s/control", path);
-    if (around && strcmp(strchr(mark, '=') + 1, around) == 0)
+    char mark[sizeof STALE_MARK + DIRECTORY_MAX];
+    snprintf(mark, sizeof mark, STALE_MARK "=%s", path);
+    if (around && strcmp(path, around) == 0)
         return;
-    if (rmdir(path) == 0)
+    if (unlinkat(base, name, AT_REMOVEDIR) == 0)
         return; /* nothing was in it yet: not a word about that, as it may just have been made */
     unsigned count = orphans_end_marked(mark, PATIENCE_MS);
-    directory_remove(path);
+    directory_remove_at(base, name);
     rig_log("cleared away after a rig that was killed: %s, and %u process%s of its command", path, count,
             count == 1 ? "" : "es");
 }
@@ -73,12 +75,16 @@ static void clear_in(const char *base, const char *around)
             close(fd);
         return;
     }
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        int lock = has_our_form(entry->d_name) ? take(fd, entry->d_name) : -1;
+    unsigned looked_at = 0;
+    for (struct dirent *entry; looked_at < LOOKED_AT_MAX && (entry = readdir(folder));) {
+        if (!has_our_form(entry->d_name))
+            continue;
+        looked_at++;
+        int lock = take(fd, entry->d_name);
         if (lock < 0)
             continue;
         if ((size_t)snprintf(path, sizeof path, "%s/%s", base, entry->d_name) < sizeof path)
-            clear(path, around);
+            clear(fd, entry->d_name, path, around);
         close(lock);
     }
     closedir(folder);

@@ -272,14 +272,14 @@ int supervise(const struct supervise_plan *plan)
 {
     struct supervisor supervisor = {
         .plan = plan,
-        .around = getenv("CARDRIG_SOCKET"),
+        .around = getenv(STALE_MARK),
         .lifeline = -1,
         .signal_fd = origin_signals(),
         .question = {.fd = -1},
     };
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(plan->rig));
     pcscd_socket(supervisor.directory, supervisor.socket);
-    snprintf(supervisor.mark, sizeof supervisor.mark, "CARDRIG_SOCKET=%s/control", supervisor.directory);
+    snprintf(supervisor.mark, sizeof supervisor.mark, STALE_MARK "=%s", supervisor.directory);
     /* all that is started here is known by it, should nobody be left to end it */
     putenv(supervisor.mark);
     /* what the command leaves behind becomes our child, and can be found */

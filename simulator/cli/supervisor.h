@@ -25,7 +25,7 @@ struct supervisor {
     const struct supervise_plan *plan;
     char directory[DIRECTORY_MAX];
     char mark[DIRECTORY_MAX + 32]; /* the environment entry of all that is started here */
-    const char *around;            /* the control socket of a rig around this one; NULL: there is none */
+    const char *around;            /* the directory of a rig around this one; NULL: there is none */
     struct part part[PARTS];
     int lifeline;           /* to the simulator */
     int signal_fd;          /* -1: none */

@@ -182,7 +182,7 @@ void directory_release(struct directory_claim *claim)
     claim->fd = -1;
 }
 
-static void remove_at(int parent, const char *name)
+void directory_remove_at(int parent, const char *name)
 {
     if (unlinkat(parent, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
         return;
@@ -196,12 +196,12 @@ static void remove_at(int parent, const char *name)
     }
     for (struct dirent *entry; (entry = readdir(dir));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            remove_at(fd, entry->d_name);
+            directory_remove_at(fd, entry->d_name);
     closedir(dir);
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 void directory_remove(const char *path)
 {
-    remove_at(AT_FDCWD, path);
+    directory_remove_at(AT_FDCWD, path);
 }

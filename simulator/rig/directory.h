@@ -58,4 +58,7 @@ void directory_release(struct directory_claim *claim);
 /* Removes a directory and all that is in it, as far as that can be done. Does not follow links. */
 void directory_remove(const char *path);
 
+/* The same for one below an open directory, wherever that may be by now. */
+void directory_remove_at(int parent, const char *name);
+
 #endif

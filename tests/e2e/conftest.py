@@ -57,7 +57,7 @@ def temporary(monkeypatch):
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
         os.chmod(folder, 0o1777)  # as /tmp
         monkeypatch.setenv("TMPDIR", folder)
-        for name in ("CARDRIG_SOCKET", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_DRIVER"):
+        for name in ("CARDRIG_SOCKET", "CARDRIG_RIG", "CARDRIG_READER", "PCSCLITE_CSOCK_NAME", "CARDRIG_DRIVER"):
             monkeypatch.delenv(name, raising=False)
         yield pathlib.Path(folder)
         assert os.listdir(folder) == []

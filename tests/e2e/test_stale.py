@@ -62,6 +62,16 @@ def test_everything_is_killed_at_once():
     assert run("run", "--", "true").stderr == ""
 
 
+def test_a_shell_that_was_told_of_the_rig_is_nobodys_but_its_users():
+    """CARDRIG_SOCKET is what people set by hand in another terminal; it does not make that part of the rig."""
+    left = Left()
+    shell = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
+    assert "and 1 process of its command" in run("run", "--", "true").stderr
+    assert not alive(left.pid) and shell.poll() is None
+    shell.kill()
+    shell.wait(TIMEOUT)
+
+
 def test_supervisor_and_simulator_are_killed_together():
     with Rig() as rig:
         supervisor, parts = rig.supervisor(), rig.children()
@@ -102,7 +112,7 @@ def test_from_inside_the_rig_that_is_left():
     """Whoever runs there is not ended by what it runs itself."""
     rig = Rig()
     parts = [rig.process.pid, rig.supervisor(), *(pid for name, pid in rig.children().items() if name != "sh")]
-    environment = {**os.environ, "CARDRIG_SOCKET": rig.control_socket}
+    environment = {**os.environ, "CARDRIG_RIG": str(rig.directory)}
     kill_at_once(parts)
     rig.process.wait(TIMEOUT)
     for part in parts:
@@ -144,7 +154,7 @@ def test_another_users_rig_is_left_alone(temporary):
     left = Left(user=65533, group=65533, extra_groups=[])
     assert run("run", "--", "true").stderr == ""
     assert left.directory.exists()
-    ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
+    ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_RIG": str(left.directory)})
     done = subprocess.run([CARDRIG, "run", "--", "true"], capture_output=True, text=True, timeout=TIMEOUT, user=65533,
                           group=65533, extra_groups=[])
     assert "cleared away after a rig that was killed" in done.stderr
@@ -156,7 +166,7 @@ def test_another_users_rig_is_left_alone(temporary):
 @pytest.mark.skipif(os.getuid() != 0, reason="a process of another user needs another user")
 def test_another_users_process_with_our_mark(temporary):
     left = Left()
-    other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"}, user=65533)
+    other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_RIG": str(left.directory)}, user=65533)
     assert "and 1 process of its command" in run("run", "--", "true").stderr
     assert not alive(left.pid) and other.poll() is None
     other.kill()
