@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_to(FILE *to, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void print_to(FILE *to, const char *format, va_list arguments)
 {
     char *text = NULL;
     int length = vasprintf(&text, format, arguments);
