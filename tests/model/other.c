@@ -50,7 +50,9 @@ bool other_connect(struct model *model, unsigned share)
     char name[MAX_READERNAME];
     DWORD protocol;
     bool alone = share == SCARD_SHARE_EXCLUSIVE;
-    if (other->open || !is_free(model) || (alone && has_company(model)) || !has_context(model))
+    /* a call that was given up may have got its handle since, or not */
+    bool has_reader_for_itself = !has_company(model) && !model->waits_to_connect;
+    if (other->open || !is_free(model) || (alone && !has_reader_for_itself) || !has_context(model))
         return false;
     rig_reader_name(world->index, name);
     LONG rv = SCardConnect(other->context, name, share, ANY, &other->handle, &protocol);
