@@ -324,7 +324,7 @@ def test_a_trace_that_cannot_be_written():
 def test_wrong_faults(rig):
     for faults in (["mutee"], ["mute*"], ["mute@0"], ["mute*-1"], ["mute", "nonsense"], ["*"], ["mute*99999999999"]):
         done = rig.cardrig("fault", *faults)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
     # none of a list is set when one is wrong
     with rig.client() as client:

@@ -29,11 +29,14 @@ PRIVATE_MOUNTS = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--
 
 
 def where_noexec_is(places, command):
-    """Runs a command where file systems that are mounted noexec lie over these places."""
+    """Runs a command where file systems that are mounted noexec lie over these places. Our programs, which may be in one
+    of these, are in /mnt there."""
     if not HAS_NAMESPACES and os.getuid() != 0:
         pytest.skip("needs a mount namespace")
-    script = 'for place in $0; do mount -t tmpfs -o noexec none "$place" || exit 99; done; exec "$@"'
-    return subprocess.run([*PRIVATE_MOUNTS, "sh", "-c", script, " ".join(map(str, places)), *command],
+    script = ('mount --rbind "$1" /mnt || exit 98; shift; '
+              'for place in $0; do mount -t tmpfs -o noexec none "$place" || exit 99; done; exec "$@"')
+    command = ["/mnt/bin/cardrig" if word == CARDRIG else word for word in command]
+    return subprocess.run([*PRIVATE_MOUNTS, "sh", "-c", script, " ".join(map(str, places)), PUBLIC, *command],
                           capture_output=True, text=True, timeout=TIMEOUT)
 
 

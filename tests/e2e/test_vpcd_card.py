@@ -513,7 +513,7 @@ WRONG = {
     ("--vpcd-listen", "9000", "--pcscd-user", "root"): (2, "--pcscd-user is for cardrig's driver, and does not go with --vpcd-listen"),
     ("--reader", "r,slots=2", "--vpcd", "localhost:65535"): (1, "vpcd: port 65535 and 2 slots: there is no port 65536"),
     ("--vpcd-listen", "192.0.2.1:9000"): (1, "vpcd: cannot listen at 192.0.2.1:9000: Cannot assign requested address"),
-    ("--reader", "r,vpcd", "--vpcd", "localhost"): (1, "reader 'r' is for vpcd cards, and its slots cannot be such"),
+    ("--reader", "r,vpcd", "--vpcd", "localhost"): (2, "reader 'r' is for vpcd cards, and its slots cannot be such"),
 }
 
 
