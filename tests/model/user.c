@@ -111,8 +111,13 @@ static bool touched(const struct call *call, unsigned resets, unsigned commands)
     unsigned sent = after->commands - before->commands;
     if (!before->powered && seen > resets) /* switched off: whoever uses it switches it on */
         seen = resets;
-    return model_check(call->model, seen == resets, "%s of %s: the card was reset %u times, not %u",
-                       call->name, letter(call->i), seen, resets) &&
+    return model_check(
+               call->model, seen == resets,
+               "%s of %s: the card was reset %u times, not %u (%u cold, %u warm, power taken away %u; "
+               "%s before and %s after)",
+               call->name, letter(call->i), seen, resets, after->cold - before->cold,
+               after->warm - before->warm, after->off - before->off, before->powered ? "powered" : "no power",
+               after->powered ? "powered" : "no power") &&
            model_check(call->model, sent == commands, "%s of %s: the card had %u commands, not %u",
                        call->name, letter(call->i), sent, commands);
 }
