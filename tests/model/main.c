@@ -97,7 +97,8 @@ static struct process look_at_self(void)
     return self;
 }
 
-/* Calls that were given up end some time after the attachments are gone. */
+/* Calls that were given up end some time after the attachments are gone. Until then they may still reset the
+ * card, which is not for the next sequence to see. */
 static bool gives_everything_back(const struct process *before)
 {
     struct process now = look_at_self();
@@ -106,8 +107,8 @@ static bool gives_everything_back(const struct process *before)
             return true;
         board_sleep(10);
     }
-    printf("model: %u descriptors and %u threads in the end, %u and %u in the beginning\n", now.descriptors,
-           now.threads, before->descriptors, before->threads);
+    printf("model: FAILED: %u descriptors and %u threads after a sequence, %u and %u before\n",
+           now.descriptors, now.threads, before->descriptors, before->threads);
     return false;
 }
 
@@ -149,7 +150,8 @@ static bool run_given(struct model *model, const struct plan *plan)
     return false;
 }
 
-static bool run_random(struct model *model, const struct plan *plan, struct shared *shared)
+static bool run_random(struct model *model, const struct plan *plan, struct shared *shared,
+                       const struct process *before)
 {
     while (shared->coverage.steps < plan->steps && shared->coverage.failures == 0) {
         uint64_t seed = plan->seed + shared->next++;
@@ -157,6 +159,12 @@ static bool run_random(struct model *model, const struct plan *plan, struct shar
         sequence_make(&sequence, seed, (unsigned)plan->length);
         if (!run_one(model, &sequence, plan, seed))
             return false;
+        if (!gives_everything_back(before)) {
+            printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1 repeats it\n", seed,
+                   plan->length);
+            shared->coverage.failures++;
+            return false;
+        }
     }
     return true;
 }
@@ -187,11 +195,8 @@ static int run_in_rig(const struct plan *plan)
         model.world.card = &cards_kinds[CARD_RED];
     bool ok = run_one(&model, &nothing, plan, 0);
     struct process before = look_at_self();
-    ok = ok && (plan->actions ? run_given(&model, plan) : run_random(&model, plan, shared));
-    if (ok && !gives_everything_back(&before)) {
-        shared->coverage.failures++;
-        ok = false;
-    }
+    ok = ok && (plan->actions ? run_given(&model, plan) && gives_everything_back(&before)
+                              : run_random(&model, plan, shared, &before));
     model_recover(&model);
     model.since = 0;
     pthread_join(watchdog, NULL);
