@@ -41,12 +41,9 @@ def unplug(rig, name="key"):
     assert (done.returncode, done.stdout) == (0, f"{name}: unplugged\n"), done.stderr
 
 
-def start_waiting(log, client, *call):
-    """In SCardGetStatusChange; what it takes for the present state is settled then. No other client may begin that now."""
-    count = lambda: log.read_text(errors="replace").count("Received command: CMD_WAIT_READER_STATE_CHANGE")
-    before = count()
-    client.start(*call)
-    wait_for("a waiting client", lambda: count() > before)
+def waits(log):
+    """Which clients have begun to wait in SCardGetStatusChange; what they take for the present state is settled then."""
+    return re.findall("CMD_WAIT_READER_STATE_CHANGE from client ([0-9]+)", log.read_text(errors="replace"))
 
 
 def test_it_comes_and_goes(key):
@@ -100,12 +97,15 @@ def test_whoever_waits_is_woken(log):
             this_reader.establish()
             wait_for("the reader", lambda: rig.do("status")["slots"][0]["ready"])
             state = this_reader.change()[1]
-            start_waiting(log, all_readers, "readers_change", 1000 * TIMEOUT)
-            start_waiting(log, this_reader, "change", state, 1000 * TIMEOUT)
+            all_readers.start("readers_change", 1000 * TIMEOUT)
+            this_reader.start("change", state, 1000 * TIMEOUT)
+            wait_for("two waiting clients", lambda: len(set(waits(log))) == 2)
             unplug(rig)
             assert all_readers.finish() == ["ok", True]
             assert this_reader.finish()[3] == ["UNKNOWN", "UNAVAILABLE"]
-            start_waiting(log, all_readers, "readers_change", 1000 * TIMEOUT)
+            before = len(waits(log))
+            all_readers.start("readers_change", 1000 * TIMEOUT)
+            wait_for("a waiting client", lambda: len(waits(log)) > before)
             plug(rig)
             assert all_readers.finish() == ["ok", True]
         assert rig.end() == 0, rig.errors
