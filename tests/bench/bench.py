@@ -305,7 +305,7 @@ class Bench:
                 self.results[system.name]["memory"]["1"] = instance.memory()
 
     def measure_readers(self):
-        counts, ms = ([1, 2], 50) if self.quick else ([1, 2, 4, 8, 16], 300)
+        counts, ms = ([1, 2], 400) if self.quick else ([1, 2, 4, 8, 16], 300)
         rounds = max(1, self.rounds // 4)
         with contextlib.ExitStack() as stack:
             running = []
@@ -326,7 +326,7 @@ class Bench:
                             {"per_second": sum(each) / answer["ns"] * 1e9, "fairness": min(each) / max(max(each), 1)})
 
     def measure_rigs(self):
-        counts, ms = ([1, 2], 50) if self.quick else ([1, 4, 16, 32], 500)
+        counts, ms = ([1, 2], 400) if self.quick else ([1, 4, 16, 32], 500)
         for system in self.systems[:2]:
             rows = self.rigs[system.name] = {}
             for count in counts:
