@@ -121,10 +121,12 @@ static void connect_events(struct rig *rig)
     pthread_mutex_unlock(&rig->channel.lock);
 }
 
-/* Tells the simulator that pcscd has come to wait. If that fails, the next poll shows why. */
+/* Tells the simulator that pcscd has come to wait, and knows of the card. If that fails, the next poll shows
+ * why. */
 static void tell_waiting(struct rig *rig)
 {
-    if (rig->waited && !rig->told_waiting && rig->events_fd >= 0)
+    bool shown = rig->channel.shown == rig->channel.latest;
+    if (rig->waited && shown && !rig->told_waiting && rig->events_fd >= 0)
         rig->told_waiting = link_send(rig->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
     rig->waited = true; /* the first call was channel_new's */
 }
