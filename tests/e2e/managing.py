@@ -226,6 +226,8 @@ class Movements(World):
     def __init__(self, folder, *options, reader=READER):
         self.outer = Rig("--reader", reader, *options, "--card", make_card(folder, "card"))
         super().__init__(self.outer, self.outer.environment(), self.outer.reader, folder, "0")
+        if "unplugged" not in reader:
+            wait_for("the card", lambda: self.other.pcsc_moves().get("present"))
 
     def __exit__(self, *exception):
         self.thaw()
