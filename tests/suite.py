@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-AT_ONCE = 4  # tests for each processor
+AT_ONCE = 2  # tests for each processor
 QUIET = 30  # seconds, after which it says what is under way
 TREE = "CTestTestfile.cmake"
 
