@@ -97,13 +97,22 @@ row() {
     [ $result = pass ]
 }
 
-# debian NAME SUITE [MMDEBSTRAP-OPTION...]: makes it, if it is not there yet
+install_here() {
+    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$1" >/dev/null
+}
+
+# is_whole FOLDER: no installation of packages in it was killed on its way
+is_whole() {
+    [ -d "$1" ] && [ -z "$(ls "$1/var/lib/dpkg/updates" && chroot "$1" dpkg --audit)" ]
+}
+
+# debian NAME SUITE [MMDEBSTRAP-OPTION...]: makes it, if it is not there yet, or not whole
 debian() {
     name=$1 suite=$2
     shift 2
-    [ -z "$fresh" ] || rm -rf "${cache:?}/$name"
-    [ ! -d "$cache/$name" ] || return 0
-    command -v mmdebstrap >/dev/null || apt-get -qq install --yes --no-install-recommends mmdebstrap >/dev/null
+    [ -n "$fresh" ] || ! is_whole "$cache/$name" || return 0
+    rm -rf "${cache:?}/$name"
+    command -v mmdebstrap >/dev/null || install_here mmdebstrap
     mkdir -p "$cache"
     rm -rf "$cache/$name.new"
     # the date of a mirror's copy may be long past
@@ -163,7 +172,7 @@ try_flags() {
 
 try_musl() {
     command -v musl-gcc >/dev/null || {
-        [ "$(id -u)" -eq 0 ] && apt-get -qq install --yes --no-install-recommends musl-tools >/dev/null
+        [ "$(id -u)" -eq 0 ] && install_here musl-tools
     } || :
     # other libraries' headers behind musl's; the libraries themselves want glibc
     build musl musl-gcc RelWithDebInfo "-idirafter /usr/include -idirafter /usr/include/$(cc -print-multiarch)" \
