@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 
-#include "icc/card.h"
+#include "icc/script_card.h"
 #include "iso7816/hex.h"
 #include "rig/random.h"
 

@@ -1,192 +1,48 @@
 #include "icc/card.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "icc/builtin.h"
-#include "icc/handler.h"
-#include "icc/sandbox.h"
-#include "icc/script.h"
-#include "icc/source.h"
-
-struct card {
-    struct sandbox *sandbox;
-    struct script script;
-};
-
-/* Loading */
-
-static struct card *load_source(const struct source *source, const struct card_host *host, char *error,
-                                size_t error_size)
-{
-    struct card *card = calloc(1, sizeof *card);
-
-    if (!card) {
-        snprintf(error, error_size, "%s:1: out of memory", source->name);
-        return NULL;
-    }
-    card->sandbox = sandbox_new(host, source->name, error, error_size);
-    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error, error_size)) {
-        card_free(card);
-        return NULL;
-    }
-    return card;
-}
-
-struct card *card_load_file(const char *path, const struct card_host *host, char *error, size_t error_size)
-{
-    struct source source;
-    struct card *card;
-
-    if (!source_read(&source, path, error, error_size))
-        return NULL;
-    card = load_source(&source, host, error, error_size);
-    source_free(&source);
-    return card;
-}
-
-struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
-                            const struct card_host *host, char *error, size_t error_size)
-{
-    struct source source = {.name = chunk_name, .text = text, .len = len};
-
-    return load_source(&source, host, error, error_size);
-}
-
-struct card *card_load_builtin(const struct card_host *host, char *error, size_t error_size)
-{
-    return card_load_text("builtin.lua", builtin_lua, builtin_lua_len, host, error, error_size);
-}
-
-const char *card_builtin_text(size_t *len)
-{
-    *len = builtin_lua_len;
-    return builtin_lua;
-}
-
 void card_free(struct card *card)
 {
-    if (!card)
-        return;
-    sandbox_free(card->sandbox);
-    free(card);
+    if (card)
+        card->kind->free(card);
 }
-
-/* What the script says */
 
 const char *card_name(const struct card *card)
 {
-    return card->script.name;
+    return card->kind->name(card);
 }
 
 const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *len)
 {
-    const struct script_atr *atr = how == CARD_WARM ? &card->script.warm : &card->script.cold;
-
-    *len = how == CARD_OFF ? 0 : atr->len;
-    return atr->bytes;
+    return card->kind->atr(card, how, len);
 }
 
 uint8_t card_t1_ifsc(const struct card *card)
 {
-    return card->script.t1_ifsc;
+    return card->kind->t1_ifsc(card);
 }
 
 struct faults *card_faults(struct card *card)
 {
-    return &card->sandbox->faults;
+    return &card->faults;
 }
 
 bool card_dead(const struct card *card)
 {
-    return sandbox_dead(card->sandbox);
-}
-
-/* What the card does */
-
-static void log_failure(struct card *card, const char *error)
-{
-    char line[SANDBOX_LINE_MAX + 64];
-
-    snprintf(line, sizeof line, "%s%s", error,
-             card_dead(card) ? "; the card is dead and answers no more until it is loaded again" : "");
-    sandbox_log(card->sandbox, line, strlen(line));
+    return card->kind->dead(card);
 }
 
 void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len)
 {
-    char error[SANDBOX_LINE_MAX];
-    const uint8_t *bytes;
-
-    *atr_len = 0;
-    if (card_dead(card))
-        return;
-    if (!handler_power(card->sandbox, &card->script.on_power, how, error, sizeof error))
-        log_failure(card, error);
-    if (card_dead(card))
-        return;
-    bytes = card_atr(card, how, atr_len);
-    memcpy(atr, bytes, *atr_len);
-}
-
-static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_len)
-{
-    resp[0] = (uint8_t)(sw >> 8);
-    resp[1] = (uint8_t)sw;
-    *resp_len = 2;
-}
-
-static void answer_constant(struct card *card, const struct script_command *entry, uint8_t *resp,
-                            size_t resp_cap, size_t *resp_len)
-{
-    char error[SANDBOX_LINE_MAX];
-
-    if (entry->answer_len > resp_cap) {
-        snprintf(error, sizeof error,
-                 "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit", card_name(card),
-                 entry->number, entry->answer_len, resp_cap);
-        log_failure(card, error);
-        answer_status(0x6F00, resp, resp_len);
-        return;
-    }
-    memcpy(resp, entry->answer, entry->answer_len);
-    *resp_len = entry->answer_len;
-}
-
-static void answer_handler(struct card *card, const struct script_command *entry,
-                           const struct handler_command *command, uint8_t *resp, size_t resp_cap,
-                           size_t *resp_len)
-{
-    char error[SANDBOX_LINE_MAX];
-
-    if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, error, sizeof error))
-        return;
-    log_failure(card, error);
-    if (card_dead(card))
-        *resp_len = 0;
-    else
-        answer_status(0x6F00, resp, resp_len);
+    card->kind->power(card, how, atr, atr_len);
 }
 
 void card_command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
                   size_t *resp_len)
 {
-    struct handler_command command = {.raw = cmd, .len = len};
-    const struct script_command *entry;
+    card->kind->command(card, cmd, len, resp, resp_cap, resp_len);
+}
 
-    *resp_len = 0;
-    if (card_dead(card))
-        return;
-    if (apdu_decode(cmd, len, &command.decoded, NULL) != APDU_OK) {
-        answer_status(0x6700, resp, resp_len);
-        return;
-    }
-    entry = match_command(&card->script.index, cmd, len);
-    if (!entry)
-        answer_status(0x6D00, resp, resp_len);
-    else if (entry->answer)
-        answer_constant(card, entry, resp, resp_cap, resp_len);
-    else
-        answer_handler(card, entry, &command, resp, resp_cap, resp_len);
+void card_interrupt(struct card *card)
+{
+    card->kind->interrupt(card);
 }

@@ -16,6 +16,7 @@
 
 static const char instructions_spent[] =
     "instruction budget used up (" TEXT_OF(SANDBOX_INSTRUCTIONS) " for one call)";
+static const char interrupted[] = "interrupted: the card is on its way out";
 static const char time_spent[] = "too much processor time for one call";
 
 struct sandbox *sandbox_of(lua_State *L)
@@ -72,6 +73,11 @@ static int line_of_script(lua_State *L, int level)
     return 0;
 }
 
+void sandbox_interrupt(struct sandbox *sandbox)
+{
+    atomic_store(&sandbox->interrupted, true);
+}
+
 bool sandbox_spent(lua_State *L)
 {
     return sandbox_of(L)->spent;
@@ -81,12 +87,14 @@ static void take_interval(lua_State *L)
 {
     struct sandbox *sandbox = sandbox_of(L);
 
-    if (!sandbox->spent && sandbox->intervals > 0 && !watchdog_near()) {
+    bool stop = atomic_load_explicit(&sandbox->interrupted, memory_order_relaxed);
+
+    if (!sandbox->spent && sandbox->intervals > 0 && !watchdog_near() && !stop) {
         sandbox->intervals--;
         return;
     }
     if (!sandbox->spent) {
-        sandbox->spent = sandbox->intervals == 0 ? instructions_spent : time_spent;
+        sandbox->spent = stop ? interrupted : sandbox->intervals == 0 ? instructions_spent : time_spent;
         sandbox->spent_line = line_of_script(L, 0);
     }
     /* the script can catch this error, but from now on no instruction of this thread passes any more */
@@ -297,7 +305,8 @@ static int set_up(lua_State *L)
     return 0;
 }
 
-struct sandbox *sandbox_new(const struct card_host *host, const char *chunk, char *error, size_t error_size)
+struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, const char *chunk,
+                            char *error, size_t error_size)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     size_t len = strlen(chunk) + 1;
@@ -307,6 +316,7 @@ struct sandbox *sandbox_new(const struct card_host *host, const char *chunk, cha
         goto no_memory;
     heap_init(&sandbox->heap, SANDBOX_MEMORY);
     sandbox->host = *host;
+    sandbox->faults = faults;
     copy = malloc(len);
     if (!copy)
         goto no_memory;

@@ -4,6 +4,7 @@
 #ifndef ICC_SANDBOX_H
 #define ICC_SANDBOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,7 +24,8 @@ struct sandbox {
     struct heap heap;
     lua_State *L; /* NULL: dead, see sandbox_call */
     struct card_host host;
-    struct faults faults;         /* that the card has been asked for */
+    struct faults *faults;        /* that the card has been asked for; the card's */
+    atomic_bool interrupted;      /* see sandbox_interrupt */
     const char *chunk;            /* the script's name in messages, in full */
     char chunk_short[LUA_IDSIZE]; /* what Lua makes of it */
     int intervals;                /* left for the call in progress */
@@ -33,11 +35,12 @@ struct sandbox {
 };
 
 /*
- * A machine with the libraries of globals.h and nothing loaded. `host` is copied. `chunk` is the script's
- * file name for messages, and is copied. NULL on failure, with a line in `error`. To be freed with
+ * A machine with the libraries of globals.h and nothing loaded. `host` is copied; `faults`
+ * are where fault() puts them. `chunk` is the script's file name for messages, and is copied. NULL on failure, with a line in `error`. To be freed with
  * sandbox_free().
  */
-struct sandbox *sandbox_new(const struct card_host *host, const char *chunk, char *error, size_t error_size);
+struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, const char *chunk,
+                            char *error, size_t error_size);
 
 /* Frees the machine and all that was allocated in its heap. NULL is allowed. */
 void sandbox_free(struct sandbox *sandbox);
@@ -52,6 +55,9 @@ void sandbox_free(struct sandbox *sandbox);
  */
 bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, char *error,
                   size_t error_size);
+
+/* From any thread: the call in progress and all later ones fail, as if their instructions were used up. */
+void sandbox_interrupt(struct sandbox *sandbox);
 
 /* Is the machine dead? */
 bool sandbox_dead(const struct sandbox *sandbox);

@@ -5,8 +5,14 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-static struct {
+#ifndef sigev_notify_thread_id /* timer_create(2) has it, not every C library */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+/* Of each thread that calls into Lua. */
+static _Thread_local struct {
     /* for the handler: the call in progress */
     volatile sig_atomic_t running;
     volatile sig_atomic_t held;    /* inside watchdog_hold() .. watchdog_release() */
@@ -21,7 +27,6 @@ static struct {
 
     /* the timer */
     bool started; /* in this very process */
-    bool watches_fork;
     unsigned tick_ms;
     timer_t timer;
 } dog = {.limit = WATCHDOG_TICKS, .tick_ms = WATCHDOG_TICK_MS};
@@ -45,9 +50,34 @@ static void on_tick(int signal_number)
         siglongjmp(dog.leave, 1);
 }
 
+/* What all threads share: the signal's handler, and what ends a thread's timer with the thread. */
+static struct {
+    pthread_once_t once;
+    bool ready;
+    pthread_key_t timer_owner;
+} process = {.once = PTHREAD_ONCE_INIT};
+
 static void after_fork(void)
 {
     dog.started = false; /* timers are not inherited */
+}
+
+static void end_timer(void *dog_is_started)
+{
+    (void)dog_is_started;
+    if (dog.started)
+        timer_delete(dog.timer);
+    dog.started = false;
+}
+
+static void prepare_process(void)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    process.ready = pthread_atfork(NULL, NULL, after_fork) == 0 &&
+                    pthread_key_create(&process.timer_owner, end_timer) == 0 &&
+                    sigaction(WATCHDOG_SIGNAL, &action, NULL) == 0;
 }
 
 static bool set_period(void)
@@ -70,23 +100,18 @@ static void let_signal_in(void)
 
 static bool start(void)
 {
-    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
     struct sigevent event;
 
-    if (!dog.watches_fork) {
-        if (pthread_atfork(NULL, NULL, after_fork) != 0)
-            return false;
-        dog.watches_fork = true;
-    }
-    sigemptyset(&action.sa_mask);
-    if (sigaction(WATCHDOG_SIGNAL, &action, NULL) != 0)
+    pthread_once(&process.once, prepare_process);
+    if (!process.ready)
         return false;
     memset(&event, 0, sizeof event);
-    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = WATCHDOG_SIGNAL;
-    if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &dog.timer) != 0)
+    event.sigev_notify_thread_id = gettid();
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &dog.timer) != 0)
         return false;
-    if (!set_period()) {
+    if (pthread_setspecific(process.timer_owner, &dog) != 0 || !set_period()) {
         timer_delete(dog.timer);
         return false;
     }

@@ -1,5 +1,6 @@
 #include "rig/slot.h"
 
+#include "icc/script_card.h"
 #include "rig/random.h"
 
 #include <ctype.h>

@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "icc/card.h"
+#include "icc/script_card.h"
 #include "icc/watchdog.h"
 
 #include <pthread.h>

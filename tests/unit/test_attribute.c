@@ -3,6 +3,7 @@
 #include "rig/attribute.h"
 #include "rig/feature.h"
 
+#include "icc/script_card.h"
 #include "run_suite.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
 #include "base/oneline.h"
-#include "icc/card.h"
+#include "icc/script_card.h"
 #include "icc/heap.h"
 #include "icc/watchdog.h"
 #include "iso7816/hex.h"

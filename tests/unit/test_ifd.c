@@ -5,6 +5,7 @@
  */
 #include "ifd/ifd.h"
 
+#include "icc/script_card.h"
 #include "run_suite.h"
 
 #include <check.h>

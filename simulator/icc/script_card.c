@@ -1,0 +1,218 @@
+#include "icc/script_card.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "icc/builtin.h"
+#include "icc/handler.h"
+#include "icc/sandbox.h"
+#include "icc/script.h"
+#include "icc/source.h"
+
+struct script_card {
+    struct card card;
+    struct sandbox *sandbox;
+    struct script script;
+};
+
+/* Loading */
+
+static const struct card_kind script_kind;
+
+static struct script_card *script_of(struct card *card)
+{
+    return (struct script_card *)card;
+}
+
+static const struct script_card *const_script_of(const struct card *card)
+{
+    return (const struct script_card *)card;
+}
+
+static struct card *load_source(const struct source *source, const struct card_host *host, char *error,
+                                size_t error_size)
+{
+    struct script_card *card = calloc(1, sizeof *card);
+
+    if (!card) {
+        snprintf(error, error_size, "%s:1: out of memory", source->name);
+        return NULL;
+    }
+    card->card.kind = &script_kind;
+    card->sandbox = sandbox_new(host, &card->card.faults, source->name, error, error_size);
+    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error, error_size)) {
+        card_free(&card->card);
+        return NULL;
+    }
+    return &card->card;
+}
+
+struct card *card_load_file(const char *path, const struct card_host *host, char *error, size_t error_size)
+{
+    struct source source;
+    struct card *card;
+
+    if (!source_read(&source, path, error, error_size))
+        return NULL;
+    card = load_source(&source, host, error, error_size);
+    source_free(&source);
+    return card;
+}
+
+struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
+                            const struct card_host *host, char *error, size_t error_size)
+{
+    struct source source = {.name = chunk_name, .text = text, .len = len};
+
+    return load_source(&source, host, error, error_size);
+}
+
+struct card *card_load_builtin(const struct card_host *host, char *error, size_t error_size)
+{
+    return card_load_text("builtin.lua", builtin_lua, builtin_lua_len, host, error, error_size);
+}
+
+const char *card_builtin_text(size_t *len)
+{
+    *len = builtin_lua_len;
+    return builtin_lua;
+}
+
+static void free_script(struct card *card)
+{
+    sandbox_free(script_of(card)->sandbox);
+    free(card);
+}
+
+/* What the script says */
+
+static const char *name(const struct card *card)
+{
+    return const_script_of(card)->script.name;
+}
+
+static const uint8_t *atr(const struct card *card, enum card_power how, size_t *len)
+{
+    const struct script *script = &const_script_of(card)->script;
+    const struct script_atr *atr = how == CARD_WARM ? &script->warm : &script->cold;
+
+    *len = how == CARD_OFF ? 0 : atr->len;
+    return atr->bytes;
+}
+
+static uint8_t t1_ifsc(const struct card *card)
+{
+    return const_script_of(card)->script.t1_ifsc;
+}
+
+static bool dead(const struct card *card)
+{
+    return sandbox_dead(const_script_of(card)->sandbox);
+}
+
+static void interrupt(struct card *card)
+{
+    sandbox_interrupt(script_of(card)->sandbox);
+}
+
+/* What the card does */
+
+static void log_failure(struct script_card *card, const char *error)
+{
+    char line[SANDBOX_LINE_MAX + 64];
+
+    snprintf(line, sizeof line, "%s%s", error,
+             card_dead(&card->card) ? "; the card is dead and answers no more until it is loaded again" : "");
+    sandbox_log(card->sandbox, line, strlen(line));
+}
+
+static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX], size_t *length)
+{
+    struct script_card *self = script_of(card);
+    char error[SANDBOX_LINE_MAX];
+    const uint8_t *bytes;
+
+    *length = 0;
+    if (dead(card))
+        return;
+    if (!handler_power(self->sandbox, &self->script.on_power, how, error, sizeof error))
+        log_failure(self, error);
+    if (dead(card))
+        return;
+    bytes = atr(card, how, length);
+    memcpy(answer, bytes, *length);
+}
+
+static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_len)
+{
+    resp[0] = (uint8_t)(sw >> 8);
+    resp[1] = (uint8_t)sw;
+    *resp_len = 2;
+}
+
+static void answer_constant(struct script_card *card, const struct script_command *entry, uint8_t *resp,
+                            size_t resp_cap, size_t *resp_len)
+{
+    char error[SANDBOX_LINE_MAX];
+
+    if (entry->answer_len > resp_cap) {
+        snprintf(error, sizeof error,
+                 "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
+                 card->script.name, entry->number, entry->answer_len, resp_cap);
+        log_failure(card, error);
+        answer_status(0x6F00, resp, resp_len);
+        return;
+    }
+    memcpy(resp, entry->answer, entry->answer_len);
+    *resp_len = entry->answer_len;
+}
+
+static void answer_handler(struct script_card *card, const struct script_command *entry,
+                           const struct handler_command *command, uint8_t *resp, size_t resp_cap,
+                           size_t *resp_len)
+{
+    char error[SANDBOX_LINE_MAX];
+
+    if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, error, sizeof error))
+        return;
+    log_failure(card, error);
+    if (dead(&card->card))
+        *resp_len = 0;
+    else
+        answer_status(0x6F00, resp, resp_len);
+}
+
+static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
+                    size_t *resp_len)
+{
+    struct script_card *self = script_of(card);
+    struct handler_command command = {.raw = cmd, .len = len};
+    const struct script_command *entry;
+
+    *resp_len = 0;
+    if (dead(card))
+        return;
+    if (apdu_decode(cmd, len, &command.decoded, NULL) != APDU_OK) {
+        answer_status(0x6700, resp, resp_len);
+        return;
+    }
+    entry = match_command(&self->script.index, cmd, len);
+    if (!entry)
+        answer_status(0x6D00, resp, resp_len);
+    else if (entry->answer)
+        answer_constant(self, entry, resp, resp_cap, resp_len);
+    else
+        answer_handler(self, entry, &command, resp, resp_cap, resp_len);
+}
+
+static const struct card_kind script_kind = {
+    .free = free_script,
+    .name = name,
+    .atr = atr,
+    .t1_ifsc = t1_ifsc,
+    .dead = dead,
+    .power = power,
+    .command = command,
+    .interrupt = interrupt,
+};
