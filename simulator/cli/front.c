@@ -17,7 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LAST_FILE    24   /* above the number of the lock of the rig's directory */
 #define SIMULATOR_MS 2000 /* for the simulator, to end after the supervisor was killed */
 
 struct front {
@@ -113,14 +112,13 @@ int front_split(void)
     }
     close(ends[0]);
     close(signal_fd);
-    /* when a process ends its files are closed in the order of their numbers: this one after the lock */
-    int last = fcntl(ends[1], F_DUPFD_CLOEXEC, LAST_FILE);
-    if (last >= 0) {
-        close(ends[1]);
-        ends[1] = last;
-    }
+    /* When a process ends, Linux releases its files against the order of their numbers
+     * (task_work_run(), from 4.3 on). With a number below that of the lock of the rig's directory,
+     * which is opened later, the front sees this one closed when the lock is free. */
+    int first = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(ends[1]);
     setpgid(0, 0); /* whoever kills the caller's group leaves us to clear away */
-    return ends[1];
+    return first;
 }
 
 void front_end_by(int front, int signal)
