@@ -1,6 +1,8 @@
 /* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
+#include "base/namespaces.h"
 #include "base/oneline.h"
 #include "cli/cli.h"
+#include "cli/network.h"
 #include "cli/paths.h"
 #include "cli/probe.h"
 #include "cli/trial.h"
@@ -13,6 +15,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,46 +217,6 @@ static void check_directory(struct machine *machine, struct finding *finding)
  * The kernel
  */
 
-static long number_in(const char *path)
-{
-    long number = -1;
-    FILE *file = fopen(path, "re");
-    if (file) {
-        if (fscanf(file, "%ld", &number) != 1)
-            number = -1;
-        fclose(file);
-    }
-    return number;
-}
-
-static bool seccomp_filters_us(void)
-{
-    char line[256];
-    int mode = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file && fgets(line, sizeof line, file) && sscanf(line, "Seccomp: %d", &mode) != 1)
-        ;
-    if (file)
-        fclose(file);
-    return mode == 2;
-}
-
-/* What forbids namespaces, and how to have them. */
-static const char *namespaces_remedy(void)
-{
-    if (number_in("/proc/sys/user/max_user_namespaces") == 0 && geteuid() != 0)
-        return "sysctl user.max_user_namespaces=10000";
-    if (number_in("/proc/sys/user/max_mnt_namespaces") == 0)
-        return "sysctl user.max_mnt_namespaces=10000";
-    if (number_in("/proc/sys/kernel/unprivileged_userns_clone") == 0 && geteuid() != 0)
-        return "sysctl kernel.unprivileged_userns_clone=1";
-    if (number_in("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 && geteuid() != 0)
-        return "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for cardrig";
-    if (seccomp_filters_us())
-        return "a container that allows them (docker, podman: --security-opt seccomp=unconfined)";
-    return "a machine, or a container, that allows them";
-}
-
 static int enter_namespaces(void *arg)
 {
     const struct pcscd pcscd = {.directory = arg};
@@ -281,7 +244,32 @@ static void check_namespaces(struct machine *machine, struct finding *finding)
     }
     found(finding, STATE_LIMITED, "not for us (%s): pcscd's paths are redirected by a library alone",
           one_line(trial.said));
-    snprintf(finding->remedy, sizeof finding->remedy, "not needed; to have them: %s", namespaces_remedy());
+    snprintf(finding->remedy, sizeof finding->remedy, "not needed; to have them: %s",
+             namespaces_remedy(CLONE_NEWNS));
+}
+
+static int enter_private_network(void *arg)
+{
+    (void)arg;
+    const char *failed = network_enter_private();
+    if (!failed)
+        return EXIT_OK;
+    printf("%s: %s", failed, strerror(errno));
+    return EXIT_FAILED;
+}
+
+static void check_network(struct machine *machine, struct finding *finding)
+{
+    (void)machine;
+    struct trial trial;
+    trial_call(&trial, enter_private_network, NULL, VERSION_SECONDS);
+    if (trial_passed(&trial)) {
+        found(finding, STATE_OK, "a rig can have a private network, for cards whose port is fixed");
+        return;
+    }
+    found(finding, STATE_LIMITED, "not for us (%s): 'cardrig run --private-network' does not work",
+          one_line(trial.said));
+    snprintf(finding->remedy, sizeof finding->remedy, "not needed else; to have it: %s", network_remedy());
 }
 
 static void *stay(void *gate)
@@ -389,11 +377,12 @@ static const struct {
     const char *name;
     void (*function)(struct machine *machine, struct finding *finding);
 } checks[] = {
-    {"pcscd", check_pcscd},
+    {"pcscd", check_pcscd}, /* the first four are what a rig needs */
     {"driver", check_driver},
     {"directory", check_directory},
     {"libpcsclite", check_library},
     {"namespaces", check_namespaces},
+    {"network", check_network},
     {"limits", check_limits},
     {"rig", check_rig},
     {"USB readers", check_umockdev},

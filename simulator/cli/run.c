@@ -4,8 +4,10 @@
 #include "cli/device.h"
 #include "cli/front.h"
 #include "cli/furnish.h"
+#include "cli/network.h"
 #include "cli/origin.h"
 #include "cli/paths.h"
+#include "cli/stale.h"
 #include "cli/supervise.h"
 #include "cli/vpcd_ports.h"
 #include "rig/directory.h"
@@ -33,6 +35,9 @@ static const char help[] =
     "      --isolation HOW     keep pcscd apart by 'namespaces', or by 'redirect' (a\n"
     "                          preloaded library); 'auto', the default, takes what\n"
     "                          works, namespaces first\n"
+    "      --private-network   give the rig and COMMAND a network of their own, which\n"
+    "                          has localhost and nothing else, and all ports free:\n"
+    "                          for cards whose port cannot be changed\n"
     "  -h, --help              show this\n\n" FURNISH_KEYS_HELP "\n"
     "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME; 'cardrig insert', 'remove',\n"
     "'plug', 'status' and others find the rig through CARDRIG_SOCKET; CARDRIG_READER\n"
@@ -47,6 +52,7 @@ struct plan {
     const char *pcscd;
     char pcscd_log[PATH_MAX]; /* "": only in the rig's directory */
     enum pcscd_isolation isolation;
+    bool private_network;
     char **command;
 };
 
@@ -65,12 +71,13 @@ static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct plan *plan)
 {
-    enum { PCSCD = 256, PCSCD_LOG, ISOLATION };
+    enum { PCSCD = 256, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
     static const struct option options[] = {
         FURNISH_LONG_OPTIONS,
         {"pcscd", required_argument, NULL, PCSCD},
         {"pcscd-log", required_argument, NULL, PCSCD_LOG},
         {"isolation", required_argument, NULL, ISOLATION},
+        {"private-network", no_argument, NULL, PRIVATE_NETWORK},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -89,6 +96,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         case ISOLATION:
             if (!parse_isolation(optarg, &plan->isolation))
                 return EXIT_USAGE;
+            break;
+        case PRIVATE_NETWORK:
+            plan->private_network = true;
             break;
         case 'h':
             fputs(help, stdout);
@@ -151,10 +161,25 @@ static bool enough_files(const struct slots *slots, char *error, size_t error_si
     return false;
 }
 
+/* Leaves the caller's network. What needs to see other rigs' processes is done before: from within
+ * a user namespace nobody can look into those outside. */
+static bool leave_network(void)
+{
+    stale_rigs_clear(getenv(STALE_MARK));
+    const char *failed = network_enter_private();
+    int reason = errno;
+    if (failed)
+        rig_log("--private-network is not available here (%s: %s); to have it: %s", failed, strerror(reason),
+                network_remedy());
+    return !failed;
+}
+
 /* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
 static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front)
 {
     char error[1024], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
+    if (plan->private_network && !leave_network())
+        return set_up_failed();
     if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
         return set_up_failed();
     struct rig *rig = rig_new(plan->furniture.seed, error, sizeof error);
@@ -193,6 +218,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
                                               .pcscd = &pcscd,
                                               .command = plan->command,
                                               .origin = origin,
+                                              .stale_cleared = plan->private_network,
                                               .front = front});
 }
 

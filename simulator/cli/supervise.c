@@ -249,7 +249,8 @@ static bool set_up(struct supervisor *supervisor, char *error, size_t error_size
     }
     if (!start_pcscd(supervisor, error, error_size))
         return false;
-    stale_rigs_clear(supervisor->around); /* in the time that pcscd takes */
+    if (!supervisor->plan->stale_cleared)
+        stale_rigs_clear(supervisor->around); /* in the time that pcscd takes */
     return wait_for_pcscd(supervisor, error, error_size);
 }
 

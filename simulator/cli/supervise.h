@@ -7,13 +7,16 @@
 #include "pcscd/pcscd.h"
 #include "rig/rig.h"
 
+#include <stdbool.h>
+
 struct supervise_plan {
     struct rig *rig; /* taken over; it has readers, but no cards yet */
     const struct furniture *furniture;
     struct pcscd *pcscd; /* configured */
     char **command;
     const struct origin *origin;
-    int front; /* as of front_split */
+    int front;          /* as of front_split */
+    bool stale_cleared; /* stale_rigs_clear() was called, and is not to be called from here */
 };
 
 /*

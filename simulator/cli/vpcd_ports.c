@@ -53,7 +53,9 @@ bool vpcd_ports_open(struct vpcd_ports *ports, struct slots *slots, char *error,
         address_text(&options->vpcd, where, sizeof where);
         snprintf(error, error_size, "reader '%s': cannot listen at %s for %u slot%s: %s%s", options->name,
                  where, options->slots, options->slots == 1 ? "" : "s", strerror(reason),
-                 reason == EADDRINUSE ? ": vpcd without a port finds a free one" : "");
+                 reason == EADDRINUSE
+                     ? ": vpcd without a port finds a free one, and with --private-network all are free"
+                     : "");
         vpcd_ports_close(ports);
         return false;
     }

@@ -70,12 +70,12 @@ def run(*arguments, **options):
 
 
 class Rig:
-    """A rig around a command that does nothing but stay, until it is left."""
+    """A rig around a command that does nothing but stay, until it is left, or what a script says before."""
 
-    def __init__(self, *options, prefix=(), **popen):
+    def __init__(self, *options, prefix=(), script="", **popen):
         self.process = subprocess.Popen(
             [*prefix, CARDRIG, "run", *map(str, options), "--", "sh", "-c",
-             'echo "$PCSCLITE_CSOCK_NAME"; echo "$CARDRIG_SOCKET"; echo "$CARDRIG_READER"; read stay'],
+             script + '\necho "$PCSCLITE_CSOCK_NAME"; echo "$CARDRIG_SOCKET"; echo "$CARDRIG_READER"; read stay'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
         self.errors = None
         self.connection = None

@@ -7,11 +7,12 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, run
+from test_network import HAS_PRIVATE_NETWORK
 from test_pcscd import PCSCD, where_noexec_is
 from test_run import BUILT_IN_ATR, HAS_NAMESPACES, no_namespaces
 from waiting import TIMEOUT
 
-NAMES = ["pcscd", "driver", "directory", "libpcsclite", "namespaces", "limits", "rig", "USB readers", "system"]
+NAMES = ["pcscd", "driver", "directory", "libpcsclite", "namespaces", "network", "limits", "rig", "USB readers", "system"]
 
 
 def doctor(*prefix, options=(), **more):
@@ -31,6 +32,7 @@ def test_this_machine():
     assert checks["USB readers"]["state"] == "ok", checks
     assert checks["pcscd"]["found"].startswith(f"{PCSCD}, version ")
     assert checks["namespaces"]["state"] == ("ok" if HAS_NAMESPACES else "limited")
+    assert checks["network"]["state"] == ("ok" if HAS_PRIVATE_NETWORK else "limited")
 
 
 def test_for_people():
@@ -80,9 +82,10 @@ def test_noexec(temporary):
 
 def test_no_namespaces():
     checks = doctor(*no_namespaces)
-    assert checks["namespaces"]["state"] == "limited"
-    if HAS_NAMESPACES:
-        assert "sysctl user.max_" in checks["namespaces"]["remedy"]
+    for name in ("namespaces", "network"):
+        assert checks[name]["state"] == "limited"
+        if HAS_NAMESPACES:
+            assert "sysctl user.max_" in checks[name]["remedy"]
     assert checks["rig"]["state"] == "ok"
 
 

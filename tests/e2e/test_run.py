@@ -22,7 +22,8 @@ HAS_NAMESPACES = subprocess.run(["unshare", "--user", "--map-root-user", "--moun
 
 no_namespaces = [] if not HAS_NAMESPACES else [
     "unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
-    'echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces; exec "$@"', "sh"]
+    'echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces; '
+    'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"', "sh"]
 
 
 def ordinary_user(folder):

@@ -16,9 +16,9 @@ from waiting import alive, children, stat
 class Left:
     """A rig of which nothing lives but what its command has started, and its directory."""
 
-    def __init__(self, script="setsid sleep 1000", **options):
+    def __init__(self, script="setsid sleep 1000", rig=(), **options):
         self.process = subprocess.Popen(
-            [CARDRIG, "run", "--", "sh", "-c", f'{script} >/dev/null 2>&1 & echo $! "$CARDRIG_SOCKET"; read stay'],
+            [CARDRIG, "run", *rig, "--", "sh", "-c", f'{script} >/dev/null 2>&1 & echo $! "$CARDRIG_SOCKET"; read stay'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
         pid, control = self.process.stdout.readline().split()
         self.pid, self.directory = int(pid), pathlib.Path(control).parent

@@ -1,6 +1,6 @@
 """A vpcd card, as small as can be: connects to HOST PORT (or, given 'listen', lets the reader connect) and answers.
 
-As a module: class Card, for tests that misbehave. As a program: python3 vpcd_card.py HOST PORT | listen PORT
+As a module: class Card, for tests that misbehave. As a program: python3 vpcd_card.py HOST PORT [ATR] | listen PORT
 """
 
 import socket
@@ -59,7 +59,7 @@ def main():
                 with listener.accept()[0] as connection:
                     Card().serve(connection)
     with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
-        Card().serve(connection)
+        Card(*map(bytes.fromhex, sys.argv[3:])).serve(connection)
 
 
 if __name__ == "__main__":
