@@ -47,6 +47,9 @@ enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t
     out->direction = length == T0_HEADER_SIZE ? T0_FROM_CARD : T0_TO_CARD;
     out->data = found > 0 ? bytes + T0_HEADER_SIZE : NULL;
     out->length = found;
+    out->ne = out->direction == T0_FROM_CARD ? (uint32_t)t0_tpdu_size(bytes, T0_FROM_CARD)
+              : found > 0                    ? T0_DATA_MAX
+                                             : 0;
     return T0_TPDU_OK;
 }
 

@@ -38,6 +38,7 @@ struct t0_tpdu {
     enum t0_direction direction;
     const uint8_t *data; /* T0_TO_CARD: P3 bytes, in the caller's buffer; otherwise NULL */
     size_t length;       /* of data */
+    uint32_t ne;         /* of the command that it begins, as far as it is known: T=0 carries P3 at most */
 };
 
 enum t0_reason {
@@ -63,7 +64,8 @@ enum t0_tpdu_result {
  * Makes a TPDU of the bytes that an application hands to a reader which exchanges TPDUs: 4 bytes (P3 00 is
  * added, no data), 5 bytes (data from the card), or 5 bytes and as many more as P3 says (data to the card).
  *
- * out->data points into bytes, which must live as long as it is used. All zero after an error.
+ * out->data points into bytes, which must live as long as it is used. out->ne is what P3 says, and
+ * T0_DATA_MAX for a TPDU with data, which may be a case 4 command of any Le. All zero after an error.
  */
 enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t0_tpdu *out);
 

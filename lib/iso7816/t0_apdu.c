@@ -66,6 +66,7 @@ static void ifd_finish(struct t0_apdu_ifd *x, uint8_t sw1, uint8_t sw2)
 static void ifd_tpdu(struct t0_apdu_ifd *x, uint8_t cla, uint8_t ins, enum t0_direction direction, uint8_t p3)
 {
     x->tpdu = (struct t0_tpdu){.header = {cla, ins, 0, 0, p3}, .direction = direction};
+    x->tpdu.ne = direction == T0_FROM_CARD ? (uint32_t)from_256(p3) : 0;
     x->reissued = false;
 }
 
@@ -80,6 +81,7 @@ static void ifd_command(struct t0_apdu_ifd *x)
     x->tpdu.header[P2] = c->p2;
     x->tpdu.data = c->data;
     x->tpdu.length = c->nc;
+    x->tpdu.ne = c->ne;
     x->state = IFD_COMMAND;
 }
 
@@ -155,6 +157,7 @@ static void ifd_answered(struct t0_apdu_ifd *x, size_t n, uint8_t sw1, uint8_t s
         /* 12.2.3, case 2S.3 */
         if (ifd_may_go_on(x)) {
             x->tpdu.header[P3] = sw2;
+            x->tpdu.ne = (uint32_t)from_256(sw2);
             x->reissued = true;
         }
     } else if (sw1 == 0x61 && x->response_length < x->apdu.ne) {
@@ -338,12 +341,19 @@ static void icc_envelope(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
 
 static void icc_plain(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
 {
-    bool case_1 = tpdu->direction == T0_TO_CARD && tpdu->length == 0;
+    const uint8_t *header = tpdu->header;
+    struct apdu_command command = {.cla = header[CLA],
+                                   .ins = header[INS],
+                                   .p1 = header[P1],
+                                   .p2 = header[P2],
+                                   .data = tpdu->data,
+                                   .nc = tpdu->length,
+                                   .ne = tpdu->ne <= APDU_NE_MAX ? tpdu->ne : APDU_NE_MAX};
 
-    memcpy(x->command, tpdu->header, T0_HEADER_SIZE);
-    x->command_length = case_1 ? APDU_HEADER_SIZE : T0_HEADER_SIZE + tpdu->length;
-    if (tpdu->length > 0)
-        memcpy(x->command + T0_HEADER_SIZE, tpdu->data, tpdu->length);
+    if (tpdu->direction == T0_FROM_CARD && command.ne < from_256(header[P3]))
+        command.ne = (uint32_t)from_256(header[P3]);
+    apdu_shortest_case(command.nc, command.ne, &command.kind);
+    apdu_encode(&command, x->command, sizeof x->command, &x->command_length);
     icc_process(x, tpdu);
 }
 
@@ -399,7 +409,7 @@ bool t0_apdu_icc_answer(struct t0_apdu_icc *x, const uint8_t *bytes, size_t leng
     } else if (!from_card) {
         x->pending = PENDING_RESPONSE;
         icc_status(x, 0, 0x61, min_256(x->data_length));
-    } else if (x->data_length == size || (x->data_length > size && size == 256)) {
+    } else if (x->data_length >= size) {
         icc_deliver(x, size);
     } else {
         x->pending = PENDING_REISSUE;

@@ -9,13 +9,15 @@
  *   used as it is. ENVELOPE likewise, but with class 00 for those, since 80 C2 is a command of its own on
  *   many cards. ISO/IEC 7816-4:2005, 5.1.1.
  * - Case 4 answered 9000: GET RESPONSE with Le follows (12.2.5, case 4S.2). When it brings no data, the
- * command's 9000 stands, since the command was carried out. 62XX and 63XX are passed on without GET RESPONSE
- * (case 4S.4).
+ *   command's 9000 stands, since the command was carried out. 62XX and 63XX are passed on without GET
+ *   RESPONSE (case 4S.4).
  * - A response with 61XX is continued by GET RESPONSE until there are Ne bytes; what is left then is told by
- * the last 61XX, which is passed on. 6CXX is heeded once per command; a second one is passed on.
- * - The Le of a case 4 command does not travel to the card (unless inside ENVELOPE), so the card sees case 3.
+ *   the last 61XX, which is passed on. 6CXX is obeyed once per command; a second one is passed on.
+ * - The Le of a case 4 command, and an Ne of more than 256, do not travel to the card (unless inside
+ *   ENVELOPE). They are beside the TPDU in t0_tpdu.ne, so that a card's program behind these machines is given
+ *   the command that the application sent, and answers as it does in T=1.
  * - ENVELOPE segments of a case 4E command never leave Le alone in the last one: the card takes the command
- * for complete (as case 3E) when Lc bytes of data are there and Le has not begun.
+ *   for complete (as case 3E) when Lc bytes of data are there and Le has not begun.
  */
 #ifndef ISO7816_T0_APDU_H
 #define ISO7816_T0_APDU_H
@@ -119,19 +121,21 @@ bool t0_apdu_icc_direction(const struct t0_apdu_icc *x, const uint8_t header[T0_
 /*
  * Takes a TPDU as t0_icc received it (tpdu->length must be P3 to the card, 0 from it; otherwise the answer is
  * 6700). Then t0_apdu_icc_next has one of two steps, which it repeats until the next call of another
- * function: STEP_PROCESS  step.bytes is a command APDU for the script; its response goes to
- * t0_apdu_icc_answer STEP_DONE     step.bytes is the answer for t0_icc_answer
+ * function:
+ *   STEP_PROCESS  step.bytes is a command APDU for the script; its response goes to t0_apdu_icc_answer
+ *   STEP_DONE     step.bytes is the answer for t0_icc_answer
  *
- * - A command is given as case 1, 2S or 3S; or 3E, 4E when ENVELOPE brought it (more than 255 bytes of data).
- * - Case 2 with other than P3 bytes to return: 6CXX, and the same header with P3=XX gets the response. More
- * than 256 are 6C00, or 256 bytes and 61XX when P3 is 00.
- * - Data to return after case 1 or 3: 61XX. GET RESPONSE (INS C0, P1 P2 0000, of any class) gets up to P3
- * bytes, and 61XX while there are more; 6CXX when P3 is over what is left.
+ * - A command is given in its shortest form with the Ne of the TPDU; or as ENVELOPE brought it (more than 255
+ *   bytes of data).
+ * - Case 2 with fewer than P3 bytes to return: 6CXX, and the same header with P3=XX gets the response. With
+ *   more: P3 bytes and 61XX.
+ * - Data to return after case 1, 3 or 4: 61XX. GET RESPONSE (INS C0, P1 P2 0000, of any class) gets up to P3
+ *   bytes, and 61XX while there are more; 6CXX when P3 is over what is left.
  * - A status of 9000 without data after case 3: GET RESPONSE gets the same status, since a case 4 of the
  *   interface device looks like this. So a script sees no GET RESPONSE right after its 9000.
  * - ENVELOPE (INS C2, P1 P2 0000, interindustry class) whose data begin an extended command with over 255
- * bytes of data begins a reassembly: 9000 until it is complete. What cannot be such a command: 6700. Any
- * other ENVELOPE is for the script.
+ *   bytes of data begins a reassembly: 9000 until it is complete. What cannot be such a command: 6700. Any
+ *   other ENVELOPE is for the script.
  * - Any other command drops what is pending. The script sees each command once.
  * - A status word without data passes unchanged, 61XX and 6CXX too; GET RESPONSE after it is for the script.
  */

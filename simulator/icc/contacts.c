@@ -42,6 +42,7 @@ struct contacts {
     struct atr atr;
     bool removal;
     bool to_card; /* of the next T=0 command */
+    uint32_t ne;
     struct pps_icc pps;
     struct t0_icc t0;
     bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
@@ -98,9 +99,10 @@ bool contacts_wants_removal(const struct contacts *contacts)
     return contacts->removal;
 }
 
-void contacts_expect(struct contacts *contacts, bool data_to_card)
+void contacts_expect(struct contacts *contacts, bool data_to_card, uint32_t ne)
 {
     contacts->to_card = data_to_card;
+    contacts->ne = ne;
 }
 
 /*
@@ -237,7 +239,7 @@ static bool t0_ask_script(struct contacts *contacts, const struct step *command,
 /* The TPDU is complete: what it means for the script, and what the script's answer means for it. */
 static void t0_command(struct contacts *contacts, const struct step *tpdu)
 {
-    struct t0_tpdu command = {.direction = contacts->to_card ? T0_TO_CARD : T0_FROM_CARD};
+    struct t0_tpdu command = {.direction = contacts->to_card ? T0_TO_CARD : T0_FROM_CARD, .ne = contacts->ne};
     memcpy(command.header, tpdu->bytes, T0_HEADER_SIZE);
     command.data = tpdu->length > T0_HEADER_SIZE ? tpdu->bytes + T0_HEADER_SIZE : NULL;
     command.length = tpdu->length - T0_HEADER_SIZE;

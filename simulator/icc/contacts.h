@@ -37,9 +37,12 @@ void contacts_free(struct contacts *contacts);
 void contacts_reset(struct contacts *contacts, bool cold);
 void contacts_power_off(struct contacts *contacts);
 
-/* The direction of the T=0 command whose header comes next: a card knows that of its commands, a script does
- * not. */
-void contacts_expect(struct contacts *contacts, bool data_to_card);
+/*
+ * What the header of T=0 that comes next does not say: the direction of its data, which a card knows of its
+ * commands, and a script does not; and Ne, as in t0_tpdu, so that a card is given the same command in T=0 and
+ * in T=1.
+ */
+void contacts_expect(struct contacts *contacts, bool data_to_card, uint32_t ne);
 
 /* A character from the interface device. */
 void contacts_byte(struct contacts *contacts, uint8_t byte);

@@ -6,6 +6,7 @@
 
 #include "icc/builtin.h"
 #include "icc/handler.h"
+#include "icc/response.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
 #include "icc/source.h"
@@ -14,6 +15,7 @@ struct script_card {
     struct card card;
     struct sandbox *sandbox;
     struct script script;
+    struct response response; /* what is left of the last one */
 };
 
 /* Loading */
@@ -134,6 +136,7 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
     const uint8_t *bytes;
 
     *length = 0;
+    response_drop(&self->response);
     if (dead(card))
         return;
     if (!handler_power(self->sandbox, &self->script.on_power, how, error, sizeof error))
@@ -183,27 +186,39 @@ static void answer_handler(struct script_card *card, const struct script_command
         answer_status(0x6F00, resp, resp_len);
 }
 
+static void answer_by_script(struct script_card *card, const struct handler_command *command, uint8_t *resp,
+                             size_t resp_cap, size_t *resp_len)
+{
+    const struct script_command *entry = match_command(&card->script.index, command->raw, command->len);
+
+    if (!entry)
+        answer_status(0x6D00, resp, resp_len);
+    else if (entry->answer)
+        answer_constant(card, entry, resp, resp_cap, resp_len);
+    else
+        answer_handler(card, entry, command, resp, resp_cap, resp_len);
+}
+
 static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
                     size_t *resp_len)
 {
     struct script_card *self = script_of(card);
     struct handler_command command = {.raw = cmd, .len = len};
-    const struct script_command *entry;
 
     *resp_len = 0;
     if (dead(card))
         return;
     if (apdu_decode(cmd, len, &command.decoded, NULL) != APDU_OK) {
+        response_drop(&self->response);
         answer_status(0x6700, resp, resp_len);
         return;
     }
-    entry = match_command(&self->script.index, cmd, len);
-    if (!entry)
-        answer_status(0x6D00, resp, resp_len);
-    else if (entry->answer)
-        answer_constant(self, entry, resp, resp_cap, resp_len);
-    else
-        answer_handler(self, entry, &command, resp, resp_cap, resp_len);
+    if (response_continue(&self->response, &command.decoded, resp, resp_cap, resp_len))
+        return;
+    response_drop(&self->response);
+    answer_by_script(self, &command, resp, resp_cap, resp_len);
+    if (*resp_len > 0)
+        response_hold(&self->response, command.decoded.ne, resp, resp_len);
 }
 
 static const struct card_kind script_kind = {

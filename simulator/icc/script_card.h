@@ -19,7 +19,8 @@
  *
  * What the script does not decide: a command that apdu_decode() cannot read is answered 67 00, whatever the
  * patterns of the script; one that no pattern matches, 6D 00; and 6F 00 comes when the script fails, gives
- * something else than an answer, or gives one that does not fit, with the reason in the log. An error in
+ * something else than an answer, or gives one that does not fit, with the reason in the log. An answer of more
+ * than Ne bytes becomes Ne bytes and 61 XX, and the rest waits for GET RESPONSE (response.h). An error in
  * on_power is logged, and has no other consequence. The ATRs are always ones that atr_parse() accepts.
  */
 #ifndef ICC_SCRIPT_CARD_H

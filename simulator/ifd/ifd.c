@@ -378,7 +378,7 @@ static enum ifd_result exchange_tpdu(struct ifd *ifd, const struct t0_tpdu *tpdu
     struct t0_ifd_config config = {.wwt = timing.wwt, .guard = timing.gt};
     struct t0_ifd t0;
     struct step step;
-    contacts_expect(ifd->contacts, tpdu->direction == T0_TO_CARD);
+    contacts_expect(ifd->contacts, tpdu->direction == T0_TO_CARD, tpdu->ne);
     t0_ifd_start(&t0, &config, tpdu);
     drive(ifd, &MACHINE(t0_ifd, &t0), timing.gt, &step);
     if (step.kind == STEP_DONE)

@@ -93,14 +93,14 @@ def test_no_command_reaches_another_card():
         assert client.connect()[0] == "ok"
         for _ in range(100):
             rig.do("swap", file=str(CARDS / "two-protocols.lua"))
-            result = client.transmit("80100000")[0]
+            result = client.transmit("8010000002")[0]
             assert result in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD", "SCARD_E_PROTO_MISMATCH")
             assert rig.card()["commands"] == 0
             counter += 2
             settle(client, counter)
             while client.reconnect("leave")[0] != "ok":
                 assert client.reconnect("cold")[0] in ("ok", "SCARD_W_UNRESPONSIVE_CARD")
-            assert client.transmit("80100000") == ["ok", "00019000"]
+            assert client.transmit("8010000002") == ["ok", "00019000"]
 
 
 def test_no_command_reaches_another_card_with_many_clients(temporary):
@@ -155,7 +155,7 @@ def test_clients_transmit_while_cards_move():
         assert steady.connect()[0] == "ok"
         for count in range(1, 200):
             rig.do("remove" if count % 2 else "insert", slot="a")
-            assert steady.transmit("80100000") == ["ok", f"{count:04x}9000"]
+            assert steady.transmit("8010000002") == ["ok", f"{count:04x}9000"]
         steady.__exit__()
 
 
@@ -234,8 +234,8 @@ def test_long_commands(temporary):
         client.establish()
         assert client.connect()[0] == "ok"
         for data in (0, 255):
-            command = "00010000" + (f"{data:02x}" + "5a" * data if data else "")
-            assert client.transmit(command) == ["ok", f"{data} 0".encode().hex() + "9000"]
+            command = "00010000" + (f"{data:02x}" + "5a" * data if data else "") + "00"
+            assert client.transmit(command) == ["ok", f"{data} 256".encode().hex() + "9000"]
         command = "0001000000" + "ffff" + "5a" * 65535 + "0000"
         assert client.transmit(command) == ["ok", b"65535 65536".hex() + "9000"]
     path.unlink()

@@ -348,5 +348,5 @@ def test_the_card_script_of_the_man_page(tmp_path):
     path = tmp_path / "card.lua"
     path.write_text(script)
     assert run("check", path).returncode == 0
-    done = run("run", "--card", path, "--", "opensc-tool", "--send-apdu", "80100000")
+    done = run("run", "--card", path, "--", "opensc-tool", "--send-apdu", "8010000002")
     assert "00 01" in done.stdout and "SW1=0x90, SW2=0x00" in done.stdout

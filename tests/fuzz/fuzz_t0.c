@@ -196,8 +196,8 @@ static void check_apdu_icc(struct line line)
     t0_apdu_icc_next(&x, &step);
     CHECK(step.kind == STEP_FAILED && !t0_apdu_icc_answer(&x, response, 2));
     for (unsigned left = 64; line.at < line.end && left > 0; left--) {
-        struct t0_tpdu tpdu = {.direction = T0_TO_CARD};
         uint8_t flags = line_byte(&line);
+        struct t0_tpdu tpdu = {.direction = T0_TO_CARD, .ne = (flags >> 4) * 0x1111u};
         size_t length = T0_HEADER_SIZE, given;
         const uint8_t *header = line_bytes(&line, &length);
         memcpy(tpdu.header, header, length);
@@ -252,12 +252,13 @@ struct both {
     const uint8_t *response; /* of the card's script */
     size_t response_length;
     unsigned processed;
-    bool plain; /* nothing of the command can be mistaken for something else */
+    bool plain;  /* nothing of the command can be mistaken for something else */
+    uint32_t ne; /* of the TPDU */
     uint8_t queue[2048];
     size_t queued, read;
 };
 
-/* The script. What T=0 cannot carry to the card is the Le of case 4, and which form was used. */
+/* The script. It does not learn which form was used. */
 static void script(struct both *both, const struct step *step)
 {
     struct apdu_command got;
@@ -265,7 +266,7 @@ static void script(struct both *both, const struct step *step)
     both->processed++;
     if (both->plain) {
         CHECK(got.cla == both->command.cla && got.ins == both->command.ins && got.p1 == both->command.p1 &&
-              got.p2 == both->command.p2 && got.nc == both->command.nc);
+              got.p2 == both->command.p2 && got.nc == both->command.nc && got.ne == both->command.ne);
         CHECK(got.nc == 0 || memcmp(got.data, both->command.data, got.nc) == 0);
     }
     CHECK(t0_apdu_icc_answer(&both->apdu_icc, both->response, both->response_length));
@@ -274,7 +275,7 @@ static void script(struct both *both, const struct step *step)
 /* A TPDU, as far as it has come: data to the card are taken first. */
 static void process(struct both *both, const struct step *step)
 {
-    struct t0_tpdu tpdu = {.direction = T0_TO_CARD};
+    struct t0_tpdu tpdu = {.direction = T0_TO_CARD, .ne = both->ne};
     struct step next;
     memcpy(tpdu.header, step->bytes, T0_HEADER_SIZE);
     if (step->length == T0_HEADER_SIZE) {
@@ -322,6 +323,7 @@ static bool exchange(struct both *both, const struct t0_tpdu *tpdu)
     struct t0_ifd ifd;
     struct step step;
     both->queued = both->read = 0;
+    both->ne = tpdu->ne;
     t0_ifd_start(&ifd, &config, tpdu);
     t0_icc_start(&both->icc, &both->icc_config);
     for (;;) {

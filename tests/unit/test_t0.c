@@ -220,9 +220,9 @@ START_TEST(ifd_bad_tpdu)
     const struct t0_ifd_config config = {9600, 14, 0};
     const uint8_t data[256] = {0};
     const struct t0_tpdu bad[] = {
-        {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, data, 1},   {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, data, 3},
-        {{0, 0xD6, 0, 0, 0}, T0_TO_CARD, data, 256}, {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, NULL, 0},
-        {{0, 0xB0, 0, 0, 2}, T0_FROM_CARD, data, 2},
+        {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, data, 1, 0},   {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, data, 3, 0},
+        {{0, 0xD6, 0, 0, 0}, T0_TO_CARD, data, 256, 0}, {{0, 0xD6, 0, 0, 2}, T0_TO_CARD, NULL, 0, 0},
+        {{0, 0xB0, 0, 0, 2}, T0_FROM_CARD, data, 2, 2},
     };
 
     for (int i = 0; i < COUNT(bad); i++) {
@@ -242,18 +242,19 @@ static const struct {
     enum t0_tpdu_result result;
     enum t0_direction direction;
     size_t length;
+    uint32_t ne;
 } tpdus[] = {
-    {"", T0_TPDU_TOO_SHORT, T0_TO_CARD, 0},
-    {"00 A4 04", T0_TPDU_TOO_SHORT, T0_TO_CARD, 0},
-    {"00 A4 04 00", T0_TPDU_OK, T0_TO_CARD, 0},
-    {"00 B0 04 00 00", T0_TPDU_OK, T0_FROM_CARD, 0},
-    {"00 B0 04 00 FF", T0_TPDU_OK, T0_FROM_CARD, 0},
-    {"00 D6 04 00 01 AA", T0_TPDU_OK, T0_TO_CARD, 1},
-    {"00 D6 04 00 03 AA BB CC", T0_TPDU_OK, T0_TO_CARD, 3},
-    {"00 D6 04 00 02 AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0},
-    {"00 D6 04 00 FF AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0},
-    {"00 D6 04 00 01 AA 00", T0_TPDU_DATA_LONG, T0_TO_CARD, 0},
-    {"00 D6 04 00 00 AA", T0_TPDU_DATA_LONG, T0_TO_CARD, 0},
+    {"", T0_TPDU_TOO_SHORT, T0_TO_CARD, 0, 0},
+    {"00 A4 04", T0_TPDU_TOO_SHORT, T0_TO_CARD, 0, 0},
+    {"00 A4 04 00", T0_TPDU_OK, T0_TO_CARD, 0, 0},
+    {"00 B0 04 00 00", T0_TPDU_OK, T0_FROM_CARD, 0, 256},
+    {"00 B0 04 00 FF", T0_TPDU_OK, T0_FROM_CARD, 0, 255},
+    {"00 D6 04 00 01 AA", T0_TPDU_OK, T0_TO_CARD, 1, 256},
+    {"00 D6 04 00 03 AA BB CC", T0_TPDU_OK, T0_TO_CARD, 3, 256},
+    {"00 D6 04 00 02 AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0, 0},
+    {"00 D6 04 00 FF AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0, 0},
+    {"00 D6 04 00 01 AA 00", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
+    {"00 D6 04 00 00 AA", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
 };
 
 START_TEST(each_tpdu)
@@ -265,6 +266,7 @@ START_TEST(each_tpdu)
     ck_assert_int_eq(t0_tpdu_decode(bytes, length, &tpdu), tpdus[_i].result);
     ck_assert_int_eq(tpdu.direction, tpdus[_i].direction);
     ck_assert_uint_eq(tpdu.length, tpdus[_i].length);
+    ck_assert_uint_eq(tpdu.ne, tpdus[_i].ne);
     ck_assert_ptr_eq(tpdu.data, tpdus[_i].length > 0 ? bytes + 5 : NULL);
     if (tpdus[_i].result == T0_TPDU_OK)
         memcpy(header, bytes, length < 5 ? length : 5);
@@ -647,7 +649,9 @@ END_TEST
 
 /* ---- APDUs, card ---- */
 
-/* A run: "TPDU" or "TPDU<" (from the card), then "!command" for the script and its response, then the answer.
+/*
+ * A run: "TPDU" or "TPDU<" (from the card), perhaps with "@Ne", then "!command" for the script and its response,
+ * then the answer.
  */
 static const char *const icc_apdus[][24] = {
     /* as it comes */
@@ -667,10 +671,24 @@ static const char *const icc_apdus[][24] = {
     /* 6C: again with the right P3, once */
     {"00B0000000<", "!00B0000000", "1122 6282", "6C02", "00B0000002<", "11226282", "00B0000002<",
      "!00B0000002", "3344 9000", "33449000"},
-    {"00B0000001<", "!00B0000001", "1122 9000", "6C02", "00B0000003<", "!00B0000003", "6A82", "6A82"},
-    {"00B0000001<", "!00B0000001", "1122 9000", "6C02", "00B0000102<", "!00B0000102", "6A82", "6A82",
+    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00B0000001<", "!00B0000001", "6A82", "6A82"},
+    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00B0000102<", "!00B0000102", "6A82", "6A82",
      "00B0000002<", "!00B0000002", "6A83", "6A83"},
-    {"00B0000001<", "!00B0000001", "1122 9000", "6C02", "00C0000002<", "!00C0000002", "6985", "6985"},
+    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00C0000002<", "!00C0000002", "6985", "6985"},
+    /* more than P3: nothing is lost */
+    {"00B0000001<", "!00B0000001", "112233 6282", "116102", "00C0000001<", "226101", "00C0000001<", "336282"},
+    {"00B0000001<", "!00B0000001", "112233 9000", "116102", "00B0000002<", "!00B0000002", "44 9000", "6C01",
+     "00B0000001<", "449000", "00C0000002<", "!00C0000002", "6985", "6985"},
+    /* an Ne that T=0 does not carry */
+    {"00A4000001AA@2", "!00A4000001AA02", "1122 6101", "6102", "00C0000002<", "11226101", "00C0000001<",
+     "!00C0000001", "33 9000", "339000"},
+    {"00A4000001AA@256", "!00A4000001AA00", "1122 9000", "6102", "00C0000002<", "11229000"},
+    {"00A4000001AA@257", "!00A4000000 0001AA 0101", "1122 9000", "6102", "00C0000002<", "11229000"},
+    {"00A4000001AA@65536", "!00A4000000 0001AA 0000", "9000", "9000"},
+    {"00B0000000<@65536", "!00B00000 000000", "1122 9000", "6C02", "00B0000002<", "11229000"},
+    {"00B0000000<@300", "!00B00000 00012C", "6A82", "6A82"},
+    {"00B0000002<@1", "!00B0000002", "6A82", "6A82"},
+    {"00B0000002<@4294967295", "!00B00000 000000", "6A82", "6A82"},
     /* 61: in pieces, with any class, dropped by another command */
     {"00A4000001AA", "!00A4000001AA", "112233 9000", "6103", "00C0000001<", "116102", "00C0000003<", "6C02",
      "00C0000000<", "6C02", "00C0000002<", "22339000", "00C0000001<", "!00C0000001", "6985", "6985"},
@@ -701,9 +719,9 @@ static const char *const icc_apdus[][24] = {
     {"00C200000700D60000000100", "!00C200000700D60000000100", "9000", "9000"},
 };
 
-static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t len, bool from_card)
+static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t len, bool from_card, uint32_t ne)
 {
-    struct t0_tpdu tpdu = {.direction = from_card ? T0_FROM_CARD : T0_TO_CARD, .length = len - 5};
+    struct t0_tpdu tpdu = {.direction = from_card ? T0_FROM_CARD : T0_TO_CARD, .length = len - 5, .ne = ne};
 
     memcpy(tpdu.header, bytes, 5);
     tpdu.data = len > 5 ? bytes + 5 : NULL;
@@ -732,14 +750,15 @@ START_TEST(each_icc_apdu)
     t0_apdu_icc_reset(x);
     ck_assert(!t0_apdu_icc_answer(x, bytes, 2));
     for (const char *const *p = icc_apdus[_i]; *p != NULL;) {
-        bool from_card = (*p)[strlen(*p) - 1] == '<';
+        size_t digits = strcspn(*p, "<@"), len;
+        bool from_card = (*p)[digits] == '<';
+        const char *ne = strchr(*p, '@');
         enum t0_direction direction;
-        size_t len;
 
-        ck_assert_int_eq(hex_decode(*p, strlen(*p) - from_card, bytes, sizeof bytes, &len, NULL), HEX_OK);
+        ck_assert_int_eq(hex_decode(*p, digits, bytes, sizeof bytes, &len, NULL), HEX_OK);
         if (t0_apdu_icc_direction(x, bytes, &direction))
             ck_assert_int_eq(direction, from_card ? T0_FROM_CARD : T0_TO_CARD);
-        give_tpdu(x, bytes, len, from_card);
+        give_tpdu(x, bytes, len, from_card, ne != NULL ? (uint32_t)strtoul(ne + 1, NULL, 10) : 0);
         p++;
         if ((*p)[0] == '!') {
             assert_step(x, STEP_PROCESS, *p++ + 1);
@@ -755,7 +774,7 @@ START_TEST(each_icc_apdu)
     t0_apdu_icc_reset(x);
     t0_apdu_icc_next(x, &step);
     ck_assert_int_eq(step.kind, STEP_FAILED);
-    give_tpdu(x, (const uint8_t *)"\x00\xC0\x00\x00\x00", 5, true);
+    give_tpdu(x, (const uint8_t *)"\x00\xC0\x00\x00\x00", 5, true, 0);
     assert_step(x, STEP_PROCESS, "00C0000000");
     free(x);
 }
@@ -818,12 +837,12 @@ START_TEST(icc_directions)
     ck_assert(!t0_apdu_icc_direction(x, get_response, &direction));
     ck_assert(!t0_apdu_icc_direction(x, read, &direction));
     ck_assert(!t0_apdu_icc_direction(x, end, &direction));
-    give_tpdu(x, read, 5, true);
+    give_tpdu(x, read, 5, true, 0);
     ck_assert(t0_apdu_icc_answer(x, (const uint8_t *)"\x01\x90\x00", 3));
     ck_assert(t0_apdu_icc_direction(x, read, &direction));
     ck_assert_int_eq(direction, T0_FROM_CARD);
     ck_assert(!t0_apdu_icc_direction(x, get_response, &direction));
-    give_tpdu(x, (const uint8_t *)"\x00\xA4\x00\x00\x00", 5, false);
+    give_tpdu(x, (const uint8_t *)"\x00\xA4\x00\x00\x00", 5, false, 0);
     ck_assert(t0_apdu_icc_answer(x, (const uint8_t *)"\x01\x90\x00", 3));
     direction = T0_TO_CARD;
     ck_assert(t0_apdu_icc_direction(x, get_response, &direction));
@@ -831,13 +850,13 @@ START_TEST(icc_directions)
     ck_assert(!t0_apdu_icc_direction(x, read, &direction));
     ck_assert(t0_apdu_icc_direction(x, envelope, &direction));
     ck_assert_int_eq(direction, T0_TO_CARD);
-    give_tpdu(x, envelope, 13, false);
+    give_tpdu(x, envelope, 13, false, 0);
     assert_step(x, STEP_DONE, "9000");
     direction = T0_FROM_CARD;
     ck_assert(t0_apdu_icc_direction(x, end, &direction));
     ck_assert_int_eq(direction, T0_TO_CARD);
     /* a TPDU whose length is wrong */
-    give_tpdu(x, read, 5, false);
+    give_tpdu(x, read, 5, false, 0);
     assert_step(x, STEP_DONE, "6700");
     free(x);
 }
@@ -855,8 +874,8 @@ START_TEST(icc_long_responses)
     } rows[] = {
         {"00B0000000", true, 256, "9000", 256},    {"00B0000000", true, 257, "6101", 256},
         {"00B0000000", true, 512, "6100", 256},    {"00B0000000", true, 65536, "6100", 256},
-        {"00B0000000", true, 255, "6CFF", 0},      {"00B00000FF", true, 256, "6C00", 0},
-        {"00B00000FF", true, 300, "6C00", 0},      {"00A4000001AA", false, 255, "61FF", 0},
+        {"00B0000000", true, 255, "6CFF", 0},      {"00B00000FF", true, 256, "6101", 255},
+        {"00B00000FF", true, 600, "6100", 255},    {"00A4000001AA", false, 255, "61FF", 0},
         {"00A4000001AA", false, 256, "6100", 0},   {"00A4000001AA", false, 257, "6100", 0},
         {"00A4000001AA", false, 65536, "6100", 0},
     };
@@ -872,7 +891,7 @@ START_TEST(icc_long_responses)
         memcpy(response + rows[i].length, "\x90\x00", 2);
         t0_apdu_icc_reset(x);
         len = unhex(rows[i].tpdu, bytes, sizeof bytes);
-        give_tpdu(x, bytes, len, rows[i].from_card);
+        give_tpdu(x, bytes, len, rows[i].from_card, 0);
         ck_assert(t0_apdu_icc_answer(x, response, rows[i].length + 2));
         t0_apdu_icc_next(x, &step);
         ck_assert_int_eq(step.kind, STEP_DONE);
@@ -886,7 +905,7 @@ START_TEST(icc_long_responses)
 
             if (step.bytes[step.length - 2] == 0x6C)
                 memcpy(more, bytes, 4);
-            give_tpdu(x, more, 5, true);
+            give_tpdu(x, more, 5, true, 0);
             t0_apdu_icc_next(x, &step);
             ck_assert_int_eq(step.kind, STEP_DONE);
             ck_assert_uint_gt(step.length, 2);
@@ -931,9 +950,9 @@ static void wire_send(struct wire *wire, const struct step *step)
 
 /* The card gets the header or the whole command from t0_icc. */
 static void card_process(struct ends *e, struct t0_icc *icc, const struct step *step,
-                         enum t0_direction direction)
+                         enum t0_direction direction, uint32_t ne)
 {
-    struct t0_tpdu tpdu = {.length = step->length - 5};
+    struct t0_tpdu tpdu = {.length = step->length - 5, .ne = ne};
     struct step answer;
 
     memcpy(tpdu.header, step->bytes, 5);
@@ -981,7 +1000,7 @@ static void exchange_tpdu(struct ends *e, const struct t0_tpdu *tpdu)
             if (step.kind == STEP_SEND)
                 wire_send(&from_card, &step);
             else if (step.kind == STEP_PROCESS)
-                card_process(e, &icc, &step, tpdu->direction);
+                card_process(e, &icc, &step, tpdu->direction, tpdu->ne);
             else if (step.kind == STEP_RECEIVE && to_card.at < to_card.length)
                 t0_icc_byte(&icc, to_card.bytes[to_card.at++], true);
             else
@@ -1029,7 +1048,7 @@ static uint8_t random_instruction(uint32_t *seed)
     }
 }
 
-/* What the script should see: the command as T=0 carries it. */
+/* What the script should see: the command in its shortest form. */
 static size_t expected_command(const struct apdu_command *command, const uint8_t *bytes, size_t length,
                                uint8_t *out)
 {
@@ -1040,10 +1059,6 @@ static size_t expected_command(const struct apdu_command *command, const uint8_t
         memcpy(out, bytes, length);
         return length;
     }
-    if (c.nc > 0)
-        c.ne = 0;
-    if (c.ne > 256)
-        c.ne = 256;
     REQUIRE(apdu_shortest_case(c.nc, c.ne, &c.kind) == APDU_OK);
     REQUIRE(apdu_encode(&c, out, APDU_COMMAND_MAX, &len) == APDU_OK);
     return len;
@@ -1055,15 +1070,11 @@ static size_t expected_response(const struct apdu_command *command, const uint8_
 {
     size_t n = length - 2, ne = command->ne, left;
 
-    if (n == 0 || n <= ne || (command->nc == 0 && ne > 0 && n <= 256)) {
-        size_t give = n < ne ? n : ne;
-
-        memcpy(out, response, give);
-        memcpy(out + give, response + n, 2);
-        return give + 2;
+    if (n <= ne) {
+        memcpy(out, response, length);
+        return length;
     }
-    /* A case 2 command is answered 6C00 and then gives 256 bytes, of which Ne count. */
-    left = n - (command->nc == 0 && ne > 0 && ne < 256 ? 256 : ne);
+    left = n - ne;
     memcpy(out, response, ne);
     out[ne] = 0x61;
     out[ne + 1] = (uint8_t)(left < 256 ? left : 256);

@@ -1,0 +1,51 @@
+#include "icc/response.h"
+
+#include <string.h>
+
+#define GET_RESPONSE 0xC0
+
+void response_drop(struct response *response)
+{
+    response->at = response->length = 0;
+}
+
+/* The status word of an answer that leaves so many bytes; 00 says 256 or more. */
+static void set_left(uint8_t *sw, size_t left)
+{
+    sw[0] = 0x61;
+    sw[1] = (uint8_t)(left < 256 ? left : 0);
+}
+
+void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length)
+{
+    size_t data = *length - 2;
+
+    if (data <= ne)
+        return;
+    response->at = 0;
+    response->length = data - ne;
+    memcpy(response->bytes, bytes + ne, *length - ne);
+    set_left(bytes + ne, response->length);
+    *length = ne + 2;
+}
+
+bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
+                       size_t cap, size_t *length)
+{
+    size_t count = response->length;
+
+    if (count == 0 || command->ins != GET_RESPONSE || command->p1 != 0 || command->p2 != 0)
+        return false;
+    if (count > command->ne)
+        count = command->ne;
+    if (count > cap - 2)
+        count = cap - 2;
+    /* with the status word behind the last data */
+    memcpy(bytes, response->bytes + response->at, count + 2);
+    *length = count + 2;
+    response->at += count;
+    response->length -= count;
+    if (response->length > 0)
+        set_left(bytes + count, response->length);
+    return true;
+}
