@@ -26,13 +26,20 @@ static bool is_interindustry(uint8_t cla)
 
 /* ISO/IEC 7816-4:2005, 5.1.1: bits 4 and 3 (class 0X) or 6 (4X..7X) are secure messaging, bit 5 is chaining.
  */
-uint8_t t0_apdu_response_class(uint8_t cla)
+static uint8_t interindustry_class(uint8_t cla)
 {
-    if ((cla & 0xE0) == 0x00)
+    if (cla == 0xFF) /* no class */
+        return 0x00;
+    if ((cla & 0x60) == 0x00)
         return cla & 0x03;
-    if ((cla & 0xC0) == 0x40)
-        return cla & 0x4F;
-    return cla;
+    return cla & 0x40 ? cla & 0x4F : 0x00;
+}
+
+uint8_t t0_apdu_response_class(uint16_t which, uint8_t cla)
+{
+    if (which <= 0xFF)
+        return (uint8_t)which;
+    return which == T0_APDU_CLASS_OF_COMMAND && !is_interindustry(cla) ? cla : interindustry_class(cla);
 }
 
 static uint8_t min_256(size_t n)
@@ -87,7 +94,7 @@ static void ifd_command(struct t0_apdu_ifd *x)
 
 static void ifd_envelope(struct t0_apdu_ifd *x)
 {
-    uint8_t cla = is_interindustry(x->apdu.cla) ? t0_apdu_response_class(x->apdu.cla) : 0x00;
+    uint8_t cla = interindustry_class(x->apdu.cla);
     size_t rest = x->length - x->at;
     size_t n = rest < 255 ? rest : 255;
 
@@ -103,14 +110,15 @@ static void ifd_get_response(struct t0_apdu_ifd *x, size_t available)
 {
     size_t wanted = x->apdu.ne - x->response_length;
 
-    ifd_tpdu(x, t0_apdu_response_class(x->apdu.cla), T0_APDU_INS_GET_RESPONSE, T0_FROM_CARD,
-             min_256(available < wanted ? available : wanted));
+    ifd_tpdu(x, t0_apdu_response_class(x->response_class, x->apdu.cla), T0_APDU_INS_GET_RESPONSE,
+             T0_FROM_CARD, min_256(available < wanted ? available : wanted));
     x->state = IFD_GET_RESPONSE;
 }
 
-void t0_apdu_ifd_start(struct t0_apdu_ifd *x, const uint8_t *command, size_t length)
+void t0_apdu_ifd_start(struct t0_apdu_ifd *x, uint16_t response_class, const uint8_t *command, size_t length)
 {
     x->reason = T0_APDU_OK;
+    x->response_class = response_class;
     x->response_length = 0;
     x->length = 0;
     x->at = 0;

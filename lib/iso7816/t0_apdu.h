@@ -4,10 +4,11 @@
  *
  * Decisions, where the standard leaves room or is silent:
  *
- * - GET RESPONSE has the class of the command without the bits for secure messaging and chaining, so only the
- *   logical channel is left of an interindustry class; a proprietary class (bit 8 set) or a reserved one is
- *   used as it is. ENVELOPE likewise, but with class 00 for those, since 80 C2 is a command of its own on
- *   many cards. ISO/IEC 7816-4:2005, 5.1.1.
+ * - GET RESPONSE and ENVELOPE are interindustry commands, of class 00 with the logical channel of the command
+ *   that they serve (ISO/IEC 7816-4:2005, 5.1.1), and without its bits for secure messaging and chaining. A
+ *   proprietary class has its channel where the interindustry class without bit 8 has it (GlobalPlatform Card
+ *   Specification 2.3, 11.1.4; ETSI TS 102 221, 10.1.1). GET RESPONSE may be asked to have another class:
+ *   cards from before that, such as SIMs with their A0 C0, take only that of the command.
  * - Case 4 answered 9000: GET RESPONSE with Le follows (12.2.5, case 4S.2). When it brings no data, the
  *   command's 9000 stands, since the command was carried out. 62XX and 63XX are passed on without GET
  *   RESPONSE (case 4S.4).
@@ -51,8 +52,12 @@ enum t0_apdu_reason {
 /* English text for a reason, static. */
 const char *t0_apdu_reason_text(enum t0_apdu_reason reason);
 
-/* The class of a GET RESPONSE after a command of class cla, see above. */
-uint8_t t0_apdu_response_class(uint8_t cla);
+/* The class of GET RESPONSE: 00 to FF, or one of these. */
+#define T0_APDU_CLASS_INTERINDUSTRY 0x100 /* see above */
+#define T0_APDU_CLASS_OF_COMMAND    0x101 /* likewise, but a proprietary class is used as it is */
+
+/* The class of a GET RESPONSE after a command of class cla. */
+uint8_t t0_apdu_response_class(uint16_t which, uint8_t cla);
 
 /* ---- interface device ---- */
 
@@ -65,7 +70,8 @@ struct t0_apdu_ifd {
     uint8_t command[APDU_COMMAND_MAX];
     size_t length;
     struct apdu_command apdu; /* into command */
-    size_t at;                /* ENVELOPE: bytes of command sent before this TPDU */
+    uint16_t response_class;
+    size_t at; /* ENVELOPE: bytes of command sent before this TPDU */
     struct t0_tpdu tpdu;
     bool reissued; /* this TPDU is a repetition after 6CXX */
     bool probing;  /* GET RESPONSE without a 61XX */
@@ -73,10 +79,11 @@ struct t0_apdu_ifd {
 };
 
 /*
- * Begins the exchange of a command APDU of any case, up to APDU_COMMAND_MAX bytes, which is copied. From now
- * on *x has pointers into itself and must stay where it is.
+ * Begins the exchange of a command APDU of any case, up to APDU_COMMAND_MAX bytes, which is copied.
+ * response_class is that of t0_apdu_response_class. From now on *x has pointers into itself and must stay
+ * where it is.
  */
-void t0_apdu_ifd_start(struct t0_apdu_ifd *x, const uint8_t *command, size_t length);
+void t0_apdu_ifd_start(struct t0_apdu_ifd *x, uint16_t response_class, const uint8_t *command, size_t length);
 
 /*
  * True: *tpdu is to be exchanged next; its data are x's and stay valid until the result. False: it is over,

@@ -407,7 +407,7 @@ static enum ifd_result transmit_t0_apdu(struct ifd *ifd, const uint8_t *command,
                                         uint8_t *response, size_t capacity, size_t *length)
 {
     struct t0_tpdu tpdu;
-    t0_apdu_ifd_start(&ifd->t0_apdu, command, command_length);
+    t0_apdu_ifd_start(&ifd->t0_apdu, ifd->options.response_class, command, command_length);
     while (t0_apdu_ifd_next(&ifd->t0_apdu, &tpdu)) {
         uint8_t result[T0_RESULT_MAX];
         size_t count;
@@ -457,14 +457,14 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
     ifd->negotiable = false; /* a PPS comes first or not at all: 9.1 */
     if (protocol == 1)
         return transmit_t1(ifd, command, command_length, response, capacity, length);
-    if (ifd->level == IFD_LEVEL_TPDU)
+    if (ifd->options.level == IFD_LEVEL_TPDU)
         return transmit_t0_tpdu(ifd, command, command_length, response, capacity, length);
     return transmit_t0_apdu(ifd, command, command_length, response, capacity, length);
 }
 
 size_t ifd_command_max(const struct ifd *ifd)
 {
-    return ifd->level == IFD_LEVEL_TPDU && ifd->protocol != 1 ? T0_COMMAND_MAX : APDU_COMMAND_MAX;
+    return ifd->options.level == IFD_LEVEL_TPDU && ifd->protocol != 1 ? T0_COMMAND_MAX : APDU_COMMAND_MAX;
 }
 
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,

@@ -51,9 +51,15 @@ struct ifd_counters {
     struct t1_counters t1; /* since the last reset */
 };
 
+/* What kind of reader it is part of. */
+struct ifd_options {
+    enum ifd_level level;
+    uint16_t response_class; /* of GET RESPONSE, as t0_apdu_response_class takes it */
+};
+
 struct ifd {
     struct contacts *contacts; /* not owned; NULL: no card */
-    enum ifd_level level;
+    struct ifd_options options;
     bool powered;
     uint8_t protocol; /* T, or IFD_NO_PROTOCOL */
     bool negotiable;  /* nothing has been sent since the reset: another protocol can still be chosen */

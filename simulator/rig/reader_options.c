@@ -26,7 +26,7 @@ static bool read_level(const char *value, struct reader_options *options)
 {
     if (!value || (strcmp(value, "apdu") != 0 && strcmp(value, "tpdu") != 0))
         return false;
-    options->level = value[0] == 't' ? IFD_LEVEL_TPDU : IFD_LEVEL_APDU;
+    options->ifd.level = value[0] == 't' ? IFD_LEVEL_TPDU : IFD_LEVEL_APDU;
     return true;
 }
 
@@ -125,6 +125,16 @@ static bool read_version(const char *value, struct reader_options *options)
     return true;
 }
 
+static bool read_get_response(const char *value, struct reader_options *options)
+{
+    uint32_t class = T0_APDU_CLASS_OF_COMMAND;
+    if (!value || (strcmp(value, "command") != 0 &&
+                   !(strlen(value) == 2 && read_number(value, value + 2, 16, UINT8_MAX, &class))))
+        return false;
+    options->ifd.response_class = (uint16_t) class;
+    return true;
+}
+
 /* The attribute of that tag, or a new one; NULL: there is no room for one. */
 static struct reader_attribute *attribute_of(struct reader_options *options, uint32_t tag)
 {
@@ -205,6 +215,7 @@ static const struct key {
 } keys[] = {
     {"slots", "slots=N, with N from 1 to 16", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
+    {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
     {"vpcd",
      "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen, with a host that can be found",
      read_vpcd},
@@ -357,11 +368,23 @@ static bool check_usb(const struct reader_options *options, char *error, size_t 
     return length <= READER_NAME_MAX;
 }
 
+/* What is wrong with a key that is not for such a reader; NULL: there is none. */
+static const char *misplaced_key(const struct reader_options *options)
+{
+    if (options->from[0] && options->cards != READER_VPCD_LISTEN)
+        return "from= goes with vpcd, where the reader listens";
+    if (options->timeout_ms && options->cards == READER_OWN_CARDS)
+        return "timeout= is for vpcd cards";
+    if (options->ifd.level == IFD_LEVEL_TPDU && options->ifd.response_class != T0_APDU_CLASS_INTERINDUSTRY)
+        return "get-response= goes with level=apdu, where the reader sends GET RESPONSE";
+    return NULL;
+}
+
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
     *options = (struct reader_options){
         .slots = 1,
-        .level = IFD_LEVEL_APDU,
+        .ifd = {.level = IFD_LEVEL_APDU, .response_class = T0_APDU_CLASS_INTERINDUSTRY},
         .vpcd.host = "127.0.0.1",
         .vendor = "cardrig",
         .type = "virtual reader",
@@ -377,13 +400,9 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
     for (char *field; ok && (field = next_field(&rest));)
         ok = read_field(field, options, error, error_size);
     free(fields);
-    if (ok && options->from[0] && options->cards != READER_VPCD_LISTEN) {
-        snprintf(error, error_size, "reader '%s': from= goes with vpcd, where the reader listens",
-                 options->name);
-        ok = false;
-    }
-    if (ok && options->timeout_ms && options->cards == READER_OWN_CARDS) {
-        snprintf(error, error_size, "reader '%s': timeout= is for vpcd cards", options->name);
+    const char *misplaced = ok ? misplaced_key(options) : NULL;
+    if (misplaced) {
+        snprintf(error, error_size, "reader '%s': %s", options->name, misplaced);
         ok = false;
     }
     if (ok && options->vpcd.port + options->slots - 1 > 65535) {

@@ -36,7 +36,7 @@ enum reader_cards {
 struct reader_options {
     char name[READER_NAME_MAX + 1];
     unsigned slots;
-    enum ifd_level level;
+    struct ifd_options ifd;
     enum reader_cards cards;
     struct address vpcd;    /* of the first slot; port 0: a free one is to be found */
     unsigned timeout_ms;    /* how long an answer of a vpcd card may take; 0: as the driver has it */

@@ -77,7 +77,7 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
             snprintf(error, error_size, "out of memory");
             return false;
         }
-        slot->ifd->level = options->level;
+        slot->ifd->options = options->ifd;
         ifd_set_card(slot->ifd, NULL, NULL, slot->text);
     }
     return true;

@@ -97,3 +97,26 @@ def test_level_tpdu_loses_nothing(script):
             ("00cb0000", "6283"), ("00ce0000" + DATA, "6a82"),
         ]:
             assert client.transmit(command) == ["ok", answer], command
+
+
+# a card that fetches for itself, and wants this class
+STRICT = """
+return {{ atr = "3B 00", commands = {{
+    {{ "{cla} C0 00 00", "01 02 90 00" }}, {{ ".. C0", "6E 00" }}, {{ "..", "61 02" }} }} }}
+"""
+
+
+@pytest.mark.parametrize("option, command, cla", [
+    ("", "00", "00"), ("", "02", "02"), ("", "80", "00"), ("", "81", "01"), ("", "0C", "00"), ("", "A0", "00"),
+    (",get-response=command", "A0", "A0"), (",get-response=command", "8C", "8C"), (",get-response=command", "01", "01"),
+    (",get-response=00", "81", "00"), (",get-response=a0", "00", "A0"),
+])
+def test_the_class_of_get_response(temporary, option, command, cla):
+    path = temporary / "strict.lua"
+    path.write_text(STRICT.format(cla=cla))
+    with Rig("--reader", "r" + option, "--card", path) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect() == ["ok", 1]
+        assert client.transmit(command + "B2000000") == ["ok", "01029000"]
+        assert client.transmit(command + "B2000001AA00") == ["ok", "01029000"]
+    path.unlink()

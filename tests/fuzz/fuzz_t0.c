@@ -152,7 +152,7 @@ static void check_apdu_ifd(struct line line)
     bool good = apdu_decode(exact, length, &command, NULL) == APDU_OK;
     size_t ne = good ? command.ne : 0, count = 0;
     size_t limit = (size_t)(line.end - line.at) + APDU_COMMAND_MAX / 254 + T0_APDU_STALL_MAX;
-    t0_apdu_ifd_start(&x, exact, length);
+    t0_apdu_ifd_start(&x, T0_APDU_CLASS_INTERINDUSTRY, exact, length);
     free(exact);
     while (t0_apdu_ifd_next(&x, &tpdu)) {
         CHECK(good && ++count <= limit);
@@ -374,7 +374,7 @@ static void check_both(struct line line)
     both.plain = !is_status(both.command.ins) && both.command.ins != T0_NULL &&
                  both.command.ins != T0_APDU_INS_GET_RESPONSE && both.command.ins != T0_APDU_INS_ENVELOPE;
     t0_apdu_icc_reset(&both.apdu_icc);
-    t0_apdu_ifd_start(&both.apdu_ifd, bytes, length);
+    t0_apdu_ifd_start(&both.apdu_ifd, T0_APDU_CLASS_INTERINDUSTRY, bytes, length);
     while (t0_apdu_ifd_next(&both.apdu_ifd, &tpdu)) {
         CHECK(++count <= APDU_COMMAND_MAX / 254 + APDU_NE_MAX / 256 + 4);
         if (!exchange(&both, &tpdu))

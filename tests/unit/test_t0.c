@@ -462,9 +462,12 @@ static const char *const ifd_apdus[][16] = {
     /* class of GET RESPONSE */
     {"1FA4000001AA05", "1FA4000001AA", "6101", "03C0000001<", "119000", "=119000"},
     {"7FA4000001AA05", "7FA4000001AA", "6101", "4FC0000001<", "119000", "=119000"},
-    {"84A4000001AA05", "84A4000001AA", "6101", "84C0000001<", "119000", "=119000"},
-    {"A0A4000001AA05", "A0A4000001AA", "6101", "A0C0000001<", "119000", "=119000"},
-    {"2CA4000001AA05", "2CA4000001AA", "6101", "2CC0000001<", "119000", "=119000"},
+    {"84A4000001AA05", "84A4000001AA", "6101", "00C0000001<", "119000", "=119000"},
+    {"92A4000001AA05", "92A4000001AA", "6101", "02C0000001<", "119000", "=119000"},
+    {"EBA4000001AA05", "EBA4000001AA", "6101", "4BC0000001<", "119000", "=119000"},
+    {"A3A4000001AA05", "A3A4000001AA", "6101", "00C0000001<", "119000", "=119000"},
+    {"FFA4000001AA05", "FFA4000001AA", "6101", "00C0000001<", "119000", "=119000"},
+    {"2CA4000001AA05", "2CA4000001AA", "6101", "00C0000001<", "119000", "=119000"},
     /* case 2E, 3E, 4E that fit a TPDU */
     {"00B00000000002", "00B0000002<", "11229000", "=11229000"},
     {"00B00000000100", "00B0000000<", "6C01", "00B0000001<", "119000", "=119000"},
@@ -500,7 +503,7 @@ START_TEST(each_ifd_apdu)
     size_t len = unhex(*p++, bytes, sizeof bytes);
 
     memset(x, 0xA5, sizeof *x);
-    t0_apdu_ifd_start(x, bytes, len);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
     for (; (*p)[0] != '='; p += 2) {
         ck_assert(t0_apdu_ifd_next(x, &tpdu));
         assert_tpdu(&tpdu, p[0]);
@@ -516,23 +519,45 @@ START_TEST(each_ifd_apdu)
 }
 END_TEST
 
+START_TEST(classes_of_get_response)
+{
+    static const struct {
+        uint8_t command, interindustry, of_command;
+    } rows[] = {
+        {0x00, 0x00, 0x00}, {0x03, 0x03, 0x03}, {0x1F, 0x03, 0x03}, {0x20, 0x00, 0x20},
+        {0x3F, 0x00, 0x3F}, {0x40, 0x40, 0x40}, {0x4F, 0x4F, 0x4F}, {0x7A, 0x4A, 0x4A},
+        {0x80, 0x00, 0x80}, {0x84, 0x00, 0x84}, {0x93, 0x03, 0x93}, {0xA0, 0x00, 0xA0},
+        {0xB1, 0x00, 0xB1}, {0xC5, 0x45, 0xC5}, {0xFE, 0x4E, 0xFE}, {0xFF, 0x00, 0xFF},
+    };
+
+    for (int i = 0; i < COUNT(rows); i++) {
+        uint8_t cla = rows[i].command;
+        ck_assert_uint_eq(t0_apdu_response_class(T0_APDU_CLASS_INTERINDUSTRY, cla), rows[i].interindustry);
+        ck_assert_uint_eq(t0_apdu_response_class(T0_APDU_CLASS_OF_COMMAND, cla), rows[i].of_command);
+        ck_assert_uint_eq(t0_apdu_response_class(0x00, cla), 0x00);
+        ck_assert_uint_eq(t0_apdu_response_class(0xA0, cla), 0xA0);
+    }
+}
+END_TEST
+
 START_TEST(ifd_apdu_refuses)
 {
     struct t0_apdu_ifd *x = allocate(sizeof *x);
     uint8_t *bytes = allocate(APDU_COMMAND_MAX + 1);
     struct t0_tpdu tpdu;
 
-    t0_apdu_ifd_start(x, NULL, 0);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, NULL, 0);
     ck_assert(!t0_apdu_ifd_next(x, &tpdu));
     ck_assert_int_eq(x->reason, T0_APDU_BAD_COMMAND);
-    t0_apdu_ifd_start(x, bytes, 3);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, 3);
     ck_assert_int_eq(x->reason, T0_APDU_BAD_COMMAND);
-    t0_apdu_ifd_start(x, bytes, APDU_COMMAND_MAX + 1);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, APDU_COMMAND_MAX + 1);
     ck_assert_int_eq(x->reason, T0_APDU_BAD_COMMAND);
     for (int i = 0; i < 4; i++) {
         static const size_t lengths[] = {0, 1, 5, 3};
 
-        t0_apdu_ifd_start(x, (const uint8_t *)"\x00\xB0\x00\x00\x02", i < 3 ? 5 : 4);
+        t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, (const uint8_t *)"\x00\xB0\x00\x00\x02",
+                          i < 3 ? 5 : 4);
         ck_assert(t0_apdu_ifd_next(x, &tpdu));
         t0_apdu_ifd_result(x, (const uint8_t *)"\x01\x02\x03\x90\x00", lengths[i]);
         ck_assert(!t0_apdu_ifd_next(x, &tpdu));
@@ -552,7 +577,7 @@ START_TEST(ifd_apdu_endless)
     uint32_t count;
 
     /* nothing but promises */
-    t0_apdu_ifd_start(x, (const uint8_t *)"\x00\xB0\x00\x00\x00", 5);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, (const uint8_t *)"\x00\xB0\x00\x00\x00", 5);
     for (count = 0; t0_apdu_ifd_next(x, &tpdu); count++)
         t0_apdu_ifd_result(x, (const uint8_t *)"\x61\x01", 2);
     ck_assert_int_eq(x->reason, T0_APDU_ENDLESS);
@@ -560,14 +585,14 @@ START_TEST(ifd_apdu_endless)
     ck_assert_uint_eq(x->response_length, 0);
 
     /* 6C and 61 in turn */
-    t0_apdu_ifd_start(x, (const uint8_t *)"\x00\xB0\x00\x00\x00", 5);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, (const uint8_t *)"\x00\xB0\x00\x00\x00", 5);
     for (count = 0; t0_apdu_ifd_next(x, &tpdu); count++)
         t0_apdu_ifd_result(x, (const uint8_t *)(count % 2 ? "\x61\x01" : "\x6C\x01"), 2);
     ck_assert_int_eq(x->reason, T0_APDU_ENDLESS);
     ck_assert_uint_eq(count, T0_APDU_STALL_MAX + 1);
 
     /* byte by byte for ever: until there are Ne */
-    t0_apdu_ifd_start(x, (const uint8_t *)"\x00\xB0\x00\x00\x00\x00\x00", 7);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, (const uint8_t *)"\x00\xB0\x00\x00\x00\x00\x00", 7);
     for (count = 0; t0_apdu_ifd_next(x, &tpdu); count++)
         t0_apdu_ifd_result(x, (const uint8_t *)"\xAB\x61\x01", 3);
     ck_assert_int_eq(x->reason, T0_APDU_OK);
@@ -576,7 +601,7 @@ START_TEST(ifd_apdu_endless)
     ck_assert_uint_eq(x->response[65536], 0x61);
 
     /* the worst that is possible */
-    t0_apdu_ifd_start(x, (const uint8_t *)"\x00\xB0\x00\x00\x00\x00\x00", 7);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, (const uint8_t *)"\x00\xB0\x00\x00\x00\x00\x00", 7);
     for (count = 0; t0_apdu_ifd_next(x, &tpdu); count++)
         t0_apdu_ifd_result(x, (const uint8_t *)"\xAB\x61\x01" + (count % 8 != 7), count % 8 != 7 ? 2 : 3);
     ck_assert_int_eq(x->reason, T0_APDU_OK);
@@ -604,10 +629,10 @@ START_TEST(ifd_envelopes)
             for (size_t k = 0; k < ncs[i]; k++)
                 bytes[7 + k] = (uint8_t)(k * 11);
             ck_assert_int_eq(apdu_encode(&command, bytes, APDU_COMMAND_MAX, &len), APDU_OK);
-            t0_apdu_ifd_start(x, bytes, len);
+            t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
             for (at = 0, count = 0; at < len; count++) {
                 REQUIRE(t0_apdu_ifd_next(x, &tpdu));
-                REQUIRE(memcmp(tpdu.header, "\x00\xC2\x00\x00", 4) == 0);
+                REQUIRE(memcmp(tpdu.header, "\x01\xC2\x00\x00", 4) == 0);
                 REQUIRE(tpdu.direction == T0_TO_CARD);
                 REQUIRE(tpdu.header[4] == tpdu.length);
                 memcpy(got + at, tpdu.data, tpdu.length);
@@ -623,7 +648,7 @@ START_TEST(ifd_envelopes)
             t0_apdu_ifd_result(x, (const uint8_t *)"\x61\x02", 2);
             if (ne > 0) {
                 ck_assert(t0_apdu_ifd_next(x, &tpdu));
-                assert_tpdu(&tpdu, ne == 1 ? "91C0000001<" : "91C0000002<");
+                assert_tpdu(&tpdu, ne == 1 ? "01C0000001<" : "01C0000002<");
                 t0_apdu_ifd_result(x, (const uint8_t *)"\xAA\x90\x00", 3);
             }
             ck_assert(!t0_apdu_ifd_next(x, &tpdu));
@@ -634,7 +659,7 @@ START_TEST(ifd_envelopes)
     }
     /* a card that knows no ENVELOPE; and the class of ENVELOPE */
     bytes[0] = 0x1D;
-    t0_apdu_ifd_start(x, bytes, len);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
     ck_assert(t0_apdu_ifd_next(x, &tpdu));
     ck_assert_mem_eq(tpdu.header, "\x01\xC2\x00\x00\xFF", 5);
     t0_apdu_ifd_result(x, (const uint8_t *)"\x6D\x00", 2);
@@ -1126,7 +1151,7 @@ START_TEST(both_ends)
         e->response_length = len + 2;
 
         e->runs = 0;
-        t0_apdu_ifd_start(&e->ifd, bytes, length);
+        t0_apdu_ifd_start(&e->ifd, T0_APDU_CLASS_INTERINDUSTRY, bytes, length);
         while (t0_apdu_ifd_next(&e->ifd, &tpdu)) {
             exchange_tpdu(e, &tpdu);
             REQUIRE(++tpdu_count < 258 + 257 + 3);
@@ -1216,7 +1241,7 @@ START_TEST(garbage_apdus)
 
         for (size_t i = 0; i < sizeof command; i++)
             command[i] = (uint8_t)(next_random(&seed) % 3 ? 0 : next_random(&seed));
-        t0_apdu_ifd_start(ifd, command, 4 + next_random(&seed) % 12);
+        t0_apdu_ifd_start(ifd, T0_APDU_CLASS_INTERINDUSTRY, command, 4 + next_random(&seed) % 12);
         while (t0_apdu_ifd_next(ifd, &tpdu)) {
             size_t len = next_random(&seed) % 4 ? 2 : next_random(&seed) % sizeof result;
 
@@ -1305,6 +1330,7 @@ int main(void)
     tc = tcase_create("apdu");
     tcase_add_loop_test(tc, each_ifd_apdu, 0, COUNT(ifd_apdus));
     tcase_add_test(tc, ifd_apdu_refuses);
+    tcase_add_test(tc, classes_of_get_response);
     tcase_add_test(tc, ifd_apdu_endless);
     tcase_add_test(tc, ifd_envelopes);
     tcase_add_loop_test(tc, each_icc_apdu, 0, COUNT(icc_apdus));
