@@ -41,8 +41,10 @@ enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t
     found = length > T0_HEADER_SIZE ? length - T0_HEADER_SIZE : 0;
     if (found > 0 && found < bytes[P3])
         return T0_TPDU_DATA_SHORT;
-    if (found > 0 && found > bytes[P3])
+    bool le = found > 1 && found == bytes[P3] + 1u;
+    if (found > bytes[P3] && found > 0 && !le)
         return T0_TPDU_DATA_LONG;
+    found -= le;
     memcpy(out->header, bytes, length < T0_HEADER_SIZE ? length : T0_HEADER_SIZE);
     out->direction = length == T0_HEADER_SIZE ? T0_FROM_CARD : T0_TO_CARD;
     out->data = found > 0 ? bytes + T0_HEADER_SIZE : NULL;
@@ -50,7 +52,7 @@ enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t
     out->ne = out->direction == T0_FROM_CARD ? (uint32_t)t0_tpdu_size(bytes, T0_FROM_CARD)
               : found > 0                    ? T0_DATA_MAX
                                              : 0;
-    return T0_TPDU_OK;
+    return le ? T0_TPDU_LE : T0_TPDU_OK;
 }
 
 const char *t0_tpdu_result_text(enum t0_tpdu_result result)
@@ -64,6 +66,8 @@ const char *t0_tpdu_result_text(enum t0_tpdu_result result)
         return "fewer bytes of data than P3 says";
     case T0_TPDU_DATA_LONG:
         return "more bytes of data than P3 says";
+    case T0_TPDU_LE:
+        return "an Le behind the data, which a TPDU does not have: the answer is fetched by GET RESPONSE";
     }
     return "unknown error";
 }

@@ -57,7 +57,9 @@ enum t0_tpdu_result {
     T0_TPDU_OK = 0,
     T0_TPDU_TOO_SHORT,  /* not even CLA INS P1 P2 */
     T0_TPDU_DATA_SHORT, /* fewer bytes of data than P3 says */
-    T0_TPDU_DATA_LONG,  /* more; T=0 sends no Le after the data */
+    T0_TPDU_DATA_LONG,  /* more */
+    /* Decoded all the same: */
+    T0_TPDU_LE, /* one byte more, the Le of a case 4 command, which T=0 does not send */
 };
 
 /*
@@ -65,7 +67,8 @@ enum t0_tpdu_result {
  * added, no data), 5 bytes (data from the card), or 5 bytes and as many more as P3 says (data to the card).
  *
  * out->data points into bytes, which must live as long as it is used. out->ne is what P3 says, and
- * T0_DATA_MAX for a TPDU with data, which may be a case 4 command of any Le. All zero after an error.
+ * T0_DATA_MAX for a TPDU with data, which may be a case 4 command of any Le; after T0_TPDU_LE, too, since
+ * application and card deal with Le between them. All zero after an error.
  */
 enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t0_tpdu *out);
 

@@ -395,7 +395,7 @@ static enum ifd_result transmit_t0_tpdu(struct ifd *ifd, const uint8_t *command,
 {
     struct t0_tpdu tpdu;
     enum t0_tpdu_result decoded = t0_tpdu_decode(command, command_length, &tpdu);
-    if (decoded != T0_TPDU_OK)
+    if (decoded != T0_TPDU_OK && (decoded != T0_TPDU_LE || ifd->options.refuses_le))
         return fail(ifd, IFD_RESULT_BAD_COMMAND, "T=0", t0_tpdu_result_text(decoded));
     uint8_t result[T0_RESULT_MAX];
     size_t count;

@@ -55,6 +55,7 @@ struct ifd_counters {
 struct ifd_options {
     enum ifd_level level;
     uint16_t response_class; /* of GET RESPONSE, as t0_apdu_response_class takes it */
+    bool refuses_le;         /* behind the data of a TPDU, instead of dropping it */
 };
 
 struct ifd {

@@ -30,6 +30,12 @@ static bool read_level(const char *value, struct reader_options *options)
     return true;
 }
 
+static bool read_le(const char *value, struct reader_options *options)
+{
+    options->ifd.refuses_le = value && strcmp(value, "refuse") == 0;
+    return options->ifd.refuses_le || (value && strcmp(value, "drop") == 0);
+}
+
 static bool read_vpcd(const char *value, struct reader_options *options)
 {
     char error[400];
@@ -216,6 +222,7 @@ static const struct key {
     {"slots", "slots=N, with N from 1 to 16", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
     {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
+    {"le", "le=drop or le=refuse", read_le},
     {"vpcd",
      "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen, with a host that can be found",
      read_vpcd},
@@ -377,6 +384,8 @@ static const char *misplaced_key(const struct reader_options *options)
         return "timeout= is for vpcd cards";
     if (options->ifd.level == IFD_LEVEL_TPDU && options->ifd.response_class != T0_APDU_CLASS_INTERINDUSTRY)
         return "get-response= goes with level=apdu, where the reader sends GET RESPONSE";
+    if (options->ifd.level == IFD_LEVEL_APDU && options->ifd.refuses_le)
+        return "le= goes with level=tpdu: an APDU may have an Le behind its data";
     return NULL;
 }
 

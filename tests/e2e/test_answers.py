@@ -99,6 +99,25 @@ def test_level_tpdu_loses_nothing(script):
             assert client.transmit(command) == ["ok", answer], command
 
 
+def test_an_le_behind_the_data_at_level_tpdu(script):
+    command, le = "00cb0000" + DATA, "04"
+    with Rig("--reader", "r,level=tpdu", "--card", script) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(1) == ["ok", 1]
+        assert client.transmit(command + le) == ["ok", "610a"]
+        assert client.transmit("00c000000a") == ["ok", DIGITS + "6283"]
+        assert client.transmit("00cd0000" + DATA + le) == ["ok", "6109"]
+        assert client.transmit("00c0000009") == ["ok", "00cd0000" + DATA + "009000"]  # the 00 of "unknown"
+        assert client.transmit(command + "0000")[0] == "SCARD_E_NOT_TRANSACTED"
+    assert "more bytes of data than P3 says" in rig.errors
+    with Rig("--reader", "r,level=tpdu,le=refuse", "--card", script) as rig, rig.client() as client:
+        client.establish()
+        assert client.connect(1) == ["ok", 1]
+        assert client.transmit(command + le)[0] == "SCARD_E_NOT_TRANSACTED"
+        assert client.transmit(command) == ["ok", "610a"]
+    assert "an Le behind the data" in rig.errors
+
+
 # a card that fetches for itself, and wants this class
 STRICT = """
 return {{ atr = "3B 00", commands = {{

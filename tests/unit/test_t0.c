@@ -253,7 +253,10 @@ static const struct {
     {"00 D6 04 00 03 AA BB CC", T0_TPDU_OK, T0_TO_CARD, 3, 256},
     {"00 D6 04 00 02 AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0, 0},
     {"00 D6 04 00 FF AA", T0_TPDU_DATA_SHORT, T0_TO_CARD, 0, 0},
-    {"00 D6 04 00 01 AA 00", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
+    {"00 D6 04 00 01 AA 00", T0_TPDU_LE, T0_TO_CARD, 1, 256},
+    {"00 D6 04 00 03 AA BB CC 05", T0_TPDU_LE, T0_TO_CARD, 3, 256},
+    {"00 D6 04 00 01 AA 00 00", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
+    {"00 D6 04 00 00 00 01 AA", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
     {"00 D6 04 00 00 AA", T0_TPDU_DATA_LONG, T0_TO_CARD, 0, 0},
 };
 
@@ -268,7 +271,7 @@ START_TEST(each_tpdu)
     ck_assert_uint_eq(tpdu.length, tpdus[_i].length);
     ck_assert_uint_eq(tpdu.ne, tpdus[_i].ne);
     ck_assert_ptr_eq(tpdu.data, tpdus[_i].length > 0 ? bytes + 5 : NULL);
-    if (tpdus[_i].result == T0_TPDU_OK)
+    if (tpdus[_i].result == T0_TPDU_OK || tpdus[_i].result == T0_TPDU_LE)
         memcpy(header, bytes, length < 5 ? length : 5);
     ck_assert_mem_eq(tpdu.header, header, 5);
 }
