@@ -82,10 +82,9 @@ def test_noexec(temporary):
 
 def test_no_namespaces():
     checks = doctor(*no_namespaces)
-    for name in ("namespaces", "network"):
+    for name in ("namespaces", "network") if HAS_NAMESPACES else ():
         assert checks[name]["state"] == "limited"
-        if HAS_NAMESPACES:
-            assert "sysctl user.max_" in checks[name]["remedy"]
+        assert "sysctl user.max_" in checks[name]["remedy"]
     assert checks["rig"]["state"] == "ok"
 
 

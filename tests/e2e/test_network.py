@@ -21,7 +21,6 @@ OPTION = "--private-network"
 
 # Not nobody (65534): that is what all others are called in a user namespace.
 ORDINARY = {"user": 65533, "group": 65533, "extra_groups": [65532]} if os.getuid() == 0 else {}
-USERS = [pytest.param(ORDINARY, id="ordinary")] + [pytest.param({}, id="root")] * (os.getuid() == 0)
 
 
 def has_private_network(user):
@@ -29,9 +28,14 @@ def has_private_network(user):
                            "--net", "true"], stderr=subprocess.DEVNULL, **user).returncode == 0
 
 
+def skip_without_network(user):
+    return pytest.mark.skipif(not has_private_network(user), reason="network namespaces are not available")
+
+
 HAS_PRIVATE_NETWORK = has_private_network({})
-needs_a_network = pytest.mark.skipif(not (HAS_PRIVATE_NETWORK and has_private_network(ORDINARY)),
-                                     reason="network namespaces are not available")
+ALL_USERS = {"ordinary": ORDINARY, **({"root": {}} if os.getuid() == 0 else {})}
+for_each_user = pytest.mark.parametrize("user", [
+    pytest.param(user, id=name, marks=skip_without_network(user)) for name, user in ALL_USERS.items()])
 
 
 @contextlib.contextmanager
@@ -46,8 +50,7 @@ def rig_with_card(port, atr, user):
     return Rig(OPTION, "--reader", f"Virtual PCD,vpcd={port}", script=f"{card} & card=$!; trap 'kill $card; wait' EXIT", **user)
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_rigs_side_by_side_with_cards_at_the_same_port(user):
     """Their commands, each with its card, are in their networks; we are outside and get to both."""
     atrs = ["3b80800101", "3b8180018080"]
@@ -80,8 +83,7 @@ with socket.create_server(("127.0.0.1", 0)) as own:
 """
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 @pytest.mark.parametrize("options", [[], [OPTION]], ids=["with ours", "private"])
 def test_what_the_command_reaches(temporary, options, user):
     file = str(temporary / "socket")
@@ -109,7 +111,7 @@ def capabilities(status):
     return {name: int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
 
 
-@needs_a_network
+@skip_without_network(ORDINARY)
 @pytest.mark.skipif(os.getuid() != 0, reason="a file of another group needs root")
 def test_an_ordinary_user_is_who_it_was(temporary):
     """Same numbers, same files, also those of another group of its own; and no capabilities, in no process of the rig."""
@@ -132,7 +134,8 @@ def test_an_ordinary_user_is_who_it_was(temporary):
     assert (made.st_uid, made.st_gid) == (65533, 65533)
 
 
-@needs_a_network
+@skip_without_network(ORDINARY)
+@skip_without_network({})
 @pytest.mark.skipif(os.getuid() != 0, reason="root is needed")
 def test_root_is_who_it_was():
     """And where it may not make a network, as in many containers, but a user namespace, it has no rights that it had not."""
@@ -146,8 +149,7 @@ def test_root_is_who_it_was():
     assert user == os.readlink("/proc/self/ns/user") and network != os.readlink("/proc/self/ns/net")
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_the_rig_is_moved_from_outside(user):
     with Rig(OPTION, "--reader", "token,usb", **user) as rig:
         for request in (["remove"], ["insert"], ["unplug"], ["plug"], ["service", "restart"], ["status"]):
@@ -160,40 +162,35 @@ def test_the_rig_is_moved_from_outside(user):
             assert client.connect()[0] == "ok"
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 @pytest.mark.parametrize("isolation", ["auto", "redirect"])
 def test_how_pcscd_is_kept_apart_does_not_matter(isolation, user):
     done = run("run", OPTION, "--isolation", isolation, "--", "opensc-tool", "--atr", **user)
     assert (done.returncode, done.stdout.strip()) == (0, BUILT_IN_ATR), done.stderr
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 @pytest.mark.parametrize("command, status", [
     (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], -15), (["/no/such/command"], 127), (["/etc/passwd"], 126)])
 def test_exit_status_is_the_commands(command, status, user):
     assert run("run", OPTION, "--", *command, **user).returncode == status
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_signals_are_passed_on(user):
     rig = Rig(OPTION, **user)
     rig.process.send_signal(signal.SIGHUP)
     assert rig.wait() == -signal.SIGHUP
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_ctrl_c_reaches_the_command_once(user):
     done = subprocess.run([PYTHON, "-c", IN_A_TERMINAL, CARDRIG, "run", OPTION, "--", PYTHON, "-c", COUNTS_INTERRUPTS],
                           capture_output=True, text=True, timeout=TIMEOUT, **user)
     assert done.stdout.split() == ["1", "5"], done.stderr
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_what_the_command_leaves_running_is_ended(user):
     done = run("run", OPTION, "--", "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!; exit 3", **user)
     assert done.returncode == 3
@@ -201,8 +198,7 @@ def test_what_the_command_leaves_running_is_ended(user):
     assert not alive(int(done.stdout))
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 @pytest.mark.parametrize("who", ["front", "supervisor", "supervisor and simulator"])
 def test_cardrig_is_killed(who, user):
     rig = Rig(OPTION, script="setsid sleep 1000 >/dev/null 2>&1 &", **user)
@@ -214,8 +210,7 @@ def test_cardrig_is_killed(who, user):
     rig.end()
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 @pytest.mark.parametrize("left_by, cleared_by", [([OPTION], []), ([], [OPTION]), ([OPTION], [OPTION])],
                          ids=["private", "ours", "both"])
 def test_what_is_left_is_cleared_away(left_by, cleared_by, user):
@@ -230,15 +225,15 @@ def test_what_is_left_is_cleared_away(left_by, cleared_by, user):
     assert not left.directory.exists()
 
 
-@needs_a_network
-@pytest.mark.parametrize("user", USERS)
+@for_each_user
 def test_a_rig_in_a_rig(user):
     done = run("run", OPTION, "--", CARDRIG, "run", OPTION, "--reader", "inner", "--", "pcsc_scan", "-r", **user)
     assert done.returncode == 0, done.stderr
     assert "0: inner 00 00" in done.stdout
 
 
-@pytest.mark.parametrize("user", USERS)
+@pytest.mark.skipif(not no_namespaces and HAS_PRIVATE_NETWORK, reason="it is available, and cannot be forbidden")
+@pytest.mark.parametrize("user", ALL_USERS.values(), ids=ALL_USERS)
 def test_not_available(user):
     """The command is not run in another network than it was to have."""
     done = subprocess.run([*no_namespaces, CARDRIG, "run", OPTION, "--", "echo", "ran"], capture_output=True, text=True,
