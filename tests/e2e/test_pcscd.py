@@ -138,6 +138,6 @@ def test_what_a_wrapper_started_ends_with_the_rig(pcscd, isolation):
 def belongs_to(rig, pid):
     """Whether a process is pcscd, or was started by what stands for it."""
     try:
-        return f"CARDRIG_REDIRECT={rig.directory}\0" in pathlib.Path(f"/proc/{pid}/environ").read_text()
+        return os.fsencode(f"CARDRIG_REDIRECT={rig.directory}\0") in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False
