@@ -45,16 +45,20 @@ def taken_port():
         yield listener.getsockname()[1]
 
 
-def rig_with_card(port, atr, user):
-    card = shlex.join([PYTHON, "-c", CARD, "127.0.0.1", str(port), atr])
-    return Rig(OPTION, "--reader", f"Virtual PCD,vpcd={port}", script=f"{card} & card=$!; trap 'kill $card; wait' EXIT", **user)
+def rig_with_card(reader, card, user):
+    """A rig with vpcd_card.py in its command."""
+    card = shlex.join([PYTHON, "-c", CARD, *map(str, card)])
+    return Rig(OPTION, "--reader", reader, script=f"{card} & card=$!; trap 'kill $card; wait' EXIT", **user)
 
 
 @for_each_user
 def test_rigs_side_by_side_with_cards_at_the_same_port(user):
     """Their commands, each with its card, are in their networks; we are outside and get to both."""
     atrs = ["3b80800101", "3b8180018080"]
-    with taken_port() as port, rig_with_card(port, atrs[0], user) as one, rig_with_card(port, atrs[1], user) as two:
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(taken_port())
+        one, two = (stack.enter_context(rig_with_card(f"Virtual PCD,vpcd={port}", ["127.0.0.1", port, atr], user))
+                    for atr in atrs)
         for rig, atr in ((one, atrs[0]), (two, atrs[1])):
             assert rig.reader == "Virtual PCD 00 00"
             with rig.client() as client:
@@ -63,6 +67,14 @@ def test_rigs_side_by_side_with_cards_at_the_same_port(user):
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A40000023F00") == ["ok", "3f009000"]
     assert (one.process.returncode, one.errors, two.process.returncode, two.errors) == (0, "", 0, "")
+
+
+@for_each_user
+def test_a_reader_connects_to_a_card_in_its_network(user):
+    with taken_port() as port, rig_with_card(f"r,vpcd-connect=127.0.0.1:{port}", ["listen", port], user) as rig, \
+            rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert until(client, "PRESENT")[2] == "3b800181"
 
 
 REACH = """
