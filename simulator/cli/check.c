@@ -32,7 +32,7 @@ static void print_atr(const struct card *card, enum card_power how, const char *
     size_t length;
     const uint8_t *atr = card_atr(card, how, &length);
     hex_encode(atr, length, text, sizeof text, ' ');
-    printf("  %s %s\n", label, text);
+    printf("  %s %s\n", label, length > 0 ? text : "(none)");
 }
 
 static bool check(const char *path)

@@ -52,6 +52,7 @@ struct furniture {
     "  level=tpdu              with T=0 the application sees TPDUs, with their 61XX\n"                       \
     "                          and 6CXX (apdu)\n"                                                            \
     "  le=refuse               with level=tpdu an Le behind data is refused (drop)\n"                        \
+    "  tck=check, tck=ignore   an ATR with a wrong TCK is refused, or accepted\n"                            \
     "  get-response=command    with T=0 GET RESPONSE has the command's class; or HH,\n"                      \
     "                          this class (00, with the command's logical channel)\n"                        \
     "  vendor=TEXT, type=TEXT, serial=TEXT, version=A.B.C, attribute=TAG:HEX\n"                              \

@@ -32,6 +32,7 @@ enum state {
     STATE_PPS,
     STATE_T0,
     STATE_T1,
+    STATE_APDU, /* as contacts_as_is says */
     STATE_RAW,  /* about to send out, and then deaf */
     STATE_DEAF, /* only a reset helps */
 };
@@ -40,6 +41,7 @@ struct contacts {
     struct card *card;
     enum state state;
     struct atr atr;
+    bool as_is, tck_wrong; /* of the ATR: no protocol can be run by it; only its TCK is wrong */
     bool removal;
     bool to_card; /* of the next T=0 command */
     uint32_t ne;
@@ -118,6 +120,12 @@ static size_t overlong_atr(uint8_t *out)
     return OVERLONG_ATR;
 }
 
+/* Whether T=0 or T=1 can be run by this ATR. */
+static bool can_run(const struct atr *atr)
+{
+    return atr->specific ? atr->specific_protocol <= 1 : (atr->protocols & 3) != 0;
+}
+
 void contacts_reset(struct contacts *contacts, bool cold)
 {
     card_power(contacts->card, cold ? CARD_COLD : CARD_WARM, contacts->out, &contacts->out_length);
@@ -125,12 +133,27 @@ void contacts_reset(struct contacts *contacts, bool cold)
     contacts->wants_resynch = contacts->t1_asked = contacts->removal = false;
     if (fires(contacts, FAULT_MUTE) || contacts->out_length == 0)
         return;
-    atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
-    if (fires(contacts, FAULT_OVERLONG_ATR))
-        contacts->out_length = overlong_atr(contacts->out);
-    else if (contacts->atr.tck_present && fires(contacts, FAULT_WRONG_TCK))
-        contacts->out[contacts->out_length - 1] ^= 0x01;
     contacts->state = STATE_ATR;
+    enum atr_result parsed = atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
+    contacts->as_is = contacts->tck_wrong = false;
+    if (fires(contacts, FAULT_OVERLONG_ATR)) {
+        contacts->out_length = overlong_atr(contacts->out);
+        return;
+    }
+    contacts->tck_wrong = parsed == ATR_TCK_WRONG;
+    contacts->as_is = (parsed != ATR_OK && parsed != ATR_TCK_WRONG) || !can_run(&contacts->atr);
+    if (!contacts->as_is && contacts->atr.tck_present && fires(contacts, FAULT_WRONG_TCK))
+        contacts->out[contacts->out_length - 1] ^= 0x01;
+}
+
+const uint8_t *contacts_as_is(struct contacts *contacts, bool any_tck, size_t *length)
+{
+    bool as_is = contacts->as_is || (contacts->tck_wrong && !any_tck);
+    if (contacts->state != STATE_ATR || !as_is)
+        return NULL;
+    contacts->state = STATE_APDU;
+    *length = contacts->out_length;
+    return contacts->out;
 }
 
 void contacts_power_off(struct contacts *contacts)
@@ -171,6 +194,20 @@ static bool ask_script(struct contacts *contacts, const struct step *command)
     if (contacts->response_length == 0)
         contacts->state = STATE_DEAF;
     return contacts->response_length != 0;
+}
+
+/* What faults make of a response of contacts->response_length bytes; its length then. */
+static size_t spoil_response(struct contacts *contacts)
+{
+    size_t length = contacts->response_length;
+    if (fires(contacts, FAULT_EMPTY_ANSWER))
+        return 0;
+    if (fires(contacts, FAULT_ONE_BYTE_ANSWER))
+        return 1;
+    if (!fires(contacts, FAULT_OVERLONG_ANSWER))
+        return length;
+    memset(contacts->response + length, 0xA5, sizeof contacts->response - length);
+    return sizeof contacts->response;
 }
 
 /* Sends something that no protocol machine would, and is deaf then. */
@@ -348,16 +385,7 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     contacts->t1_asked = t1_make_request(contacts);
     if (contacts->t1_asked)
         return;
-    size_t length = contacts->response_length;
-    if (fires(contacts, FAULT_EMPTY_ANSWER)) {
-        length = 0;
-    } else if (fires(contacts, FAULT_ONE_BYTE_ANSWER)) {
-        length = 1;
-    } else if (fires(contacts, FAULT_OVERLONG_ANSWER)) {
-        memset(contacts->response + length, 0xA5, sizeof contacts->response - length);
-        length = sizeof contacts->response;
-    }
-    t1_answer(t1, contacts->response, length);
+    t1_answer(t1, contacts->response, spoil_response(contacts));
 }
 
 static bool is_i_block(const uint8_t *block)
@@ -383,6 +411,25 @@ static bool t1_spoil(struct contacts *contacts, const struct step *step)
             contacts->out_length =
                 t1_block_encode(edc, block.nad, block.pcb ^ 0x40, block.inf, block.len, contacts->out);
     }
+    return true;
+}
+
+/*
+ * Without contacts
+ */
+
+bool contacts_exchange(struct contacts *contacts, const uint8_t *command, size_t length,
+                       const uint8_t **response, size_t *response_length)
+{
+    const struct step step = {.kind = STEP_PROCESS, .bytes = command, .length = length};
+    if (contacts->state != STATE_APDU)
+        return false;
+    faults_command_came(card_faults(contacts->card), command, length);
+    if (lost_for_command(contacts, fires) || !ask_script(contacts, &step) ||
+        lost_for_command(contacts, fires_in_hand))
+        return false;
+    *response = contacts->response;
+    *response_length = spoil_response(contacts);
     return true;
 }
 
@@ -454,6 +501,7 @@ void contacts_byte(struct contacts *contacts, uint8_t byte)
     switch (contacts->state) {
     case STATE_ATR: /* too early: not heard */
     case STATE_OFF:
+    case STATE_APDU:
     case STATE_RAW:
     case STATE_DEAF:
         break;

@@ -8,6 +8,7 @@
 
 #include "icc/card.h"
 #include "icc/sandbox.h"
+#include "icc/script.h"
 #include "iso7816/hex.h"
 
 /* Our own functions */
@@ -23,6 +24,12 @@ static int global_hex(lua_State *L)
     if (result != HEX_OK)
         return luaL_error(L, "hex: character %I: %s", (lua_Integer)bad_at + 1, hex_result_text(result));
     luaL_pushresultsize(&b, count);
+    return 1;
+}
+
+static int global_as_is(lua_State *L)
+{
+    lua_pushfstring(L, SCRIPT_AS_IS "%s", luaL_checkstring(L, 1));
     return 1;
 }
 
@@ -329,7 +336,8 @@ static void push_ordered_pairs(lua_State *L)
 
 void globals_open(lua_State *L)
 {
-    static const luaL_Reg ours[] = {{"hex", global_hex},
+    static const luaL_Reg ours[] = {{"as_is", global_as_is},
+                                    {"hex", global_hex},
                                     {"fault", global_fault},
                                     {"random", global_random},
                                     {"print", global_print},

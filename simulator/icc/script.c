@@ -179,14 +179,20 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     if (lua_type(L, -1) != LUA_TSTRING)
         fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits", what,
              luaL_typename(L, -1));
-    line = line_or(line_of_string(L, load, -1), line);
     text = lua_tolstring(L, -1, &text_len);
+    bool as_is = strncmp(text, SCRIPT_AS_IS, strlen(SCRIPT_AS_IS)) == 0;
+    text += as_is ? strlen(SCRIPT_AS_IS) : 0;
+    text_len -= as_is ? strlen(SCRIPT_AS_IS) : 0;
+    line = line_or(source_line_of_string(load->source, NULL, 0, text, text_len), line);
     result = hex_decode(text, text_len, bytes, sizeof bytes, &len, &bad_at);
     if (result != HEX_OK)
         fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
-    if (atr_parse(bytes, len, &atr, &why) != ATR_OK) {
+    if (as_is && len > ATR_MAX)
+        fail(L, load, line, "%s: as_is with %I bytes: readers pass on %d at most", what, (lua_Integer)len,
+             ATR_MAX);
+    if (!as_is && atr_parse(bytes, len, &atr, &why) != ATR_OK) {
         atr_error_text(&why, reason, sizeof reason);
-        fail(L, load, line, "%s: %s", what, reason);
+        fail(L, load, line, "%s: %s; as_is\"...\" takes any bytes", what, reason);
     }
     memcpy(out->bytes, bytes, len);
     out->len = len;

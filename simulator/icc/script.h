@@ -31,6 +31,9 @@ struct script_command {
     int number; /* in the list, from 1 */
 };
 
+/* What as_is"..." of a script puts before the bytes of an ATR that need not be one. */
+#define SCRIPT_AS_IS "as is: "
+
 struct script_atr {
     uint8_t bytes[ATR_MAX];
     size_t len;

@@ -1,5 +1,6 @@
 #include "ifd/ifd.h"
 
+#include "iso7816/hex.h"
 #include "iso7816/pps.h"
 #include "iso7816/t0.h"
 #include "iso7816/timing.h"
@@ -21,7 +22,7 @@
 
 static void forget_reset(struct ifd *ifd)
 {
-    ifd->powered = false;
+    ifd->powered = ifd->as_is = false;
     ifd->protocol = IFD_NO_PROTOCOL;
     ifd->f = TIMING_FD;
     ifd->d = TIMING_DD;
@@ -58,6 +59,17 @@ static enum ifd_result fail(struct ifd *ifd, enum ifd_result result, const char 
     snprintf(ifd->last_error, sizeof ifd->last_error, "%s: %s", what, reason);
     note(ifd, "%s", ifd->last_error);
     return result;
+}
+
+/* What goes without characters. */
+static void note_bytes(struct ifd *ifd, const char *what, const uint8_t *bytes, size_t length)
+{
+    char text[3 * 40 + 1];
+    size_t shown = length < 40 ? length : 40;
+    if (!ifd->line.trace)
+        return;
+    hex_encode(bytes, shown, text, sizeof text, ' ');
+    note(ifd, "%s without contacts: %s%s (%zu bytes)", what, text, shown < length ? " ..." : "", length);
 }
 
 static int64_t real_us(void)
@@ -210,7 +222,7 @@ uint8_t ifd_ready_protocol(const struct ifd *ifd)
     const struct atr *atr = &ifd->atr;
     uint8_t protocol = atr->specific ? atr->specific_protocol : atr->first_protocol;
     bool negotiable = !atr->specific && (atr->f != TIMING_FD || atr->d != TIMING_DD);
-    return ifd->powered && !negotiable && protocol <= 1 ? protocol : IFD_NO_PROTOCOL;
+    return ifd->powered && !ifd->as_is && !negotiable && protocol <= 1 ? protocol : IFD_NO_PROTOCOL;
 }
 
 /*
@@ -233,11 +245,23 @@ static enum ifd_result receive_atr(struct ifd *ifd)
     if (length == 0)
         return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
     struct atr_error error;
-    if (atr_parse(bytes, length, &ifd->atr, &error) == ATR_OK)
+    enum atr_result parsed = atr_parse(bytes, length, &ifd->atr, &error);
+    if (parsed == ATR_OK || (parsed == ATR_TCK_WRONG && ifd->options.tck == IFD_TCK_IGNORE))
         return IFD_RESULT_OK;
     char text[120];
     atr_error_text(&error, text, sizeof text);
     return fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
+}
+
+/* Takes bytes that are not an ATR, for the application to see. */
+static enum ifd_result take_as_is(struct ifd *ifd, const uint8_t *bytes, size_t length)
+{
+    atr_parse(bytes, length, &ifd->atr, NULL); /* for what can be told of it */
+    memcpy(ifd->atr.raw, bytes, length);
+    ifd->atr.len = length;
+    ifd->as_is = true;
+    note_bytes(ifd, "ATR", bytes, length);
+    return IFD_RESULT_OK;
 }
 
 /* As it is for ATR and PPS. */
@@ -263,7 +287,9 @@ static enum ifd_result reset(struct ifd *ifd, enum ifd_reset how)
         ifd->counters.cold++;
     else
         ifd->counters.warm++;
-    enum ifd_result result = receive_atr(ifd);
+    size_t length;
+    const uint8_t *as_is = contacts_as_is(ifd->contacts, ifd->options.tck != IFD_TCK_AS_IS, &length);
+    enum ifd_result result = as_is ? take_as_is(ifd, as_is, length) : receive_atr(ifd);
     ifd->powered = result == IFD_RESULT_OK;
     if (!ifd->powered)
         deactivate(ifd);
@@ -341,6 +367,10 @@ static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
         return IFD_RESULT_OK;
     if (!ifd->negotiable)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "protocol", "another one is in use");
+    if (ifd->as_is && protocol <= 1) {
+        ifd->protocol = protocol;
+        return IFD_RESULT_OK;
+    }
     if (protocol > 1 ||
         (atr->specific ? atr->specific_protocol != protocol : !(atr->protocols >> protocol & 1)))
         return fail(ifd, IFD_RESULT_PROTOCOL_UNAVAILABLE, "protocol", "the card does not offer it");
@@ -443,9 +473,28 @@ static enum ifd_result transmit_t1(struct ifd *ifd, const uint8_t *command, size
                 t1_reason_text(reason));
 }
 
+static enum ifd_result transmit_as_is(struct ifd *ifd, const uint8_t *command, size_t command_length,
+                                      uint8_t *response, size_t capacity, size_t *length)
+{
+    const uint8_t *answer;
+    size_t answer_length;
+    note_bytes(ifd, "command", command, command_length);
+    if (!contacts_exchange(ifd->contacts, command, command_length, &answer, &answer_length)) {
+        deactivate(ifd);
+        return fail(ifd, IFD_RESULT_MUTE, "APDU", "the card is mute");
+    }
+    note_bytes(ifd, "response", answer, answer_length);
+    return copy_out(ifd, answer, answer_length, response, capacity, length);
+}
+
 static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command,
                                 size_t command_length, uint8_t *response, size_t capacity, size_t *length)
 {
+    if (ifd->as_is && (protocol == IFD_RAW || protocol == ifd->protocol)) {
+        ifd->counters.commands++;
+        ifd->negotiable = false;
+        return transmit_as_is(ifd, command, command_length, response, capacity, length);
+    }
     if (protocol == IFD_RAW)
         protocol = ifd->protocol == IFD_NO_PROTOCOL ? atr_default_protocol(&ifd->atr) : ifd->protocol;
     /* pcscd chooses none when it falls back to the card's first */
@@ -464,7 +513,8 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
 
 size_t ifd_command_max(const struct ifd *ifd)
 {
-    return ifd->options.level == IFD_LEVEL_TPDU && ifd->protocol != 1 ? T0_COMMAND_MAX : APDU_COMMAND_MAX;
+    return ifd->options.level == IFD_LEVEL_TPDU && ifd->protocol != 1 && !ifd->as_is ? T0_COMMAND_MAX
+                                                                                     : APDU_COMMAND_MAX;
 }
 
 enum ifd_result ifd_transmit(struct ifd *ifd, uint8_t protocol, const uint8_t *command, size_t command_length,

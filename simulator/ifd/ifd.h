@@ -51,11 +51,19 @@ struct ifd_counters {
     struct t1_counters t1; /* since the last reset */
 };
 
+/* An ATR whose TCK is wrong, and nothing else. */
+enum ifd_tck {
+    IFD_TCK_AS_IS,  /* is taken as it is, if the card has it so; one that a fault has made is refused */
+    IFD_TCK_CHECK,  /* is refused */
+    IFD_TCK_IGNORE, /* is as good as any */
+};
+
 /* What kind of reader it is part of. */
 struct ifd_options {
     enum ifd_level level;
     uint16_t response_class; /* of GET RESPONSE, as t0_apdu_response_class takes it */
     bool refuses_le;         /* behind the data of a TPDU, instead of dropping it */
+    enum ifd_tck tck;
 };
 
 struct ifd {
@@ -64,6 +72,7 @@ struct ifd {
     bool powered;
     uint8_t protocol; /* T, or IFD_NO_PROTOCOL */
     bool negotiable;  /* nothing has been sent since the reset: another protocol can still be chosen */
+    bool as_is;       /* no protocol can be run by the ATR: APDUs go without contacts, in any protocol */
     uint16_t f;
     uint8_t d;
     struct atr atr; /* of the last reset; len 0 when not powered */

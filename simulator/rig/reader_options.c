@@ -36,6 +36,14 @@ static bool read_le(const char *value, struct reader_options *options)
     return options->ifd.refuses_le || (value && strcmp(value, "drop") == 0);
 }
 
+static bool read_tck(const char *value, struct reader_options *options)
+{
+    if (!value || (strcmp(value, "check") != 0 && strcmp(value, "ignore") != 0))
+        return false;
+    options->ifd.tck = value[0] == 'c' ? IFD_TCK_CHECK : IFD_TCK_IGNORE;
+    return true;
+}
+
 static bool read_vpcd(const char *value, struct reader_options *options)
 {
     char error[400];
@@ -222,6 +230,7 @@ static const struct key {
     {"slots", "slots=N, with N from 1 to 16", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
     {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
+    {"tck", "tck=check or tck=ignore", read_tck},
     {"le", "le=drop or le=refuse", read_le},
     {"vpcd",
      "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen, with a host that can be found",

@@ -337,7 +337,7 @@ static void on_command(struct end *end, const uint8_t *command, size_t command_l
     enum ifd_result result = IFD_RESULT_OK;
     char error[200];
     /* the protocol of the reader is not told to a card */
-    if (ifd->powered && ifd->protocol == IFD_NO_PROTOCOL)
+    if (ifd->powered && !ifd->as_is && ifd->protocol == IFD_NO_PROTOCOL)
         result = ifd_set_protocol(ifd, atr_default_protocol(&ifd->atr));
     if (result == IFD_RESULT_OK)
         result =

@@ -208,6 +208,20 @@ START_TEST(test_warm_differs)
 }
 END_TEST
 
+START_TEST(test_as_is)
+{
+    struct card *card = load("return { atr = { cold = as_is'35 39 32', warm = as_is'' } }");
+
+    assert_atr(card, CARD_COLD, "35 39 32");
+    assert_atr(card, CARD_WARM, "");
+    card_free(card);
+    card = load("return { atr = as_is(('a5'):rep(33)) }");
+    command(card, "00 00 00 00");
+    ck_assert_uint_eq(resp_len, 2);
+    card_free(card);
+}
+END_TEST
+
 START_TEST(test_pin)
 {
     static const char atr[] = "3B 83 80 01 70 69 6E 75";
@@ -281,9 +295,10 @@ static const struct {
     {"no-table", "1: the script returns a string, expected a table that describes the card"},
     {"returns-nothing", "1: the script returns nothing, expected a table that describes the card"},
     {"no-atr", "1: no atr: every card needs one"},
-    {"atr-tck", "4: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5)"},
+    {"atr-tck",
+     "4: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5); as_is\"...\" takes any bytes"},
     {"atr-short",
-     "5: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2)"},
+     "5: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
     {"atr-hex", "3: atr: character 4: not a hexadecimal digit"},
     {"unknown-field", "5: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands or faults"},
     {"t1-field", "6: t1: unknown field 'ifsd': expected ifsc"},
@@ -329,6 +344,12 @@ START_TEST(test_bad_text)
                  "test.lua:2: atr: unknown field 'hot': expected cold or warm");
     load_refused("return {\n atr = { cold = '3B00', warm = false },\n}",
                  "test.lua:2: atr.warm is a boolean, expected a string of hexadecimal digits");
+    load_refused("return {\n atr = as_is'3B 0',\n}",
+                 "test.lua:2: atr: character 4: a byte needs two digits, this one stands alone");
+    load_refused("return {\n atr = { cold = '3B00', warm = as_is(('3B'):rep(34)) } }",
+                 "test.lua:2: atr.warm: as_is with 34 bytes: readers pass on 33 at most");
+    load_refused("return {\n atr = as_is(nil) }",
+                 "test.lua:2: bad argument #1 to 'as_is' (string expected, got nil)");
     load_refused("return { atr = '3B00',\n t0 = { wi = 10 } }",
                  "test.lua:2: t0: unknown field 'wi': expected none");
     load_refused("return { atr = '3B00',\n t1 = 254 }", "test.lua:2: t1 is a number, expected a table");
@@ -1037,10 +1058,11 @@ START_TEST(test_no_way_out)
 
     command(card, "00 00 00 00 00");
     resp[resp_len - 2] = '\0';
-    ck_assert_str_eq((char *)resp,
-                     "_G _VERSION assert coroutine error fault getmetatable hex ipairs load math next pairs "
-                     "pcall print random rawequal rawget rawlen rawset select setmetatable string table "
-                     "tonumber tostring type utf8 xpcall");
+    ck_assert_str_eq(
+        (char *)resp,
+        "_G _VERSION as_is assert coroutine error fault getmetatable hex ipairs load math next pairs "
+        "pcall print random rawequal rawget rawlen rawset select setmetatable string table "
+        "tonumber tostring type utf8 xpcall");
     card_free(card);
 }
 END_TEST
@@ -1514,6 +1536,7 @@ static Suite *card_suite(void)
     tcase_add_test(tc, test_two_protocols);
     tcase_add_test(tc, test_one_protocol);
     tcase_add_test(tc, test_warm_differs);
+    tcase_add_test(tc, test_as_is);
     tcase_add_test(tc, test_pin);
     tcase_add_test(tc, test_builtin);
     tc = new_case(suite, "refused");

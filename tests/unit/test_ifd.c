@@ -6,6 +6,7 @@
 #include "ifd/ifd.h"
 
 #include "icc/script_card.h"
+#include "iso7816/hex.h"
 #include "run_suite.h"
 
 #include <check.h>
@@ -34,27 +35,36 @@ static void give_random(void *arg, uint8_t *out, size_t length)
 /* Counts how often the script runs: at "80 01" it echoes, at "80 02" it tells; "80 03" asks for the fault
  * that is its data, "80 04" for the one that "80 05" has named. */
 static const char script[] = "local runs, named = 0\n"
-                             "return { atr = \"%s\", commands = {\n"
+                             "return { atr = %s, commands = {\n"
                              "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
                              "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end },\n"
                              "{ \"80 03\", function(cmd) fault(cmd.data) return \"\", 0x9000 end },\n"
                              "{ \"80 04\", function(cmd) fault(named) return \"four\", 0x9000 end },\n"
                              "{ \"80 05\", function(cmd) named = cmd.data return \"\", 0x9000 end } } }\n";
 
-static void insert(const char *atr)
+/* A card whose ATR is what this expression says; not powered yet. */
+static void insert_as(const char *expression)
 {
     char text[1000], error[300];
     struct card_host host = {.random = give_random};
-    snprintf(text, sizeof text, script, atr);
+    snprintf(text, sizeof text, script, expression);
     card = card_load_text("test", text, strlen(text), &host, error, sizeof error);
     ck_assert_msg(card != NULL, "%s", error);
     contacts = contacts_new(card);
     ifd_set_card(&ifd, contacts, NULL, "test");
+}
+
+static void insert(const char *atr)
+{
+    char expression[200];
+    snprintf(expression, sizeof expression, "\"%s\"", atr);
+    insert_as(expression);
     ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
 }
 
 static void set_up(void)
 {
+    ifd.options = (struct ifd_options){0};
     state = 4711;
 }
 
@@ -346,6 +356,132 @@ START_TEST(a_card_without_power)
 }
 END_TEST
 
+/* ATRs as they are, and for each kind of reader how the exchange goes. */
+enum way { CONTACTS, WITHOUT, REFUSED };
+static const struct {
+    const char *atr;
+    enum way way[3]; /* for each enum ifd_tck */
+    uint8_t protocol;
+} as_is[] = {
+    {"3B 80 01 01", {WITHOUT, REFUSED, CONTACTS}, 1},
+    {"3B 80 80 01 FF", {WITHOUT, REFUSED, CONTACTS}, 0},
+    {"3B 80 01 81", {CONTACTS, CONTACTS, CONTACTS}, 1},
+    {"3B 00", {CONTACTS, CONTACTS, CONTACTS}, 0},
+    {"3B 84 80 01 10 11 20 03 36 90 00", {WITHOUT, WITHOUT, WITHOUT}, 1},
+    {"35 39 32 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 1A 1B 1C 1D",
+     {WITHOUT, WITHOUT, WITHOUT},
+     0},
+    {"3B 80 0E 8E", {WITHOUT, WITHOUT, WITHOUT}, 1},       /* T=14 */
+    {"3B 90 11 9E 0E 11", {WITHOUT, WITHOUT, WITHOUT}, 0}, /* specific: T=14 */
+    {"3B 80 80 01", {WITHOUT, WITHOUT, WITHOUT}, 1},       /* no TCK */
+    {"3B 04 01", {WITHOUT, WITHOUT, WITHOUT}, 0},
+    {"3B", {WITHOUT, WITHOUT, WITHOUT}, 0},
+    {"FF", {WITHOUT, WITHOUT, WITHOUT}, 0},
+    {"", {REFUSED, REFUSED, REFUSED}, 0},
+};
+
+START_TEST(an_atr_as_it_is)
+{
+    char expression[200], found[3 * ATR_MAX];
+    enum way way = as_is[_i / 3].way[_i % 3];
+    uint8_t protocol = as_is[_i / 3].protocol;
+    snprintf(expression, sizeof expression, "as_is\"%s\"", as_is[_i / 3].atr);
+    insert_as(expression);
+    ifd.options.tck = (enum ifd_tck)(_i % 3);
+    enum ifd_result result = ifd_power_up(&ifd, IFD_COLD);
+    if (way == REFUSED) {
+        ck_assert_int_eq(result, *as_is[_i / 3].atr ? IFD_RESULT_GARBLED : IFD_RESULT_MUTE);
+        ck_assert_uint_eq(ifd.atr.len, 0);
+        return;
+    }
+    for (int reset = 0; reset < 2; reset++) {
+        ck_assert_int_eq(result, IFD_RESULT_OK);
+        hex_encode(ifd.atr.raw, ifd.atr.len, found, sizeof found, ' ');
+        ck_assert_str_eq(found, as_is[_i / 3].atr);
+        ck_assert_int_eq(ifd.as_is, way == WITHOUT);
+        ck_assert_int_eq(ifd_set_protocol(&ifd, protocol), IFD_RESULT_OK);
+        ck_assert_int_ne(ifd_set_protocol(&ifd, 2), IFD_RESULT_OK);
+        for (size_t length = 1; length <= 65535; length = 2 * length + 1)
+            ck_assert_int_eq(echo(protocol, length), IFD_RESULT_OK);
+        ck_assert_int_eq(echo(IFD_RAW, 300), IFD_RESULT_OK);
+        ck_assert_int_eq(echo(protocol ^ 1, 1), IFD_RESULT_WRONG_PROTOCOL);
+        result = ifd_power_up(&ifd, IFD_WARM);
+    }
+}
+END_TEST
+
+START_TEST(raw_without_a_protocol)
+{
+    insert_as("as_is \"35 39\"");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert_uint_eq(ifd_ready_protocol(&ifd), IFD_NO_PROTOCOL);
+    ck_assert_int_eq(echo(0, 1), IFD_RESULT_WRONG_PROTOCOL);
+    ck_assert_int_eq(echo(IFD_RAW, 10), IFD_RESULT_OK);
+    ck_assert_uint_eq(ifd.protocol, IFD_NO_PROTOCOL);
+    ifd.options.level = IFD_LEVEL_TPDU; /* there are no TPDUs */
+    ck_assert_uint_eq(ifd_command_max(&ifd), APDU_COMMAND_MAX);
+    ck_assert_int_eq(echo(IFD_RAW, 300), IFD_RESULT_OK);
+}
+END_TEST
+
+/* Without contacts: what the answer to a command is then, and whether the card has to be reset. */
+static const struct {
+    const char *fault;
+    enum ifd_result result;
+    size_t length;
+    bool in_hand; /* a script can ask for it while it answers */
+} faults_without[] = {
+    {"mute", IFD_RESULT_MUTE, 0, true},          {"removal", IFD_RESULT_MUTE, 0, true},
+    {"power-loss", IFD_RESULT_MUTE, 0, true},    {"empty-answer", IFD_RESULT_OK, 0, true},
+    {"one-byte-answer", IFD_RESULT_OK, 1, true}, {"overlong-answer", IFD_RESULT_GARBLED, 0, true},
+    {"wrong-edc", IFD_RESULT_OK, 6, false},      {"null-flood", IFD_RESULT_OK, 6, false},
+    {"parity-error", IFD_RESULT_OK, 6, false},
+};
+
+START_TEST(faults_without_contacts)
+{
+    insert_as("as_is \"35 39\"");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+    for (int in_hand = 0; in_hand < 2; in_hand++) {
+        *card_faults(card) = (struct faults){0};
+        ck_assert_int_eq(send_text(IFD_RAW, 0x05, faults_without[_i].fault, 0), IFD_RESULT_OK);
+        if (!in_hand)
+            set_fault(faults_without[_i].fault);
+        size_t length = faults_without[_i].length;
+        ck_assert_int_eq(send_text(IFD_RAW, in_hand ? 0x04 : 0x02, "", 4), faults_without[_i].result);
+        ck_assert_uint_eq(response_length, length);
+        ck_assert_int_eq(contacts_wants_removal(contacts), strcmp(faults_without[_i].fault, "removal") == 0);
+        if (faults_without[_i].result == IFD_RESULT_MUTE) {
+            ck_assert_int_eq(echo(IFD_RAW, 10), IFD_RESULT_UNPOWERED);
+            ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_OK);
+        }
+        ck_assert_int_eq(echo(IFD_RAW, 10), IFD_RESULT_OK);
+    }
+    /* of a reset */
+    set_fault("mute");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), IFD_RESULT_MUTE);
+    set_fault("overlong-atr");
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_GARBLED);
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert(ifd.as_is);
+}
+END_TEST
+
+START_TEST(a_wrong_tck_by_a_fault)
+{
+    static const enum ifd_result results[] = {IFD_RESULT_GARBLED, IFD_RESULT_GARBLED, IFD_RESULT_OK};
+    insert("3B 80 01 81");
+    set_fault("wrong-tck");
+    ifd.options.tck = (enum ifd_tck)_i;
+    ck_assert_int_eq(ifd_power_up(&ifd, IFD_WARM), results[_i]);
+    if (results[_i] == IFD_RESULT_OK)
+        ck_assert_uint_eq(ifd.atr.raw[3], 0x80);
+    else
+        ck_assert_int_eq(ifd_power_up(&ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert_int_eq(echo(1, 600), IFD_RESULT_OK);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ifd");
@@ -365,6 +501,10 @@ int main(void)
     tcase_add_test(tests, faults_without_end_end);
     tcase_add_test(tests, an_empty_slot);
     tcase_add_test(tests, a_card_without_power);
+    tcase_add_loop_test(tests, an_atr_as_it_is, 0, 3 * sizeof as_is / sizeof as_is[0]);
+    tcase_add_test(tests, raw_without_a_protocol);
+    tcase_add_loop_test(tests, faults_without_contacts, 0, sizeof faults_without / sizeof faults_without[0]);
+    tcase_add_loop_test(tests, a_wrong_tck_by_a_fault, 0, 3);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

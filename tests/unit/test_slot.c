@@ -74,6 +74,8 @@ static const struct {
     {"a,slots", "expected slots=N"},
     {"a,slots=99999999999", "expected slots=N"},
     {"a,level=2", "expected level=apdu or level=tpdu"},
+    {"a,tck", "expected tck=check or tck=ignore"},
+    {"a,tck=", "expected tck=check or tck=ignore"},
     {"a,le", "expected le=drop or le=refuse"},
     {"a,le=", "expected le=drop or le=refuse"},
     {"a,le=refuse", "reader 'a': le= goes with level=tpdu"},
