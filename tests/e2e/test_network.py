@@ -216,7 +216,7 @@ def test_cardrig_is_killed(who, user):
     rig = Rig(OPTION, script="setsid sleep 1000 >/dev/null 2>&1 &", **user)
     parts = [*rig.children().values(), rig.supervisor()]
     kill_at_once({"front": [rig.process.pid], "supervisor": [rig.supervisor()],
-                  "supervisor and simulator": [rig.supervisor(), rig.children()["cardrig"]]}[who])
+                  "supervisor and simulator": [rig.children()["cardrig"], rig.supervisor()]}[who])
     rig.process.wait(TIMEOUT)
     wait_until_gone(parts, rig.directory)
     rig.end()

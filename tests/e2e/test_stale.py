@@ -35,9 +35,10 @@ class Left:
 
 
 def kill_at_once(pids):
-    """So that none has the time to clear away. pcscd and the command may be gone already: they end with their parent."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
+    """So that none has the time to clear away. The first in the list dies last, and that is to be the front: the end of a
+    parent has a child that is stopped, in a process group of its own, go on with SIGHUP and SIGCONT."""
+    for number, order in ((signal.SIGSTOP, pids), (signal.SIGKILL, reversed(pids))):
+        for pid in order:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -75,7 +76,7 @@ def test_a_shell_that_was_told_of_the_rig_is_nobodys_but_its_users():
 def test_supervisor_and_simulator_are_killed_together():
     with Rig() as rig:
         supervisor, parts = rig.supervisor(), rig.children()
-        kill_at_once((supervisor, parts["cardrig"]))
+        kill_at_once((parts["cardrig"], supervisor))  # the simulator has the lock of the directory to its end
         assert rig.wait() == 125
         assert "the rig's supervisor was killed (signal 9): clearing away" in rig.errors
         for pid in parts.values():
@@ -153,7 +154,7 @@ def test_another_users_rig_is_left_alone(temporary):
     """And nobody can have us end what is not his: a process of ours with the mark of his rig, or the reverse."""
     left = Left(user=65533, group=65533, extra_groups=[])
     assert run("run", "--", "true").stderr == ""
-    assert left.directory.exists()
+    assert alive(left.pid) and left.directory.exists()
     ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_RIG": str(left.directory)})
     done = subprocess.run([CARDRIG, "run", "--", "true"], capture_output=True, text=True, timeout=TIMEOUT, user=65533,
                           group=65533, extra_groups=[])
