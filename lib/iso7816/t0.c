@@ -42,14 +42,14 @@ enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t
     if (found > 0 && found < bytes[P3])
         return T0_TPDU_DATA_SHORT;
     bool le = found > 1 && found == bytes[P3] + 1u;
-    if (found > bytes[P3] && found > 0 && !le)
+    if (found > 0 && found > bytes[P3] && !le)
         return T0_TPDU_DATA_LONG;
     found -= le;
     memcpy(out->header, bytes, length < T0_HEADER_SIZE ? length : T0_HEADER_SIZE);
     out->direction = length == T0_HEADER_SIZE ? T0_FROM_CARD : T0_TO_CARD;
     out->data = found > 0 ? bytes + T0_HEADER_SIZE : NULL;
     out->length = found;
-    out->ne = out->direction == T0_FROM_CARD ? (uint32_t)t0_tpdu_size(bytes, T0_FROM_CARD)
+    out->ne = out->direction == T0_FROM_CARD ? (uint32_t)t0_tpdu_size(out->header, T0_FROM_CARD)
               : found > 0                    ? T0_DATA_MAX
                                              : 0;
     return le ? T0_TPDU_LE : T0_TPDU_OK;
