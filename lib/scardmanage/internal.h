@@ -231,6 +231,9 @@ void service_unwatched(attachment *at);
 /* A look at the reader, with a context that is opened if there is none: E_NO_SERVICE if there is no service,
  * E_READER_UNAVAILABLE if there is no such reader. With any_index that may be one with another number. */
 scardmanage_result service_look(attachment *at, bool any_index, pcsc_look *look);
+/* After a look: an empty reader may have been unplugged and plugged in again since the look before. Only a handle
+ * of the caller's can tell; if it is none any more, that is taken note of. */
+void service_check_handle(attachment *at, const pcsc_look *look);
 /* Until there is a card, or until that time: E_TIMEOUT. With_handle: or until the reader is there, but the
  * handle is not to come back. */
 scardmanage_result service_wait_for_card(attachment *at, bool any_index, bool with_handle, uint64_t until_us);

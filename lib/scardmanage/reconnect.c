@@ -132,7 +132,6 @@ static scardmanage_result look_at_reader(attempt *a, bool any_index)
 static scardmanage_result look(attempt *a)
 {
     attachment *at = a->at;
-    pcsc_card card;
     a->looked = false;
     a->verdict = SCARDMANAGE_VERDICT_UNKNOWN;
     a->report.verdict = a->gravest;
@@ -147,10 +146,8 @@ static scardmanage_result look(attempt *a)
         service_unwatched(at);
     }
     a->looked = result == SCARDMANAGE_S_OK;
-    /* only a handle can tell that an empty reader was unplugged */
-    if (a->looked && !a->look.present && at->by_handle &&
-        pcsc_status(at->handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
-        service_unwatched(at);
+    if (a->looked)
+        service_check_handle(at, &a->look);
     if (a->looked && at->handle_lost)
         return note(a, SCARDMANAGE_E_INVALID_HANDLE);
     /* the lock went with the card; whoever has locked the card that is there now is to be waited for */

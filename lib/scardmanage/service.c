@@ -49,6 +49,13 @@ scardmanage_result service_look(attachment *at, bool any_index, pcsc_look *look)
     return result;
 }
 
+void service_check_handle(attachment *at, const pcsc_look *look)
+{
+    pcsc_card card;
+    if (!look->present && at->by_handle && pcsc_status(at->handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
+        service_unwatched(at);
+}
+
 static uint32_t slice_until(uint64_t until_us)
 {
     uint64_t now = platform_now_us();
@@ -78,6 +85,8 @@ scardmanage_result service_wait_for_card(attachment *at, bool any_index, bool wi
     pcsc_look look;
     for (;;) {
         scardmanage_result result = service_look(at, any_index, &look);
+        if (result == SCARDMANAGE_S_OK && with_handle)
+            service_check_handle(at, &look);
         if (result == SCARDMANAGE_S_OK && (look.present || (with_handle && at->handle_lost)))
             return SCARDMANAGE_S_OK;
         scardmanage_result stop = job_stopped(at);
