@@ -124,14 +124,14 @@ static int add_card(struct slots *slots, const char *text, char *error, size_t e
         snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
         return EXIT_RIG_FAILED;
     }
-    return slot_insert(slots, slot, absolute, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
+    return slot_insert(slot, absolute, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
 }
 
 /* A token that was given no card is one with the built-in card: none is ever without. */
 static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
 {
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++)
-        if (slot->reader->options.token && !slot->card && !slot_insert(slots, slot, "", error, error_size))
+        if (slot->reader->options.token && !slot->card && !slot_insert(slot, "", error, error_size))
             return false;
     return true;
 }
@@ -166,6 +166,6 @@ int furnish_cards(const struct furniture *furniture, struct slots *slots, char *
         return EXIT_RIG_FAILED;
     struct slot *first = first_empty(slots);
     bool done = furniture->empty || furniture->card_count > 0 || !first || slots->slot[0].card ||
-                slot_insert(slots, first, "", error, error_size);
+                slot_insert(first, "", error, error_size);
     return done ? EXIT_OK : EXIT_RIG_FAILED;
 }

@@ -329,14 +329,12 @@ static int configure(struct plan *plan)
 {
     char error[1024] = "out of memory";
     struct slots *slots = calloc(1, sizeof *slots);
-    struct rig_random random;
-    random_start(&random, plan->furniture.seed);
     plan->furniture.card_count = 0;
     plan->furniture.trace = NULL;
     plan->furniture.empty = true;
     int status = EXIT_FAILED;
     if (slots) {
-        slots->host = (struct card_host){.arg = &random, .random = random_for_card};
+        slots_init(slots, plan->furniture.seed);
         status = prepare(plan, slots, error, sizeof error);
         if (status == EXIT_OK)
             status = print_config(plan, slots);

@@ -122,7 +122,7 @@ static bool same_command(const struct fault_trigger *a, const struct fault_trigg
 }
 
 /* In the place of one for the same command, else in a free one. */
-static bool set_trigger(struct faults *faults, const struct fault_trigger *trigger, char *error,
+static bool set_trigger(struct fault_table *faults, const struct fault_trigger *trigger, char *error,
                         size_t error_size)
 {
     struct fault_trigger *place = NULL;
@@ -141,7 +141,7 @@ static bool set_trigger(struct faults *faults, const struct fault_trigger *trigg
     return place || trigger->count.times == 0;
 }
 
-static void set_plain(struct faults *faults, enum fault fault, struct fault_count count)
+static void set_plain(struct fault_table *faults, enum fault fault, struct fault_count count)
 {
     faults->set[fault].count = count;
     faults->set[fault].fresh = true;
@@ -153,7 +153,7 @@ static void set_plain(struct faults *faults, enum fault fault, struct fault_coun
             faults->trigger[i].count.times = 0;
 }
 
-bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size)
+static bool set(struct fault_table *faults, const char *text, char *error, size_t error_size)
 {
     size_t length = strcspn(text, "@*:");
     struct fault_trigger trigger = {.fault = find_named(text, length, error, error_size)};
@@ -193,7 +193,7 @@ static bool take(struct fault_count *count)
     return true;
 }
 
-bool faults_fire(struct faults *faults, enum fault fault)
+static bool fire(struct fault_table *faults, enum fault fault)
 {
     bool now = faults->set[fault].now;
 
@@ -201,10 +201,10 @@ bool faults_fire(struct faults *faults, enum fault fault)
     return take(&faults->set[fault].count) || now;
 }
 
-bool faults_fire_in_hand(struct faults *faults, enum fault fault)
+static bool fire_in_hand(struct fault_table *faults, enum fault fault)
 {
     if (faults->set[fault].fresh)
-        return faults_fire(faults, fault);
+        return fire(faults, fault);
     if (!faults->set[fault].now)
         return false;
     faults->set[fault].now = false;
@@ -212,7 +212,7 @@ bool faults_fire_in_hand(struct faults *faults, enum fault fault)
 }
 
 /* Each trigger counts the command in hand once. */
-static void count_command(struct faults *faults, const uint8_t *apdu, size_t len)
+static void count_command(struct fault_table *faults, const uint8_t *apdu, size_t len)
 {
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++) {
         struct fault_trigger *trigger = &faults->trigger[i];
@@ -223,16 +223,77 @@ static void count_command(struct faults *faults, const uint8_t *apdu, size_t len
     }
 }
 
-void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len)
+/*
+ * With the lock
+ */
+
+/* Takes note of what may fire, and unlocks. */
+static void unlock(struct faults *faults)
 {
     for (int i = 0; i < FAULT_COUNT; i++)
-        faults->set[i].fresh = false;
+        atomic_store_explicit(&faults->armed[i],
+                              faults->table.set[i].now || faults->table.set[i].count.times > 0,
+                              memory_order_relaxed);
+    pthread_mutex_unlock(&faults->lock);
+}
+
+bool faults_set_all(struct faults *faults, const char *const *text, size_t count, char *error,
+                    size_t error_size)
+{
+    struct fault_table changed;
+    bool ok = true;
+
+    pthread_mutex_lock(&faults->lock);
+    changed = faults->table;
+    for (size_t i = 0; i < count && ok; i++)
+        ok = set(&changed, text[i], error, error_size);
+    if (ok)
+        faults->table = changed;
+    unlock(faults);
+    return ok;
+}
+
+bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size)
+{
+    return faults_set_all(faults, &text, 1, error, error_size);
+}
+
+static bool ask(struct faults *faults, enum fault fault, bool (*fires)(struct fault_table *, enum fault))
+{
+    bool fired;
+
+    if (!atomic_load_explicit(&faults->armed[fault], memory_order_relaxed))
+        return false;
+    pthread_mutex_lock(&faults->lock);
+    fired = fires(&faults->table, fault);
+    unlock(faults);
+    return fired;
+}
+
+bool faults_fire(struct faults *faults, enum fault fault)
+{
+    return ask(faults, fault, fire);
+}
+
+bool faults_fire_in_hand(struct faults *faults, enum fault fault)
+{
+    return ask(faults, fault, fire_in_hand);
+}
+
+void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len)
+{
+    pthread_mutex_lock(&faults->lock);
+    for (int i = 0; i < FAULT_COUNT; i++)
+        faults->table.set[i].fresh = false;
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
-        faults->trigger[i].counted = false;
-    count_command(faults, apdu, len);
+        faults->table.trigger[i].counted = false;
+    count_command(&faults->table, apdu, len);
+    unlock(faults);
 }
 
 void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t len)
 {
-    count_command(faults, apdu, len);
+    pthread_mutex_lock(&faults->lock);
+    count_command(&faults->table, apdu, len);
+    unlock(faults);
 }

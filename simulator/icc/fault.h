@@ -6,6 +6,8 @@
 #ifndef ICC_FAULT_H
 #define ICC_FAULT_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,13 +64,21 @@ struct fault_trigger {
     size_t length;
 };
 
-struct faults {
+struct fault_table {
     struct {
         struct fault_count count;
         bool fresh; /* set while the card carried out the command in hand */
         bool now;   /* a trigger's command has come: fires at the next opportunity */
     } set[FAULT_COUNT];
     struct fault_trigger trigger[FAULT_TRIGGER_MAX];
+};
+
+/* Any thread may set faults while the card is at work in another. All zeros is none. */
+struct faults {
+    pthread_mutex_t lock; /* of the table */
+    atomic_bool
+        armed[FAULT_COUNT]; /* whether the fault may fire: most never do, and there are many opportunities */
+    struct fault_table table;
 };
 
 /* The fault of this name; FAULT_COUNT: there is none. */
@@ -84,6 +94,10 @@ bool fault_named(const char *text);
  * pattern count, and "NAME@N:PATTERN" is the Nth of these alone. False with a line in error.
  */
 bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size);
+
+/* The same for a list of texts: all of them are set, or, where one is wrong, none. */
+bool faults_set_all(struct faults *faults, const char *const *text, size_t count, char *error,
+                    size_t error_size);
 
 /* At an opportunity: whether the fault fires. */
 bool faults_fire(struct faults *faults, enum fault fault);

@@ -50,7 +50,7 @@ static int global_fault(lua_State *L)
 {
     char error[SANDBOX_LINE_MAX];
 
-    if (!faults_set(sandbox_of(L)->faults, luaL_checkstring(L, 1), error, sizeof error))
+    if (!sandbox_fault(sandbox_of(L), luaL_checkstring(L, 1), error, sizeof error))
         return luaL_error(L, "%s", error);
     return 0;
 }

@@ -39,6 +39,16 @@ void sandbox_random(struct sandbox *sandbox, void *buf, size_t len)
     watchdog_release();
 }
 
+bool sandbox_fault(struct sandbox *sandbox, const char *text, char *error, size_t error_size)
+{
+    bool ok;
+
+    watchdog_hold();
+    ok = faults_set(sandbox->faults, text, error, error_size);
+    watchdog_release();
+    return ok;
+}
+
 void sandbox_log(struct sandbox *sandbox, const char *text, size_t len)
 {
     char line[SANDBOX_LINE_MAX];

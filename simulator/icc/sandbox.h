@@ -73,6 +73,8 @@ void sandbox_charge(lua_State *L);
 
 /* The host's services, kept safe from the watchdog. */
 void sandbox_random(struct sandbox *sandbox, void *buf, size_t len);
+/* Sets a fault, as faults_set(). */
+bool sandbox_fault(struct sandbox *sandbox, const char *text, char *error, size_t error_size);
 /* Makes one line of the text and logs it, however many were printed. */
 void sandbox_log(struct sandbox *sandbox, const char *text, size_t len);
 

@@ -499,7 +499,7 @@ static void read_faults(lua_State *L, const struct load *load, int table)
     for (lua_Integer i = 1; i <= count; i++) {
         if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
             fail(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
-        if (!faults_set(load->sandbox->faults, lua_tostring(L, -1), error, sizeof error))
+        if (!sandbox_fault(load->sandbox, lua_tostring(L, -1), error, sizeof error))
             fail(L, load, line, "faults[%I]: %s", i, error);
         lua_pop(L, 1);
     }

@@ -40,6 +40,20 @@ void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trac
     line_init(&ifd->line, contacts, trace, label);
 }
 
+void ifd_view(const struct ifd *ifd, struct ifd_view *view)
+{
+    view->powered = ifd->powered;
+    view->protocol = ifd->protocol;
+    view->f = ifd->f;
+    view->d = ifd->d;
+    memcpy(view->atr, ifd->atr.raw, ifd->atr.len);
+    view->atr_length = ifd->atr.len;
+    view->counters = ifd->counters;
+    view->last_us = ifd->last_us;
+    view->last_real_us = ifd->last_real_us;
+    memcpy(view->last_error, ifd->last_error, sizeof view->last_error);
+}
+
 static void note(struct ifd *ifd, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void note(struct ifd *ifd, const char *format, ...)

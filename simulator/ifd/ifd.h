@@ -89,6 +89,19 @@ struct ifd {
     uint8_t t1_buffer[T0_APDU_RESPONSE_MAX];
 };
 
+/* What there is to tell of an interface device, at rest. */
+struct ifd_view {
+    bool powered;
+    uint8_t protocol, d;
+    uint16_t f;
+    uint8_t atr[ATR_MAX];
+    size_t atr_length;
+    struct ifd_counters counters;
+    uint64_t last_us, last_real_us;
+    char last_error[160];
+};
+void ifd_view(const struct ifd *ifd, struct ifd_view *view);
+
 /* Puts the contacts of a card in, unpowered, or with NULL takes it out. */
 void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trace, const char *label);
 

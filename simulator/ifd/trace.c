@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@
 #define LINE_MAX_BYTES 512
 
 struct trace {
-    int fd; /* -1: it could not be written, which has been reported */
+    pthread_mutex_t lock; /* of all that follows */
+    int fd;               /* -1: it could not be written, which has been reported */
     char *path;
     trace_report *report;
     void *arg;
@@ -56,6 +58,7 @@ struct trace *trace_open(const char *path, trace_report *to, void *arg, char *er
         free(trace);
         return NULL;
     }
+    pthread_mutex_init(&trace->lock, NULL);
     trace->report = to;
     trace->arg = arg;
     return trace;
@@ -81,10 +84,10 @@ static void written(struct trace *trace, size_t from, size_t count)
     trace->unfinished = newline ? (size_t)(bytes + count - newline - 1) : trace->unfinished + count;
 }
 
-void trace_flush(struct trace *trace)
+static void flush(struct trace *trace)
 {
     size_t done = 0;
-    while (trace && trace->fd >= 0 && done < trace->used) {
+    while (trace->fd >= 0 && done < trace->used) {
         ssize_t count = output_write(trace->fd, trace->buffer + done, trace->used - done);
         if (count < 0 && errno == EAGAIN)
             break;
@@ -103,10 +106,19 @@ void trace_flush(struct trace *trace)
     memmove(trace->buffer, trace->buffer + done, trace->used);
 }
 
+void trace_flush(struct trace *trace)
+{
+    if (!trace)
+        return;
+    pthread_mutex_lock(&trace->lock);
+    flush(trace);
+    pthread_mutex_unlock(&trace->lock);
+}
+
 static bool has_room(struct trace *trace)
 {
     if (sizeof trace->buffer - trace->used < 2 * LINE_MAX_BYTES)
-        trace_flush(trace);
+        flush(trace);
     return sizeof trace->buffer - trace->used >= 2 * LINE_MAX_BYTES;
 }
 
@@ -119,7 +131,7 @@ static void mark_lost(struct trace *trace)
 }
 
 /* A line: what is in it can be anything, the names of readers and cards among it. */
-static void add(struct trace *trace, const char *line)
+static void add_locked(struct trace *trace, const char *line)
 {
     if (trace->fd < 0)
         return;
@@ -138,14 +150,21 @@ static void add(struct trace *trace, const char *line)
     trace->used += length + 1;
 }
 
+static void add(struct trace *trace, const char *line)
+{
+    pthread_mutex_lock(&trace->lock);
+    add_locked(trace, line);
+    pthread_mutex_unlock(&trace->lock);
+}
+
 /* The rest, as long as there is somebody who takes it. */
 static void drain(struct trace *trace)
 {
     struct pollfd room = {.fd = trace->fd, .events = POLLOUT};
-    trace_flush(trace);
+    flush(trace);
     while (trace->fd >= 0 && trace->used > 0 && poll(&room, 1, CLOSE_MS) == 1) {
         size_t before = trace->used;
-        trace_flush(trace);
+        flush(trace);
         if (trace->used == before)
             break;
     }

@@ -49,9 +49,9 @@ static uint32_t bits_per_second(unsigned f, unsigned d)
     return (uint32_t)(LINE_CLOCK_KHZ * 1000ull * d / f);
 }
 
-static bool tell_of_reader(const struct slot *slot, uint32_t tag, struct telling *telling)
+static bool tell_of_reader(const struct slot_use *use, uint32_t tag, struct telling *telling)
 {
-    const struct reader *reader = slot->reader;
+    const struct reader *reader = use->slot->reader;
     switch (tag) {
     case SCARD_ATTR_VENDOR_NAME:
         return tell_text(telling, reader->options.vendor);
@@ -80,13 +80,13 @@ static bool tell_of_reader(const struct slot *slot, uint32_t tag, struct telling
     case SCARD_ATTR_CHARACTERISTICS:
         return tell_number(telling, 0); /* nothing that moves cards by itself */
     case SCARD_ATTR_MAXINPUT:
-        return tell_number(telling, (uint32_t)ifd_command_max(slot->ifd));
+        return tell_number(telling, (uint32_t)ifd_command_max(use->ifd));
     case SCARD_ATTR_SUPRESS_T1_IFS_REQUEST:
         return tell_number(telling, 0); /* we do send S(IFS request) */
     case SCARD_ATTR_ICC_PRESENCE:
-        return tell_byte(telling, slot->card ? 2 : 0); /* 2: where the reader can use it */
+        return tell_byte(telling, use->card ? 2 : 0); /* 2: where the reader can use it */
     case SCARD_ATTR_ICC_INTERFACE_STATUS:
-        return tell_byte(telling, slot->ifd->powered);
+        return tell_byte(telling, use->ifd->powered);
     default:
         return false;
     }
@@ -136,16 +136,17 @@ static bool tell_of_protocol(const struct ifd *ifd, uint32_t tag, struct telling
     }
 }
 
-bool attribute_get(const struct slot *slot, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE], size_t *length)
+bool attribute_get(const struct slot_use *use, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE],
+                   size_t *length)
 {
     struct telling telling = {out, length};
-    const struct reader_options *options = &slot->reader->options;
+    const struct reader_options *options = &use->slot->reader->options;
     for (unsigned i = 0; i < options->attribute_count; i++) {
         const struct reader_attribute *attribute = &options->attribute[i];
         if (attribute->tag == tag)
             return attribute->length > 0 && tell(&telling, attribute->value, attribute->length);
     }
-    const struct ifd *ifd = slot->ifd;
-    return tell_of_reader(slot, tag, &telling) || (ifd->powered && tell_of_card(ifd, tag, &telling)) ||
+    const struct ifd *ifd = use->ifd;
+    return tell_of_reader(use, tag, &telling) || (ifd->powered && tell_of_card(ifd, tag, &telling)) ||
            (ifd->protocol != IFD_NO_PROTOCOL && tell_of_protocol(ifd, tag, &telling));
 }

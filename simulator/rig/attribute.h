@@ -15,8 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The attribute of that tag (SCARD_ATTR_...): its bytes go to out, their number to *length. False: the reader
+/* For who uses the slot: the attribute of that tag (SCARD_ATTR_...): its bytes go to out, their number to *length. False: the reader
  * does not tell it. */
-bool attribute_get(const struct slot *slot, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE], size_t *length);
+bool attribute_get(const struct slot_use *use, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE],
+                   size_t *length);
 
 #endif

@@ -12,10 +12,11 @@ struct arguments {
     const char *file;
     json_t *faults;
     const char *action;
-    bool *later; /* set by a command that is answered later */
+    uint64_t ticket;
+    enum control_when *when; /* set by a command that is not answered now */
 };
 
-/* Each command returns its answer's object, or NULL with error, or NULL with *later. */
+/* Each command returns its answer's object, or NULL with error, or NULL with *when. */
 typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error,
                                  size_t error_size);
 
@@ -50,12 +51,13 @@ static json_t *t1_status(const struct t1_counters *t1)
                      (json_int_t)t1->resynchs, "wtx", (json_int_t)t1->wtx);
 }
 
-static json_t *card_status(const struct slot *slot)
+/* Under the lock. */
+static json_t *card_status(struct slot *slot)
 {
-    const struct ifd *ifd = slot->ifd;
+    const struct ifd_view *ifd = slot_view(slot);
     const struct ifd_counters *counters = &ifd->counters;
     char atr[3 * ATR_MAX + 1] = "";
-    hex_encode(ifd->atr.raw, ifd->atr.len, atr, sizeof atr, ' ');
+    hex_encode(ifd->atr, ifd->atr_length, atr, sizeof atr, ' ');
     json_t *resets = json_pack("{s:I, s:I, s:I}", "cold", (json_int_t)counters->cold, "warm",
                                (json_int_t)counters->warm, "off", (json_int_t)counters->off);
     json_t *last =
@@ -101,16 +103,18 @@ static json_t *usb_status(const struct reader *reader)
                      options->token, "plugged", reader->plugged);
 }
 
-static json_t *slot_status(struct rig *rig, const struct slot *slot)
+static json_t *slot_status(struct rig *rig, struct slot *slot)
 {
     char pcsc_name[160];
+    pthread_mutex_lock(&slot->lock);
+    json_t *card = slot->card ? card_status(slot) : json_null();
+    pthread_mutex_unlock(&slot->lock);
     bool ready, connected = rig_driver_connected(rig, slot, &ready);
     return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
                      slot_index(rig_slots_of(rig), slot), "slot", slot_text(slot), "reader",
                      slot->reader->number, "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
                      "driver_connected", connected, "ready", ready, "usb", usb_status(slot->reader), "vpcd",
-                     vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card",
-                     slot->card ? card_status(slot) : json_null());
+                     vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card", card);
 }
 
 /* null for a rig whose pcscd is not ours. */
@@ -151,28 +155,121 @@ static json_t *service(struct rig *rig, const struct arguments *arguments, char 
         snprintf(error, error_size,
                  "service: unknown action '%.40s': expected stop, continue, kill or restart",
                  arguments->action);
-    else
-        *arguments->later = rig_service(rig, action, error, error_size);
+    else if (rig_service(rig, action, arguments->ticket, error, error_size))
+        *arguments->when = CONTROL_LATER;
+    return NULL;
+}
+
+/* The slot of a command that concerns its card. NULL with error, or because there a card is being loaded. */
+static struct slot *find_slot(struct rig *rig, const struct arguments *arguments, char *error,
+                              size_t error_size)
+{
+    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
+    if (!slot || !slot->changing)
+        return slot;
+    *arguments->when = CONTROL_BUSY;
+    return NULL;
+}
+
+/* A card on its way into a slot: a script may take its time to load, which it does in a thread of its own. */
+struct change {
+    struct rig *rig;
+    uint64_t ticket;
+    struct slot *slot;
+    bool swap, loaded;
+    char *file;
+    struct incoming incoming;
+    struct loop_letter done;
+    char error[1024];
+};
+
+static void change_free(struct change *change)
+{
+    incoming_free(&change->incoming);
+    free(change->file);
+    free(change);
+}
+
+static void load(struct change *change)
+{
+    change->loaded =
+        slot_load(change->slot, change->file, &change->incoming, change->error, sizeof change->error);
+}
+
+static bool put(struct change *change)
+{
+    return change->loaded &&
+           slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
+}
+
+static char *answer_line(json_t *result, char *error);
+
+static void finish(void *arg)
+{
+    struct change *change = arg;
+    json_t *result = put(change) ? slot_status(change->rig, change->slot) : NULL;
+    change->slot->changing = false;
+    rig_answer(change->rig, change->ticket, answer_line(result, change->error));
+    change_free(change);
+}
+
+static void load_in_thread(void *arg)
+{
+    struct change *change = arg;
+    load(change);
+    rig_post(change->rig, &change->done);
+}
+
+static struct change *new_change(struct rig *rig, const struct arguments *arguments, struct slot *slot,
+                                 bool swap)
+{
+    struct change *change = calloc(1, sizeof *change);
+    if (!change)
+        return NULL;
+    change->rig = rig;
+    change->ticket = arguments->ticket;
+    change->slot = slot;
+    change->swap = swap;
+    change->file = arguments->file ? strdup(arguments->file) : NULL;
+    change->done = (struct loop_letter){.function = finish, .arg = change};
+    if (!arguments->file || change->file)
+        return change;
+    free(change);
     return NULL;
 }
 
 /* The commands that move a card answer with the slot as it is then. */
-static json_t *move(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size,
-                    bool (*how)(struct slots *, struct slot *, const char *, char *, size_t))
+static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, char *error,
+                        size_t error_size)
 {
     if (arguments->faults) {
         snprintf(error, error_size, "faults go with the command fault");
         return NULL;
     }
-    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
-    if (!slot || !how(rig_slots_of(rig), slot, arguments->file, error, error_size))
+    struct slot *slot = find_slot(rig, arguments, error, error_size);
+    if (!slot || !slot_check(slot, swap, error, error_size))
         return NULL;
-    return slot_status(rig, slot);
+    struct change *change = new_change(rig, arguments, slot, swap);
+    if (!change) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    slot->changing = true;
+    if (rig_start(rig, load_in_thread, change)) {
+        *arguments->when = CONTROL_LATER;
+        return NULL;
+    }
+    load(change);
+    slot->changing = false;
+    json_t *result = put(change) ? slot_status(rig, slot) : NULL;
+    snprintf(error, error_size, "%s", change->error);
+    change_free(change);
+    return result;
 }
 
 static json_t *insert(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
-    return move(rig, arguments, error, error_size, slot_insert);
+    return put_card(rig, arguments, false, error, error_size);
 }
 
 static json_t *swap(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
@@ -181,22 +278,18 @@ static json_t *swap(struct rig *rig, const struct arguments *arguments, char *er
         snprintf(error, error_size, "swap needs a file");
         return NULL;
     }
-    return move(rig, arguments, error, error_size, slot_swap);
-}
-
-static bool remove_card(struct slots *slots, struct slot *slot, const char *file, char *error,
-                        size_t error_size)
-{
-    if (file) {
-        snprintf(error, error_size, "remove takes no file");
-        return false;
-    }
-    return slot_remove(slots, slot, error, error_size);
+    return put_card(rig, arguments, true, error, error_size);
 }
 
 static json_t *remove_(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
-    return move(rig, arguments, error, error_size, remove_card);
+    if (arguments->faults || arguments->file) {
+        snprintf(error, error_size,
+                 arguments->faults ? "faults go with the command fault" : "remove takes no file");
+        return NULL;
+    }
+    struct slot *slot = find_slot(rig, arguments, error, error_size);
+    return slot && slot_remove(slot, error, error_size) ? slot_status(rig, slot) : NULL;
 }
 
 /* These two concern a reader, and answer with its first slot. */
@@ -223,38 +316,52 @@ static json_t *unplug(struct rig *rig, const struct arguments *arguments, char *
     return move_reader(rig, arguments, error, error_size, reader_unplug);
 }
 
+/* The texts of a list, which are the list's. NULL with error; the caller frees what is returned. */
+static const char **texts_of(const json_t *list, char *error, size_t error_size)
+{
+    const char **texts = calloc(json_array_size(list), sizeof *texts);
+    size_t i;
+    json_t *text;
+    if (!texts) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    json_array_foreach(list, i, text)
+    {
+        texts[i] = json_string_value(text);
+        if (!texts[i]) {
+            snprintf(error, error_size, "faults[%zu]: expected a string", i);
+            free(texts);
+            return NULL;
+        }
+    }
+    return texts;
+}
+
 /* All of the faults are set, or, where one of them is wrong, none. */
 static json_t *fault(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
-    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
+    struct slot *slot = find_slot(rig, arguments, error, error_size);
     if (!slot)
         return NULL;
     if (arguments->file || !json_is_array(arguments->faults) || json_array_size(arguments->faults) == 0) {
         snprintf(error, error_size, "fault takes a list \"faults\" of strings, and no file");
         return NULL;
     }
-    if (!slot->card) {
-        snprintf(error, error_size, "the slot is empty: faults are a card's, and go with it");
+    const char **texts = texts_of(arguments->faults, error, error_size);
+    if (!texts)
         return NULL;
-    }
-    struct faults changed = *card_faults(slot->card);
-    size_t i;
-    json_t *text;
-    json_array_foreach(arguments->faults, i, text)
-    {
-        if (!json_is_string(text)) {
-            snprintf(error, error_size, "faults[%zu]: expected a string", i);
-            return NULL;
-        }
-        if (!faults_set(&changed, json_string_value(text), error, error_size))
-            return NULL;
-    }
-    *card_faults(slot->card) = changed;
-    return slot_status(rig, slot);
+    snprintf(error, error_size, "the slot is empty: faults are a card's, and go with it");
+    pthread_mutex_lock(&slot->lock);
+    bool ok = slot->card && faults_set_all(card_faults(slot->card), texts, json_array_size(arguments->faults),
+                                           error, error_size);
+    pthread_mutex_unlock(&slot->lock);
+    free(texts);
+    return ok ? slot_status(rig, slot) : NULL;
 }
 
-static json_t *dispatch(struct rig *rig, const char *line, size_t length, bool *later, char *error,
-                        size_t error_size)
+static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size_t length,
+                        enum control_when *when, char *error, size_t error_size)
 {
     static const struct {
         const char *name;
@@ -270,7 +377,7 @@ static json_t *dispatch(struct rig *rig, const char *line, size_t length, bool *
     }
     json_t *result = NULL;
     const char *name;
-    struct arguments arguments = {.later = later};
+    struct arguments arguments = {.ticket = ticket, .when = when};
     if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o, s?s}", "command", &name, "slot",
                        &arguments.slot, "file", &arguments.file, "faults", &arguments.faults, "action",
                        &arguments.action) != 0) {
@@ -318,12 +425,13 @@ static char *answer_line(json_t *result, char *error)
     return grown;
 }
 
-char *control_answer(struct rig *rig, const char *line, size_t length, bool *later)
+char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t length,
+                     enum control_when *when)
 {
     char error[1024] = "out of memory";
-    *later = false;
-    json_t *result = dispatch(rig, line, length, later, error, sizeof error);
-    return *later ? NULL : answer_line(result, error);
+    *when = CONTROL_NOW;
+    json_t *result = dispatch(rig, ticket, line, length, when, error, sizeof error);
+    return *when == CONTROL_NOW ? answer_line(result, error) : NULL;
 }
 
 char *control_late_answer(struct rig *rig, const char *error)

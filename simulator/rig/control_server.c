@@ -18,7 +18,9 @@ struct client {
     int fd;     /* -1: free */
     char *line; /* of CONTROL_LINE_MAX bytes, while fd is open: what has come and is not answered yet */
     size_t length;
-    char *answer; /* what the client has had no room for so far, from sent on; NULL: nothing */
+    uint64_t ticket; /* of the request in hand; 0: none */
+    bool parked;     /* that request is at the beginning of the line, and waits for its turn */
+    char *answer;    /* what the client has had no room for so far, from sent on; NULL: nothing */
     size_t sent;
 };
 
@@ -26,7 +28,7 @@ struct control_server {
     struct loop *loop;
     struct listener *listener;
     struct rig *rig;
-    struct client *waiting; /* for control_server_answer; NULL: none, or it has hung up */
+    uint64_t tickets; /* given out */
     struct client client[CLIENTS_MAX];
 };
 
@@ -37,8 +39,8 @@ static void hang_up(struct client *client)
     free(client->line);
     free(client->answer);
     client->fd = -1;
-    if (client->server->waiting == client)
-        client->server->waiting = NULL;
+    client->ticket = 0;
+    client->parked = false;
 }
 
 /* Sends the answer, as far as there is room; the client is not heard until it has taken it all. False: hung
@@ -61,30 +63,46 @@ static bool send_answer(struct client *client)
     return true;
 }
 
-/* Answers the whole lines that have come, as long as there is room for the answers, and no answer is to come
- * later; keeps the rest. */
+/* Takes the first request, of so many bytes with its newline. */
+static void take_line(struct client *client, size_t length)
+{
+    client->length -= length;
+    memmove(client->line, client->line + length, client->length);
+}
+
+/* Answers the first of the lines that have come, which has length bytes. False: it is not answered yet, or the
+ * client is gone. */
+static bool answer_line(struct client *client, size_t length)
+{
+    enum control_when when;
+    if (!client->ticket)
+        client->ticket = ++client->server->tickets;
+    char *answer = control_answer(client->server->rig, client->ticket, client->line, length, &when);
+    client->parked = when == CONTROL_BUSY;
+    if (when != CONTROL_NOW)
+        loop_change(client->server->loop, client->fd, 0);
+    if (client->parked)
+        return false;
+    take_line(client, length + 1);
+    if (when == CONTROL_LATER)
+        return false;
+    client->ticket = 0;
+    client->answer = answer;
+    client->sent = 0;
+    if (answer)
+        return send_answer(client);
+    hang_up(client);
+    return false;
+}
+
+/* Answers the whole lines that have come, one after the other, as long as there is room for the answers; keeps
+ * the rest. */
 static void answer_lines(struct client *client)
 {
     char *newline;
-    bool later;
-    while (!client->answer && (newline = memchr(client->line, '\n', client->length))) {
-        size_t length = (size_t)(newline - client->line);
-        client->answer = control_answer(client->server->rig, client->line, length, &later);
-        client->sent = 0;
-        client->length -= length + 1;
-        memmove(client->line, newline + 1, client->length);
-        if (later) {
-            client->server->waiting = client;
-            loop_change(client->server->loop, client->fd, 0);
+    while (!client->answer && (newline = memchr(client->line, '\n', client->length)))
+        if (!answer_line(client, (size_t)(newline - client->line)))
             return;
-        }
-        if (!client->answer) {
-            hang_up(client);
-            return;
-        }
-        if (!send_answer(client))
-            return;
-    }
     if (!client->answer && client->length == CONTROL_LINE_MAX) {
         static const char error[] = "{\"ok\": false, \"error\": \"a line of more than 65535 bytes\"}\n";
         rig_log("control socket: a line of more than %d bytes: hung up", CONTROL_LINE_MAX - 1);
@@ -101,7 +119,7 @@ static void on_client(void *arg, uint32_t events)
             answer_lines(client);
         return;
     }
-    if (client == client->server->waiting) { /* only for its end */
+    if (client->ticket) { /* only for its end */
         if (events & (EPOLLHUP | EPOLLERR))
             hang_up(client);
         return;
@@ -161,16 +179,38 @@ void control_server_free(struct control_server *server)
     free(server);
 }
 
-void control_server_answer(struct control_server *server, const char *error)
+/* Those that have waited longest first. */
+static void serve_parked(struct control_server *server)
 {
-    struct client *client = server->waiting;
-    if (!client)
-        return;
-    server->waiting = NULL;
-    client->answer = control_late_answer(server->rig, error);
-    client->sent = 0;
-    if (!client->answer)
-        hang_up(client);
-    else if (send_answer(client))
-        answer_lines(client);
+    uint64_t last = 0;
+    for (;;) {
+        struct client *next = NULL;
+        for (struct client *client = server->client; client < server->client + CLIENTS_MAX; client++)
+            if (client->fd >= 0 && client->parked && client->ticket > last &&
+                (!next || client->ticket < next->ticket))
+                next = client;
+        if (!next)
+            return;
+        last = next->ticket;
+        answer_lines(next);
+    }
+}
+
+void control_server_answer(struct control_server *server, uint64_t ticket, char *answer)
+{
+    struct client *client = server->client;
+    while (client < server->client + CLIENTS_MAX && (client->fd < 0 || client->ticket != ticket))
+        client++;
+    if (client == server->client + CLIENTS_MAX) {
+        free(answer);
+    } else {
+        client->ticket = 0;
+        client->answer = answer;
+        client->sent = 0;
+        if (!answer)
+            hang_up(client);
+        else if (send_answer(client))
+            answer_lines(client);
+    }
+    serve_parked(server);
 }

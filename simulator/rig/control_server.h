@@ -26,6 +26,8 @@
 #include "rig/loop.h"
 #include "rig/rig.h"
 
+#include <stdint.h>
+
 #define CONTROL_LINE_MAX 65536 /* with the newline */
 
 struct control_server;
@@ -34,8 +36,8 @@ struct control_server;
 struct control_server *control_server_new(struct loop *loop, int fd, struct rig *rig);
 void control_server_free(struct control_server *server);
 
-/* Answers the client whose request was to be answered later, if it is still there: with error, or if that is
- * NULL with the rig's status. */
-void control_server_answer(struct control_server *server, const char *error);
+/* Answers the client whose request has this ticket, if it is still there, with a line that is taken over (NULL: it
+ * is hung up on); then has another look at the requests that have waited for their turn. */
+void control_server_answer(struct control_server *server, uint64_t ticket, char *answer);
 
 #endif

@@ -31,14 +31,14 @@ static size_t list_features(uint8_t *out)
 
 /* PC/SC part 10, 2.6.14: values are little-endian. dwMaxAPDUDataSize is the most that a command or a response
  * can carry; 0: short APDUs only. */
-static size_t list_properties(const struct slot *slot, uint8_t *out)
+static size_t list_properties(const struct slot_use *use, uint8_t *out)
 {
-    const struct reader_options *options = &slot->reader->options;
+    const struct reader_options *options = &use->slot->reader->options;
     uint32_t version = options->version;
     char firmware[16];
     int length = snprintf(firmware, sizeof firmware, "%u.%u.%u", version >> 24, version >> 16 & 0xFF,
                           version & 0xFFFF);
-    uint32_t max_data = ifd_command_max(slot->ifd) == APDU_COMMAND_MAX ? APDU_NE_MAX : 0;
+    uint32_t max_data = ifd_command_max(use->ifd) == APDU_COMMAND_MAX ? APDU_NE_MAX : 0;
 
     uint8_t *at = put(out, PCSCv2_PART10_PROPERTY_wLcdLayout, 2, 0, false);
     *at++ = PCSCv2_PART10_PROPERTY_sFirmwareID;
@@ -53,14 +53,15 @@ static size_t list_properties(const struct slot *slot, uint8_t *out)
     return (size_t)(at - out);
 }
 
-bool feature_control(const struct slot *slot, uint32_t code, uint8_t out[FEATURE_OUTPUT_MAX], size_t *length)
+bool feature_control(const struct slot_use *use, uint32_t code, uint8_t out[FEATURE_OUTPUT_MAX],
+                     size_t *length)
 {
     switch (code) {
     case CM_IOCTL_GET_FEATURE_REQUEST:
         *length = list_features(out);
         return true;
     case GET_TLV_PROPERTIES:
-        *length = list_properties(slot, out);
+        *length = list_properties(use, out);
         return true;
     default:
         return false;

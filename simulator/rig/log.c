@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,15 +22,15 @@ void rig_log(const char *format, ...)
     line[length++] = '\n';
     /* one write, so that lines of several processes do not mix; and none that could block: who does not read
      * what we say is not to stop the rig */
-    static unsigned lost;
+    static atomic_uint lost;
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {
         lost++;
         return;
     }
-    if (lost > 0)
-        dprintf(STDERR_FILENO, "cardrig: (%u lines were lost here)\n", lost);
-    lost = 0;
+    unsigned before = atomic_exchange(&lost, 0);
+    if (before > 0)
+        dprintf(STDERR_FILENO, "cardrig: (%u lines were lost here)\n", before);
     ssize_t written = write(STDERR_FILENO, line, length);
     (void)written;
 }

@@ -3,8 +3,10 @@
 #include "link/linger.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 struct source {
@@ -15,30 +17,87 @@ struct source {
 
 struct loop {
     int epoll_fd;
+    int post_fd; /* an eventfd: there are letters */
+    pthread_mutex_t lock;
+    struct loop_letter *first, **end; /* what was posted; under the lock, with what is in it */
     bool stopped;
     uint32_t generation;
     struct source *sources; /* by descriptor */
     int source_count;
 };
 
+static struct loop_letter *take_letter(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    struct loop_letter *letter = loop->first;
+    if (letter) {
+        loop->first = letter->next;
+        letter->posted = false;
+        if (!loop->first)
+            loop->end = &loop->first;
+    }
+    pthread_mutex_unlock(&loop->lock);
+    return letter;
+}
+
+void loop_read_letters(struct loop *loop)
+{
+    struct loop_letter *letter;
+    while ((letter = take_letter(loop)))
+        letter->function(letter->arg);
+}
+
+static void on_post(void *arg, uint32_t events)
+{
+    struct loop *loop = arg;
+    uint64_t count;
+    (void)events;
+    if (read(loop->post_fd, &count, sizeof count) == sizeof count)
+        loop_read_letters(loop);
+}
+
+void loop_post(struct loop *loop, struct loop_letter *letter)
+{
+    uint64_t one = 1;
+    pthread_mutex_lock(&loop->lock);
+    bool first = !loop->first;
+    if (!letter->posted) {
+        letter->posted = true;
+        letter->next = NULL;
+        *loop->end = letter;
+        loop->end = &letter->next;
+    }
+    pthread_mutex_unlock(&loop->lock);
+    if (!first)
+        return; /* the loop has been woken up for another */
+    ssize_t written = write(loop->post_fd, &one, sizeof one);
+    (void)written; /* it is full only when it can be read */
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return NULL;
+    loop->end = &loop->first;
+    pthread_mutex_init(&loop->lock, NULL);
+    loop->post_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop->epoll_fd < 0) {
-        free(loop);
-        return NULL;
-    }
-    return loop;
+    if (loop->post_fd >= 0 && loop->epoll_fd >= 0 && loop_add(loop, loop->post_fd, EPOLLIN, on_post, loop))
+        return loop;
+    loop_free(loop);
+    return NULL;
 }
 
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    close(loop->epoll_fd);
+    if (loop->post_fd >= 0)
+        close(loop->post_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    pthread_mutex_destroy(&loop->lock);
     free(loop->sources);
     free(loop);
 }

@@ -75,7 +75,7 @@ static bool fail(const struct reader *reader, const char *what, char *error, siz
     return false;
 }
 
-bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+static bool plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
 {
     if (!check(slots, reader, false, error, error_size))
         return false;
@@ -83,12 +83,12 @@ bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t
     if (!usb_bus_plug(slots->usb_folder, &device))
         return fail(reader, "plug in", error, error_size);
     reader->pcsc_number = expected_number(slots);
-    reader->plugged = true;
     reader->plugging++;
+    reader->plugged = true;
     return true;
 }
 
-bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+static bool unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
 {
     if (!check(slots, reader, true, error, error_size))
         return false;
@@ -96,9 +96,33 @@ bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size
     if (!usb_bus_unplug(slots->usb_folder, &device))
         return fail(reader, "unplug", error, error_size);
     reader->plugged = false;
-    for (unsigned i = 0; i < reader->options.slots; i++)
-        if (reader->slots[i].card)
-            ifd_power_down(reader->slots[i].ifd);
+    return true;
+}
+
+static bool in_turn(struct slots *slots, struct reader *reader,
+                    bool (*function)(struct slots *, struct reader *, char *, size_t), char *error,
+                    size_t error_size)
+{
+    pthread_mutex_lock(&slots->plugging);
+    bool ok = function(slots, reader, error, error_size);
+    pthread_mutex_unlock(&slots->plugging);
+    return ok;
+}
+
+bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+{
+    return in_turn(slots, reader, plug, error, error_size);
+}
+
+bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+{
+    if (!in_turn(slots, reader, unplug, error, error_size))
+        return false;
+    for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++)
+        if (slots->lost_power)
+            slots->lost_power(slots->arg, slot);
+        else
+            slot_power_down(slot);
     return true;
 }
 

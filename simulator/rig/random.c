@@ -57,8 +57,3 @@ void random_bytes(struct rig_random *random, uint8_t *out, size_t length)
         length -= part;
     }
 }
-
-void random_for_card(void *random, uint8_t *out, size_t length)
-{
-    random_bytes(random, out, length);
-}

@@ -13,8 +13,6 @@ struct rig_random {
 uint64_t random_seed(void);
 
 void random_start(struct rig_random *random, uint64_t seed);
-/* random_bytes, as a card_host has it: random is a struct rig_random. */
-void random_for_card(void *random, uint8_t *out, size_t length);
 void random_bytes(struct rig_random *random, uint8_t *out, size_t length);
 
 #endif

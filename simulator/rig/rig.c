@@ -1,17 +1,19 @@
 #include "rig/rig.h"
 
 #include "link/link.h"
+#include "rig/control.h"
 #include "rig/control_server.h"
 #include "rig/directory.h"
 #include "rig/link_server.h"
 #include "rig/log.h"
 #include "rig/loop.h"
-#include "rig/random.h"
 #include "rig/refusals.h"
 #include "rig/service.h"
+#include "rig/thread.h"
 #include "rig/vpcd_card.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +21,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* How long threads are waited for in the end, whose cards have been interrupted. */
+#define THREADS_LIMIT_MS 5000
+
 struct rig {
     char directory[DIRECTORY_MAX];
     char usb_folder[DIRECTORY_MAX + 4];
     int lock; /* the directory's, while there is one of our own; else -1 */
     uint64_t seed;
-    struct rig_random random;
-    bool random_drawn;
+    atomic_bool random_drawn;
+    struct loop_letter tell_of_random;
+    uint64_t service_ticket; /* of who has asked for something to be done with pcscd */
+    bool stuck;              /* a thread has not ended: nothing that it may use is freed */
     struct slots slots;
     const struct access_list *driver_users; /* NULL: only root and our own user connect */
     int link_fd, refusals_fd, control_fd;   /* -1 once somebody else has them, or where there is none */
     int lifeline;                           /* to the supervisor, whose it is; -1: there is none */
     /* only while it serves */
+    struct threads threads;
     struct loop *loop;
     struct link_server *link;
     struct refusals *refusals;
@@ -45,13 +53,18 @@ static void log_line(void *arg, const char *line)
     rig_log("%s", line);
 }
 
-static void draw_random(void *arg, uint8_t *out, size_t length)
+static void tell_service_of_random(void *arg)
 {
     struct rig *rig = arg;
-    random_bytes(&rig->random, out, length);
-    rig->random_drawn = true;
     if (rig->service)
         service_random_drawn(rig->service);
+}
+
+static void random_drawn(void *arg)
+{
+    struct rig *rig = arg;
+    if (!atomic_exchange(&rig->random_drawn, true) && rig->loop)
+        loop_post(rig->loop, &rig->tell_of_random);
 }
 
 static void card_moved(void *arg, struct slot *slot)
@@ -61,6 +74,19 @@ static void card_moved(void *arg, struct slot *slot)
         link_server_card_moved(rig->link, slot);
     if (rig->vpcd)
         vpcd_cards_moved(rig->vpcd, slot);
+}
+
+static void power_down(void *arg)
+{
+    slot_power_down(arg);
+}
+
+/* A card may take its time with that. */
+static void lost_power(void *arg, struct slot *slot)
+{
+    struct rig *rig = arg;
+    if (!rig->loop || !thread_start(&rig->threads, power_down, slot))
+        slot_power_down(slot);
 }
 
 static const char *socket_path(const struct rig *rig, const char *name, char path[DIRECTORY_MAX + 16])
@@ -85,10 +111,14 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
     }
     rig->seed = seed;
     rig->link_fd = rig->refusals_fd = rig->control_fd = rig->lifeline = rig->lock = -1;
-    random_start(&rig->random, seed);
-    rig->slots.host = (struct card_host){.arg = rig, .random = draw_random, .log = log_line};
+    threads_init(&rig->threads);
+    rig->tell_of_random = (struct loop_letter){.function = tell_service_of_random, .arg = rig};
+    slots_init(&rig->slots, seed);
+    rig->slots.arg = rig;
+    rig->slots.log = log_line;
+    rig->slots.random_drawn = random_drawn;
     rig->slots.moved = card_moved;
-    rig->slots.moved_arg = rig;
+    rig->slots.lost_power = lost_power;
     return rig;
 }
 
@@ -174,6 +204,10 @@ void rig_free(struct rig *rig)
         return;
     vpcd_cards_free(rig->vpcd);
     close_sockets(rig);
+    if (rig->stuck) {
+        trace_flush(rig->slots.trace);
+        return;
+    }
     slots_free(&rig->slots);
     if (rig->lock >= 0)
         close(rig->lock);
@@ -236,13 +270,32 @@ bool rig_has_service(const struct rig *rig, enum service_state *state, const cha
     return rig->service != NULL;
 }
 
-bool rig_service(struct rig *rig, enum service_action action, char *error, size_t error_size)
+bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, char *error, size_t error_size)
 {
+    if (rig->service && service_request(rig->service, action, error, error_size)) {
+        rig->service_ticket = ticket;
+        return true;
+    }
     if (rig->service)
-        return service_request(rig->service, action, error, error_size);
+        return false;
     snprintf(error, error_size,
              "this rig has no pcscd of its own: 'cardrig serve' is for one that others start and stop");
     return false;
+}
+
+bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg)
+{
+    return rig->loop && thread_start(&rig->threads, work, arg);
+}
+
+void rig_post(struct rig *rig, struct loop_letter *letter)
+{
+    loop_post(rig->loop, letter);
+}
+
+void rig_answer(struct rig *rig, uint64_t ticket, char *answer)
+{
+    control_server_answer(rig->control, ticket, answer);
 }
 
 static void service_starting(void *arg)
@@ -260,7 +313,7 @@ static bool all_ready(void *arg)
 static void service_answered(void *arg, const char *error)
 {
     struct rig *rig = arg;
-    control_server_answer(rig->control, error);
+    rig_answer(rig, rig->service_ticket, control_late_answer(rig, error));
 }
 
 static void driver_ready(void *arg)
@@ -295,12 +348,44 @@ static int take(int *fd)
     return taken;
 }
 
+static void end_threads(struct rig *rig)
+{
+    link_server_stop(rig->link);
+    slots_interrupt(&rig->slots);
+    rig->stuck = !threads_wait(&rig->threads, THREADS_LIMIT_MS);
+    if (rig->stuck)
+        rig_log("a card does not come back from what it does: left alone");
+    if (rig->loop)
+        loop_read_letters(rig->loop);
+}
+
+/* What serves the rig goes, when no thread uses it any more. */
+static void end_service(struct rig *rig)
+{
+    end_threads(rig);
+    service_free(rig->service);
+    vpcd_cards_free(rig->vpcd);
+    control_server_free(rig->control);
+    refusals_free(rig->refusals);
+    rig->service = NULL;
+    rig->vpcd = NULL;
+    rig->control = NULL;
+    rig->refusals = NULL;
+    if (rig->stuck)
+        return;
+    link_server_free(rig->link);
+    loop_free(rig->loop);
+    rig->link = NULL;
+    rig->loop = NULL;
+}
+
 bool rig_serve(struct rig *rig, int stop_fd)
 {
     bool ok =
         (rig->loop = loop_new()) != NULL &&
-        (rig->link_fd < 0 || (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots,
-                                                          rig->driver_users, driver_ready, rig)) != NULL) &&
+        (rig->link_fd < 0 ||
+         (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots, rig->driver_users,
+                                      &rig->threads, driver_ready, rig)) != NULL) &&
         (rig->refusals_fd < 0 ||
          (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
         (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
@@ -308,17 +393,6 @@ bool rig_serve(struct rig *rig, int stop_fd)
         (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop)) && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));
-    service_free(rig->service);
-    vpcd_cards_free(rig->vpcd);
-    control_server_free(rig->control);
-    link_server_free(rig->link);
-    refusals_free(rig->refusals);
-    loop_free(rig->loop);
-    rig->service = NULL;
-    rig->vpcd = NULL;
-    rig->control = NULL;
-    rig->link = NULL;
-    rig->refusals = NULL;
-    rig->loop = NULL;
+    end_service(rig);
     return ok;
 }

@@ -45,6 +45,56 @@ static unsigned count_alike(const struct slots *slots, bool usb)
     return count;
 }
 
+/* Each slot has random numbers of its own, so that what one card draws is nothing to another. */
+static void draw_random(void *arg, uint8_t *out, size_t length)
+{
+    struct slot *slot = arg;
+    pthread_mutex_lock(&slot->lock);
+    random_bytes(&slot->random, out, length);
+    pthread_mutex_unlock(&slot->lock);
+    if (slot->slots->random_drawn)
+        slot->slots->random_drawn(slot->slots->arg);
+}
+
+static void log_line(void *arg, const char *line)
+{
+    struct slot *slot = arg;
+    if (slot->slots->log)
+        slot->slots->log(slot->slots->arg, line);
+}
+
+void slots_init(struct slots *slots, uint64_t seed)
+{
+    *slots = (struct slots){.seed = seed};
+    pthread_mutex_init(&slots->plugging, NULL);
+}
+
+static void slot_name(struct slot *slot, const char *reader)
+{
+    char text[sizeof slot->text];
+    snprintf(text, sizeof text, "%s/%u", reader, slot->number);
+    memcpy(slot->text, text, sizeof text);
+}
+
+static bool slot_init(struct slots *slots, struct reader *reader, unsigned number)
+{
+    struct slot *slot = &slots->slot[slots->slot_count];
+    uint32_t start = (uint32_t)random_seed(); /* not the rig's: nobody sees it */
+    *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .movement = start & ~1u};
+    slot->host = (struct card_host){.arg = slot, .random = draw_random, .log = log_line};
+    slot_name(slot, reader->options.name);
+    random_start(&slot->random, slots->seed + slots->slot_count);
+    pthread_mutex_init(&slot->lock, NULL);
+    pthread_cond_init(&slot->unused, NULL);
+    slots->slot_count++;
+    slot->ifd = calloc(1, sizeof *slot->ifd);
+    if (!slot->ifd)
+        return false;
+    slot->ifd->options = reader->options.ifd;
+    ifd_set_card(slot->ifd, NULL, NULL, slot->text);
+    return true;
+}
+
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
                       size_t error_size)
 {
@@ -67,19 +117,11 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
     if (options->usb && !choose_ids(slots, &reader->options, error, error_size))
         return false;
     reader->number = slots->reader_count++;
-    for (unsigned i = 0; i < slot_count; i++) {
-        uint32_t start = (uint32_t)random_seed(); /* not the rig's: nobody sees it */
-        struct slot *slot = &slots->slot[slots->slot_count++];
-        *slot = (struct slot){.reader = reader, .number = i, .movement = start & ~1u};
-        snprintf(slot->text, sizeof slot->text, "%s/%u", name, i);
-        slot->ifd = calloc(1, sizeof *slot->ifd);
-        if (!slot->ifd) {
+    for (unsigned i = 0; i < slot_count; i++)
+        if (!slot_init(slots, reader, i)) {
             snprintf(error, error_size, "out of memory");
             return false;
         }
-        slot->ifd->options = options->ifd;
-        ifd_set_card(slot->ifd, NULL, NULL, slot->text);
-    }
     return true;
 }
 
@@ -91,6 +133,8 @@ void slots_free(struct slots *slots)
         card_free(slot->card);
         free(slot->file);
         free(slot->ifd);
+        pthread_mutex_destroy(&slot->lock);
+        pthread_cond_destroy(&slot->unused);
     }
     slots->slot_count = slots->reader_count = 0;
     trace_close(slots->trace);
@@ -218,66 +262,86 @@ struct reader *slots_find_reader(struct slots *slots, const char *text, char *er
     return slot ? slot->reader : NULL;
 }
 
-/* A card with its contacts, on its way into a slot. */
-struct newcomer {
-    struct card *card;
-    struct contacts *contacts;
-    char *file;
-};
-
-static void newcomer_free(struct newcomer *newcomer)
+void incoming_free(struct incoming *incoming)
 {
-    contacts_free(newcomer->contacts);
-    card_free(newcomer->card);
-    free(newcomer->file);
+    contacts_free(incoming->contacts);
+    card_free(incoming->card);
+    free(incoming->file);
+    *incoming = (struct incoming){0};
 }
 
-/* Loads a card; file is as for slot_insert. */
-static bool load(struct slots *slots, const struct slot *slot, const char *file, struct newcomer *newcomer,
-                 char *error, size_t error_size)
+/* Which file is meant, see slot_insert. NULL: out of memory. */
+static char *file_meant(struct slot *slot, const char *file)
 {
-    if (slot->reader->options.cards != READER_OWN_CARDS) {
-        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
-                 slot_text(slot));
-        return false;
-    }
-    if (!file)
-        file = slot->file ? slot->file : "";
-    *newcomer = (struct newcomer){0};
-    newcomer->card = *file ? card_load_file(file, &slots->host, error, error_size)
-                           : card_load_builtin(&slots->host, error, error_size);
-    if (!newcomer->card)
-        return false;
-    newcomer->contacts = contacts_new(newcomer->card);
-    newcomer->file = *file ? strdup(file) : NULL;
-    if (newcomer->contacts && (newcomer->file || !*file))
-        return true;
+    pthread_mutex_lock(&slot->lock);
+    char *copy = strdup(file ? file : slot->file ? slot->file : "");
+    pthread_mutex_unlock(&slot->lock);
+    return copy;
+}
+
+bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error, size_t error_size)
+{
+    *incoming = (struct incoming){.file = file_meant(slot, file)};
     snprintf(error, error_size, "out of memory");
-    newcomer_free(newcomer);
-    return false;
-}
-
-/* One movement: in, or with an empty newcomer out. The slot remembers the file of a card that is gone. */
-static void move(struct slots *slots, struct slot *slot, const struct newcomer *newcomer)
-{
-    contacts_free(slot->contacts);
-    card_free(slot->card);
-    slot->card = newcomer->card;
-    slot->contacts = newcomer->contacts;
-    if (newcomer->card) {
-        free(slot->file);
-        slot->file = newcomer->file;
+    if (!incoming->file)
+        return false;
+    incoming->card = *incoming->file ? card_load_file(incoming->file, &slot->host, error, error_size)
+                                     : card_load_builtin(&slot->host, error, error_size);
+    if (incoming->card && !(incoming->contacts = contacts_new(incoming->card)))
+        snprintf(error, error_size, "out of memory");
+    if (!incoming->contacts) {
+        incoming_free(incoming);
+        return false;
     }
-    ifd_set_card(slot->ifd, slot->contacts, slots->trace, slot->text);
-    trace_note(slots->trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
-               slot->card ? card_name(slot->card) : "");
-    trace_flush(slots->trace);
-    slot->movement++;
-    if (slots->moved)
-        slots->moved(slots->moved_arg, slot);
+    if (!*incoming->file) {
+        free(incoming->file);
+        incoming->file = NULL;
+    }
+    return true;
 }
 
-static const struct newcomer nobody;
+/* Under the lock: the card is on its way out while it does something, which has to go on without the slot. */
+static bool leave_to_user(struct slot *slot)
+{
+    struct slot_use *use = slot->user;
+    struct ifd *ifd = calloc(1, sizeof *ifd);
+    if (!ifd)
+        return false;
+    ifd->options = use->ifd->options;
+    slot->ifd = ifd;
+    slot->card = NULL;
+    slot->contacts = NULL;
+    slot->user = NULL;
+    use->removed = true;
+    if (use->card)
+        card_interrupt(use->card);
+    if (use->on_removal)
+        use->on_removal(use);
+    pthread_cond_broadcast(&slot->unused);
+    return true;
+}
+
+/* Under the lock, one movement: in, or with an empty incoming out. The slot remembers the file of a card that is
+ * gone. What was in before, if it is not left to who uses it, is in incoming then. False: out of memory. */
+static bool move(struct slot *slot, struct incoming *incoming)
+{
+    struct trace *trace = slot->slots->trace;
+    if (slot->user && !leave_to_user(slot))
+        return false;
+    struct incoming before = {.card = slot->card, .contacts = slot->contacts};
+    slot->card = incoming->card;
+    slot->contacts = incoming->contacts;
+    if (incoming->card) {
+        before.file = slot->file;
+        slot->file = incoming->file;
+    }
+    ifd_set_card(slot->ifd, slot->contacts, trace, slot->text);
+    trace_note(trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
+               slot->card ? card_name(slot->card) : "");
+    slot->movement++;
+    *incoming = before;
+    return true;
+}
 
 static bool check_no_token(const struct slot *slot, char *error, size_t error_size)
 {
@@ -287,44 +351,172 @@ static bool check_no_token(const struct slot *slot, char *error, size_t error_si
     return !slot->reader->options.token;
 }
 
-bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
+/* Under the lock. */
+static bool check_put(const struct slot *slot, bool swap, char *error, size_t error_size)
 {
-    if (slot->card) {
-        if (!check_no_token(slot, error, error_size))
-            return false;
-        snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
-                 slot_text(slot), card_name(slot->card));
+    if (slot->reader->options.cards != READER_OWN_CARDS) {
+        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
+                 slot_text(slot));
         return false;
     }
-    struct newcomer newcomer;
-    if (!load(slots, slot, file, &newcomer, error, error_size))
+    if ((swap || slot->card) && !check_no_token(slot, error, error_size))
         return false;
-    move(slots, slot, &newcomer);
-    return true;
+    if (swap || !slot->card)
+        return true;
+    snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
+             slot_text(slot), card_name(slot->card));
+    return false;
 }
 
-bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size)
+/* Under the lock. */
+static bool check_remove(const struct slot *slot, char *error, size_t error_size)
 {
-    if (!slot->card) {
-        snprintf(error, error_size, "slot %s is empty%s", slot_text(slot),
-                 slot->reader->options.cards != READER_OWN_CARDS
-                     ? ", or has a vpcd card, which goes by itself"
-                     : "");
-        return false;
-    }
-    if (!check_no_token(slot, error, error_size))
-        return false;
-    move(slots, slot, &nobody);
-    return true;
-}
-
-bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size)
-{
-    struct newcomer newcomer;
-    if (!check_no_token(slot, error, error_size) || !load(slots, slot, file, &newcomer, error, error_size))
-        return false;
     if (slot->card)
-        move(slots, slot, &nobody);
-    move(slots, slot, &newcomer);
-    return true;
+        return check_no_token(slot, error, error_size);
+    snprintf(error, error_size, "slot %s is empty%s", slot_text(slot),
+             slot->reader->options.cards != READER_OWN_CARDS ? ", or has a vpcd card, which goes by itself"
+                                                             : "");
+    return false;
+}
+
+bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size)
+{
+    pthread_mutex_lock(&slot->lock);
+    bool ok = check_put(slot, swap, error, error_size);
+    pthread_mutex_unlock(&slot->lock);
+    return ok;
+}
+
+/* After one or two movements, without the lock: tells of them. */
+static void tell_moved(struct slot *slot)
+{
+    trace_flush(slot->slots->trace);
+    if (slot->slots->moved)
+        slot->slots->moved(slot->slots->arg, slot);
+}
+
+bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size)
+{
+    struct incoming before = {0};
+    pthread_mutex_lock(&slot->lock);
+    bool ok = check_put(slot, swap, error, error_size);
+    if (ok)
+        snprintf(error, error_size, "out of memory");
+    bool moved = ok && (!slot->card || move(slot, &before));
+    ok = moved && move(slot, incoming);
+    pthread_mutex_unlock(&slot->lock);
+    if (moved)
+        tell_moved(slot);
+    incoming_free(&before);
+    return ok;
+}
+
+static bool put_file(struct slot *slot, bool swap, const char *file, char *error, size_t error_size)
+{
+    struct incoming incoming;
+    bool ok =
+        slot_check(slot, swap, error, error_size) && slot_load(slot, file, &incoming, error, error_size);
+    if (!ok)
+        return false;
+    ok = slot_put(slot, swap, &incoming, error, error_size);
+    incoming_free(&incoming);
+    return ok;
+}
+
+bool slot_insert(struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    return put_file(slot, false, file, error, error_size);
+}
+
+bool slot_swap(struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    return put_file(slot, true, file, error, error_size);
+}
+
+/* Takes the card out; with a use, only the card that it was about. */
+static bool take_out(struct slot *slot, const struct slot_use *use, char *error, size_t error_size)
+{
+    struct incoming before = {0};
+    pthread_mutex_lock(&slot->lock);
+    bool ok = (!use || use->movement == slot->movement) && check_remove(slot, error, error_size);
+    if (ok) {
+        snprintf(error, error_size, "out of memory");
+        ok = move(slot, &before);
+    }
+    pthread_mutex_unlock(&slot->lock);
+    if (ok)
+        tell_moved(slot);
+    incoming_free(&before);
+    return ok;
+}
+
+bool slot_remove(struct slot *slot, char *error, size_t error_size)
+{
+    return take_out(slot, NULL, error, error_size);
+}
+
+bool slot_remove_used(const struct slot_use *use)
+{
+    char error[200];
+    return take_out(use->slot, use, error, sizeof error);
+}
+
+void slot_use_begin(struct slot *slot, struct slot_use *use)
+{
+    pthread_mutex_lock(&slot->lock);
+    while (slot->user)
+        pthread_cond_wait(&slot->unused, &slot->lock);
+    slot->user = use;
+    use->slot = slot;
+    use->removed = false;
+    use->movement = slot->movement;
+    use->card = slot->card;
+    use->contacts = slot->contacts;
+    use->ifd = slot->ifd;
+    ifd_view(slot->ifd, &slot->view);
+    pthread_mutex_unlock(&slot->lock);
+}
+
+bool slot_use_end(struct slot_use *use)
+{
+    struct slot *slot = use->slot;
+    pthread_mutex_lock(&slot->lock);
+    bool removed = use->removed;
+    if (!removed) {
+        slot->user = NULL;
+        pthread_cond_signal(&slot->unused);
+    }
+    pthread_mutex_unlock(&slot->lock);
+    if (!removed)
+        return true;
+    contacts_free(use->contacts);
+    card_free(use->card);
+    free(use->ifd);
+    return false;
+}
+
+void slot_power_down(struct slot *slot)
+{
+    struct slot_use use = {0};
+    slot_use_begin(slot, &use);
+    if (use.card)
+        ifd_power_down(use.ifd);
+    slot_use_end(&use);
+}
+
+void slots_interrupt(struct slots *slots)
+{
+    for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
+        pthread_mutex_lock(&slot->lock);
+        if (slot->card)
+            card_interrupt(slot->card);
+        pthread_mutex_unlock(&slot->lock);
+    }
+}
+
+const struct ifd_view *slot_view(struct slot *slot)
+{
+    if (!slot->user)
+        ifd_view(slot->ifd, &slot->view);
+    return &slot->view;
 }

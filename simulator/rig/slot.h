@@ -4,30 +4,48 @@
 
 #include "ifd/ifd.h"
 #include "link/link.h"
+#include "rig/random.h"
 #include "rig/reader_options.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct slots;
 
 struct reader {
     struct reader_options options; /* as it was asked for; USB readers have a product ID */
     unsigned number;               /* in the rig, from 0 */
     unsigned pcsc_number;          /* what pcscd calls it; before pcscd has told, what it is expected to be */
-    bool plugged;                  /* a USB reader is not until reader_plug */
-    unsigned plugging;             /* how often it was plugged in */
+    atomic_bool plugged;           /* a USB reader is not until reader_plug */
+    atomic_uint plugging;          /* how often it was plugged in */
     struct slot *slots;            /* options.slots of them, inside the rig's array */
 };
 
+/*
+ * A slot. Any thread may look at it, and put a card in or take one out. To have the card do something a thread
+ * uses the slot, see slot_use_begin: then the card, its contacts and the interface device are that thread's.
+ */
 struct slot {
+    struct slots *slots;
     struct reader *reader;
-    unsigned number;           /* in the reader, from 0 */
-    uint32_t movement;         /* as link/link.h counts them */
-    struct card *card;         /* NULL: empty */
-    struct contacts *contacts; /* of the card */
-    char *file;                /* of the card that is or was in last; NULL: the built-in card */
-    struct ifd *ifd;
+    unsigned number;                 /* in the reader, from 0 */
     char text[READER_NAME_MAX + 12]; /* what people call it, see slot_text */
+    struct card_host host;           /* what its cards get from the rig */
+    _Atomic uint32_t movement;       /* as link/link.h counts them; changes under the lock */
+    bool changing;                   /* for control.c, in its thread: a card is being loaded for it */
+
+    pthread_mutex_t lock; /* of what follows; held for moments only, and never while a card does something */
+    struct card *card;    /* NULL: empty */
+    struct contacts *contacts; /* of the card */
+    struct ifd *ifd;
+    char *file;            /* of the card that is or was in last; NULL: the built-in card */
+    struct slot_use *user; /* who uses it; NULL: nobody */
+    struct ifd_view view;  /* of the interface device as it was before */
+    pthread_cond_t unused;
+    struct rig_random random; /* what is random to its cards */
 };
 
 struct slots {
@@ -35,13 +53,21 @@ struct slots {
     unsigned reader_count;
     struct slot slot[LINK_MAX_SLOTS];
     unsigned slot_count;
-    /* how cards get what they need from the rig, and who is told that a card has moved */
-    struct card_host host;
-    struct trace *trace;    /* owned; NULL: none */
-    const char *usb_folder; /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
-    void (*moved)(void *arg, struct slot *slot);
-    void *moved_arg;
+    uint64_t seed;            /* of what is random to the cards */
+    struct trace *trace;      /* owned; NULL: none */
+    const char *usb_folder;   /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
+    pthread_mutex_t plugging; /* held while a reader is plugged in or out */
+    /* who is told what, from any thread: NULL: nobody */
+    void *arg;
+    void (*log)(void *arg, const char *line); /* a line of a card's */
+    void (*random_drawn)(void *arg);
+    void (*moved)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
+    void (*lost_power)(void *arg,
+                       struct slot *slot); /* has slot_power_down called; NULL: that is done at once */
 };
+
+/* To be called before all else. */
+void slots_init(struct slots *slots, uint64_t seed);
 
 /* Adds a reader with empty slots. On failure error says why: no room left, or USB IDs of a reader that is
  * called otherwise, by which pcscd could not tell them apart. */
@@ -89,15 +115,62 @@ unsigned reader_usb_number(const struct reader *reader);
 bool slots_plug_all(struct slots *slots, char *error, size_t error_size);
 
 /* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card
- * that was in last. False with error: the slot is
- * taken, or for vpcd cards, or the file is no card; nothing has changed then. */
-bool slot_insert(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
-
-/* Takes the card out. False with error: there is none, or it is one with the reader. */
-bool slot_remove(struct slots *slots, struct slot *slot, char *error, size_t error_size);
+ * that was in last. False with error: the slot is taken, or for vpcd cards, or the file is no card; nothing has
+ * changed then. Takes as long as the script does to load. */
+bool slot_insert(struct slot *slot, const char *file, char *error, size_t error_size);
 
 /* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no
  * card leaves the old one in. */
-bool slot_swap(struct slots *slots, struct slot *slot, const char *file, char *error, size_t error_size);
+bool slot_swap(struct slot *slot, const char *file, char *error, size_t error_size);
+
+/* Takes the card out, whatever it is doing: see slot_use_begin. False with error: there is none, or it is one
+ * with the reader. */
+bool slot_remove(struct slot *slot, char *error, size_t error_size);
+
+/* The same in two steps, for whoever cannot wait for a script to load: slot_load in any thread, and then, or
+ * when that has failed, incoming_free. */
+struct incoming {
+    struct card *card;
+    struct contacts *contacts;
+    char *file; /* NULL: the built-in card */
+};
+bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size);
+bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error,
+               size_t error_size);
+bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size);
+void incoming_free(struct incoming *incoming);
+
+/* The use of a slot by a thread, which owns the struct. */
+struct slot_use {
+    struct slot *slot;
+    uint32_t movement; /* of the card that it is about */
+    struct card *card; /* NULL: the slot was empty */
+    struct contacts *contacts;
+    struct ifd *ifd;
+    bool removed; /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
+    /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has been
+     * interrupted then, but may go on for a while. */
+    void (*on_removal)(struct slot_use *use);
+};
+
+/*
+ * Waits until nobody else uses the slot; then its card is the caller's to use, until slot_use_end. Nobody waits
+ * for the use to end who takes the card out: the slot is empty at once, and whoever uses it next gets what is in
+ * then. slot_use_end returns whether the card is still in.
+ */
+void slot_use_begin(struct slot *slot, struct slot_use *use);
+bool slot_use_end(struct slot_use *use);
+
+/* Takes the card out that a use was about, if it is still in. False: it is not, or is one with its reader. */
+bool slot_remove_used(const struct slot_use *use);
+
+/* Takes power from the card. Waits for its turn. */
+void slot_power_down(struct slot *slot);
+
+/* Has all that cards do come to an end soon, before slots_free. */
+void slots_interrupt(struct slots *slots);
+
+/* Under the slot's lock: how things are, or, while it is used, were before. */
+const struct ifd_view *slot_view(struct slot *slot);
 
 #endif

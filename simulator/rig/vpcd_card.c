@@ -344,7 +344,7 @@ static void on_command(struct end *end, const uint8_t *command, size_t command_l
             ifd_transmit(ifd, IFD_RAW, command, command_length, end->response, sizeof end->response, &length);
     bool done = judge(end, result) && length > 0;
     if (contacts_wants_removal(slot->contacts)) {
-        slot_remove(end->cards->slots, slot, error, sizeof error); /* which closes the connection */
+        slot_remove(slot, error, sizeof error); /* which closes the connection */
         return;
     }
     if (done && length > VPCD_MAX_MESSAGE && may_say(end))

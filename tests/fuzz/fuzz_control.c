@@ -45,8 +45,8 @@ static void check_client(const char *line, size_t length, const char *text)
 static void ask(const char *line, size_t length)
 {
     char *copy = exact_copy(line, length);
-    bool later;
-    char *text = control_answer(rig, copy, length, &later);
+    enum control_when when;
+    char *text = control_answer(rig, 1, copy, length, &when);
     CHECK(text && strchr(text, '\n') == text + strlen(text) - 1);
     json_t *answer = json_loads(text, 0, NULL);
     bool good = json_is_true(json_object_get(answer, "ok"));
@@ -76,9 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slot *slot = slots_find(slots, "", error, sizeof error);
     CHECK(slot);
     if (slot->file)
-        CHECK(slot_swap(slots, slot, "", error, sizeof error));
+        CHECK(slot_swap(slot, "", error, sizeof error));
     if (slot->card)
-        CHECK(slot_remove(slots, slot, error, sizeof error));
+        CHECK(slot_remove(slot, error, sizeof error));
     if (slot->reader->plugged)
         CHECK(reader_unplug(slots, slot->reader, error, sizeof error));
     return 0;

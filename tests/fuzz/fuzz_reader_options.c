@@ -13,13 +13,14 @@ static void check_reader(const struct reader_options *options)
 {
     static struct ifd ifd;
     struct reader reader = {.options = *options};
-    struct slot slot = {.reader = &reader, .ifd = &ifd};
+    struct slot slot = {.reader = &reader};
+    struct slot_use use = {.slot = &slot, .ifd = &ifd};
     ifd.protocol = IFD_NO_PROTOCOL;
     for (unsigned i = 0; i < options->attribute_count; i++) {
         uint8_t *value = malloc(READER_ATTRIBUTE_SIZE);
         size_t length = 0;
         CHECK(value);
-        CHECK(attribute_get(&slot, options->attribute[i].tag, value, &length) ==
+        CHECK(attribute_get(&use, options->attribute[i].tag, value, &length) ==
               (options->attribute[i].length > 0));
         CHECK(length == options->attribute[i].length);
         for (unsigned j = 0; j < i; j++)
@@ -28,7 +29,7 @@ static void check_reader(const struct reader_options *options)
     }
     uint8_t *output = malloc(FEATURE_OUTPUT_MAX);
     size_t length;
-    CHECK(output && feature_control(&slot, 0x42330012, output, &length) && length <= FEATURE_OUTPUT_MAX);
+    CHECK(output && feature_control(&use, 0x42330012, output, &length) && length <= FEATURE_OUTPUT_MAX);
     free(output);
 }
 

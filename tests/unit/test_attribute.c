@@ -18,15 +18,9 @@ static char error[1000];
 static uint8_t value[READER_ATTRIBUTE_SIZE], output[FEATURE_OUTPUT_MAX];
 static size_t length;
 
-static void no_random(void *arg, uint8_t *out, size_t size)
-{
-    (void)arg;
-    memset(out, 0, size);
-}
-
 static void set_up(void)
 {
-    slots = (struct slots){.host = {.random = no_random}};
+    slots_init(&slots, 1);
 }
 
 static void tear_down(void)
@@ -53,41 +47,59 @@ static void insert(struct slot *slot, const char *atr)
 {
     char script[200];
     snprintf(script, sizeof script, "return { atr = \"%s\", commands = { { \"00\", \"90 00\" } } }", atr);
-    slot->card = card_load_text("test", script, strlen(script), &slots.host, error, sizeof error);
+    slot->card = card_load_text("test", script, strlen(script), &slot->host, error, sizeof error);
     ck_assert_msg(slot->card != NULL, "%s", error);
     slot->contacts = contacts_new(slot->card);
     ifd_set_card(slot->ifd, slot->contacts, NULL, "test");
 }
 
-static void check_bytes(const struct slot *slot, uint32_t tag, const void *bytes, size_t size)
+static bool attribute(struct slot *slot, uint32_t tag, uint8_t *out, size_t *size)
 {
-    ck_assert_msg(attribute_get(slot, tag, value, &length), "tag %05X", tag);
+    struct slot_use use = {0};
+    slot_use_begin(slot, &use);
+    bool found = attribute_get(&use, tag, out, size);
+    ck_assert(slot_use_end(&use));
+    return found;
+}
+
+static bool feature(struct slot *slot, uint32_t code, uint8_t *out, size_t *size)
+{
+    struct slot_use use = {0};
+    slot_use_begin(slot, &use);
+    bool found = feature_control(&use, code, out, size);
+    ck_assert(slot_use_end(&use));
+    return found;
+}
+
+static void check_bytes(struct slot *slot, uint32_t tag, const void *bytes, size_t size)
+{
+    ck_assert_msg(attribute(slot, tag, value, &length), "tag %05X", tag);
     ck_assert_msg(length == size, "tag %05X: %zu bytes", tag, length);
     ck_assert_mem_eq(value, bytes, size);
 }
 
-static void check_text(const struct slot *slot, uint32_t tag, const char *text)
+static void check_text(struct slot *slot, uint32_t tag, const char *text)
 {
     check_bytes(slot, tag, text, strlen(text) + 1);
 }
 
-static void check_number(const struct slot *slot, uint32_t tag, uint32_t number)
+static void check_number(struct slot *slot, uint32_t tag, uint32_t number)
 {
     uint32_t told = number + 1;
-    ck_assert_msg(attribute_get(slot, tag, value, &length), "tag %05X", tag);
+    ck_assert_msg(attribute(slot, tag, value, &length), "tag %05X", tag);
     ck_assert_msg(length == 4, "tag %05X: %zu bytes", tag, length);
     memcpy(&told, value, sizeof told);
     ck_assert_msg(told == number, "tag %05X: %u, not %u", tag, told, number);
 }
 
-static void check_byte(const struct slot *slot, uint32_t tag, uint8_t byte)
+static void check_byte(struct slot *slot, uint32_t tag, uint8_t byte)
 {
     check_bytes(slot, tag, &byte, 1);
 }
 
-static void check_untold(const struct slot *slot, uint32_t tag)
+static void check_untold(struct slot *slot, uint32_t tag)
 {
-    ck_assert_msg(!attribute_get(slot, tag, value, &length), "tag %05X", tag);
+    ck_assert_msg(!attribute(slot, tag, value, &length), "tag %05X", tag);
 }
 
 static const uint32_t of_card[] = {SCARD_ATTR_ATR_STRING, SCARD_ATTR_ICC_TYPE_PER_ATR, SCARD_ATTR_CURRENT_CLK,
@@ -254,7 +266,7 @@ START_TEST(limits_of_attributes)
     for (int i = 0; i < READER_ATTRIBUTE_SIZE; i++)
         at += snprintf(text + at, sizeof text - (size_t)at, "%02X", i & 0xFF);
     struct slot *slot = add(text);
-    ck_assert(attribute_get(slot, 1, value, &length));
+    ck_assert(attribute(slot, 1, value, &length));
     ck_assert_uint_eq(length, READER_ATTRIBUTE_SIZE);
     ck_assert_uint_eq(value[263], 263 & 0xFF);
     snprintf(text + at, sizeof text - (size_t)at, "00");
@@ -330,20 +342,20 @@ END_TEST
 START_TEST(features)
 {
     struct slot *slot = add("r");
-    ck_assert(feature_control(slot, 0x42000000 + 3400, output, &length));
+    ck_assert(feature(slot, 0x42000000 + 3400, output, &length));
     ck_assert_uint_eq(length, 6);
     ck_assert_mem_eq(output, "\x12\x04\x42\x33\x00\x12", 6);
     static const uint32_t unknown[] = {0,          1,          3400,       0x42000001,
                                        0x00313520, 0x4233000A, 0x42330013, 0xFFFFFFFF};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
-        ck_assert_msg(!feature_control(slot, unknown[i], output, &length), "%08X", unknown[i]);
+        ck_assert_msg(!feature(slot, unknown[i], output, &length), "%08X", unknown[i]);
 }
 END_TEST
 
 START_TEST(properties)
 {
     struct slot *slot = add("r,version=1.20.300");
-    ck_assert(feature_control(slot, PROPERTIES, output, &length));
+    ck_assert(feature(slot, PROPERTIES, output, &length));
     static const char expected[] = "\x01\x02\0\0"
                                    "\x08\x08"
                                    "1.20.300"
@@ -354,15 +366,15 @@ START_TEST(properties)
     ck_assert_uint_eq(length, sizeof expected - 1);
     ck_assert_mem_eq(output, expected, length);
     slot = add("s,version=255.255.65535"); /* the longest */
-    ck_assert(feature_control(slot, PROPERTIES, output, &length));
+    ck_assert(feature(slot, PROPERTIES, output, &length));
     ck_assert_uint_le(length, sizeof output);
     ck_assert_mem_eq(output + 6, "255.255.65535", 13);
 }
 END_TEST
 
-static uint32_t max_data(const struct slot *slot)
+static uint32_t max_data(struct slot *slot)
 {
-    ck_assert(feature_control(slot, PROPERTIES, output, &length));
+    ck_assert(feature(slot, PROPERTIES, output, &length));
     for (size_t at = 0; at + 2 <= length; at += 2 + output[at + 1])
         if (output[at] == PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize)
             return output[at + 2] | output[at + 3] << 8 | output[at + 4] << 16 |

@@ -34,8 +34,8 @@ static void tear_down(void)
 static void ask_bytes(const char *line, size_t length)
 {
     json_decref(answer);
-    bool later;
-    char *text = control_answer(rig, line, length, &later);
+    enum control_when when;
+    char *text = control_answer(rig, 1, line, length, &when);
     ck_assert_ptr_nonnull(text);
     ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
     answer = json_loads(text, 0, NULL);

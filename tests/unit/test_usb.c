@@ -19,17 +19,12 @@ static char error[1024];
 static char folder[DIRECTORY_MAX];
 static int lock;
 
-static void no_random(void *arg, uint8_t *out, size_t length)
-{
-    (void)arg;
-    memset(out, 7, length);
-}
-
 static void set_up(void)
 {
     lock = directory_new(folder, error, sizeof error);
     ck_assert_msg(lock >= 0, "%s", error);
-    slots = (struct slots){.host = {.random = no_random}, .usb_folder = folder};
+    slots_init(&slots, 1);
+    slots.usb_folder = folder;
 }
 
 static void tear_down(void)
@@ -260,7 +255,7 @@ START_TEST(plugging)
     refuses(reader_unplug(&slots, serial, error, sizeof error), "not on USB");
     refuses(reader_plug(&slots, serial, error, sizeof error), "not on USB");
     refuses(reader_unplug(&slots, key, error, sizeof error), "'key' is not plugged in");
-    ck_assert(slot_insert(&slots, key->slots, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", error, sizeof error));
     ck_assert(reader_plug(&slots, key, error, sizeof error));
     refuses(reader_plug(&slots, key, error, sizeof error), "plugged in already");
     ck_assert(reader_plug(&slots, other, error, sizeof error));
@@ -284,11 +279,11 @@ END_TEST
 START_TEST(a_token_keeps_its_card)
 {
     struct slot *slot = add("key,usb,token")->slots;
-    ck_assert(slot_insert(&slots, slot, "", error, sizeof error));
+    ck_assert(slot_insert(slot, "", error, sizeof error));
     struct card *card = slot->card;
-    refuses(slot_remove(&slots, slot, error, sizeof error), "reader and card in one: unplug it");
-    refuses(slot_swap(&slots, slot, "", error, sizeof error), "reader and card in one: unplug it");
-    refuses(slot_insert(&slots, slot, "", error, sizeof error), "reader and card in one: unplug it");
+    refuses(slot_remove(slot, error, sizeof error), "reader and card in one: unplug it");
+    refuses(slot_swap(slot, "", error, sizeof error), "reader and card in one: unplug it");
+    refuses(slot_insert(slot, "", error, sizeof error), "reader and card in one: unplug it");
     ck_assert_ptr_eq(slot->card, card);
 }
 END_TEST

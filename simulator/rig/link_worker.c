@@ -1,0 +1,288 @@
+#include "rig/link_worker.h"
+
+#include "link/link.h"
+#include "rig/attribute.h"
+#include "rig/feature.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define SEND_LIMIT_MS 1000 /* for a driver to take an answer */
+
+/* A connection with its thread. */
+struct worker {
+    struct link_workers *workers;
+    struct worker *next; /* of those that have a connection; under their lock */
+    int fd;
+    struct slot *slot;
+    unsigned plugging; /* of the reader's: a connection from an earlier one is cut off */
+    bool power_off;    /* the request in hand is the one that is not answered */
+    struct slot_use use;
+    uint8_t request[LINK_MAX_MESSAGE];
+    uint8_t response[LINK_MAX_RESPONSE];
+};
+
+struct link_workers {
+    struct threads *threads;
+    pthread_mutex_t lock;
+    struct worker *first;
+};
+
+void link_report_bad_request(unsigned type)
+{
+    rig_log("rig link: a request of type %u that is not as it should be: hung up", type);
+}
+
+/*
+ * Requests
+ */
+
+static uint8_t link_status(enum ifd_result result)
+{
+    static const uint8_t statuses[] = {
+        [IFD_RESULT_OK] = LINK_OK,
+        [IFD_RESULT_NO_CARD] = LINK_REMOVED,
+        [IFD_RESULT_UNPOWERED] = LINK_UNPOWERED,
+        [IFD_RESULT_MUTE] = LINK_MUTE,
+        [IFD_RESULT_GARBLED] = LINK_GARBLED,
+        [IFD_RESULT_PROTOCOL_UNAVAILABLE] = LINK_PROTOCOL_UNAVAILABLE,
+        [IFD_RESULT_PPS_FAILED] = LINK_PPS_FAILED,
+        [IFD_RESULT_WRONG_PROTOCOL] = LINK_GARBLED,
+        [IFD_RESULT_BAD_COMMAND] = LINK_GARBLED,
+    };
+    return statuses[result];
+}
+
+/* Puts down how long an operation took the card, and tells the user why it failed. */
+static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
+{
+    const struct ifd *ifd = use->ifd;
+    answer->value = ifd->last_us < UINT32_MAX ? (uint32_t)ifd->last_us : UINT32_MAX;
+    if (status != LINK_OK && ifd->last_error[0])
+        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
+                ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
+    return status;
+}
+
+static uint8_t power(struct worker *worker, uint8_t how, struct link_message *answer)
+{
+    struct ifd *ifd = worker->use.ifd;
+    enum ifd_result result;
+    switch (how) {
+    case LINK_POWER_COLD:
+        result = ifd_power_up(ifd, IFD_COLD);
+        break;
+    case LINK_POWER_WARM:
+        result = ifd_power_up(ifd, IFD_WARM);
+        break;
+    case LINK_POWER_OFF:
+        result = ifd_power_down(ifd);
+        break;
+    default:
+        return LINK_BAD_REQUEST;
+    }
+    memcpy(worker->response, ifd->atr.raw, ifd->atr.len);
+    answer->length = ifd->atr.len;
+    uint8_t ready = ifd_ready_protocol(ifd);
+    answer->flags = ready == 0 ? LINK_READY_T0 : ready == 1 ? LINK_READY_T1 : 0;
+    return link_status(result);
+}
+
+static uint8_t transmit(struct worker *worker, const struct link_message *request,
+                        struct link_message *answer)
+{
+    if (request->length > LINK_MAX_COMMAND)
+        return LINK_BAD_REQUEST;
+    uint8_t protocol = request->arg == LINK_RAW ? IFD_RAW : request->arg;
+    return link_status(ifd_transmit(worker->use.ifd, protocol, request->data, request->length,
+                                    worker->response, sizeof worker->response, &answer->length));
+}
+
+/* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the response. */
+static uint8_t serve(struct worker *worker, const struct link_message *request, struct link_message *answer)
+{
+    struct slot_use *use = &worker->use;
+    const struct reader *reader = worker->slot->reader;
+    bool concerns_card =
+        request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
+    if (!reader->plugged || reader->plugging != worker->plugging)
+        return LINK_UNPLUGGED;
+    if (concerns_card && request->event != use->movement)
+        return LINK_REMOVED;
+    switch (request->type) {
+    case LINK_POWER:
+        return report(use, power(worker, request->arg, answer), answer);
+    case LINK_PARAMETERS:
+        return report(use, link_status(ifd_set_protocol(use->ifd, request->arg)), answer);
+    case LINK_TRANSMIT:
+        return report(use, transmit(worker, request, answer), answer);
+    case LINK_CONTROL:
+        return feature_control(use, request->value, worker->response, &answer->length) ? LINK_OK
+                                                                                       : LINK_UNSUPPORTED;
+    case LINK_ATTRIBUTE:
+        return attribute_get(use, request->value, worker->response, &answer->length) ? LINK_OK
+                                                                                     : LINK_UNSUPPORTED;
+    default:
+        return LINK_BAD_REQUEST;
+    }
+}
+
+/* The card is to be gone, in the middle of what it did. */
+static uint8_t remove_card(struct worker *worker, uint8_t status)
+{
+    struct reader *reader = worker->slot->reader;
+    char error[200];
+    if (reader->options.token && reader_unplug(worker->slot->slots, reader, error, sizeof error))
+        return LINK_UNPLUGGED;
+    return slot_remove_used(&worker->use) ? LINK_REMOVED : status;
+}
+
+static bool send_answer(int fd, struct link_message *answer)
+{
+    if (answer->arg != LINK_OK) {
+        answer->length = 0;
+        answer->flags = 0;
+    }
+    return link_send(fd, answer) == 0;
+}
+
+/* Takes the connection from the worker. False: somebody else has. */
+static bool take_connection(struct worker *worker)
+{
+    struct link_workers *workers = worker->workers;
+    bool taken = false;
+    pthread_mutex_lock(&workers->lock);
+    for (struct worker **at = &workers->first; *at && !taken; at = &(*at)->next)
+        if ((taken = *at == worker)) {
+            *at = worker->next;
+            break;
+        }
+    pthread_mutex_unlock(&workers->lock);
+    return taken;
+}
+
+/* The card was removed while it does what it was asked: its driver is told, and the connection is for another
+ * thread. */
+static void on_removal(struct slot_use *use)
+{
+    struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));
+    struct link_workers *workers = worker->workers;
+    struct link_message answer = {
+        .type = worker->request[0], .arg = LINK_REMOVED, .event = use->slot->movement + 1};
+    int fd = worker->fd;
+    take_connection(worker);
+    if (worker->power_off || send_answer(fd, &answer))
+        link_workers_add(workers, fd, worker->slot, worker->plugging);
+    else
+        close(fd);
+}
+
+/* Answers a request. False: the connection is to be closed, or is another thread's. */
+static bool answer_request(struct worker *worker, const struct link_message *request)
+{
+    struct slot_use *use = &worker->use;
+    struct link_message answer = {.type = request->type, .data = worker->response};
+    worker->power_off = request->type == LINK_POWER && request->arg == LINK_POWER_OFF;
+    slot_use_begin(worker->slot, use);
+    answer.arg = serve(worker, request, &answer);
+    bool removal = use->contacts && contacts_wants_removal(use->contacts);
+    if (!slot_use_end(use))
+        return false;
+    if (removal)
+        answer.arg = remove_card(worker, answer.arg);
+    answer.event = worker->slot->movement;
+    bool sent = worker->power_off || send_answer(worker->fd, &answer);
+    if (answer.arg == LINK_BAD_REQUEST)
+        link_report_bad_request(request->type);
+    return sent && answer.arg != LINK_BAD_REQUEST;
+}
+
+/*
+ * Threads
+ */
+
+static void work(void *arg)
+{
+    struct worker *worker = arg;
+    struct link_message request;
+    bool more = true;
+    while (more && link_await(worker->fd, worker->request, sizeof worker->request, &request) == 0)
+        more = answer_request(worker, &request);
+    if (more && errno == EPROTO)
+        rig_log("rig link: a packet that is no message: hung up");
+    if (take_connection(worker))
+        close(worker->fd);
+    free(worker);
+}
+
+/* Blocking, with a limit to what is sent. */
+static bool prepare(int fd)
+{
+    struct timeval limit = {.tv_sec = SEND_LIMIT_MS / 1000, .tv_usec = SEND_LIMIT_MS % 1000 * 1000};
+    return fcntl(fd, F_SETFL, 0) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
+}
+
+void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging)
+{
+    struct worker *worker = malloc(sizeof *worker); /* of its buffers only what is used takes memory */
+    if (worker) {
+        worker->workers = workers;
+        worker->fd = fd;
+        worker->slot = slot;
+        worker->plugging = plugging;
+        worker->use = (struct slot_use){.on_removal = on_removal};
+        pthread_mutex_lock(&workers->lock);
+        worker->next = workers->first;
+        workers->first = worker;
+        pthread_mutex_unlock(&workers->lock);
+        if (prepare(fd) && thread_start(workers->threads, work, worker))
+            return;
+        take_connection(worker);
+        free(worker);
+    }
+    rig_log("%s: no thread for a driver: hung up: %s", slot_text(slot), strerror(errno));
+    close(fd);
+}
+
+unsigned link_workers_count(struct link_workers *workers)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&workers->lock);
+    for (const struct worker *worker = workers->first; worker; worker = worker->next)
+        count++;
+    pthread_mutex_unlock(&workers->lock);
+    return count;
+}
+
+void link_workers_hang_up(struct link_workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    for (struct worker *worker = workers->first; worker; worker = worker->next)
+        shutdown(worker->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&workers->lock);
+}
+
+struct link_workers *link_workers_new(struct threads *threads)
+{
+    struct link_workers *workers = calloc(1, sizeof *workers);
+    if (workers) {
+        workers->threads = threads;
+        pthread_mutex_init(&workers->lock, NULL);
+    }
+    return workers;
+}
+
+void link_workers_free(struct link_workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
