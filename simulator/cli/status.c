@@ -24,7 +24,7 @@ static long long number_of(json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
-static void print_card(json_t *card)
+static void print_card(json_t *card, bool busy)
 {
     if (!json_is_object(card)) {
         print_line("    empty");
@@ -35,7 +35,8 @@ static void print_card(json_t *card)
     json_t *resets = json_object_get(card, "resets");
     print_line("    card      %s (%s)", text_of(card, "name"), file ? file : "built in");
     if (atr) {
-        print_line("    powered   %s", protocol ? protocol : "no protocol chosen yet");
+        print_line("    powered   %s%s", protocol ? protocol : "no protocol chosen yet",
+                   busy ? ", at work" : "");
         print_line("    ATR       %s", atr);
     } else {
         print_line("    no power");
@@ -72,7 +73,7 @@ static void print_slot(json_t *slot)
                    strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
                    text_of(vpcd, "host"), number_of(vpcd, "port"));
     else
-        print_card(json_object_get(slot, "card"));
+        print_card(json_object_get(slot, "card"), json_is_true(json_object_get(slot, "busy")));
 }
 
 static void print_service(json_t *service)
