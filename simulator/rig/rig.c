@@ -21,8 +21,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long threads are waited for in the end, whose cards have been interrupted. */
-#define THREADS_LIMIT_MS 5000
+/* How long threads are waited for in the end, whose cards have been interrupted. Few do not end at once: a function
+ * of Lua's libraries that keeps the processor. */
+#define THREADS_LIMIT_MS 300
 
 struct rig {
     char directory[DIRECTORY_MAX];
@@ -353,8 +354,6 @@ static void end_threads(struct rig *rig)
     link_server_stop(rig->link);
     slots_interrupt(&rig->slots);
     rig->stuck = !threads_wait(&rig->threads, THREADS_LIMIT_MS);
-    if (rig->stuck)
-        rig_log("a card does not come back from what it does: left alone");
     if (rig->loop)
         loop_read_letters(rig->loop);
 }

@@ -16,7 +16,7 @@ ATR = "3B 80 01 81"
 INSTRUCTIONS = f'return {{ atr = "{ATR}", commands = {{ {{ "80 10", function() while true do random(65536) end end }} }} }}'
 LIBRARY = f"""return {{ atr = "{ATR}", commands = {{ {{ "80 10", function(cmd)
     return string.find(string.rep("a", 50000), ".-.-.-.-.-b") and "x" or "", 0x9000 end }} }} }}"""
-LOADING = f'for i = 1, 4000 do random(65536) end return {{ atr = "{ATR}", commands = {{}} }}'
+LOADING = f'for i = 1, 400 do random(65536) end return {{ atr = "{ATR}", commands = {{}} }}'
 BURN = "8010000000"
 GOOD = "0084000008"
 
