@@ -395,6 +395,19 @@ def test_in_pieces_and_in_lumps(place, port, echo):
             assert reader.receive() == b"abcd\x90\x00"
 
 
+@pytest.mark.parametrize("atr", ["35 39", "3B 80 0E 8E"])  # the second is T=14
+def test_an_atr_as_it_is(place, port, atr):
+    """There is no protocol, and nothing that a reader would have to choose."""
+    card = place / "as_is.lua"
+    card.write_text(f'return {{ atr = as_is"{atr}", commands = {{ {{ "00 84", function(cmd) return "four", 0x9000 end }} }} }}')
+    with listening(port) as listener, Serve(place / "rig", "--card", card, "--vpcd", f":{port}"):
+        with reader_of(listener) as reader:
+            reader.control(ON)
+            assert reader.atr() == bytes.fromhex(atr)
+            assert reader.ask(bytes.fromhex("0084000003")) == b"fou\x61\x01"
+            assert reader.ask(bytes.fromhex("00C0000001")) == b"r\x90\x00"
+
+
 def test_answers_that_nobody_takes(place, port, echo):
     """More than any buffer holds: the card waits, others are served meanwhile, and in the end every byte is there."""
     count = 100
