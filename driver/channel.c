@@ -1,4 +1,4 @@
-#include "channel.h"
+#include "connection.h"
 
 #include "log.h"
 
@@ -30,65 +30,43 @@ int64_t channel_now(void)
 
 struct channel *channel_new(const struct devicename *name, lun number)
 {
-    struct channel *channel = name->kind == DEVICE_RIG ? rig_new(name, number) : vpcd_new(name, number);
-    struct pollfd watch[CHANNEL_WATCHES];
+    struct channel *channel = calloc(1, sizeof *channel);
+    struct pollfd watch;
     if (channel) {
-        channel->peer->watch(channel, watch);
-        channel->shown = channel->latest; /* pcscd has seen nothing yet: it starts from what is */
+        channel->name = *name;
+        channel->number = number;
+        pthread_mutex_init(&channel->lock, NULL);
+        pthread_mutex_init(&channel->exchanging, NULL);
+        connection_init(channel);
+        channel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (channel->wake_fd >= 0) {
+            connection_watch(channel, &watch);
+            channel->shown = channel->latest; /* pcscd has seen nothing yet: it starts from what is */
+            return channel;
+        }
+        channel_free(channel);
     }
-    return channel;
-}
-
-bool channel_begin(struct channel *channel, const struct peer *peer, const struct devicename *name,
-                   lun number)
-{
-    channel->peer = peer;
-    channel->name = *name;
-    channel->number = number;
-    pthread_mutex_init(&channel->lock, NULL);
-    pthread_mutex_init(&channel->exchanging, NULL);
-    channel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return channel->wake_fd >= 0;
+    driver_log(LOG_LEVEL_CRITICAL, "no memory or file descriptor left for a slot");
+    return NULL;
 }
 
 void channel_free(struct channel *channel)
 {
     if (!channel)
         return;
+    connection_close(channel);
     if (channel->wake_fd >= 0)
         close(channel->wake_fd);
     pthread_mutex_destroy(&channel->lock);
     pthread_mutex_destroy(&channel->exchanging);
-    channel->peer->free(channel);
-}
-
-bool channel_adopt(struct channel *channel, int *slot, int fd)
-{
-    pthread_mutex_lock(&channel->lock);
-    bool ok = !channel->hung_up;
-    if (ok)
-        *slot = fd;
-    pthread_mutex_unlock(&channel->lock);
-    if (!ok)
-        close(fd);
-    return ok;
-}
-
-void channel_drop(struct channel *channel, int *slot)
-{
-    pthread_mutex_lock(&channel->lock);
-    int fd = *slot;
-    *slot = -1;
-    pthread_mutex_unlock(&channel->lock);
-    if (fd >= 0)
-        close(fd);
+    free(channel);
 }
 
 void channel_hang_up(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
     channel->hung_up = true;
-    channel->peer->shut(channel);
+    connection_shut(channel);
     pthread_mutex_unlock(&channel->lock);
     channel_wake(channel);
 }
@@ -102,10 +80,7 @@ const char *channel_text(const struct channel *channel, char text[CHANNEL_TEXT_M
 {
     const struct devicename *name = &channel->name;
     unsigned slot = (unsigned)(channel->number & 0xFFFF);
-    if (name->kind == DEVICE_RIG)
-        snprintf(text, CHANNEL_TEXT_MAX, "%s, reader %u slot %u", name->socket, name->reader, slot);
-    else
-        snprintf(text, CHANNEL_TEXT_MAX, "vpcd, %s port %u, slot %u", name->host, name->port + slot, slot);
+    snprintf(text, CHANNEL_TEXT_MAX, "%s, reader %u slot %u", name->socket, name->reader, slot);
     return text;
 }
 
@@ -162,8 +137,8 @@ void channel_wait(struct channel *channel, int timeout_ms)
 {
     int64_t deadline = channel_now() + timeout_ms;
     for (;;) {
-        struct pollfd ready[1 + CHANNEL_WATCHES] = {{.fd = channel->wake_fd, .events = POLLIN}};
-        int64_t until = earlier(deadline, channel->peer->watch(channel, ready + 1));
+        struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
+        int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
         int64_t now = channel_now();
         if (channel->shown != channel->latest) {
             int64_t moves_at = shown_until(channel);
@@ -175,12 +150,13 @@ void channel_wait(struct channel *channel, int timeout_ms)
         }
         if (is_hung_up(channel) || now >= deadline)
             return;
-        if (poll(ready, 1 + CHANNEL_WATCHES, until > now ? (int)(until - now) : 0) < 0)
+        if (poll(ready, 2, until > now ? (int)(until - now) : 0) < 0)
             continue;
         uint64_t count;
         if (ready[0].revents && read(channel->wake_fd, &count, sizeof count) > 0)
             return;
-        channel->peer->heed(channel, ready + 1);
+        if (ready[1].revents)
+            connection_on_event(channel);
     }
 }
 
@@ -195,7 +171,7 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     if (request->type == LINK_TRANSMIT)
         channel->transmit_at = UNDER_WAY;
     pthread_mutex_unlock(&channel->lock);
-    unsigned status = channel->peer->exchange(channel, request, &data, &length);
+    unsigned status = connection_exchange(channel, request, &data, &length);
     if (request->type == LINK_TRANSMIT) {
         pthread_mutex_lock(&channel->lock);
         channel->transmit_at = channel_now();

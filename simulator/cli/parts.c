@@ -47,7 +47,6 @@ static void be_simulator(const struct supervisor *supervisor, int lifeline)
         dup2(null_fd, STDIN_FILENO);
         dup2(null_fd, STDOUT_FILENO);
     }
-    pcscd_close_sockets(supervisor->plan->pcscd);
     int status = serve(supervisor, lifeline);
     rig_free(supervisor->plan->rig);
     exit(status);

@@ -9,7 +9,6 @@
 #include "cli/paths.h"
 #include "cli/stale.h"
 #include "cli/supervise.h"
-#include "cli/vpcd_ports.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 #include "rig/random.h"
@@ -134,15 +133,12 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error,
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
     char device[LINK_MAX_SLOTS][DEVICE_MAX], link[PATH_MAX];
-    int socket = PCSCD_FIRST_SOCKET;
     snprintf(link, sizeof link, "%s/link", pcscd->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {
         const struct reader *reader = &slots->reader[i];
         const struct reader_options *options = &reader->options;
-        readers[i] = (struct pcscd_reader){reader->options.name, device_text(reader, link, socket, device[i]),
+        readers[i] = (struct pcscd_reader){reader->options.name, device_text(reader, link, device[i]),
                                            options->usb ? i + 1 : 0, options->vendor_id, options->product_id};
-        if (options->cards == READER_VPCD_LISTEN)
-            socket += (int)options->slots;
     }
     pcscd->usb = slots->usb_folder;
     return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size) &&
@@ -197,22 +193,18 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
         .log = plan->pcscd_log[0] ? plan->pcscd_log : log,
         .debug = plan->pcscd_log[0] != '\0',
     };
-    struct vpcd_ports ports = {0};
     struct slots *slots = rig_slots_of(rig);
     int status = furnish_readers(&plan->furniture, slots, error, sizeof error);
     if (status == EXIT_OK &&
-        !(enough_files(slots, error, sizeof error) && vpcd_ports_open(&ports, slots, error, sizeof error) &&
+        !(enough_files(slots, error, sizeof error) && rig_listen_for_vpcd(rig, error, sizeof error) &&
           prepare_pcscd(&pcscd, slots, error, sizeof error)))
         status = EXIT_RIG_FAILED;
     if (status != EXIT_OK) {
         rig_log("%s", error);
         directory_remove(rig_directory(rig));
         rig_free(rig);
-        vpcd_ports_close(&ports);
         return status;
     }
-    pcscd.sockets = ports.fd;
-    pcscd.socket_count = ports.count;
     return supervise(&(struct supervise_plan){.rig = rig,
                                               .furniture = &plan->furniture,
                                               .pcscd = &pcscd,

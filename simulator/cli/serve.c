@@ -315,8 +315,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
                "DEVICENAME   %s%s\n"
                "LIBPATH      %s\n"
                "CHANNELID    %u\n",
-               i > 0 ? "\n" : "", reader->options.name, device_text(reader, link, -1, device),
-               reader->options.cards == READER_OWN_CARDS ? user : "", driver, i);
+               i > 0 ? "\n" : "", reader->options.name, device_text(reader, link, device), user, driver, i);
     }
     if (fflush(stdout) == 0)
         return EXIT_OK;
@@ -417,6 +416,8 @@ int serve_main(int argc, char **argv)
     if ((status = prepare(&plan, rig_slots_of(rig), error, sizeof error)) != EXIT_OK)
         goto out;
     status = EXIT_FAILED;
+    if (!rig_listen_for_vpcd(rig, error, sizeof error))
+        goto out;
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
     report_ready(rig, &plan);

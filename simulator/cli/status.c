@@ -62,9 +62,9 @@ static void print_slot(json_t *slot)
     else
         print_line("%lld  %s, in PC/SC '%s'%s", number_of(slot, "number"), text_of(slot, "slot"),
                    text_of(slot, "pcsc_name"),
-                   unplugged                           ? " (not plugged in)"
-                   : connected || json_is_object(vpcd) ? ""
-                                                       : " (no driver connected)");
+                   unplugged   ? " (not plugged in)"
+                   : connected ? ""
+                               : " (no driver connected)");
     if (json_is_object(usb))
         print_line("    USB       %s%s", text_of(usb, "id"),
                    json_is_true(json_object_get(usb, "token")) ? ", reader and card in one" : "");
@@ -72,7 +72,7 @@ static void print_slot(json_t *slot)
         print_line("    vpcd      the reader %s, host %s port %lld",
                    strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
                    text_of(vpcd, "host"), number_of(vpcd, "port"));
-    else
+    if (!json_is_object(vpcd) || json_is_object(json_object_get(slot, "card")))
         print_card(json_object_get(slot, "card"), json_is_true(json_object_get(slot, "busy")));
 }
 

@@ -121,10 +121,8 @@ static void rig_died(struct supervisor *supervisor, enum part_name part)
     rig_log("%s has died (%s): ending the command%s", part == PCSCD ? "pcscd" : "the simulator",
             how_it_ended(&supervisor->part[part], how, sizeof how),
             part == PCSCD ? "; 'cardrig run --pcscd-log FILE' keeps what it says" : "");
-    if (part == PCSCD) {
+    if (part == PCSCD)
         show_pcscd_log(supervisor);
-        pcscd_close_sockets(supervisor->plan->pcscd); /* who connects to them is to notice */
-    }
     if (!supervisor->failed) {
         signal_part(supervisor, COMMAND, SIGTERM);
         supervisor->kill_command_at = now_ms() + COMMAND_GRACE_MS;

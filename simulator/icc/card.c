@@ -31,6 +31,11 @@ bool card_dead(const struct card *card)
     return card->kind->dead(card);
 }
 
+bool card_gone(const struct card *card)
+{
+    return card->kind->gone && card->kind->gone(card);
+}
+
 void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len)
 {
     card->kind->power(card, how, atr, atr_len);

@@ -48,6 +48,7 @@ struct card_kind {
     const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *len);
     uint8_t (*t1_ifsc)(const struct card *card);
     bool (*dead)(const struct card *card);
+    bool (*gone)(const struct card *card); /* NULL: it never goes by itself */
     void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
     void (*command)(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
                     size_t *resp_len);
@@ -81,6 +82,9 @@ struct faults *card_faults(struct card *card);
 
 /* Is the card dead, so that only another one helps? */
 bool card_dead(const struct card *card);
+
+/* Has the card gone by itself, as one behind a connection does, so that it is to be taken out? */
+bool card_gone(const struct card *card);
 
 /* Gives power, resets, or takes power away. `atr` is what the card answers to reset; *atr_len is 0 when it
  * does not, and for CARD_OFF. */

@@ -131,12 +131,17 @@ struct machine {
     void (*timeout)(void *state);
 };
 
+static int64_t real_limit_us(const struct ifd *ifd)
+{
+    return ifd->options.patience_ms ? (int64_t)ifd->options.patience_ms * 1000 : REAL_LIMIT_US;
+}
+
 /* Whether the operation is to be given up. The card's time goes by with each character; ours is for its
  * script to use up, which it does between what we send: so only then is it worth a look at the clock. */
 static bool overdue(const struct ifd *ifd, const struct step *step)
 {
     return line_time_us(&ifd->line) > ifd->card_limit_us ||
-           (step->kind == STEP_SEND && real_us() - ifd->real_begun_us > REAL_LIMIT_US);
+           (step->kind == STEP_SEND && real_us() - ifd->real_begun_us > real_limit_us(ifd));
 }
 
 /* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to

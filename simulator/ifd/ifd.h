@@ -64,6 +64,7 @@ struct ifd_options {
     uint16_t response_class; /* of GET RESPONSE, as t0_apdu_response_class takes it */
     bool refuses_le;         /* behind the data of a TPDU, instead of dropping it */
     enum ifd_tck tck;
+    unsigned patience_ms; /* of our time, after which an operation is given up; 0: 8,000 */
 };
 
 struct ifd {

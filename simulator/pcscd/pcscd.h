@@ -23,11 +23,8 @@
 
 enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_ISOLATION_REDIRECT };
 
-/* Where the sockets go that pcscd is given besides its own. */
-#define PCSCD_FIRST_SOCKET 4
-#define PCSCD_SOCKETS_MAX  16
-#define PCSCD_READERS_MAX  16 /* what pcscd 1.9.9 has room for */
-#define PCSCD_DEVICE_MAX   256
+#define PCSCD_READERS_MAX 16 /* what pcscd 1.9.9 has room for */
+#define PCSCD_DEVICE_MAX  256
 
 struct pcscd_reader {
     const char *name;
@@ -44,12 +41,10 @@ struct pcscd {
     const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
     const char *redirect;  /* the library to preload: libcardrig-redirect.so */
     enum pcscd_isolation isolation;
-    const char *log;       /* the file that its log goes to, as output_open() takes it */
-    int *sockets;          /* what its driver is to get, as descriptor PCSCD_FIRST_SOCKET and on */
-    unsigned socket_count; /* 0 once they have been closed */
-    bool debug;            /* everything in the log, APDUs too */
-    const char *usb;       /* the folder with the files of USB readers (rig/usb_bus.h) */
-    int listen_fd;         /* the socket at pcscd_socket(), if somebody listens there already, who keeps it;
+    const char *log; /* the file that its log goes to, as output_open() takes it */
+    bool debug;      /* everything in the log, APDUs too */
+    const char *usb; /* the folder with the files of USB readers (rig/usb_bus.h) */
+    int listen_fd;   /* the socket at pcscd_socket(), if somebody listens there already, who keeps it;
                               else 0 */
     /* filled in by pcscd_configure */
     struct pcscd_usb {
@@ -75,9 +70,6 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
 
 /* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be missing. */
 bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size);
-
-/* Closes the sockets for its driver: for those who don't start it, and when it is not to be started again. */
-void pcscd_close_sockets(struct pcscd *pcscd);
 
 /* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */
 #define PCSCD_SOCKET_MAX 108 /* as in sockaddr_un */

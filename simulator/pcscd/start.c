@@ -74,26 +74,6 @@ static bool set_sanitizer(void)
 }
 #endif
 
-/* A copy of the descriptor above those that pcscd gets; -1 with errno. */
-static int out_of_the_way(const struct pcscd *pcscd, int fd)
-{
-    return fcntl(fd, F_DUPFD_CLOEXEC, PCSCD_FIRST_SOCKET + (int)pcscd->socket_count);
-}
-
-/* Puts the sockets where pcscd and its driver look for them. First all are moved above, as each may be where
- * another one is to go. */
-static bool pass_sockets(const struct pcscd *pcscd, int listen_fd)
-{
-    int moved[1 + PCSCD_SOCKETS_MAX];
-    for (unsigned i = 0; i <= pcscd->socket_count; i++)
-        if ((moved[i] = out_of_the_way(pcscd, i == 0 ? listen_fd : pcscd->sockets[i - 1])) < 0)
-            return false;
-    for (unsigned i = 0; i <= pcscd->socket_count; i++)
-        if (dup2(moved[i], i == 0 ? LISTEN_FD : PCSCD_FIRST_SOCKET + (int)i - 1) < 0)
-            return false;
-    return true;
-}
-
 /* Becomes pcscd, or returns the name of the step that failed. */
 static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd,
                                 int log_fd, pid_t parent)
@@ -115,8 +95,8 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     /* umockdev's library behind ours: it asks nobody but the C library */
     if (!usb_set_environment(pcscd) || !set_environment(pcscd->directory) || !set_sanitizer())
         return "set the environment";
-    if (!pass_sockets(pcscd, listen_fd))
-        return "pass the sockets";
+    if (dup2(listen_fd, LISTEN_FD) < 0)
+        return "pass the socket";
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return "follow its parent";
     const char *arguments[8] = {"pcscd", "--foreground", "--config", config};
@@ -142,9 +122,9 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     pid_t parent = getpid();
     pcscd->pid = fork();
     if (pcscd->pid == 0) {
-        /* the report must not be where the sockets go */
-        int report_fd = out_of_the_way(pcscd, report[1]);
-        const char *step = "pass the sockets";
+        /* the report must not be where the socket goes */
+        int report_fd = fcntl(report[1], F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+        const char *step = "pass the socket";
         if (report_fd < 0)
             report_fd = report[1];
         else
@@ -182,12 +162,6 @@ bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size)
         snprintf(error, error_size, "pcscd's log %s is not complete: %s", pcscd->log,
                  reason == EAGAIN ? "the reader was too slow" : strerror(reason));
     return ok;
-}
-
-void pcscd_close_sockets(struct pcscd *pcscd)
-{
-    while (pcscd->socket_count > 0)
-        close(pcscd->sockets[--pcscd->socket_count]);
 }
 
 bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)

@@ -290,8 +290,10 @@ bool link_server_all_ready(struct link_server *server)
 {
     const struct slots *slots = server->slots;
     for (const struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
-        bool ready, expected = slot->reader->plugged && slot->reader->options.cards == READER_OWN_CARDS;
-        if (expected && !(link_server_is_connected(server, slot, &ready) && ready))
+        bool ready, connected = link_server_is_connected(server, slot, &ready);
+        /* pcscd may wait for a vpcd card that takes its time to say who it is */
+        bool waits = slot->reader->options.cards != READER_OWN_CARDS;
+        if (slot->reader->plugged && !(connected && (ready || waits)))
             return false;
     }
     return true;

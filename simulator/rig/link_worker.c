@@ -141,7 +141,7 @@ static uint8_t remove_card(struct worker *worker, uint8_t status)
     char error[200];
     if (reader->options.token && reader_unplug(worker->slot->slots, reader, error, sizeof error))
         return LINK_UNPLUGGED;
-    return slot_remove_used(&worker->use) ? LINK_REMOVED : status;
+    return slot_remove_at(worker->slot, worker->use.movement) ? LINK_REMOVED : status;
 }
 
 static bool send_answer(int fd, struct link_message *answer)
@@ -192,7 +192,7 @@ static bool answer_request(struct worker *worker, const struct link_message *req
     worker->power_off = request->type == LINK_POWER && request->arg == LINK_POWER_OFF;
     slot_use_begin(worker->slot, use);
     answer.arg = serve(worker, request, &answer);
-    bool removal = use->contacts && contacts_wants_removal(use->contacts);
+    bool removal = use->card && (contacts_wants_removal(use->contacts) || card_gone(use->card));
     if (!slot_use_end(use))
         return false;
     if (removal)

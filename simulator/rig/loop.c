@@ -160,6 +160,7 @@ bool loop_run(struct loop *loop)
         }
         awake_until = linger_begin(); /* where there was one request the next one is seldom far */
     }
+    loop->stopped = false;
     return true;
 }
 

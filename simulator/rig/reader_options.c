@@ -428,5 +428,10 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
                  options->slots, options->vpcd.port);
         ok = false;
     }
+    if (ok && options->cards != READER_OWN_CARDS) {
+        if (!options->timeout_ms)
+            options->timeout_ms = READER_VPCD_TIMEOUT_MS;
+        options->ifd.patience_ms = options->timeout_ms + 1000; /* the card's own limit comes first */
+    }
     return ok && check_usb(options, error, error_size);
 }

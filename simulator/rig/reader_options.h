@@ -23,6 +23,8 @@ struct reader_attribute {
     uint8_t value[READER_ATTRIBUTE_SIZE];
 };
 
+#define READER_VPCD_TIMEOUT_MS 60000 /* how long an answer of a vpcd card may take, if nothing else is said */
+
 /* Whose cards are in it. */
 enum reader_cards {
     READER_OWN_CARDS,   /* the rig's */
@@ -39,7 +41,7 @@ struct reader_options {
     struct ifd_options ifd;
     enum reader_cards cards;
     struct address vpcd;    /* of the first slot; port 0: a free one is to be found */
-    unsigned timeout_ms;    /* how long an answer of a vpcd card may take; 0: as the driver has it */
+    unsigned timeout_ms;    /* how long an answer of a vpcd card may take */
     char from[ADDRESS_MAX]; /* where vpcd cards may come from, as driver/devicename.h has it; "": from this
                                machine */
     /* what it tells of itself; an empty text is not told */

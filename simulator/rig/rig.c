@@ -11,6 +11,7 @@
 #include "rig/service.h"
 #include "rig/thread.h"
 #include "rig/vpcd_card.h"
+#include "rig/vpcd_reader.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -44,8 +45,9 @@ struct rig {
     struct link_server *link;
     struct refusals *refusals;
     struct control_server *control;
-    struct service *service; /* NULL: pcscd is not ours */
-    struct vpcd_cards *vpcd; /* also before; NULL: none */
+    struct service *service;           /* NULL: pcscd is not ours */
+    struct vpcd_cards *vpcd;           /* also before; NULL: none */
+    struct vpcd_readers *vpcd_readers; /* likewise */
 };
 
 static void log_line(void *arg, const char *line)
@@ -75,6 +77,8 @@ static void card_moved(void *arg, struct slot *slot)
         link_server_card_moved(rig->link, slot);
     if (rig->vpcd)
         vpcd_cards_moved(rig->vpcd, slot);
+    if (rig->vpcd_readers)
+        vpcd_readers_moved(rig->vpcd_readers, slot);
 }
 
 static void power_down(void *arg)
@@ -204,6 +208,7 @@ void rig_free(struct rig *rig)
     if (!rig)
         return;
     vpcd_cards_free(rig->vpcd);
+    vpcd_readers_free(rig->vpcd_readers);
     close_sockets(rig);
     if (rig->stuck) {
         trace_flush(rig->slots.trace);
@@ -218,6 +223,8 @@ void rig_free(struct rig *rig)
 void rig_leave(struct rig *rig)
 {
     close_sockets(rig);
+    vpcd_readers_free(rig->vpcd_readers);
+    rig->vpcd_readers = NULL;
     slots_leave_trace(&rig->slots);
 }
 
@@ -243,6 +250,11 @@ bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *
     *ready = false;
     return (rig->link && link_server_is_connected(rig->link, slot, ready)) ||
            (rig->vpcd && vpcd_cards_address(rig->vpcd, slot, &address, &listens));
+}
+
+bool rig_listen_for_vpcd(struct rig *rig, char *error, size_t error_size)
+{
+    return (rig->vpcd_readers = vpcd_readers_new(&rig->slots, error, error_size)) != NULL;
 }
 
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error, size_t error_size)
@@ -364,10 +376,12 @@ static void end_service(struct rig *rig)
     end_threads(rig);
     service_free(rig->service);
     vpcd_cards_free(rig->vpcd);
+    vpcd_readers_free(rig->vpcd_readers);
     control_server_free(rig->control);
     refusals_free(rig->refusals);
     rig->service = NULL;
     rig->vpcd = NULL;
+    rig->vpcd_readers = NULL;
     rig->control = NULL;
     rig->refusals = NULL;
     if (rig->stuck)
@@ -388,7 +402,8 @@ bool rig_serve(struct rig *rig, int stop_fd)
         (rig->refusals_fd < 0 ||
          (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
         (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
-        (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) && start_service(rig) &&
+        (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) &&
+        (!rig->vpcd_readers || vpcd_readers_start(rig->vpcd_readers, rig->loop)) && start_service(rig) &&
         (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop)) && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));

@@ -38,6 +38,9 @@ const char *rig_directory(const struct rig *rig);
 uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
 
+/* Listens for the vpcd cards of readers that have such, of which there are to be no more. False with error. */
+bool rig_listen_for_vpcd(struct rig *rig, char *error, size_t error_size);
+
 /* Has the slots, of which there are to be no more, be cards of the vpcd protocol while the rig serves, as
  * vpcd_cards_new has it. False with error. */
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error,

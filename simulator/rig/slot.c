@@ -338,7 +338,7 @@ static bool move(struct slot *slot, struct incoming *incoming)
     ifd_set_card(slot->ifd, slot->contacts, trace, slot->text);
     trace_note(trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
                slot->card ? card_name(slot->card) : "");
-    slot->movement++;
+    before.movement = ++slot->movement;
     *incoming = before;
     return true;
 }
@@ -354,11 +354,6 @@ static bool check_no_token(const struct slot *slot, char *error, size_t error_si
 /* Under the lock. */
 static bool check_put(const struct slot *slot, bool swap, char *error, size_t error_size)
 {
-    if (slot->reader->options.cards != READER_OWN_CARDS) {
-        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
-                 slot_text(slot));
-        return false;
-    }
     if ((swap || slot->card) && !check_no_token(slot, error, error_size))
         return false;
     if (swap || !slot->card)
@@ -373,14 +368,17 @@ static bool check_remove(const struct slot *slot, char *error, size_t error_size
 {
     if (slot->card)
         return check_no_token(slot, error, error_size);
-    snprintf(error, error_size, "slot %s is empty%s", slot_text(slot),
-             slot->reader->options.cards != READER_OWN_CARDS ? ", or has a vpcd card, which goes by itself"
-                                                             : "");
+    snprintf(error, error_size, "slot %s is empty", slot_text(slot));
     return false;
 }
 
 bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size)
 {
+    if (slot->reader->options.cards != READER_OWN_CARDS) {
+        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
+                 slot_text(slot));
+        return false;
+    }
     pthread_mutex_lock(&slot->lock);
     bool ok = check_put(slot, swap, error, error_size);
     pthread_mutex_unlock(&slot->lock);
@@ -433,12 +431,12 @@ bool slot_swap(struct slot *slot, const char *file, char *error, size_t error_si
     return put_file(slot, true, file, error, error_size);
 }
 
-/* Takes the card out; with a use, only the card that it was about. */
-static bool take_out(struct slot *slot, const struct slot_use *use, char *error, size_t error_size)
+/* Takes the card out; with a movement, only the one that it has put in. */
+static bool take_out(struct slot *slot, const uint32_t *movement, char *error, size_t error_size)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
-    bool ok = (!use || use->movement == slot->movement) && check_remove(slot, error, error_size);
+    bool ok = (!movement || *movement == slot->movement) && check_remove(slot, error, error_size);
     if (ok) {
         snprintf(error, error_size, "out of memory");
         ok = move(slot, &before);
@@ -455,10 +453,10 @@ bool slot_remove(struct slot *slot, char *error, size_t error_size)
     return take_out(slot, NULL, error, error_size);
 }
 
-bool slot_remove_used(const struct slot_use *use)
+bool slot_remove_at(struct slot *slot, uint32_t movement)
 {
     char error[200];
-    return take_out(use->slot, use, error, sizeof error);
+    return take_out(slot, &movement, error, sizeof error);
 }
 
 void slot_use_begin(struct slot *slot, struct slot_use *use)

@@ -132,9 +132,10 @@ bool slot_remove(struct slot *slot, char *error, size_t error_size);
 struct incoming {
     struct card *card;
     struct contacts *contacts;
-    char *file; /* NULL: the built-in card */
+    char *file;        /* NULL: the built-in card, or none that is a file */
+    uint32_t movement; /* that put it in */
 };
-bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size);
+bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size); /* before a file is loaded */
 bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error,
                size_t error_size);
 bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size);
@@ -161,8 +162,8 @@ struct slot_use {
 void slot_use_begin(struct slot *slot, struct slot_use *use);
 bool slot_use_end(struct slot_use *use);
 
-/* Takes the card out that a use was about, if it is still in. False: it is not, or is one with its reader. */
-bool slot_remove_used(const struct slot_use *use);
+/* Takes the card out that a movement has put in, if it is still in. False: it is not, or is one with its reader. */
+bool slot_remove_at(struct slot *slot, uint32_t movement);
 
 /* Takes power from the card. Waits for its turn. */
 void slot_power_down(struct slot *slot);

@@ -216,8 +216,8 @@ def test_the_configuration_of_readers_for_vpcd_cards(place):
     done = run("serve", "--directory", place / "rig", "--config", "-r", "one,vpcd,slots=2", "-r", "two,vpcd", "-r", "own",
                "-r", "three,vpcd=[::1]:9000")
     assert [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.startswith("DEVICENAME")] == [
-        "/dev/null:vpcd=listen:port=35963:host=127.0.0.1:slots=2", "/dev/null:vpcd=listen:port=35965:host=127.0.0.1:slots=1",
-        f"/dev/null:rig={place}/rig/link:reader=2:slots=1{user_key()}", "/dev/null:vpcd=listen:port=9000:host=__1:slots=1"]
+        f"/dev/null:rig={place}/rig/link:reader={reader}:slots={slots}{timeout}{user_key()}"
+        for reader, slots, timeout in ((0, 2, ":timeout=62000"), (1, 1, ":timeout=62000"), (2, 1, ""), (3, 1, ":timeout=62000"))]
 
 
 @pytest.mark.parametrize("readers", [("a,vpcd", "b,vpcd=35963"), ("a,vpcd=9001", "b,vpcd=9000,slots=2")])

@@ -53,57 +53,13 @@ static const struct {
     {"/dev/null:rig=/l:slots=17", "slots must be"},
     {"/dev/null:rig=/l:slots=1x", "slots must be"},
     {"/dev/null:rig=/l:timeout=0", "timeout must be"},
-    {"/dev/null:rig=/l:timeout=600001", "timeout must be"},
+    {"/dev/null:rig=/l:timeout=700001", "timeout must be"},
     {"/dev/null:rig=/l:user=no.such.user", "user must be"},
     {"/dev/null:rig=/l:user=", "user must be"},
     {"/dev/null:rig=/l:port=3", "'port=3' is not one of rig="},
     {"/dev/null:rig=/l:colour=red", "'colour=red' is not one of rig="},
-    {"/dev/null:vpcd=", "vpcd must be"},
-    {"/dev/null:vpcd=35963", "vpcd must be"},
-    {"/dev/null:vpcd=listen:rig=/l", "'rig=/l' is not one of vpcd="},
-    {"/dev/null:vpcd=listen:host=localhost", "host must be"},
-    {"/dev/null:vpcd=listen:host=1.2.3", "host must be"},
-    {"/dev/null:vpcd=listen:host=", "host must be"},
-    {"/dev/null:vpcd=listen:port=0", "port must be"},
-    {"/dev/null:vpcd=listen:port=65536", "port must be"},
-    {"/dev/null:vpcd=listen:port=65535:slots=2", "no 2 ports from 65535"},
-    {"/dev/null:vpcd=listen:fd=2", "fd must be"},
-    {"/dev/null:vpcd=listen:from=", "from must be"},
-    {"/dev/null:vpcd=listen:from=10.0.0.0/0", "from must be"},
-    {"/dev/null:vpcd=listen:from=10.0.0.0/33", "from must be"},
-    {"/dev/null:vpcd=listen:from=fe80__/129", "from must be"},
-    {"/dev/null:vpcd=listen:from=all", "from must be"},
-    {"/dev/null:vpcd=connect:fd=4", "for vpcd=listen"},
-    {"/dev/null:vpcd=connect:from=any", "for vpcd=listen"},
+    {"/dev/null:vpcd=listen:port=35963", "cardrig serve --reader NAME,vpcd"},
 };
-
-START_TEST(vpcd)
-{
-    ck_assert(devicename_parse("/dev/null:vpcd=listen", &name, error, sizeof error));
-    ck_assert_int_eq(name.kind, DEVICE_VPCD_LISTEN);
-    ck_assert_str_eq(name.host, "127.0.0.1");
-    ck_assert_uint_eq(name.port, 35963);
-    ck_assert_int_eq(name.fd, -1);
-    ck_assert_str_eq(name.from, "");
-    ck_assert_uint_eq(name.timeout_ms, 60000);
-    ck_assert(
-        devicename_parse("/dev/null:vpcd=listen:host=__1:port=7:fd=12:from=10.1.0.0/16:slots=3:timeout=5",
-                         &name, error, sizeof error));
-    ck_assert_str_eq(name.host, "::1");
-    ck_assert_uint_eq(name.port, 7);
-    ck_assert_int_eq(name.fd, 12);
-    ck_assert_str_eq(name.from, "10.1.0.0");
-    ck_assert_int_eq(name.from_bits, 16);
-    ck_assert_uint_eq(name.slots, 3);
-    ck_assert_uint_eq(name.timeout_ms, 5);
-    ck_assert(devicename_parse("/dev/null:vpcd=listen:from=any", &name, error, sizeof error));
-    ck_assert(name.from[0] && name.from_bits == 0);
-    ck_assert(devicename_parse("/dev/null:vpcd=listen:from=192.168.1.7", &name, error, sizeof error));
-    ck_assert_int_eq(name.from_bits, 32);
-    ck_assert(devicename_parse("/dev/null:vpcd=connect:host=10.0.0.1:port=9", &name, error, sizeof error));
-    ck_assert_int_eq(name.kind, DEVICE_VPCD_CONNECT);
-}
-END_TEST
 
 START_TEST(users)
 {
@@ -169,7 +125,6 @@ int main(void)
     TCase *tests = tcase_create("devicename");
     tcase_add_test(tests, whole);
     tcase_add_test(tests, defaults);
-    tcase_add_test(tests, vpcd);
     tcase_add_test(tests, users);
     tcase_add_loop_test(tests, refusals, 0, sizeof refused / sizeof refused[0]);
     tcase_add_test(tests, path_as_long_as_a_socket_can_have);

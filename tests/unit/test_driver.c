@@ -659,44 +659,6 @@ START_TEST(many_luns_at_once)
 }
 END_TEST
 
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* The next descriptor would be a card's. */
-START_TEST(a_vpcd_card_that_there_is_no_descriptor_for)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int found = socket(AF_INET, SOCK_STREAM, 0), card = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(found, (struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(listen(found, 1), 0);
-    ck_assert_int_eq(getsockname(found, (struct sockaddr *)&address, &length), 0);
-    snprintf(device, sizeof device, "/dev/null:vpcd=listen:fd=%d", found);
-    ck_assert_int_eq(IFDHCreateChannelByName(LUN, device), IFD_SUCCESS);
-
-    struct rlimit before, none;
-    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    int free_fd = dup(0);
-    none = (struct rlimit){(rlim_t)free_fd, before.rlim_max};
-    close(free_fd);
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    ck_assert_int_eq(connect(card, (struct sockaddr *)&address, sizeof address), 0);
-    double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    ck_assert_int_ge(wait_ms(300), 299);
-    ck_assert_double_lt(seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, 0.1);
-    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-    ck_assert_int_lt(wait_ms(5000), 4000);
-    ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
-    close(card);
-    close(found);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("driver");
@@ -723,7 +685,6 @@ int main(void)
     tcase_add_test(tests, a_stop_before_the_wait_is_not_lost);
     tcase_add_test(tests, closing_ends_what_is_under_way);
     tcase_add_test(tests, many_luns_at_once);
-    tcase_add_test(tests, a_vpcd_card_that_there_is_no_descriptor_for);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -1,0 +1,251 @@
+#include "connection.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* How long to wait before looking for a simulator again: it doubles from the first to the last. */
+#define RETRY_FIRST_MS 10
+#define RETRY_LAST_MS  500
+
+void connection_init(struct channel *channel)
+{
+    channel->events_fd = channel->exchange_fd = -1;
+    channel->retry_ms = RETRY_FIRST_MS;
+}
+
+/* Makes *slot the owner of fd, or closes it when the channel has hung up (false). */
+static bool adopt(struct channel *channel, int *slot, int fd)
+{
+    pthread_mutex_lock(&channel->lock);
+    bool ok = !channel->hung_up;
+    if (ok)
+        *slot = fd;
+    pthread_mutex_unlock(&channel->lock);
+    if (!ok)
+        close(fd);
+    return ok;
+}
+
+/* Closes what *slot owns, if anything, and leaves -1 there. */
+static void drop(struct channel *channel, int *slot)
+{
+    pthread_mutex_lock(&channel->lock);
+    int fd = *slot;
+    *slot = -1;
+    pthread_mutex_unlock(&channel->lock);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Logs why there is no connection; for channel_wait, which tries again and again, only when that is news. */
+static void complain(struct channel *channel, enum link_channel link_channel, int reason)
+{
+    if (link_channel == LINK_CHANNEL_EVENTS && reason == channel->complaint)
+        return;
+    if (link_channel == LINK_CHANNEL_EVENTS)
+        channel->complaint = reason;
+    bool absent = reason == ENOENT || reason == ECONNREFUSED;
+    if (reason == EACCES)
+        link_report_refusal(channel->name.socket);
+    char text[CHANNEL_TEXT_MAX];
+    driver_log(absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no simulator: %s", channel_text(channel, text),
+               absent ? "nobody listens there"
+               : reason == EPERM
+                   ? "the socket belongs to somebody else than us, root, and user= in DEVICENAME"
+               : reason == EACCES ? "permission denied; 'cardrig serve --pcscd-user' lets this user in"
+               : reason == EPROTO ? "hello was not answered as it should be"
+                                  : strerror(reason));
+}
+
+/* Says hello on a connection. On success *movement is the slot's; else errno. */
+static bool say_hello(const struct channel *channel, int fd, enum link_channel link_channel, int timeout_ms,
+                      uint32_t *movement)
+{
+    lun number = channel->number;
+    const uint8_t data[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+                             (uint8_t)number};
+    struct link_message hello = {
+        .type = LINK_HELLO,
+        .arg = LINK_VERSION,
+        .event = link_channel,
+        .value = (uint32_t)(channel->name.reader << 16 | (number & 0xFFFF)),
+        .data = data,
+        .length = sizeof data,
+    };
+    uint8_t packet[LINK_HEADER_SIZE + 1];
+    struct link_message answer;
+    if (link_send(fd, &hello) < 0 || link_receive(fd, packet, sizeof packet, &answer) < 0)
+        return false;
+    if (answer.type != LINK_HELLO || answer.arg != LINK_OK || answer.value != LINK_VERSION) {
+        errno = EPROTO;
+        return false;
+    }
+    *movement = answer.event;
+    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
+}
+
+/* Connects one channel and says hello on it. */
+static bool connect_channel(struct channel *channel, int *fd_slot, enum link_channel link_channel,
+                            int timeout_ms, uint32_t *movement)
+{
+    int fd = link_connect(channel->name.socket, LINK_HELLO_TIMEOUT, channel->name.user);
+    if (fd < 0) {
+        complain(channel, link_channel, errno);
+        return false;
+    }
+    if (!adopt(channel, fd_slot, fd))
+        return false;
+    if (say_hello(channel, fd, link_channel, timeout_ms, movement))
+        return true;
+    complain(channel, link_channel, errno);
+    drop(channel, fd_slot);
+    return false;
+}
+
+/* While no card is shown, so that a card from before the connection was lost is first seen to leave. */
+static void connect_events(struct channel *channel)
+{
+    uint32_t movement;
+    if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT, &movement)) {
+        channel->retry_at = channel_now() + channel->retry_ms;
+        channel->retry_ms = channel->retry_ms * 2 < RETRY_LAST_MS ? channel->retry_ms * 2 : RETRY_LAST_MS;
+        return;
+    }
+    channel->latest = movement;
+    channel->complaint = 0;
+    channel->told_waiting = false;
+    channel->retry_at = 0;
+    channel->retry_ms = RETRY_FIRST_MS;
+    pthread_mutex_lock(&channel->lock);
+    channel->shown = movement - channel_card_in(movement); /* a card that is there has yet to be shown */
+    pthread_mutex_unlock(&channel->lock);
+}
+
+/* Tells the simulator that pcscd has come to wait, and knows of the card. If that fails, the next poll shows
+ * why. */
+static void tell_waiting(struct channel *channel)
+{
+    bool shown = channel->shown == channel->latest;
+    if (channel->waited && shown && !channel->told_waiting && channel->events_fd >= 0)
+        channel->told_waiting =
+            link_send(channel->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
+    channel->waited = true; /* the first call was channel_new's */
+}
+
+int64_t connection_watch(struct channel *channel, struct pollfd *watch)
+{
+    if (channel->events_fd < 0 && !channel_card_in(channel->shown) && channel->shown == channel->latest &&
+        channel_now() >= channel->retry_at)
+        connect_events(channel);
+    tell_waiting(channel);
+    *watch = (struct pollfd){.fd = channel->events_fd, .events = POLLIN};
+    return channel->events_fd < 0 ? channel->retry_at : INT64_MAX;
+}
+
+/* Nonsense, and a simulator that hangs up, end the connection. */
+void connection_on_event(struct channel *channel)
+{
+    uint8_t packet[LINK_HEADER_SIZE + 1];
+    struct link_message event;
+    char text[CHANNEL_TEXT_MAX];
+    if (link_receive(channel->events_fd, packet, sizeof packet, &event) == 0) {
+        /* numbers only grow; half of their range tells growth from its opposite */
+        if (event.type == LINK_EVENT && event.event - channel->latest < UINT32_MAX / 2) {
+            channel->latest = event.event;
+            return;
+        }
+        errno = EPROTO;
+    }
+    driver_log(LOG_LEVEL_ERROR, "%s: the simulator is gone: %s", channel_text(channel, text),
+               errno == ECONNRESET ? "it hung up" : strerror(errno));
+    drop(channel, &channel->events_fd);
+    /* its card goes with it */
+    channel->latest = channel->shown + channel_card_in(channel->shown);
+}
+
+/* Sends the request on the connection that is there, or on a new one: one that the simulator has closed since
+ * the last exchange is only noticed now, and what could not be sent has not been done. */
+static bool send_request(struct channel *channel, const struct link_message *request)
+{
+    if (channel->exchange_fd >= 0) {
+        if (link_send(channel->exchange_fd, request) == 0)
+            return true;
+        drop(channel, &channel->exchange_fd);
+    }
+    uint32_t movement;
+    return connect_channel(channel, &channel->exchange_fd, LINK_CHANNEL_EXCHANGE,
+                           (int)channel->name.timeout_ms, &movement) &&
+           link_send(channel->exchange_fd, request) == 0;
+}
+
+static bool receive_answer(struct channel *channel, const struct link_message *request,
+                           struct link_message *answer)
+{
+    char text[CHANNEL_TEXT_MAX];
+    if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0) {
+        driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", channel_text(channel, text),
+                   errno == EAGAIN       ? "the simulator took too long"
+                   : errno == ECONNRESET ? "the simulator hung up"
+                                         : strerror(errno));
+        return false;
+    }
+    if (answer->type != request->type) {
+        driver_log(LOG_LEVEL_ERROR, "%s: answer of type %u to a request of type %u",
+                   channel_text(channel, text), answer->type, request->type);
+        return false;
+    }
+    return true;
+}
+
+/* Whether a request chooses the protocol that is chosen anyway. */
+static bool is_ready(const struct channel *channel, const struct link_message *request)
+{
+    return request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
+           (channel->ready >> request->arg & 1);
+}
+
+unsigned connection_exchange(struct channel *channel, const struct link_message *request,
+                             const uint8_t **data, size_t *length)
+{
+    struct link_message answer;
+    if (is_ready(channel, request))
+        return LINK_OK;
+    if (request->type == LINK_POWER || request->type == LINK_PARAMETERS)
+        channel->ready = 0;
+    if (request->type == LINK_POWER && request->arg == LINK_POWER_OFF)
+        return send_request(channel, request) ? LINK_OK : CHANNEL_LOST;
+    if (!send_request(channel, request) || !receive_answer(channel, request, &answer)) {
+        /* an answer that comes late must not be taken for that of the next request */
+        drop(channel, &channel->exchange_fd);
+        return CHANNEL_LOST;
+    }
+    if (request->type == LINK_POWER)
+        channel->ready = answer.flags;
+    *data = answer.data;
+    *length = answer.length;
+    char text[CHANNEL_TEXT_MAX];
+    if (answer.arg != LINK_OK && answer.arg != LINK_UNSUPPORTED)
+        driver_log(LOG_LEVEL_INFO, "%s: %s (after %u ms of the card's time)", channel_text(channel, text),
+                   link_status_text(answer.arg), answer.value / 1000);
+    return answer.arg;
+}
+
+void connection_shut(struct channel *channel)
+{
+    if (channel->events_fd >= 0)
+        shutdown(channel->events_fd, SHUT_RDWR);
+    if (channel->exchange_fd >= 0)
+        shutdown(channel->exchange_fd, SHUT_RDWR);
+}
+
+void connection_close(struct channel *channel)
+{
+    drop(channel, &channel->events_fd);
+    drop(channel, &channel->exchange_fd);
+}

@@ -1,0 +1,71 @@
+/*
+ * A channel's connections to the simulator: the rig link (link/link.h), two for each slot. The one for events
+ * belongs to channel_wait, that for exchanges to whoever is in an exchange; others only shut them down.
+ */
+#ifndef CARDRIG_DRIVER_CONNECTION_H
+#define CARDRIG_DRIVER_CONNECTION_H
+
+#include "channel.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+struct channel {
+    struct devicename name;
+    lun number;
+    int wake_fd; /* an eventfd: readable from channel_wake to the next channel_wait */
+
+    pthread_mutex_t lock; /* held only for moments; guards what follows */
+    bool hung_up;
+    int64_t transmit_at;        /* when the last command came back, or UNDER_WAY */
+    uint32_t shown;             /* the movement that pcscd has been told, as link/link.h numbers them */
+    int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
+
+    /* only in channel_wait */
+    int64_t absent_until;
+    uint32_t latest; /* the last movement heard of */
+    int64_t retry_at, retry_ms;
+    int complaint; /* the errno last logged */
+    bool waited;   /* channel_wait has been called, or is about to be */
+    bool told_waiting;
+
+    pthread_mutex_t exchanging; /* held over one exchange; guards what follows */
+    uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it, while no other has been
+                      asked for since */
+    uint8_t buffer[LINK_MAX_MESSAGE];
+};
+
+/* For a new channel. */
+void connection_init(struct channel *channel);
+
+/* In channel_wait: connects for events if need be, and puts what is to be waited for into watch (fd -1: nothing).
+ * Returns when it wants to be called again if nothing happens (as channel_now counts), or INT64_MAX. */
+int64_t connection_watch(struct channel *channel, struct pollfd *watch);
+
+/* In channel_wait, when there is something at the connection for events: hears it. */
+void connection_on_event(struct channel *channel);
+
+/* As channel_exchange; one at a time. *data and *length, set to nothing before, are the answer's, to be copied
+ * before the next exchange. */
+unsigned connection_exchange(struct channel *channel, const struct link_message *request,
+                             const uint8_t **data, size_t *length);
+
+/* Under the channel's lock: shuts both down, so that whatever waits for them returns. */
+void connection_shut(struct channel *channel);
+
+void connection_close(struct channel *channel);
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t channel_now(void);
+
+/* Whether a movement's number is an insertion's. */
+static inline bool channel_card_in(uint32_t movement)
+{
+    return movement & 1;
+}
+
+/* What the slot is called in log lines: the simulator's address, reader and slot. */
+#define CHANNEL_TEXT_MAX 192
+const char *channel_text(const struct channel *channel, char text[CHANNEL_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,525 @@
+#include "rig/vpcd_reader.h"
+
+#include "icc/vpcd.h"
+#include "link/tcp.h"
+#include "link/vpcd.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BACKLOG    4
+#define TRIES      100  /* to find free ports in a row */
+#define CONNECT_MS 5000 /* how long a connection may take to come about */
+/* How long to wait before looking for a card again that is to listen: it doubles from the first to the last. */
+#define RETRY_FIRST_MS 10
+#define RETRY_LAST_MS  100
+#define RETRY_RESET_MS 500 /* after a card that was in for so long it is the first again */
+
+/* A slot. All is the loop's, but for the letter. */
+struct end {
+    struct vpcd_readers *readers; /* NULL: a slot of another reader's */
+    struct slot *slot;
+    int listen_fd; /* -1: it connects */
+    enum { EMPTY, CONNECTING, ASKING, INSERTED } state;
+    int fd;                    /* of the connection; when the card is in, a copy, to see its end; -1: none */
+    union tcp_address address; /* of its other end */
+    struct vpcd_input *input;  /* while it is asked for its ATR */
+    bool paused;               /* listens again when the timer goes off */
+    uint32_t movement;         /* of the card's insertion, while there is one */
+    int64_t inserted_at;       /* when that was */
+    int timer_fd;
+    unsigned retry_ms;
+    int complaint;     /* the errno last logged */
+    time_t refused_at; /* when a refusal was last logged, */
+    unsigned refused;  /* and how often somebody has been refused since */
+    struct loop_letter moved;
+};
+
+struct vpcd_readers {
+    struct slots *slots;
+    struct loop *loop; /* NULL until they serve */
+    struct end end[LINK_MAX_SLOTS];
+};
+
+static bool is_reversed(const struct end *end)
+{
+    return end->slot->reader->options.cards == READER_VPCD_CONNECT;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void set_timer(struct end *end, unsigned ms)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}};
+    timerfd_settime(end->timer_fd, 0, &when, NULL);
+}
+
+/* Where the slot is, for people. */
+static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
+{
+    struct address address;
+    slot_vpcd_address(end->slot, &address);
+    return address_text(&address, text, ADDRESS_MAX + 10);
+}
+
+/*
+ * From where cards may come
+ */
+
+static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
+
+/* The bytes of an address, as one of IPv6: that makes one family of them. */
+static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
+{
+    if (address->any.sa_family == AF_INET6) {
+        memcpy(bytes, &address->v6.sin6_addr, 16);
+        return;
+    }
+    memcpy(bytes, v4_prefix, sizeof v4_prefix);
+    memcpy(bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
+}
+
+/* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
+static bool same_network(const char *network, int bits, const uint8_t bytes[16])
+{
+    union tcp_address address;
+    uint8_t wanted[16];
+    tcp_address(network, 0, &address);
+    address_bytes(&address, wanted);
+    bool v4 = address.any.sa_family == AF_INET, is_v4 = memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0;
+    bits += v4 ? 96 : 0;
+    int whole = bits / 8, rest = bits % 8;
+    return v4 == is_v4 && memcmp(wanted, bytes, (size_t)whole) == 0 &&
+           (rest == 0 || ((wanted[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
+}
+
+/* from is ADDRESS, ADDRESS/BITS, "any", or nothing for this machine; reader_options_parse has checked it. */
+static bool may_come(const char *from, const union tcp_address *peer)
+{
+    uint8_t bytes[16];
+    char network[ADDRESS_MAX];
+    address_bytes(peer, bytes);
+    if (!*from)
+        return same_network("127.0.0.0", 8, bytes) || same_network("::1", 128, bytes);
+    if (strcmp(from, "any") == 0)
+        return true;
+    const char *slash = strchr(from, '/');
+    snprintf(network, sizeof network, "%.*s", (int)(slash ? slash - from : (long)strlen(from)), from);
+    int bits = slash ? atoi(slash + 1) : strchr(network, ':') ? 128 : 32;
+    return bits == 0 || same_network(network, bits, bytes);
+}
+
+/* Whoever connects again and again is not to fill the log. */
+static void refuse(struct end *end, int fd, const char *why, const union tcp_address *address)
+{
+    struct timespec now;
+    char text[TCP_TEXT_MAX], more[40] = "";
+    close(fd);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    end->refused++;
+    if (end->refused_at == now.tv_sec)
+        return;
+    if (end->refused > 1)
+        snprintf(more, sizeof more, " (%u more since the last time)", end->refused - 1);
+    end->refused = 0;
+    end->refused_at = now.tv_sec;
+    rig_log("%s: a vpcd card from %s is refused: %s%s", slot_text(end->slot), tcp_text(address, text), why,
+            more);
+}
+
+/*
+ * Cards
+ */
+
+static void on_end(void *arg, uint32_t events);
+
+static void close_connection(struct end *end)
+{
+    if (end->fd >= 0) {
+        loop_remove(end->readers->loop, end->fd);
+        close(end->fd);
+    }
+    free(end->input);
+    end->input = NULL;
+    end->fd = -1;
+    end->state = EMPTY;
+    set_timer(end, 0);
+}
+
+static void wait_to_retry(struct end *end, int reason);
+
+/* The connection is no more, or is not to be: there can be another. Who hangs up at once is not to be called at
+ * once, for ever. */
+static void leave(struct end *end)
+{
+    bool long_ago = end->state == INSERTED && now_ms() - end->inserted_at >= RETRY_RESET_MS;
+    close_connection(end);
+    if (!is_reversed(end))
+        return;
+    if (long_ago)
+        end->retry_ms = RETRY_FIRST_MS;
+    wait_to_retry(end, 0);
+}
+
+static void refuse_connection(struct end *end, const char *why)
+{
+    char text[TCP_TEXT_MAX];
+    rig_log("%s: vpcd card %s: %s: refused", slot_text(end->slot), tcp_text(&end->address, text), why);
+    leave(end);
+}
+
+/* The connection has given an ATR, whatever it is, and becomes the slot's card. */
+static void insert(struct end *end)
+{
+    char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX], error[300] = "out of memory";
+    struct slot *slot = end->slot;
+    struct incoming incoming = {0};
+    int fd = end->fd;
+    loop_remove(end->readers->loop, fd);
+    free(end->input);
+    end->input = NULL;
+    set_timer(end, 0);
+    end->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    end->state = INSERTED;
+    end->inserted_at = now_ms();
+    snprintf(name, sizeof name, "vpcd card %s", tcp_text(&end->address, text));
+    incoming.card =
+        vpcd_card_new(fd, name, slot->reader->options.timeout_ms, &slot->host); /* which takes fd over */
+    if (incoming.card)
+        incoming.contacts = contacts_new(incoming.card);
+    if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
+        slot_put(slot, false, &incoming, error, sizeof error)) {
+        end->movement = incoming.movement;
+        return;
+    }
+    incoming_free(&incoming);
+    refuse_connection(end, error);
+}
+
+/* A card is in when it has said who it is, as with vpcd's own reader: some take seconds for that, and pcscd waits for
+ * a card that is in. */
+static void on_answer(void *arg, uint32_t events)
+{
+    struct end *end = arg;
+    const uint8_t *atr;
+    size_t length;
+    (void)events;
+    switch (vpcd_receive(end->fd, MSG_DONTWAIT, end->input)) {
+    case VPCD_CLOSED:
+        leave(end);
+        return;
+    case VPCD_PARTIAL:
+        return;
+    case VPCD_OK:
+        vpcd_message(end->input, &atr, &length);
+        if (end->input->used == length + 2)
+            insert(end);
+        else
+            refuse_connection(end, "more than one answer");
+    }
+}
+
+/* There is a connection, which is taken over. */
+static void begin(struct end *end, int fd, const union tcp_address *address)
+{
+    static const enum vpcd_control get_atr[] = {VPCD_GET_ATR};
+    end->fd = fd;
+    end->address = *address;
+    end->state = ASKING;
+    end->input = calloc(1, sizeof *end->input);
+    if (end->input && vpcd_prepare(fd) && vpcd_send_controls(fd, get_atr, 1) &&
+        loop_add(end->readers->loop, fd, EPOLLIN, on_answer, end)) {
+        set_timer(end, end->slot->reader->options.timeout_ms);
+        return;
+    }
+    const char *why = strerror(errno);
+    close(end->fd); /* the loop does not have it */
+    end->fd = -1;
+    refuse_connection(end, why);
+}
+
+/* The connection has ended, and takes the card out. */
+static void on_end(void *arg, uint32_t events)
+{
+    struct end *end = arg;
+    (void)events;
+    slot_remove_at(end->slot, end->movement);
+    leave(end);
+}
+
+/* Somebody else has taken the card out, or the loop has. */
+static void on_moved(void *arg)
+{
+    struct end *end = arg;
+    if (end->state == INSERTED && end->slot->movement != end->movement)
+        leave(end);
+}
+
+/* A card that went and came back at once went first. */
+static void take_out_what_has_gone(struct end *end)
+{
+    struct pollfd card = {.fd = end->fd, .events = POLLRDHUP};
+    on_moved(end);
+    if (end->state == INSERTED && poll(&card, 1, 0) > 0)
+        on_end(end, 0);
+}
+
+/*
+ * Where the reader listens
+ */
+
+static void on_connect(void *arg, uint32_t events);
+
+/* The descriptors are used up: those who wait would be reported again at once. */
+static void pause_listening(struct end *end, int reason)
+{
+    if (reason != end->complaint)
+        rig_log("%s: no vpcd card can come in: %s", slot_text(end->slot), strerror(reason));
+    end->complaint = reason;
+    end->paused = true;
+    loop_remove(end->readers->loop, end->listen_fd);
+    set_timer(end, RETRY_LAST_MS);
+}
+
+static void on_connect(void *arg, uint32_t events)
+{
+    struct end *end = arg;
+    union tcp_address address = {0};
+    socklen_t length = sizeof address;
+    (void)events;
+    int fd = accept4(end->listen_fd, &address.any, &length, SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_listening(end, errno);
+        return;
+    }
+    end->complaint = 0;
+    take_out_what_has_gone(end);
+    if (!may_come(end->slot->reader->options.from, &address))
+        refuse(end, fd, "from= does not allow it", &address);
+    else if (end->state != EMPTY)
+        refuse(end, fd, "there is a card already", &address);
+    else
+        begin(end, fd, &address);
+}
+
+/*
+ * Where the card listens
+ */
+
+static void wait_to_retry(struct end *end, int reason)
+{
+    char text[ADDRESS_MAX + 10];
+    if (reason && reason != end->complaint)
+        rig_log("%s: no vpcd card at %s yet (%s): looking for it until there is one", slot_text(end->slot),
+                end_text(end, text), strerror(reason));
+    end->complaint = reason;
+    close_connection(end);
+    set_timer(end, end->retry_ms);
+    end->retry_ms = end->retry_ms * 2 < RETRY_LAST_MS ? end->retry_ms * 2 : RETRY_LAST_MS;
+}
+
+/* Whether the connection that was being made is there. */
+static void on_connected(void *arg, uint32_t events)
+{
+    struct end *end = arg;
+    union tcp_address address = {0};
+    socklen_t length = sizeof address, size = sizeof(int);
+    int failure = 0;
+    (void)events;
+    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure ||
+        getpeername(end->fd, &address.any, &length) < 0 || tcp_met_itself(end->fd)) {
+        wait_to_retry(end, failure ? failure : ECONNREFUSED);
+        return;
+    }
+    end->complaint = 0;
+    loop_remove(end->readers->loop, end->fd);
+    begin(end, end->fd, &address);
+}
+
+static void look_for_card(struct end *end)
+{
+    union tcp_address to;
+    struct address address;
+    slot_vpcd_address(end->slot, &address);
+    socklen_t length = tcp_address(address.host, address.port, &to);
+    end->fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    end->state = CONNECTING;
+    if (end->fd < 0 || !loop_add(end->readers->loop, end->fd, EPOLLOUT, on_connected, end)) {
+        int reason = errno;
+        if (end->fd >= 0)
+            close(end->fd);
+        end->fd = -1;
+        wait_to_retry(end, reason);
+    } else if (connect(end->fd, &to.any, length) == 0 || errno == EINPROGRESS) {
+        set_timer(end, CONNECT_MS);
+    } else {
+        wait_to_retry(end, errno);
+    }
+}
+
+static void on_timer(void *arg, uint32_t events)
+{
+    struct end *end = arg;
+    uint64_t times;
+    (void)events;
+    if (read(end->timer_fd, &times, sizeof times) != sizeof times)
+        return;
+    if (end->paused) {
+        end->paused = !loop_add(end->readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
+        set_timer(end, end->paused ? RETRY_LAST_MS : 0);
+    } else if (end->state == CONNECTING) {
+        wait_to_retry(end, ETIMEDOUT);
+    } else if (end->state == ASKING) {
+        refuse_connection(end, "no answer in time");
+    } else if (end->state == EMPTY && is_reversed(end)) {
+        look_for_card(end);
+    }
+}
+
+/*
+ * All of them
+ */
+
+/* Listens at as many ports in a row as the reader has slots; all or none, with errno. */
+static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
+{
+    struct reader_options *options = &reader->options;
+    struct end *end = &readers->end[slot_index(readers->slots, reader->slots)];
+    unsigned base = options->vpcd.port, opened = 0;
+    for (; opened < options->slots; opened++) {
+        unsigned port = opened == 0 ? base : base + opened;
+        int fd = port <= 65535 ? tcp_listen(options->vpcd.host, &port, BACKLOG) : -1;
+        if (fd < 0)
+            break;
+        end[opened].listen_fd = fd;
+        if (opened == 0)
+            base = port;
+        /* a connection that is gone before it is accepted must not have us wait for the next one */
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+            break;
+    }
+    if (opened == options->slots) {
+        options->vpcd.port = base;
+        return true;
+    }
+    int reason = errno;
+    for (unsigned i = 0; i < options->slots; i++)
+        if (end[i].listen_fd >= 0) {
+            close(end[i].listen_fd);
+            end[i].listen_fd = -1;
+        }
+    errno = reason;
+    return false;
+}
+
+static bool listen_for(struct vpcd_readers *readers, struct reader *reader, char *error, size_t error_size)
+{
+    const struct reader_options *options = &reader->options;
+    bool ok = false;
+    for (int tries = options->vpcd.port == 0 ? TRIES : 1; !ok && tries > 0; tries--)
+        ok = listen_in_a_row(readers, reader);
+    if (ok)
+        return true;
+    char where[ADDRESS_MAX + 10];
+    int reason = errno;
+    address_text(&options->vpcd, where, sizeof where);
+    snprintf(error, error_size, "reader '%s': cannot listen at %s for %u slot%s: %s%s", options->name, where,
+             options->slots, options->slots == 1 ? "" : "s", strerror(reason),
+             reason == EADDRINUSE
+                 ? ": vpcd without a port finds a free one, and with --private-network all are free"
+                 : "");
+    return false;
+}
+
+static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
+{
+    struct end *end = &readers->end[slot_index(readers->slots, slot)];
+    end->readers = readers;
+    end->retry_ms = RETRY_FIRST_MS;
+    end->moved = (struct loop_letter){.function = on_moved, .arg = end};
+    end->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return end->timer_fd >= 0;
+}
+
+struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t error_size)
+{
+    struct vpcd_readers *readers = calloc(1, sizeof *readers);
+    snprintf(error, error_size, "out of memory");
+    if (!readers)
+        return NULL;
+    readers->slots = slots;
+    for (unsigned i = 0; i < LINK_MAX_SLOTS; i++)
+        readers->end[i] = (struct end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
+    for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
+        if (reader->options.cards == READER_OWN_CARDS)
+            continue;
+        bool ok =
+            reader->options.cards == READER_VPCD_CONNECT || listen_for(readers, reader, error, error_size);
+        for (unsigned i = 0; i < reader->options.slots && ok; i++)
+            if (!(ok = prepare_end(readers, &reader->slots[i])))
+                snprintf(error, error_size, "no timer for vpcd cards: %s", strerror(errno));
+        if (!ok) {
+            vpcd_readers_free(readers);
+            return NULL;
+        }
+    }
+    return readers;
+}
+
+bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
+{
+    readers->loop = loop;
+    for (struct end *end = readers->end; end < readers->end + LINK_MAX_SLOTS; end++) {
+        if (!end->readers)
+            continue;
+        if (!loop_add(loop, end->timer_fd, EPOLLIN, on_timer, end))
+            return false;
+        if (is_reversed(end))
+            look_for_card(end);
+        else if (!loop_add(loop, end->listen_fd, EPOLLIN, on_connect, end))
+            return false;
+    }
+    return true;
+}
+
+void vpcd_readers_free(struct vpcd_readers *readers)
+{
+    if (!readers)
+        return;
+    for (struct end *end = readers->end; end < readers->end + LINK_MAX_SLOTS; end++) {
+        if (readers->loop && end->readers)
+            close_connection(end);
+        const int fds[] = {end->listen_fd, end->timer_fd};
+        for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+            if (fds[i] >= 0 && readers->loop && !(i == 0 && end->paused))
+                loop_remove(readers->loop, fds[i]);
+            if (fds[i] >= 0)
+                close(fds[i]);
+        }
+    }
+    free(readers);
+}
+
+void vpcd_readers_moved(struct vpcd_readers *readers, const struct slot *slot)
+{
+    struct end *end = &readers->end[slot_index(readers->slots, slot)];
+    if (end->readers && readers->loop)
+        loop_post(readers->loop, &end->moved);
+}
