@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/clock.h"
 #include "cli/print.h"
+#include "icc/relay.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 
@@ -151,7 +152,7 @@ out:
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults)
 {
     char absolute[PATH_MAX];
-    if (file && *file) {
+    if (file && *file && !relay_reader(file)) {
         if (!realpath(file, absolute)) {
             rig_log("%s: %s", file, strerror(errno));
             return NULL;
@@ -170,7 +171,7 @@ json_t *client_request_service(const char *action)
 }
 
 /* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'
- * or '.' or ends in ".lua", else a slot. */
+ * or '.', ends in ".lua" or is a relay, else a slot. */
 struct client_arguments {
     const char *slot, *file;
     bool builtin; /* --builtin was given */
@@ -180,7 +181,8 @@ struct client_arguments {
 static bool looks_like_file(const char *text)
 {
     size_t length = strlen(text);
-    return text[0] == '/' || text[0] == '.' || (length > 4 && strcmp(text + length - 4, ".lua") == 0);
+    return text[0] == '/' || text[0] == '.' || relay_reader(text) ||
+           (length > 4 && strcmp(text + length - 4, ".lua") == 0);
 }
 
 /* Returns EXIT_OK, or an exit status after an error that has been printed; help is printed and gives -1. */

@@ -2,6 +2,7 @@
 
 #include "base/output.h"
 #include "cli/cli.h"
+#include "icc/relay.h"
 #include "rig/log.h"
 #include "rig/random.h"
 
@@ -90,17 +91,18 @@ static bool add_reader(struct slots *slots, const char *text, char *error, size_
 static struct slot *first_empty(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->slot_count; i++)
-        if (!slots->slot[i].card && slots->slot[i].reader->options.cards == READER_OWN_CARDS)
+        if (!slots->slot[i].card && !slots->slot[i].watch &&
+            slots->slot[i].reader->options.cards == READER_OWN_CARDS)
             return &slots->slot[i];
     return NULL;
 }
 
-/* [SLOT=]FILE. What stands before '=' may be part of a file's name: only if it names a slot it is one, or if
- * the whole is no file. Returns an exit status, as furnish does. */
+/* [SLOT=]FILE, or [SLOT=]relay=READER. What stands before '=' may be part of a file's name: only if it names a
+ * slot it is one, or if the whole is no file. Returns an exit status, as furnish does. */
 static int add_card(struct slots *slots, const char *text, char *error, size_t error_size)
 {
     char slot_name[256], why[400], absolute[PATH_MAX];
-    const char *equals = strchr(text, '='), *file = text;
+    const char *equals = relay_reader(text) ? NULL : strchr(text, '='), *file = text;
     struct slot *slot = NULL;
     if (equals && (size_t)(equals - text) < sizeof slot_name) {
         snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
@@ -120,6 +122,8 @@ static int add_card(struct slots *slots, const char *text, char *error, size_t e
         snprintf(error, error_size, "--card %s: expected a file after the '='", text);
         return EXIT_USAGE;
     }
+    if (relay_reader(file))
+        return slot_insert_relay(slot, file, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
     if (!realpath(file, absolute)) {
         snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
         return EXIT_RIG_FAILED;

@@ -41,6 +41,9 @@ struct furniture {
     "  -c, --card [SLOT=]FILE  put the card script FILE into a slot: a number, READER\n"                     \
     "                          or READER/NUMBER; without SLOT into the first that is\n"                      \
     "                          still empty; may be repeated\n"                                               \
+    "  -c, --card [SLOT=]relay=READER\n"                                                                     \
+    "                          the same with the card in a reader of another PC/SC\n"                        \
+    "                          service: the machine's own, or another rig's\n"                               \
     "  -e, --empty             start with empty slots; 'cardrig insert' fills them\n"                        \
     "  -t, --trace FILE        write each character that goes over the contacts to\n"                        \
     "                          FILE, as text; %p in its name is the process number\n"                        \

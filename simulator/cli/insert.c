@@ -10,9 +10,10 @@ int insert_main(int argc, char **argv)
                 "       cardrig insert --builtin [SLOT]\n"
                 "Put a card into a slot of the rig around this command.\n\n"
                 "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                "may be left out when there is only one. FILE is a card script; without it the\n"
-                "card that was in last is put back, or the built-in card where there was none. A\n"
-                "single argument is a FILE if it begins with '/' or '.' or ends in .lua, else a\n"
+                "may be left out when there is only one. FILE is a card script, or relay=READER\n"
+                "for the card in a reader of another PC/SC service; without it the card that was\n"
+                "in last is put back, or the built-in card where there was none. A single\n"
+                "argument is a FILE if it begins with '/', '.' or relay=, or ends in .lua, else a\n"
                 "SLOT.\n\n"
                 "      --builtin  put in the built-in card\n"
                 "  -h, --help     show this\n",

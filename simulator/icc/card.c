@@ -41,6 +41,12 @@ void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], si
     card->kind->power(card, how, atr, atr_len);
 }
 
+void card_protocol(struct card *card, uint8_t protocol)
+{
+    if (card->kind->protocol)
+        card->kind->protocol(card, protocol);
+}
+
 void card_command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
                   size_t *resp_len)
 {

@@ -50,6 +50,7 @@ struct card_kind {
     bool (*dead)(const struct card *card);
     bool (*gone)(const struct card *card); /* NULL: it never goes by itself */
     void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
+    void (*protocol)(struct card *card, uint8_t protocol); /* NULL: the card does not care */
     void (*command)(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
                     size_t *resp_len);
     void (*interrupt)(struct card *card);
@@ -89,6 +90,9 @@ bool card_gone(const struct card *card);
 /* Gives power, resets, or takes power away. `atr` is what the card answers to reset; *atr_len is 0 when it
  * does not, and for CARD_OFF. */
 void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
+
+/* After a reset: T=0 or T=1 is used from now on. A card whose ATR is as it is (contacts.h) does not hear of it. */
+void card_protocol(struct card *card, uint8_t protocol);
 
 /*
  * Gives one command APDU to the card and takes its response APDU, data and status word: *resp_len is 2 to

@@ -444,6 +444,7 @@ static void start_protocol(struct contacts *contacts, uint8_t protocol, uint16_t
     contacts->state = protocol == 1 ? STATE_T1 : STATE_T0;
     contacts->t0_begun = false;
     t0_apdu_icc_reset(&contacts->t0_apdu);
+    card_protocol(contacts->card, protocol);
     struct t1_parameters parameters = {
         .role = T1_CARD,
         .edc = contacts->atr.edc == ATR_EDC_CRC ? T1_CRC : T1_LRC,

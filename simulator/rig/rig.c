@@ -106,6 +106,12 @@ static int listen_at(const struct rig *rig, const char *name, int type)
     return link_listen(socket_path(rig, name, path), type, 0600);
 }
 
+static bool start_thread(void *arg, void (*work)(void *work_arg), void *work_arg)
+{
+    struct rig *rig = arg;
+    return thread_start(&rig->threads, work, work_arg);
+}
+
 /* A rig that has a seed and nothing else. NULL: out of memory. */
 static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
 {
@@ -124,6 +130,7 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
     rig->slots.random_drawn = random_drawn;
     rig->slots.moved = card_moved;
     rig->slots.lost_power = lost_power;
+    rig->slots.start = start_thread;
     return rig;
 }
 
@@ -207,6 +214,8 @@ void rig_free(struct rig *rig)
 {
     if (!rig)
         return;
+    slots_interrupt(&rig->slots);
+    rig->stuck = rig->stuck || !threads_wait(&rig->threads, THREADS_LIMIT_MS);
     vpcd_cards_free(rig->vpcd);
     vpcd_readers_free(rig->vpcd_readers);
     close_sockets(rig);

@@ -1,12 +1,18 @@
 #include "rig/slot.h"
 
+#include "icc/relay.h"
 #include "icc/script_card.h"
+#include "rig/log.h"
 #include "rig/random.h"
+#include "rig/relay_watch.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* For a program that uses the card: this rig, perhaps, which has just removed it. */
+#define RELAY_PATIENCE_MS 1000
 
 /* A USB reader that has these IDs and another name, or NULL: pcscd finds a reader's name by them. */
 static const struct reader *other_with_ids(const struct slots *slots, const struct reader_options *options)
@@ -285,12 +291,23 @@ bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, c
     snprintf(error, error_size, "out of memory");
     if (!incoming->file)
         return false;
-    incoming->card = *incoming->file ? card_load_file(incoming->file, &slot->host, error, error_size)
-                                     : card_load_builtin(&slot->host, error, error_size);
+    const char *reader = relay_reader(incoming->file);
+    enum pcsc_result result = PCSC_OK;
+    if (reader && slot->reader->options.token)
+        snprintf(error, error_size, "%s is a token, reader and card in one, and a relay comes and goes: %s",
+                 slot->reader->options.name, "leave 'token' out");
+    else if (reader)
+        incoming->card = relay_load(reader, &slot->host, RELAY_PATIENCE_MS, &incoming->relay_counter, &result,
+                                    error, error_size);
+    else if (*incoming->file)
+        incoming->card = card_load_file(incoming->file, &slot->host, error, error_size);
+    else
+        incoming->card = card_load_builtin(&slot->host, error, error_size);
     if (incoming->card && !(incoming->contacts = contacts_new(incoming->card)))
         snprintf(error, error_size, "out of memory");
     if (!incoming->contacts) {
         incoming_free(incoming);
+        incoming->relay_result = result;
         return false;
     }
     if (!*incoming->file) {
@@ -319,6 +336,14 @@ static bool leave_to_user(struct slot *slot)
         use->on_removal(use);
     pthread_cond_broadcast(&slot->unused);
     return true;
+}
+
+/* Under the lock: somebody else than the watch moves a card. */
+static void end_watch(struct slot *slot)
+{
+    if (slot->watch)
+        relay_watch_interrupt(slot->watch);
+    slot->watch = NULL;
 }
 
 /* Under the lock, one movement: in, or with an empty incoming out. The slot remembers the file of a card that is
@@ -393,15 +418,30 @@ static void tell_moved(struct slot *slot)
         slot->slots->moved(slot->slots->arg, slot);
 }
 
+/* Under the lock: a watch for the card that is to be put in, if it is a relay. */
+static bool begin_watch(struct slot *slot, const struct incoming *incoming, char *error, size_t error_size)
+{
+    const char *reader = incoming->file ? relay_reader(incoming->file) : NULL;
+    struct relay_watch *watch =
+        reader ? relay_watch_new(slot, reader, true, incoming->relay_counter, error, error_size) : NULL;
+    if (reader && !watch)
+        return false;
+    end_watch(slot);
+    slot->watch = watch;
+    return true;
+}
+
 bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
-    bool ok = check_put(slot, swap, error, error_size);
+    bool ok = check_put(slot, swap, error, error_size) && begin_watch(slot, incoming, error, error_size);
     if (ok)
         snprintf(error, error_size, "out of memory");
     bool moved = ok && (!slot->card || move(slot, &before));
     ok = moved && move(slot, incoming);
+    if (!ok && moved)
+        end_watch(slot);
     pthread_mutex_unlock(&slot->lock);
     if (moved)
         tell_moved(slot);
@@ -440,6 +480,7 @@ static bool take_out(struct slot *slot, const uint32_t *movement, char *error, s
     if (ok) {
         snprintf(error, error_size, "out of memory");
         ok = move(slot, &before);
+        end_watch(slot);
     }
     pthread_mutex_unlock(&slot->lock);
     if (ok)
@@ -457,6 +498,76 @@ bool slot_remove_at(struct slot *slot, uint32_t movement)
 {
     char error[200];
     return take_out(slot, &movement, error, sizeof error);
+}
+
+/* Has an empty slot get the card that a relay's reader has none of yet. */
+static bool await_relay(struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    char *copy = strdup(file);
+    pthread_mutex_lock(&slot->lock);
+    struct relay_watch *watch =
+        copy ? relay_watch_new(slot, relay_reader(copy), false, 0, error, error_size) : NULL;
+    if (watch) {
+        free(slot->file);
+        slot->file = copy;
+        slot->watch = watch;
+    }
+    pthread_mutex_unlock(&slot->lock);
+    if (!watch)
+        free(copy);
+    return watch != NULL;
+}
+
+bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t error_size)
+{
+    struct incoming incoming = {0};
+    if (!slot_check(slot, false, error, error_size))
+        return false;
+    if (slot_load(slot, file, &incoming, error, error_size)) {
+        bool ok = slot_put(slot, false, &incoming, error, error_size);
+        incoming_free(&incoming);
+        return ok;
+    }
+    if (incoming.relay_result != PCSC_NO_CARD && incoming.relay_result != PCSC_IN_USE)
+        return false;
+    rig_log("%s: %s; waiting for it", slot_text(slot), error);
+    return await_relay(slot, file, error, error_size);
+}
+
+/* For the watch: puts its card in, or with an empty incoming takes it out. */
+static bool move_relay(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
+{
+    pthread_mutex_lock(&slot->lock);
+    bool ok = slot->watch == watch && !slot->card == !!incoming->card;
+    if (ok && incoming->card) /* the slot keeps the name that it has */
+        incoming->file = slot->file;
+    ok = ok && move(slot, incoming);
+    if (ok || incoming->file == slot->file)
+        incoming->file = NULL;
+    pthread_mutex_unlock(&slot->lock);
+    if (ok)
+        tell_moved(slot);
+    return ok;
+}
+
+bool slot_relay_in(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
+{
+    return move_relay(slot, watch, incoming);
+}
+
+void slot_relay_out(struct slot *slot, const struct relay_watch *watch)
+{
+    struct incoming before = {0};
+    move_relay(slot, watch, &before);
+    incoming_free(&before);
+}
+
+void slot_relay_ended(struct slot *slot, const struct relay_watch *watch)
+{
+    pthread_mutex_lock(&slot->lock);
+    if (slot->watch == watch)
+        slot->watch = NULL;
+    pthread_mutex_unlock(&slot->lock);
 }
 
 void slot_use_begin(struct slot *slot, struct slot_use *use)
@@ -508,6 +619,7 @@ void slots_interrupt(struct slots *slots)
         pthread_mutex_lock(&slot->lock);
         if (slot->card)
             card_interrupt(slot->card);
+        end_watch(slot);
         pthread_mutex_unlock(&slot->lock);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef CARDRIG_RIG_SLOT_H
 #define CARDRIG_RIG_SLOT_H
 
+#include "icc/pcsc_client.h"
 #include "ifd/ifd.h"
 #include "link/link.h"
 #include "rig/random.h"
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 struct slots;
+struct relay_watch;
 
 struct reader {
     struct reader_options options; /* as it was asked for; USB readers have a product ID */
@@ -41,9 +43,10 @@ struct slot {
     struct card *card;    /* NULL: empty */
     struct contacts *contacts; /* of the card */
     struct ifd *ifd;
-    char *file;            /* of the card that is or was in last; NULL: the built-in card */
-    struct slot_use *user; /* who uses it; NULL: nobody */
-    struct ifd_view view;  /* of the interface device as it was before */
+    char *file; /* of the card that is or was in last, or "relay=READER"; NULL: the built-in card */
+    struct relay_watch *watch; /* of a relay, also while the other reader has no card; else NULL */
+    struct slot_use *user;     /* who uses it; NULL: nobody */
+    struct ifd_view view;      /* of the interface device as it was before */
     pthread_cond_t unused;
     struct rig_random random; /* what is random to its cards */
 };
@@ -64,6 +67,8 @@ struct slots {
     void (*moved)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
     void (*lost_power)(void *arg,
                        struct slot *slot); /* has slot_power_down called; NULL: that is done at once */
+    /* has work(work_arg) called in a thread; false with errno */
+    bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
 };
 
 /* To be called before all else. */
@@ -114,9 +119,10 @@ unsigned reader_usb_number(const struct reader *reader);
  * error. */
 bool slots_plug_all(struct slots *slots, char *error, size_t error_size);
 
-/* Puts in the card that file describes; an empty file name stands for the built-in card, NULL for the card
- * that was in last. False with error: the slot is taken, or for vpcd cards, or the file is no card; nothing has
- * changed then. Takes as long as the script does to load. */
+/* Puts in the card that file describes; an empty file name stands for the built-in card,
+ * "relay=READER" for the card in a reader of another PC/SC service (icc/relay.h), NULL for the
+ * card that was in last. False with error: the slot is taken, or for vpcd cards, or the file is no
+ * card; nothing has changed then. Takes as long as the script does to load. */
 bool slot_insert(struct slot *slot, const char *file, char *error, size_t error_size);
 
 /* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no
@@ -132,14 +138,26 @@ bool slot_remove(struct slot *slot, char *error, size_t error_size);
 struct incoming {
     struct card *card;
     struct contacts *contacts;
-    char *file;        /* NULL: the built-in card, or none that is a file */
-    uint32_t movement; /* that put it in */
+    char *file;             /* NULL: the built-in card, or none that is a file */
+    uint32_t movement;      /* that put it in */
+    uint32_t relay_counter; /* of a relay, as relay_load has it, and so is the result */
+    enum pcsc_result relay_result;
 };
 bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size); /* before a file is loaded */
 bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error,
                size_t error_size);
 bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size);
 void incoming_free(struct incoming *incoming);
+
+/* Inserts a relay, which may come later if its reader has no card, or one that another program
+ * uses. False with error. */
+bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t error_size);
+
+/* For relay_watch.h, of that watch's card: nothing happens if the slot is not the watch's any
+ * more. slot_relay_in: whether the card is in. */
+bool slot_relay_in(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming);
+void slot_relay_out(struct slot *slot, const struct relay_watch *watch);
+void slot_relay_ended(struct slot *slot, const struct relay_watch *watch);
 
 /* The use of a slot by a thread, which owns the struct. */
 struct slot_use {

@@ -1,0 +1,631 @@
+#include "icc/pcsc_client.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <winscard.h>
+
+#include "iso7816/apdu.h"
+
+#define LIBRARY      "libpcsclite.so.1"
+#define ATR_LENGTH   33
+#define RESPONSE_MAX (APDU_NE_MAX + 2)
+#define NAME_MAX_    256   /* pcsc-lite itself takes 128 */
+#define NAMES_MAX    40000 /* of all readers */
+#define LOOKS        16    /* so many events in a row do not come at the wrong moment, see misread() */
+
+/* The functions of libpcsclite, which this program is not linked with: without a relay it
+ * is not needed. */
+struct library {
+    __typeof__(&SCardEstablishContext) establish;
+    __typeof__(&SCardReleaseContext) release;
+    __typeof__(&SCardListReaders) list;
+    __typeof__(&SCardGetStatusChange) status_change;
+    __typeof__(&SCardConnect) connect;
+    __typeof__(&SCardReconnect) reconnect;
+    __typeof__(&SCardDisconnect) disconnect;
+    __typeof__(&SCardStatus) status;
+    __typeof__(&SCardTransmit) transmit;
+    __typeof__(&pcsc_stringify_error) error_text;
+};
+
+enum job { JOB_LOOK, JOB_CONNECT, JOB_RESET, JOB_TRANSMIT };
+
+struct pcsc_client {
+    struct library library;
+    char wanted[NAME_MAX_]; /* the name that was given */
+    pthread_mutex_t lock;   /* of what follows; what comes after belongs to the thread while it is busy */
+    pthread_cond_t changed;
+    bool busy, interrupted, freed;
+
+    enum job job;
+    int timeout_ms;
+    bool cold;
+    uint8_t protocol;
+    enum pcsc_result result;
+    char error[400];
+    struct pcsc_look look;
+    uint8_t atr[ATR_LENGTH];
+    size_t atr_length;
+    uint8_t command[APDU_COMMAND_MAX];
+    size_t command_length;
+    uint8_t response[RESPONSE_MAX];
+    size_t response_length;
+    /* of the thread alone, but for reader and active */
+    char reader[NAME_MAX_]; /* the full name; "": not known */
+    bool has_context, has_card;
+    SCARDCONTEXT context;
+    SCARDHANDLE card;
+    DWORD active; /* protocol */
+    DWORD seen;   /* the reader's state at the last look */
+    char names[NAMES_MAX];
+};
+
+/*
+ * Results
+ */
+
+static enum pcsc_result fail(struct pcsc_client *client, enum pcsc_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum pcsc_result fail(struct pcsc_client *client, enum pcsc_result result, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(client->error, sizeof client->error, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+/* PC/SC's LONG has 64 bits, and some versions set the upper half. */
+static uint32_t code(LONG rv)
+{
+    return (uint32_t)rv;
+}
+
+/* What a code of PC/SC's means once there is a context. */
+static enum pcsc_result meaning(LONG rv)
+{
+    switch (code(rv)) {
+    case (uint32_t)SCARD_S_SUCCESS:
+        return PCSC_OK;
+    case (uint32_t)SCARD_E_NO_SERVICE:
+    case (uint32_t)SCARD_F_COMM_ERROR:
+    case (uint32_t)SCARD_E_SERVICE_STOPPED:
+    case (uint32_t)SCARD_W_SECURITY_VIOLATION: /* MessageReceive() in winscard_msg.c */
+    case (uint32_t)SCARD_E_INVALID_HANDLE:
+        return PCSC_NO_SERVICE;
+    case (uint32_t)SCARD_E_UNKNOWN_READER:
+    case (uint32_t)SCARD_E_READER_UNAVAILABLE:
+    case (uint32_t)SCARD_E_NO_READERS_AVAILABLE:
+    case (uint32_t)SCARD_E_INVALID_VALUE: /* of a handle whose reader was unplugged: RFReaderInfoById() */
+        return PCSC_NO_READER;
+    case (uint32_t)SCARD_E_NO_SMARTCARD:
+    case (uint32_t)SCARD_W_REMOVED_CARD:
+        return PCSC_NO_CARD;
+    case (uint32_t)SCARD_W_UNRESPONSIVE_CARD:
+    case (uint32_t)SCARD_W_UNPOWERED_CARD:
+        return PCSC_MUTE;
+    case (uint32_t)SCARD_E_SHARING_VIOLATION:
+        return PCSC_IN_USE;
+    default:
+        return PCSC_FAILED;
+    }
+}
+
+/* Gives up card and context. */
+static void leave(struct pcsc_client *client)
+{
+    if (client->has_card)
+        client->library.disconnect(client->card, SCARD_UNPOWER_CARD);
+    if (client->has_context)
+        client->library.release(client->context);
+    client->has_card = client->has_context = false;
+    client->reader[0] = '\0';
+    client->seen = SCARD_STATE_UNAWARE;
+}
+
+/* After a call that failed. */
+static enum pcsc_result report(struct pcsc_client *client, const char *function, LONG rv)
+{
+    enum pcsc_result result = meaning(rv);
+    if (result == PCSC_OK)
+        return result;
+    const char *text = client->library.error_text(rv);
+    if (result == PCSC_NO_SERVICE) {
+        leave(client);
+        return fail(client, result, "the PC/SC service has ended (%s)", text);
+    }
+    if (result == PCSC_NO_READER) {
+        fail(client, result, "reader '%s' is not there any more",
+             client->reader[0] ? client->reader : client->wanted);
+        client->reader[0] = '\0';
+        client->seen = SCARD_STATE_UNAWARE;
+        return result;
+    }
+    if (result == PCSC_IN_USE)
+        return fail(client, result, "the card in '%s' is in use by another program: cardrig needs it alone",
+                    client->reader);
+    return fail(client, result, "%s: %s", function, text);
+}
+
+/*
+ * Context and reader
+ */
+
+static enum pcsc_result establish(struct pcsc_client *client)
+{
+    const struct library *library = &client->library;
+    if (client->has_context)
+        return PCSC_OK;
+    LONG rv = library->establish(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    /* access is denied, or the service died just then, which is told if one asks again */
+    if (code(rv) == (uint32_t)SCARD_W_SECURITY_VIOLATION)
+        rv = library->establish(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    client->has_context = rv == SCARD_S_SUCCESS;
+    if (client->has_context)
+        return PCSC_OK;
+    const char *path = getenv("PCSCLITE_CSOCK_NAME");
+    if (code(rv) == (uint32_t)SCARD_W_SECURITY_VIOLATION)
+        return fail(client, PCSC_NO_SERVICE,
+                    "the PC/SC service denies access: its polkit rules are to allow it");
+    return fail(client, PCSC_NO_SERVICE, "no PC/SC service at %s (%s): start pcscd",
+                path ? path : "the system's socket, and PCSCLITE_CSOCK_NAME is not set",
+                library->error_text(rv));
+}
+
+/* libpcsclite 2.5 learns here how many readers a service before 2.5 tells of; until then,
+ * its SCardGetStatusChange() says that there is no service. */
+static LONG list_readers(struct pcsc_client *client)
+{
+    DWORD length = sizeof client->names;
+    LONG rv = client->library.list(client->context, NULL, client->names, &length);
+    if (rv != SCARD_S_SUCCESS)
+        memset(client->names, 0, 2);
+    return rv;
+}
+
+static bool is_listed(struct pcsc_client *client, const char *reader)
+{
+    list_readers(client);
+    for (const char *name = client->names; *name; name += strlen(name) + 1)
+        if (strcmp(name, reader) == 0)
+            return true;
+    return false;
+}
+
+/* The reader that is wanted: NULL with error. */
+static const char *choose_reader(struct pcsc_client *client)
+{
+    const char *wanted = client->wanted, *found = NULL;
+    unsigned count = 0;
+    for (const char *name = client->names; *name; name += strlen(name) + 1) {
+        if (strcmp(name, wanted) == 0)
+            return name;
+        if (strncmp(name, wanted, strlen(wanted)) == 0) {
+            found = name;
+            count++;
+        }
+    }
+    if (count == 1 && strlen(found) < sizeof client->reader)
+        return found;
+    size_t at = (size_t)snprintf(client->error, sizeof client->error, "%s reader '%.128s': %s",
+                                 count > 1 ? "there are several whose names begin like" : "there is no",
+                                 wanted, client->names[0] ? "there are" : "the PC/SC service has none");
+    for (const char *name = client->names; *name && at < sizeof client->error; name += strlen(name) + 1)
+        at += (size_t)snprintf(client->error + at, sizeof client->error - at, "%s '%s'",
+                               name == client->names ? "" : ",", name);
+    return NULL;
+}
+
+/* Has a context, and knows the reader. */
+static enum pcsc_result find_reader(struct pcsc_client *client)
+{
+    enum pcsc_result result = establish(client);
+    if (result != PCSC_OK || client->reader[0])
+        return result;
+    result = meaning(list_readers(client));
+    if (result == PCSC_NO_SERVICE)
+        return report(client, "SCardListReaders", SCARD_E_NO_SERVICE);
+    const char *reader = choose_reader(client);
+    if (!reader)
+        return PCSC_NO_READER;
+    snprintf(client->reader, sizeof client->reader, "%s", reader);
+    client->seen = SCARD_STATE_UNAWARE;
+    return PCSC_OK;
+}
+
+/*
+ * Jobs, in the client's thread
+ */
+
+/*
+ * libpcsclite 2.5.0 to 2.5.3 asks to be told of events before it asks for the states of all
+ * readers, and takes an event that comes in between for the beginning of the answer
+ * (getReaderStatesAndRegisterForEvents() in winscard_clnt.c); older ones do so with a
+ * service from 2.5.0 on. What it says then is one of these; before it returns it reads what
+ * is left of the answer, so that the context is as good as before.
+ */
+static bool misread(struct pcsc_client *client, LONG rv)
+{
+    return code(rv) == (uint32_t)SCARD_E_UNSUPPORTED_FEATURE ||
+           code(rv) == (uint32_t)SCARD_E_INSUFFICIENT_BUFFER ||
+           (code(rv) == (uint32_t)SCARD_E_UNKNOWN_READER && is_listed(client, client->reader));
+}
+
+static enum pcsc_result look(struct pcsc_client *client)
+{
+    enum pcsc_result result = find_reader(client);
+    if (result != PCSC_OK)
+        return result;
+    SCARD_READERSTATE state;
+    LONG rv;
+    int looks = 0;
+    do {
+        state = (SCARD_READERSTATE){.szReader = client->reader, .dwCurrentState = client->seen};
+        rv = client->library.status_change(client->context, (DWORD)client->timeout_ms, &state, 1);
+    } while (misread(client, rv) && ++looks < LOOKS);
+    if (code(rv) == (uint32_t)SCARD_E_TIMEOUT)
+        rv = SCARD_S_SUCCESS;
+    if (rv == SCARD_S_SUCCESS && state.dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
+        rv = SCARD_E_READER_UNAVAILABLE;
+    if (rv != SCARD_S_SUCCESS)
+        return report(client, "SCardGetStatusChange", rv);
+    client->seen = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+    client->look.present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
+    client->look.counter = (uint32_t)(state.dwEventState >> 16);
+    return PCSC_OK;
+}
+
+static LONG try_connect(struct pcsc_client *client, DWORD protocols)
+{
+    return client->library.connect(client->context, client->reader, SCARD_SHARE_EXCLUSIVE, protocols,
+                                   &client->card, &client->active);
+}
+
+static enum pcsc_result connect_to_card(struct pcsc_client *client)
+{
+    enum pcsc_result result = find_reader(client);
+    if (result != PCSC_OK || client->has_card)
+        return result;
+    LONG rv = try_connect(client, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
+    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH) /* its ATR offers neither */
+        rv = try_connect(client, SCARD_PROTOCOL_RAW);
+    client->has_card = rv == SCARD_S_SUCCESS;
+    return report(client, "SCardConnect", rv);
+}
+
+static DWORD protocol_bits(uint8_t protocol)
+{
+    return protocol == 0   ? SCARD_PROTOCOL_T0
+           : protocol == 1 ? SCARD_PROTOCOL_T1
+                           : SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1;
+}
+
+/* Gets ATR and protocol. */
+static LONG get_status(struct pcsc_client *client)
+{
+    DWORD state, length = sizeof client->atr, name_length = 0;
+    LONG rv = client->library.status(client->card, NULL, &name_length, &state, &client->active, client->atr,
+                                     &length);
+    client->atr_length = rv == SCARD_S_SUCCESS && length <= sizeof client->atr ? length : 0;
+    return rv;
+}
+
+static enum pcsc_result reset(struct pcsc_client *client)
+{
+    const struct library *library = &client->library;
+    DWORD how = client->cold ? SCARD_UNPOWER_CARD : SCARD_RESET_CARD;
+    bool connected = client->has_card;
+    enum pcsc_result result = connect_to_card(client);
+    client->atr_length = 0;
+    if (result != PCSC_OK)
+        return result;
+    LONG rv;
+    /* SCardReconnect would go on with another card that is in meanwhile */
+    if (connected && meaning(rv = get_status(client)) == PCSC_NO_CARD)
+        return report(client, "SCardStatus", rv);
+    rv = library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, protocol_bits(client->protocol), how,
+                            &client->active);
+    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH && client->protocol == PCSC_ANY_PROTOCOL)
+        rv =
+            library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_RAW, how, &client->active);
+    if (rv != SCARD_S_SUCCESS)
+        return report(client, "SCardReconnect", rv);
+    return report(client, "SCardStatus", get_status(client));
+}
+
+static enum pcsc_result transmit(struct pcsc_client *client)
+{
+    const SCARD_IO_REQUEST pci = {client->active, sizeof pci};
+    DWORD length = sizeof client->response;
+    if (!client->has_card)
+        return fail(client, PCSC_NO_CARD, "the card has not been reset");
+    LONG rv = client->library.transmit(client->card, &pci, client->command, (DWORD)client->command_length,
+                                       NULL, client->response, &length);
+    client->response_length = length <= sizeof client->response ? length : 0;
+    return report(client, "SCardTransmit", rv);
+}
+
+static enum pcsc_result run(struct pcsc_client *client)
+{
+    switch (client->job) {
+    case JOB_LOOK:
+        return look(client);
+    case JOB_CONNECT:
+        return connect_to_card(client);
+    case JOB_RESET:
+        return reset(client);
+    case JOB_TRANSMIT:
+        return transmit(client);
+    }
+    return PCSC_FAILED;
+}
+
+static void destroy(struct pcsc_client *client)
+{
+    pthread_cond_destroy(&client->changed);
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+}
+
+static void *work(void *arg)
+{
+    struct pcsc_client *client = arg;
+    pthread_mutex_lock(&client->lock);
+    while (!client->freed) {
+        if (!client->busy) {
+            pthread_cond_wait(&client->changed, &client->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&client->lock);
+        enum pcsc_result result = run(client);
+        pthread_mutex_lock(&client->lock);
+        client->result = result;
+        client->busy = false;
+        pthread_cond_broadcast(&client->changed);
+    }
+    pthread_mutex_unlock(&client->lock);
+    leave(client);
+    destroy(client);
+    return NULL;
+}
+
+/*
+ * Who waits for them
+ */
+
+static void deadline_in(struct timespec *deadline, int milliseconds)
+{
+    clock_gettime(CLOCK_MONOTONIC, deadline);
+    long ns = deadline->tv_nsec + milliseconds % 1000 * 1000000L;
+    deadline->tv_sec += milliseconds / 1000 + ns / 1000000000;
+    deadline->tv_nsec = ns % 1000000000;
+}
+
+/* Under the lock: waits until the thread is not busy. */
+static enum pcsc_result wait_for_thread(struct pcsc_client *client, const struct timespec *deadline)
+{
+    while (client->busy && !client->interrupted)
+        if (pthread_cond_timedwait(&client->changed, &client->lock, deadline) == ETIMEDOUT && client->busy)
+            return PCSC_LATE;
+    return client->interrupted ? PCSC_INTERRUPTED : PCSC_OK;
+}
+
+/* Takes the client for a job, when an earlier one that nobody waits for any more has come
+ * to its end. With PCSC_OK comes the lock. */
+static enum pcsc_result begin(struct pcsc_client *client, const struct timespec *deadline)
+{
+    pthread_mutex_lock(&client->lock);
+    enum pcsc_result result = wait_for_thread(client, deadline);
+    if (result != PCSC_OK)
+        pthread_mutex_unlock(&client->lock);
+    return result;
+}
+
+/* Has the thread do the job. With PCSC_OK, but not otherwise, the lock is kept. */
+static enum pcsc_result do_job(struct pcsc_client *client, enum job job, const struct timespec *deadline)
+{
+    client->job = job;
+    client->busy = true;
+    pthread_cond_broadcast(&client->changed);
+    enum pcsc_result result = wait_for_thread(client, deadline);
+    if (result == PCSC_OK)
+        result = client->result;
+    if (result != PCSC_OK)
+        pthread_mutex_unlock(&client->lock);
+    return result;
+}
+
+enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, int limit_ms,
+                                  struct pcsc_look *look)
+{
+    struct timespec deadline;
+    deadline_in(&deadline, limit_ms);
+    enum pcsc_result result = begin(client, &deadline);
+    if (result != PCSC_OK)
+        return result;
+    client->timeout_ms = timeout_ms;
+    result = do_job(client, JOB_LOOK, &deadline);
+    if (result != PCSC_OK)
+        return result;
+    *look = client->look;
+    pthread_mutex_unlock(&client->lock);
+    return PCSC_OK;
+}
+
+enum pcsc_result pcsc_client_connect(struct pcsc_client *client, int limit_ms)
+{
+    struct timespec deadline;
+    deadline_in(&deadline, limit_ms);
+    enum pcsc_result result = begin(client, &deadline);
+    if (result == PCSC_OK && (result = do_job(client, JOB_CONNECT, &deadline)) == PCSC_OK)
+        pthread_mutex_unlock(&client->lock);
+    return result;
+}
+
+enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_t protocol, int limit_ms,
+                                   uint8_t *atr, size_t *atr_length, uint8_t *active)
+{
+    struct timespec deadline;
+    deadline_in(&deadline, limit_ms);
+    *atr_length = 0;
+    enum pcsc_result result = begin(client, &deadline);
+    if (result != PCSC_OK)
+        return result;
+    client->cold = cold;
+    client->protocol = protocol;
+    result = do_job(client, JOB_RESET, &deadline);
+    if (result != PCSC_OK)
+        return result;
+    memcpy(atr, client->atr, client->atr_length);
+    *atr_length = client->atr_length;
+    *active = client->active == SCARD_PROTOCOL_T0   ? 0
+              : client->active == SCARD_PROTOCOL_T1 ? 1
+                                                    : PCSC_ANY_PROTOCOL;
+    pthread_mutex_unlock(&client->lock);
+    return PCSC_OK;
+}
+
+enum pcsc_result pcsc_client_transmit(struct pcsc_client *client, const uint8_t *command, size_t length,
+                                      int limit_ms, uint8_t *response, size_t *response_length)
+{
+    struct timespec deadline;
+    size_t capacity = *response_length;
+    deadline_in(&deadline, limit_ms);
+    *response_length = 0;
+    enum pcsc_result result = length <= sizeof client->command ? begin(client, &deadline) : PCSC_FAILED;
+    if (result != PCSC_OK)
+        return result;
+    memcpy(client->command, command, length);
+    client->command_length = length;
+    result = do_job(client, JOB_TRANSMIT, &deadline);
+    if (result != PCSC_OK)
+        return result;
+    *response_length = client->response_length < capacity ? client->response_length : capacity;
+    memcpy(response, client->response, *response_length);
+    pthread_mutex_unlock(&client->lock);
+    return PCSC_OK;
+}
+
+bool pcsc_client_pause(struct pcsc_client *client, int milliseconds)
+{
+    struct timespec deadline;
+    deadline_in(&deadline, milliseconds);
+    pthread_mutex_lock(&client->lock);
+    while (!client->interrupted &&
+           pthread_cond_timedwait(&client->changed, &client->lock, &deadline) != ETIMEDOUT)
+        ;
+    bool interrupted = client->interrupted;
+    pthread_mutex_unlock(&client->lock);
+    return interrupted;
+}
+
+void pcsc_client_interrupt(struct pcsc_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->interrupted = true;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* What a client says of itself is the thread's while that is busy. */
+static bool is_busy(struct pcsc_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    bool busy = client->busy;
+    pthread_mutex_unlock(&client->lock);
+    return busy;
+}
+
+const char *pcsc_client_error(struct pcsc_client *client)
+{
+    return is_busy(client) ? "the PC/SC service does not answer in time" : client->error;
+}
+
+const char *pcsc_client_reader(struct pcsc_client *client)
+{
+    return is_busy(client) || !client->reader[0] ? client->wanted : client->reader;
+}
+
+/*
+ * A client's beginning and end
+ */
+
+static bool load_library(struct library *library, char *error, size_t error_size)
+{
+    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays */
+    if (!loaded) {
+        snprintf(error, error_size, "a relay needs the library of PC/SC's clients: %s (Debian: libpcsclite1)",
+                 dlerror());
+        return false;
+    }
+#define FIND(member, name) (library->member = __extension__(__typeof__(&name)) dlsym(loaded, #name))
+    bool found = FIND(establish, SCardEstablishContext) && FIND(release, SCardReleaseContext) &&
+                 FIND(list, SCardListReaders) && FIND(status_change, SCardGetStatusChange) &&
+                 FIND(connect, SCardConnect) && FIND(reconnect, SCardReconnect) &&
+                 FIND(disconnect, SCardDisconnect) && FIND(status, SCardStatus) &&
+                 FIND(transmit, SCardTransmit) && FIND(error_text, pcsc_stringify_error);
+#undef FIND
+    if (!found)
+        snprintf(error, error_size, LIBRARY ": a function is missing in it: %s", dlerror());
+    return found;
+}
+
+/* Its thread gets no signals. */
+static bool start_thread(struct pcsc_client *client)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&thread, &attributes, work, client);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = failed;
+    return !failed;
+}
+
+struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t error_size)
+{
+    struct library library;
+    if (!load_library(&library, error, error_size))
+        return NULL;
+    struct pcsc_client *client = calloc(1, sizeof *client);
+    if (!client) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&client->lock, NULL);
+    pthread_cond_init(&client->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    client->library = library;
+    snprintf(client->wanted, sizeof client->wanted, "%s", reader);
+    if (start_thread(client))
+        return client;
+    snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
+    destroy(client);
+    return NULL;
+}
+
+void pcsc_client_free(struct pcsc_client *client)
+{
+    if (!client)
+        return;
+    pthread_mutex_lock(&client->lock);
+    client->freed = true;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->lock);
+}

@@ -1,0 +1,216 @@
+#include "icc/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/oneline.h"
+
+/* How long the other service may take. A driver waits for 10 s. */
+#define LIMIT_MS 7000
+#define AGREE_MS 2500 /* for another reset, before a command */
+
+/* For a card that is not there any more to be taken out of its slot, too. */
+#define GONE_MS          2000
+
+#define PATIENCE_STEP_MS 20
+
+#define NAME_SIZE        129
+#define LINE_SIZE        600
+
+struct relay {
+    struct card card;
+    struct card_host host;
+    struct pcsc_client *client;
+    char name[NAME_SIZE];
+    bool cold;      /* the last reset was */
+    uint8_t wanted; /* the protocol that was chosen since, or PCSC_ANY_PROTOCOL */
+    uint8_t active; /* that of the other service, or PCSC_ANY_PROTOCOL: neither T=0 nor T=1 */
+    bool gone;      /* the other reader has it no more */
+    bool powered;
+};
+
+static const struct card_kind relay_kind;
+
+static struct relay *relay_of(struct card *card)
+{
+    return (struct relay *)card;
+}
+
+const char *relay_reader(const char *name)
+{
+    size_t length = strlen(RELAY_PREFIX);
+    return strncmp(name, RELAY_PREFIX, length) == 0 ? name + length : NULL;
+}
+
+static void name_card(struct relay *relay)
+{
+    char text[300];
+    int length = snprintf(text, sizeof text, "relay of %.256s", pcsc_client_reader(relay->client));
+    oneline(relay->name, sizeof relay->name, text, (size_t)length);
+}
+
+/* Loads and connects; what there is then is freed by card_free. */
+static enum pcsc_result take_card(struct relay *relay, const char *reader, int patience_ms, uint32_t *counter,
+                                  char *error, size_t error_size)
+{
+    struct pcsc_look look = {0};
+    relay->client = pcsc_client_new(reader, error, error_size);
+    if (!relay->client)
+        return PCSC_FAILED;
+    enum pcsc_result result = pcsc_client_look(relay->client, 0, LIMIT_MS, &look);
+    if (result == PCSC_OK && !look.present) {
+        snprintf(error, error_size, "no card is in '%s' yet", pcsc_client_reader(relay->client));
+        return PCSC_NO_CARD;
+    }
+    if (result == PCSC_OK)
+        result = pcsc_client_connect(relay->client, LIMIT_MS);
+    for (int waited = 0; result == PCSC_IN_USE && waited < patience_ms; waited += PATIENCE_STEP_MS) {
+        pcsc_client_pause(relay->client, PATIENCE_STEP_MS);
+        result = pcsc_client_connect(relay->client, LIMIT_MS);
+    }
+    if (result == PCSC_MUTE)
+        result = PCSC_OK;
+    if (result != PCSC_OK)
+        snprintf(error, error_size, "%s", pcsc_client_error(relay->client));
+    *counter = look.counter;
+    name_card(relay);
+    return result;
+}
+
+struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
+                        enum pcsc_result *result, char *error, size_t error_size)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+    char why[LINE_SIZE] = "";
+    *result = PCSC_FAILED;
+    if (!relay) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    relay->card.kind = &relay_kind;
+    relay->host = *host;
+    relay->active = relay->wanted = PCSC_ANY_PROTOCOL;
+    *result = take_card(relay, reader, patience_ms, counter, why, sizeof why);
+    if (*result == PCSC_OK)
+        return &relay->card;
+    card_free(&relay->card);
+    size_t used = (size_t)snprintf(error, error_size, RELAY_PREFIX "%.128s: ", reader);
+    if (used < error_size)
+        oneline(error + used, error_size - used, why, strlen(why));
+    return NULL;
+}
+
+static void free_relay(struct card *card)
+{
+    pcsc_client_free(relay_of(card)->client);
+    free(card);
+}
+
+static const char *name(const struct card *card)
+{
+    return ((const struct relay *)card)->name;
+}
+
+/* Is known after a reset only. */
+static const uint8_t *atr(const struct card *card, enum card_power how, size_t *len)
+{
+    (void)card;
+    (void)how;
+    *len = 0;
+    return NULL;
+}
+
+static uint8_t t1_ifsc(const struct card *card)
+{
+    (void)card;
+    return 0;
+}
+
+static bool dead(const struct card *card)
+{
+    (void)card;
+    return false;
+}
+
+static void interrupt(struct card *card)
+{
+    pcsc_client_interrupt(relay_of(card)->client);
+}
+
+/* What a result that is not PCSC_OK has for consequences. */
+static void note_failure(struct relay *relay, enum pcsc_result result)
+{
+    char text[LINE_SIZE], line[LINE_SIZE];
+    if (result == PCSC_INTERRUPTED)
+        return;
+    relay->gone = result == PCSC_NO_CARD || result == PCSC_NO_READER || result == PCSC_NO_SERVICE;
+    if (relay->gone) {
+        pcsc_client_pause(relay->client, GONE_MS); /* who watches the other reader takes it out */
+    } else if (relay->host.log) {
+        int length = snprintf(text, sizeof text, "%s: %s", relay->name, pcsc_client_error(relay->client));
+        oneline(line, sizeof line, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+        relay->host.log(relay->host.arg, line);
+    }
+}
+
+static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX], size_t *length)
+{
+    struct relay *relay = relay_of(card);
+    *length = 0;
+    relay->wanted = PCSC_ANY_PROTOCOL;
+    relay->powered = false;
+    if (how == CARD_OFF || relay->gone) /* it has power until the next reset, which is a cold one */
+        return;
+    relay->cold = how == CARD_COLD;
+    enum pcsc_result result = pcsc_client_reset(relay->client, relay->cold, PCSC_ANY_PROTOCOL, LIMIT_MS,
+                                                answer, length, &relay->active);
+    relay->powered = result == PCSC_OK;
+    if (result != PCSC_OK && result != PCSC_MUTE)
+        note_failure(relay, result);
+}
+
+static void protocol(struct card *card, uint8_t chosen)
+{
+    relay_of(card)->wanted = chosen;
+}
+
+/* Has the protocol in use there that was chosen here. */
+static enum pcsc_result agree(struct relay *relay)
+{
+    uint8_t bytes[ATR_MAX];
+    size_t length;
+    if (relay->wanted == PCSC_ANY_PROTOCOL || relay->active == relay->wanted)
+        return PCSC_OK;
+    return pcsc_client_reset(relay->client, relay->cold, relay->wanted, AGREE_MS, bytes, &length,
+                             &relay->active);
+}
+
+static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
+                    size_t *resp_len)
+{
+    struct relay *relay = relay_of(card);
+    size_t length = resp_cap;
+    *resp_len = 0;
+    if (!relay->powered || relay->gone)
+        return;
+    enum pcsc_result result = agree(relay);
+    if (result == PCSC_OK)
+        result = pcsc_client_transmit(relay->client, cmd, len, LIMIT_MS, resp, &length);
+    if (result == PCSC_OK && length >= 2)
+        *resp_len = length;
+    else if (result != PCSC_OK)
+        note_failure(relay, result);
+}
+
+static const struct card_kind relay_kind = {
+    .free = free_relay,
+    .name = name,
+    .atr = atr,
+    .t1_ifsc = t1_ifsc,
+    .dead = dead,
+    .power = power,
+    .protocol = protocol,
+    .command = command,
+    .interrupt = interrupt,
+};

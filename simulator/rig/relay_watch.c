@@ -1,0 +1,136 @@
+#include "rig/relay_watch.h"
+
+#include "icc/pcsc_client.h"
+#include "icc/relay.h"
+#include "rig/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long it waits for events; then it looks by itself, as events can be lost
+ * (scardmanage-pcsclite(7)). libpcsclite compares event counters only if the one that it is
+ * given is not 0. */
+#define EVENT_MS       1000
+#define FIRST_EVENT_MS 100
+
+/* To find a reader or service that is not there, or a card that another program uses. */
+#define RETRY_MS 250
+
+/* A service that does not answer is waited for: nothing can be said of its cards. */
+#define LIMIT_MS 3600000
+
+struct relay_watch {
+    struct slot *slot;
+    struct pcsc_client *client;
+    char *reader;
+    bool card_in;     /* the reader's card is in the slot */
+    uint32_t counter; /* of the reader's card events, when it was found */
+    char said[400];   /* why it is not in, as the log has it */
+};
+
+/* Says why there is no card, once. */
+static void explain(struct relay_watch *watch, const char *why)
+{
+    if (strcmp(watch->said, why) == 0)
+        return;
+    snprintf(watch->said, sizeof watch->said, "%s", why);
+    if (*why)
+        rig_log("%s: %s; waiting for it", slot_text(watch->slot), why);
+}
+
+static void take_out(struct relay_watch *watch)
+{
+    if (watch->card_in)
+        slot_relay_out(watch->slot, watch);
+    watch->card_in = false;
+}
+
+static void put_in(struct relay_watch *watch)
+{
+    struct incoming incoming = {0};
+    enum pcsc_result result;
+    char error[600];
+    incoming.card =
+        relay_load(watch->reader, &watch->slot->host, 0, &watch->counter, &result, error, sizeof error);
+    if (incoming.card && (incoming.contacts = contacts_new(incoming.card)))
+        watch->card_in = slot_relay_in(watch->slot, watch, &incoming);
+    else if (!incoming.card && result != PCSC_NO_CARD)
+        explain(watch, error);
+    incoming_free(&incoming);
+    if (watch->card_in)
+        explain(watch, "");
+    else
+        pcsc_client_pause(watch->client, RETRY_MS);
+}
+
+/* One look. False: it was interrupted. */
+static bool look(struct relay_watch *watch)
+{
+    struct pcsc_look seen;
+    char error[600];
+    bool counted = watch->counter != 0 || !watch->card_in;
+    enum pcsc_result result =
+        pcsc_client_look(watch->client, counted ? EVENT_MS : FIRST_EVENT_MS, LIMIT_MS, &seen);
+    if (result == PCSC_INTERRUPTED)
+        return false;
+    if (result == PCSC_LATE)
+        return true;
+    if (result != PCSC_OK) {
+        snprintf(error, sizeof error, RELAY_PREFIX "%.128s: %s", watch->reader,
+                 pcsc_client_error(watch->client));
+        take_out(watch);
+        explain(watch, error);
+        return !pcsc_client_pause(watch->client, RETRY_MS);
+    }
+    if (!seen.present || seen.counter != watch->counter)
+        take_out(watch);
+    if (seen.present && !watch->card_in)
+        put_in(watch);
+    else if (!seen.present)
+        explain(watch, "");
+    return true;
+}
+
+static void free_watch(struct relay_watch *watch)
+{
+    pcsc_client_free(watch->client);
+    free(watch->reader);
+    free(watch);
+}
+
+static void work(void *arg)
+{
+    struct relay_watch *watch = arg;
+    while (look(watch))
+        ;
+    slot_relay_ended(watch->slot, watch);
+    free_watch(watch);
+}
+
+struct relay_watch *relay_watch_new(struct slot *slot, const char *reader, bool card_in, uint32_t counter,
+                                    char *error, size_t error_size)
+{
+    struct slots *slots = slot->slots;
+    struct relay_watch *watch = calloc(1, sizeof *watch);
+    snprintf(error, error_size, "out of memory");
+    if (!watch)
+        return NULL;
+    watch->slot = slot;
+    watch->card_in = card_in;
+    watch->counter = counter;
+    watch->reader = strdup(reader);
+    watch->client = watch->reader ? pcsc_client_new(reader, error, error_size) : NULL;
+    if (watch->client && slots->start && slots->start(slots->arg, work, watch))
+        return watch;
+    if (watch->client)
+        snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
+    free_watch(watch);
+    return NULL;
+}
+
+void relay_watch_interrupt(struct relay_watch *watch)
+{
+    pcsc_client_interrupt(watch->client);
+}
