@@ -1,13 +1,11 @@
 /*
  * Any text as HOST:PORT, and as a network. What is taken is one of the forms that are documented, letter for
- * letter; what is made from a host and a port is taken. An IP address is written as it is read. A network of
- * from= is one that the driver reads in its DEVICENAME, and the other way round. Names are not looked up: see
- * numeric.h.
+ * letter; what is made from a host and a port is taken. An IP address is written as it is read. Names are not
+ * looked up: see numeric.h.
  */
 #include "fuzz.h"
 #include "numeric.h"
 
-#include "devicename.h"
 #include "rig/address.h"
 
 #include <arpa/inet.h>
@@ -92,21 +90,20 @@ static void check_made(const char *text, unsigned number)
     CHECK(port == number && strcmp(host, name) == 0);
 }
 
-/* In a DEVICENAME '_' stands for ':'. */
+/* A network is an address, behind which there may be '/' and how many of its bits count. */
 static void check_network(const char *text)
 {
-    struct devicename device;
-    static const char prefix[] = "/dev/null:vpcd=listen:from=";
-    char name[400], error[800];
-    if (strchr(text, '_') || sizeof prefix + strlen(text) > sizeof name)
+    char host[INET6_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : strlen(text);
+    snprintf(host, sizeof host, "%.*s", (int)length, text);
+    bool ip = length < sizeof host && is_ip(host);
+    if (!slash)
+        CHECK(address_is_network(text) == ip);
+    if (!slash || !address_is_network(text))
         return;
-    strcpy(name, prefix);
-    strcat(name, text);
-    for (char *c = name + strlen(prefix); *c; c++)
-        if (*c == ':')
-            *c = '_';
-    bool taken = devicename_parse(name, &device, error, sizeof error);
-    CHECK(taken == (address_is_network(text) || strcmp(text, "any") == 0));
+    CHECK(ip && slash[1] && strspn(slash + 1, "0123456789") == strlen(slash + 1));
+    CHECK(strtoul(slash + 1, NULL, 10) <= (strchr(host, ':') ? 128 : 32));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
