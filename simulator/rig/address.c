@@ -105,6 +105,48 @@ bool address_is_network(const char *text)
     return number >= 1 && number <= (v6 ? 128 : 32);
 }
 
+static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
+
+/* The bytes of an address, as one of IPv6: that makes one family of them. */
+static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
+{
+    if (address->any.sa_family == AF_INET6) {
+        memcpy(bytes, &address->v6.sin6_addr, 16);
+        return;
+    }
+    memcpy(bytes, v4_prefix, sizeof v4_prefix);
+    memcpy(bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
+}
+
+/* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
+static bool same_network(const char *network, int bits, const uint8_t bytes[16])
+{
+    union tcp_address address;
+    uint8_t wanted[16];
+    tcp_address(network, 0, &address);
+    address_bytes(&address, wanted);
+    bool v4 = address.any.sa_family == AF_INET, is_v4 = memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0;
+    bits += v4 ? 96 : 0;
+    int whole = bits / 8, rest = bits % 8;
+    return v4 == is_v4 && memcmp(wanted, bytes, (size_t)whole) == 0 &&
+           (rest == 0 || ((wanted[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
+}
+
+bool address_may_come(const char *from, const union tcp_address *peer)
+{
+    uint8_t bytes[16];
+    char network[ADDRESS_MAX];
+    address_bytes(peer, bytes);
+    if (!*from)
+        return same_network("127.0.0.0", 8, bytes) || same_network("::1", 128, bytes);
+    if (strcmp(from, "any") == 0)
+        return true;
+    const char *slash = strchr(from, '/');
+    snprintf(network, sizeof network, "%.*s", (int)(slash ? slash - from : (long)strlen(from)), from);
+    int bits = slash ? atoi(slash + 1) : strchr(network, ':') ? 128 : 32;
+    return bits == 0 || same_network(network, bits, bytes);
+}
+
 const char *address_text(const struct address *address, char *text, size_t size)
 {
     bool v6 = strchr(address->host, ':') != NULL;

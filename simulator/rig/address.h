@@ -2,6 +2,8 @@
 #ifndef CARDRIG_RIG_ADDRESS_H
 #define CARDRIG_RIG_ADDRESS_H
 
+#include "link/tcp.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +32,9 @@ bool address_parse(const char *text, struct address *address, char *error, size_
 
 /* Whether text is an IP address, or with /BITS a network of such. */
 bool address_is_network(const char *text);
+
+/* Whether a connection from there is allowed by from: such a network, "any", or "" for this machine alone. */
+bool address_may_come(const char *from, const union tcp_address *peer);
 
 /* HOST:PORT or [HOST]:PORT in text, of at least ADDRESS_MAX + 10 bytes. Returns text. */
 const char *address_text(const struct address *address, char *text, size_t size);

@@ -290,10 +290,8 @@ bool link_server_all_ready(struct link_server *server)
 {
     const struct slots *slots = server->slots;
     for (const struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
-        bool ready, connected = link_server_is_connected(server, slot, &ready);
-        /* pcscd may wait for a vpcd card that takes its time to say who it is */
-        bool waits = slot->reader->options.cards != READER_OWN_CARDS;
-        if (slot->reader->plugged && !(connected && (ready || waits)))
+        bool ready;
+        if (slot->reader->plugged && !(link_server_is_connected(server, slot, &ready) && ready))
             return false;
     }
     return true;

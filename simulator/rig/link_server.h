@@ -33,7 +33,7 @@ void link_server_card_moved(struct link_server *server, const struct slot *slot)
 /* Whether a driver listens to the slot, and whether its pcscd has the slot ready for clients. */
 bool link_server_is_connected(struct link_server *server, const struct slot *slot, bool *ready);
 
-/* Whether all slots whose reader is plugged in are ready, or, those for vpcd cards, have a driver. */
+/* Whether that is so for each slot whose reader is plugged in. */
 bool link_server_all_ready(struct link_server *server);
 
 #endif

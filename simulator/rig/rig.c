@@ -15,6 +15,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -370,6 +373,16 @@ static int take(int *fd)
     return taken;
 }
 
+/* Each thread of glibc's takes its memory from a heap of its own, and gives little of it back: with a thread for each
+ * connection, and for each card that loads, that is a lot. */
+static void share_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 65536); /* what comes with a card and goes with it */
+#endif
+}
+
 static void end_threads(struct rig *rig)
 {
     link_server_stop(rig->link);
@@ -403,6 +416,7 @@ static void end_service(struct rig *rig)
 
 bool rig_serve(struct rig *rig, int stop_fd)
 {
+    share_memory();
     bool ok =
         (rig->loop = loop_new()) != NULL &&
         (rig->link_fd < 0 ||

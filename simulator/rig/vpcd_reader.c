@@ -78,53 +78,6 @@ static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
     return address_text(&address, text, ADDRESS_MAX + 10);
 }
 
-/*
- * From where cards may come
- */
-
-static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
-
-/* The bytes of an address, as one of IPv6: that makes one family of them. */
-static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
-{
-    if (address->any.sa_family == AF_INET6) {
-        memcpy(bytes, &address->v6.sin6_addr, 16);
-        return;
-    }
-    memcpy(bytes, v4_prefix, sizeof v4_prefix);
-    memcpy(bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
-}
-
-/* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
-static bool same_network(const char *network, int bits, const uint8_t bytes[16])
-{
-    union tcp_address address;
-    uint8_t wanted[16];
-    tcp_address(network, 0, &address);
-    address_bytes(&address, wanted);
-    bool v4 = address.any.sa_family == AF_INET, is_v4 = memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0;
-    bits += v4 ? 96 : 0;
-    int whole = bits / 8, rest = bits % 8;
-    return v4 == is_v4 && memcmp(wanted, bytes, (size_t)whole) == 0 &&
-           (rest == 0 || ((wanted[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
-}
-
-/* from is ADDRESS, ADDRESS/BITS, "any", or nothing for this machine; reader_options_parse has checked it. */
-static bool may_come(const char *from, const union tcp_address *peer)
-{
-    uint8_t bytes[16];
-    char network[ADDRESS_MAX];
-    address_bytes(peer, bytes);
-    if (!*from)
-        return same_network("127.0.0.0", 8, bytes) || same_network("::1", 128, bytes);
-    if (strcmp(from, "any") == 0)
-        return true;
-    const char *slash = strchr(from, '/');
-    snprintf(network, sizeof network, "%.*s", (int)(slash ? slash - from : (long)strlen(from)), from);
-    int bits = slash ? atoi(slash + 1) : strchr(network, ':') ? 128 : 32;
-    return bits == 0 || same_network(network, bits, bytes);
-}
-
 /* Whoever connects again and again is not to fill the log. */
 static void refuse(struct end *end, int fd, const char *why, const union tcp_address *address)
 {
@@ -271,11 +224,13 @@ static void on_moved(void *arg)
         leave(end);
 }
 
-/* A card that went and came back at once went first. */
+/* A card that went and came back at once went first; what it said before counts. */
 static void take_out_what_has_gone(struct end *end)
 {
-    struct pollfd card = {.fd = end->fd, .events = POLLRDHUP};
     on_moved(end);
+    if (end->state == ASKING)
+        on_answer(end, 0);
+    struct pollfd card = {.fd = end->fd, .events = POLLRDHUP};
     if (end->state == INSERTED && poll(&card, 1, 0) > 0)
         on_end(end, 0);
 }
@@ -311,7 +266,7 @@ static void on_connect(void *arg, uint32_t events)
     }
     end->complaint = 0;
     take_out_what_has_gone(end);
-    if (!may_come(end->slot->reader->options.from, &address))
+    if (!address_may_come(end->slot->reader->options.from, &address))
         refuse(end, fd, "from= does not allow it", &address);
     else if (end->state != EMPTY)
         refuse(end, fd, "there is a card already", &address);

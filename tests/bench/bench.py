@@ -221,7 +221,7 @@ class Cardrig(System):
 
 
 class VpcdCards(System):
-    """Our driver, with vpcd cards instead of a rig."""
+    """Readers of ours for vpcd cards."""
     moves = True
     options = ()
 
@@ -230,8 +230,9 @@ class VpcdCards(System):
 
     def run(self, readers):
         port = free_ports(readers)
-        devices = [f"/dev/null:vpcd=listen:port={port + i}" for i in range(readers)]
-        return self.alone(self.build / "lib" / "libifdcardrig.so", devices, self.cards(port, readers))
+        options = [word for i in range(readers) for word in ("--reader", f"bench{i},vpcd={port + i}")]
+        return Instance(self.name, [self.build / "bin" / "cardrig", "run", *options, "--", self.client, str(readers)],
+                        card=self.cards(port, readers))
 
 
 class StockVpcd(VpcdCards):

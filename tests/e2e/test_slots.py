@@ -78,8 +78,7 @@ def test_a_card_is_taken_out_while_it_burns(script):
             rig.do("remove")
             assert burner.finish()[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
             rig.do("insert", file=str(CARDS / "two-protocols.lua"))
-            wait_for("PC/SC sees the card", lambda: burner.connect()[0] == "ok")
-            assert burner.transmit(GOOD)[0] == "ok"
+            wait_for("PC/SC sees the card", lambda: burner.connect()[0] == "ok" and burner.transmit(GOOD)[0] == "ok")
     assert rig.end() == 0
 
 

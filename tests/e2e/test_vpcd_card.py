@@ -22,8 +22,9 @@ OFF, ON, RESET, GET_ATR = 0, 1, 2, 4
 NO_ANSWER = b"\x00"
 
 # our own driver, and vsmartcard's; which of the two ends listens
+# of a reader that listens, and of one that connects: ours are another rig's, with these options
 READERS = {
-    "cardrig": (DRIVER, "/dev/null:vpcd=listen:port={0}:slots=2", "/dev/null:vpcd=connect:host=127.0.0.1:port={0}:slots=2"),
+    "cardrig": (DRIVER, "vpcd={0}", "vpcd-connect=127.0.0.1:{0}"),
     "vsmartcard": (STOCK, "/dev/null:{0}", "127.0.0.1:{0}"),
 }
 
@@ -63,6 +64,18 @@ def port():
     raise AssertionError("no free ports")
 
 
+class OurReader(Pcscd):
+    """A pcscd whose reader for vpcd cards is a rig's, which comes and goes with it."""
+
+    def __init__(self, folder, option):
+        self.reader = Serve(folder.with_name("reader"), "--reader", f"v,{option},slots=2")
+        super().__init__(folder, {"v": f"/dev/null:rig={self.reader.directory}/link:slots=2:timeout=62000"})
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        self.reader.__exit__(*exception)
+
+
 class Setting:
     """A rig of a reader with two slots, and a pcscd whose reader they are cards for. Both can come and go."""
 
@@ -79,7 +92,9 @@ class Setting:
         return Serve(self.place / "rig", "--reader", "v,slots=2", "--card", card, *more, *self.option)
 
     def pcscd(self):
-        return Pcscd(self.place / "pcscd", {"v": self.device}, self.driver)
+        if self.stock:
+            return Pcscd(self.place / "pcscd", {"v": self.device}, self.driver)
+        return OurReader(self.place / "pcscd", self.device)
 
 
 def settings(*, moves):

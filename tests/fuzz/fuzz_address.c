@@ -104,6 +104,10 @@ static void check_network(const char *text)
         return;
     CHECK(ip && slash[1] && strspn(slash + 1, "0123456789") == strlen(slash + 1));
     CHECK(strtoul(slash + 1, NULL, 10) <= (strchr(host, ':') ? 128 : 32));
+    /* it has the address in it that it is named after */
+    union tcp_address address;
+    tcp_address(host, 1, &address);
+    CHECK(address_may_come(text, &address) && address_may_come("any", &address));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
