@@ -16,8 +16,8 @@
  * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
  */
-#define BUSY_MS         100
-#define ABSENCE_MS      20
+#define BUSY_MS         200
+#define ABSENCE_MS      40
 #define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
 #define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 

@@ -81,44 +81,32 @@ static void watch_for_room(void *arg)
     pthread_mutex_unlock(&server->lock);
 }
 
-static uint8_t hello(struct peer *peer, const struct link_message *request, struct link_message *answer)
+/* The slot that a hello is for. NULL: there is none, and *status says why. */
+static struct slot *slot_of_hello(struct slots *slots, const struct link_message *request, uint8_t *status)
 {
-    struct slots *slots = peer->server->slots;
     unsigned reader = request->value >> 16, slot = request->value & 0xFFFF;
+    *status = LINK_BAD_REQUEST;
+    if (request->type != LINK_HELLO)
+        return NULL;
     if (request->arg != LINK_VERSION) {
         rig_log("rig link: a driver of protocol version %u; this simulator speaks version %u", request->arg,
                 LINK_VERSION);
-        return LINK_BAD_REQUEST;
+        return NULL;
     }
     if (reader >= slots->reader_count || slot >= slots->reader[reader].options.slots || request->event > 1 ||
         (request->length != 0 && request->length != 4)) {
         rig_log("rig link: hello for reader %u slot %u channel %u with %zu bytes, which there is not", reader,
                 slot, request->event, request->length);
-        return LINK_BAD_REQUEST;
+        return NULL;
     }
-    if (!slots->reader[reader].plugged)
-        return LINK_UNPLUGGED;
+    if (!slots->reader[reader].plugged) {
+        *status = LINK_UNPLUGGED;
+        return NULL;
+    }
     if (request->length == 4) /* the Lun: its upper half is the number that pcscd appends to the name */
         slots->reader[reader].pcsc_number = (unsigned)(request->data[0] << 8 | request->data[1]);
-    pthread_mutex_lock(&peer->server->lock);
-    peer->plugging = slots->reader[reader].plugging;
-    peer->slot = &slots->reader[reader].slots[slot];
-    peer->told = answer->event = peer->slot->movement;
-    pthread_mutex_unlock(&peer->server->lock);
-    answer->value = LINK_VERSION;
-    return LINK_OK;
-}
-
-/* The connection is for exchanges: a thread takes it over. */
-static void hand_over(struct peer *peer)
-{
-    struct link_server *server = peer->server;
-    loop_remove(server->loop, peer->fd);
-    pthread_mutex_lock(&server->lock);
-    int fd = peer->fd;
-    peer->fd = -1;
-    pthread_mutex_unlock(&server->lock);
-    link_workers_add(server->workers, fd, peer->slot, peer->plugging);
+    *status = LINK_OK;
+    return &slots->reader[reader].slots[slot];
 }
 
 static void refuse_request(struct peer *peer, const struct link_message *request)
@@ -128,16 +116,49 @@ static void refuse_request(struct peer *peer, const struct link_message *request
     hang_up(peer);
 }
 
+/* For events: no event is sent before the hello is answered, and none is missing after it. */
+static void begin_events(struct peer *peer, struct slot *slot, struct link_message *answer)
+{
+    pthread_mutex_lock(&peer->server->lock);
+    peer->plugging = slot->reader->plugging;
+    peer->told = answer->event = slot->movement;
+    if (link_send(peer->fd, answer) == 0)
+        peer->slot = slot;
+    pthread_mutex_unlock(&peer->server->lock);
+    if (!peer->slot)
+        hang_up(peer);
+}
+
+/* For exchanges: a thread takes the connection over. */
+static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_message *answer)
+{
+    struct link_server *server = peer->server;
+    unsigned plugging = slot->reader->plugging;
+    answer->event = slot->movement;
+    if (link_send(peer->fd, answer) < 0) {
+        hang_up(peer);
+        return;
+    }
+    loop_remove(server->loop, peer->fd);
+    pthread_mutex_lock(&server->lock);
+    int fd = peer->fd;
+    peer->fd = -1;
+    pthread_mutex_unlock(&server->lock);
+    link_workers_add(server->workers, fd, slot, plugging);
+}
+
 static void on_hello(struct peer *peer, const struct link_message *request)
 {
-    struct link_message answer = {.type = request->type};
-    answer.arg = request->type == LINK_HELLO ? hello(peer, request, &answer) : LINK_BAD_REQUEST;
-    if (answer.arg == LINK_BAD_REQUEST)
+    struct link_message answer = {.type = LINK_HELLO, .value = LINK_VERSION};
+    struct slot *slot = slot_of_hello(peer->server->slots, request, &answer.arg);
+    if (!slot && answer.arg == LINK_BAD_REQUEST)
         refuse_request(peer, request);
-    else if (link_send(peer->fd, &answer) < 0)
+    else if (!slot && link_send(peer->fd, &answer) < 0)
         hang_up(peer);
-    else if (answer.arg == LINK_OK && request->event == LINK_CHANNEL_EXCHANGE)
-        hand_over(peer);
+    else if (slot && request->event == LINK_CHANNEL_EVENTS)
+        begin_events(peer, slot, &answer);
+    else if (slot)
+        begin_exchanges(peer, slot, &answer);
 }
 
 static void on_request(struct peer *peer)
