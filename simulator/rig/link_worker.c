@@ -60,12 +60,14 @@ static uint8_t link_status(enum ifd_result result)
     return statuses[result];
 }
 
-/* Puts down how long an operation took the card, and tells the user why it failed. */
+/* Puts down how long an operation took the card, and tells the user why it failed: not because the card was
+ * taken out meanwhile, which is no news. */
 static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
 {
     const struct ifd *ifd = use->ifd;
     answer->value = ifd->last_us < UINT32_MAX ? (uint32_t)ifd->last_us : UINT32_MAX;
-    if (status != LINK_OK && ifd->last_error[0])
+    bool still_in = use->slot->movement == use->movement;
+    if (status != LINK_OK && still_in && ifd->last_error[0])
         rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
                 ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
     return status;

@@ -27,6 +27,7 @@ struct relay_watch {
     char *reader;
     bool card_in;     /* the reader's card is in the slot */
     uint32_t counter; /* of the reader's card events, when it was found */
+    bool in_use;      /* somebody else's, when it was last tried: perhaps ours, of the card before */
     char said[400];   /* why it is not in, as the log has it */
 };
 
@@ -56,8 +57,9 @@ static void put_in(struct relay_watch *watch)
         relay_load(watch->reader, &watch->slot->host, 0, &watch->counter, &result, error, sizeof error);
     if (incoming.card && (incoming.contacts = contacts_new(incoming.card)))
         watch->card_in = slot_relay_in(watch->slot, watch, &incoming);
-    else if (!incoming.card && result != PCSC_NO_CARD)
+    else if (!incoming.card && result != PCSC_NO_CARD && (result != PCSC_IN_USE || watch->in_use))
         explain(watch, error);
+    watch->in_use = result == PCSC_IN_USE;
     incoming_free(&incoming);
     if (watch->card_in)
         explain(watch, "");

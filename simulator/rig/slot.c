@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For a program that uses the card: this rig, perhaps, which has just removed it. */
-#define RELAY_PATIENCE_MS 1000
+/* For the card of a relay to be let go, which this rig may do that has just removed it. */
+#define RELAY_PATIENCE_MS 3000
 
 /* A USB reader that has these IDs and another name, or NULL: pcscd finds a reader's name by them. */
 static const struct reader *other_with_ids(const struct slots *slots, const struct reader_options *options)
@@ -285,7 +285,9 @@ static char *file_meant(struct slot *slot, const char *file)
     return copy;
 }
 
-bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error, size_t error_size)
+/* As slot_load; patience as of relay_load. */
+static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming, char *error,
+                 size_t error_size)
 {
     *incoming = (struct incoming){.file = file_meant(slot, file)};
     snprintf(error, error_size, "out of memory");
@@ -297,7 +299,7 @@ bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, c
         snprintf(error, error_size, "%s is a token, reader and card in one, and a relay comes and goes: %s",
                  slot->reader->options.name, "leave 'token' out");
     else if (reader)
-        incoming->card = relay_load(reader, &slot->host, RELAY_PATIENCE_MS, &incoming->relay_counter, &result,
+        incoming->card = relay_load(reader, &slot->host, patience_ms, &incoming->relay_counter, &result,
                                     error, error_size);
     else if (*incoming->file)
         incoming->card = card_load_file(incoming->file, &slot->host, error, error_size);
@@ -315,6 +317,11 @@ bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, c
         incoming->file = NULL;
     }
     return true;
+}
+
+bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error, size_t error_size)
+{
+    return load(slot, file, RELAY_PATIENCE_MS, incoming, error, error_size);
 }
 
 /* Under the lock: the card is on its way out while it does something, which has to go on without the slot. */
@@ -523,7 +530,7 @@ bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t 
     struct incoming incoming = {0};
     if (!slot_check(slot, false, error, error_size))
         return false;
-    if (slot_load(slot, file, &incoming, error, error_size)) {
+    if (load(slot, file, 0, &incoming, error, error_size)) {
         bool ok = slot_put(slot, false, &incoming, error, error_size);
         incoming_free(&incoming);
         return ok;

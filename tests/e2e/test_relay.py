@@ -16,7 +16,8 @@ TWO, WARM = CARDS / "two-protocols.lua", CARDS / "warm-differs.lua"
 COLD_ATR, WARM_ATR, TWO_ATR = "3b84800163 6f6c6401".replace(" ", ""), "3b047761726d", "3b93968001 74776fe8".replace(" ", "")
 HIT = "8010000002"
 BURNS = """return { atr = "3B 80 01 81", commands = { { "80 10", function() while true do random(65536) end end },
-                                              { "80 11", "90 00" } } }"""
+                                              { "80 11", "90 00" },
+                                              { "80 12", function() while true do end end } } }"""
 
 
 def beside(other, *options):
@@ -163,7 +164,6 @@ def test_another_card():
             connect(client)
             assert client.status()[2] == atr
 
-
 def test_removal_in_the_middle_of_a_command(tmp_path):
     path = tmp_path / "burns.lua"
     path.write_text(BURNS)
@@ -190,7 +190,7 @@ def test_a_card_that_burns(tmp_path):
     path.write_text(BURNS)
     with relayed(path) as (_, _, client):
         connect(client)
-        assert client.transmit("8010000000") == ["ok", "6f00"]
+        assert client.transmit("8012000000") == ["ok", "6f00"]
         assert client.transmit("8011000000") == ["ok", "9000"]
 
 
@@ -289,7 +289,8 @@ def test_insert_and_swap():
         other.do("remove")
         other.do("insert")
         assert rig.card()["name"] == "warm differs"
-        assert rig.cardrig("swap", "relay=card").returncode == 0  # the beginning of a name
+        wait_for("PC/SC there has seen it",  # the beginning of a name
+                 lambda: rig.cardrig("swap", "relay=card").returncode == 0)
         connect(client)
         assert client.status()[2] == TWO_ATR
         other.do("remove")
