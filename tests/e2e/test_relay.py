@@ -190,7 +190,12 @@ def test_a_card_that_burns(tmp_path):
     path.write_text(BURNS)
     with relayed(path) as (_, _, client):
         connect(client)
-        assert client.transmit("8012000000") == ["ok", "6f00"]
+        burnt = client.transmit("8012000000")
+        if burnt[0] != "ok":  # on a busy machine its second of processor time can be longer than a reader waits
+            assert burnt[0] == "SCARD_E_NOT_TRANSACTED"
+            wait_for("the card has come back", lambda: client.reconnect("cold")[0] == "ok")
+        else:
+            assert burnt[1] == "6f00"
         assert client.transmit("8011000000") == ["ok", "9000"]
 
 
