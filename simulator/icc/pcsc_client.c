@@ -236,7 +236,13 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
     const char *reader = choose_reader(client);
     if (!reader)
         return PCSC_NO_READER;
-    snprintf(client->reader, sizeof client->reader, "%s", reader);
+    size_t length = strlen(reader);
+    if (length >= sizeof client->reader) {
+        snprintf(client->error, sizeof client->error, "the reader's name has %zu bytes, more than %zu",
+                 length, sizeof client->reader - 1);
+        return PCSC_NO_READER;
+    }
+    memcpy(client->reader, reader, length + 1);
     client->seen = SCARD_STATE_UNAWARE;
     return PCSC_OK;
 }
