@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, CARDS, Rig, run
+from waiting import until
 
 
 def test_insert_remove_and_swap(rig):
@@ -132,11 +133,11 @@ def test_a_card_that_misbehaves(temporary):
         # one that does not come back at all is dead, until it is inserted again
         assert client.transmit("00050000")[0] == "SCARD_E_NOT_TRANSACTED"
         assert client.transmit("00100000")[0] == "SCARD_E_NOT_TRANSACTED"
+        events = client.change()[2]
         assert rig.cardrig("remove").returncode == 0
         assert rig.cardrig("insert").returncode == 0
-        state = client.change()[1]
-        while client.connect()[0] != "ok":
-            state = client.change(state, 20000)[1]
+        until(client, "PRESENT", events + 2)
+        assert client.connect()[0] == "ok"
         assert client.transmit("00100000") == ["ok", "9000"]
     path.unlink()
     lines = [line for line in rig.errors.splitlines() if "rogue.lua:" in line]
