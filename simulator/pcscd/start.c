@@ -95,7 +95,9 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     /* umockdev's library behind ours: it asks nobody but the C library */
     if (!usb_set_environment(pcscd) || !set_environment(pcscd->directory) || !set_sanitizer())
         return "set the environment";
-    if (dup2(listen_fd, LISTEN_FD) < 0)
+    /* by way of another number: dup2() of a descriptor to itself would leave it close-on-exec */
+    int moved = fcntl(listen_fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+    if (moved < 0 || dup2(moved, LISTEN_FD) < 0)
         return "pass the socket";
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return "follow its parent";
