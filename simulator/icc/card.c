@@ -18,17 +18,12 @@ const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *le
 
 uint8_t card_t1_ifsc(const struct card *card)
 {
-    return card->kind->t1_ifsc(card);
+    return card->kind->t1_ifsc ? card->kind->t1_ifsc(card) : 0;
 }
 
 struct faults *card_faults(struct card *card)
 {
     return &card->faults;
-}
-
-bool card_dead(const struct card *card)
-{
-    return card->kind->dead(card);
 }
 
 bool card_gone(const struct card *card)

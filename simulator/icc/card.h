@@ -46,9 +46,8 @@ struct card_kind {
     void (*free)(struct card *card);
     const char *(*name)(const struct card *card);
     const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *len);
-    uint8_t (*t1_ifsc)(const struct card *card);
-    bool (*dead)(const struct card *card);
-    bool (*gone)(const struct card *card); /* NULL: it never goes by itself */
+    uint8_t (*t1_ifsc)(const struct card *card); /* NULL: the ATR says it */
+    bool (*gone)(const struct card *card);       /* NULL: it never goes by itself */
     void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
     void (*protocol)(struct card *card, uint8_t protocol); /* NULL: the card does not care */
     void (*command)(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
@@ -80,9 +79,6 @@ uint8_t card_t1_ifsc(const struct card *card);
 
 /* The faults that somebody has asked for. They live as long as the card. */
 struct faults *card_faults(struct card *card);
-
-/* Is the card dead, so that only another one helps? */
-bool card_dead(const struct card *card);
 
 /* Has the card gone by itself, as one behind a connection does, so that it is to be taken out? */
 bool card_gone(const struct card *card);

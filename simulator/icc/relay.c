@@ -121,18 +121,6 @@ static const uint8_t *atr(const struct card *card, enum card_power how, size_t *
     return NULL;
 }
 
-static uint8_t t1_ifsc(const struct card *card)
-{
-    (void)card;
-    return 0;
-}
-
-static bool dead(const struct card *card)
-{
-    (void)card;
-    return false;
-}
-
 static void interrupt(struct card *card)
 {
     pcsc_client_interrupt(relay_of(card)->client);
@@ -207,8 +195,6 @@ static const struct card_kind relay_kind = {
     .free = free_relay,
     .name = name,
     .atr = atr,
-    .t1_ifsc = t1_ifsc,
-    .dead = dead,
     .power = power,
     .protocol = protocol,
     .command = command,

@@ -108,7 +108,7 @@ static uint8_t t1_ifsc(const struct card *card)
     return const_script_of(card)->script.t1_ifsc;
 }
 
-static bool dead(const struct card *card)
+bool card_dead(const struct card *card)
 {
     return sandbox_dead(const_script_of(card)->sandbox);
 }
@@ -137,11 +137,11 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
 
     *length = 0;
     response_drop(&self->response);
-    if (dead(card))
+    if (card_dead(card))
         return;
     if (!handler_power(self->sandbox, &self->script.on_power, how, error, sizeof error))
         log_failure(self, error);
-    if (dead(card))
+    if (card_dead(card))
         return;
     bytes = atr(card, how, length);
     memcpy(answer, bytes, *length);
@@ -180,7 +180,7 @@ static void answer_handler(struct script_card *card, const struct script_command
     if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, error, sizeof error))
         return;
     log_failure(card, error);
-    if (dead(&card->card))
+    if (card_dead(&card->card))
         *resp_len = 0;
     else
         answer_status(0x6F00, resp, resp_len);
@@ -206,7 +206,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *
     struct handler_command command = {.raw = cmd, .len = len};
 
     *resp_len = 0;
-    if (dead(card))
+    if (card_dead(card))
         return;
     if (apdu_decode(cmd, len, &command.decoded, NULL) != APDU_OK) {
         response_drop(&self->response);
@@ -226,7 +226,6 @@ static const struct card_kind script_kind = {
     .name = name,
     .atr = atr,
     .t1_ifsc = t1_ifsc,
-    .dead = dead,
     .power = power,
     .command = command,
     .interrupt = interrupt,

@@ -27,6 +27,7 @@
 #ifndef ICC_SCRIPT_CARD_H
 #define ICC_SCRIPT_CARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "icc/card.h"
@@ -54,5 +55,8 @@ struct card *card_load_builtin(const struct card_host *host, char *error, size_t
 
 /* The text of builtin.lua, as an example to show; it ends with a NUL that `len` does not count. Static. */
 const char *card_builtin_text(size_t *len);
+
+/* Is the card, which is a script, dead, so that only another card_load_...() brings it back? */
+bool card_dead(const struct card *card);
 
 #endif

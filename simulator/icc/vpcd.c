@@ -133,12 +133,6 @@ static const uint8_t *atr(const struct card *card, enum card_power how, size_t *
     return const_vpcd_of(card)->atr;
 }
 
-static uint8_t t1_ifsc(const struct card *card)
-{
-    (void)card;
-    return 0;
-}
-
 static bool gone(const struct card *card)
 {
     return const_vpcd_of(card)->gone;
@@ -236,8 +230,6 @@ static const struct card_kind vpcd_kind = {
     .free = free_vpcd,
     .name = name,
     .atr = atr,
-    .t1_ifsc = t1_ifsc,
-    .dead = gone,
     .gone = gone,
     .power = power,
     .command = command,
