@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <winscard.h>
 
+#include "base/thread.h"
 #include "iso7816/apdu.h"
 
 #define LIBRARY      "libpcsclite.so.1"
@@ -236,13 +236,7 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
     const char *reader = choose_reader(client);
     if (!reader)
         return PCSC_NO_READER;
-    size_t length = strlen(reader);
-    if (length >= sizeof client->reader) {
-        snprintf(client->error, sizeof client->error, "the reader's name has %zu bytes, more than %zu",
-                 length, sizeof client->reader - 1);
-        return PCSC_NO_READER;
-    }
-    memcpy(client->reader, reader, length + 1);
+    memcpy(client->reader, reader, strlen(reader) + 1); /* it fits: choose_reader */
     client->seen = SCARD_STATE_UNAWARE;
     return PCSC_OK;
 }
@@ -407,14 +401,6 @@ static void *work(void *arg)
  * Who waits for them
  */
 
-static void deadline_in(struct timespec *deadline, int milliseconds)
-{
-    clock_gettime(CLOCK_MONOTONIC, deadline);
-    long ns = deadline->tv_nsec + milliseconds % 1000 * 1000000L;
-    deadline->tv_sec += milliseconds / 1000 + ns / 1000000000;
-    deadline->tv_nsec = ns % 1000000000;
-}
-
 /* Under the lock: waits until the thread is not busy. */
 static enum pcsc_result wait_for_thread(struct pcsc_client *client, const struct timespec *deadline)
 {
@@ -452,8 +438,7 @@ static enum pcsc_result do_job(struct pcsc_client *client, enum job job, const s
 enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, int limit_ms,
                                   struct pcsc_look *look)
 {
-    struct timespec deadline;
-    deadline_in(&deadline, limit_ms);
+    struct timespec deadline = thread_deadline(limit_ms);
     enum pcsc_result result = begin(client, &deadline);
     if (result != PCSC_OK)
         return result;
@@ -468,8 +453,7 @@ enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, in
 
 enum pcsc_result pcsc_client_connect(struct pcsc_client *client, int limit_ms)
 {
-    struct timespec deadline;
-    deadline_in(&deadline, limit_ms);
+    struct timespec deadline = thread_deadline(limit_ms);
     enum pcsc_result result = begin(client, &deadline);
     if (result == PCSC_OK && (result = do_job(client, JOB_CONNECT, &deadline)) == PCSC_OK)
         pthread_mutex_unlock(&client->lock);
@@ -479,8 +463,7 @@ enum pcsc_result pcsc_client_connect(struct pcsc_client *client, int limit_ms)
 enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_t protocol, int limit_ms,
                                    uint8_t *atr, size_t *atr_length, uint8_t *active)
 {
-    struct timespec deadline;
-    deadline_in(&deadline, limit_ms);
+    struct timespec deadline = thread_deadline(limit_ms);
     *atr_length = 0;
     enum pcsc_result result = begin(client, &deadline);
     if (result != PCSC_OK)
@@ -502,9 +485,8 @@ enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_
 enum pcsc_result pcsc_client_transmit(struct pcsc_client *client, const uint8_t *command, size_t length,
                                       int limit_ms, uint8_t *response, size_t *response_length)
 {
-    struct timespec deadline;
     size_t capacity = *response_length;
-    deadline_in(&deadline, limit_ms);
+    struct timespec deadline = thread_deadline(limit_ms);
     *response_length = 0;
     enum pcsc_result result = length <= sizeof client->command ? begin(client, &deadline) : PCSC_FAILED;
     if (result != PCSC_OK)
@@ -522,8 +504,7 @@ enum pcsc_result pcsc_client_transmit(struct pcsc_client *client, const uint8_t 
 
 bool pcsc_client_pause(struct pcsc_client *client, int milliseconds)
 {
-    struct timespec deadline;
-    deadline_in(&deadline, milliseconds);
+    struct timespec deadline = thread_deadline(milliseconds);
     pthread_mutex_lock(&client->lock);
     while (!client->interrupted &&
            pthread_cond_timedwait(&client->changed, &client->lock, &deadline) != ETIMEDOUT)
@@ -584,23 +565,6 @@ static bool load_library(struct library *library, char *error, size_t error_size
     return found;
 }
 
-/* Its thread gets no signals. */
-static bool start_thread(struct pcsc_client *client)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&thread, &attributes, work, client);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    errno = failed;
-    return !failed;
-}
-
 struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t error_size)
 {
     struct library library;
@@ -611,15 +575,11 @@ struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t erro
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&client->lock, NULL);
-    pthread_cond_init(&client->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&client->changed);
     client->library = library;
     snprintf(client->wanted, sizeof client->wanted, "%s", reader);
-    if (start_thread(client))
+    if (thread_start(work, client))
         return client;
     snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
     destroy(client);

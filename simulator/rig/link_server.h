@@ -9,7 +9,7 @@
 #include "rig/access.h"
 #include "rig/loop.h"
 #include "rig/slot.h"
-#include "rig/thread.h"
+#include "rig/threads.h"
 
 struct link_server;
 

@@ -244,7 +244,7 @@ void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, u
         worker->next = workers->first;
         workers->first = worker;
         pthread_mutex_unlock(&workers->lock);
-        if (prepare(fd) && thread_start(workers->threads, work, worker))
+        if (prepare(fd) && threads_start(workers->threads, work, worker))
             return;
         take_connection(worker);
         free(worker);

@@ -9,7 +9,7 @@
 #define CARDRIG_RIG_LINK_WORKER_H
 
 #include "rig/slot.h"
-#include "rig/thread.h"
+#include "rig/threads.h"
 
 struct link_workers;
 

@@ -9,7 +9,7 @@
 #include "rig/loop.h"
 #include "rig/refusals.h"
 #include "rig/service.h"
-#include "rig/thread.h"
+#include "rig/threads.h"
 #include "rig/vpcd_card.h"
 #include "rig/vpcd_reader.h"
 
@@ -93,7 +93,7 @@ static void power_down(void *arg)
 static void lost_power(void *arg, struct slot *slot)
 {
     struct rig *rig = arg;
-    if (!rig->loop || !thread_start(&rig->threads, power_down, slot))
+    if (!rig->loop || !threads_start(&rig->threads, power_down, slot))
         slot_power_down(slot);
 }
 
@@ -112,7 +112,7 @@ static int listen_at(const struct rig *rig, const char *name, int type)
 static bool start_thread(void *arg, void (*work)(void *work_arg), void *work_arg)
 {
     struct rig *rig = arg;
-    return thread_start(&rig->threads, work, work_arg);
+    return threads_start(&rig->threads, work, work_arg);
 }
 
 /* A rig that has a seed and nothing else. NULL: out of memory. */
@@ -310,7 +310,7 @@ bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, c
 
 bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg)
 {
-    return rig->loop && thread_start(&rig->threads, work, arg);
+    return rig->loop && threads_start(&rig->threads, work, arg);
 }
 
 void rig_post(struct rig *rig, struct loop_letter *letter)

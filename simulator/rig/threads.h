@@ -2,8 +2,8 @@
  * Threads that end by themselves, and are counted, so that a rig can wait for their end. No signal that is
  * meant for the process is delivered to them.
  */
-#ifndef CARDRIG_RIG_THREAD_H
-#define CARDRIG_RIG_THREAD_H
+#ifndef CARDRIG_RIG_THREADS_H
+#define CARDRIG_RIG_THREADS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@ struct threads {
 void threads_init(struct threads *threads);
 
 /* Has function(arg) run in a thread of its own. False with errno. */
-bool thread_start(struct threads *threads, void (*function)(void *arg), void *arg);
+bool threads_start(struct threads *threads, void (*function)(void *arg), void *arg);
 
 /* Waits until there are none, for timeout_ms at the most. False: some have not ended. */
 bool threads_wait(struct threads *threads, int timeout_ms);

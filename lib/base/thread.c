@@ -1,0 +1,39 @@
+#include "base/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+
+bool thread_start(void *(*function)(void *arg), void *arg)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits */
+    int failed = pthread_create(&thread, &attributes, function, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = failed;
+    return !failed;
+}
+
+void thread_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct timespec thread_deadline(int milliseconds)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    long ns = deadline.tv_nsec + milliseconds % 1000 * 1000000L;
+    deadline.tv_sec += milliseconds / 1000 + ns / 1000000000;
+    deadline.tv_nsec = ns % 1000000000;
+    return deadline;
+}
