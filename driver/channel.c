@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include "base/clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -20,13 +20,6 @@
 #define ABSENCE_MS      40
 #define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
 #define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
-
-int64_t channel_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct channel *channel_new(const struct devicename *name, lun number)
 {
@@ -135,11 +128,11 @@ static bool is_hung_up(struct channel *channel)
 
 void channel_wait(struct channel *channel, int timeout_ms)
 {
-    int64_t deadline = channel_now() + timeout_ms;
+    int64_t deadline = clock_ms() + timeout_ms;
     for (;;) {
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
         int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
-        int64_t now = channel_now();
+        int64_t now = clock_ms();
         if (channel->shown != channel->latest) {
             int64_t moves_at = shown_until(channel);
             if (now >= moves_at) {
@@ -174,7 +167,7 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     unsigned status = connection_exchange(channel, request, &data, &length);
     if (request->type == LINK_TRANSMIT) {
         pthread_mutex_lock(&channel->lock);
-        channel->transmit_at = channel_now();
+        channel->transmit_at = clock_ms();
         pthread_mutex_unlock(&channel->lock);
     }
     if (length > capacity)

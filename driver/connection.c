@@ -1,4 +1,6 @@
 #include "connection.h"
+
+#include "base/clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -113,7 +115,7 @@ static void connect_events(struct channel *channel)
 {
     uint32_t movement;
     if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT, &movement)) {
-        channel->retry_at = channel_now() + channel->retry_ms;
+        channel->retry_at = clock_ms() + channel->retry_ms;
         channel->retry_ms = channel->retry_ms * 2 < RETRY_LAST_MS ? channel->retry_ms * 2 : RETRY_LAST_MS;
         return;
     }
@@ -141,7 +143,7 @@ static void tell_waiting(struct channel *channel)
 int64_t connection_watch(struct channel *channel, struct pollfd *watch)
 {
     if (channel->events_fd < 0 && !channel_card_in(channel->shown) && channel->shown == channel->latest &&
-        channel_now() >= channel->retry_at)
+        clock_ms() >= channel->retry_at)
         connect_events(channel);
     tell_waiting(channel);
     *watch = (struct pollfd){.fd = channel->events_fd, .events = POLLIN};

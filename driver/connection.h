@@ -39,7 +39,7 @@ struct channel {
 void connection_init(struct channel *channel);
 
 /* In channel_wait: connects for events if need be, and puts what is to be waited for into watch (fd -1: nothing).
- * Returns when it wants to be called again if nothing happens (as channel_now counts), or INT64_MAX. */
+ * Returns when it wants to be called again if nothing happens (as clock_ms counts), or INT64_MAX. */
 int64_t connection_watch(struct channel *channel, struct pollfd *watch);
 
 /* In channel_wait, when there is something at the connection for events: hears it. */
@@ -54,9 +54,6 @@ unsigned connection_exchange(struct channel *channel, const struct link_message 
 void connection_shut(struct channel *channel);
 
 void connection_close(struct channel *channel);
-
-/* Milliseconds of a clock that only goes forward. */
-int64_t channel_now(void);
 
 /* Whether a movement's number is an insertion's. */
 static inline bool channel_card_in(uint32_t movement)

@@ -1,5 +1,6 @@
 #include "icc/vpcd.h"
 
+#include "base/clock.h"
 #include "link/linger.h"
 #include "link/vpcd.h"
 
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RESET_MS       2000 /* for an ATR, but the first */
@@ -41,13 +41,6 @@ static const struct vpcd_card *const_vpcd_of(const struct card *card)
     return (const struct vpcd_card *)card;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void log_line(struct vpcd_card *vpcd, const char *text)
 {
     char line[NAME_MAX_BYTES + 200];
@@ -72,7 +65,7 @@ static bool wait_until(int fd, short events, int64_t deadline)
     struct pollfd ready = {.fd = fd, .events = events};
     int64_t left;
     int count = 0;
-    while ((left = deadline - now_ms()) > 0 && (count = poll(&ready, 1, (int)left)) < 0 && errno == EINTR)
+    while ((left = deadline - clock_ms()) > 0 && (count = poll(&ready, 1, (int)left)) < 0 && errno == EINTR)
         ;
     return left > 0 && count > 0;
 }
@@ -172,7 +165,7 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
         return;
     unsigned limit = vpcd->answered && vpcd->timeout_ms > RESET_MS ? RESET_MS : vpcd->timeout_ms;
     vpcd->atr_length = 0;
-    if (!receive_answer(vpcd, now_ms() + limit, &bytes, &count))
+    if (!receive_answer(vpcd, clock_ms() + limit, &bytes, &count))
         return;
     if (count == 0 || count > ATR_MAX) {
         log_line(vpcd, count ? "an ATR of more than 33 bytes" : "an ATR of 0 bytes");
@@ -203,7 +196,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *
     struct vpcd_card *vpcd = vpcd_of(card);
     const uint8_t *bytes = wrong_length;
     size_t count = sizeof wrong_length;
-    int64_t deadline = now_ms() + vpcd->timeout_ms;
+    int64_t deadline = clock_ms() + vpcd->timeout_ms;
     *resp_len = 0;
     if (vpcd->gone || !vpcd->powered || (spoke_unasked(vpcd) && !disconnect(vpcd, "it spoke unasked")))
         return;

@@ -1,5 +1,6 @@
 #include "rig/vpcd_reader.h"
 
+#include "base/clock.h"
 #include "icc/vpcd.h"
 #include "link/tcp.h"
 #include "link/vpcd.h"
@@ -54,13 +55,6 @@ struct vpcd_readers {
 static bool is_reversed(const struct end *end)
 {
     return end->slot->reader->options.cards == READER_VPCD_CONNECT;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void set_timer(struct end *end, unsigned ms)
@@ -121,7 +115,7 @@ static void wait_to_retry(struct end *end, int reason);
  * once, for ever. */
 static void leave(struct end *end)
 {
-    bool long_ago = end->state == INSERTED && now_ms() - end->inserted_at >= RETRY_RESET_MS;
+    bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
     close_connection(end);
     if (!is_reversed(end))
         return;
@@ -150,7 +144,7 @@ static void insert(struct end *end)
     set_timer(end, 0);
     end->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     end->state = INSERTED;
-    end->inserted_at = now_ms();
+    end->inserted_at = clock_ms();
     snprintf(name, sizeof name, "vpcd card %s", tcp_text(&end->address, text));
     incoming.card =
         vpcd_card_new(fd, name, slot->reader->options.timeout_ms, &slot->host); /* which takes fd over */
