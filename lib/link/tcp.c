@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,14 @@ const char *tcp_text(const union tcp_address *address, char text[TCP_TEXT_MAX])
     return text;
 }
 
+static int close_failed(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 int tcp_listen(const char *host, unsigned *port, int backlog)
 {
     union tcp_address address;
@@ -49,13 +58,20 @@ int tcp_listen(const char *host, unsigned *port, int backlog)
         *port = port_of(&address);
         return fd;
     }
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return close_failed(fd);
 }
 
-bool tcp_met_itself(int fd)
+int tcp_connect(const char *host, unsigned port)
+{
+    union tcp_address to;
+    socklen_t length = tcp_address(host, port, &to);
+    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, &to.any, length) == 0 || errno == EINPROGRESS)
+        return fd;
+    return close_failed(fd);
+}
+
+static bool met_itself(int fd)
 {
     union tcp_address here, there;
     memset(&here, 0, sizeof here);
@@ -63,4 +79,13 @@ bool tcp_met_itself(int fd)
     socklen_t here_length = sizeof here, there_length = sizeof there;
     return getsockname(fd, &here.any, &here_length) == 0 && getpeername(fd, &there.any, &there_length) == 0 &&
            here_length == there_length && memcmp(&here, &there, here_length) == 0;
+}
+
+int tcp_connect_result(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        return errno;
+    return !error && met_itself(fd) ? ECONNREFUSED : error;
 }

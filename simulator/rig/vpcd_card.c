@@ -3,6 +3,7 @@
 #include "link/tcp.h"
 #include "link/vpcd.h"
 #include "rig/log.h"
+#include "rig/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,25 +82,6 @@ static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
 }
 
 /*
- * Timers
- */
-
-/* The timer goes off after ms; 0 stops it. */
-static void set_timer(struct end *end, unsigned ms)
-{
-    struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}};
-    timerfd_settime(end->timer_fd, 0, &when, NULL);
-}
-
-/* The timer goes off as soon as others have had their turn. */
-static void set_timer_soon(struct end *end)
-{
-    struct itimerspec when = {.it_value = {.tv_nsec = 1}};
-    timerfd_settime(end->timer_fd, 0, &when, NULL);
-}
-
-/*
  * Connections
  */
 
@@ -121,31 +102,28 @@ static void close_connection(struct end *end)
 static void wait_to_retry(struct end *end)
 {
     end->state = WAITING;
-    set_timer(end, end->retry_ms);
+    timer_set(end->timer_fd, end->retry_ms);
     end->retry_ms = end->retry_ms * 2 < RETRY_LAST_MS ? end->retry_ms * 2 : RETRY_LAST_MS;
 }
 
 static void begin_to_serve(struct end *end)
 {
-    set_timer(end, 0);
+    timer_set(end->timer_fd, 0);
     end->state = SERVING;
 }
 
 static bool connect_to_reader(struct end *end)
 {
-    union tcp_address to;
-    socklen_t length = tcp_address(end->cards->address.host, end->port, &to);
-    int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = tcp_connect(end->cards->address.host, end->port);
     if (fd < 0)
         return false;
-    if (!vpcd_prepare(fd) || (connect(fd, &to.any, length) < 0 && errno != EINPROGRESS) ||
-        !loop_add(end->cards->loop, fd, EPOLLOUT, on_connection, end)) {
+    if (!vpcd_prepare(fd) || !loop_add(end->cards->loop, fd, EPOLLOUT, on_connection, end)) {
         close(fd);
         return false;
     }
     end->fd = fd;
     end->state = CONNECTING; /* also if it is done: the loop will say so */
-    set_timer(end, CONNECT_LIMIT_MS);
+    timer_set(end->timer_fd, CONNECT_LIMIT_MS);
     return true;
 }
 
@@ -162,10 +140,7 @@ static void no_reader(struct end *end)
 
 static void on_connected(struct end *end)
 {
-    int error = 0;
-    socklen_t length = sizeof error;
-    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0 ||
-        tcp_met_itself(end->fd) || !loop_change(end->cards->loop, end->fd, EPOLLIN)) {
+    if (tcp_connect_result(end->fd) != 0 || !loop_change(end->cards->loop, end->fd, EPOLLIN)) {
         no_reader(end);
         return;
     }
@@ -366,7 +341,7 @@ static void serve_messages(struct end *end)
         if (!vpcd_message(&end->input, &data, &length))
             return;
         if (turn == TURN_MESSAGES) {
-            set_timer_soon(end);
+            timer_set_soon(end->timer_fd);
             return;
         }
         end->retry_ms = RETRY_FIRST_MS; /* it is a reader that uses the card */
@@ -397,9 +372,8 @@ static void on_connection(void *arg, uint32_t events)
 static void on_timer(void *arg, uint32_t events)
 {
     struct end *end = arg;
-    uint64_t times;
     (void)events;
-    if (read(end->timer_fd, &times, sizeof times) != sizeof times)
+    if (!timer_went_off(end->timer_fd))
         return;
     if (end->state == WAITING) {
         begin(end);
@@ -435,7 +409,7 @@ static bool prepare_end(struct vpcd_cards *cards, unsigned number, char *error, 
     end->port = cards->address.port + number;
     end->retry_ms = RETRY_FIRST_MS;
     end->fd = end->listen_fd = -1;
-    end->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    end->timer_fd = timer_new();
     cards->end_count = number + 1;
     if (end->timer_fd < 0)
         snprintf(error, error_size, "vpcd: no timer: %s", strerror(errno));
@@ -509,7 +483,7 @@ void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot)
     if (end->state == LISTENING)
         stop_listening(end);
     close_connection(end);
-    set_timer(end, 0);
+    timer_set(end->timer_fd, 0);
     end->state = IDLE;
     end->retry_ms = RETRY_FIRST_MS;
     if (slot->card)

@@ -5,6 +5,7 @@
 #include "link/tcp.h"
 #include "link/vpcd.h"
 #include "rig/log.h"
+#include "rig/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG    4
@@ -40,9 +39,9 @@ struct end {
     int64_t inserted_at;       /* when that was */
     int timer_fd;
     unsigned retry_ms;
-    int complaint;     /* the errno last logged */
-    time_t refused_at; /* when a refusal was last logged, */
-    unsigned refused;  /* and how often somebody has been refused since */
+    int complaint;      /* the errno last logged */
+    int64_t refused_at; /* in seconds: when a refusal was last logged, */
+    unsigned refused;   /* and how often somebody has been refused since */
     struct loop_letter moved;
 };
 
@@ -57,13 +56,6 @@ static bool is_reversed(const struct end *end)
     return end->slot->reader->options.cards == READER_VPCD_CONNECT;
 }
 
-static void set_timer(struct end *end, unsigned ms)
-{
-    struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000}};
-    timerfd_settime(end->timer_fd, 0, &when, NULL);
-}
-
 /* Where the slot is, for people. */
 static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
 {
@@ -72,20 +64,18 @@ static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
     return address_text(&address, text, ADDRESS_MAX + 10);
 }
 
-/* Whoever connects again and again is not to fill the log. */
-static void refuse(struct end *end, int fd, const char *why, const union tcp_address *address)
+/* Says that a connection is refused: who connects again and again is not to fill the log. */
+static void report_refusal(struct end *end, const union tcp_address *address, const char *why)
 {
-    struct timespec now;
     char text[TCP_TEXT_MAX], more[40] = "";
-    close(fd);
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t second = clock_ms() / 1000;
     end->refused++;
-    if (end->refused_at == now.tv_sec)
+    if (end->refused_at == second)
         return;
     if (end->refused > 1)
         snprintf(more, sizeof more, " (%u more since the last time)", end->refused - 1);
     end->refused = 0;
-    end->refused_at = now.tv_sec;
+    end->refused_at = second;
     rig_log("%s: a vpcd card from %s is refused: %s%s", slot_text(end->slot), tcp_text(address, text), why,
             more);
 }
@@ -106,7 +96,7 @@ static void close_connection(struct end *end)
     end->input = NULL;
     end->fd = -1;
     end->state = EMPTY;
-    set_timer(end, 0);
+    timer_set(end->timer_fd, 0);
 }
 
 static void wait_to_retry(struct end *end, int reason);
@@ -126,8 +116,7 @@ static void leave(struct end *end)
 
 static void refuse_connection(struct end *end, const char *why)
 {
-    char text[TCP_TEXT_MAX];
-    rig_log("%s: vpcd card %s: %s: refused", slot_text(end->slot), tcp_text(&end->address, text), why);
+    report_refusal(end, &end->address, why);
     leave(end);
 }
 
@@ -141,7 +130,7 @@ static void insert(struct end *end)
     loop_remove(end->readers->loop, fd);
     free(end->input);
     end->input = NULL;
-    set_timer(end, 0);
+    timer_set(end->timer_fd, 0);
     end->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     end->state = INSERTED;
     end->inserted_at = clock_ms();
@@ -192,7 +181,7 @@ static void begin(struct end *end, int fd, const union tcp_address *address)
     end->input = calloc(1, sizeof *end->input);
     if (end->input && vpcd_prepare(fd) && vpcd_send_controls(fd, get_atr, 1) &&
         loop_add(end->readers->loop, fd, EPOLLIN, on_answer, end)) {
-        set_timer(end, end->slot->reader->options.timeout_ms);
+        timer_set(end->timer_fd, end->slot->reader->options.timeout_ms);
         return;
     }
     const char *why = strerror(errno);
@@ -243,7 +232,7 @@ static void pause_listening(struct end *end, int reason)
     end->complaint = reason;
     end->paused = true;
     loop_remove(end->readers->loop, end->listen_fd);
-    set_timer(end, RETRY_LAST_MS);
+    timer_set(end->timer_fd, RETRY_LAST_MS);
 }
 
 static void on_connect(void *arg, uint32_t events)
@@ -260,12 +249,15 @@ static void on_connect(void *arg, uint32_t events)
     }
     end->complaint = 0;
     take_out_what_has_gone(end);
-    if (!address_may_come(end->slot->reader->options.from, &address))
-        refuse(end, fd, "from= does not allow it", &address);
-    else if (end->state != EMPTY)
-        refuse(end, fd, "there is a card already", &address);
-    else
+    const char *why = !address_may_come(end->slot->reader->options.from, &address) ? "from= does not allow it"
+                      : end->state != EMPTY                                        ? "there is a card already"
+                                                                                   : NULL;
+    if (!why) {
         begin(end, fd, &address);
+        return;
+    }
+    close(fd);
+    report_refusal(end, &address, why);
 }
 
 /*
@@ -280,7 +272,7 @@ static void wait_to_retry(struct end *end, int reason)
                 end_text(end, text), strerror(reason));
     end->complaint = reason;
     close_connection(end);
-    set_timer(end, end->retry_ms);
+    timer_set(end->timer_fd, end->retry_ms);
     end->retry_ms = end->retry_ms * 2 < RETRY_LAST_MS ? end->retry_ms * 2 : RETRY_LAST_MS;
 }
 
@@ -289,12 +281,13 @@ static void on_connected(void *arg, uint32_t events)
 {
     struct end *end = arg;
     union tcp_address address = {0};
-    socklen_t length = sizeof address, size = sizeof(int);
-    int failure = 0;
+    socklen_t length = sizeof address;
     (void)events;
-    if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &failure, &size) < 0 || failure ||
-        getpeername(end->fd, &address.any, &length) < 0 || tcp_met_itself(end->fd)) {
-        wait_to_retry(end, failure ? failure : ECONNREFUSED);
+    int failure = tcp_connect_result(end->fd);
+    if (!failure && getpeername(end->fd, &address.any, &length) < 0)
+        failure = errno;
+    if (failure) {
+        wait_to_retry(end, failure);
         return;
     }
     end->complaint = 0;
@@ -304,35 +297,30 @@ static void on_connected(void *arg, uint32_t events)
 
 static void look_for_card(struct end *end)
 {
-    union tcp_address to;
     struct address address;
     slot_vpcd_address(end->slot, &address);
-    socklen_t length = tcp_address(address.host, address.port, &to);
-    end->fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    end->state = CONNECTING;
-    if (end->fd < 0 || !loop_add(end->readers->loop, end->fd, EPOLLOUT, on_connected, end)) {
+    int fd = tcp_connect(address.host, address.port);
+    if (fd < 0 || !loop_add(end->readers->loop, fd, EPOLLOUT, on_connected, end)) {
         int reason = errno;
-        if (end->fd >= 0)
-            close(end->fd);
-        end->fd = -1;
+        if (fd >= 0)
+            close(fd);
         wait_to_retry(end, reason);
-    } else if (connect(end->fd, &to.any, length) == 0 || errno == EINPROGRESS) {
-        set_timer(end, CONNECT_MS);
-    } else {
-        wait_to_retry(end, errno);
+        return;
     }
+    end->fd = fd;
+    end->state = CONNECTING;
+    timer_set(end->timer_fd, CONNECT_MS);
 }
 
 static void on_timer(void *arg, uint32_t events)
 {
     struct end *end = arg;
-    uint64_t times;
     (void)events;
-    if (read(end->timer_fd, &times, sizeof times) != sizeof times)
+    if (!timer_went_off(end->timer_fd))
         return;
     if (end->paused) {
         end->paused = !loop_add(end->readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
-        set_timer(end, end->paused ? RETRY_LAST_MS : 0);
+        timer_set(end->timer_fd, end->paused ? RETRY_LAST_MS : 0);
     } else if (end->state == CONNECTING) {
         wait_to_retry(end, ETIMEDOUT);
     } else if (end->state == ASKING) {
@@ -403,7 +391,7 @@ static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
     end->readers = readers;
     end->retry_ms = RETRY_FIRST_MS;
     end->moved = (struct loop_letter){.function = on_moved, .arg = end};
-    end->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    end->timer_fd = timer_new();
     return end->timer_fd >= 0;
 }
 
