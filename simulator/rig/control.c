@@ -198,10 +198,13 @@ static void load(struct change *change)
         slot_load(change->slot, change->file, &change->incoming, change->error, sizeof change->error);
 }
 
-static bool put(struct change *change)
+/* The slot as it is then; NULL with the change's error. */
+static json_t *put(struct change *change)
 {
-    return change->loaded &&
-           slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
+    bool ok = change->loaded &&
+              slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
+    change->slot->changing = false;
+    return ok ? slot_status(change->rig, change->slot) : NULL;
 }
 
 static char *answer_line(json_t *result, char *error);
@@ -209,9 +212,7 @@ static char *answer_line(json_t *result, char *error);
 static void finish(void *arg)
 {
     struct change *change = arg;
-    json_t *result = put(change) ? slot_status(change->rig, change->slot) : NULL;
-    change->slot->changing = false;
-    rig_answer(change->rig, change->ticket, answer_line(result, change->error));
+    rig_answer(change->rig, change->ticket, answer_line(put(change), change->error));
     change_free(change);
 }
 
@@ -262,8 +263,7 @@ static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool
         return NULL;
     }
     load(change);
-    slot->changing = false;
-    json_t *result = put(change) ? slot_status(rig, slot) : NULL;
+    json_t *result = put(change);
     snprintf(error, error_size, "%s", change->error);
     change_free(change);
     return result;

@@ -234,11 +234,13 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     pthread_mutex_init(&server->lock, NULL);
     for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
         peer->fd = -1;
-    server->workers = link_workers_new(threads);
     server->listener = listener_new(loop, fd, "rig link", users, on_accepted, server);
-    if (server->listener && server->workers)
+    server->workers = server->listener ? link_workers_new(threads) : NULL;
+    if (server->workers)
         return server;
-    link_server_free(server);
+    listener_free(server->listener);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
     return NULL;
 }
 
@@ -263,11 +265,6 @@ void link_server_free(struct link_server *server)
 {
     if (!server)
         return;
-    if (server->listener)
-        listener_free(server->listener);
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
-        if (peer->fd >= 0)
-            hang_up(peer);
     link_workers_free(server->workers);
     pthread_mutex_destroy(&server->lock);
     free(server);

@@ -161,9 +161,10 @@ static bool take_connection(struct worker *worker)
     struct link_workers *workers = worker->workers;
     bool taken = false;
     pthread_mutex_lock(&workers->lock);
-    for (struct worker **at = &workers->first; *at && !taken; at = &(*at)->next)
-        if ((taken = *at == worker)) {
+    for (struct worker **at = &workers->first; *at; at = &(*at)->next)
+        if (*at == worker) {
             *at = worker->next;
+            taken = true;
             break;
         }
     pthread_mutex_unlock(&workers->lock);

@@ -114,14 +114,18 @@ bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t
     return in_turn(slots, reader, plug, error, error_size);
 }
 
+static void power_down(void *slot)
+{
+    slot_power_down(slot);
+}
+
 bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
 {
     if (!in_turn(slots, reader, unplug, error, error_size))
         return false;
     for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++)
-        if (slots->lost_power)
-            slots->lost_power(slots->arg, slot);
-        else
+        if (!slots->start ||
+            !slots->start(slots->arg, power_down, slot)) /* a card may take its time with that */
             slot_power_down(slot);
     return true;
 }

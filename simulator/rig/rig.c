@@ -84,19 +84,6 @@ static void card_moved(void *arg, struct slot *slot)
         vpcd_readers_moved(rig->vpcd_readers, slot);
 }
 
-static void power_down(void *arg)
-{
-    slot_power_down(arg);
-}
-
-/* A card may take its time with that. */
-static void lost_power(void *arg, struct slot *slot)
-{
-    struct rig *rig = arg;
-    if (!rig->loop || !threads_start(&rig->threads, power_down, slot))
-        slot_power_down(slot);
-}
-
 static const char *socket_path(const struct rig *rig, const char *name, char path[DIRECTORY_MAX + 16])
 {
     snprintf(path, DIRECTORY_MAX + 16, "%s/%s", rig->directory, name);
@@ -132,7 +119,6 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
     rig->slots.log = log_line;
     rig->slots.random_drawn = random_drawn;
     rig->slots.moved = card_moved;
-    rig->slots.lost_power = lost_power;
     rig->slots.start = start_thread;
     return rig;
 }
@@ -310,7 +296,7 @@ bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, c
 
 bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg)
 {
-    return rig->loop && threads_start(&rig->threads, work, arg);
+    return rig->loop && start_thread(rig, work, arg);
 }
 
 void rig_post(struct rig *rig, struct loop_letter *letter)

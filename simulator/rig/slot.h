@@ -65,9 +65,7 @@ struct slots {
     void (*log)(void *arg, const char *line); /* a line of a card's */
     void (*random_drawn)(void *arg);
     void (*moved)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
-    void (*lost_power)(void *arg,
-                       struct slot *slot); /* has slot_power_down called; NULL: that is done at once */
-    /* has work(work_arg) called in a thread; false with errno */
+    /* has work(work_arg) called in a thread; false with errno. NULL: there are no threads */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
 };
 
