@@ -32,8 +32,7 @@ struct link_server {
     struct listener *listener;
     struct slots *slots;
     struct link_workers *workers;
-    void (*ready)(void *arg);
-    void *ready_arg;
+    struct link_host host;
     struct loop_letter no_room; /* for some driver that is slow to read */
     pthread_mutex_t lock;
     struct peer peer[PEERS_MAX];
@@ -179,7 +178,7 @@ static void on_request(struct peer *peer)
         pthread_mutex_lock(&peer->server->lock);
         peer->ready = true;
         pthread_mutex_unlock(&peer->server->lock);
-        peer->server->ready(peer->server->ready_arg);
+        peer->server->host.ready(peer->server->host.arg);
     } else { /* there, only the simulator speaks */
         refuse_request(peer, &request);
     }
@@ -201,6 +200,7 @@ static void on_peer(void *arg, uint32_t events)
 static void on_accepted(void *arg, int fd)
 {
     struct link_server *server = arg;
+    server->host.connecting(server->host.arg);
     unsigned room = PEERS_MAX - link_workers_count(server->workers);
     for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX && room > 0; peer++)
         if (peer->fd >= 0) {
@@ -219,7 +219,7 @@ static void on_accepted(void *arg, int fd)
 
 struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
                                     const struct access_list *users, struct threads *threads,
-                                    void (*ready)(void *arg), void *ready_arg)
+                                    const struct link_host *host)
 {
     struct link_server *server = calloc(1, sizeof *server);
     if (!server) {
@@ -228,8 +228,7 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     }
     server->loop = loop;
     server->slots = slots;
-    server->ready = ready;
-    server->ready_arg = ready_arg;
+    server->host = *host;
     server->no_room = (struct loop_letter){.function = watch_for_room, .arg = server};
     pthread_mutex_init(&server->lock, NULL);
     for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)

@@ -13,11 +13,17 @@
 
 struct link_server;
 
+struct link_host {
+    void *arg;
+    void (*connecting)(void *arg); /* a driver connects, and is not among those that there are yet */
+    void (*ready)(void *arg);      /* a slot has become ready for clients */
+};
+
 /* fd is a socket of link_listen, taken over. users, whose drivers are served, and threads outlive the
- * server, which is to be freed when the threads have ended. ready is called when a slot has become ready for clients. NULL with errno. */
+ * server, which is to be freed when the threads have ended. NULL with errno. */
 struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
                                     const struct access_list *users, struct threads *threads,
-                                    void (*ready)(void *arg), void *ready_arg);
+                                    const struct link_host *host);
 
 /* Accepts no more drivers, and hangs up on those there are. Their threads end soon; then comes link_server_free.
  * Both take NULL. */

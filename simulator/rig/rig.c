@@ -327,6 +327,13 @@ static void service_answered(void *arg, const char *error)
     rig_answer(rig, rig->service_ticket, control_late_answer(rig, error));
 }
 
+static void driver_connecting(void *arg)
+{
+    struct rig *rig = arg;
+    if (rig->service)
+        service_driver_connecting(rig->service);
+}
+
 static void driver_ready(void *arg)
 {
     struct rig *rig = arg;
@@ -403,11 +410,12 @@ static void end_service(struct rig *rig)
 bool rig_serve(struct rig *rig, int stop_fd)
 {
     share_memory();
+    const struct link_host link_host = {rig, driver_connecting, driver_ready};
     bool ok =
         (rig->loop = loop_new()) != NULL &&
         (rig->link_fd < 0 ||
          (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots, rig->driver_users,
-                                      &rig->threads, driver_ready, rig)) != NULL) &&
+                                      &rig->threads, &link_host)) != NULL) &&
         (rig->refusals_fd < 0 ||
          (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
         (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&

@@ -44,14 +44,13 @@ static void take_state(struct service *service, const struct lifeline_message *m
     service_driver_ready(service); /* there may be no driver to wait for */
 }
 
-static void on_message(void *arg, uint32_t events)
+/* False: there is no message, or will be none any more. */
+static bool take_message(struct service *service)
 {
-    struct service *service = arg;
     struct lifeline_message message;
-    (void)events;
     int got = lifeline_receive(service->lifeline, &message);
     if (got < 0)
-        return;
+        return false;
     if (got == 0 || message.type == LIFELINE_END)
         loop_stop(service->loop);
     else if (message.type == LIFELINE_STATE)
@@ -60,6 +59,19 @@ static void on_message(void *arg, uint32_t events)
         service->requested = false;
         service->host.answered(service->host.arg, message.text[0] ? message.text : NULL);
     }
+    return got > 0;
+}
+
+static void on_message(void *arg, uint32_t events)
+{
+    (void)events;
+    take_message(arg);
+}
+
+void service_driver_connecting(struct service *service)
+{
+    while (take_message(service))
+        ;
 }
 
 struct service *service_new(struct loop *loop, int lifeline, const struct service_host *host)

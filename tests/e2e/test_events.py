@@ -18,6 +18,17 @@ def settle(client, counter):
     return state, names, atr
 
 
+def test_a_card_that_is_in_at_the_start_is_no_insertion(temporary):
+    """pcscd is there before its card has loaded."""
+    card = temporary / "slow.lua"
+    card.write_text("for _ = 1, 5000000 do end\n" + (CARDS / "two-protocols.lua").read_text())
+    with Rig("--card", card) as rig, rig.client() as client:
+        client.establish()
+        code, _, counter, names, _ = client.change()
+        assert (code, names, counter) == ("ok", ["PRESENT"], 0)
+    card.unlink()
+
+
 def test_each_movement_wakes_a_waiting_client(rig):
     with rig.client() as client:
         client.establish()
