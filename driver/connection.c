@@ -14,6 +14,9 @@
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
+/* More movements than this are not yet to be shown: to pcscd they are shown one by one, which takes its time. */
+#define UNSHOWN_MAX 0x10000u
+
 void connection_init(struct channel *channel)
 {
     channel->events_fd = channel->exchange_fd = -1;
@@ -158,7 +161,8 @@ void connection_on_event(struct channel *channel)
     char text[CHANNEL_TEXT_MAX];
     if (link_receive(channel->events_fd, packet, sizeof packet, &event) == 0) {
         /* numbers only grow; half of their range tells growth from its opposite */
-        if (event.type == LINK_EVENT && event.event - channel->latest < UINT32_MAX / 2) {
+        if (event.type == LINK_EVENT && event.event - channel->latest < UINT32_MAX / 2 &&
+            event.event - channel->shown <= UNSHOWN_MAX) {
             channel->latest = event.event;
             return;
         }
@@ -167,6 +171,8 @@ void connection_on_event(struct channel *channel)
     driver_log(LOG_LEVEL_ERROR, "%s: the simulator is gone: %s", channel_text(channel, text),
                errno == ECONNRESET ? "it hung up" : strerror(errno));
     drop(channel, &channel->events_fd);
+    /* one that hangs up again and again is not to keep us busy */
+    channel->retry_at = clock_ms() + RETRY_FIRST_MS;
     /* its card goes with it */
     channel->latest = channel->shown + channel_card_in(channel->shown);
 }
@@ -200,6 +206,11 @@ static bool receive_answer(struct channel *channel, const struct link_message *r
     if (answer->type != request->type) {
         driver_log(LOG_LEVEL_ERROR, "%s: answer of type %u to a request of type %u",
                    channel_text(channel, text), answer->type, request->type);
+        return false;
+    }
+    if (answer->arg > LINK_UNPLUGGED) {
+        driver_log(LOG_LEVEL_ERROR, "%s: answer with the status %u, which is not one",
+                   channel_text(channel, text), answer->arg);
         return false;
     }
     return true;

@@ -342,6 +342,44 @@ START_TEST(numbers_run_over)
 }
 END_TEST
 
+/* pcscd would be busy with them for hours. */
+START_TEST(too_many_movements_at_once_end_the_connection)
+{
+    uint8_t byte;
+    movement = 1;
+    open_channel();
+    ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
+    wait_ms(30);
+    tell(1 + 0x20000);
+    wait_ms(5000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+    while (recv(events, &byte, 1, 0) > 0) /* LINK_WAITING */
+        ;
+    ck_assert_int_ge(wait_ms(30), 29);
+}
+END_TEST
+
+static void *welcome_and_hang_up(void *count)
+{
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    for (movement = 0; poll(&ready, 1, 600) == 1; ++*(unsigned *)count)
+        close(welcome(LINK_CHANNEL_EVENTS));
+    return NULL;
+}
+
+START_TEST(a_simulator_that_hangs_up_at_once_is_not_called_at_once)
+{
+    unsigned count = 0;
+    pthread_t welcomer;
+    ck_assert_int_eq(pthread_create(&welcomer, NULL, welcome_and_hang_up, &count), 0);
+    ck_assert_int_eq(IFDHCreateChannelByName(LUN, device), IFD_SUCCESS);
+    ck_assert_int_ge(wait_ms(300), 299);
+    pthread_join(welcomer, NULL);
+    ck_assert_uint_ge(count, 2);
+    ck_assert_uint_le(count, 40);
+}
+END_TEST
+
 START_TEST(a_protocol_that_is_ready_is_not_asked_for)
 {
     open_channel();
@@ -455,7 +493,6 @@ static const struct {
     {LINK_PPS_FAILED, IFD_ERROR_PTS_FAILURE, IFD_ERROR_PTS_FAILURE, IFD_ERROR_PTS_FAILURE},
     {LINK_UNPLUGGED, IFD_NO_SUCH_DEVICE, IFD_NO_SUCH_DEVICE, IFD_NO_SUCH_DEVICE},
     {LINK_BAD_REQUEST, IFD_ERROR_POWER_ACTION, IFD_ERROR_PTS_FAILURE, IFD_COMMUNICATION_ERROR},
-    {200, IFD_ERROR_POWER_ACTION, IFD_ERROR_PTS_FAILURE, IFD_COMMUNICATION_ERROR},
 };
 
 START_TEST(statuses_become_response_codes)
@@ -504,6 +541,21 @@ START_TEST(a_late_answer_is_not_taken_for_the_next)
     length = sizeof buffer;
     ck_assert_int_eq(transmit("\0\2\0\0", 4, buffer, &length), IFD_SUCCESS);
     ck_assert_uint_eq(last_data[1], 2);
+}
+END_TEST
+
+START_TEST(a_status_that_is_not_one_ends_the_connection)
+{
+    movement = 1;
+    open_channel();
+    start_playing(ANSWER);
+    answer.arg = LINK_UNPLUGGED + 1;
+    UCHAR buffer[300];
+    DWORD length = sizeof buffer;
+    ck_assert_int_eq(transmit("\0\1\0\0", 4, buffer, &length), IFD_COMMUNICATION_ERROR);
+    ck_assert_uint_eq(length, 0);
+    pthread_join(player, NULL); /* the driver has hung up */
+    playing = false;
 }
 END_TEST
 
@@ -675,6 +727,9 @@ int main(void)
     tcase_add_test(tests, requests_carry_the_movement_that_pcscd_knows);
     tcase_add_test(tests, transmit_goes_through);
     tcase_add_loop_test(tests, statuses_become_response_codes, 0, sizeof codes / sizeof codes[0]);
+    tcase_add_test(tests, a_status_that_is_not_one_ends_the_connection);
+    tcase_add_test(tests, too_many_movements_at_once_end_the_connection);
+    tcase_add_test(tests, a_simulator_that_hangs_up_at_once_is_not_called_at_once);
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
