@@ -171,7 +171,7 @@ void pps_ifd_next(struct pps_ifd *x, struct step *step)
         x->length = 0;
         break;
     case RECEIVING:
-        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_INITIAL_WAIT};
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_INITIAL_WAIT, .most = 1};
         break;
     case DONE:
         *step = (struct step){.kind = STEP_DONE, .bytes = x->bytes, .length = x->length};
@@ -209,6 +209,12 @@ void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok)
         ifd_judge(x);
 }
 
+void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok)
+{
+    for (size_t i = 0; i < count; i++)
+        pps_ifd_byte(x, bytes[i], parity_ok || i + 1 < count);
+}
+
 void pps_ifd_timeout(struct pps_ifd *x)
 {
     if (x->state == RECEIVING)
@@ -234,8 +240,8 @@ void pps_icc_next(struct pps_icc *x, struct step *step)
     *step = (struct step){.kind = STEP_FAILED};
     switch (x->state) {
     case RECEIVING:
-        *step = (struct step){.kind = STEP_RECEIVE,
-                              .timeout = x->length == 0 ? TIMING_NEVER : TIMING_INITIAL_WAIT};
+        *step = (struct step){
+            .kind = STEP_RECEIVE, .timeout = x->length == 0 ? TIMING_NEVER : TIMING_INITIAL_WAIT, .most = 1};
         break;
     case PROCESSING:
         *step = (struct step){.kind = STEP_PROCESS, .bytes = x->bytes, .length = x->length};
@@ -275,6 +281,12 @@ void pps_icc_byte(struct pps_icc *x, uint8_t byte, bool parity_ok)
         icc_fail(x, reason);
     else
         x->state = PROCESSING;
+}
+
+void pps_icc_bytes(struct pps_icc *x, const uint8_t *bytes, size_t count, bool parity_ok)
+{
+    for (size_t i = 0; i < count; i++)
+        pps_icc_byte(x, bytes[i], parity_ok || i + 1 < count);
 }
 
 void pps_icc_timeout(struct pps_icc *x)

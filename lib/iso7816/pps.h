@@ -111,7 +111,8 @@ struct pps_ifd {
  */
 void pps_ifd_start(struct pps_ifd *x, const struct pps *request, uint32_t guard);
 void pps_ifd_next(struct pps_ifd *x, struct step *step);
-/* What a STEP_RECEIVE brought; at any other time these do nothing. */
+/* What a STEP_RECEIVE brought (step.h); at any other time these do nothing. */
+void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok);
 void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok);
 void pps_ifd_timeout(struct pps_ifd *x);
 
@@ -144,6 +145,7 @@ struct pps_icc {
  */
 void pps_icc_start(struct pps_icc *x);
 void pps_icc_next(struct pps_icc *x, struct step *step);
+void pps_icc_bytes(struct pps_icc *x, const uint8_t *bytes, size_t count, bool parity_ok);
 void pps_icc_byte(struct pps_icc *x, uint8_t byte, bool parity_ok);
 void pps_icc_timeout(struct pps_icc *x);
 /* The card's decision, after STEP_PROCESS; at any other time it does nothing. */

@@ -5,14 +5,18 @@
  *   for (;;) {
  *       X_next(&x, &step);
  *       switch (step.kind) {
- *       case STEP_SEND:    send step.bytes, the first after at least step.guard etu;          break;
- *       case STEP_RECEIVE: wait for one character, for at most step.timeout etu after the last one that went
- * in either direction; X_byte(&x, byte, parity_ok), or X_timeout(&x);          break; case STEP_PROCESS:
- * (card side) give step.bytes, a command, to the card; X_answer(&x, ...); break; case STEP_DONE: step.bytes
- * is the result;                                          return; case STEP_FAILED:  the machine's reason
- * field says why;                                return;
+ *       case STEP_SEND:    send step.bytes, the first after at least step.guard etu; break;
+ *       case STEP_RECEIVE: wait for a character, for at most step.timeout etu after the last one that
+ *                          went in either direction; X_byte(&x, byte, parity_ok), or X_timeout(&x); break;
+ *       case STEP_PROCESS: (card side) give step.bytes, a command, to the card; X_answer(&x, ...); break;
+ *       case STEP_DONE:    step.bytes is the result; return;
+ *       case STEP_FAILED:  the machine's reason field says why; return;
  *       }
  *   }
+ *
+ * Where characters come one after the other, nobody has to ask in between: X_bytes(&x, bytes, count,
+ * parity_ok) is X_byte for each of them, where parity_ok is for the last and the others are right. In a
+ * STEP_RECEIVE the same time limit holds for each of the next step.most characters.
  *
  * Pointers in a step stay valid until the next call on the machine. Times are in elementary time units (etu),
  * counted between the leading edges of characters as ISO/IEC 7816-3 does.
@@ -30,6 +34,7 @@ struct step {
     const uint8_t *bytes;
     size_t length;
     uint32_t timeout; /* STEP_RECEIVE: etu */
+    size_t most;      /* STEP_RECEIVE: characters that can be taken at once, at least 1 */
     uint32_t guard;   /* STEP_SEND: etu */
 };
 

@@ -96,6 +96,12 @@ void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const st
         memcpy(x->data, tpdu->data, tpdu->length);
 }
 
+/* How many of the characters that come concern the state that the machine is in, and no later one. */
+static size_t ifd_wants(const struct t0_ifd *x)
+{
+    return x->state == IFD_RECEIVE ? x->grant : 1;
+}
+
 void t0_ifd_next(struct t0_ifd *x, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
@@ -114,7 +120,7 @@ void t0_ifd_next(struct t0_ifd *x, struct step *step)
     case IFD_PROCEDURE:
     case IFD_RECEIVE:
     case IFD_SW2:
-        *step = (struct step){.kind = STEP_RECEIVE, .timeout = x->config.wwt};
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = x->config.wwt, .most = ifd_wants(x)};
         break;
     case IFD_DONE:
         /* The data of a command that was sent are no part of its result. */
@@ -169,29 +175,51 @@ static void ifd_procedure(struct t0_ifd *x, uint8_t byte)
     }
 }
 
-void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok)
+static bool ifd_receives(const struct t0_ifd *x)
 {
-    if (x->state != IFD_PROCEDURE && x->state != IFD_RECEIVE && x->state != IFD_SW2)
-        return;
-    if (!parity_ok) {
-        ifd_fail(x, T0_PARITY);
-        return;
-    }
+    return x->state == IFD_PROCEDURE || x->state == IFD_RECEIVE || x->state == IFD_SW2;
+}
+
+/* Right characters, no more than are wanted. */
+static void ifd_take(struct t0_ifd *x, const uint8_t *bytes, size_t count)
+{
     if (x->state == IFD_PROCEDURE) {
-        ifd_procedure(x, byte);
+        ifd_procedure(x, bytes[0]);
     } else if (x->state == IFD_RECEIVE) {
-        x->data[x->done++] = byte;
-        if (--x->grant == 0)
+        memcpy(x->data + x->done, bytes, count);
+        x->done += count;
+        x->grant -= count;
+        if (x->grant == 0)
             x->state = IFD_PROCEDURE;
     } else {
-        x->data[x->done + 1] = byte;
+        x->data[x->done + 1] = bytes[0];
         x->state = IFD_DONE;
     }
 }
 
+void t0_ifd_bytes(struct t0_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok)
+{
+    size_t right = parity_ok ? count : count - 1;
+
+    while (right > 0 && ifd_receives(x)) {
+        size_t wanted = ifd_wants(x), now = right < wanted ? right : wanted;
+
+        ifd_take(x, bytes, now);
+        bytes += now;
+        right -= now;
+    }
+    if (!parity_ok && ifd_receives(x))
+        ifd_fail(x, T0_PARITY);
+}
+
+void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok)
+{
+    t0_ifd_bytes(x, &byte, 1, parity_ok);
+}
+
 void t0_ifd_timeout(struct t0_ifd *x)
 {
-    if (x->state == IFD_PROCEDURE || x->state == IFD_RECEIVE || x->state == IFD_SW2)
+    if (ifd_receives(x))
         ifd_fail(x, T0_MUTE);
 }
 
@@ -263,13 +291,23 @@ static void icc_give_next(struct t0_icc *x, struct step *step)
     icc_send(step, x->out, 1 + n);
 }
 
+static bool icc_receives(const struct t0_icc *x)
+{
+    return x->state == ICC_HEADER || x->state == ICC_TAKE_DATA;
+}
+
+static size_t icc_wants(const struct t0_icc *x)
+{
+    return x->state == ICC_HEADER ? T0_HEADER_SIZE - x->received : x->grant;
+}
+
 void t0_icc_next(struct t0_icc *x, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
     switch (x->state) {
     case ICC_HEADER:
     case ICC_TAKE_DATA:
-        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_NEVER};
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_NEVER, .most = icc_wants(x)};
         break;
     case ICC_ASK_HEADER:
     case ICC_ASK_COMMAND:
@@ -291,30 +329,45 @@ void t0_icc_next(struct t0_icc *x, struct step *step)
     }
 }
 
-void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok)
+/* Right characters, no more than are wanted. */
+static void icc_take(struct t0_icc *x, const uint8_t *bytes, size_t count)
 {
-    if (x->state != ICC_HEADER && x->state != ICC_TAKE_DATA)
-        return;
-    if (!parity_ok) {
-        x->reason = T0_PARITY;
-        x->state = ICC_FAILED;
-        return;
-    }
-    x->command[x->received++] = byte;
+    memcpy(x->command + x->received, bytes, count);
+    x->received += count;
     if (x->state == ICC_TAKE_DATA) {
-        if (--x->grant == 0)
+        x->grant -= count;
+        if (x->grant == 0)
             x->state = ICC_TAKE;
     } else if (x->received == T0_HEADER_SIZE) {
         x->state = ICC_ASK_HEADER;
     }
 }
 
+static void icc_fail(struct t0_icc *x, enum t0_reason reason)
+{
+    x->reason = reason;
+    x->state = ICC_FAILED;
+}
+
+void t0_icc_bytes(struct t0_icc *x, const uint8_t *bytes, size_t count, bool parity_ok)
+{
+    size_t right = parity_ok ? count : count - 1;
+
+    if (right > 0 && icc_receives(x))
+        icc_take(x, bytes, right < icc_wants(x) ? right : icc_wants(x));
+    if (!parity_ok && icc_receives(x))
+        icc_fail(x, T0_PARITY);
+}
+
+void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok)
+{
+    t0_icc_bytes(x, &byte, 1, parity_ok);
+}
+
 void t0_icc_timeout(struct t0_icc *x)
 {
-    if (x->state != ICC_HEADER && x->state != ICC_TAKE_DATA)
-        return;
-    x->reason = T0_MUTE;
-    x->state = ICC_FAILED;
+    if (icc_receives(x))
+        icc_fail(x, T0_MUTE);
 }
 
 void t0_icc_nulls(struct t0_icc *x, uint32_t count)

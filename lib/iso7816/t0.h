@@ -113,7 +113,8 @@ struct t0_ifd {
  */
 void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu);
 void t0_ifd_next(struct t0_ifd *x, struct step *step);
-/* What a STEP_RECEIVE brought; at any other time these do nothing. */
+/* What a STEP_RECEIVE brought (step.h); at any other time these do nothing. */
+void t0_ifd_bytes(struct t0_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok);
 void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok);
 void t0_ifd_timeout(struct t0_ifd *x);
 
@@ -156,6 +157,7 @@ struct t0_icc {
  */
 void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config);
 void t0_icc_next(struct t0_icc *x, struct step *step);
+void t0_icc_bytes(struct t0_icc *x, const uint8_t *bytes, size_t count, bool parity_ok);
 void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok);
 /* Another number of NULL bytes than in the config, from here on to the end of the exchange. */
 void t0_icc_nulls(struct t0_icc *x, uint32_t count);

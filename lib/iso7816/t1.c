@@ -547,6 +547,13 @@ bool t1_resynchronise(struct t1 *t1)
     return true;
 }
 
+/* How many of the characters that come concern the mode that the machine is in, and no later one. The
+ * first one of a block has a time limit of its own. */
+static size_t wants(const struct t1 *t1)
+{
+    return t1->mode == T1_MODE_RECEIVE && t1->receiver.count > 0 ? t1_receiver_wants(&t1->receiver) : 1;
+}
+
 void t1_next(struct t1 *t1, struct step *step)
 {
     uint64_t wait;
@@ -565,6 +572,7 @@ void t1_next(struct t1 *t1, struct step *step)
         break;
     case T1_MODE_RECEIVE:
         step->kind = STEP_RECEIVE;
+        step->most = wants(t1);
         if (t1->receiver.count > 0) {
             step->timeout = t1->parameters.cwt;
         } else if (is_card(t1)) {
@@ -576,6 +584,7 @@ void t1_next(struct t1 *t1, struct step *step)
         break;
     case T1_MODE_DRAIN:
         step->kind = STEP_RECEIVE;
+        step->most = wants(t1);
         step->timeout = t1->parameters.cwt;
         break;
     case T1_MODE_PROCESS:
@@ -593,7 +602,8 @@ void t1_next(struct t1 *t1, struct step *step)
     }
 }
 
-void t1_byte(struct t1 *t1, uint8_t byte, bool parity_ok)
+/* Characters, no more than are wanted. */
+static void take(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     if (t1->mode == T1_MODE_DRAIN) {
         if (++t1->drained > T1_BABBLE_MAX && !is_card(t1))
@@ -603,7 +613,7 @@ void t1_byte(struct t1 *t1, uint8_t byte, bool parity_ok)
     if (t1->mode != T1_MODE_RECEIVE)
         return;
     t1->heard = true;
-    switch (t1_receiver_byte(&t1->receiver, byte, parity_ok)) {
+    switch (t1_receiver_bytes(&t1->receiver, bytes, count, parity_ok)) {
     case T1_RECEIVER_MORE:
         break;
     case T1_RECEIVER_COMPLETE:
@@ -613,6 +623,22 @@ void t1_byte(struct t1 *t1, uint8_t byte, bool parity_ok)
         drain(t1, t1->receiver.parity_error ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
         break;
     }
+}
+
+void t1_bytes(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
+{
+    while (count > 0) {
+        size_t wanted = wants(t1), now = count < wanted ? count : wanted;
+
+        count -= now;
+        take(t1, bytes, now, parity_ok || count > 0);
+        bytes += now;
+    }
+}
+
+void t1_byte(struct t1 *t1, uint8_t byte, bool parity_ok)
+{
+    t1_bytes(t1, &byte, 1, parity_ok);
 }
 
 void t1_timeout(struct t1 *t1)

@@ -169,7 +169,8 @@ bool t1_answer(struct t1 *t1, const uint8_t *bytes, size_t len);
  */
 void t1_next(struct t1 *t1, struct step *step);
 
-/* A character came in. */
+/* Characters came in; see step.h. */
+void t1_bytes(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok);
 void t1_byte(struct t1 *t1, uint8_t byte, bool parity_ok);
 
 /* None came within step.timeout of STEP_RECEIVE. */

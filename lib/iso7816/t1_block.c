@@ -7,10 +7,17 @@ enum { AT_NAD, AT_PCB, AT_LEN };
 
 uint8_t t1_lrc(const uint8_t *bytes, size_t len)
 {
+    uint64_t lrcs = 0, word; /* of every eighth byte, side by side */
     uint8_t lrc = 0;
 
+    for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        lrcs ^= word;
+    }
     for (size_t i = 0; i < len; i++)
         lrc ^= bytes[i];
+    for (; lrcs > 0; lrcs >>= 8)
+        lrc ^= (uint8_t)lrcs;
     return lrc;
 }
 
@@ -209,20 +216,36 @@ void t1_receiver_start(struct t1_receiver *receiver, enum t1_edc edc)
     receiver->count = 0;
 }
 
-enum t1_receiver_state t1_receiver_byte(struct t1_receiver *receiver, uint8_t byte, bool parity_ok)
+size_t t1_receiver_wants(const struct t1_receiver *receiver)
 {
+    size_t size = T1_PROLOGUE_SIZE;
+
+    if (receiver->count >= T1_PROLOGUE_SIZE)
+        size += (size_t)receiver->bytes[AT_LEN] + t1_edc_size(receiver->edc);
+    return size - receiver->count;
+}
+
+enum t1_receiver_state t1_receiver_bytes(struct t1_receiver *receiver, const uint8_t *bytes, size_t count,
+                                         bool parity_ok)
+{
+    size_t right = parity_ok ? count : count - 1;
+
+    if (right > sizeof receiver->bytes - receiver->count)
+        return T1_RECEIVER_SPOILT;
+    memcpy(receiver->bytes + receiver->count, bytes, right);
+    receiver->count += right;
     if (!parity_ok) {
         receiver->parity_error = true;
         return T1_RECEIVER_SPOILT;
     }
-    if (receiver->count >= sizeof receiver->bytes)
-        return T1_RECEIVER_SPOILT;
-    receiver->bytes[receiver->count++] = byte;
     if (receiver->count < T1_PROLOGUE_SIZE)
         return T1_RECEIVER_MORE;
     if (receiver->bytes[AT_LEN] > T1_INF_MAX)
         return T1_RECEIVER_SPOILT;
-    if (receiver->count < T1_PROLOGUE_SIZE + (size_t)receiver->bytes[AT_LEN] + t1_edc_size(receiver->edc))
-        return T1_RECEIVER_MORE;
-    return T1_RECEIVER_COMPLETE;
+    return t1_receiver_wants(receiver) > 0 ? T1_RECEIVER_MORE : T1_RECEIVER_COMPLETE;
+}
+
+enum t1_receiver_state t1_receiver_byte(struct t1_receiver *receiver, uint8_t byte, bool parity_ok)
+{
+    return t1_receiver_bytes(receiver, &byte, 1, parity_ok);
 }

@@ -132,7 +132,13 @@ enum t1_receiver_state {
 /* Makes ready for the first character of a block. */
 void t1_receiver_start(struct t1_receiver *receiver, enum t1_edc edc);
 
-/* Takes a character; after COMPLETE or SPOILT, t1_receiver_start must come before the next. */
+/* How many characters are certain to come before the state is another than MORE, if all are right. */
+size_t t1_receiver_wants(const struct t1_receiver *receiver);
+
+/* Takes characters, no more than it wants; parity_ok is that of the last, the others are right. After
+ * COMPLETE or SPOILT, t1_receiver_start must come before the next. */
+enum t1_receiver_state t1_receiver_bytes(struct t1_receiver *receiver, const uint8_t *bytes, size_t count,
+                                         bool parity_ok);
 enum t1_receiver_state t1_receiver_byte(struct t1_receiver *receiver, uint8_t byte, bool parity_ok);
 
 #ifdef __cplusplus

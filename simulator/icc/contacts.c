@@ -91,6 +91,11 @@ static bool fires_in_hand(struct contacts *contacts, enum fault fault)
 /* One of these two. */
 typedef bool fires_function(struct contacts *contacts, enum fault fault);
 
+bool contacts_may_garble(struct contacts *contacts)
+{
+    return faults_may_fire(card_faults(contacts->card), FAULT_PARITY_ERROR);
+}
+
 bool contacts_parity_error(struct contacts *contacts)
 {
     return fires(contacts, FAULT_PARITY_ERROR);
@@ -482,10 +487,10 @@ static void pps_process(struct contacts *contacts)
 }
 
 /* The first character after the ATR begins a PPS request, or the protocol that the ATR says. */
-static void first_byte(struct contacts *contacts, uint8_t byte)
+static void first_bytes(struct contacts *contacts, const uint8_t *bytes, size_t count)
 {
     const struct atr *atr = &contacts->atr;
-    if (byte == PPS_PPSS && !atr->specific) {
+    if (bytes[0] == PPS_PPSS && !atr->specific) {
         contacts->state = STATE_PPS;
         pps_icc_start(&contacts->pps);
     } else {
@@ -494,10 +499,10 @@ static void first_byte(struct contacts *contacts, uint8_t byte)
         atr_default_speed(atr, &f, &d);
         start_protocol(contacts, atr_default_protocol(atr), f, d);
     }
-    contacts_byte(contacts, byte);
+    contacts_bytes(contacts, bytes, count);
 }
 
-void contacts_byte(struct contacts *contacts, uint8_t byte)
+void contacts_bytes(struct contacts *contacts, const uint8_t *bytes, size_t count)
 {
     switch (contacts->state) {
     case STATE_ATR: /* too early: not heard */
@@ -507,18 +512,18 @@ void contacts_byte(struct contacts *contacts, uint8_t byte)
     case STATE_DEAF:
         break;
     case STATE_IDLE:
-        first_byte(contacts, byte);
+        first_bytes(contacts, bytes, count);
         break;
     case STATE_PPS:
-        pps_icc_byte(&contacts->pps, byte, true);
+        pps_icc_bytes(&contacts->pps, bytes, count, true);
         break;
     case STATE_T0:
         if (!contacts->t0_begun)
             t0_begin(contacts);
-        t0_icc_byte(&contacts->t0, byte, true);
+        t0_icc_bytes(&contacts->t0, bytes, count, true);
         break;
     case STATE_T1:
-        t1_byte(&contacts->t1, byte, true);
+        t1_bytes(&contacts->t1, bytes, count, true);
         break;
     }
 }

@@ -55,10 +55,13 @@ const uint8_t *contacts_as_is(struct contacts *contacts, bool any_tck, size_t *l
 bool contacts_exchange(struct contacts *contacts, const uint8_t *command, size_t length,
                        const uint8_t **response, size_t *response_length);
 
-/* A character from the interface device. */
-void contacts_byte(struct contacts *contacts, uint8_t byte);
+/* Characters from the interface device, which the card does not interrupt: at least one. */
+void contacts_bytes(struct contacts *contacts, const uint8_t *bytes, size_t count);
 void contacts_timeout(struct contacts *contacts);
 void contacts_next(struct contacts *contacts, struct contacts_output *output);
+
+/* Whether any character of the card may have a parity error; each of them is asked for then. */
+bool contacts_may_garble(struct contacts *contacts);
 
 /* Whether the next character of the card has a parity error. */
 bool contacts_parity_error(struct contacts *contacts);

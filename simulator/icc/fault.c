@@ -258,11 +258,16 @@ bool faults_set(struct faults *faults, const char *text, char *error, size_t err
     return faults_set_all(faults, &text, 1, error, error_size);
 }
 
+bool faults_may_fire(const struct faults *faults, enum fault fault)
+{
+    return atomic_load_explicit(&faults->armed[fault], memory_order_relaxed);
+}
+
 static bool ask(struct faults *faults, enum fault fault, bool (*fires)(struct fault_table *, enum fault))
 {
     bool fired;
 
-    if (!atomic_load_explicit(&faults->armed[fault], memory_order_relaxed))
+    if (!faults_may_fire(faults, fault))
         return false;
     pthread_mutex_lock(&faults->lock);
     fired = fires(&faults->table, fault);

@@ -99,6 +99,9 @@ bool faults_set(struct faults *faults, const char *text, char *error, size_t err
 bool faults_set_all(struct faults *faults, const char *const *text, size_t count, char *error,
                     size_t error_size);
 
+/* Whether the fault may fire, at some opportunity to come: where not, there is no need to ask at each. */
+bool faults_may_fire(const struct faults *faults, enum fault fault);
+
 /* At an opportunity: whether the fault fires. */
 bool faults_fire(struct faults *faults, enum fault fault);
 

@@ -127,7 +127,7 @@ static void deactivate(struct ifd *ifd)
 struct machine {
     void *state;
     void (*next)(void *state, struct step *step);
-    void (*byte)(void *state, uint8_t byte, bool parity_ok);
+    void (*bytes)(void *state, const uint8_t *bytes, size_t count, bool parity_ok);
     void (*timeout)(void *state);
 };
 
@@ -136,7 +136,7 @@ static int64_t real_limit_us(const struct ifd *ifd)
     return ifd->options.patience_ms ? (int64_t)ifd->options.patience_ms * 1000 : REAL_LIMIT_US;
 }
 
-/* Whether the operation is to be given up. The card's time goes by with each character; ours is for its
+/* Whether the operation is to be given up. The card's time goes by with the characters; ours is for its
  * script to use up, which it does between what we send: so only then is it worth a look at the clock. */
 static bool overdue(const struct ifd *ifd, const struct step *step)
 {
@@ -149,7 +149,8 @@ static bool overdue(const struct ifd *ifd, const struct step *step)
 static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
 {
     for (;;) {
-        uint8_t byte;
+        const uint8_t *bytes;
+        size_t count;
         bool parity_ok;
         machine->next(machine->state, step);
         if ((ifd->overdue = overdue(ifd, step)))
@@ -159,8 +160,9 @@ static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, 
             line_send(&ifd->line, step->bytes, step->length, step->guard, gap);
             break;
         case STEP_RECEIVE:
-            if (line_receive(&ifd->line, step->timeout, &byte, &parity_ok))
-                machine->byte(machine->state, byte, parity_ok);
+            count = line_receive(&ifd->line, step->timeout, step->most, &bytes, &parity_ok);
+            if (count > 0)
+                machine->bytes(machine->state, bytes, count, parity_ok);
             else
                 machine->timeout(machine->state);
             break;
@@ -176,9 +178,9 @@ static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, 
     {                                                                                                        \
         name##_next((type *)state, step);                                                                    \
     }                                                                                                        \
-    static void name##_byte_(void *state, uint8_t byte, bool parity_ok)                                      \
+    static void name##_bytes_(void *state, const uint8_t *bytes, size_t count, bool parity_ok)               \
     {                                                                                                        \
-        name##_byte((type *)state, byte, parity_ok);                                                         \
+        name##_bytes((type *)state, bytes, count, parity_ok);                                                \
     }                                                                                                        \
     static void name##_timeout_(void *state)                                                                 \
     {                                                                                                        \
@@ -187,7 +189,7 @@ static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, 
 #define MACHINE(name, pointer)                                                                               \
     (struct machine)                                                                                         \
     {                                                                                                        \
-        (pointer), name##_next_, name##_byte_, name##_timeout_                                               \
+        (pointer), name##_next_, name##_bytes_, name##_timeout_                                              \
     }
 
 MACHINE_FUNCTIONS(pps_ifd, struct pps_ifd)
@@ -253,13 +255,14 @@ static enum ifd_result receive_atr(struct ifd *ifd)
 {
     uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
     uint8_t bytes[ATR_MAX];
+    const uint8_t *byte;
     size_t length = 0;
     bool parity_ok;
     while (length < sizeof bytes && length < atr_announced(bytes, length) &&
-           line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, &bytes[length], &parity_ok)) {
+           line_receive(&ifd->line, length == 0 ? first : TIMING_INITIAL_WAIT, 1, &byte, &parity_ok) > 0) {
         if (!parity_ok)
             return fail(ifd, IFD_RESULT_GARBLED, "ATR", "parity errors");
-        length++;
+        bytes[length++] = *byte;
     }
     if (length == 0)
         return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");

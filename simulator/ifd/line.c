@@ -14,20 +14,29 @@ void line_set_speed(struct line *line, unsigned f, unsigned d)
     line->etu = (uint64_t)f * UNITS_PER_CYCLE / d;
 }
 
-uint64_t line_time_us(const struct line *line)
+static uint64_t in_us(uint64_t time)
 {
-    return line->now / (UNITS_PER_CYCLE * LINE_CLOCK_KHZ / 1000);
+    return time / (UNITS_PER_CYCLE * LINE_CLOCK_KHZ / 1000);
 }
 
-/* A character goes over the line, so many etu after the one before. */
-static void pass(struct line *line, uint64_t etu, bool from_card, uint8_t byte, bool parity_ok)
+uint64_t line_time_us(const struct line *line)
+{
+    return in_us(line->now);
+}
+
+/* Characters go over the line, the first one so many etu after the one before, the others gap etu apart. The
+ * last one may have a parity error. */
+static void pass(struct line *line, uint64_t etu, uint64_t gap, bool from_card, const uint8_t *bytes,
+                 size_t count, bool parity_ok)
 {
     uint64_t when = line->quiet_since + etu * line->etu;
     if (when > line->now)
         line->now = when;
+    for (size_t i = 0; line->trace && i < count; i++)
+        trace_character(line->trace, line->label, in_us(line->now + i * gap * line->etu), from_card, bytes[i],
+                        !parity_ok && i + 1 == count);
+    line->now += (count - 1) * gap * line->etu;
     line->quiet_since = line->now;
-    if (line->trace)
-        trace_character(line->trace, line->label, line_time_us(line), from_card, byte, !parity_ok);
 }
 
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap)
@@ -37,37 +46,45 @@ void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t 
     struct contacts_output unheard;
     contacts_next(line->card, &unheard);
     line->sending_length = 0;
-    for (size_t i = 0; i < length; i++) {
-        pass(line, i == 0 ? guard : gap, false, bytes[i], true);
-        contacts_byte(line->card, bytes[i]);
-    }
+    pass(line, guard, gap, false, bytes, length, true);
+    contacts_bytes(line->card, bytes, length);
 }
 
-/* Takes the next character of those that the card sends. Where the receiver signals parity errors, the card
- * sends the character again (ISO/IEC 7816-3:2006, 7.3). */
-static void take_character(struct line *line, uint8_t *byte, bool *parity_ok)
+/* How many of the characters that the card sends can be taken at once. */
+static size_t run_length(const struct line *line, uint32_t timeout, size_t most)
 {
-    *byte = *line->sending++;
-    line->sending_length--;
+    if (contacts_may_garble(line->card) || line->card_guard > timeout)
+        return 1;
+    return most < line->sending_length ? most : line->sending_length;
+}
+
+/* Takes the next characters of those that the card sends: the last one, where it is alone, may have a parity
+ * error. Where the receiver signals these, the card sends the character again (ISO/IEC 7816-3:2006, 7.3). */
+static void take_run(struct line *line, size_t count, bool *parity_ok)
+{
     for (int attempt = 0;; attempt++) {
-        *parity_ok = !contacts_parity_error(line->card);
-        pass(line, line->sending_delay, true, *byte, *parity_ok);
+        *parity_ok = count > 1 || !contacts_parity_error(line->card);
+        pass(line, line->sending_delay, line->card_guard, true, line->sending, count, *parity_ok);
         line->sending_delay = line->card_guard;
         if (*parity_ok || !line->repeats || attempt == REPETITIONS_MAX)
-            return;
+            break;
         line->sending_delay = line->card_guard + 2; /* of the error signal */
     }
+    line->sending += count;
+    line->sending_length -= count;
 }
 
-bool line_receive(struct line *line, uint32_t timeout, uint8_t *byte, bool *parity_ok)
+size_t line_receive(struct line *line, uint32_t timeout, size_t most, const uint8_t **bytes, bool *parity_ok)
 {
     uint64_t end = line->quiet_since + (uint64_t)timeout * line->etu;
     for (;;) {
         if (line->sending_length > 0) {
             if (line->quiet_since + (uint64_t)line->sending_delay * line->etu > end)
                 break;
-            take_character(line, byte, parity_ok);
-            return true;
+            size_t count = run_length(line, timeout, most);
+            *bytes = line->sending;
+            take_run(line, count, parity_ok);
+            return count;
         }
         struct contacts_output output;
         contacts_next(line->card, &output);
@@ -87,5 +104,5 @@ bool line_receive(struct line *line, uint32_t timeout, uint8_t *byte, bool *pari
     }
     if (end > line->now)
         line->now = end;
-    return false;
+    return 0;
 }

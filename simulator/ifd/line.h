@@ -34,13 +34,14 @@ void line_init(struct line *line, struct contacts *card, struct trace *trace, co
 /* The length of an etu is F / D clock cycles from now on. */
 void line_set_speed(struct line *line, unsigned f, unsigned d);
 
-/* Sends characters to the card, the first one guard etu after the last that went, the others gap etu apart.
- */
+/* Sends characters to the card, at least one: the first one guard etu after the last that went, the others gap
+ * etu apart. */
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap);
 
-/* Waits for a character of the card, for timeout etu after the last one that went in either direction. False:
- * none came. */
-bool line_receive(struct line *line, uint32_t timeout, uint8_t *byte, bool *parity_ok);
+/* Waits for characters of the card, most at most, for each of them timeout etu after the last one that went in
+ * either direction. Returns how many came one after the other, in bytes until the next call; parity_ok is that
+ * of the last, the others are right. 0: none came in time. */
+size_t line_receive(struct line *line, uint32_t timeout, size_t most, const uint8_t **bytes, bool *parity_ok);
 
 /* The card's time, in microseconds since the line was set up. */
 uint64_t line_time_us(const struct line *line);

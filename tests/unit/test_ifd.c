@@ -165,6 +165,93 @@ START_TEST(what_can_be_recovered_does_not_show)
 }
 END_TEST
 
+/* What an exchange comes to. */
+struct outcome {
+    enum ifd_result result;
+    uint64_t us;
+    struct t1_counters t1;
+    uint32_t sum; /* of the response */
+};
+
+static void no_report(void *arg, const char *line)
+{
+    (void)arg;
+    ck_abort_msg("%s", line);
+}
+
+/* The same exchanges and faults each time. A fault that is too far off to fire makes characters go one by one. */
+static void exchanges(int index, bool singly, FILE *traced, struct outcome *outcome, unsigned count)
+{
+    char path[40], error[300];
+    struct trace *trace = NULL;
+    if (traced) {
+        snprintf(path, sizeof path, "/dev/fd/%d", fileno(traced));
+        trace = trace_open(path, no_report, NULL, error, sizeof error);
+        ck_assert_msg(trace != NULL, "%s", error);
+    }
+    state = 816;
+    insert(recoverable[index].atr);
+    ifd.line.trace = trace;
+    ck_assert_int_eq(ifd_set_protocol(&ifd, recoverable[index].protocol), IFD_RESULT_OK);
+    for (unsigned i = 0; i < count; i++) {
+        const char *fault = recoverable[index].faults[draw(3)];
+        if (singly)
+            set_fault("parity-error@999999");
+        if (i > 0 && draw(4) == 0 && strncmp(fault, "parity", 6) != 0)
+            set_fault(fault);
+        size_t length = trace ? draw(600) : some_length();
+        outcome[i] =
+            (struct outcome){echo(recoverable[index].protocol, length), ifd.last_us, ifd.counters.t1, 0};
+        for (size_t at = 0; at < response_length; at++)
+            outcome[i].sum = outcome[i].sum * 31 + response[at];
+    }
+    trace_close(trace);
+    ifd.line.trace = NULL;
+}
+
+/* ck_assert writes to a file each time, which is slow. */
+static void same_outcomes(const struct outcome *a, const struct outcome *b, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (a[i].result != b[i].result || a[i].us != b[i].us || a[i].sum != b[i].sum ||
+            memcmp(&a[i].t1, &b[i].t1, sizeof a[i].t1) != 0)
+            ck_abort_msg("exchange %u: result %d and %d, %llu and %llu us", i, (int)a[i].result,
+                         (int)b[i].result, (unsigned long long)a[i].us, (unsigned long long)b[i].us);
+}
+
+START_TEST(characters_go_at_once_or_one_by_one)
+{
+    static struct outcome runs[2000], singly[2000];
+    exchanges(_i, false, NULL, runs, 2000);
+    tear_down();
+    exchanges(_i, true, NULL, singly, 2000);
+    same_outcomes(runs, singly, 2000);
+}
+END_TEST
+
+START_TEST(a_trace_has_each_character)
+{
+    static struct outcome runs[50], singly[50];
+    char a[300], b[300];
+    unsigned lines = 0;
+    FILE *runs_trace = tmpfile(), *singly_trace = tmpfile();
+    ck_assert(runs_trace != NULL && singly_trace != NULL);
+    exchanges(_i, false, runs_trace, runs, 50);
+    tear_down();
+    exchanges(_i, true, singly_trace, singly, 50);
+    same_outcomes(runs, singly, 50);
+    rewind(runs_trace);
+    rewind(singly_trace);
+    for (; fgets(a, sizeof a, runs_trace); lines++)
+        if (!fgets(b, sizeof b, singly_trace) || strcmp(a, b) != 0)
+            ck_abort_msg("line %u: %s", lines, a);
+    ck_assert(fgets(b, sizeof b, singly_trace) == NULL);
+    ck_assert_uint_gt(lines, 10000);
+    fclose(runs_trace);
+    fclose(singly_trace);
+}
+END_TEST
+
 static const struct {
     const char *atr;
     uint8_t protocol;
@@ -490,6 +577,9 @@ int main(void)
     tcase_set_timeout(tests, 100);
     tcase_add_loop_test(tests, what_can_be_recovered_does_not_show, 0,
                         sizeof recoverable / sizeof recoverable[0]);
+    tcase_add_loop_test(tests, characters_go_at_once_or_one_by_one, 0,
+                        sizeof recoverable / sizeof recoverable[0]);
+    tcase_add_loop_test(tests, a_trace_has_each_character, 0, sizeof recoverable / sizeof recoverable[0]);
     tcase_add_loop_test(tests, what_cannot_fails_as_it_should, 0, sizeof beyond / sizeof beyond[0]);
     tcase_add_loop_test(tests, a_handler_s_fault_hits_the_command_in_hand, 0,
                         2 * sizeof beyond / sizeof beyond[0]);

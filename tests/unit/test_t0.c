@@ -1226,6 +1226,91 @@ START_TEST(garbage_tpdus)
 }
 END_TEST
 
+/* So many of the bytes to come, each as likely to end a run early as not. */
+static size_t some_of(size_t left, uint32_t *seed)
+{
+    size_t count = 1 + next_random(seed) % (next_random(seed) % 2 ? 5 : left);
+
+    return count < left ? count : left;
+}
+
+static void same_step(const struct step *a, const struct step *b)
+{
+    REQUIRE(a->kind == b->kind && a->length == b->length && a->timeout == b->timeout && a->most == b->most);
+    REQUIRE(a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+    REQUIRE((a->kind == STEP_RECEIVE) == (a->most > 0));
+}
+
+/* Two machines each, told the same: one of each character, one of several at once. */
+START_TEST(runs_are_as_single_characters)
+{
+    uint32_t seed = 0x816;
+    int done = 0, failed = 0, processed = 0;
+
+    for (int round = 0; round < 50000; round++) {
+        const struct t0_ifd_config ifd_config = {9600, 12, 3};
+        const struct t0_icc_config icc_config = {T0_ACK_ALL, 0};
+        uint8_t bytes[300] = {0};
+        struct t0_tpdu tpdu = {.header = {0, 0xB0, 0, 0, (uint8_t)next_random(&seed)},
+                               .direction = T0_FROM_CARD};
+        struct t0_ifd ifd, single_ifd;
+        struct t0_icc icc, single_icc;
+        struct step step, single_step;
+        size_t count = t0_tpdu_size(tpdu.header, T0_FROM_CARD) + 3, now;
+        bool parity_ok = next_random(&seed) % 4 != 0, take = next_random(&seed) % 2;
+
+        for (size_t i = 1; i < count; i++)
+            bytes[i] = (uint8_t)(next_random(&seed) >> 4);
+        bytes[0] = next_random(&seed) % 8 ? 0xB0 : 0x4F;
+        bytes[count - 2] = 0x90;
+        count -= next_random(&seed) % 8 ? 0 : next_random(&seed) % count;
+        t0_ifd_start(&ifd, &ifd_config, &tpdu);
+        t0_ifd_start(&single_ifd, &ifd_config, &tpdu);
+        t0_ifd_next(&ifd, &step);
+        t0_ifd_next(&single_ifd, &single_step);
+        same_step(&step, &single_step);
+        for (size_t at = 0; at < count; at += now) {
+            now = some_of(count - at, &seed);
+            t0_ifd_bytes(&ifd, bytes + at, now, parity_ok || at + now < count);
+            for (size_t i = at; i < at + now; i++)
+                t0_ifd_byte(&single_ifd, bytes[i], parity_ok || i + 1 < count);
+            t0_ifd_next(&ifd, &step);
+            t0_ifd_next(&single_ifd, &single_step);
+            same_step(&step, &single_step);
+            REQUIRE(ifd.reason == single_ifd.reason);
+        }
+        done += step.kind == STEP_DONE;
+        failed += step.kind == STEP_FAILED;
+
+        t0_icc_start(&icc, &icc_config);
+        t0_icc_start(&single_icc, &icc_config);
+        bytes[4] = (uint8_t)next_random(&seed);
+        count = next_random(&seed) % sizeof bytes;
+        for (size_t at = 0; at < count; at += now) {
+            now = some_of(count - at, &seed);
+            t0_icc_bytes(&icc, bytes + at, now, parity_ok || at + now < count);
+            for (size_t i = at; i < at + now; i++)
+                t0_icc_byte(&single_icc, bytes[i], parity_ok || i + 1 < count);
+            t0_icc_next(&icc, &step);
+            t0_icc_next(&single_icc, &single_step);
+            same_step(&step, &single_step);
+            REQUIRE(icc.reason == single_icc.reason);
+            if (take)
+                REQUIRE(t0_icc_take(&icc) == t0_icc_take(&single_icc));
+            processed += step.kind == STEP_PROCESS;
+            for (; step.kind == STEP_PROCESS || step.kind == STEP_SEND;) {
+                t0_icc_next(&icc, &step);
+                t0_icc_next(&single_icc, &single_step);
+                same_step(&step, &single_step);
+                if (step.kind == STEP_PROCESS)
+                    break;
+            }
+        }
+    }
+    REQUIRE(done > 1000 && failed > 1000 && processed > 1000);
+}
+END_TEST
+
 START_TEST(garbage_apdus)
 {
     struct t0_apdu_ifd *ifd = allocate(sizeof *ifd);
@@ -1349,6 +1434,7 @@ int main(void)
     tcase_set_timeout(tc, 0);
     tcase_add_test(tc, both_ends);
     tcase_add_test(tc, garbage_tpdus);
+    tcase_add_test(tc, runs_are_as_single_characters);
     tcase_add_test(tc, garbage_apdus);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

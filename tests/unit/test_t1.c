@@ -75,8 +75,13 @@ START_TEST(known_edc)
     ck_assert_uint_eq(t1_edc_size(T1_LRC), 1);
     ck_assert_uint_eq(t1_edc_size(T1_CRC), 2);
     for (size_t len = 0; len < sizeof bytes; len++) {
-        for (size_t i = 0; i < len; i++)
+        uint8_t lrc = 0;
+
+        for (size_t i = 0; i < len; i++) {
             bytes[i] = (uint8_t)next_random(&seed);
+            lrc ^= bytes[i];
+        }
+        ck_assert_uint_eq(t1_lrc(bytes, len), lrc);
         ck_assert_uint_eq(t1_crc(bytes, len), slow_crc(bytes, len));
     }
 }
@@ -2257,6 +2262,137 @@ START_TEST(garbage_in)
 }
 END_TEST
 
+/* ---- runs of characters ---- */
+
+/* Two machines that are told the same: one of each character, one of as many at once as comes. */
+struct twins {
+    struct t1 single, run;
+    uint8_t single_buffer[300], run_buffer[300];
+    size_t most; /* of the last STEP_RECEIVE, less the characters since; */
+    uint32_t timeout;
+    unsigned received; /* blocks without error */
+};
+
+static void same_step(struct twins *twins)
+{
+    struct step single, run;
+
+    t1_next(&twins->single, &single);
+    t1_next(&twins->run, &run);
+    must(single.kind == run.kind && single.length == run.length && single.most == run.most);
+    must(single.timeout == run.timeout && single.guard == run.guard);
+    must(single.length == 0 || memcmp(single.bytes, run.bytes, run.length) == 0);
+    must(memcmp(&twins->single.counters, &twins->run.counters, sizeof twins->run.counters) == 0);
+    must(twins->single.reason == twins->run.reason);
+    must((single.kind == STEP_RECEIVE) == (single.most > 0));
+    must(single.most <= 1 || single.timeout == CWT); /* the first of a block has another limit */
+    twins->most = single.most;
+    twins->timeout = single.timeout;
+}
+
+/* What may be taken at once is under one time limit, as long as all is right. */
+static void same_limit(struct twins *twins)
+{
+    size_t most = twins->most;
+    uint32_t timeout = twins->timeout;
+
+    same_step(twins);
+    must(most <= 1 || twins->timeout == timeout);
+    if (most > 1)
+        must(twins->most == most - 1);
+}
+
+static void both_get(struct twins *twins, const uint8_t *bytes, size_t count, bool parity_ok, uint32_t *seed)
+{
+    for (size_t i = 0; i < count; i++)
+        t1_byte(&twins->single, bytes[i], parity_ok || i + 1 < count);
+    for (size_t at = 0, now; at < count; at += now) {
+        now = 1 + next_random(seed) % (next_random(seed) % 2 ? 8 : count);
+        now = now < count - at ? now : count - at;
+        t1_bytes(&twins->run, bytes + at, now, parity_ok || at + now < count);
+    }
+    same_step(twins);
+}
+
+/* A block, in good order or not, and more behind it. */
+static void both_get_block(struct twins *twins, uint32_t *seed)
+{
+    static const uint8_t pcbs[] = {0x00, 0x20, 0x40, 0x60, 0x80, 0x90, 0x81, 0xC0, 0xC1, 0xC3, 0xE0, 0xE1};
+    uint8_t inf[T1_INF_MAX], bytes[2 * T1_BLOCK_MAX];
+    uint8_t pcb = pcbs[next_random(seed) % sizeof pcbs];
+    size_t length = (pcb & 0x80) == 0 ? next_random(seed) % 33 : (pcb & 0x41) == 0x41;
+
+    for (size_t i = 0; i < sizeof inf; i++)
+        inf[i] = (uint8_t)(next_random(seed) >> 5);
+    if (next_random(seed) % 16 == 0)
+        length = next_random(seed) % sizeof inf;
+    length = t1_block_encode(twins->run.parameters.edc, 0, pcb, inf, length, bytes);
+    if (next_random(seed) % 8 == 0)
+        bytes[next_random(seed) % length] ^= (uint8_t)next_random(seed);
+    for (; next_random(seed) % 8 == 0 && length < sizeof bytes; length++)
+        bytes[length] = (uint8_t)next_random(seed);
+    both_get(twins, bytes, length, next_random(seed) % 16 != 0, seed);
+}
+
+static void begin_twins(struct twins *twins, enum t1_role role, enum t1_edc edc)
+{
+    struct t1_parameters p = parameters(role, twins->single_buffer, sizeof twins->single_buffer);
+
+    twins->received += (unsigned)twins->run.counters.blocks_received;
+    p.edc = edc;
+    must(t1_init(&twins->single, &p));
+    p.buffer = twins->run_buffer;
+    must(t1_init(&twins->run, &p));
+    t1_listen(&twins->single);
+    t1_listen(&twins->run);
+}
+
+START_TEST(runs_are_as_single_characters)
+{
+    enum t1_role role = _i % 2 ? T1_CARD : T1_INTERFACE_DEVICE;
+    enum t1_edc edc = _i / 2 ? T1_CRC : T1_LRC;
+    struct twins twins = {.received = 0};
+    uint32_t seed = 4711 + (uint32_t)_i;
+    uint8_t data[400];
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(next_random(&seed) >> 3);
+    begin_twins(&twins, role, edc);
+    for (unsigned i = 0; i < 100000; i++) {
+        size_t length = next_random(&seed) % sizeof data;
+        switch (next_random(&seed) % 8) {
+        case 0:
+            t1_timeout(&twins.single);
+            t1_timeout(&twins.run);
+            break;
+        case 1:
+            both_get(&twins, data, length, next_random(&seed) % 2 != 0, &seed);
+            break;
+        case 2:
+        case 3:
+            must(t1_transmit(&twins.single, data, length) == t1_transmit(&twins.run, data, length));
+            must(t1_answer(&twins.single, data, length) == t1_answer(&twins.run, data, length));
+            break;
+        default:
+            both_get_block(&twins, &seed);
+        }
+        same_step(&twins);
+        if (next_random(&seed) % 4 == 0) {
+            both_get(&twins, (const uint8_t *)"\0\x40\x09", 3, true, &seed);
+            for (int more = 0; more < 9; more++) {
+                t1_byte(&twins.single, data[more], true);
+                t1_bytes(&twins.run, data + more, 1, true);
+                same_limit(&twins);
+            }
+        }
+        if (t1_needs_reset(&twins.run))
+            begin_twins(&twins, role, edc);
+    }
+    begin_twins(&twins, role, edc);
+    must(twins.received > 1000);
+}
+END_TEST
+
 /* Whatever an interface device does, silence ends it soon. */
 START_TEST(silence_ends_it)
 {
@@ -2367,6 +2503,7 @@ static Suite *t1_suite(void)
     tcase_add_test(tc, babble);
     tcase_add_test(tc, silence_ends_it);
     tcase_add_test(tc, counters_count);
+    tcase_add_loop_test(tc, runs_are_as_single_characters, 0, 4);
     suite_add_tcase(suite, tc);
 
     tc = tcase_create("line");
