@@ -10,7 +10,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* How long to wait before looking for a simulator again: it doubles from the first to the last. */
+/* How long to wait before looking for a simulator again: it doubles from the first to the last, until a
+ * connection has lasted for as long as that. */
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
@@ -113,20 +114,24 @@ static bool connect_channel(struct channel *channel, int *fd_slot, enum link_cha
     return false;
 }
 
+static void retry_later(struct channel *channel)
+{
+    channel->retry_at = clock_ms() + channel->retry_ms;
+    channel->retry_ms = channel->retry_ms * 2 < RETRY_LAST_MS ? channel->retry_ms * 2 : RETRY_LAST_MS;
+}
+
 /* While no card is shown, so that a card from before the connection was lost is first seen to leave. */
 static void connect_events(struct channel *channel)
 {
     uint32_t movement;
     if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT, &movement)) {
-        channel->retry_at = clock_ms() + channel->retry_ms;
-        channel->retry_ms = channel->retry_ms * 2 < RETRY_LAST_MS ? channel->retry_ms * 2 : RETRY_LAST_MS;
+        retry_later(channel);
         return;
     }
     channel->latest = movement;
     channel->complaint = 0;
     channel->told_waiting = false;
-    channel->retry_at = 0;
-    channel->retry_ms = RETRY_FIRST_MS;
+    channel->connected_at = clock_ms();
     pthread_mutex_lock(&channel->lock);
     channel->shown = movement - channel_card_in(movement); /* a card that is there has yet to be shown */
     pthread_mutex_unlock(&channel->lock);
@@ -171,8 +176,9 @@ void connection_on_event(struct channel *channel)
     driver_log(LOG_LEVEL_ERROR, "%s: the simulator is gone: %s", channel_text(channel, text),
                errno == ECONNRESET ? "it hung up" : strerror(errno));
     drop(channel, &channel->events_fd);
-    /* one that hangs up again and again is not to keep us busy */
-    channel->retry_at = clock_ms() + RETRY_FIRST_MS;
+    if (clock_ms() - channel->connected_at >= RETRY_LAST_MS)
+        channel->retry_ms = RETRY_FIRST_MS;
+    retry_later(channel); /* one that hangs up again and again is to fill no log */
     /* its card goes with it */
     channel->latest = channel->shown + channel_card_in(channel->shown);
 }

@@ -24,7 +24,7 @@ struct channel {
     /* only in channel_wait */
     int64_t absent_until;
     uint32_t latest; /* the last movement heard of */
-    int64_t retry_at, retry_ms;
+    int64_t retry_at, retry_ms, connected_at;
     int complaint; /* the errno last logged */
     bool waited;   /* channel_wait has been called, or is about to be */
     bool told_waiting;
