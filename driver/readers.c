@@ -1,9 +1,8 @@
 #include "readers.h"
 
-#include <pthread.h>
+#include "link/link.h"
 
-/* pcscd 1.9.9 has 16; builds with more exist. */
-#define READERS_MAX 64
+#include <pthread.h>
 
 struct entry {
     struct channel *channel; /* NULL: free */
@@ -12,13 +11,14 @@ struct entry {
     bool removed;
 };
 
-static struct entry table[READERS_MAX];
+static struct entry table[LINK_MAX_SLOTS];
+static struct entry *table_end = table; /* behind the last entry that was ever taken */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t unused = PTHREAD_COND_INITIALIZER;
 
 static struct entry *find(lun number)
 {
-    for (struct entry *e = table; e < table + READERS_MAX; e++)
+    for (struct entry *e = table; e < table_end; e++)
         if (e->channel && e->number == number)
             return e;
     return NULL;
@@ -26,14 +26,15 @@ static struct entry *find(lun number)
 
 bool readers_add(lun number, struct channel *channel)
 {
-    bool added = false;
     pthread_mutex_lock(&table_lock);
-    if (!find(number)) {
-        for (struct entry *e = table; e < table + READERS_MAX && !added; e++)
-            if (!e->channel) {
-                *e = (struct entry){.channel = channel, .number = number};
-                added = true;
-            }
+    struct entry *e = table;
+    while (e < table_end && e->channel)
+        e++;
+    bool added = !find(number) && e < table + LINK_MAX_SLOTS;
+    if (added) {
+        *e = (struct entry){.channel = channel, .number = number};
+        if (e == table_end)
+            table_end++;
     }
     pthread_mutex_unlock(&table_lock);
     return added;

@@ -41,7 +41,7 @@
 #define LINK_MAX_COMMAND  65544u /* extended case 4: header 4, Lc 3, data 65,535, Le 2 */
 #define LINK_MAX_RESPONSE 65538u /* 65,536 bytes and SW1 SW2 */
 #define LINK_MAX_MESSAGE  (LINK_HEADER_SIZE + LINK_MAX_COMMAND)
-#define LINK_MAX_SLOTS    16u /* in one reader, and in all: what pcscd 1.9.9 has room for */
+#define LINK_MAX_SLOTS    255u /* in one reader, and in all: pcscd asks a driver for both numbers in a byte */
 
 /* Deadlines, in milliseconds, on the driver's side. */
 #define LINK_HELLO_TIMEOUT    1000

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/network.h"
 #include "cli/paths.h"
+#include "cli/pcscd_version.h"
 #include "cli/probe.h"
 #include "cli/trial.h"
 #include "pcscd/pcscd.h"
@@ -28,7 +29,8 @@
 #define CARD_OPTION     "probe-card"              /* for ourselves, in a rig */
 #define TRIAL_SECONDS   10                        /* for a rig */
 #define VERSION_SECONDS 5
-#define FILES_WANTED    256 /* by 16 readers, their cards and as many clients */
+#define PROTOCOL_2_5    4006 /* of clients from pcsc-lite 2.5.0 on: 4:6 */
+#define FILES_WANTED    256  /* by 16 readers, their cards and as many clients */
 #define THREADS_WANTED  64
 #define FILE_WANTED     (16L << 20) /* logs and traces */
 
@@ -101,31 +103,22 @@ static char *one_line(char *text)
 
 static void check_pcscd(struct machine *machine, struct finding *finding)
 {
-    char error[512], version[32] = "";
-    struct trial trial;
+    char error[512];
+    struct pcscd_version version;
     if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, error, sizeof error)) {
         machine->pcscd[0] = '\0';
         found(finding, STATE_MISSING, "%s", error);
         return;
     }
-    const char *const arguments[] = {machine->pcscd, "--version", NULL};
-    trial_run(&trial, arguments, VERSION_SECONDS);
-    const char *at = strstr(trial.said, "pcsc-lite version ");
-    int major = 0, minor = 0;
-    if (!trial_passed(&trial) || !at || sscanf(at, "pcsc-lite version %31[0-9.]", version) != 1 ||
-        sscanf(version, "%d.%d", &major, &minor) != 2) {
+    if (!pcscd_version(machine->pcscd, &version)) {
         found(finding, STATE_LIMITED, "%s, which does not say with --version what it is", machine->pcscd);
         return;
     }
-    version[strlen(version) - (version[strlen(version) - 1] == '.')] = '\0';
-    bool old = major < 1 || (major == 1 && minor < 9);
-    const char *features = strstr(trial.said, "Enabled features:");
-    /* 1.9 does not say */
-    const char *polkit = features && strstr(features, " polkit") ? "with"
-                         : major < 2                             ? "with or without"
-                                                                 : "without";
-    found(finding, old ? STATE_LIMITED : STATE_OK, "%s, version %s, %s socket activation, %s polkit",
-          machine->pcscd, version, features && strstr(features, "systemd") ? "with" : "without", polkit);
+    bool old = version.major < 1 || (version.major == 1 && version.minor < 9);
+    found(finding, old ? STATE_LIMITED : STATE_OK,
+          "%s, version %s, %s socket activation, %s polkit, with room for %u slots", machine->pcscd,
+          version.text, version.socket_activation ? "with" : "without", version.polkit,
+          pcscd_version_slots(&version));
     if (old)
         remedy(finding, "cardrig was tried with 1.9 and newer");
 }
@@ -143,6 +136,7 @@ static void check_library(struct machine *machine, struct finding *finding)
 {
     char path[PATH_MAX], error[512];
     struct trial trial;
+    int major, minor;
     if (!probe_library(path, sizeof path, error, sizeof error)) {
         found(finding, STATE_MISSING, "%s", error);
         remedy(finding, "install the package 'libpcsclite1' (Debian, Ubuntu), 'pcsc-lite-libs' (Fedora) or "
@@ -150,8 +144,9 @@ static void check_library(struct machine *machine, struct finding *finding)
         return;
     }
     trial_call(&trial, print_protocol, machine->directory, VERSION_SECONDS);
-    if (trial_passed(&trial))
-        found(finding, STATE_OK, "%s, which speaks protocol %s", path, trial.said);
+    if (trial_passed(&trial) && sscanf(trial.said, "%d:%d", &major, &minor) == 2)
+        found(finding, STATE_OK, "%s, which speaks protocol %s and sees up to %u slots", path, trial.said,
+              major * 1000 + minor < PROTOCOL_2_5 ? PCSCD_SLOTS_BEFORE_2_5 : PCSCD_SLOTS);
     else
         found(finding, STATE_LIMITED, "%s, which connects to no service", path);
 }

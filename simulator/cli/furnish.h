@@ -37,7 +37,8 @@ struct furniture {
 #define FURNISH_HELP                                                                                         \
     "  -r, --reader NAME[,KEY[=VALUE]]...\n"                                                                 \
     "                          a reader, and what is special about it (see below);\n"                        \
-    "                          may be repeated: 16 slots in all\n"                                           \
+    "                          may be repeated: 16 slots in all, or 255 with a pcscd\n"                      \
+    "                          from 2.5.0 on\n"                                                              \
     "  -c, --card [SLOT=]FILE  put the card script FILE into a slot: a number, READER\n"                     \
     "                          or READER/NUMBER; without SLOT into the first that is\n"                      \
     "                          still empty; may be repeated\n"                                               \
@@ -51,7 +52,7 @@ struct furniture {
 #define FURNISH_KEYS_HELP                                                                                    \
     "Keys of a reader ('man cardrig-reader' says more). A comma in a name or value is\n"                     \
     "written twice: vendor=Foo,, Inc.\n\n"                                                                   \
-    "  slots=N                 the number of its slots, 1 to 16 (1)\n"                                       \
+    "  slots=N                 the number of its slots, 1 to 255 (1)\n"                                      \
     "  level=tpdu              with T=0 the application sees TPDUs, with their 61XX\n"                       \
     "                          and 6CXX (apdu)\n"                                                            \
     "  le=refuse               with level=tpdu an Le behind data is refused (drop)\n"                        \

@@ -7,6 +7,7 @@
 #include "cli/network.h"
 #include "cli/origin.h"
 #include "cli/paths.h"
+#include "cli/pcscd_version.h"
 #include "cli/stale.h"
 #include "cli/supervise.h"
 #include "rig/directory.h"
@@ -157,6 +158,22 @@ static bool enough_files(const struct slots *slots, char *error, size_t error_si
     return false;
 }
 
+/* Whether pcscd has room for the slots. Any has for a few, and is not asked. */
+static bool enough_room(const char *program, const struct slots *slots, char *error, size_t error_size)
+{
+    struct pcscd_version version;
+    if (slots->slot_count <= PCSCD_SLOTS_BEFORE_2_5 ||
+        (pcscd_version(program, &version) && slots->slot_count <= pcscd_version_slots(&version)))
+        return true;
+    snprintf(
+        error, error_size,
+        "%u slots: %s%s%s has room for %u; from pcscd 2.5.0 on there is room for %u: give another one with "
+        "--pcscd",
+        slots->slot_count, program, version.text[0] ? " " : "", version.text, PCSCD_SLOTS_BEFORE_2_5,
+        PCSCD_SLOTS);
+    return false;
+}
+
 /* Leaves the caller's network. What needs to see other rigs' processes is done before: from within
  * a user namespace nobody can look into those outside. */
 static bool leave_network(void)
@@ -196,8 +213,8 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
     struct slots *slots = rig_slots_of(rig);
     int status = furnish_readers(&plan->furniture, slots, error, sizeof error);
     if (status == EXIT_OK &&
-        !(enough_files(slots, error, sizeof error) && rig_listen_for_vpcd(rig, error, sizeof error) &&
-          prepare_pcscd(&pcscd, slots, error, sizeof error)))
+        !(enough_files(slots, error, sizeof error) && enough_room(program, slots, error, sizeof error) &&
+          rig_listen_for_vpcd(rig, error, sizeof error) && prepare_pcscd(&pcscd, slots, error, sizeof error)))
         status = EXIT_RIG_FAILED;
     if (status != EXIT_OK) {
         rig_log("%s", error);

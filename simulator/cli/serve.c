@@ -4,6 +4,7 @@
 #include "cli/furnish.h"
 #include "cli/notify.h"
 #include "cli/paths.h"
+#include "cli/pcscd_version.h"
 #include "link/vpcd.h"
 #include "rig/address.h"
 #include "rig/directory.h"
@@ -271,7 +272,7 @@ static const char *hidden_by(const char *path)
 }
 
 /* Says what a pcscd that is a service of today's could not get at. */
-static void warn_of_service(const char *driver, const char *directory)
+static void warn_of_service(const char *driver, const char *directory, unsigned slot_count)
 {
     const char *folder = hidden_by(driver);
     struct stat status;
@@ -283,6 +284,9 @@ static void warn_of_service(const char *driver, const char *directory)
         rig_log("warning: the directory is %s, and pcscd.service (from 2.3 on) does not see %s: "
                 "choose another one with --directory",
                 directory, folder);
+    if (slot_count > PCSCD_SLOTS_BEFORE_2_5)
+        rig_log("warning: %u slots, and before 2.5.0 pcscd has room for %u: 'pcscd --version' tells",
+                slot_count, PCSCD_SLOTS_BEFORE_2_5);
     if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && !(status.st_mode & S_IROTH))
         rig_log(
             "warning: the file has mode %03o, and pcscd.service (from 2.4 on) runs as a user of its own: let "
@@ -306,7 +310,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
                 driver);
         return EXIT_FAILED;
     }
-    warn_of_service(driver, plan->directory);
+    warn_of_service(driver, plan->directory, slots->slot_count);
     user_key(serving_user(plan->directory), user, sizeof user);
     snprintf(link, sizeof link, "%s/link", plan->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {

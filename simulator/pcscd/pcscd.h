@@ -23,7 +23,7 @@
 
 enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_ISOLATION_REDIRECT };
 
-#define PCSCD_READERS_MAX 16 /* what pcscd 1.9.9 has room for */
+#define PCSCD_READERS_MAX 255 /* what pcscd has room for from 2.5 on */
 #define PCSCD_DEVICE_MAX  256
 
 struct pcscd_reader {

@@ -13,8 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Two connections for each slot, and as many for a pcscd that is on its way out. */
-#define PEERS_MAX (4 * LINK_MAX_SLOTS)
+/* For each slot two, and as many for a pcscd that is on its way out. */
+#define SLOT_CONNECTIONS 4
+#define PEERS_MIN        64 /* others, who say nothing, are not to keep a driver out */
 
 /* A connection that is new, or for events. Under the server's lock, but for what only the loop uses. */
 struct peer {
@@ -35,7 +36,8 @@ struct link_server {
     struct link_host host;
     struct loop_letter no_room; /* for some driver that is slow to read */
     pthread_mutex_t lock;
-    struct peer peer[PEERS_MAX];
+    unsigned peer_count;
+    struct peer peer[];
 };
 
 static void hang_up(struct peer *peer)
@@ -74,7 +76,7 @@ static void watch_for_room(void *arg)
 {
     struct link_server *server = arg;
     pthread_mutex_lock(&server->lock);
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+    for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         if (peer->fd >= 0 && peer->slot)
             loop_change(server->loop, peer->fd, peer->waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
     pthread_mutex_unlock(&server->lock);
@@ -201,8 +203,8 @@ static void on_accepted(void *arg, int fd)
 {
     struct link_server *server = arg;
     server->host.connecting(server->host.arg);
-    unsigned room = PEERS_MAX - link_workers_count(server->workers);
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX && room > 0; peer++)
+    unsigned room = server->peer_count - link_workers_count(server->workers);
+    for (struct peer *peer = server->peer; peer < server->peer + server->peer_count && room > 0; peer++)
         if (peer->fd >= 0) {
             room--;
         } else {
@@ -213,7 +215,7 @@ static void on_accepted(void *arg, int fd)
             pthread_mutex_unlock(&server->lock);
             return;
         }
-    rig_log("rig link: no room for more than %u connections: one refused", PEERS_MAX);
+    rig_log("rig link: no room for more than %u connections: one refused", server->peer_count);
     close(fd);
 }
 
@@ -221,7 +223,9 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
                                     const struct access_list *users, struct threads *threads,
                                     const struct link_host *host)
 {
-    struct link_server *server = calloc(1, sizeof *server);
+    unsigned count = SLOT_CONNECTIONS * slots->slot_count;
+    count = count < PEERS_MIN ? PEERS_MIN : count;
+    struct link_server *server = calloc(1, sizeof *server + count * sizeof server->peer[0]);
     if (!server) {
         close(fd);
         return NULL;
@@ -229,9 +233,10 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     server->loop = loop;
     server->slots = slots;
     server->host = *host;
+    server->peer_count = count;
     server->no_room = (struct loop_letter){.function = watch_for_room, .arg = server};
     pthread_mutex_init(&server->lock, NULL);
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+    for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         peer->fd = -1;
     server->listener = listener_new(loop, fd, "rig link", users, on_accepted, server);
     server->workers = server->listener ? link_workers_new(threads) : NULL;
@@ -245,7 +250,7 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
 
 void link_server_forget(struct link_server *server)
 {
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+    for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         if (peer->fd >= 0)
             hang_up(peer);
     link_workers_hang_up(server->workers);
@@ -273,7 +278,7 @@ void link_server_card_moved(struct link_server *server, const struct slot *slot)
 {
     bool waiting = false;
     pthread_mutex_lock(&server->lock);
-    for (struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+    for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         if (peer->fd >= 0 && peer->slot == slot) {
             tell_movement(peer);
             waiting = waiting || peer->waiting;
@@ -287,7 +292,7 @@ void link_server_card_moved(struct link_server *server, const struct slot *slot)
 static bool is_connected(const struct link_server *server, const struct slot *slot, bool *ready)
 {
     *ready = false;
-    for (const struct peer *peer = server->peer; peer < server->peer + PEERS_MAX; peer++)
+    for (const struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         if (peer->fd >= 0 && peer->slot == slot && peer->plugging == slot->reader->plugging) {
             *ready = peer->ready;
             return true;

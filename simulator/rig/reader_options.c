@@ -227,7 +227,7 @@ static const struct key {
     const char *name, *expected;
     value_function *read;
 } keys[] = {
-    {"slots", "slots=N, with N from 1 to 16", read_slots},
+    {"slots", "slots=N, with N from 1 to 255", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
     {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
     {"tck", "tck=check or tck=ignore", read_tck},

@@ -71,7 +71,8 @@ static void log_line(void *arg, const char *line)
 
 void slots_init(struct slots *slots, uint64_t seed)
 {
-    *slots = (struct slots){.seed = seed};
+    memset(slots, 0, offsetof(struct slots, reader));
+    slots->seed = seed;
     pthread_mutex_init(&slots->plugging, NULL);
 }
 
@@ -108,7 +109,7 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
     unsigned slot_count = options->slots;
     if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS) {
         snprintf(error, error_size,
-                 "reader '%s' with %u slots: a reader has at least 1, and pcscd takes %u in all "
+                 "reader '%s' with %u slots: a reader has at least 1, and there can be %u in all "
                  "(%u are taken)",
                  name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
         return false;

@@ -52,10 +52,7 @@ struct slot {
 };
 
 struct slots {
-    struct reader reader[LINK_MAX_SLOTS];
-    unsigned reader_count;
-    struct slot slot[LINK_MAX_SLOTS];
-    unsigned slot_count;
+    unsigned reader_count, slot_count;
     uint64_t seed;            /* of what is random to the cards */
     struct trace *trace;      /* owned; NULL: none */
     const char *usb_folder;   /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
@@ -67,6 +64,9 @@ struct slots {
     void (*moved)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
     /* has work(work_arg) called in a thread; false with errno. NULL: there are no threads */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
+    /* large, and touched only as far as they are in use */
+    struct reader reader[LINK_MAX_SLOTS];
+    struct slot slot[LINK_MAX_SLOTS];
 };
 
 /* To be called before all else. */

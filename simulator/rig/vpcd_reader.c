@@ -48,7 +48,7 @@ struct end {
 struct vpcd_readers {
     struct slots *slots;
     struct loop *loop; /* NULL until they serve */
-    struct end end[LINK_MAX_SLOTS];
+    struct end end[];  /* one for each slot */
 };
 
 static bool is_reversed(const struct end *end)
@@ -397,12 +397,12 @@ static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
 
 struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t error_size)
 {
-    struct vpcd_readers *readers = calloc(1, sizeof *readers);
+    struct vpcd_readers *readers = calloc(1, sizeof *readers + slots->slot_count * sizeof readers->end[0]);
     snprintf(error, error_size, "out of memory");
     if (!readers)
         return NULL;
     readers->slots = slots;
-    for (unsigned i = 0; i < LINK_MAX_SLOTS; i++)
+    for (unsigned i = 0; i < slots->slot_count; i++)
         readers->end[i] = (struct end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
     for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
         if (reader->options.cards == READER_OWN_CARDS)
@@ -423,7 +423,7 @@ struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t e
 bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
 {
     readers->loop = loop;
-    for (struct end *end = readers->end; end < readers->end + LINK_MAX_SLOTS; end++) {
+    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
         if (!end->readers)
             continue;
         if (!loop_add(loop, end->timer_fd, EPOLLIN, on_timer, end))
@@ -440,7 +440,7 @@ void vpcd_readers_free(struct vpcd_readers *readers)
 {
     if (!readers)
         return;
-    for (struct end *end = readers->end; end < readers->end + LINK_MAX_SLOTS; end++) {
+    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
         if (readers->loop && end->readers)
             close_connection(end);
         const int fds[] = {end->listen_fd, end->timer_fd};

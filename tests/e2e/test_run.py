@@ -284,12 +284,12 @@ def test_pcscd_log(temporary):
     (["--empty", "--card", "x.lua", "--", "true"], 2, "exclude each other"),
     (["--reader", "a\"b", "--", "true"], 2, "must not contain"),
     (["--reader", "", "--", "true"], 2, "must have 1 to 121 bytes"),
-    (["--reader", "a,slots=0", "--", "true"], 2, "N from 1 to 16"),
-    (["--reader", "a,slots=17", "--", "true"], 2, "N from 1 to 16"),
-    (["--reader", "a,slots=4294967297", "--", "true"], 2, "N from 1 to 16"),
+    (["--reader", "a,slots=0", "--", "true"], 2, "N from 1 to 255"),
+    (["--reader", "a,slots=256", "--", "true"], 2, "N from 1 to 255"),
+    (["--reader", "a,slots=4294967297", "--", "true"], 2, "N from 1 to 255"),
     (["--reader", b"caf\xe9", "--", "true"], 2, "not UTF-8"),
     (["--reader", "a,colour=red", "--", "true"], 2, "'colour=red': expected one of slots, level"),
-    (["--reader", "a,slots=9", "--reader", "b,slots=8", "--", "true"], 2, "16 in all (9 are taken)"),
+    (["--reader", "a,slots=200", "--reader", "b,slots=56", "--", "true"], 2, "255 in all (200 are taken)"),
     (["--card", "nowhere.lua", "--", "true"], 125, "nowhere.lua: No such file"),
     (["--card", "5=nowhere.lua", "--", "true"], 2, "there is no slot '5'"),
     (["--card", "/dev", "--", "true"], 125, "/dev"),
@@ -536,6 +536,31 @@ def test_a_signal_while_pcscd_does_not_get_ready(temporary):
     process.terminate()
     assert process.wait(TIMEOUT) == -signal.SIGTERM
     fake.unlink()
+
+
+def test_as_many_slots_as_pcscd_has_room_for():
+    found = {check["name"]: check["found"] for check in json.loads(run("doctor", "--json").stdout)["checks"]}
+    room = int(re.search("room for ([0-9]+) slots", found["pcscd"])[1])
+    with Rig("--reader", "wide,slots=14", "--reader", f"one,slots={2 if room == 16 else 6}") as rig:
+        slots = rig.do("status")["slots"]
+        assert len(slots) == min(room, 20) and all(slot["ready"] for slot in slots)
+        with rig.client() as client:
+            client.establish()
+            assert client.readers() == ["ok", [slot["pcsc_name"] for slot in slots]]
+    if room == 16:
+        done = run("run", "--reader", "wide,slots=17", "--", "true")
+        assert done.returncode == 125 and re.search("17 slots: .* has room for 16; from pcscd 2.5.0 on", done.stderr)
+
+
+@pytest.mark.parametrize("said", ["pcsc-lite version 2.4.1.", "I am pcscd"])
+def test_a_pcscd_without_room_is_not_started(temporary, said):
+    fake = temporary / "pcscd"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{said}" || touch {temporary}/started\n')
+    fake.chmod(0o755)
+    done = run("run", "--pcscd", fake, "--reader", "wide,slots=17", "--", "true")
+    version = " 2.4.1" if "2.4.1" in said else ""
+    assert done.returncode == 125 and f"17 slots: {fake}{version} has room for 16;" in done.stderr
+    fake.unlink()  # and nothing else is left
 
 
 def test_too_few_file_descriptors():

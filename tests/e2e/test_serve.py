@@ -201,6 +201,13 @@ CHANNELID    1
 """
 
 
+def test_a_configuration_that_an_old_pcscd_has_no_room_for(place):
+    warning = "17 slots, and before 2.5.0 pcscd has room for 16"
+    for slots in (16, 17):
+        done = run("serve", "--directory", place / "rig", "--config", "-r", f"wide,slots={slots}")
+        assert done.returncode == 0 and (warning in done.stderr) == (slots == 17)
+
+
 def test_no_configuration_that_pcscd_would_refuse(place):
     """With it the system's pcscd would not start."""
     (place / "a b").mkdir()

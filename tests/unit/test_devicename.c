@@ -50,7 +50,7 @@ static const struct {
     {"/dev/null:rig=/l:reader=65536", "reader must be"},
     {"/dev/null:rig=/l:reader=99999999999999999999", "reader must be"},
     {"/dev/null:rig=/l:slots=0", "slots must be"},
-    {"/dev/null:rig=/l:slots=17", "slots must be"},
+    {"/dev/null:rig=/l:slots=256", "slots must be"},
     {"/dev/null:rig=/l:slots=1x", "slots must be"},
     {"/dev/null:rig=/l:timeout=0", "timeout must be"},
     {"/dev/null:rig=/l:timeout=700001", "timeout must be"},

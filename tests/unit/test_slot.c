@@ -61,8 +61,8 @@ END_TEST
 static const struct {
     const char *text, *error;
 } bad_options[] = {
-    {"a,slots=0", "'slots=0': expected slots=N, with N from 1 to 16"},
-    {"a,slots=17", "expected slots=N"},
+    {"a,slots=0", "'slots=0': expected slots=N, with N from 1 to 255"},
+    {"a,slots=256", "expected slots=N"},
     {"a,slots=-1", "expected slots=N"},
     {"a,slots=2x", "expected slots=N"},
     {"a,slots=", "expected slots=N"},
@@ -113,12 +113,17 @@ START_TEST(name_lengths)
 }
 END_TEST
 
-START_TEST(sixteen_slots_and_no_more)
+START_TEST(as_many_slots_as_pcscd_takes)
 {
-    add("a,slots=10");
-    add("b,slots=6");
-    ck_assert(!try_to_add("c"));
-    ck_assert_ptr_nonnull(strstr(error, "16 in all (16 are taken)"));
+    add("a,slots=200");
+    ck_assert(!try_to_add("b,slots=56"));
+    ck_assert_ptr_nonnull(strstr(error, "255 in all (200 are taken)"));
+    add("b,slots=54");
+    add("c");
+    ck_assert(!try_to_add("d"));
+    ck_assert_str_eq(slot_text(&slots.slot[253]), "b/53");
+    ck_assert_ptr_eq(slots_find(&slots, "254", error, sizeof error), &slots.slot[254]);
+    ck_assert_ptr_eq(slots.slot[254].reader, &slots.reader[2]);
 }
 END_TEST
 
@@ -230,7 +235,7 @@ int main(void)
     tcase_add_loop_test(tests, names_that_pcscd_cannot_take, 0, sizeof bad_names / sizeof bad_names[0]);
     tcase_add_loop_test(tests, options_that_make_no_sense, 0, sizeof bad_options / sizeof bad_options[0]);
     tcase_add_test(tests, name_lengths);
-    tcase_add_test(tests, sixteen_slots_and_no_more);
+    tcase_add_test(tests, as_many_slots_as_pcscd_takes);
     tcase_add_test(tests, find);
     tcase_add_test(tests, two_readers_of_one_name);
     tcase_add_test(tests, the_only_slot_needs_no_name);
