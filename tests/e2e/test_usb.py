@@ -307,15 +307,14 @@ def test_faster_than_pcscd_takes_it():
 
 def test_pcscd_that_does_nothing():
     with Rig("--reader", "key,usb") as rig:
-        pcscd = rig.children()["pcscd"]
         # a pcscd that does not have the reader yet is not waited for
         wait_for("the reader", lambda: rig.do("status")["slots"][0]["ready"])
-        os.kill(pcscd, signal.SIGSTOP)
+        assert rig.cardrig("service", "stop").returncode == 0
         process = subprocess.Popen([CARDRIG, "unplug"], env={**os.environ, "CARDRIG_SOCKET": rig.control_socket},
                                    stdout=subprocess.PIPE, text=True)
         wait_for("the unplugging", lambda: not rig.do("status")["slots"][0]["usb"]["plugged"])
         assert process.poll() is None  # it waits for pcscd
-        os.kill(pcscd, signal.SIGCONT)
+        assert rig.cardrig("service", "continue").returncode == 0
         assert process.communicate(timeout=TIMEOUT)[0] == "key: unplugged\n"
 
 
