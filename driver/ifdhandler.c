@@ -43,6 +43,17 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
     }
 }
 
+/* Has a slot's simulator do something: see channel_exchange. A slot that there is not is one that was unplugged. */
+static unsigned exchange(DWORD Lun, struct link_message *request, uint8_t *out, size_t *out_length)
+{
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
+        return LINK_UNPLUGGED;
+    unsigned status = channel_exchange(channel, request, out, out_length);
+    readers_put(Lun);
+    return status;
+}
+
 EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
@@ -82,12 +93,8 @@ EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 
 EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
 {
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
     struct link_message off = {.type = LINK_POWER, .arg = LINK_POWER_OFF};
-    channel_exchange(channel, &off, NULL, NULL);
-    readers_put(Lun);
+    exchange(Lun, &off, NULL, NULL);
     return readers_remove(Lun) ? IFD_SUCCESS : IFD_NO_SUCH_DEVICE;
 }
 
@@ -142,13 +149,8 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
     default:
         return IFD_NOT_SUPPORTED;
     }
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
     size_t length = MAX_ATR_SIZE;
-    unsigned status = channel_exchange(channel, &request, Atr, &length);
-    readers_put(Lun);
-    RESPONSECODE result = response_code(status, IFD_ERROR_POWER_ACTION);
+    RESPONSECODE result = response_code(exchange(Lun, &request, Atr, &length), IFD_ERROR_POWER_ACTION);
     if (result == IFD_SUCCESS)
         *AtrLength = length;
     return result;
@@ -171,12 +173,7 @@ EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR F
     default:
         return IFD_PROTOCOL_NOT_SUPPORTED;
     }
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
-    unsigned status = channel_exchange(channel, &request, NULL, NULL);
-    readers_put(Lun);
-    return response_code(status, IFD_ERROR_PTS_FAILURE);
+    return response_code(exchange(Lun, &request, NULL, NULL), IFD_ERROR_PTS_FAILURE);
 }
 
 EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer, DWORD TxLength,
@@ -188,9 +185,6 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
     *RxLength = 0;
     if (TxLength > LINK_MAX_COMMAND)
         return IFD_COMMUNICATION_ERROR;
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
     struct link_message request = {
         .type = LINK_TRANSMIT,
         /* pcscd gives 0 and 1 for T=0 and T=1, but SCARD_PROTOCOL_RAW for raw */
@@ -198,11 +192,9 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
         .data = TxBuffer,
         .length = TxLength,
     };
-    unsigned status = channel_exchange(channel, &request, RxBuffer, &length);
-    readers_put(Lun);
+    RESPONSECODE result = response_code(exchange(Lun, &request, RxBuffer, &length), IFD_COMMUNICATION_ERROR);
     if (RecvPci)
         RecvPci->Protocol = SendPci.Protocol;
-    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR);
     /* pcscd compares the length with the client's buffer, and says SCARD_E_INSUFFICIENT_BUFFER */
     if (result == IFD_ERROR_INSUFFICIENT_BUFFER)
         result = IFD_SUCCESS;
@@ -219,9 +211,6 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
     *BytesReturned = 0;
     if (TxLength > LINK_MAX_COMMAND)
         return IFD_COMMUNICATION_ERROR;
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
     struct link_message request = {
         .type = LINK_CONTROL,
         .value = (uint32_t)ControlCode,
@@ -229,9 +218,7 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
         .length = TxLength,
     };
     size_t length = RxBuffer ? RxLength : 0;
-    unsigned status = channel_exchange(channel, &request, RxBuffer, &length);
-    readers_put(Lun);
-    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR);
+    RESPONSECODE result = response_code(exchange(Lun, &request, RxBuffer, &length), IFD_COMMUNICATION_ERROR);
     if (result == IFD_SUCCESS)
         *BytesReturned = length;
     return result;
@@ -251,6 +238,30 @@ static RESPONSECODE give_byte(unsigned byte, PDWORD Length, PUCHAR Value)
 {
     unsigned char value = (unsigned char)byte;
     return give(&value, 1, Length, Value);
+}
+
+static RESPONSECODE give_slots_number(DWORD Lun, PDWORD Length, PUCHAR Value)
+{
+    struct channel *channel = readers_get(Lun);
+    if (!channel)
+        return IFD_NO_SUCH_DEVICE;
+    unsigned slots = channel_slots(channel);
+    readers_put(Lun);
+    return give_byte(slots, Length, Value);
+}
+
+/* What the simulator knows, the ATR included. */
+static RESPONSECODE ask_attribute(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
+{
+    struct link_message request = {
+        .type = LINK_ATTRIBUTE,
+        .value = Tag == TAG_IFD_ATR ? SCARD_ATTR_ATR_STRING : (uint32_t)Tag,
+    };
+    size_t length = *Length;
+    unsigned status = exchange(Lun, &request, Value, &length);
+    if (status == LINK_OK || status == CHANNEL_TOO_LONG)
+        *Length = length;
+    return status == LINK_UNSUPPORTED ? IFD_ERROR_TAG : response_code(status, IFD_COMMUNICATION_ERROR);
 }
 
 EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
@@ -274,29 +285,11 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
         RESPONSECODE (*function)(DWORD) = stop_waiting;
         return give(&function, sizeof function, Length, Value);
     }
+    case TAG_IFD_SLOTS_NUMBER:
+        return give_slots_number(Lun, Length, Value);
     default:
-        break;
+        return ask_attribute(Lun, Tag, Length, Value);
     }
-    struct channel *channel = readers_get(Lun);
-    if (!channel)
-        return IFD_NO_SUCH_DEVICE;
-    RESPONSECODE result;
-    if (Tag == TAG_IFD_SLOTS_NUMBER) {
-        result = give_byte(channel_slots(channel), Length, Value);
-    } else {
-        /* the rest is the simulator's to know, the ATR included */
-        struct link_message request = {
-            .type = LINK_ATTRIBUTE,
-            .value = Tag == TAG_IFD_ATR ? SCARD_ATTR_ATR_STRING : (uint32_t)Tag,
-        };
-        size_t length = *Length;
-        unsigned status = channel_exchange(channel, &request, Value, &length);
-        if (status == LINK_OK || status == CHANNEL_TOO_LONG)
-            *Length = length;
-        result = status == LINK_UNSUPPORTED ? IFD_ERROR_TAG : response_code(status, IFD_COMMUNICATION_ERROR);
-    }
-    readers_put(Lun);
-    return result;
 }
 
 EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
