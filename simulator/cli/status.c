@@ -24,16 +24,21 @@ static long long number_of(json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
-static void print_card(json_t *card, bool busy)
+static void print_card(json_t *slot)
 {
+    json_t *card = json_object_get(slot, "card");
     if (!json_is_object(card)) {
         print_line("    empty");
         return;
     }
     const char *file = text_of(card, "file"), *atr = text_of(card, "atr"),
                *protocol = text_of(card, "protocol");
+    bool busy = json_is_true(json_object_get(slot, "busy"));
     json_t *resets = json_object_get(card, "resets");
-    print_line("    card      %s (%s)", text_of(card, "name"), file ? file : "built in");
+    if (json_is_object(json_object_get(slot, "vpcd")))
+        print_line("    card      %s", text_of(card, "name"));
+    else
+        print_line("    card      %s (%s)", text_of(card, "name"), file ? file : "built in");
     if (atr) {
         print_line("    powered   %s%s", protocol ? protocol : "no protocol chosen yet",
                    busy ? ", at work" : "");
@@ -72,8 +77,7 @@ static void print_slot(json_t *slot)
         print_line("    vpcd      the reader %s, host %s port %lld",
                    strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
                    text_of(vpcd, "host"), number_of(vpcd, "port"));
-    if (!json_is_object(vpcd) || json_is_object(json_object_get(slot, "card")))
-        print_card(json_object_get(slot, "card"), json_is_true(json_object_get(slot, "busy")));
+    print_card(slot);
 }
 
 static void print_service(json_t *service)

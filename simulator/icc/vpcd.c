@@ -167,10 +167,10 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
     vpcd->atr_length = 0;
     if (!receive_answer(vpcd, clock_ms() + limit, &bytes, &count))
         return;
-    if (count == 0 || count > ATR_MAX) {
-        log_line(vpcd, count ? "an ATR of more than 33 bytes" : "an ATR of 0 bytes");
+    if (count > ATR_MAX)
+        log_line(vpcd, "an ATR of more than 33 bytes");
+    if (count > ATR_MAX || (count == 0 && !disconnect(vpcd, "an ATR of 0 bytes, so it has no card")))
         return;
-    }
     vpcd->powered = vpcd->answered = true;
     vpcd->atr_length = *length = count;
     memcpy(vpcd->atr, bytes, count);

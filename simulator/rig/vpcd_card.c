@@ -267,11 +267,11 @@ static void answer_atr(struct end *end)
     const struct ifd *ifd = end->slot->ifd;
     const uint8_t *atr = ifd->atr.raw;
     size_t length = ifd->atr.len;
-    if (end->unanswered) {
+    if (!ifd->powered)
+        atr = card_atr(end->slot->card, CARD_COLD, &length);
+    if (end->unanswered || length == 0) { /* an ATR of no bytes would say that there is no card */
         atr = none;
         length = sizeof none;
-    } else if (!ifd->powered) {
-        atr = card_atr(end->slot->card, CARD_COLD, &length);
     }
     memcpy(end->response, atr, length); /* which a card that goes does not take along */
     answer(end, end->response, length);

@@ -142,10 +142,21 @@ static void insert(struct end *end)
     if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
         slot_put(slot, false, &incoming, error, sizeof error)) {
         end->movement = incoming.movement;
+        end->complaint = 0;
         return;
     }
     incoming_free(&incoming);
     refuse_connection(end, error);
+}
+
+/* The connection ended before the ATR came. Where the card is to listen, something may accept in its place, and
+ * hang up until there is one: a port that is forwarded. */
+static void hung_up(struct end *end)
+{
+    if (is_reversed(end))
+        wait_to_retry(end, ECONNRESET);
+    else
+        refuse_connection(end, "it has hung up without an ATR");
 }
 
 /* A card is in when it has said who it is, as with vpcd's own reader: some take seconds for that, and pcscd waits for
@@ -158,16 +169,18 @@ static void on_answer(void *arg, uint32_t events)
     (void)events;
     switch (vpcd_receive(end->fd, MSG_DONTWAIT, end->input)) {
     case VPCD_CLOSED:
-        leave(end);
+        hung_up(end);
         return;
     case VPCD_PARTIAL:
         return;
     case VPCD_OK:
         vpcd_message(end->input, &atr, &length);
-        if (end->input->used == length + 2)
-            insert(end);
-        else
+        if (end->input->used != length + 2)
             refuse_connection(end, "more than one answer");
+        else if (length == 0) /* vpcd's own reader takes it so, and hangs up */
+            refuse_connection(end, "an ATR of 0 bytes, so it has no card");
+        else
+            insert(end);
     }
 }
 
@@ -290,7 +303,6 @@ static void on_connected(void *arg, uint32_t events)
         wait_to_retry(end, failure);
         return;
     }
-    end->complaint = 0;
     loop_remove(end->readers->loop, end->fd);
     begin(end, end->fd, &address);
 }

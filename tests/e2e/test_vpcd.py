@@ -215,12 +215,13 @@ def test_reversed_mode_where_nobody_is_a_card():
     """Who hangs up at once is called now and then, and not as fast as can be."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUT)
-        with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}"):
+        with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}") as rig:
             times = []
             for _ in range(8):
                 listener.accept()[0].close()
                 times.append(time.monotonic())
     assert times[-1] - times[0] > 0.3 # 20 + 40 + 80 + 4 * 100 ms
+    assert rig.errors.count("yet (Connection reset by peer): looking for it until there is one") == 1
 
 
 class Slow(Card):
@@ -335,16 +336,40 @@ def test_one_that_speaks_unasked():
     assert "it spoke unasked: taken out" in rig.errors
 
 
-@pytest.mark.parametrize("atr, complaint", [(b"", "an ATR of 0 bytes"), (bytes(34), "an ATR of more than 33 bytes"),
-                                            (bytes(65535), "an ATR of more than 33 bytes")],
-                         ids=["0 bytes", "34 bytes", "65535 bytes"])
-def test_atrs_that_are_none(atr, complaint):
+@pytest.mark.parametrize("length", [34, 65535])
+def test_atrs_that_are_none(length):
     with VpcdRig() as rig, established(rig) as client:
-        with rig.card(Card(atr)):
+        with rig.card(Card(bytes(length))):
             until(client, "MUTE")
             assert client.connect()[0] in ("SCARD_W_UNPOWERED_CARD", "SCARD_W_UNRESPONSIVE_CARD")
         until(client, "EMPTY")
-    assert complaint in rig.errors
+    assert "an ATR of more than 33 bytes" in rig.errors
+
+
+def test_an_empty_atr_says_that_there_is_no_card():
+    """As with vpcd's own reader, which hangs up. So say virt_cacard, and phones that wait for a card."""
+    with VpcdRig() as rig, established(rig) as client:
+        with rig.card(Card(b"")) as inserted:
+            inserted.thread.join(TIMEOUT)  # until the reader hangs up
+            assert client.change()[3] == ["EMPTY"]
+        with rig.card() as inserted:
+            until(client, "PRESENT", 1)
+            assert client.connect()[0] == "ok"
+            inserted.card.atr = b""
+            assert client.reconnect("warm")[0] != "ok"
+            inserted.thread.join(TIMEOUT)
+            until(client, "EMPTY", 2)
+    assert "is refused: an ATR of 0 bytes, so it has no card" in rig.errors
+    assert "an ATR of 0 bytes, so it has no card: taken out" in rig.errors
+
+
+def test_one_that_hangs_up_without_an_atr():
+    with VpcdRig() as rig, established(rig) as client:
+        with socket.create_connection(("127.0.0.1", rig.ports[0]), TIMEOUT) as connection:
+            assert vpcd_card.receive(connection) == bytes([GET_ATR])
+        with rig.card():
+            until(client, "PRESENT", 1)
+    assert "is refused: it has hung up without an ATR" in rig.errors
 
 
 def test_no_atr():
@@ -400,6 +425,7 @@ def test_what_other_cards_have(tmp_path):
             status = rig.do("status")["slots"][0]["card"]
             assert status["name"].startswith("vpcd card 127.0.0.1:") and status["atr"] == "3B 80 01 81"
             assert (status["protocol"], status["commands"], status["resets"]["cold"]) == ("T=1", 1, 1)
+            assert f"    card      {status['name']}\n" in rig.cardrig("status").stdout
             rig.do("fault", faults=["wrong-edc*2"])
             assert client.transmit("00A4000002BEEF") == ["ok", "beef9000"]
             assert rig.do("status")["slots"][0]["card"]["t1"]["invalid"] == 2

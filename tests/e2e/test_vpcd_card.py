@@ -423,6 +423,17 @@ def test_an_atr_as_it_is(place, port, atr):
             assert reader.ask(bytes.fromhex("00C0000001")) == b"r\x90\x00"
 
 
+def test_an_atr_of_no_bytes(place, port):
+    """The reader would take it as no card, and hang up: it gets an ATR that is too long, as of one that is mute."""
+    card = place / "mute.lua"
+    card.write_text('return { atr = as_is"" }')
+    with listening(port) as listener, Serve(place / "rig", "--card", card, "--vpcd", f":{port}"):
+        with reader_of(listener) as reader:
+            assert reader.atr() == bytes(34)
+            reader.control(ON)
+            assert reader.atr() == bytes(34)
+
+
 def test_answers_that_nobody_takes(place, port, echo):
     """More than any buffer holds: the card waits, others are served meanwhile, and in the end every byte is there."""
     count = 100
