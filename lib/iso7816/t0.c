@@ -227,9 +227,6 @@ void t0_ifd_timeout(struct t0_ifd *x)
 
 enum { ICC_HEADER, ICC_ASK_HEADER, ICC_TAKE, ICC_TAKE_DATA, ICC_ASK_COMMAND, ICC_GIVE, ICC_DONE, ICC_FAILED };
 
-static const uint8_t nulls[] = {T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL,
-                                T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL, T0_NULL};
-
 void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config)
 {
     memset(x, 0, sizeof *x);
@@ -242,14 +239,15 @@ static void icc_send(struct step *step, const uint8_t *bytes, size_t length)
     *step = (struct step){.kind = STEP_SEND, .bytes = bytes, .length = length, .guard = TIMING_GUARD};
 }
 
-static bool icc_send_nulls(struct t0_icc *x, struct step *step)
+/* One at a time: they say that time passes. */
+static bool icc_send_null(struct t0_icc *x, struct step *step)
 {
-    size_t n = x->nulls < sizeof nulls ? x->nulls : sizeof nulls;
+    static const uint8_t null = T0_NULL;
 
-    if (n == 0)
+    if (x->nulls == 0)
         return false;
-    x->nulls -= n;
-    icc_send(step, nulls, n);
+    x->nulls--;
+    icc_send(step, &null, 1);
     return true;
 }
 
@@ -314,11 +312,11 @@ void t0_icc_next(struct t0_icc *x, struct step *step)
         *step = (struct step){.kind = STEP_PROCESS, .bytes = x->command, .length = x->received};
         break;
     case ICC_TAKE:
-        if (!icc_send_nulls(x, step))
+        if (!icc_send_null(x, step))
             icc_take_next(x, step);
         break;
     case ICC_GIVE:
-        if (!icc_send_nulls(x, step))
+        if (!icc_send_null(x, step))
             icc_give_next(x, step);
         break;
     case ICC_DONE:

@@ -16,8 +16,11 @@
 #define ATR_DELAY_SLOW 100
 #define ANSWER_DELAY   TIMING_BLOCK_GUARD
 
+/* How much of a waiting time passes before a card that takes its time says something. */
+#define MOST_OF(etu) ((etu) / 10 * 9)
+
 /* What faults look like. */
-#define NULLS_SLOW      10
+#define NULLS_SLOW      10 /* each when most of WWT has passed */
 #define NULLS_FLOOD     100
 #define WTX_SLOW        10 /* BWT */
 #define WTX_FAULT       3
@@ -45,6 +48,8 @@ struct contacts {
     bool removal;
     bool to_card; /* of the next T=0 command */
     uint32_t ne;
+    uint32_t wwt, bwt;   /* of the protocol in use, in etu */
+    uint32_t null_delay; /* of a NULL byte, in T=0 */
     struct pps_icc pps;
     struct t0_icc t0;
     bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
@@ -52,6 +57,8 @@ struct contacts {
     struct t1 t1;
     bool t1_asked;          /* a request of ours was made before the answer is given */
     uint64_t t1_beginnings; /* as often had the interface device begun again then */
+    uint32_t t1_extension;  /* how much of the time that it asked for the card will use, in etu */
+    uint32_t t1_pause;      /* before the next block of the card */
     struct due {
         bool slow, ifs_change;
     } t1_due;           /* faults of the answer that comes */
@@ -244,6 +251,12 @@ static void send_overlong_t0(struct contacts *contacts, const uint8_t *header)
     send_raw(contacts, bytes, length);
 }
 
+static void t0_send_nulls(struct contacts *contacts, uint32_t count, uint32_t delay)
+{
+    t0_icc_nulls(&contacts->t0, count);
+    contacts->null_delay = delay;
+}
+
 /* True: a fault has taken the place of the command, or of its answer. */
 static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_function *fire)
 {
@@ -264,9 +277,9 @@ static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_fun
         return true;
     }
     if (fire(contacts, FAULT_NULL_FLOOD))
-        t0_icc_nulls(&contacts->t0, NULLS_FLOOD);
+        t0_send_nulls(contacts, NULLS_FLOOD, ANSWER_DELAY);
     else if (fire(contacts, FAULT_SLOW))
-        t0_icc_nulls(&contacts->t0, NULLS_SLOW);
+        t0_send_nulls(contacts, NULLS_SLOW, MOST_OF(contacts->wwt));
     return false;
 }
 
@@ -334,14 +347,23 @@ static bool take(bool *due)
     return was;
 }
 
+/* Asks for so many BWT, most of which the card will use. */
+static bool t1_ask_for_time(struct contacts *contacts, uint8_t multiplier)
+{
+    if (!t1_request_wtx(&contacts->t1, multiplier))
+        return false;
+    contacts->t1_extension = MOST_OF(multiplier * contacts->bwt);
+    return true;
+}
+
 /* One of the requests that come before an answer, if any is due; the command is processed again after it. */
 static bool t1_make_request(struct contacts *contacts)
 {
     struct t1 *t1 = &contacts->t1;
     uint8_t ifsc = card_t1_ifsc(contacts->card);
     bool announce = ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc;
-    return (take(&contacts->t1_due.slow) && t1_request_wtx(t1, WTX_SLOW)) ||
-           (fires(contacts, FAULT_WTX) && t1_request_wtx(t1, WTX_FAULT)) ||
+    return (take(&contacts->t1_due.slow) && t1_ask_for_time(contacts, WTX_SLOW)) ||
+           (fires(contacts, FAULT_WTX) && t1_ask_for_time(contacts, WTX_FAULT)) ||
            (take(&contacts->t1_due.ifs_change) && t1_request_ifs(t1, IFS_FAULT)) ||
            (announce && t1_request_ifs(t1, ifsc));
 }
@@ -384,6 +406,8 @@ static void t1_process(struct contacts *contacts, const struct step *command)
      * the interface device begins again */
     uint64_t beginnings = t1->counters.resynchs + t1->counters.aborts;
     bool answered = take(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
+    contacts->t1_pause = answered ? contacts->t1_extension : 0;
+    contacts->t1_extension = 0;
     if (!answered && !t1_ask_script(contacts, command))
         return;
     contacts->t1_beginnings = beginnings;
@@ -447,6 +471,9 @@ static void start_protocol(struct contacts *contacts, uint8_t protocol, uint16_t
     struct timing timing;
     timing_of(&contacts->atr, f, d, &timing);
     contacts->state = protocol == 1 ? STATE_T1 : STATE_T0;
+    contacts->wwt = timing.wwt;
+    contacts->bwt = timing.bwt;
+    contacts->t1_extension = contacts->t1_pause = 0;
     contacts->t0_begun = false;
     t0_apdu_icc_reset(&contacts->t0_apdu);
     card_protocol(contacts->card, protocol);
@@ -534,12 +561,22 @@ void contacts_timeout(struct contacts *contacts)
         t1_timeout(&contacts->t1);
 }
 
+/* How long the card lets pass before it sends what a step says. */
+static uint32_t delay_of(struct contacts *contacts, const struct step *step)
+{
+    if (contacts->state == STATE_T0 && step->length == 1 && step->bytes[0] == T0_NULL)
+        return contacts->null_delay;
+    uint32_t pause = contacts->state == STATE_T1 ? contacts->t1_pause : 0;
+    contacts->t1_pause = 0;
+    return pause > ANSWER_DELAY ? pause : ANSWER_DELAY;
+}
+
 /* One step of the machine that is at work. False: its end, or a change of machines; to be asked again. */
 static bool take_step(struct contacts *contacts, const struct step *step, struct contacts_output *output)
 {
     switch (step->kind) {
     case STEP_SEND:
-        *output = (struct contacts_output){.kind = CONTACTS_SEND, .delay = ANSWER_DELAY};
+        *output = (struct contacts_output){.kind = CONTACTS_SEND, .delay = delay_of(contacts, step)};
         output->bytes = step->bytes;
         output->length = step->length;
         if (contacts->state == STATE_T1) {
