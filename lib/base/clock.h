@@ -1,9 +1,10 @@
-/* A clock that only goes forward. */
+/* A clock that only goes forward: CLOCK_MONOTONIC. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
 #include <stdint.h>
 
+int64_t clock_us(void);
 int64_t clock_ms(void);
 
 #endif

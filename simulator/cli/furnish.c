@@ -31,6 +31,9 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
     case 't':
         furniture->trace = argument;
         return true;
+    case FURNISH_REAL_TIME:
+        furniture->real_time = true;
+        return true;
     case 's':
         furniture->seed_text = argument;
         return true;
@@ -76,12 +79,14 @@ bool furnish_check(struct furniture *furniture, char *error, size_t error_size)
     return true;
 }
 
-static bool add_reader(struct slots *slots, const char *text, char *error, size_t error_size)
+static bool add_reader(struct slots *slots, const char *text, bool real_time, char *error, size_t error_size)
 {
     struct reader_options options;
     char why[1000];
-    if (reader_options_parse(text, &options, why, sizeof why) &&
-        slots_add_reader(slots, &options, why, sizeof why))
+    bool ok = reader_options_parse(text, &options, why, sizeof why);
+    if (ok && real_time)
+        reader_options_real_time(&options);
+    if (ok && slots_add_reader(slots, &options, why, sizeof why))
         return true;
     snprintf(error, error_size, "--reader: %s", why);
     return false;
@@ -148,10 +153,11 @@ static void report_trace(void *arg, const char *line)
 
 int furnish_readers(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
 {
-    if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", error, error_size))
+    if (furniture->reader_count == 0 &&
+        !add_reader(slots, "cardrig", furniture->real_time, error, error_size))
         return EXIT_RIG_FAILED;
     for (unsigned i = 0; i < furniture->reader_count; i++)
-        if (!add_reader(slots, furniture->reader[i], error, error_size))
+        if (!add_reader(slots, furniture->reader[i], furniture->real_time, error, error_size))
             return EXIT_USAGE;
     if (furniture->trace &&
         !(slots->trace = trace_open(furniture->trace_path, report_trace, NULL, error, error_size)))

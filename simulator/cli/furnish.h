@@ -17,6 +17,7 @@ struct furniture {
     const char *card[LINK_MAX_SLOTS + 1]; /* [SLOT=]FILE */
     unsigned card_count;
     bool empty;
+    bool real_time;        /* of all readers that do not say otherwise */
     const char *trace;     /* NULL: none */
     const char *seed_text; /* NULL: not given */
     /* filled in by furnish_check */
@@ -26,9 +27,11 @@ struct furniture {
 
 /* The options, for getopt_long's lists and for help texts. */
 #define FURNISH_SHORT_OPTIONS "r:c:et:s:"
+enum { FURNISH_REAL_TIME = 0x1000 }; /* has no short one */
 #define FURNISH_LONG_OPTIONS                                                                                 \
     {"reader", required_argument, NULL, 'r'}, {"card", required_argument, NULL, 'c'},                        \
         {"empty", no_argument, NULL, 'e'}, {"trace", required_argument, NULL, 't'},                          \
+        {"real-time", no_argument, NULL, FURNISH_REAL_TIME},                                                 \
     {                                                                                                        \
         "seed", required_argument, NULL, 's'                                                                 \
     }
@@ -48,6 +51,8 @@ struct furniture {
     "  -e, --empty             start with empty slots; 'cardrig insert' fills them\n"                        \
     "  -t, --trace FILE        write each character that goes over the contacts to\n"                        \
     "                          FILE, as text; %p in its name is the process number\n"                        \
+    "      --real-time         the card's time is real: a slow card is slow, and\n"                          \
+    "                          all as slow as with a real reader: time=real\n"                               \
     "  -s, --seed N            the seed of all that is random, to repeat a run\n"
 #define FURNISH_KEYS_HELP                                                                                    \
     "Keys of a reader ('man cardrig-reader' says more). A comma in a name or value is\n"                     \
@@ -57,6 +62,7 @@ struct furniture {
     "                          and 6CXX (apdu)\n"                                                            \
     "  le=refuse               with level=tpdu an Le behind data is refused (drop)\n"                        \
     "  tck=check, tck=ignore   an ATR with a wrong TCK is refused, or accepted\n"                            \
+    "  time=real               the card's time is real (virtual)\n"                                          \
     "  get-response=command    with T=0 GET RESPONSE has the command's class; or HH,\n"                      \
     "                          this class (00, with the command's logical channel)\n"                        \
     "  vendor=TEXT, type=TEXT, serial=TEXT, version=A.B.C, attribute=TAG:HEX\n"                              \

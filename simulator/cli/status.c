@@ -73,6 +73,8 @@ static void print_slot(json_t *slot)
     if (json_is_object(usb))
         print_line("    USB       %s%s", text_of(usb, "id"),
                    json_is_true(json_object_get(usb, "token")) ? ", reader and card in one" : "");
+    if (json_is_true(json_object_get(slot, "real_time")))
+        print_line("    time      real");
     if (json_is_object(vpcd))
         print_line("    vpcd      the reader %s, host %s port %lld",
                    strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",

@@ -1,5 +1,6 @@
 #include "ifd/ifd.h"
 
+#include "base/clock.h"
 #include "iso7816/hex.h"
 #include "iso7816/pps.h"
 #include "iso7816/t0.h"
@@ -8,11 +9,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* After this much of the card's time, or of ours, an operation is given up: a card may ask for more time for
  * ever, and a script may use a lot of ours. In good faith 64 KiB each way without a PPS take some three
- * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. */
+ * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. Where the card's time is real, the
+ * limit of ours is that of both. */
 #define CARD_LIMIT_US 2000000000u
 #define REAL_LIMIT_US 8000000
 
@@ -38,6 +39,11 @@ void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trac
     ifd->last_error[0] = '\0';
     forget_reset(ifd);
     line_init(&ifd->line, contacts, trace, label);
+}
+
+void ifd_set_pace(struct ifd *ifd, const struct pace *pace)
+{
+    ifd->line.pace = pace;
 }
 
 void ifd_view(const struct ifd *ifd, struct ifd_view *view)
@@ -86,11 +92,9 @@ static void note_bytes(struct ifd *ifd, const char *what, const uint8_t *bytes, 
     note(ifd, "%s without contacts: %s%s (%zu bytes)", what, text, shown < length ? " ..." : "", length);
 }
 
-static int64_t real_us(void)
+static int64_t real_limit_us(const struct ifd *ifd)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return ifd->options.patience_ms ? (int64_t)ifd->options.patience_ms * 1000 : REAL_LIMIT_US;
 }
 
 /* Begins to measure an operation. */
@@ -99,20 +103,21 @@ static uint64_t begin(struct ifd *ifd)
     uint64_t now = line_time_us(&ifd->line);
     ifd->last_error[0] = '\0';
     ifd->overdue = false;
-    ifd->card_limit_us = now + CARD_LIMIT_US;
-    ifd->real_begun_us = real_us();
+    ifd->card_limit_us = now + (ifd->line.pace ? (uint64_t)real_limit_us(ifd) : CARD_LIMIT_US);
+    ifd->real_begun_us = clock_us();
+    line_begin(&ifd->line, ifd->real_begun_us, ifd->card_limit_us);
     return now;
 }
 
 static enum ifd_result end(struct ifd *ifd, uint64_t begun, enum ifd_result result)
 {
     ifd->last_us = line_time_us(&ifd->line) - begun;
-    ifd->last_real_us = (uint64_t)(real_us() - ifd->real_begun_us);
+    ifd->last_real_us = (uint64_t)(clock_us() - ifd->real_begun_us);
     trace_flush(ifd->line.trace);
     return result;
 }
 
-static const char overdue_text[] = "given up: the card asks for more and more time";
+static const char overdue_text[] = "given up: the card takes more and more time";
 
 static void deactivate(struct ifd *ifd)
 {
@@ -131,17 +136,12 @@ struct machine {
     void (*timeout)(void *state);
 };
 
-static int64_t real_limit_us(const struct ifd *ifd)
-{
-    return ifd->options.patience_ms ? (int64_t)ifd->options.patience_ms * 1000 : REAL_LIMIT_US;
-}
-
 /* Whether the operation is to be given up. The card's time goes by with the characters; ours is for its
  * script to use up, which it does between what we send: so only then is it worth a look at the clock. */
 static bool overdue(const struct ifd *ifd, const struct step *step)
 {
     return line_time_us(&ifd->line) > ifd->card_limit_us ||
-           (step->kind == STEP_SEND && real_us() - ifd->real_begun_us > real_limit_us(ifd));
+           (step->kind == STEP_SEND && clock_us() - ifd->real_begun_us > real_limit_us(ifd));
 }
 
 /* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to

@@ -9,14 +9,20 @@ void line_init(struct line *line, struct contacts *card, struct trace *trace, co
     line_set_speed(line, 372, 1);
 }
 
-void line_set_speed(struct line *line, unsigned f, unsigned d)
-{
-    line->etu = (uint64_t)f * UNITS_PER_CYCLE / d;
-}
-
 static uint64_t in_us(uint64_t time)
 {
     return time / (UNITS_PER_CYCLE * LINE_CLOCK_KHZ / 1000);
+}
+
+void line_begin(struct line *line, int64_t real_us, uint64_t limit_us)
+{
+    line->pace_offset_us = real_us - (int64_t)in_us(line->now);
+    line->pace_limit_us = limit_us;
+}
+
+void line_set_speed(struct line *line, unsigned f, unsigned d)
+{
+    line->etu = (uint64_t)f * UNITS_PER_CYCLE / d;
 }
 
 uint64_t line_time_us(const struct line *line)
@@ -24,18 +30,30 @@ uint64_t line_time_us(const struct line *line)
     return in_us(line->now);
 }
 
+/* Lets time pass, until then. */
+static void pass_time(struct line *line, uint64_t then)
+{
+    if (then <= line->now)
+        return;
+    line->now = then;
+    if (!line->pace)
+        return;
+    uint64_t us = in_us(then) < line->pace_limit_us ? in_us(then) : line->pace_limit_us;
+    line->pace->wait_until(line->pace->arg, line->pace_offset_us + (int64_t)us);
+}
+
 /* Characters go over the line, the first one so many etu after the one before, the others gap etu apart. The
  * last one may have a parity error. */
 static void pass(struct line *line, uint64_t etu, uint64_t gap, bool from_card, const uint8_t *bytes,
                  size_t count, bool parity_ok)
 {
-    uint64_t when = line->quiet_since + etu * line->etu;
-    if (when > line->now)
-        line->now = when;
+    uint64_t first = line->quiet_since + etu * line->etu;
+    if (first < line->now)
+        first = line->now;
     for (size_t i = 0; line->trace && i < count; i++)
-        trace_character(line->trace, line->label, in_us(line->now + i * gap * line->etu), from_card, bytes[i],
+        trace_character(line->trace, line->label, in_us(first + i * gap * line->etu), from_card, bytes[i],
                         !parity_ok && i + 1 == count);
-    line->now += (count - 1) * gap * line->etu;
+    pass_time(line, first + (count - 1) * gap * line->etu);
     line->quiet_since = line->now;
 }
 
@@ -98,11 +116,9 @@ size_t line_receive(struct line *line, uint32_t timeout, size_t most, const uint
         uint64_t card_end = line->quiet_since + (uint64_t)output.timeout * line->etu;
         if (output.kind == CONTACTS_SILENT || card_end >= end)
             break;
-        if (card_end > line->now)
-            line->now = card_end;
+        pass_time(line, card_end);
         contacts_timeout(line->card);
     }
-    if (end > line->now)
-        line->now = end;
+    pass_time(line, end);
     return 0;
 }

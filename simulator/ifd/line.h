@@ -2,6 +2,10 @@
  * The contacts between the interface device and a card, as a line of characters with a virtual clock. Nothing
  * here takes real time: when the interface device waits for a character that the card does not send, the
  * clock moves on to the end of the wait.
+ *
+ * Unless there is a pace: then all of the line's time is real. Characters get to the other side
+ * when they have gone over the line, and a wait is over when that time has passed. What else takes
+ * real time meanwhile, such as a card's script, counts: an operation takes the longer of the two.
  */
 #ifndef CARDRIG_IFD_LINE_H
 #define CARDRIG_IFD_LINE_H
@@ -15,11 +19,20 @@
 
 #define LINE_CLOCK_KHZ 4000 /* what many readers give a card */
 
+/* What makes the time real. */
+struct pace {
+    void (*wait_until)(void *arg, int64_t time_us); /* a time of clock_us; it may return early */
+    void *arg;
+};
+
 struct line {
     struct contacts *card;
-    struct trace *trace; /* NULL: none */
-    const char *label;   /* of the slot, in the trace */
-    uint64_t now;        /* in 1/960 clock cycles, of which an etu is a whole number for every F and D */
+    const struct pace *pace; /* NULL: the time is virtual */
+    int64_t pace_offset_us;  /* from the line's time to clock_us */
+    uint64_t pace_limit_us;  /* the line's time after which it is virtual again */
+    struct trace *trace;     /* NULL: none */
+    const char *label;       /* of the slot, in the trace */
+    uint64_t now;            /* in 1/960 clock cycles, of which an etu is a whole number for every F and D */
     uint64_t etu;
     uint64_t quiet_since;   /* when the last character went, in either direction */
     uint32_t card_guard;    /* etu between characters of the card */
@@ -30,6 +43,10 @@ struct line {
 };
 
 void line_init(struct line *line, struct contacts *card, struct trace *trace, const char *label);
+
+/* Begins an operation, with a pace: the line's time and the real one are the same now, up to
+ * limit_us of the line's. */
+void line_begin(struct line *line, int64_t real_us, uint64_t limit_us);
 
 /* The length of an etu is F / D clock cycles from now on. */
 void line_set_speed(struct line *line, unsigned f, unsigned d);

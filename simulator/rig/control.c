@@ -111,12 +111,12 @@ static json_t *slot_status(struct rig *rig, struct slot *slot)
     bool busy = slot->user != NULL;
     pthread_mutex_unlock(&slot->lock);
     bool ready, connected = rig_driver_connected(rig, slot, &ready);
-    return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
+    return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
                      slot_index(rig_slots_of(rig), slot), "slot", slot_text(slot), "reader",
                      slot->reader->number, "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
-                     "driver_connected", connected, "ready", ready, "busy", busy, "usb",
-                     usb_status(slot->reader), "vpcd", vpcd_status(slot), "vpcd_card",
-                     vpcd_card_status(rig, slot), "card", card);
+                     "driver_connected", connected, "ready", ready, "busy", busy, "real_time",
+                     slot->reader->options.real_time, "usb", usb_status(slot->reader), "vpcd",
+                     vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card", card);
 }
 
 /* null for a rig whose pcscd is not ours. */

@@ -47,6 +47,8 @@ static void hang_up(struct peer *peer)
     close(peer->fd);
     peer->fd = -1;
     pthread_mutex_unlock(&peer->server->lock);
+    if (peer->slot) /* its driver has gone, or is to go */
+        slot_abandon(peer->slot);
 }
 
 static bool is_cut_off(const struct peer *peer)
@@ -130,6 +132,16 @@ static void begin_events(struct peer *peer, struct slot *slot, struct link_messa
         hang_up(peer);
 }
 
+/* A driver connects again while its last request is under way: it has given it up. */
+static void end_last_request(struct slot *slot)
+{
+    if (slot_abandon(slot))
+        rig_log(
+            "%s: the driver has not waited for the card, whose time is real: in reader.conf its DEVICENAME needs "
+            "the timeout= that 'cardrig serve --config' prints with these readers",
+            slot_text(slot));
+}
+
 /* For exchanges: a thread takes the connection over. */
 static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
@@ -140,6 +152,7 @@ static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_me
         hang_up(peer);
         return;
     }
+    end_last_request(slot);
     loop_remove(server->loop, peer->fd);
     pthread_mutex_lock(&server->lock);
     int fd = peer->fd;

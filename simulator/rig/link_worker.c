@@ -61,13 +61,12 @@ static uint8_t link_status(enum ifd_result result)
 }
 
 /* Puts down how long an operation took the card, and tells the user why it failed: not because the card was
- * taken out meanwhile, which is no news. */
-static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
+ * taken out meanwhile or the driver has gone, which is no news. */
+static uint8_t report(struct slot_use *use, uint8_t status, struct link_message *answer)
 {
     const struct ifd *ifd = use->ifd;
     answer->value = ifd->last_us < UINT32_MAX ? (uint32_t)ifd->last_us : UINT32_MAX;
-    bool still_in = use->slot->movement == use->movement;
-    if (status != LINK_OK && still_in && ifd->last_error[0])
+    if (status != LINK_OK && ifd->last_error[0] && !slot_use_abandoned(use))
         rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
                 ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
     return status;
@@ -107,14 +106,20 @@ static uint8_t transmit(struct worker *worker, const struct link_message *reques
                                     worker->response, sizeof worker->response, &answer->length));
 }
 
+/* The reader has been unplugged since the driver said hello. */
+static bool is_cut_off(const struct worker *worker)
+{
+    const struct reader *reader = worker->slot->reader;
+    return !reader->plugged || reader->plugging != worker->plugging;
+}
+
 /* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the response. */
 static uint8_t serve(struct worker *worker, const struct link_message *request, struct link_message *answer)
 {
     struct slot_use *use = &worker->use;
-    const struct reader *reader = worker->slot->reader;
     bool concerns_card =
         request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
-    if (!reader->plugged || reader->plugging != worker->plugging)
+    if (is_cut_off(worker))
         return LINK_UNPLUGGED;
     if (concerns_card && request->event != use->movement)
         return LINK_REMOVED;
@@ -198,7 +203,9 @@ static bool answer_request(struct worker *worker, const struct link_message *req
     bool removal = use->card && (contacts_wants_removal(use->contacts) || card_gone(use->card));
     if (!slot_use_end(use))
         return false;
-    if (removal)
+    if (is_cut_off(worker))
+        answer.arg = LINK_UNPLUGGED;
+    else if (removal)
         answer.arg = remove_card(worker, answer.arg);
     answer.event = worker->slot->movement;
     bool sent = worker->power_off || send_answer(worker->fd, &answer);

@@ -123,10 +123,12 @@ bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size
 {
     if (!in_turn(slots, reader, unplug, error, error_size))
         return false;
-    for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++)
+    for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++) {
+        slot_abandon(slot);
         if (!slots->start ||
             !slots->start(slots->arg, power_down, slot)) /* a card may take its time with that */
             slot_power_down(slot);
+    }
     return true;
 }
 

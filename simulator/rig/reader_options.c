@@ -76,6 +76,13 @@ static bool read_timeout(const char *value, struct reader_options *options)
     return options->timeout_ms >= 1 && options->timeout_ms <= 600000;
 }
 
+static bool read_time(const char *value, struct reader_options *options)
+{
+    options->time_given = true;
+    options->real_time = value && strcmp(value, "real") == 0;
+    return options->real_time || (value && strcmp(value, "virtual") == 0);
+}
+
 static bool is_utf8(const char *text, size_t length)
 {
     json_t *utf8 = json_stringn(text, length);
@@ -232,6 +239,7 @@ static const struct key {
     {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
     {"tck", "tck=check or tck=ignore", read_tck},
     {"le", "le=drop or le=refuse", read_le},
+    {"time", "time=real or time=virtual", read_time},
     {"vpcd",
      "vpcd, vpcd=PORT or vpcd=HOST:PORT, where the reader is to listen, with a host that can be found",
      read_vpcd},
@@ -398,6 +406,22 @@ static const char *misplaced_key(const struct reader_options *options)
     return NULL;
 }
 
+/* How long an operation may take. */
+static void set_patience(struct reader_options *options)
+{
+    unsigned *ms = &options->ifd.patience_ms;
+    if (options->cards != READER_OWN_CARDS)
+        *ms = options->timeout_ms + 1000; /* the card's own limit comes first */
+    if (options->real_time && *ms < READER_REAL_TIME_MS)
+        *ms = READER_REAL_TIME_MS;
+}
+
+void reader_options_real_time(struct reader_options *options)
+{
+    options->real_time = options->real_time || !options->time_given;
+    set_patience(options);
+}
+
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
 {
     *options = (struct reader_options){
@@ -428,10 +452,8 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
                  options->slots, options->vpcd.port);
         ok = false;
     }
-    if (ok && options->cards != READER_OWN_CARDS) {
-        if (!options->timeout_ms)
-            options->timeout_ms = READER_VPCD_TIMEOUT_MS;
-        options->ifd.patience_ms = options->timeout_ms + 1000; /* the card's own limit comes first */
-    }
+    if (options->cards != READER_OWN_CARDS && !options->timeout_ms)
+        options->timeout_ms = READER_VPCD_TIMEOUT_MS;
+    set_patience(options);
     return ok && check_usb(options, error, error_size);
 }

@@ -25,6 +25,10 @@ struct reader_attribute {
 
 #define READER_VPCD_TIMEOUT_MS 60000 /* how long an answer of a vpcd card may take, if nothing else is said */
 
+/* How long an operation may take where the card's time is real. A card has good reasons for
+ * minutes: 64 KiB each way without a PPS take three. */
+#define READER_REAL_TIME_MS 600000
+
 /* Whose cards are in it. */
 enum reader_cards {
     READER_OWN_CARDS,   /* the rig's */
@@ -39,6 +43,8 @@ struct reader_options {
     char name[READER_NAME_MAX + 1];
     unsigned slots;
     struct ifd_options ifd;
+    bool real_time;  /* the card's time is real */
+    bool time_given; /* the text says whether it is */
     enum reader_cards cards;
     struct address vpcd;    /* of the first slot; port 0: a free one is to be found */
     unsigned timeout_ms;    /* how long an answer of a vpcd card may take */
@@ -61,6 +67,9 @@ struct reader_options {
 /* Reads text, in which a comma of a name or value is written twice; what it does not say gets its default. False: it is wrong,
  * and error says what was expected. */
 bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
+
+/* Makes the card's time real, unless the text says something else. */
+void reader_options_real_time(struct reader_options *options);
 
 /* What PC/SC calls such a reader before it appends numbers: with the interface and the serial number of a USB
  * reader. reader_options_parse takes none whose name has no room there. */

@@ -1,5 +1,7 @@
 #include "rig/slot.h"
 
+#include "base/clock.h"
+#include "base/thread.h"
 #include "icc/relay.h"
 #include "icc/script_card.h"
 #include "rig/log.h"
@@ -92,7 +94,7 @@ static bool slot_init(struct slots *slots, struct reader *reader, unsigned numbe
     slot_name(slot, reader->options.name);
     random_start(&slot->random, slots->seed + slots->slot_count);
     pthread_mutex_init(&slot->lock, NULL);
-    pthread_cond_init(&slot->unused, NULL);
+    thread_condition_init(&slot->changed);
     slots->slot_count++;
     slot->ifd = calloc(1, sizeof *slot->ifd);
     if (!slot->ifd)
@@ -141,7 +143,7 @@ void slots_free(struct slots *slots)
         free(slot->file);
         free(slot->ifd);
         pthread_mutex_destroy(&slot->lock);
-        pthread_cond_destroy(&slot->unused);
+        pthread_cond_destroy(&slot->changed);
     }
     slots->slot_count = slots->reader_count = 0;
     trace_close(slots->trace);
@@ -342,7 +344,7 @@ static bool leave_to_user(struct slot *slot)
         card_interrupt(use->card);
     if (use->on_removal)
         use->on_removal(use);
-    pthread_cond_broadcast(&slot->unused);
+    pthread_cond_broadcast(&slot->changed);
     return true;
 }
 
@@ -578,19 +580,37 @@ void slot_relay_ended(struct slot *slot, const struct relay_watch *watch)
     pthread_mutex_unlock(&slot->lock);
 }
 
+/* Makes the card's time real, as long as somebody waits for the card. */
+static void wait_until(void *arg, int64_t time_us)
+{
+    struct slot_use *use = arg;
+    struct slot *slot = use->slot;
+    struct timespec end = {.tv_sec = (time_t)(time_us / 1000000),
+                           .tv_nsec = (long)(time_us % 1000000) * 1000};
+    if (clock_us() >= time_us)
+        return;
+    pthread_mutex_lock(&slot->lock);
+    while (!use->removed && !use->abandoned && pthread_cond_timedwait(&slot->changed, &slot->lock, &end) == 0)
+        ;
+    pthread_mutex_unlock(&slot->lock);
+}
+
 void slot_use_begin(struct slot *slot, struct slot_use *use)
 {
     pthread_mutex_lock(&slot->lock);
     while (slot->user)
-        pthread_cond_wait(&slot->unused, &slot->lock);
+        pthread_cond_wait(&slot->changed, &slot->lock);
     slot->user = use;
     use->slot = slot;
     use->removed = false;
+    use->abandoned = slot->ending;
+    use->pace = (struct pace){wait_until, use};
     use->movement = slot->movement;
     use->card = slot->card;
     use->contacts = slot->contacts;
     use->ifd = slot->ifd;
     ifd_view(slot->ifd, &slot->view);
+    ifd_set_pace(slot->ifd, slot->reader->options.real_time ? &use->pace : NULL);
     pthread_mutex_unlock(&slot->lock);
 }
 
@@ -600,8 +620,9 @@ bool slot_use_end(struct slot_use *use)
     pthread_mutex_lock(&slot->lock);
     bool removed = use->removed;
     if (!removed) {
+        ifd_set_pace(use->ifd, NULL);
         slot->user = NULL;
-        pthread_cond_signal(&slot->unused);
+        pthread_cond_signal(&slot->changed);
     }
     pthread_mutex_unlock(&slot->lock);
     if (!removed)
@@ -621,10 +642,39 @@ void slot_power_down(struct slot *slot)
     slot_use_end(&use);
 }
 
+/* Under the lock. */
+static bool abandon(struct slot *slot)
+{
+    struct slot_use *use = slot->user;
+    if (!use || !slot->reader->options.real_time || use->abandoned)
+        return false;
+    use->abandoned = true;
+    pthread_cond_broadcast(&slot->changed);
+    return true;
+}
+
+bool slot_abandon(struct slot *slot)
+{
+    pthread_mutex_lock(&slot->lock);
+    bool used = abandon(slot);
+    pthread_mutex_unlock(&slot->lock);
+    return used;
+}
+
+bool slot_use_abandoned(struct slot_use *use)
+{
+    pthread_mutex_lock(&use->slot->lock);
+    bool abandoned = use->removed || use->abandoned;
+    pthread_mutex_unlock(&use->slot->lock);
+    return abandoned;
+}
+
 void slots_interrupt(struct slots *slots)
 {
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
         pthread_mutex_lock(&slot->lock);
+        slot->ending = slot->reader->options.real_time;
+        abandon(slot);
         if (slot->card)
             card_interrupt(slot->card);
         end_watch(slot);

@@ -47,8 +47,9 @@ struct slot {
     struct relay_watch *watch; /* of a relay, also while the other reader has no card; else NULL */
     struct slot_use *user;     /* who uses it; NULL: nobody */
     struct ifd_view view;      /* of the interface device as it was before */
-    pthread_cond_t unused;
-    struct rig_random random; /* what is random to its cards */
+    bool ending;               /* its card's time is not real any more */
+    pthread_cond_t changed;    /* it is used by nobody, or its use is to be over soon */
+    struct rig_random random;  /* what is random to its cards */
 };
 
 struct slots {
@@ -164,7 +165,9 @@ struct slot_use {
     struct card *card; /* NULL: the slot was empty */
     struct contacts *contacts;
     struct ifd *ifd;
-    bool removed; /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
+    struct pace pace; /* of the interface device, where the reader's time is real */
+    bool removed;   /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
+    bool abandoned; /* under the lock: see slot_abandon */
     /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has been
      * interrupted then, but may go on for a while. */
     void (*on_removal)(struct slot_use *use);
@@ -177,6 +180,14 @@ struct slot_use {
  */
 void slot_use_begin(struct slot *slot, struct slot_use *use);
 bool slot_use_end(struct slot_use *use);
+
+/* Whether nobody waits any more for what comes of the use: its card was removed, or it was
+ * abandoned. */
+bool slot_use_abandoned(struct slot_use *use);
+
+/* Where the card's time is real: nobody waits any more for what comes of the use that is under
+ * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */
+bool slot_abandon(struct slot *slot);
 
 /* Takes the card out that a movement has put in, if it is still in. False: it is not, or is one with its reader. */
 bool slot_remove_at(struct slot *slot, uint32_t movement);

@@ -351,8 +351,9 @@ START_TEST(a_pattern_s_fault_hits_the_command_it_names)
 }
 END_TEST
 
-/* What costs the card time, and nothing else: the time of a command without the fault, and with it in hand. A card
- * that takes its time uses nine tenths of what it has: WWT is 892.8 ms, BWT 1,429.5 ms. */
+/* What costs the card time, and nothing else: the time of a command without the fault, and with it
+ * in hand. A card that takes its time uses nine tenths of what it has: WWT is 892.8 ms, BWT
+ * 1,429.5 ms. */
 static const struct {
     const char *atr;
     uint8_t protocol;
@@ -382,6 +383,83 @@ START_TEST(a_fault_in_hand_takes_the_card_s_time)
     ck_assert_int_eq(ask_in_hand(protocol, none, from_card), IFD_RESULT_OK);
     if (strcmp(fault, "ifs-change") != 0) /* which lasts */
         ck_assert_uint_eq(ifd.last_us, without);
+}
+END_TEST
+
+/* A pace that takes down what it is asked for, and does not wait. */
+static struct {
+    int64_t first_us, last_us; /* 0: none */
+    unsigned count;
+    bool backwards;
+} waits;
+
+static void take_wait(void *arg, int64_t time_us)
+{
+    (void)arg;
+    if (waits.count++ == 0)
+        waits.first_us = time_us;
+    waits.backwards = waits.backwards || time_us < waits.last_us;
+    waits.last_us = time_us;
+}
+
+static const struct pace taking = {take_wait, NULL};
+
+static void forget_waits(void)
+{
+    memset(&waits, 0, sizeof waits);
+}
+
+/* Of an operation, the last wait is for its end, whatever it took us. */
+START_TEST(a_pace_waits_for_all_of_the_card_s_time)
+{
+    static const char *const faults[] = {"slow*0", "slow", "wtx*2", "mute", "parity-error*9", "null-flood"};
+    for (uint8_t protocol = 0; protocol < 2; protocol++)
+        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+            insert("3B 80 80 01 01");
+            ifd_set_pace(&ifd, &taking);
+            ifd.options.patience_ms = 60000;
+            ck_assert_int_eq(ifd_set_protocol(&ifd, protocol), IFD_RESULT_OK);
+            forget_waits();
+            set_fault(faults[i]);
+            echo(protocol, 300); /* with whatever result */
+            ck_assert(waits.count > 1 && !waits.backwards);
+            ck_assert_int_eq(waits.last_us, ifd.real_begun_us + (int64_t)ifd.last_us);
+            ck_assert_int_gt(waits.first_us, ifd.real_begun_us);
+            tear_down();
+        }
+    insert("3B 00"); /* for tear_down */
+}
+END_TEST
+
+/* The next operation does not make up for what the last one did not wait for. */
+START_TEST(each_operation_has_its_own_beginning)
+{
+    insert("3B 80 01 81");
+    ifd_set_pace(&ifd, &taking);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(ifd_power_up(&ifd, i == 0 ? IFD_COLD : IFD_WARM), IFD_RESULT_OK);
+        ck_assert_int_eq(waits.last_us, ifd.real_begun_us + (int64_t)ifd.last_us);
+        ck_assert_int_eq(echo(1, 100), IFD_RESULT_OK);
+        ck_assert_int_eq(waits.last_us, ifd.real_begun_us + (int64_t)ifd.last_us);
+    }
+}
+END_TEST
+
+/* What is given up is waited for until then. */
+START_TEST(a_pace_has_the_limit_of_our_time)
+{
+    static const char *const faults[] = {"wtx@1", "mute"};
+    for (size_t i = 0; i < 2; i++) {
+        insert("3B 80 01 81");
+        ifd_set_pace(&ifd, &taking);
+        ifd.options.patience_ms = 5000;
+        set_fault(faults[i]);
+        ck_assert_int_eq(echo(1, 10), IFD_RESULT_MUTE);
+        ck_assert(ifd.overdue);
+        ck_assert_int_eq(waits.last_us, ifd.real_begun_us + 5000000);
+        tear_down();
+    }
+    insert("3B 00"); /* for tear_down */
 }
 END_TEST
 
@@ -584,6 +662,9 @@ int main(void)
                         sizeof beyond / sizeof beyond[0]);
     tcase_add_loop_test(tests, a_fault_in_hand_takes_the_card_s_time, 0,
                         2 * sizeof slowing / sizeof slowing[0]);
+    tcase_add_test(tests, a_pace_waits_for_all_of_the_card_s_time);
+    tcase_add_test(tests, each_operation_has_its_own_beginning);
+    tcase_add_test(tests, a_pace_has_the_limit_of_our_time);
     tcase_add_test(tests, a_handler_s_fault_may_have_to_wait);
     tcase_add_test(tests, faults_without_end_end);
     tcase_add_test(tests, an_empty_slot);

@@ -1,12 +1,14 @@
 /* Readers and slots: what they may be called, how they are found, and how cards move. */
 #include "rig/slot.h"
 
+#include "base/clock.h"
 #include "run_suite.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CARDS FIXTURES_DIR "/cards/"
 
@@ -81,6 +83,9 @@ static const struct {
     {"a,get-response=0g", "expected get-response=command, or get-response=HH"},
     {"a,get-response=00,level=tpdu", "reader 'a': get-response= goes with level=apdu"},
     {"a,", "'': expected one of slots, level"},
+    {"a,time", "expected time=real or time=virtual"},
+    {"a,time=", "expected time=real or time=virtual"},
+    {"a,time=unreal", "expected time=real or time=virtual"},
     {"a,slot=2", "'slot=2': there is no such key: did you mean 'slots'?"},
     {"a,Inc.", "unplugged; a comma in a name or value is written twice: ',,'"},
 };
@@ -226,6 +231,179 @@ START_TEST(a_bad_card_changes_nothing)
 }
 END_TEST
 
+START_TEST(whose_time_is_real)
+{
+    static const struct {
+        const char *text;
+        bool by_itself, with_option;
+        unsigned patience_ms[2]; /* without the option, and with it */
+    } cases[] = {
+        {"a", false, true, {0, 600000}},
+        {"a,time=real", true, true, {600000, 600000}},
+        {"a,time=virtual", false, false, {0, 0}},
+        {"a,time=real,time=virtual", false, false, {0, 0}},
+        {"a,vpcd,timeout=2000", false, true, {3000, 600000}},
+        {"a,vpcd,timeout=600000", false, true, {601000, 601000}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reader_options options;
+        ck_assert(reader_options_parse(cases[i].text, &options, error, sizeof error));
+        ck_assert_int_eq(options.real_time, cases[i].by_itself);
+        ck_assert_uint_eq(options.ifd.patience_ms, cases[i].patience_ms[0]);
+        reader_options_real_time(&options);
+        ck_assert_int_eq(options.real_time, cases[i].with_option);
+        ck_assert_uint_eq(options.ifd.patience_ms, cases[i].patience_ms[1]);
+    }
+}
+END_TEST
+
+/*
+ * Real time
+ */
+
+/* T=1, with a BWT of 90 ms, or of 46 s: then only what is interrupted ends in the time of a test. */
+#define QUICK "3B 80 81 31 FE 00 CE"
+#define LONG  "3B 80 81 31 FE 95 5B"
+
+static struct slot_use use;
+static enum ifd_result result;
+
+static struct slot *insert_card(const char *reader, const char *atr)
+{
+    static char path[] = "/tmp/cardrig-test-XXXXXX";
+    struct slot *slot = &slots.slot[0];
+    add(reader);
+    strcpy(path + sizeof path - 7, "XXXXXX");
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_gt(dprintf(fd, "return { atr = \"%s\", commands = { { \"80\", \"90 00\" } } }", atr), 0);
+    close(fd);
+    bool ok = slot_insert(slot, path, error, sizeof error);
+    unlink(path);
+    ck_assert_msg(ok, "%s", error);
+    return slot;
+}
+
+/* Sends a command to the card, which has been reset before. */
+static void *transmit(void *arg)
+{
+    static const uint8_t command[] = {0x80, 0, 0, 0};
+    uint8_t response[258];
+    size_t length;
+    slot_use_begin(arg, &use);
+    result = ifd_transmit(use.ifd, 1, command, sizeof command, response, sizeof response, &length);
+    return NULL;
+}
+
+static void prepare_card(struct slot *slot, const char *fault)
+{
+    slot_use_begin(slot, &use);
+    ck_assert_int_eq(ifd_power_up(use.ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert(faults_set(card_faults(use.card), fault, error, sizeof error));
+    ck_assert(slot_use_end(&use));
+}
+
+static const struct {
+    const char *fault;
+    enum ifd_result result;
+    uint64_t least_us; /* of the card's time */
+} real_waits[] = {
+    {"slow*0", IFD_RESULT_OK, 10000},  {"slow", IFD_RESULT_OK, 800000},  {"wtx", IFD_RESULT_OK, 240000},
+    {"mute", IFD_RESULT_MUTE, 500000}, {"wtx*2", IFD_RESULT_OK, 480000},
+};
+
+START_TEST(a_card_s_time_is_real)
+{
+    struct slot *slot = insert_card("a,time=real", QUICK);
+    prepare_card(slot, real_waits[_i].fault);
+    int64_t begun_us = clock_us();
+    transmit(slot);
+    uint64_t took_us = (uint64_t)(clock_us() - begun_us);
+    ck_assert_int_eq(result, real_waits[_i].result);
+    ck_assert_uint_gt(use.ifd->last_us, real_waits[_i].least_us);
+    ck_assert_uint_ge(took_us, use.ifd->last_us);
+    ck_assert(slot_use_end(&use));
+}
+END_TEST
+
+/* It would take 12 minutes. */
+START_TEST(a_card_s_time_is_virtual)
+{
+    struct slot *slot = insert_card("a", LONG);
+    prepare_card(slot, "slow");
+    transmit(slot);
+    ck_assert_int_eq(result, IFD_RESULT_OK);
+    ck_assert_uint_gt(use.ifd->last_us, 400000000);
+    ck_assert(slot_use_end(&use));
+    ck_assert(!slot_abandon(slot));
+}
+END_TEST
+
+/* What ends a wait, and whether the card is still in then. */
+static void swap_card(struct slot *slot)
+{
+    ck_assert(slot_swap(slot, "", error, sizeof error));
+}
+
+static void remove_card(struct slot *slot)
+{
+    ck_assert(slot_remove(slot, error, sizeof error));
+}
+
+static void abandon(struct slot *slot)
+{
+    ck_assert(slot_abandon(slot));
+    ck_assert(!slot_abandon(slot));
+}
+
+static void end_all(struct slot *slot)
+{
+    slots_interrupt(slot->slots);
+}
+
+static const struct {
+    void (*interrupt)(struct slot *slot);
+    bool stays;
+} interruptions[] = {{remove_card, false}, {swap_card, false}, {abandon, true}, {end_all, true}};
+
+START_TEST(a_wait_is_interrupted)
+{
+    pthread_t thread;
+    struct slot *slot = insert_card("a,time=real", LONG);
+    prepare_card(slot, "mute");
+    ck_assert_int_eq(pthread_create(&thread, NULL, transmit, slot), 0);
+    for (bool busy = false; !busy;) {
+        pthread_mutex_lock(&slot->lock);
+        busy = slot->user != NULL;
+        pthread_mutex_unlock(&slot->lock);
+        usleep(1000);
+    }
+    usleep(50000); /* that it waits already is likely, and not needed */
+    interruptions[_i].interrupt(slot);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(result, IFD_RESULT_MUTE);
+    ck_assert_uint_gt(use.ifd->last_us, 100000000);
+    ck_assert_int_eq(slot_use_end(&use), interruptions[_i].stays);
+}
+END_TEST
+
+/* The use after one that was abandoned. */
+START_TEST(the_next_use_is_real_again)
+{
+    struct slot *slot = insert_card("a,time=real", QUICK);
+    prepare_card(slot, "mute");
+    slot_use_begin(slot, &use);
+    ck_assert(slot_abandon(slot));
+    ck_assert(slot_use_end(&use));
+    ck_assert(!slot_abandon(slot));
+    int64_t begun_us = clock_us();
+    transmit(slot);
+    ck_assert_int_ge(clock_us() - begun_us, (int64_t)use.ifd->last_us);
+    ck_assert_uint_gt(use.ifd->last_us, 500000);
+    ck_assert(slot_use_end(&use));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("slot");
@@ -242,6 +420,11 @@ int main(void)
     tcase_add_test(tests, each_movement_counts);
     tcase_add_test(tests, the_last_card_comes_back);
     tcase_add_test(tests, a_bad_card_changes_nothing);
+    tcase_add_test(tests, whose_time_is_real);
+    tcase_add_loop_test(tests, a_card_s_time_is_real, 0, sizeof real_waits / sizeof real_waits[0]);
+    tcase_add_test(tests, a_card_s_time_is_virtual);
+    tcase_add_loop_test(tests, a_wait_is_interrupted, 0, sizeof interruptions / sizeof interruptions[0]);
+    tcase_add_test(tests, the_next_use_is_real_again);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
