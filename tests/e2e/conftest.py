@@ -63,6 +63,17 @@ def temporary(monkeypatch):
         assert os.listdir(folder) == []
 
 
+@pytest.fixture(autouse=True)
+def no_data_races(monkeypatch):
+    """A cardrig built for ThreadSanitizer reports none."""
+    with tempfile.TemporaryDirectory(prefix="races", dir="/tmp") as folder:
+        os.chmod(folder, 0o1777)
+        monkeypatch.setenv("TSAN_OPTIONS", f"log_path={folder}/report")
+        yield
+        reports = "".join(report.read_text() for report in pathlib.Path(folder).iterdir())
+        assert not reports, reports
+
+
 def run(*arguments, **options):
     """Runs cardrig to its end."""
     words = [word if isinstance(word, bytes) else str(word) for word in arguments]
