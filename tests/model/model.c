@@ -80,6 +80,9 @@ void model_observe(struct model *model, enum party by)
         return;
     }
     bool reset = truth->cold != before.cold || truth->warm != before.warm;
+    /* a command that was given up may have been sent since: a silent card loses its power by it */
+    if (model->settles && world->silent && !reset)
+        by = NOBODY;
     if (world->silent && !truth->powered && by == NOBODY)
         world->limp = true;
     if (reset)
@@ -119,8 +122,8 @@ void model_settle(struct model *model)
         x->stuck = false;
         model->settles = true;
         user_status(model, i);
-        model->settles = false;
         model_observe(model, x->party);
+        model->settles = false;
     }
     enum party holder = model->world.holder;
     int locked_out = quiet && !model->failure[0] ? other_is_locked_out(model) : -1;

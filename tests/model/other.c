@@ -125,13 +125,19 @@ bool other_choose(struct model *model, unsigned protocol)
     return says(model, "SCardReconnect", reconnect(model, how, protocol), SCARD_S_SUCCESS);
 }
 
+/* Of a card without power pcscd says that it does not answer: see "A card without power" in
+ * scardmanage-pcsclite(7). */
+static bool acknowledge(struct model *model)
+{
+    return other_reset(model, model->world.powered ? SCARD_LEAVE_CARD : SCARD_RESET_CARD);
+}
+
 bool other_begin(struct model *model, unsigned unused)
 {
     (void)unused;
     if (!is_ready(model) || model->world.holder == PARTY_C)
         return false;
-    if (model->other.event &&
-        !says(model, "SCardReconnect", reconnect(model, SCARD_LEAVE_CARD, ANY), SCARD_S_SUCCESS))
+    if (model->other.event && !acknowledge(model))
         return false;
     if (!says(model, "SCardBeginTransaction", SCardBeginTransaction(model->other.handle), SCARD_S_SUCCESS))
         return false;
