@@ -34,7 +34,7 @@ struct end {
     int fd;                    /* of the connection; when the card is in, a copy, to see its end; -1: none */
     union tcp_address address; /* of its other end */
     struct vpcd_input *input;  /* while it is asked for its ATR */
-    bool paused;               /* listens again when the timer goes off */
+    bool paused;               /* it does not listen until the pause is over */
     uint32_t movement;         /* of the card's insertion, while there is one */
     int64_t inserted_at;       /* when that was */
     int timer_fd;
@@ -48,6 +48,7 @@ struct end {
 struct vpcd_readers {
     struct slots *slots;
     struct loop *loop; /* NULL until they serve */
+    int pause_fd;      /* a timer: those that are paused listen again */
     struct end end[];  /* one for each slot */
 };
 
@@ -245,7 +246,21 @@ static void pause_listening(struct end *end, int reason)
     end->complaint = reason;
     end->paused = true;
     loop_remove(end->readers->loop, end->listen_fd);
-    timer_set(end->timer_fd, RETRY_LAST_MS);
+    timer_set(end->readers->pause_fd, RETRY_LAST_MS);
+}
+
+static void on_pause_over(void *arg, uint32_t events)
+{
+    struct vpcd_readers *readers = arg;
+    (void)events;
+    if (!timer_went_off(readers->pause_fd))
+        return;
+    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++)
+        if (end->paused) {
+            end->paused = !loop_add(readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
+            if (end->paused)
+                timer_set(readers->pause_fd, RETRY_LAST_MS);
+        }
 }
 
 static void on_connect(void *arg, uint32_t events)
@@ -330,10 +345,7 @@ static void on_timer(void *arg, uint32_t events)
     (void)events;
     if (!timer_went_off(end->timer_fd))
         return;
-    if (end->paused) {
-        end->paused = !loop_add(end->readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
-        timer_set(end->timer_fd, end->paused ? RETRY_LAST_MS : 0);
-    } else if (end->state == CONNECTING) {
+    if (end->state == CONNECTING) {
         wait_to_retry(end, ETIMEDOUT);
     } else if (end->state == ASKING) {
         refuse_connection(end, "no answer in time");
@@ -416,25 +428,30 @@ struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t e
     readers->slots = slots;
     for (unsigned i = 0; i < slots->slot_count; i++)
         readers->end[i] = (struct end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
-    for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
+    readers->pause_fd = timer_new();
+    bool ok = readers->pause_fd >= 0;
+    if (!ok)
+        snprintf(error, error_size, "no timer for vpcd cards: %s", strerror(errno));
+    for (struct reader *reader = slots->reader; ok && reader < slots->reader + slots->reader_count;
+         reader++) {
         if (reader->options.cards == READER_OWN_CARDS)
             continue;
-        bool ok =
-            reader->options.cards == READER_VPCD_CONNECT || listen_for(readers, reader, error, error_size);
+        ok = reader->options.cards == READER_VPCD_CONNECT || listen_for(readers, reader, error, error_size);
         for (unsigned i = 0; i < reader->options.slots && ok; i++)
             if (!(ok = prepare_end(readers, &reader->slots[i])))
                 snprintf(error, error_size, "no timer for vpcd cards: %s", strerror(errno));
-        if (!ok) {
-            vpcd_readers_free(readers);
-            return NULL;
-        }
     }
-    return readers;
+    if (ok)
+        return readers;
+    vpcd_readers_free(readers);
+    return NULL;
 }
 
 bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
 {
     readers->loop = loop;
+    if (!loop_add(loop, readers->pause_fd, EPOLLIN, on_pause_over, readers))
+        return false;
     for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
         if (!end->readers)
             continue;
@@ -463,6 +480,10 @@ void vpcd_readers_free(struct vpcd_readers *readers)
                 close(fds[i]);
         }
     }
+    if (readers->pause_fd >= 0 && readers->loop)
+        loop_remove(readers->loop, readers->pause_fd);
+    if (readers->pause_fd >= 0)
+        close(readers->pause_fd);
     free(readers);
 }
 

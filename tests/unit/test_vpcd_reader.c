@@ -73,6 +73,13 @@ static double cpu_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static void run_until(bool inserted)
+{
+    for (int i = 0; i < 500 && !slots.slot[0].card == inserted; i++)
+        run_ms(20);
+    ck_assert(!slots.slot[0].card != inserted);
+}
+
 /* The next descriptor would be the card's: it waits, and nobody is kept busy, until there is one. */
 START_TEST(a_card_that_there_is_no_descriptor_for)
 {
@@ -89,13 +96,35 @@ START_TEST(a_card_that_there_is_no_descriptor_for)
     ck_assert_double_lt(cpu_seconds() - cpu, 0.1);
     ck_assert_ptr_null(slots.slot[0].card);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-    for (int i = 0; i < 500 && !slots.slot[0].card; i++)
-        run_ms(20);
-    ck_assert_ptr_nonnull(slots.slot[0].card);
+    run_until(true);
     close(card);
-    for (int i = 0; i < 500 && slots.slot[0].card; i++)
-        run_ms(20);
-    ck_assert_ptr_null(slots.slot[0].card);
+    run_until(false);
+}
+END_TEST
+
+/* One that is asked for its ATR hangs up in the pause: the next one can come in all the same. */
+START_TEST(a_card_that_goes_while_there_is_no_descriptor)
+{
+    int first = socket(AF_INET, SOCK_STREAM, 0), second = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit before, none;
+    uint8_t get_atr[3];
+    ck_assert_int_eq(connect_card(first), 0);
+    run_ms(20);
+    ck_assert_int_eq(recv(first, get_atr, sizeof get_atr, 0), sizeof get_atr);
+    int free_fd = dup(0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){(rlim_t)free_fd, before.rlim_max};
+    close(free_fd);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(connect_card(second), 0);
+    ck_assert_int_eq(send(second, "\0\4\x3B\x80\x01\x81", 6, 0), 6); /* its ATR */
+    run_ms(20);
+    close(first);
+    run_ms(20);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    run_until(true);
+    close(second);
+    run_until(false);
 }
 END_TEST
 
@@ -105,6 +134,7 @@ int main(void)
     TCase *tests = tcase_create("vpcd readers");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_card_that_there_is_no_descriptor_for);
+    tcase_add_test(tests, a_card_that_goes_while_there_is_no_descriptor);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
