@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RESET_MS       2000 /* for an ATR, but the first */
 #define NAME_MAX_BYTES 128
 
 struct vpcd_card {
@@ -25,7 +24,6 @@ struct vpcd_card {
     struct card_host host;
     atomic_bool gone; /* its connection has ended, or is to */
     bool powered;
-    bool answered; /* it has given an ATR, and is a card indeed */
     uint8_t atr[ATR_MAX];
     size_t atr_length;
     struct vpcd_input input;
@@ -163,15 +161,14 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
     if (vpcd->gone || (spoke_unasked(vpcd) && !disconnect(vpcd, "it spoke unasked")) ||
         !send_controls(vpcd, how) || how == CARD_OFF)
         return;
-    unsigned limit = vpcd->answered && vpcd->timeout_ms > RESET_MS ? RESET_MS : vpcd->timeout_ms;
     vpcd->atr_length = 0;
-    if (!receive_answer(vpcd, clock_ms() + limit, &bytes, &count))
+    if (!receive_answer(vpcd, clock_ms() + vpcd->timeout_ms, &bytes, &count))
         return;
     if (count > ATR_MAX)
         log_line(vpcd, "an ATR of more than 33 bytes");
     if (count > ATR_MAX || (count == 0 && !disconnect(vpcd, "an ATR of 0 bytes, so it has no card")))
         return;
-    vpcd->powered = vpcd->answered = true;
+    vpcd->powered = true;
     vpcd->atr_length = *length = count;
     memcpy(vpcd->atr, bytes, count);
     memcpy(answer, bytes, count);

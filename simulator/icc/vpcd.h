@@ -12,8 +12,7 @@
 #include "icc/card.h"
 
 /* The card at a connection that vpcd_prepare() has prepared, which is taken over, also on failure. name is what
- * people call it. An answer may take timeout_ms; an ATR, after the first one, at most two seconds of that. NULL:
- * out of memory. */
+ * people call it. An answer may take timeout_ms, an ATR too. NULL: out of memory. */
 struct card *vpcd_card_new(int fd, const char *name, unsigned timeout_ms, const struct card_host *host);
 
 #endif

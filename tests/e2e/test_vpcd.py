@@ -392,17 +392,24 @@ def test_no_atr():
 
 
 class LateRiser(Card):
-    """As jCardSim does, which sleeps three seconds after it has connected."""
+    """As jCardSim does, which sleeps three seconds after it has connected; and as long for a reset."""
+
+    class Controls(list):
+        def append(self, control):
+            threading.Event().wait(3 if control == RESET else 0)
+            super().append(control)
 
     def serve(self, connection):
+        self.controls = self.Controls()
         threading.Event().wait(3)
         super().serve(connection)
 
 
-def test_a_card_that_takes_seconds_for_its_first_answer():
+def test_a_card_that_takes_seconds_for_its_atr():
     with VpcdRig("vpcd,timeout=20000") as rig, established(rig) as client, rig.card(LateRiser()):
         until(client, "PRESENT")
         assert client.connect()[0] == "ok"
+        assert client.reconnect("warm")[0] == "ok"
         assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
 
 
