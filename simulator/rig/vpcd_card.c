@@ -317,11 +317,11 @@ static void on_command(struct end *end, const uint8_t *command, size_t command_l
     if (result == IFD_RESULT_OK)
         result =
             ifd_transmit(ifd, IFD_RAW, command, command_length, end->response, sizeof end->response, &length);
-    bool done = judge(end, result) && length > 0;
     if (contacts_wants_removal(slot->contacts)) {
         slot_remove(slot, error, sizeof error); /* which closes the connection */
         return;
     }
+    bool done = judge(end, result) && length > 0;
     if (done && length > VPCD_MAX_MESSAGE && may_say(end))
         rig_log("%s: an answer of %zu bytes is too long for vpcd: 67 00 instead", slot_text(slot), length);
     if (!done)

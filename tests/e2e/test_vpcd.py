@@ -290,7 +290,7 @@ def test_a_card_that_answers(misdeed):
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
-    assert complaint in rig.errors
+    assert complaint in rig.errors and "the card is mute" not in rig.errors
 
 
 def test_a_card_that_trickles_has_one_deadline():
@@ -453,6 +453,16 @@ def test_what_other_cards_have(tmp_path):
             rig.do("remove")
             inserted.thread.join(TIMEOUT)
     assert " r/0 card 3B" in trace.read_text() and "card inserted: vpcd card 127.0.0.1:" in trace.read_text()
+
+
+def test_a_card_that_goes_is_not_called_mute():
+    with VpcdRig() as rig, established(rig) as client, rig.card():
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        rig.do("fault", faults=["removal"])
+        assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
+        until(client, "EMPTY")
+    assert "r/0: " not in rig.errors
 
 
 ATR_T0 = bytes.fromhex("3B00")

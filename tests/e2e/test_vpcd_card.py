@@ -253,6 +253,7 @@ def test_a_card_that_is_pulled_in_a_command(setting):
             client.disconnect()
             assert client.connect()[0] == "ok"
             assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
+    assert "the card is mute" not in serve.errors
 
 
 @settings(moves=False)
