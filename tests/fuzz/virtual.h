@@ -27,7 +27,7 @@ static int64_t virtual_us;
  * any more. */
 static int act(void);
 
-static int64_t virtual_ms(void)
+static inline int64_t virtual_ms(void)
 {
     return virtual_us / 1000;
 }
