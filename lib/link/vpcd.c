@@ -1,5 +1,7 @@
 #include "link/vpcd.h"
 
+#include "link/linger.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -73,6 +75,16 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input)
      */
     set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     return VPCD_PARTIAL;
+}
+
+enum vpcd_result vpcd_receive_soon(int fd, struct vpcd_input *input)
+{
+    enum vpcd_result result;
+    int64_t end = linger_begin();
+    do
+        result = vpcd_receive(fd, MSG_DONTWAIT, input);
+    while (result == VPCD_PARTIAL && input->used == 0 && linger(end));
+    return result;
 }
 
 enum vpcd_result vpcd_send(int fd, int flags, const void *data, size_t length, size_t *done)

@@ -48,6 +48,10 @@ void vpcd_drop(struct vpcd_input *input);
  * VPCD_PARTIAL: none is there yet; also when there was nothing to receive. */
 enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input);
 
+/* Receives as vpcd_receive, and waits only for a moment: the first of a message, which is mostly all of it,
+ * comes soon after the one before has left. */
+enum vpcd_result vpcd_receive_soon(int fd, struct vpcd_input *input);
+
 /* Sends a message of 1 to VPCD_MAX_MESSAGE bytes with the flags of send(2), in one write. *done is how much
  * of it has left; 0 at first. VPCD_PARTIAL: there was no room, or not enough; to be called again with that
  * *done. VPCD_CLOSED with EMSGSIZE: there is no message of that length. */

@@ -1,7 +1,7 @@
 #include "icc/vpcd.h"
 
+#include "base/await.h"
 #include "base/clock.h"
-#include "link/linger.h"
 #include "link/vpcd.h"
 
 #include <errno.h>
@@ -58,16 +58,6 @@ static bool disconnect(struct vpcd_card *vpcd, const char *why)
     return false;
 }
 
-static bool wait_until(int fd, short events, int64_t deadline)
-{
-    struct pollfd ready = {.fd = fd, .events = events};
-    int64_t left;
-    int count = 0;
-    while ((left = deadline - clock_ms()) > 0 && (count = poll(&ready, 1, (int)left)) < 0 && errno == EINTR)
-        ;
-    return left > 0 && count > 0;
-}
-
 /* Whether something has come that nothing was asked for. */
 static bool spoke_unasked(struct vpcd_card *vpcd)
 {
@@ -75,23 +65,12 @@ static bool spoke_unasked(struct vpcd_card *vpcd)
     return vpcd->input.used > 0 || recv(vpcd->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* The first of an answer, which is mostly all of it, comes soon: awake for a moment. */
-static enum vpcd_result receive_first(struct vpcd_card *vpcd)
-{
-    enum vpcd_result result;
-    int64_t end = linger_begin();
-    do
-        result = vpcd_receive(vpcd->fd, MSG_DONTWAIT, &vpcd->input);
-    while (result == VPCD_PARTIAL && vpcd->input.used == 0 && linger(end));
-    return result;
-}
-
 /* False: there is no answer, and the card is gone. */
 static bool receive_answer(struct vpcd_card *vpcd, int64_t deadline, const uint8_t **data, size_t *length)
 {
-    enum vpcd_result result = receive_first(vpcd);
+    enum vpcd_result result = vpcd_receive_soon(vpcd->fd, &vpcd->input);
     for (; result == VPCD_PARTIAL; result = vpcd_receive(vpcd->fd, MSG_DONTWAIT, &vpcd->input))
-        if (!wait_until(vpcd->fd, POLLIN, deadline))
+        if (!await_ready(vpcd->fd, POLLIN, -1, deadline))
             return disconnect(vpcd, vpcd->input.used ? "part of an answer, and not the rest in time"
                                                      : "no answer in time");
     if (result == VPCD_CLOSED) {
@@ -179,7 +158,7 @@ static bool send_command(struct vpcd_card *vpcd, const uint8_t *bytes, size_t le
     size_t done = 0;
     enum vpcd_result result;
     while ((result = vpcd_send(vpcd->fd, MSG_DONTWAIT, bytes, length, &done)) == VPCD_PARTIAL)
-        if (!wait_until(vpcd->fd, POLLOUT, deadline))
+        if (!await_ready(vpcd->fd, POLLOUT, -1, deadline))
             return disconnect(vpcd, "it did not take a command in time");
     if (result != VPCD_OK)
         vpcd->gone = true;
