@@ -60,21 +60,12 @@ static uint8_t link_status(enum ifd_result result)
     return statuses[result];
 }
 
-/* Whether the card goes by itself: by a fault, or the end of its connection. */
-static bool card_leaves(const struct slot_use *use)
+/* Puts down how long an operation took the card, and tells the user why it failed. */
+static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
 {
-    return use->card && (contacts_wants_removal(use->contacts) || card_gone(use->card));
-}
-
-/* Puts down how long an operation took the card, and tells the user why it failed: not because the card goes or
- * was taken out meanwhile, or the driver has gone, which is no news. */
-static uint8_t report(struct slot_use *use, uint8_t status, struct link_message *answer)
-{
-    const struct ifd *ifd = use->ifd;
-    answer->value = ifd->last_us < UINT32_MAX ? (uint32_t)ifd->last_us : UINT32_MAX;
-    if (status != LINK_OK && ifd->last_error[0] && !slot_use_abandoned(use) && !card_leaves(use))
-        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
-                ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
+    answer->value = use->ifd->last_us < UINT32_MAX ? (uint32_t)use->ifd->last_us : UINT32_MAX;
+    if (status != LINK_OK)
+        slot_use_report(use);
     return status;
 }
 
@@ -206,7 +197,7 @@ static bool answer_request(struct worker *worker, const struct link_message *req
     worker->power_off = request->type == LINK_POWER && request->arg == LINK_POWER_OFF;
     slot_use_begin(worker->slot, use);
     answer.arg = serve(worker, request, &answer);
-    bool removal = card_leaves(use);
+    bool removal = slot_use_wants_removal(use);
     if (!slot_use_end(use))
         return false;
     if (is_cut_off(worker))

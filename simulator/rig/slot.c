@@ -633,6 +633,22 @@ bool slot_use_end(struct slot_use *use)
     return false;
 }
 
+bool slot_use_wants_removal(const struct slot_use *use)
+{
+    return use->card && (contacts_wants_removal(use->contacts) || card_gone(use->card));
+}
+
+void slot_use_report(const struct slot_use *use)
+{
+    const struct ifd *ifd = use->ifd;
+    pthread_mutex_lock(&use->slot->lock);
+    bool awaited = !use->removed && !use->abandoned;
+    pthread_mutex_unlock(&use->slot->lock);
+    if (awaited && ifd->last_error[0] && !slot_use_wants_removal(use))
+        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
+                ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
+}
+
 void slot_power_down(struct slot *slot)
 {
     struct slot_use use = {0};
@@ -659,14 +675,6 @@ bool slot_abandon(struct slot *slot)
     bool used = abandon(slot);
     pthread_mutex_unlock(&slot->lock);
     return used;
-}
-
-bool slot_use_abandoned(struct slot_use *use)
-{
-    pthread_mutex_lock(&use->slot->lock);
-    bool abandoned = use->removed || use->abandoned;
-    pthread_mutex_unlock(&use->slot->lock);
-    return abandoned;
 }
 
 void slots_interrupt(struct slots *slots)

@@ -181,9 +181,12 @@ struct slot_use {
 void slot_use_begin(struct slot *slot, struct slot_use *use);
 bool slot_use_end(struct slot_use *use);
 
-/* Whether nobody waits any more for what comes of the use: its card was removed, or it was
- * abandoned. */
-bool slot_use_abandoned(struct slot_use *use);
+/* Within a use: whether the card is to be taken out, by what it did, or has gone by itself. */
+bool slot_use_wants_removal(const struct slot_use *use);
+
+/* Within a use: tells the user why the last operation failed; not if that is no news: the card goes, or was
+ * removed meanwhile, or the use was abandoned. */
+void slot_use_report(const struct slot_use *use);
 
 /* Where the card's time is real: nobody waits any more for what comes of the use that is under
  * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */
