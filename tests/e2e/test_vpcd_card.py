@@ -435,15 +435,29 @@ def test_an_atr_of_no_bytes(place, port):
             assert reader.atr() == bytes(34)
 
 
+LONGEST = bytes.fromhex("0084000000fffd")  # its answer is 65,535 bytes
+
+
+def ask_more_than_fits(reader):
+    """Asks for twice as much as the buffers between card and reader can ever hold. Returns how many answers that are.
+
+    The reader's buffer is fixed, but larger than a segment: with 4096 bytes an answer takes 32 segments, each of which may
+    have to wait 50 ms for the acknowledgement of the one before."""
+    size = 1 << 17
+    reader.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    largest = int(pathlib.Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+    count = 2 * (largest + 2 * size) // 65535
+    reader.send(*[LONGEST] * count)
+    return count
+
+
 def test_answers_that_nobody_takes(place, port, echo):
     """More than any buffer holds: the card waits, others are served meanwhile, and in the end every byte is there."""
-    count = 100
     with listening(port) as listener, \
             Serve(place / "rig", "--reader", "v,slots=2", "--card", echo, "--vpcd", f":{port}") as serve:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with reader_of(listener) as reader:
             reader.control(ON)
-            reader.send(*[b"\x00\x84\x00\x00\x00\xff\xfd"] * count)
+            count = ask_more_than_fits(reader)
             # it has begun to answer, and has not done all
             assert len(reader.receive()) == 65535
             assert serve.do("insert", slot="1")["card"]
