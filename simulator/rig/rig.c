@@ -205,13 +205,13 @@ void rig_free(struct rig *rig)
         return;
     slots_interrupt(&rig->slots);
     rig->stuck = rig->stuck || !threads_wait(&rig->threads, THREADS_LIMIT_MS);
-    vpcd_cards_free(rig->vpcd);
     vpcd_readers_free(rig->vpcd_readers);
     close_sockets(rig);
     if (rig->stuck) {
         trace_flush(rig->slots.trace);
         return;
     }
+    vpcd_cards_free(rig->vpcd);
     slots_free(&rig->slots);
     if (rig->lock >= 0)
         close(rig->lock);
@@ -379,6 +379,8 @@ static void share_memory(void)
 static void end_threads(struct rig *rig)
 {
     link_server_stop(rig->link);
+    if (rig->vpcd)
+        vpcd_cards_stop(rig->vpcd);
     slots_interrupt(&rig->slots);
     rig->stuck = !threads_wait(&rig->threads, THREADS_LIMIT_MS);
     if (rig->loop)
@@ -390,12 +392,10 @@ static void end_service(struct rig *rig)
 {
     end_threads(rig);
     service_free(rig->service);
-    vpcd_cards_free(rig->vpcd);
     vpcd_readers_free(rig->vpcd_readers);
     control_server_free(rig->control);
     refusals_free(rig->refusals);
     rig->service = NULL;
-    rig->vpcd = NULL;
     rig->vpcd_readers = NULL;
     rig->control = NULL;
     rig->refusals = NULL;
@@ -419,9 +419,11 @@ bool rig_serve(struct rig *rig, int stop_fd)
         (rig->refusals_fd < 0 ||
          (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
         (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
-        (!rig->vpcd || vpcd_cards_start(rig->vpcd, rig->loop)) &&
         (!rig->vpcd_readers || vpcd_readers_start(rig->vpcd_readers, rig->loop)) && start_service(rig) &&
-        (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop)) && loop_run(rig->loop);
+        (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop));
+    if (ok && rig->vpcd)
+        vpcd_cards_start(rig->vpcd, &rig->threads);
+    ok = ok && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));
     end_service(rig);

@@ -17,12 +17,6 @@ void timer_set(int timer, unsigned ms)
     timerfd_settime(timer, 0, &when, NULL);
 }
 
-void timer_set_soon(int timer)
-{
-    struct itimerspec when = {.it_value = {.tv_nsec = 1}};
-    timerfd_settime(timer, 0, &when, NULL);
-}
-
 bool timer_went_off(int timer)
 {
     uint64_t times;

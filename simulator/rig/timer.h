@@ -10,9 +10,6 @@ int timer_new(void);
 /* It goes off after ms; 0 stops it. */
 void timer_set(int timer, unsigned ms);
 
-/* It goes off as soon as others have had their turn. */
-void timer_set_soon(int timer);
-
 /* In its callback: false if it has been set anew since it went off. */
 bool timer_went_off(int timer);
 

@@ -1,77 +1,74 @@
 #include "rig/vpcd_card.h"
 
+#include "base/await.h"
+#include "base/clock.h"
 #include "link/tcp.h"
 #include "link/vpcd.h"
 #include "rig/log.h"
-#include "rig/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long to wait before looking for a reader again: it doubles from the first to the last. */
 #define RETRY_FIRST_MS 1
 #define RETRY_LAST_MS  100
 
-/* How long a host may take to accept before it is tried anew. */
+/* How long a host may take to accept before it is tried again. */
 #define CONNECT_LIMIT_MS 2000
 
-/* Of a reader that sends faster than it is served: so many messages, then it is the others' turn. */
-#define TURN_MESSAGES 16
+/* How long a reader may take to send the rest of a message, and to take an answer. */
+#define MESSAGE_LIMIT_MS 60000
 
 /* A reader that does nothing but what fails is not to fill the log. */
 #define LINES_PER_SECOND 10
 
 #define ADDRESS_TEXT     (ADDRESS_MAX + 10)
 
-enum state {
-    IDLE,       /* no card in the slot, or not started */
-    LISTENING,  /* for a reader */
-    WAITING,    /* for the time to look for a reader */
-    CONNECTING, /* to a reader */
-    SERVING,    /* one */
-};
-
 /* A slot, as a vpcd reader sees it. */
 struct end {
     struct vpcd_cards *cards;
     struct slot *slot;
     unsigned port;
-    enum state state;
-    int listen_fd; /* bound to the port, in reversed mode; else -1 */
-    int fd;        /* of the connection, while there is one or is to be one; else -1 */
-    int timer_fd;
-    bool watched; /* the timer, by the loop */
+    int listen_fd;           /* bound to the port, in reversed mode; else -1 */
+    bool listening;          /* under the lock */
+    struct session *session; /* of the card that is in; under the lock */
+    atomic_bool said_alone, said_unknown;
+};
+
+/*
+ * From a card's insertion to its removal, with a thread of its own, which finds the card's reader and
+ * serves it. It is over when it is not its end's any more. The thread goes on until the card lets it go,
+ * and then ends.
+ */
+struct session {
+    struct end *end;
+    uint32_t movement; /* that has put the card in */
+    int over_fd;       /* can be read when it is over */
+    int fd;            /* the connection, -1: no reader; set by the thread alone, under the lock */
     unsigned retry_ms;
-    bool told_alone, told_unknown; /* what is said once */
-    time_t second;                 /* in which something was said last, */
-    unsigned lines;                /* and how often it was to be */
-    bool unanswered;               /* the card has failed to answer to its last reset */
-    bool sending;                  /* an answer has not left entirely yet; nothing is read meanwhile */
-    size_t sent, answer_length;
-    const uint8_t *answer;
+    int64_t second;  /* in which something was said last, */
+    unsigned lines;  /* and how often it was to be */
+    bool unanswered; /* the card has failed to answer to its last reset */
     uint8_t response[LINK_MAX_RESPONSE];
     struct vpcd_input input;
 };
 
 struct vpcd_cards {
-    struct slots *slots;
     struct address address; /* of the first slot */
     bool listen;
-    struct loop *loop; /* NULL until it is started */
-    struct end *end;   /* of each slot, by its number */
+    pthread_mutex_t lock;    /* held for moments only; a slot's lock may be taken within */
+    struct threads *threads; /* while they serve; under the lock */
     unsigned end_count;
+    struct end end[LINK_MAX_SLOTS]; /* of each slot, by its number */
 };
-
-/*
- * Addresses
- */
 
 /* host:port of the slot, for people */
 static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
@@ -81,307 +78,341 @@ static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
     return address_text(&address, text, ADDRESS_TEXT);
 }
 
-/*
- * Connections
- */
-
-static void on_connection(void *arg, uint32_t events);
-static void on_knock(void *arg, uint32_t events);
-
-static void close_connection(struct end *end)
+/* Takes the lock, for what only the session of the card that is in may do. False: it is over, and the lock is
+ * free. */
+static bool lock_session(struct session *session)
 {
-    if (end->fd >= 0) {
-        loop_remove(end->cards->loop, end->fd);
-        close(end->fd);
-    }
-    end->fd = -1;
-    end->sending = end->unanswered = false;
-    end->input.used = 0;
+    struct end *end = session->end;
+    pthread_mutex_lock(&end->cards->lock);
+    if (end->session == session)
+        return true;
+    pthread_mutex_unlock(&end->cards->lock);
+    return false;
 }
 
-static void wait_to_retry(struct end *end)
+static void unlock_session(struct session *session)
 {
-    end->state = WAITING;
-    timer_set(end->timer_fd, end->retry_ms);
-    end->retry_ms = end->retry_ms * 2 < RETRY_LAST_MS ? end->retry_ms * 2 : RETRY_LAST_MS;
-}
-
-static void begin_to_serve(struct end *end)
-{
-    timer_set(end->timer_fd, 0);
-    end->state = SERVING;
-}
-
-static bool connect_to_reader(struct end *end)
-{
-    int fd = tcp_connect(end->cards->address.host, end->port);
-    if (fd < 0)
-        return false;
-    if (!vpcd_prepare(fd) || !loop_add(end->cards->loop, fd, EPOLLOUT, on_connection, end)) {
-        close(fd);
-        return false;
-    }
-    end->fd = fd;
-    end->state = CONNECTING; /* also if it is done: the loop will say so */
-    timer_set(end->timer_fd, CONNECT_LIMIT_MS);
-    return true;
-}
-
-static void no_reader(struct end *end)
-{
-    char text[ADDRESS_TEXT];
-    close_connection(end);
-    if (!end->told_alone)
-        rig_log("%s: no vpcd reader at %s yet: looking for it until there is one", slot_text(end->slot),
-                end_text(end, text));
-    end->told_alone = true;
-    wait_to_retry(end);
-}
-
-static void on_connected(struct end *end)
-{
-    if (tcp_connect_result(end->fd) != 0 || !loop_change(end->cards->loop, end->fd, EPOLLIN)) {
-        no_reader(end);
-        return;
-    }
-    begin_to_serve(end);
-}
-
-static void stop_listening(struct end *end)
-{
-    loop_remove(end->cards->loop, end->listen_fd);
-    shutdown(end->listen_fd, SHUT_RDWR); /* on Linux it keeps its port, and can listen again */
-}
-
-static void begin_to_listen(struct end *end)
-{
-    if (listen(end->listen_fd, 1) == 0 &&
-        loop_add(end->cards->loop, end->listen_fd, EPOLLIN, on_knock, end)) {
-        end->state = LISTENING;
-        return;
-    }
-    rig_log("%s: cannot listen on port %u: %s", slot_text(end->slot), end->port, strerror(errno));
-    wait_to_retry(end);
-}
-
-static void on_knock(void *arg, uint32_t events)
-{
-    struct end *end = arg;
-    (void)events;
-    int fd = accept4(end->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-        stop_listening(end); /* it would come back at once */
-        wait_to_retry(end);
-    }
-    if (fd < 0)
-        return;
-    if (!vpcd_prepare(fd) || !loop_add(end->cards->loop, fd, EPOLLIN, on_connection, end)) {
-        close(fd);
-        return;
-    }
-    stop_listening(end); /* a card is in one reader only: the next one is refused, and not kept waiting */
-    end->fd = fd;
-    begin_to_serve(end);
-}
-
-/* A card waits for a reader. */
-static void begin(struct end *end)
-{
-    if (end->listen_fd >= 0)
-        begin_to_listen(end);
-    else if (!connect_to_reader(end))
-        no_reader(end);
-}
-
-/* The reader is gone, and the power that it gave with it. */
-static void lost(struct end *end)
-{
-    close_connection(end);
-    ifd_power_down(end->slot->ifd);
-    if (end->listen_fd >= 0)
-        begin_to_listen(end);
-    else
-        wait_to_retry(end);
+    pthread_mutex_unlock(&session->end->cards->lock);
 }
 
 /*
  * Messages
  */
 
-static void send_answer(struct end *end)
+/* Tells the user why an operation failed, and of a reader that goes on like this how many lines were left
+ * out. */
+static void report(struct session *session, const struct slot_use *use, enum ifd_result result)
 {
-    switch (vpcd_send(end->fd, MSG_DONTWAIT, end->answer, end->answer_length, &end->sent)) {
-    case VPCD_CLOSED:
-        lost(end);
+    int64_t second = clock_ms() / 1000;
+    if (result == IFD_RESULT_OK)
         return;
-    case VPCD_OK:
-        if (end->sending)
-            loop_change(end->cards->loop, end->fd, EPOLLIN);
-        end->sending = false;
-        return;
-    case VPCD_PARTIAL:
-        if (!end->sending)
-            loop_change(end->cards->loop, end->fd, EPOLLOUT);
-        end->sending = true;
+    if (second != session->second) {
+        if (session->lines > LINES_PER_SECOND)
+            rig_log("%s: (%u lines more like these)", slot_text(use->slot),
+                    session->lines - LINES_PER_SECOND);
+        session->lines = 0;
     }
-}
-
-/* bytes live until the answer has left. */
-static void answer(struct end *end, const uint8_t *bytes, size_t length)
-{
-    end->answer = bytes;
-    end->answer_length = length;
-    end->sent = 0;
-    send_answer(end);
-}
-
-/* Whether there is to be another line on what the reader does. Says how many there were not. */
-static bool may_say(struct end *end)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec != end->second) {
-        if (end->lines > LINES_PER_SECOND)
-            rig_log("%s: (%u lines more like these)", slot_text(end->slot), end->lines - LINES_PER_SECOND);
-        end->lines = 0;
-    }
-    end->second = now.tv_sec;
-    return ++end->lines <= LINES_PER_SECOND;
-}
-
-/* Tells the user why an operation failed. */
-static bool judge(struct end *end, enum ifd_result result)
-{
-    const struct ifd *ifd = end->slot->ifd;
-    if (result != IFD_RESULT_OK && ifd->last_error[0] && may_say(end))
-        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(end->slot),
-                ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
-    return result == IFD_RESULT_OK;
+    session->second = second;
+    if (++session->lines <= LINES_PER_SECOND)
+        slot_use_report(use);
 }
 
 /* A reader asks several times per second whether the card is there, and whether it has power or not: the card
  * is to notice nothing of it. */
-static void answer_atr(struct end *end)
+static size_t give_atr(struct session *session, const struct slot_use *use)
 {
-    static const uint8_t none[ATR_MAX + 1] = {0};
-    const struct ifd *ifd = end->slot->ifd;
+    const struct ifd *ifd = use->ifd;
     const uint8_t *atr = ifd->atr.raw;
     size_t length = ifd->atr.len;
     if (!ifd->powered)
-        atr = card_atr(end->slot->card, CARD_COLD, &length);
-    if (end->unanswered || length == 0) { /* an ATR of no bytes would say that there is no card */
-        atr = none;
-        length = sizeof none;
+        atr = card_atr(use->card, CARD_COLD, &length);
+    if (session->unanswered || length == 0) { /* an ATR of no bytes would say that there is no card */
+        memset(session->response, 0, ATR_MAX + 1);
+        return ATR_MAX + 1;
     }
-    memcpy(end->response, atr, length); /* which a card that goes does not take along */
-    answer(end, end->response, length);
+    memcpy(session->response, atr, length);
+    return length;
 }
 
-static void on_control(struct end *end, uint8_t control)
+static void power_up(struct session *session, const struct slot_use *use, enum ifd_reset reset)
 {
-    struct ifd *ifd = end->slot->ifd;
+    enum ifd_result result = ifd_power_up(use->ifd, reset);
+    session->unanswered = result != IFD_RESULT_OK;
+    report(session, use, result);
+}
+
+/* Returns the length of the answer; 0: there is to be none. So does on_command. */
+static size_t on_control(struct session *session, const struct slot_use *use, uint8_t control)
+{
     switch (control) {
     case VPCD_POWER_OFF:
-        ifd_power_down(ifd);
-        end->unanswered = false;
-        return;
+        ifd_power_down(use->ifd);
+        session->unanswered = false;
+        return 0;
     case VPCD_POWER_ON:
-        end->unanswered = !judge(end, ifd_power_up(ifd, IFD_COLD));
-        return;
+        power_up(session, use, IFD_COLD);
+        return 0;
     case VPCD_RESET:
-        end->unanswered = !judge(end, ifd_power_up(ifd, IFD_WARM));
-        return;
+        power_up(session, use, IFD_WARM);
+        return 0;
     case VPCD_GET_ATR:
-        answer_atr(end);
-        return;
+        return give_atr(session, use);
     default:
-        if (!end->told_unknown)
-            rig_log("%s: the vpcd reader sends a control %u, which is none: ignored", slot_text(end->slot),
+        if (!atomic_exchange(&session->end->said_unknown, true))
+            rig_log("%s: the vpcd reader sends a control %u, which is none: ignored", slot_text(use->slot),
                     control);
-        end->told_unknown = true;
+        return 0;
     }
 }
 
-static void on_command(struct end *end, const uint8_t *command, size_t command_length)
+static size_t on_command(struct session *session, const struct slot_use *use, const uint8_t *command,
+                         size_t command_length)
 {
-    static const uint8_t too_long[] = {0x67, 0x00};
-    static const uint8_t nothing[] = {0x00};
-    struct slot *slot = end->slot;
-    struct ifd *ifd = slot->ifd;
+    struct ifd *ifd = use->ifd;
+    uint8_t *response = session->response;
     size_t length = 0;
     enum ifd_result result = IFD_RESULT_OK;
-    char error[200];
     /* the protocol of the reader is not told to a card */
     if (ifd->powered && !ifd->as_is && ifd->protocol == IFD_NO_PROTOCOL)
         result = ifd_set_protocol(ifd, atr_default_protocol(&ifd->atr));
     if (result == IFD_RESULT_OK)
         result =
-            ifd_transmit(ifd, IFD_RAW, command, command_length, end->response, sizeof end->response, &length);
-    if (contacts_wants_removal(slot->contacts)) {
-        slot_remove(slot, error, sizeof error); /* which closes the connection */
-        return;
+            ifd_transmit(ifd, IFD_RAW, command, command_length, response, sizeof session->response, &length);
+    report(session, use, result);
+    if (result != IFD_RESULT_OK || length == 0) { /* no answer */
+        response[0] = 0;
+        return 1;
     }
-    bool done = judge(end, result) && length > 0;
-    if (done && length > VPCD_MAX_MESSAGE && may_say(end))
-        rig_log("%s: an answer of %zu bytes is too long for vpcd: 67 00 instead", slot_text(slot), length);
-    if (!done)
-        answer(end, nothing, sizeof nothing);
-    else if (length > VPCD_MAX_MESSAGE)
-        answer(end, too_long, sizeof too_long);
-    else
-        answer(end, end->response, length);
+    if (length <= VPCD_MAX_MESSAGE)
+        return length;
+    rig_log("%s: an answer of %zu bytes is too long for vpcd: 67 00 instead", slot_text(use->slot), length);
+    response[0] = 0x67;
+    response[1] = 0x00;
+    return 2;
 }
 
-/* The messages that have come; others get their turn before there have been too many. */
-static void serve_messages(struct end *end)
+/* Says that the reader has taken too long for a message, unless it was not that. False. */
+static bool give_up(const struct session *session, int64_t deadline, const char *what)
 {
+    if (clock_ms() >= deadline)
+        rig_log("%s: the vpcd reader %s within %u s: hung up", slot_text(session->end->slot), what,
+                MESSAGE_LIMIT_MS / 1000);
+    return false;
+}
+
+/* Waits for a message. False: there are no more. */
+static bool receive(struct session *session)
+{
+    int64_t deadline =
+        AWAIT_FOREVER; /* a reader may be silent; one that is gone is found out by keep-alives */
+    enum vpcd_result result = vpcd_receive_soon(session->fd, &session->input);
+    while (result == VPCD_PARTIAL) {
+        if (session->input.used > 0 && deadline == AWAIT_FOREVER)
+            deadline = clock_ms() + MESSAGE_LIMIT_MS;
+        if (!await_ready(session->fd, POLLIN, session->over_fd, deadline))
+            return give_up(session, deadline, "has sent part of a message, and not the rest");
+        result = vpcd_receive(session->fd, MSG_DONTWAIT, &session->input);
+    }
+    return result == VPCD_OK;
+}
+
+static bool send_answer(struct session *session, size_t length)
+{
+    int64_t deadline = clock_ms() + MESSAGE_LIMIT_MS;
+    size_t sent = 0;
+    enum vpcd_result result;
+    while ((result = vpcd_send(session->fd, MSG_DONTWAIT, session->response, length, &sent)) == VPCD_PARTIAL)
+        if (!await_ready(session->fd, POLLOUT, session->over_fd, deadline))
+            return give_up(session, deadline, "has not taken an answer");
+    return result == VPCD_OK;
+}
+
+/* The use of the slot, by a session. False: its card is out. */
+static bool begin_use(struct session *session, struct slot_use *use)
+{
+    slot_use_begin(session->end->slot, use);
+    if (use->movement == session->movement)
+        return true;
+    slot_use_end(use);
+    return false;
+}
+
+/* Has the card do what the message asks. False: that is the last one. */
+static bool serve_message(struct session *session)
+{
+    struct slot_use use = {0};
     const uint8_t *data;
-    size_t length;
-    for (unsigned turn = 0; end->state == SERVING && !end->sending; turn++) {
-        if (!vpcd_message(&end->input, &data, &length))
-            return;
-        if (turn == TURN_MESSAGES) {
-            timer_set_soon(end->timer_fd);
-            return;
+    size_t length, answer = 0;
+    vpcd_message(&session->input, &data, &length);
+    if (!begin_use(session, &use))
+        return false;
+    if (length == 1)
+        answer = on_control(session, &use, data[0]);
+    else if (length > 1)
+        answer = on_command(session, &use, data, length);
+    bool removal = slot_use_wants_removal(&use);
+    if (!slot_use_end(&use) || (removal && slot_remove_at(session->end->slot, session->movement)))
+        return false;
+    vpcd_drop(&session->input);
+    return answer == 0 || send_answer(session, answer);
+}
+
+static void serve(struct session *session)
+{
+    session->input.used = 0;
+    session->unanswered = false;
+    while (receive(session) && serve_message(session))
+        session->retry_ms = RETRY_FIRST_MS; /* it is a reader that uses the card */
+}
+
+/*
+ * Connections
+ */
+
+/* Under the lock: where readers come to us. */
+static void begin_to_listen(struct end *end)
+{
+    if (end->listen_fd < 0 || end->listening)
+        return;
+    end->listening = listen(end->listen_fd, 1) == 0;
+    if (!end->listening && !atomic_exchange(&end->said_alone, true))
+        rig_log("%s: cannot listen on port %u: %s: trying again", slot_text(end->slot), end->port,
+                strerror(errno));
+}
+
+/* Likewise. On Linux the socket keeps its port, and can listen again; but if it is shut down twice, then so
+ * is what it accepts. */
+static void stop_listening(struct end *end)
+{
+    if (end->listening)
+        shutdown(end->listen_fd, SHUT_RDWR);
+    end->listening = false;
+}
+
+/* Waits for the reader to connect. A card is in one reader only: the next one is refused, and not kept
+ * waiting. */
+static bool accept_reader(struct session *session)
+{
+    struct end *end = session->end;
+    if (!await_ready(end->listen_fd, POLLIN, session->over_fd, AWAIT_FOREVER) || !lock_session(session))
+        return false;
+    int fd = accept4(end->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0 && vpcd_prepare(fd)) {
+        session->fd = fd;
+        stop_listening(end);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    unlock_session(session);
+    return session->fd >= 0;
+}
+
+static bool connect_to_reader(struct session *session)
+{
+    struct end *end = session->end;
+    char text[ADDRESS_TEXT];
+    int fd = tcp_connect(end->cards->address.host, end->port);
+    bool connected = fd >= 0 && await_ready(fd, POLLOUT, session->over_fd, clock_ms() + CONNECT_LIMIT_MS) &&
+                     tcp_connect_result(fd) == 0 && vpcd_prepare(fd);
+    if (lock_session(session)) {
+        if (connected)
+            session->fd = fd;
+        else if (!atomic_exchange(&end->said_alone, true))
+            rig_log("%s: no vpcd reader at %s yet: looking for it until there is one", slot_text(end->slot),
+                    end_text(end, text));
+        unlock_session(session);
+    }
+    if (fd >= 0 && session->fd < 0)
+        close(fd);
+    return session->fd >= 0;
+}
+
+/* The reader is gone, and the power that it gave with it. */
+static void lose_reader(struct session *session)
+{
+    struct end *end = session->end;
+    struct slot_use use = {0};
+    if (begin_use(session, &use)) {
+        ifd_power_down(use.ifd);
+        slot_use_end(&use);
+    }
+    pthread_mutex_lock(&end->cards->lock);
+    close(session->fd);
+    session->fd = -1;
+    if (end->session == session)
+        begin_to_listen(end);
+    pthread_mutex_unlock(&end->cards->lock);
+}
+
+/* Finds readers and serves them, one after the other, until it is over. */
+static void attend(void *arg)
+{
+    struct session *session = arg;
+    struct end *end = session->end;
+    while (lock_session(session)) {
+        begin_to_listen(end);
+        unlock_session(session);
+        if (end->listen_fd >= 0 ? accept_reader(session) : connect_to_reader(session)) {
+            serve(session);
+            lose_reader(session);
         }
-        end->retry_ms = RETRY_FIRST_MS; /* it is a reader that uses the card */
-        if (length == 1)
-            on_control(end, data[0]);
-        else if (length > 0)
-            on_command(end, data, length);
-        if (end->state == SERVING) /* else the card or the reader is gone, and what it said with it */
-            vpcd_drop(&end->input);
+        await_ready(-1, 0, session->over_fd, clock_ms() + session->retry_ms);
+        session->retry_ms = session->retry_ms * 2 < RETRY_LAST_MS ? session->retry_ms * 2 : RETRY_LAST_MS;
     }
+    close(session->over_fd);
+    free(session);
 }
 
-static void on_connection(void *arg, uint32_t events)
+/*
+ * Sessions; all under the lock
+ */
+
+static void begin_session(struct end *end, uint32_t movement)
 {
-    struct end *end = arg;
-    (void)events;
-    if (end->state == CONNECTING) {
-        on_connected(end);
-        return;
+    struct session *session = calloc(1, sizeof *session); /* only what is used takes memory */
+    int over_fd = eventfd(0, EFD_CLOEXEC);
+    if (session && over_fd >= 0) {
+        session->end = end;
+        session->movement = movement;
+        session->over_fd = over_fd;
+        session->fd = -1;
+        session->retry_ms = RETRY_FIRST_MS;
+        end->session = session;
+        begin_to_listen(end); /* now, so that nobody is refused who comes when the card is in */
+        if (threads_start(end->cards->threads, attend, session))
+            return;
+        stop_listening(end);
+        end->session = NULL;
     }
-    if (end->sending)
-        send_answer(end);
-    else if (vpcd_receive(end->fd, MSG_DONTWAIT, &end->input) == VPCD_CLOSED)
-        lost(end);
-    serve_messages(end);
+    rig_log("%s: no thread for the card: %s: no vpcd reader gets it until it is put in again",
+            slot_text(end->slot), strerror(errno));
+    if (over_fd >= 0)
+        close(over_fd);
+    free(session);
 }
 
-static void on_timer(void *arg, uint32_t events)
+/* The reader sees it at once, whatever the card is doing. */
+static void end_session(struct end *end)
 {
-    struct end *end = arg;
-    (void)events;
-    if (!timer_went_off(end->timer_fd))
-        return;
-    if (end->state == WAITING) {
-        begin(end);
-    } else if (end->state == CONNECTING) { /* for too long */
-        no_reader(end);
-    } else {
-        serve_messages(end);
-    }
+    const uint64_t one = 1;
+    struct session *session = end->session;
+    ssize_t written = write(session->over_fd, &one, sizeof one);
+    (void)written; /* there is room for it */
+    if (session->fd >= 0)
+        shutdown(session->fd, SHUT_RDWR);
+    stop_listening(end);
+    end->session = NULL;
+}
+
+/* The card that is in has a session, and no other has. */
+static void follow_card(struct end *end)
+{
+    uint32_t movement = end->slot->movement;
+    bool in = movement & 1;
+    if (end->session && end->session->movement != movement)
+        end_session(end);
+    if (!end->session && in)
+        begin_session(end, movement);
 }
 
 /*
@@ -391,9 +422,10 @@ static void on_timer(void *arg, uint32_t events)
 static bool take_port(struct end *end, char *error, size_t error_size)
 {
     int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
+    end->listening = fd >= 0;
     if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
         if (!end->slot->card) /* a reader that comes before we serve waits */
-            shutdown(fd, SHUT_RDWR);
+            stop_listening(end);
         return true;
     }
     char text[ADDRESS_TEXT];
@@ -401,101 +433,80 @@ static bool take_port(struct end *end, char *error, size_t error_size)
     return false;
 }
 
-static bool prepare_end(struct vpcd_cards *cards, unsigned number, char *error, size_t error_size)
-{
-    struct end *end = &cards->end[number];
-    end->cards = cards;
-    end->slot = &cards->slots->slot[number];
-    end->port = cards->address.port + number;
-    end->retry_ms = RETRY_FIRST_MS;
-    end->fd = end->listen_fd = -1;
-    end->timer_fd = timer_new();
-    cards->end_count = number + 1;
-    if (end->timer_fd < 0)
-        snprintf(error, error_size, "vpcd: no timer: %s", strerror(errno));
-    return end->timer_fd >= 0 && (!cards->listen || take_port(end, error, error_size));
-}
-
 struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
                                   char *error, size_t error_size)
 {
     struct vpcd_cards *cards = calloc(1, sizeof *cards);
+    unsigned last = address->port + slots->slot_count - 1;
     snprintf(error, error_size, "out of memory");
     if (!cards)
         return NULL;
-    cards->slots = slots;
     cards->address = *address;
     cards->listen = listen;
-    cards->end = calloc(slots->slot_count, sizeof *cards->end);
-    if (!cards->end)
-        goto failed;
-    if (address->port + slots->slot_count - 1 > UINT16_MAX) {
+    pthread_mutex_init(&cards->lock, NULL);
+    bool ok = last <= UINT16_MAX;
+    if (!ok)
         snprintf(error, error_size, "vpcd: port %u and %u slots: there is no port %u", address->port,
-                 slots->slot_count, address->port + slots->slot_count - 1);
-        goto failed;
+                 slots->slot_count, last);
+    for (unsigned i = 0; i < slots->slot_count && ok; i++) {
+        struct end *end = &cards->end[cards->end_count++];
+        *end =
+            (struct end){.cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
+        ok = !listen || take_port(end, error, error_size);
     }
-    for (unsigned i = 0; i < slots->slot_count; i++)
-        if (!prepare_end(cards, i, error, error_size))
-            goto failed;
-    return cards;
-failed:
+    if (ok)
+        return cards;
     vpcd_cards_free(cards);
     return NULL;
 }
 
-bool vpcd_cards_start(struct vpcd_cards *cards, struct loop *loop)
+void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads)
 {
-    cards->loop = loop;
-    for (unsigned i = 0; i < cards->end_count; i++) {
-        if (!loop_add(loop, cards->end[i].timer_fd, EPOLLIN, on_timer, &cards->end[i]))
-            return false;
-        cards->end[i].watched = true;
-        vpcd_cards_moved(cards, cards->end[i].slot);
-    }
-    return true;
+    pthread_mutex_lock(&cards->lock);
+    cards->threads = threads;
+    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
+        follow_card(end);
+    pthread_mutex_unlock(&cards->lock);
+}
+
+void vpcd_cards_stop(struct vpcd_cards *cards)
+{
+    pthread_mutex_lock(&cards->lock);
+    cards->threads = NULL;
+    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
+        if (end->session)
+            end_session(end);
+    pthread_mutex_unlock(&cards->lock);
 }
 
 void vpcd_cards_free(struct vpcd_cards *cards)
 {
     if (!cards)
         return;
-    for (unsigned i = 0; i < cards->end_count; i++) {
-        struct end *end = &cards->end[i];
-        if (end->state == LISTENING)
-            stop_listening(end);
-        close_connection(end);
-        if (end->watched)
-            loop_remove(cards->loop, end->timer_fd);
-        if (end->timer_fd >= 0)
-            close(end->timer_fd);
+    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
         if (end->listen_fd >= 0)
             close(end->listen_fd);
-    }
-    free(cards->end);
+    pthread_mutex_destroy(&cards->lock);
     free(cards);
 }
 
 void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot)
 {
-    if (!cards->loop)
-        return;
-    struct end *end = &cards->end[slot_index(cards->slots, slot)];
-    if (end->state == LISTENING)
-        stop_listening(end);
-    close_connection(end);
-    timer_set(end->timer_fd, 0);
-    end->state = IDLE;
-    end->retry_ms = RETRY_FIRST_MS;
-    if (slot->card)
-        begin(end);
+    pthread_mutex_lock(&cards->lock);
+    if (cards->threads)
+        follow_card(&cards->end[slot_index(slot->slots, slot)]);
+    pthread_mutex_unlock(&cards->lock);
 }
 
-bool vpcd_cards_address(const struct vpcd_cards *cards, const struct slot *slot, struct address *address,
+bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
                         bool *listen)
 {
-    const struct end *end = &cards->end[slot_index(cards->slots, slot)];
+    const struct end *end = &cards->end[slot_index(slot->slots, slot)];
     *address = cards->address;
     address->port = end->port;
     *listen = cards->listen;
-    return end->state == SERVING;
+    pthread_mutex_lock(&cards->lock);
+    bool connected = end->session && end->session->fd >= 0;
+    pthread_mutex_unlock(&cards->lock);
+    return connected;
 }

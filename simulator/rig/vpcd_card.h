@@ -4,6 +4,9 @@
  * reader listens and we connect, again and again while nobody is there; or, in the reversed mode, we listen
  * as long as there is a card and no reader has it.
  *
+ * Each card that is in has a thread, so that one that is at work delays no other. When it is taken out the
+ * connection ends at once; the thread does when the card lets it go.
+ *
  * The protocol has no way to say that something went wrong. What a reader is told then is chosen so that
  * libifdvpcd 3.3, the reader that comes with vsmartcard, goes on and makes the best of it (it never returns
  * from an empty message, and takes a closed connection for an answer):
@@ -16,32 +19,34 @@
 #define CARDRIG_RIG_VPCD_CARD_H
 
 #include "rig/address.h"
-#include "rig/loop.h"
 #include "rig/slot.h"
+#include "rig/threads.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct vpcd_cards;
 
-/* The slots, whose number is not to change any more, as cards; the loop does not have to run yet. address is
- * where the first slot's reader is, or, reversed (listen), where it comes to: the ports are taken then. NULL
- * with error.
+/* The slots, whose number is not to change any more, as cards. address is where the first slot's reader is,
+ * or, reversed (listen), where it comes to: the ports are taken then. NULL with error.
  */
 struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
                                   char *error, size_t error_size);
 
-/* Begins to serve. False with errno. */
-bool vpcd_cards_start(struct vpcd_cards *cards, struct loop *loop);
+/* Begins to serve, with threads that outlive it. */
+void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads);
 
-/* To be called before the loop is freed. */
+/* Hangs up on all readers. The threads end when their cards let them go. */
+void vpcd_cards_stop(struct vpcd_cards *cards);
+
+/* When all the threads have ended. NULL is allowed. */
 void vpcd_cards_free(struct vpcd_cards *cards);
 
-/* The slot's card has moved. */
+/* From any thread: the slot's card has moved. */
 void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot);
 
 /* Where the slot's card is, or its reader. Returns whether a reader is connected. */
-bool vpcd_cards_address(const struct vpcd_cards *cards, const struct slot *slot, struct address *address,
+bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
                         bool *listen);
 
 #endif

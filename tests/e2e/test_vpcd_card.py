@@ -3,11 +3,11 @@
 import contextlib
 import pathlib
 import random
+import select
 import socket
 import struct
 import subprocess
 import tempfile
-import time
 import time
 
 import pytest
@@ -52,11 +52,11 @@ def place(temporary):
 
 @pytest.fixture
 def port():
-    """The first of two that are free, below those that the kernel gives to connections."""
-    for base in random.sample(range(20000, 32000, 2), 100):
+    """The first of 16 that are free, below those that the kernel gives to connections."""
+    for base in random.sample(range(20000, 32000), 100):
         with contextlib.ExitStack() as stack:
             try:
-                for number in (base, base + 1):
+                for number in range(base, base + 16):
                     stack.enter_context(socket.create_server(("127.0.0.1", number)))
                 return base
             except OSError:
@@ -317,6 +317,10 @@ class Reader:
         except ConnectionResetError:
             return True
 
+    def answered(self):
+        """Whether something is there to be received, or the connection's end."""
+        return bool(select.select([self.connection], [], [], 0)[0])
+
 
 @pytest.fixture
 def echo(place):
@@ -530,6 +534,151 @@ def test_who_listens_has_one_reader_and_a_card(place, port, echo):
         assert third.atr() == bytes.fromhex("3B800181")
         first.connection.close()
         third.connection.close()
+
+
+#
+# Cards that are at work
+#
+
+# Both keep the processor for seconds: until the instructions are used up, and in a function of Lua's libraries.
+BURNS = {
+    "instructions": "while true do random(65536) end",
+    "library": 'return string.find(string.rep("a", 50000), ".-.-.-.-.-b") and "x" or "", 0x9000',
+}
+BURN, GOOD = bytes.fromhex("8010000000"), bytes.fromhex("0084000008")
+
+
+class Ends:
+    """A rig's slots as cards, and these tests as their readers, which listen or connect."""
+
+    def __init__(self, stack, place, port, listens):
+        self.stack, self.place, self.port = stack, place, port
+        self.listens, self.listeners = listens, []
+        self.option = ("--vpcd" if listens else "--vpcd-listen", f"127.0.0.1:{port}")
+
+    def serve(self, *cards):
+        if self.listens:
+            self.listeners = [self.stack.enter_context(listening(self.port + slot)) for slot in range(len(cards))]
+        words = [word for slot, card in enumerate(cards) for word in ("--card", f"{slot}={card}")]
+        return Serve(self.place / "rig", "--reader", f"v,slots={len(cards)}", *words, *self.option)
+
+    def reader(self, slot=0):
+        """Of the card that is in the slot, with power."""
+        if self.listens:
+            reader = Reader(self.stack.enter_context(self.listeners[slot].accept()[0]))
+        else:
+            reader = connects(self.port + slot)
+            self.stack.enter_context(reader.connection)
+        reader.control(ON)
+        assert reader.atr() == bytes.fromhex("3B800181")
+        return reader
+
+    def burner(self, serve, slot=0):
+        """Whose card is at work, and will be for a while."""
+        reader = self.reader(slot)
+        reader.send(BURN)
+        wait_for("it is at work", lambda: serve.slots()[slot]["busy"])
+        return reader
+
+
+@pytest.fixture(params=[True, False], ids=["listens", "connects"])
+def ends(request, place, port):
+    with contextlib.ExitStack() as stack:
+        yield Ends(stack, place, port, request.param)
+
+
+@pytest.fixture(params=BURNS)
+def burning_card(request, place):
+    (place / "burns.lua").write_text(
+        f'return {{ atr = "3B 80 01 81", commands = {{ {{ "80 10", function(cmd) {BURNS[request.param]} end }} }} }}')
+    return place / "burns.lua"
+
+
+@pytest.mark.parametrize("count", [1, 15])
+def test_burning_neighbours(ends, burning_card, echo, count):
+    """The good card answers a hundred times, and comes and goes, before they answer once; and the rig ends before, too."""
+    with ends.serve(*[burning_card] * count, echo) as serve:
+        good = ends.reader(count)
+        burners = [ends.burner(serve, slot) for slot in range(count)]
+        for _ in range(100):
+            assert len(good.ask(GOOD)) == 10
+        serve.do("fault", slot=str(count), faults=["mute"])
+        assert good.ask(GOOD) == NO_ANSWER
+        for command in "swap", "remove", "insert":
+            serve.do(command, slot=str(count), **({"file": str(echo)} if command == "swap" else {}))
+            if command != "insert":
+                assert good.hung_up()
+            if command != "remove":
+                good = ends.reader(count)
+                assert len(good.ask(GOOD)) == 10
+        assert not any(burner.answered() for burner in burners)
+        assert [slot["busy"] for slot in serve.slots()] == [True] * count + [False]
+        assert serve.end() == 0
+        assert all(burner.hung_up() for burner in burners)  # and nothing before that
+    assert all("mute" in line for line in serve.errors.splitlines() if f"/{count}:" in line), serve.errors
+
+
+def test_a_burning_card_answers_in_the_end(ends, burning_card):
+    with ends.serve(burning_card) as serve:
+        reader = ends.burner(serve)
+        assert reader.receive() in (b"\x6F\x00", NO_ANSWER)
+        reader.control(RESET)
+        wait_for("it is done", lambda: not serve.slots()[0]["busy"])
+
+
+@pytest.mark.parametrize("command", ["remove", "swap"])
+def test_a_card_is_taken_out_while_it_burns(ends, burning_card, echo, command):
+    """Its reader sees that, and nothing of an answer; the next card is used at once, and the old one's end changes nothing."""
+    with ends.serve(burning_card) as serve:
+        threads = lambda: len(list(pathlib.Path(f"/proc/{serve.process.pid}/task").iterdir()))
+        burner = ends.burner(serve)
+        before = threads()
+        serve.do(command, slot="0", **({"file": str(echo)} if command == "swap" else {}))
+        assert burner.hung_up()
+        if command == "remove":
+            assert serve.card() is None
+            serve.do("insert", slot="0", file=str(echo))
+        reader = ends.reader()
+        assert len(reader.ask(GOOD)) == 10
+        wait_for("the thread of the old one ends", lambda: threads() == before)
+        assert len(reader.ask(GOOD)) == 10
+        assert serve.card()["powered"] and serve.slots()[0]["driver_connected"]
+    assert "v/0:" not in serve.errors  # it is not blamed for that
+
+
+def reader_says_nothing(reader):
+    assert len(reader.ask(GOOD)) == 10
+
+
+def reader_stops_in_a_message(reader):
+    reader.send(GOOD)
+    reader.connection.sendall(b"\x00\x05\x00\x84")
+    assert len(reader.receive()) == 10
+
+
+def reader_takes_no_answers(reader):
+    ask_more_than_fits(reader)
+    assert reader.exactly(2) == b"\xff\xff"
+
+
+@pytest.mark.parametrize("behaviour", [reader_says_nothing, reader_stops_in_a_message, reader_takes_no_answers])
+@pytest.mark.parametrize("end", [False, True], ids=["removal", "end"])
+def test_nobody_waits_for_a_reader(ends, echo, behaviour, end):
+    with ends.serve(echo) as serve:
+        reader = ends.reader()
+        behaviour(reader)
+        if end:
+            assert serve.end() == 0
+        else:
+            serve.do("remove", slot="0")
+            assert not serve.slots()[0]["driver_connected"]
+        if behaviour == reader_takes_no_answers:  # what has left comes before that
+            with contextlib.suppress(ConnectionResetError):
+                while reader.connection.recv(1 << 20):
+                    pass
+        else:
+            assert reader.hung_up()
+    assert "hung up" not in serve.errors
 
 
 def test_it_can_listen_at_once_after_another(place, port, echo):
