@@ -48,8 +48,10 @@ static void be_simulator(const struct supervisor *supervisor, int lifeline)
         dup2(null_fd, STDOUT_FILENO);
     }
     int status = serve(supervisor, lifeline);
-    rig_free(supervisor->plan->rig);
-    exit(status);
+    if (rig_free(supervisor->plan->rig))
+        exit(status);
+    fflush(NULL);
+    _exit(status); /* what exit() does is not for other threads to meet */
 }
 
 bool start_simulator(struct supervisor *supervisor)

@@ -434,9 +434,12 @@ int serve_main(int argc, char **argv)
 out:
     if (status != EXIT_OK && error[0])
         rig_log("%s", error);
-    rig_free(rig);
+    bool ended = rig_free(rig);
     directory_release(&claim);
     if (signal_fd >= 0)
         close(signal_fd);
-    return status;
+    if (ended)
+        return status;
+    fflush(NULL);
+    _exit(status); /* what exit() does is not for other threads to meet */
 }

@@ -119,11 +119,23 @@ static enum pcsc_result meaning(LONG rv)
     }
 }
 
-/* Gives up card and context. */
+/* Gets ATR and protocol. */
+static LONG get_status(struct pcsc_client *client)
+{
+    DWORD state, length = sizeof client->atr, name_length = 0;
+    LONG rv = client->library.status(client->card, NULL, &name_length, &state, &client->active, client->atr,
+                                     &length);
+    client->atr_length = rv == SCARD_S_SUCCESS && length <= sizeof client->atr ? length : 0;
+    return rv;
+}
+
+/* Gives up card and context. The power would be that of another card, if one is in meanwhile. */
 static void leave(struct pcsc_client *client)
 {
     if (client->has_card)
-        client->library.disconnect(client->card, SCARD_UNPOWER_CARD);
+        client->library.disconnect(client->card, meaning(get_status(client)) == PCSC_NO_CARD
+                                                     ? SCARD_LEAVE_CARD
+                                                     : SCARD_UNPOWER_CARD);
     if (client->has_context)
         client->library.release(client->context);
     client->has_card = client->has_context = false;
@@ -308,14 +320,16 @@ static DWORD protocol_bits(uint8_t protocol)
                            : SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1;
 }
 
-/* Gets ATR and protocol. */
-static LONG get_status(struct pcsc_client *client)
+/*
+ * Where a client takes the power away while the next card comes in, pcscd takes that for powered, and
+ * SCardConnect only tries to choose its protocol (SCardDisconnect() in winscard.c does not wait for
+ * EHStatusHandlerThread()). A handle to the reader gets at such a card: to reconnect resets it.
+ */
+static bool connect_directly(struct pcsc_client *client)
 {
-    DWORD state, length = sizeof client->atr, name_length = 0;
-    LONG rv = client->library.status(client->card, NULL, &name_length, &state, &client->active, client->atr,
-                                     &length);
-    client->atr_length = rv == SCARD_S_SUCCESS && length <= sizeof client->atr ? length : 0;
-    return rv;
+    LONG rv = client->library.connect(client->context, client->reader, SCARD_SHARE_DIRECT, 0, &client->card,
+                                      &client->active);
+    return (client->has_card = rv == SCARD_S_SUCCESS);
 }
 
 static enum pcsc_result reset(struct pcsc_client *client)
@@ -325,8 +339,11 @@ static enum pcsc_result reset(struct pcsc_client *client)
     bool connected = client->has_card;
     enum pcsc_result result = connect_to_card(client);
     client->atr_length = 0;
-    if (result != PCSC_OK)
+    bool direct = result == PCSC_MUTE && connect_directly(client);
+    if (result != PCSC_OK && !direct)
         return result;
+    if (direct)
+        how = SCARD_UNPOWER_CARD;
     LONG rv;
     /* SCardReconnect would go on with another card that is in meanwhile */
     if (connected && meaning(rv = get_status(client)) == PCSC_NO_CARD)
@@ -336,6 +353,10 @@ static enum pcsc_result reset(struct pcsc_client *client)
     if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH && client->protocol == PCSC_ANY_PROTOCOL)
         rv =
             library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_RAW, how, &client->active);
+    if (rv != SCARD_S_SUCCESS && direct) {
+        client->library.disconnect(client->card, SCARD_LEAVE_CARD);
+        client->has_card = false;
+    }
     if (rv != SCARD_S_SUCCESS)
         return report(client, "SCardReconnect", rv);
     return report(client, "SCardStatus", get_status(client));
@@ -368,6 +389,26 @@ static enum pcsc_result run(struct pcsc_client *client)
     return PCSC_FAILED;
 }
 
+/* How many threads there are: libpcsclite frees what it has when the process exits, and they are to have left it. */
+static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t running_once = PTHREAD_ONCE_INIT;
+static pthread_cond_t running_changed;
+static unsigned running;
+
+static void prepare_running(void)
+{
+    thread_condition_init(&running_changed);
+}
+
+static void count_running(int change)
+{
+    pthread_once(&running_once, prepare_running);
+    pthread_mutex_lock(&running_lock);
+    running += (unsigned)change;
+    pthread_cond_broadcast(&running_changed);
+    pthread_mutex_unlock(&running_lock);
+}
+
 static void destroy(struct pcsc_client *client)
 {
     pthread_cond_destroy(&client->changed);
@@ -394,6 +435,7 @@ static void *work(void *arg)
     pthread_mutex_unlock(&client->lock);
     leave(client);
     destroy(client);
+    count_running(-1);
     return NULL;
 }
 
@@ -579,10 +621,12 @@ struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t erro
     thread_condition_init(&client->changed);
     client->library = library;
     snprintf(client->wanted, sizeof client->wanted, "%s", reader);
+    count_running(1);
     if (thread_start(work, client))
         return client;
     snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
     destroy(client);
+    count_running(-1);
     return NULL;
 }
 
@@ -594,4 +638,16 @@ void pcsc_client_free(struct pcsc_client *client)
     client->freed = true;
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->lock);
+}
+
+bool pcsc_clients_await(int limit_ms)
+{
+    struct timespec deadline = thread_deadline(limit_ms);
+    pthread_once(&running_once, prepare_running);
+    pthread_mutex_lock(&running_lock);
+    while (running > 0 && pthread_cond_timedwait(&running_changed, &running_lock, &deadline) == 0)
+        ;
+    bool all = running == 0;
+    pthread_mutex_unlock(&running_lock);
+    return all;
 }

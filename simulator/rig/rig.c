@@ -1,5 +1,6 @@
 #include "rig/rig.h"
 
+#include "icc/pcsc_client.h"
 #include "link/link.h"
 #include "rig/control.h"
 #include "rig/control_server.h"
@@ -199,23 +200,24 @@ static void close_sockets(struct rig *rig)
     rig->link_fd = rig->refusals_fd = rig->control_fd = -1;
 }
 
-void rig_free(struct rig *rig)
+bool rig_free(struct rig *rig)
 {
     if (!rig)
-        return;
+        return true;
     slots_interrupt(&rig->slots);
     rig->stuck = rig->stuck || !threads_wait(&rig->threads, THREADS_LIMIT_MS);
     vpcd_readers_free(rig->vpcd_readers);
     close_sockets(rig);
     if (rig->stuck) {
         trace_flush(rig->slots.trace);
-        return;
+        return false;
     }
     vpcd_cards_free(rig->vpcd);
     slots_free(&rig->slots);
     if (rig->lock >= 0)
         close(rig->lock);
     free(rig);
+    return pcsc_clients_await(THREADS_LIMIT_MS);
 }
 
 void rig_leave(struct rig *rig)

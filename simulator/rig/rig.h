@@ -26,8 +26,9 @@ struct rig_place {
 /* Likewise, at a place. On failure the directory's holder has to remove what there is. */
 struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size);
 
-/* Closes its sockets and frees it. The directory stays: see directory_remove. */
-void rig_free(struct rig *rig);
+/* Closes its sockets and frees it. The directory stays: see directory_remove. False: a thread has not ended in time,
+ * and what it may use is still there: the process must end by _exit(). */
+bool rig_free(struct rig *rig);
 
 /* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should
  * that child die, and leaves the trace to it. */

@@ -158,7 +158,7 @@ def test_another_card():
     with relayed(TWO) as (other, _, client):
         connect(client)
         assert client.status()[2] == TWO_ATR
-        for card, atr in ((WARM, COLD_ATR), (TWO, TWO_ATR)):
+        for card, atr in 4 * ((WARM, COLD_ATR), (TWO, TWO_ATR)):
             other.do("swap", file=str(card))
             wait_for("the old one is gone", lambda: client.transmit(HIT)[0] in ("SCARD_W_REMOVED_CARD", "SCARD_E_NO_SMARTCARD"))
             connect(client)
