@@ -12,8 +12,8 @@
 
 /* After this much of the card's time, or of ours, an operation is given up: a card may ask for more time for
  * ever, and a script may use a lot of ours. In good faith 64 KiB each way without a PPS take some three
- * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. Where the card's time is real, the
- * limit of ours is that of both. */
+ * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. Where the card's time
+ * is real, the limit of ours is that of both. */
 #define CARD_LIMIT_US 2000000000u
 #define REAL_LIMIT_US 8000000
 

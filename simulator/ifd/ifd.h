@@ -64,8 +64,8 @@ struct ifd_options {
     uint16_t response_class; /* of GET RESPONSE, as t0_apdu_response_class takes it */
     bool refuses_le;         /* behind the data of a TPDU, instead of dropping it */
     enum ifd_tck tck;
-    /* of our time, after which an operation is given up; 0: 8,000. Where the card's time is real, of
-     * that as well */
+    /* of our time, after which an operation is given up; 0: 8,000. Where the card's time is real,
+     * of that as well */
     unsigned patience_ms;
 };
 
@@ -108,7 +108,7 @@ void ifd_view(const struct ifd *ifd, struct ifd_view *view);
 /* Puts the contacts of a card in, unpowered, or with NULL takes it out. */
 void ifd_set_card(struct ifd *ifd, struct contacts *contacts, struct trace *trace, const char *label);
 
-/* Makes the card's time real, see line.h, or virtual again, with NULL. The pace stays the caller's. */
+/* Makes the card's time real, see line.h, or virtual again, with NULL. The pace is not owned. */
 void ifd_set_pace(struct ifd *ifd, const struct pace *pace);
 
 /* Resets the card. A warm reset of a card without power is a cold one. Afterwards ifd->atr is what it

@@ -30,13 +30,14 @@ uint64_t line_time_us(const struct line *line)
     return in_us(line->now);
 }
 
-/* Lets time pass, until then. */
+/* Lets time pass, until then. Nobody waits for a card that is gone: a reader has a switch that sees
+ * it. */
 static void pass_time(struct line *line, uint64_t then)
 {
     if (then <= line->now)
         return;
     line->now = then;
-    if (!line->pace)
+    if (!line->pace || contacts_wants_removal(line->card))
         return;
     uint64_t us = in_us(then) < line->pace_limit_us ? in_us(then) : line->pace_limit_us;
     line->pace->wait_until(line->pace->arg, line->pace_offset_us + (int64_t)us);

@@ -166,8 +166,9 @@ struct slot_use {
     struct contacts *contacts;
     struct ifd *ifd;
     struct pace pace; /* of the interface device, where the reader's time is real */
-    bool removed;   /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
-    bool abandoned; /* under the lock: see slot_abandon */
+    bool abandoned;   /* under the lock: see slot_abandon */
+    /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
+    bool removed;
     /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has been
      * interrupted then, but may go on for a while. */
     void (*on_removal)(struct slot_use *use);

@@ -105,6 +105,13 @@ def test_a_card_is_taken_out_while_it_is_waited_for(card, fault):
     assert (rig.process.returncode, rig.errors) == (0, "")
 
 
+def test_a_card_goes_in_the_middle_of_a_command(card):
+    with Rig("--real-time", "--card", card(LONG)) as rig, start_client(rig) as client:
+        rig.do("fault", faults=["removal"])
+        assert client.transmit(PROBE)[0] == "SCARD_E_NOT_TRANSACTED"
+        assert rig.card() is None
+
+
 def test_a_card_is_swapped_while_it_is_waited_for(card):
     with Rig("--real-time", "--card", card(LONG)) as rig, start_client(rig) as client:
         begin_to_wait(rig, client)

@@ -445,6 +445,20 @@ START_TEST(each_operation_has_its_own_beginning)
 }
 END_TEST
 
+/* A reader sees at once that its card is gone. */
+START_TEST(a_pace_does_not_wait_for_a_card_that_is_gone)
+{
+    insert("3B 80 80 01 01");
+    ifd_set_pace(&ifd, &taking);
+    ck_assert_int_eq(ifd_set_protocol(&ifd, (uint8_t)_i), IFD_RESULT_OK);
+    forget_waits();
+    set_fault("removal");
+    ck_assert_int_eq(echo((uint8_t)_i, 10), IFD_RESULT_MUTE);
+    ck_assert_uint_gt(ifd.last_us, 800000);
+    ck_assert_int_lt(waits.last_us, ifd.real_begun_us + 200000);
+}
+END_TEST
+
 /* What is given up is waited for until then. */
 START_TEST(a_pace_has_the_limit_of_our_time)
 {
@@ -664,6 +678,7 @@ int main(void)
                         2 * sizeof slowing / sizeof slowing[0]);
     tcase_add_test(tests, a_pace_waits_for_all_of_the_card_s_time);
     tcase_add_test(tests, each_operation_has_its_own_beginning);
+    tcase_add_loop_test(tests, a_pace_does_not_wait_for_a_card_that_is_gone, 0, 2);
     tcase_add_test(tests, a_pace_has_the_limit_of_our_time);
     tcase_add_test(tests, a_handler_s_fault_may_have_to_wait);
     tcase_add_test(tests, faults_without_end_end);

@@ -261,7 +261,7 @@ END_TEST
  * Real time
  */
 
-/* T=1, with a BWT of 90 ms, or of 46 s: then only what is interrupted ends in the time of a test. */
+/* T=1, with a BWT of 90 ms, or of 46 s: then only what is interrupted ends before a test does. */
 #define QUICK "3B 80 81 31 FE 00 CE"
 #define LONG  "3B 80 81 31 FE 95 5B"
 
