@@ -117,7 +117,7 @@ static void *reconnects(void *nothing)
         options.first_step = (scardmanage_step)(SCARDMANAGE_STEP_LEAVE + i % SCARDMANAGE_STEP_REOPEN);
         ALLOW(scardmanage_set_options(m, i % 2 ? &options : NULL), SCARDMANAGE_S_OK);
         ALLOW(scardmanage_reconnect_ex(m, &options, &report), LOST);
-        ALLOW(scardmanage_wait_for_card(m, 1000), LOST);
+        ALLOW(scardmanage_wait_for_card(m, 60000), LOST);
     }
     return nothing;
 }

@@ -1520,7 +1520,7 @@ static TCase *new_case(Suite *suite, const char *name)
     TCase *tc = tcase_create(name);
 
     tcase_add_checked_fixture(tc, set_up, NULL);
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     suite_add_tcase(suite, tc);
     return tc;
 }
