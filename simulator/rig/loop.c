@@ -136,6 +136,8 @@ bool loop_change(struct loop *loop, int fd, uint32_t events)
 
 void loop_remove(struct loop *loop, int fd)
 {
+    if (fd >= loop->source_count)
+        return;
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     loop->sources[fd].callback = NULL;
 }
