@@ -11,7 +11,9 @@ import tempfile
 
 import pytest
 
-from waiting import TIMEOUT, Lines, children
+from waiting import TIMEOUT, Lines, children, lead_a_group
+
+lead_a_group()
 
 BUILD = pathlib.Path(os.environ["CARDRIG_BUILD"])
 SOURCE = pathlib.Path(__file__).resolve().parents[2]

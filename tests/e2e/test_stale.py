@@ -13,14 +13,6 @@ from conftest import CARDRIG, TIMEOUT, Rig, run
 from waiting import alive, children, stat
 
 
-@pytest.fixture(autouse=True, scope="module")
-def group():
-    """Of these tests' own. A supervisor is in another group than its command, so that its end can leave the group of that
-    orphaned; and if there is a stopped front in it, Linux sends SIGHUP to all of the group, which would be other tests, too."""
-    with contextlib.suppress(PermissionError):  # it leads a session
-        os.setpgid(0, 0)
-
-
 class Left:
     """A rig of which nothing lives but what its command has started, and its directory."""
 

@@ -1,10 +1,21 @@
 """Waiting for something, with a deadline; and what there is to see of processes, which may end meanwhile."""
 
+import contextlib
 import os
 import select
 import time
 
 TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs
+
+
+def lead_a_group():
+    """Makes this process and its children a group of processes of their own. Linux sends SIGHUP to a group that becomes
+    orphaned while a process in it is stopped: tests stop processes, and those beside them are not to end by it. At a
+    terminal the shell keeps the group from that, and Ctrl-C is for all of it."""
+    if os.isatty(0):
+        return
+    with contextlib.suppress(PermissionError):  # it leads a session
+        os.setpgid(0, 0)
 
 
 def wait_for(what, condition, seconds=TIMEOUT):

@@ -26,7 +26,7 @@ import time
 
 SOAK = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(SOAK.parent / "e2e"))
-from waiting import Lines, child  # noqa: E402
+from waiting import Lines, child, lead_a_group  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("CARDRIG_BUILD", SOAK.parents[1] / "build"))
 CARDRIG = str(BUILD / "bin" / "cardrig")
@@ -420,6 +420,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--only", choices=("apart", "usb"))
     arguments = parser.parse_args()
+    lead_a_group()
     print(f"soak: storm of {arguments.seconds} s, seed {arguments.seed}", flush=True)
     kinds = {"apart": (Apart, 3 / 4), "usb": (Usb, 1 / 4)}
     for name in [arguments.only] if arguments.only else kinds:
