@@ -144,6 +144,7 @@ def test_looking_does_nothing_to_the_card(setting):
         until(client, "PRESENT")
         assert client.connect()[0] == "ok"
         client.disconnect("cold")
+        wait_for("the power is off", lambda: not serve.card()["powered"])
         serve.do("fault", slot="0", faults=["mute"])
         before = serve.card()
         state = client.change()[1]
