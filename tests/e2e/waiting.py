@@ -9,9 +9,10 @@ TIMEOUT = 60  # seconds, on everything: a test that needs them has found somethi
 
 
 def lead_a_group():
-    """Makes this process and its children a group of processes of their own. Linux sends SIGHUP to a group that becomes
-    orphaned while a process in it is stopped: tests stop processes, and those beside them are not to end by it. At a
-    terminal the shell keeps the group from that, and Ctrl-C is for all of it."""
+    """Makes this process and its children a group of processes of their own. In a group that no shell keeps from being
+    orphaned, the end of a command of 'cardrig run', whose parent is in another group, is what orphans it; and if a process
+    in it is stopped then, Linux sends SIGHUP to them all. Tests stop processes, and those beside them are not to end by it.
+    At a terminal there is a shell, and Ctrl-C is for the whole group."""
     if os.isatty(0):
         return
     with contextlib.suppress(PermissionError):  # it leads a session
