@@ -6,6 +6,7 @@
  * The input: what pcscd calls, and, while that waits, what the simulator does. Other threads of pcscd are
  * played by calls that begin while one waits.
  */
+#include "link_path.h"
 #include "virtual.h"
 
 #include "connection.h"
@@ -25,7 +26,6 @@ ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 void log_msg(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static char folder[64], path[80];
 static struct devicename name;
 static struct channel *channel;
 static bool waiting, exchanging; /* calls that are under way */
@@ -34,7 +34,7 @@ static unsigned ops, connects;
 static unsigned other_calls;
 static int64_t others_ms; /* how long calls of other threads took, while a call waited */
 
-/* A connection, as the simulator has it. */
+/* A connection, on the side of the simulator. */
 struct conn {
     int fd;
     bool events;                 /* what the hello said */
@@ -453,20 +453,10 @@ const char *__asan_default_options(void)
     return "quarantine_size_mb=4";
 }
 
-static void remove_folder(void)
-{
-    rmdir(folder);
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    /* a socket is made for each input: on a disk, that is ten times slower */
-    snprintf(folder, sizeof folder, "%s/cardrig-fuzz-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(folder));
-    atexit(remove_folder);
-    snprintf(path, sizeof path, "%s/link", folder);
+    make_folder();
     name = (struct devicename){.user = LINK_NOBODY, .slots = 1, .timeout_ms = TIMEOUT_MS};
     strcpy(name.socket, path);
     return 0;

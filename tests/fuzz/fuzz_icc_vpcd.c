@@ -5,6 +5,7 @@
  * that does not can be used on.
  */
 #include "virtual.h"
+#include "vpcd_message.h"
 
 #include "icc/vpcd.h"
 #include "link/vpcd.h"
@@ -57,17 +58,11 @@ static void hear(void)
         ;
 }
 
-/* A message of a length that the input chooses: short, about as long as an ATR, or about the longest. */
 static void say_message(void)
 {
     static uint8_t message[2 + VPCD_MAX_MESSAGE];
     unsigned length = next();
-    if (length >= 0xF0)
-        length = VPCD_MAX_MESSAGE - (0xFF - length);
-    message[0] = (uint8_t)(length >> 8);
-    message[1] = (uint8_t)length;
-    memset(message + 2, (int)next(), length);
-    say(message, 2 + length);
+    say(message, vpcd_message_make(message, length, next()));
 }
 
 static void say_bytes(void)

@@ -16,12 +16,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "link_path.h"
 #include "loop.h"
 
 #define CONNS_MAX  12
@@ -36,9 +36,7 @@ int __real_setsockopt(int fd, int level, int option, const void *value, socklen_
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length);
 bool __wrap_usb_bus_plug(const char *folder, const void *device);
 bool __wrap_usb_bus_unplug(const char *folder, const void *device);
-void __wrap_rig_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static char folder[64], path[80];
 static struct slots slots;
 static struct threads threads;
 static struct link_server *server;
@@ -67,15 +65,6 @@ bool __wrap_usb_bus_plug(const char *usb_folder, const void *device)
 bool __wrap_usb_bus_unplug(const char *usb_folder, const void *device)
 {
     return usb_folder && device;
-}
-
-void __wrap_rig_log(const char *format, ...)
-{
-    char text[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    CHECK(vsnprintf(text, sizeof text, format, arguments) > 0);
-    va_end(arguments);
 }
 
 /*
@@ -237,7 +226,7 @@ static void let_cards_be_stuck(void)
  * Drivers
  */
 
-/* A connection, as the driver has it. */
+/* A connection, on the side of the driver. */
 struct conn {
     int fd; /* -1: none */
     bool ended;
@@ -687,21 +676,10 @@ const char *__asan_default_options(void)
     return "quarantine_size_mb=4";
 }
 
-static void remove_folder(void)
-{
-    unlink(path);
-    rmdir(folder);
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    /* a socket is made for each input: on a disk, that is ten times slower */
-    snprintf(folder, sizeof folder, "%s/cardrig-fuzz-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(folder));
-    atexit(remove_folder);
-    snprintf(path, sizeof path, "%s/link", folder);
+    make_folder();
     thread_condition_init(&cards_changed);
     threads_init(&threads);
     return 0;

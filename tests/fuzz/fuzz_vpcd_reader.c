@@ -15,11 +15,11 @@
 #include "rig/vpcd_reader.h"
 
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "loop.h"
+#include "vpcd_message.h"
 
 #define SLOTS      3 /* two where cards connect, one that connects */
 #define PEERS_MAX  8
@@ -36,7 +36,6 @@ bool __wrap_vpcd_prepare(int fd);
 int __wrap_timer_new(void);
 void __wrap_timer_set(int timer, unsigned ms);
 bool __wrap_timer_went_off(int timer);
-void __wrap_rig_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static struct slots slots;
 static struct vpcd_readers *readers;
@@ -76,15 +75,6 @@ static unsigned timer_count;
 /*
  * What the readers call
  */
-
-void __wrap_rig_log(const char *format, ...)
-{
-    char text[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    CHECK(vsnprintf(text, sizeof text, format, arguments) > 0);
-    va_end(arguments);
-}
 
 bool __wrap_vpcd_prepare(int fd)
 {
@@ -267,12 +257,8 @@ static void say_message(struct peer *peer, bool whole)
 {
     static uint8_t message[2 + VPCD_MAX_MESSAGE];
     unsigned length = next();
-    if (length >= 0xF0)
-        length = VPCD_MAX_MESSAGE - (0xFF - length);
-    message[0] = (uint8_t)(length >> 8);
-    message[1] = (uint8_t)length;
-    memset(message + 2, (int)next(), length);
-    say(peer, message, whole ? 2 + length : (2 + length) * next() / 256);
+    size_t size = vpcd_message_make(message, length, next());
+    say(peer, message, whole ? size : size * next() / 256);
 }
 
 static void say_bytes(struct peer *peer)
