@@ -1,24 +1,5 @@
 #include "base/thread.h"
 
-#include <errno.h>
-#include <signal.h>
-
-bool thread_start(void *(*function)(void *arg), void *arg)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits */
-    int failed = pthread_create(&thread, &attributes, function, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    errno = failed;
-    return !failed;
-}
-
 void thread_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

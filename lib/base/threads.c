@@ -1,8 +1,9 @@
-#include "rig/threads.h"
+#include "base/threads.h"
 
 #include "base/thread.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 struct start {
@@ -35,6 +36,23 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* In a thread that nobody joins, and to which no signal is delivered that is meant for the process. False with errno. */
+static bool begin(void *(*function)(void *arg), void *arg)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits */
+    int failed = pthread_create(&thread, &attributes, function, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    errno = failed;
+    return !failed;
+}
+
 bool threads_start(struct threads *threads, void (*function)(void *arg), void *arg)
 {
     struct start *start = malloc(sizeof *start);
@@ -42,7 +60,7 @@ bool threads_start(struct threads *threads, void (*function)(void *arg), void *a
         return false;
     *start = (struct start){threads, function, arg};
     add(threads, 1);
-    if (thread_start(run, start))
+    if (begin(run, start))
         return true;
     int reason = errno;
     add(threads, -1);

@@ -1,9 +1,9 @@
 /*
- * Threads that end by themselves, and are counted, so that a rig can wait for their end. No signal that is
+ * Threads that end by themselves, and are counted, so that one can wait for their end. No signal that is
  * meant for the process is delivered to them.
  */
-#ifndef CARDRIG_RIG_THREADS_H
-#define CARDRIG_RIG_THREADS_H
+#ifndef BASE_THREADS_H
+#define BASE_THREADS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 #include "cli/client.h"
 
+#include "base/clock.h"
 #include "cli/answer.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/print.h"
 #include "icc/relay.h"
 #include "rig/directory.h"
@@ -33,7 +33,7 @@
 /* Lets what blocks on the socket take what is left of the time. False with errno. */
 static bool limit(int fd, int option, int64_t deadline)
 {
-    int64_t left = deadline - now_ms();
+    int64_t left = deadline - clock_ms();
     struct timeval time = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
     if (left > 0)
         return setsockopt(fd, SOL_SOCKET, option, &time, sizeof time) == 0;
@@ -132,7 +132,7 @@ static json_t *ask(const char *command, json_t *request, int milliseconds)
     char *line = NULL;
     json_t *result = NULL;
     int fd = -1;
-    int64_t deadline = now_ms() + milliseconds;
+    int64_t deadline = clock_ms() + milliseconds;
     if (!text || asprintf(&line, "%s\n", text) < 0) {
         line = NULL;
         rig_log("the slot or file is not UTF-8");

@@ -1,7 +1,7 @@
 #include "cli/front.h"
 
+#include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/origin.h"
 #include "cli/stale.h"
 #include "rig/log.h"
@@ -55,8 +55,8 @@ static void wait_for_end(struct front *front)
     int64_t deadline = 0;
     while (front->supervisor || !front->closed) {
         if (!front->supervisor && deadline == 0)
-            deadline = now_ms() + SIMULATOR_MS;
-        int64_t left = deadline - now_ms();
+            deadline = clock_ms() + SIMULATOR_MS;
+        int64_t left = deadline - clock_ms();
         if (!front->supervisor && left <= 0)
             return;
         struct pollfd ready[] = {{.fd = front->signal_fd, .events = POLLIN},

@@ -1,6 +1,6 @@
 #include "cli/orphans.h"
 
-#include "cli/clock.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -131,7 +131,7 @@ static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, 
         send_to(handles[i].fd, SIGCONT); /* it may be stopped */
     }
     for (unsigned i = 0; i < count; i++) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms();
         poll(&handles[i], 1, left > 0 ? (int)left : 0);
     }
 }
@@ -145,8 +145,8 @@ static unsigned end(const struct wanted *wanted, int patience_ms)
         if (count == 0)
             break;
         total += count;
-        signal_and_wait(handles, count, SIGTERM, now_ms() + patience_ms);
-        signal_and_wait(handles, count, SIGKILL, now_ms() + KILLED_MS);
+        signal_and_wait(handles, count, SIGTERM, clock_ms() + patience_ms);
+        signal_and_wait(handles, count, SIGKILL, clock_ms() + KILLED_MS);
         for (unsigned i = 0; i < count; i++)
             close(handles[i].fd);
     }

@@ -1,5 +1,5 @@
+#include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/supervisor.h"
 #include "cli/vpcd_ports.h"
 #include "rig/log.h"
@@ -134,8 +134,8 @@ void signal_part(struct supervisor *supervisor, enum part_name part, int signal)
 void wait_for_end(struct supervisor *supervisor, enum part_name name)
 {
     struct part *part = &supervisor->part[name];
-    int64_t deadline = now_ms() + OWN_GRACE_MS;
-    while (part->pid && now_ms() < deadline)
+    int64_t deadline = clock_ms() + OWN_GRACE_MS;
+    while (part->pid && clock_ms() < deadline)
         wait_until(supervisor, deadline);
     if (!part->pid)
         return;

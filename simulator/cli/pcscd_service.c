@@ -1,5 +1,5 @@
+#include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/supervisor.h"
 #include "rig/log.h"
 
@@ -107,11 +107,11 @@ static bool wait_for_readiness(struct supervisor *supervisor, char *error, size_
         if (is_in_vain(supervisor) || is_out_of_reach(supervisor, error, error_size))
             return false;
         if (supervisor->serving && deadline == 0)
-            deadline = now_ms() + READY_MS;
+            deadline = clock_ms() + READY_MS;
         if (supervisor->question.state == QUESTION_REFUSED &&
-            (deadline == 0 || deadline > now_ms() + REFUSED_MS))
-            deadline = now_ms() + REFUSED_MS;
-        if (deadline != 0 && now_ms() >= deadline) {
+            (deadline == 0 || deadline > clock_ms() + REFUSED_MS))
+            deadline = clock_ms() + REFUSED_MS;
+        if (deadline != 0 && clock_ms() >= deadline) {
             snprintf(error, error_size, "pcscd (%s) did not get ready: %s", supervisor->plan->pcscd->program,
                      wrong_at_deadline(supervisor));
             return false;
@@ -159,10 +159,10 @@ static void end_pcscd(struct supervisor *supervisor, int signal)
 static void halt(struct supervisor *supervisor, bool stopped, char *error, size_t error_size)
 {
     struct part *pcscd = &supervisor->part[PCSCD];
-    int64_t deadline = now_ms() + HALT_MS;
+    int64_t deadline = clock_ms() + HALT_MS;
     if (pcscd->stopped != stopped)
         kill(-pcscd->pid, stopped ? SIGSTOP : SIGCONT);
-    while (pcscd->pid && pcscd->stopped != stopped && now_ms() < deadline)
+    while (pcscd->pid && pcscd->stopped != stopped && clock_ms() < deadline)
         wait_until(supervisor, deadline);
     if (!pcscd->pid || pcscd->stopped != stopped)
         snprintf(error, error_size, "pcscd has not taken the signal");

@@ -1,8 +1,8 @@
 #include "cli/plugging.h"
 
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/client.h"
-#include "cli/clock.h"
 #include "cli/print.h"
 
 #include <getopt.h>
@@ -36,7 +36,7 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
 /* Returns EXIT_OK, or EXIT_FAILED after an error that has been printed. */
 static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t size)
 {
-    int64_t deadline = now_ms() + PCSCD_MS;
+    int64_t deadline = clock_ms() + PCSCD_MS;
     for (;;) {
         json_t *status = client_request("status", NULL, NULL, NULL);
         bool done = status && is_done(status, reader, in, pcsc_name, size);
@@ -45,7 +45,7 @@ static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t si
             return EXIT_OK;
         if (!status)
             return EXIT_FAILED;
-        if (now_ms() >= deadline)
+        if (clock_ms() >= deadline)
             break;
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
     }

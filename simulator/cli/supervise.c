@@ -1,7 +1,7 @@
 #include "cli/supervise.h"
 
+#include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/clock.h"
 #include "cli/front.h"
 #include "cli/orphans.h"
 #include "cli/stale.h"
@@ -97,7 +97,7 @@ void wait_until(struct supervisor *supervisor, int64_t when)
         {.fd = supervisor->lifeline, .events = POLLIN},
         {.fd = supervisor->question.fd, .events = POLLIN},
     };
-    int64_t left = when - now_ms();
+    int64_t left = when - clock_ms();
     poll(ready, 4, when == 0 ? -1 : left > 0 ? (int)left : 0);
     if (ready[2].revents)
         take_from_simulator(supervisor);
@@ -125,7 +125,7 @@ static void rig_died(struct supervisor *supervisor, enum part_name part)
         show_pcscd_log(supervisor);
     if (!supervisor->failed) {
         signal_part(supervisor, COMMAND, SIGTERM);
-        supervisor->kill_command_at = now_ms() + COMMAND_GRACE_MS;
+        supervisor->kill_command_at = clock_ms() + COMMAND_GRACE_MS;
     }
     supervisor->failed = EXIT_RIG_FAILED;
 }
@@ -146,11 +146,11 @@ static void look_after_parts(struct supervisor *supervisor, bool told[COMMAND])
 static void wait_for_command(struct supervisor *supervisor)
 {
     bool told[COMMAND] = {false};
-    wait_until(supervisor, now_ms()); /* takes signals from before the command was there */
+    wait_until(supervisor, clock_ms()); /* takes signals from before the command was there */
     /* a command that ended in the same moment as the rig was not cut short */
     while (supervisor->part[COMMAND].pid && !supervisor->front_died) {
         look_after_parts(supervisor, told);
-        if (supervisor->kill_command_at && now_ms() >= supervisor->kill_command_at) {
+        if (supervisor->kill_command_at && clock_ms() >= supervisor->kill_command_at) {
             kill(supervisor->part[COMMAND].pid, SIGKILL);
             supervisor->kill_command_at = 0;
         }

@@ -1,6 +1,6 @@
 #include "cli/trial.h"
 
-#include "cli/clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static bool read_all(struct trial *trial, int fd, int64_t deadline)
     for (;;) {
         char more[512];
         struct pollfd polled = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ms();
         if (left <= 0 || poll(&polled, 1, (int)left) == 0)
             return false;
         ssize_t got = read(fd, more, sizeof more);
@@ -53,7 +53,7 @@ static void be_child(int output, int (*function)(void *arg), void *arg)
 static void reap(struct trial *trial, pid_t pid, int64_t deadline)
 {
     while (waitpid(pid, &trial->status, WNOHANG) == 0) {
-        if (now_ms() >= deadline) {
+        if (clock_ms() >= deadline) {
             trial->ended = false;
             kill(-pid, SIGKILL);
         }
@@ -63,7 +63,7 @@ static void reap(struct trial *trial, pid_t pid, int64_t deadline)
 
 void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int seconds)
 {
-    int64_t start = now_ms();
+    int64_t start = clock_ms();
     int output[2];
     *trial = (struct trial){.status = -1};
     fflush(stdout);
@@ -83,10 +83,10 @@ void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int 
         int64_t deadline = start + seconds * 1000L;
         trial->ended = read_all(trial, output[0], deadline);
         if (!trial->ended && kill(-pid, SIGTERM) == 0)
-            read_all(trial, output[0], now_ms() + GRACE_MS);
+            read_all(trial, output[0], clock_ms() + GRACE_MS);
         reap(trial, pid, deadline);
     }
-    trial->milliseconds = (long)(now_ms() - start);
+    trial->milliseconds = (long)(clock_ms() - start);
     close(output[0]);
 }
 

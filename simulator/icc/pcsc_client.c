@@ -11,6 +11,7 @@
 #include <winscard.h>
 
 #include "base/thread.h"
+#include "base/threads.h"
 #include "iso7816/apdu.h"
 
 #define LIBRARY      "libpcsclite.so.1"
@@ -389,24 +390,13 @@ static enum pcsc_result run(struct pcsc_client *client)
     return PCSC_FAILED;
 }
 
-/* How many threads there are: libpcsclite frees what it has when the process exits, and they are to have left it. */
-static pthread_mutex_t running_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t running_once = PTHREAD_ONCE_INIT;
-static pthread_cond_t running_changed;
-static unsigned running;
+/* Of all clients. libpcsclite frees what it has when the process exits, and they are to have left it by then. */
+static struct threads threads;
+static pthread_once_t threads_once = PTHREAD_ONCE_INIT;
 
-static void prepare_running(void)
+static void prepare_threads(void)
 {
-    thread_condition_init(&running_changed);
-}
-
-static void count_running(int change)
-{
-    pthread_once(&running_once, prepare_running);
-    pthread_mutex_lock(&running_lock);
-    running += (unsigned)change;
-    pthread_cond_broadcast(&running_changed);
-    pthread_mutex_unlock(&running_lock);
+    threads_init(&threads);
 }
 
 static void destroy(struct pcsc_client *client)
@@ -416,7 +406,7 @@ static void destroy(struct pcsc_client *client)
     free(client);
 }
 
-static void *work(void *arg)
+static void work(void *arg)
 {
     struct pcsc_client *client = arg;
     pthread_mutex_lock(&client->lock);
@@ -435,8 +425,6 @@ static void *work(void *arg)
     pthread_mutex_unlock(&client->lock);
     leave(client);
     destroy(client);
-    count_running(-1);
-    return NULL;
 }
 
 /*
@@ -621,12 +609,11 @@ struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t erro
     thread_condition_init(&client->changed);
     client->library = library;
     snprintf(client->wanted, sizeof client->wanted, "%s", reader);
-    count_running(1);
-    if (thread_start(work, client))
+    pthread_once(&threads_once, prepare_threads);
+    if (threads_start(&threads, work, client))
         return client;
     snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
     destroy(client);
-    count_running(-1);
     return NULL;
 }
 
@@ -642,12 +629,6 @@ void pcsc_client_free(struct pcsc_client *client)
 
 bool pcsc_clients_await(int limit_ms)
 {
-    struct timespec deadline = thread_deadline(limit_ms);
-    pthread_once(&running_once, prepare_running);
-    pthread_mutex_lock(&running_lock);
-    while (running > 0 && pthread_cond_timedwait(&running_changed, &running_lock, &deadline) == 0)
-        ;
-    bool all = running == 0;
-    pthread_mutex_unlock(&running_lock);
-    return all;
+    pthread_once(&threads_once, prepare_threads);
+    return threads_wait(&threads, limit_ms);
 }

@@ -6,10 +6,10 @@
 #ifndef CARDRIG_RIG_LINK_SERVER_H
 #define CARDRIG_RIG_LINK_SERVER_H
 
+#include "base/threads.h"
 #include "rig/access.h"
 #include "rig/loop.h"
 #include "rig/slot.h"
-#include "rig/threads.h"
 
 struct link_server;
 

@@ -8,8 +8,8 @@
 #ifndef CARDRIG_RIG_LINK_WORKER_H
 #define CARDRIG_RIG_LINK_WORKER_H
 
+#include "base/threads.h"
 #include "rig/slot.h"
-#include "rig/threads.h"
 
 struct link_workers;
 

@@ -1,5 +1,6 @@
 #include "rig/rig.h"
 
+#include "base/threads.h"
 #include "icc/pcsc_client.h"
 #include "link/link.h"
 #include "rig/control.h"
@@ -10,7 +11,6 @@
 #include "rig/loop.h"
 #include "rig/refusals.h"
 #include "rig/service.h"
-#include "rig/threads.h"
 #include "rig/vpcd_card.h"
 #include "rig/vpcd_reader.h"
 

@@ -10,7 +10,7 @@ int timer_new(void);
 /* It goes off after ms; 0 stops it. */
 void timer_set(int timer, unsigned ms);
 
-/* In its callback: false if it has been set anew since it went off. */
+/* In its callback: false if it has been set again since it went off. */
 bool timer_went_off(int timer);
 
 #endif

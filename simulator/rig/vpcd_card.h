@@ -18,9 +18,9 @@
 #ifndef CARDRIG_RIG_VPCD_CARD_H
 #define CARDRIG_RIG_VPCD_CARD_H
 
+#include "base/threads.h"
 #include "rig/address.h"
 #include "rig/slot.h"
-#include "rig/threads.h"
 
 #include <stdbool.h>
 #include <stddef.h>
