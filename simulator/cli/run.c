@@ -4,6 +4,7 @@
 #include "cli/device.h"
 #include "cli/front.h"
 #include "cli/furnish.h"
+#include "cli/keeper.h"
 #include "cli/network.h"
 #include "cli/origin.h"
 #include "cli/paths.h"
@@ -188,7 +189,8 @@ static bool leave_network(void)
 }
 
 /* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
-static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front)
+static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front,
+                      pid_t keeper)
 {
     char error[1024], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
     if (plan->private_network && !leave_network())
@@ -228,7 +230,8 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
                                               .command = plan->command,
                                               .origin = origin,
                                               .stale_cleared = plan->private_network,
-                                              .front = front});
+                                              .front = front,
+                                              .keeper = keeper});
 }
 
 int run_main(int argc, char **argv)
@@ -244,10 +247,13 @@ int run_main(int argc, char **argv)
         return set_up_failed();
     }
     origin_leave(&origin);
+    struct keeper keeper;
     int front = front_split();
-    if (front < 0) {
+    if (front < 0 || !keeper_start(&keeper, origin.group, front)) {
         rig_log("cannot start a process: %s", strerror(errno));
         return EXIT_RIG_FAILED;
     }
-    return run_in_rig(&plan, program, &origin, front);
+    status = run_in_rig(&plan, program, &origin, front, keeper.pid);
+    keeper_end(&keeper);
+    return status;
 }

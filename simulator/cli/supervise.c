@@ -169,9 +169,10 @@ static void wait_for_command(struct supervisor *supervisor)
 
 static void end_orphans(struct supervisor *supervisor)
 {
-    const pid_t ours[] = {supervisor->part[SIMULATOR].pid, supervisor->part[PCSCD].pid};
+    const pid_t ours[] = {supervisor->part[SIMULATOR].pid, supervisor->part[PCSCD].pid,
+                          supervisor->plan->keeper};
     /* with the front gone, somebody may be about to kill us, too */
-    unsigned count = orphans_end(ours, 2, supervisor->front_died ? 0 : ORPHANS_GRACE_MS);
+    unsigned count = orphans_end(ours, 3, supervisor->front_died ? 0 : ORPHANS_GRACE_MS);
     if (count > 0 && !supervisor->front_died)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
 }

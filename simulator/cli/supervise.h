@@ -16,6 +16,7 @@ struct supervise_plan {
     char **command;
     const struct origin *origin;
     int front;          /* as of front_split */
+    pid_t keeper;       /* as of keeper_start; it is not among what the command has left running */
     bool stale_cleared; /* stale_rigs_clear() was called, and is not to be called from here */
 };
 

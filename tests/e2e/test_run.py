@@ -236,6 +236,14 @@ def test_the_simulator_is_killed_during_a_transmit():
         assert rig.wait() == 125
 
 
+def test_a_group_that_no_shell_keeps_gets_no_signal():
+    """The end of a command whose parent is in another group of processes does not orphan the group that it is in; if it did,
+    the stopped process there would bring SIGHUP on all of them."""
+    script = f"sleep 1000 & kill -STOP $!; {CARDRIG} run -- true; echo $?; kill -KILL $!"
+    done = subprocess.run(["sh", "-c", script], start_new_session=True, capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
 def test_pcscd_is_killed_during_a_transmit():
     rig = Rig("--card", CARDS / "two-protocols.lua")
     with rig.client() as client:

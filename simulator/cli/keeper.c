@@ -1,0 +1,60 @@
+#include "cli/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void be_keeper(pid_t group, int front, int line)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL); /* what is sent to the group is not for us */
+    prctl(PR_SET_NAME, "cardrig-keeper");
+    setpgid(0, group);
+    close(front);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = STDIN_FILENO; null_fd >= 0 && fd <= STDERR_FILENO; fd++)
+        dup2(null_fd, fd);
+    char byte;
+    while (read(line, &byte, 1) < 0 && errno == EINTR)
+        ;
+    setpgid(0, 0); /* nobody orphans a group that he is not in */
+    _exit(0);
+}
+
+bool keeper_start(struct keeper *keeper, pid_t group, int front)
+{
+    int line[2];
+    if (pipe2(line, O_CLOEXEC) < 0)
+        return false;
+    keeper->pid = fork();
+    if (keeper->pid == 0) {
+        close(line[1]);
+        be_keeper(group, front, line[0]);
+    }
+    int error = errno;
+    close(line[0]);
+    keeper->line = line[1];
+    if (keeper->pid > 0) {
+        setpgid(keeper->pid, group); /* whoever of the two is first */
+        return true;
+    }
+    close(line[1]);
+    errno = error;
+    return false;
+}
+
+void keeper_end(struct keeper *keeper)
+{
+    siginfo_t info;
+    /* no longer our child: its number may be another process's */
+    if (waitid(P_PID, (id_t)keeper->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        setpgid(keeper->pid, keeper->pid);
+        kill(keeper->pid, SIGKILL); /* which also ends one that is stopped */
+        waitpid(keeper->pid, NULL, 0);
+    }
+    close(keeper->line);
+}
