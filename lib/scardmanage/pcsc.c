@@ -74,13 +74,24 @@ static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MA
     return none ? SCARDMANAGE_S_OK : result;
 }
 
+/* libpcsclite before 2.0.1 reads the name of the service's socket in the first call, without a lock: of two
+ * threads that are first at once one can find half a name, and no service. */
+static LONG establish(SCARDCONTEXT *context)
+{
+    static platform_mutex first = PLATFORM_MUTEX;
+    platform_lock(&first);
+    LONG rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context);
+    platform_unlock(&first);
+    return rv;
+}
+
 scardmanage_result pcsc_open(SCARDCONTEXT *context)
 {
     char names[NAMES_MAX];
-    scardmanage_result result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+    scardmanage_result result = result_from(establish(context));
     /* access is denied, or the service died just then, which is told if one asks again */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
-        result = result_from(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context));
+        result = result_from(establish(context));
     /* libpcsclite 2.5 learns here how many readers a service before 2.5 tells of; until then, its
      * SCardGetStatusChange() says that there is no service */
     if (result == SCARDMANAGE_S_OK)

@@ -13,6 +13,7 @@
 
 #ifdef _WIN32
 typedef SRWLOCK platform_mutex;           /* takes no memory, and needs not be destroyed */
+#define PLATFORM_MUTEX SRWLOCK_INIT       /* a static one */
 typedef CONDITION_VARIABLE platform_cond; /* the same */
 typedef HANDLE platform_thread;
 typedef DWORD platform_thread_id;
@@ -21,6 +22,7 @@ typedef DWORD platform_thread_end; /* what a thread's function returns: 0 */
 #else
 #include <pthread.h>
 typedef pthread_mutex_t platform_mutex;
+#define PLATFORM_MUTEX PTHREAD_MUTEX_INITIALIZER
 typedef pthread_cond_t platform_cond;
 typedef pthread_t platform_thread;
 typedef pthread_t platform_thread_id;

@@ -172,15 +172,26 @@ static enum pcsc_result report(struct pcsc_client *client, const char *function,
  * Context and reader
  */
 
+/* libpcsclite before 2.0.1 reads the name of the service's socket in the first call, without a lock: of two
+ * threads that are first at once one can find half a name, and no service. */
+static LONG establish_alone(struct pcsc_client *client)
+{
+    static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&first);
+    LONG rv = client->library.establish(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    pthread_mutex_unlock(&first);
+    return rv;
+}
+
 static enum pcsc_result establish(struct pcsc_client *client)
 {
     const struct library *library = &client->library;
     if (client->has_context)
         return PCSC_OK;
-    LONG rv = library->establish(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+    LONG rv = establish_alone(client);
     /* access is denied, or the service died just then, which is told if one asks again */
     if (code(rv) == (uint32_t)SCARD_W_SECURITY_VIOLATION)
-        rv = library->establish(SCARD_SCOPE_SYSTEM, NULL, NULL, &client->context);
+        rv = establish_alone(client);
     client->has_context = rv == SCARD_S_SUCCESS;
     if (client->has_context)
         return PCSC_OK;

@@ -303,7 +303,11 @@ static void serve_reader(struct reader *reader)
 {
     pthread_t thread[1 + HAMMERS];
     struct worker worker[1 + HAMMERS];
+    SCARDCONTEXT first;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* libpcsclite before 2.0.1 reads the name of the socket in the first call, without a lock */
+    if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &first) == SCARD_S_SUCCESS)
+        SCardReleaseContext(first);
     for (unsigned i = 0; i <= HAMMERS; i++) {
         struct board_line *line = i ? reader->hammer[i - 1] : reader->mover;
         worker[i] = (struct worker){
@@ -388,14 +392,15 @@ static void show(const struct totals *totals, int64_t elapsed)
 
 static void compare(const char *name, const struct process *before, const struct process *after)
 {
-    if (before->descriptors != after->descriptors)
+    /* after the first tenth cards move, and a file of one may be open for a moment */
+    if (after->descriptors > before->descriptors)
         board_fail(&all->board, NULL, "%s has %u descriptors in the end, and had %u after the first tenth",
                    name, after->descriptors, before->descriptors);
     if (MEMORY_COUNTS && after->memory_kib - before->memory_kib > GROWTH_KIB)
         board_fail(&all->board, NULL, "%s has %ld KiB in the end, and had %ld after the first tenth", name,
                    after->memory_kib, before->memory_kib);
-    printf("  %-10s %u descriptors; %ld KiB, %ld after the first tenth\n", name, after->descriptors,
-           after->memory_kib, before->memory_kib);
+    printf("  %-10s %u descriptors, %u after the first tenth; %ld KiB, %ld after it\n", name,
+           after->descriptors, before->descriptors, after->memory_kib, before->memory_kib);
 }
 
 static bool look_at(struct process *pcscd, struct process *simulator)
