@@ -17,6 +17,7 @@ import time
 
 AT_ONCE = 2  # tests for each processor
 QUIET = 30  # seconds, after which it says what is under way
+LAST_LINES = 25  # of what a failed test said, which come again at the end, where people look
 TREE = "CTestTestfile.cmake"
 
 
@@ -37,6 +38,8 @@ class Progress:
         self.begun = time.monotonic()
         self.running = []
         self.finished = ""  # N/M
+        self.failed = {}  # name: what it said
+        self.saying = None  # the failed test whose output is coming
 
     def seconds(self):
         return time.monotonic() - self.begun
@@ -48,13 +51,22 @@ class Progress:
     def line(self, line):
         if started := re.match(r" +Start +\d+: (\S+)", line):
             self.running.append(started[1])
+            self.saying = None
         elif ended := re.match(r" *(\d+/\d+) Test +#\d+: (\S+)", line):
             self.finished = ended[1]
             if ended[2] in self.running:
                 self.running.remove(ended[2])
+            self.saying = self.failed.setdefault(ended[2], []) if "***" in line else None
             self.say(line)
         elif not line.startswith(("Test project ", "Internal ctest ")):
+            if self.saying is not None and line.strip():
+                self.saying.append(line)
             print(line, flush=True)
+
+    def end(self):
+        for name, lines in self.failed.items():
+            print(f"\n{name} failed. The last that it said:")
+            print(*lines[-LAST_LINES:], sep="\n", flush=True)
 
     def nothing(self):
         self.say(f"{self.finished or 'none'} done; under way: {', '.join(self.running)}")
@@ -106,6 +118,7 @@ def main():
     try:
         progress = Progress(expected)
         status = run(ctest, folder, progress)
+        progress.end()
     finally:
         for process in load:
             process.kill()
