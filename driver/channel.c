@@ -15,9 +15,12 @@
  * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
  * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
+ * On a busy machine such a command waits for a processor, and so does this thread: by as much as it is woken
+ * late, it waits longer.
  */
 #define BUSY_MS         200
 #define ABSENCE_MS      40
+#define ABSENCE_STEP_MS 5    /* how often it looks whether it is late */
 #define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
 #define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 
@@ -143,7 +146,14 @@ void channel_wait(struct channel *channel, int timeout_ms)
         }
         if (is_hung_up(channel) || now >= deadline)
             return;
-        if (poll(ready, 2, until > now ? (int)(until - now) : 0) < 0)
+        bool absence = now < channel->absent_until;
+        if (absence)
+            until = earlier(until, now + ABSENCE_STEP_MS);
+        int came = poll(ready, 2, until > now ? (int)(until - now) : 0);
+        int64_t late = clock_ms() - until;
+        if (absence && late > 0)
+            channel->absent_until += late;
+        if (came < 0)
             continue;
         uint64_t count;
         if (ready[0].revents && read(channel->wake_fd, &count, sizeof count) > 0)

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -592,6 +593,57 @@ START_TEST(a_removal_is_shown_until_a_command_has_come_back)
 }
 END_TEST
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Has another process stop this one in a moment, for a while. When it went on again comes through the pipe. */
+static int stop_us(void)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    if (fork() == 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        kill(getppid(), SIGSTOP);
+        nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);
+        int64_t now = now_ms();
+        kill(getppid(), SIGCONT);
+        _exit(write(ends[1], &now, sizeof now) != sizeof now);
+    }
+    close(ends[1]);
+    return ends[0];
+}
+
+/* A command of before the removal waits for a processor as long as the driver does. */
+START_TEST(a_removal_is_shown_for_longer_when_the_machine_is_busy)
+{
+    movement = 1;
+    open_channel();
+    start_playing(ANSWER);
+    bool met;
+    do {
+        UCHAR buffer[300];
+        DWORD length = sizeof buffer;
+        transmit("\0\1\0\0", 4, buffer, &length);
+        tell(movement + 2); /* out, in */
+        ck_assert_int_lt(wait_ms(5000), 4000);
+        ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+        int64_t goes_on;
+        int told = stop_us();
+        ck_assert_int_lt(wait_ms(5000), 4000);
+        int64_t shown = now_ms();
+        ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
+        ck_assert_int_eq(read(told, &goes_on, sizeof goes_on), sizeof goes_on);
+        close(told);
+        met = shown >= goes_on; /* else it was over before we were stopped */
+        ck_assert(!met || shown - goes_on >= 20);
+    } while (!met);
+}
+END_TEST
+
 START_TEST(the_simulator_dies_and_comes_back)
 {
     movement = 11;
@@ -735,6 +787,7 @@ int main(void)
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
+    tcase_add_test(tests, a_removal_is_shown_for_longer_when_the_machine_is_busy);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
     tcase_add_loop_test(tests, nonsense_on_the_events_connection_ends_it, 0,
