@@ -15,12 +15,18 @@
  * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
  * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
- * On a busy machine such a command waits for a processor, and so does this thread: by as much as it is woken
- * late, it waits longer.
+ *
+ * When a client has the card powered, pcscd notes in the client's thread that a card is there, after the call
+ * and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be overwritten,
+ * and the empty slot have a card until the next movement: so it is told a while later.
+ *
+ * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
+ * it waits longer.
  */
 #define BUSY_MS         200
 #define ABSENCE_MS      40
-#define ABSENCE_STEP_MS 5    /* how often it looks whether it is late */
+#define POWERED_MS      40
+#define STEP_MS         5    /* how often it looks whether it is late */
 #define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
 #define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 
@@ -114,11 +120,21 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t shown_until(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
-    int64_t quiet_at = channel->transmit_at + ABSENCE_MS;
+    int64_t quiet_at = channel->transmit_at + ABSENCE_MS, noted_at = channel->power_at + POWERED_MS;
     pthread_mutex_unlock(&channel->lock);
+    if (channel_card_in(channel->shown))
+        return noted_at;
     if (channel->absent_until == 0 || quiet_at < channel->absent_until)
         return channel->absent_until;
     return earlier(quiet_at, channel->absent_until + ABSENCE_LAST_MS);
+}
+
+static void hold_longer(struct channel *channel, int64_t ms)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->power_at += ms;
+    pthread_mutex_unlock(&channel->lock);
+    channel->absent_until += ms;
 }
 
 static bool is_hung_up(struct channel *channel)
@@ -132,27 +148,25 @@ static bool is_hung_up(struct channel *channel)
 void channel_wait(struct channel *channel, int timeout_ms)
 {
     int64_t deadline = clock_ms() + timeout_ms;
+    pthread_mutex_lock(&channel->lock);
+    channel->waiter = pthread_self();
+    pthread_mutex_unlock(&channel->lock);
     for (;;) {
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
         int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
         int64_t now = clock_ms();
-        if (channel->shown != channel->latest) {
-            int64_t moves_at = shown_until(channel);
-            if (now >= moves_at) {
-                take_movement(channel, now);
-                return;
-            }
-            until = earlier(until, moves_at);
+        bool holds = now < shown_until(channel);
+        if (channel->shown != channel->latest && !holds) {
+            take_movement(channel, now);
+            return;
         }
         if (is_hung_up(channel) || now >= deadline)
             return;
-        bool absence = now < channel->absent_until;
-        if (absence)
-            until = earlier(until, now + ABSENCE_STEP_MS);
+        if (holds)
+            until = earlier(until, now + STEP_MS);
         int came = poll(ready, 2, until > now ? (int)(until - now) : 0);
-        int64_t late = clock_ms() - until;
-        if (absence && late > 0)
-            channel->absent_until += late;
+        if (holds && clock_ms() > until)
+            hold_longer(channel, clock_ms() - until);
         if (came < 0)
             continue;
         uint64_t count;
@@ -163,6 +177,15 @@ void channel_wait(struct channel *channel, int timeout_ms)
     }
 }
 
+/* Where the time of such a request is kept; NULL: nowhere. */
+static int64_t *last_time(struct channel *channel, const struct link_message *request)
+{
+    if (request->type == LINK_TRANSMIT)
+        return &channel->transmit_at;
+    bool clients = request->type == LINK_POWER && !pthread_equal(channel->waiter, pthread_self());
+    return clients ? &channel->power_at : NULL;
+}
+
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
                           size_t *out_length)
 {
@@ -171,13 +194,14 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     pthread_mutex_lock(&channel->exchanging);
     pthread_mutex_lock(&channel->lock);
     request->event = channel->shown;
-    if (request->type == LINK_TRANSMIT)
-        channel->transmit_at = UNDER_WAY;
+    int64_t *last_at = last_time(channel, request);
+    if (last_at)
+        *last_at = UNDER_WAY;
     pthread_mutex_unlock(&channel->lock);
     unsigned status = connection_exchange(channel, request, &data, &length);
-    if (request->type == LINK_TRANSMIT) {
+    if (last_at) {
         pthread_mutex_lock(&channel->lock);
-        channel->transmit_at = clock_ms();
+        *last_at = clock_ms();
         pthread_mutex_unlock(&channel->lock);
     }
     if (length > capacity)

@@ -593,6 +593,38 @@ START_TEST(a_removal_is_shown_until_a_command_has_come_back)
 }
 END_TEST
 
+static void *power_up(void *unused)
+{
+    (void)unused;
+    UCHAR atr[MAX_ATR_SIZE];
+    DWORD length = sizeof atr;
+    IFDHPowerICC(LUN, IFD_RESET, atr, &length);
+    return NULL;
+}
+
+/* pcscd notes what came of a client's reset after the call, and would overwrite the removal. */
+START_TEST(a_removal_is_shown_a_while_after_a_clients_reset)
+{
+    movement = 1;
+    open_channel();
+    start_playing(ANSWER);
+    wait_ms(1); /* which tells us from the client */
+    pthread_t client;
+    ck_assert_int_eq(pthread_create(&client, NULL, power_up, NULL), 0);
+    ck_assert_int_eq(pthread_join(client, NULL), 0);
+    tell(2);
+    ck_assert_int_ge(wait_ms(5000), 30);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+    /* of a reset by the thread that is told of removals nothing is noted later */
+    tell(3);
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    power_up(NULL);
+    tell(4);
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+}
+END_TEST
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -788,6 +820,7 @@ int main(void)
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
     tcase_add_test(tests, a_removal_is_shown_for_longer_when_the_machine_is_busy);
+    tcase_add_test(tests, a_removal_is_shown_a_while_after_a_clients_reset);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
     tcase_add_loop_test(tests, nonsense_on_the_events_connection_ends_it, 0,
