@@ -8,8 +8,8 @@
  * into the rig's directory:
  *
  *   - by a library that is preloaded into pcscd and changes these paths in its calls. It also answers for
- *     polkit, gives a pcscd without socket activation the socket all the same, and ends what a wrapper
- * started.
+ *     polkit, gives a pcscd without socket activation the socket all the same, ends what a wrapper
+ *     started, and shortens a wait at the start (nap.c).
  *   - where we may have them, by namespaces, too: a mount namespace, in a user namespace where we are not
  * root, in which private directories lie over both. Without them (in containers, say) we are as safe as the
  * list of calls in redirect.c is complete.

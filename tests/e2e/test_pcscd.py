@@ -141,3 +141,23 @@ def belongs_to(rig, pid):
         return os.fsencode(f"CARDRIG_REDIRECT={rig.directory}\0") in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False
+
+
+def test_pcscd_soon_sees_that_its_readers_are_set_up(tmp_path):
+    """Until they are it looks every 10 ms; in a rig the first looks come sooner, and the later ones as they do elsewhere."""
+    card = tmp_path / "slow.lua"
+    card.write_text('return { atr = "3B 80 80 01 01", on_power = function() for i = 1, 9000000 do end end }')
+    log = tmp_path / "pcscd.log"
+    done = subprocess.run([CARDRIG, "run", "--card", card, "--pcscd-log", log, "--", "true"],
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    naps, now = [], 0
+    for line in log.read_text().splitlines():
+        fields = line.split(maxsplit=1)  # the first one: microseconds since the line before
+        now += int(fields[0]) if fields[0].isdigit() else 0
+        if "Waiting init for reader" in line:
+            naps.append(now)
+            now = 0
+    naps = naps[1:]
+    assert min(naps) < 10000
+    assert all(nap >= 10000 for nap in naps[7:]), naps
