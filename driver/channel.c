@@ -18,7 +18,8 @@
  *
  * When a client has the card powered, pcscd notes in the client's thread that a card is there, after the call
  * and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be overwritten,
- * and the empty slot have a card until the next movement: so it is told a while later.
+ * and the empty slot have a card until the next movement: so it is told a while later. It is not to be told
+ * of the next card at once then: clients that wait for a change could miss both movements.
  *
  * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
  * it waits longer.
@@ -106,7 +107,7 @@ static void take_movement(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
     channel->shown++;
-    bool busy = now - channel->transmit_at < BUSY_MS;
+    bool busy = now - channel->transmit_at < BUSY_MS || now - channel->power_at < BUSY_MS;
     pthread_mutex_unlock(&channel->lock);
     channel->absent_until = busy && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
 }
@@ -150,6 +151,7 @@ void channel_wait(struct channel *channel, int timeout_ms)
     int64_t deadline = clock_ms() + timeout_ms;
     pthread_mutex_lock(&channel->lock);
     channel->waiter = pthread_self();
+    channel->has_waiter = true;
     pthread_mutex_unlock(&channel->lock);
     for (;;) {
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
@@ -163,10 +165,11 @@ void channel_wait(struct channel *channel, int timeout_ms)
         if (is_hung_up(channel) || now >= deadline)
             return;
         if (holds)
-            until = earlier(until, now + STEP_MS);
-        int came = poll(ready, 2, until > now ? (int)(until - now) : 0);
-        if (holds && clock_ms() > until)
-            hold_longer(channel, clock_ms() - until);
+            until = earlier(deadline, now + STEP_MS);
+        int wait_ms = until > now ? (int)(until - now) : 0, came = poll(ready, 2, wait_ms);
+        int64_t late = clock_ms() - now - wait_ms;
+        if (holds && late > 0)
+            hold_longer(channel, late);
         if (came < 0)
             continue;
         uint64_t count;
@@ -182,7 +185,8 @@ static int64_t *last_time(struct channel *channel, const struct link_message *re
 {
     if (request->type == LINK_TRANSMIT)
         return &channel->transmit_at;
-    bool clients = request->type == LINK_POWER && !pthread_equal(channel->waiter, pthread_self());
+    bool clients =
+        request->type == LINK_POWER && channel->has_waiter && !pthread_equal(channel->waiter, pthread_self());
     return clients ? &channel->power_at : NULL;
 }
 

@@ -19,7 +19,8 @@ struct channel {
     bool hung_up;
     int64_t transmit_at;        /* when the last command came back, or UNDER_WAY */
     int64_t power_at;           /* the same of a request for power that a client has caused */
-    pthread_t waiter;           /* who calls channel_wait */
+    bool has_waiter;            /* channel_wait has been called */
+    pthread_t waiter;           /* by this thread: pcscd has one for it */
     uint32_t shown;             /* the movement that pcscd has been told, as link/link.h numbers them */
     int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
 
