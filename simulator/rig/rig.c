@@ -374,7 +374,7 @@ static void share_memory(void)
 {
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, 65536); /* what comes with a card and goes with it */
+    mallopt(M_MMAP_THRESHOLD, 131072); /* what comes with a card and goes with it */
 #endif
 }
 
