@@ -50,7 +50,8 @@ enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t
     out->data = found > 0 ? bytes + T0_HEADER_SIZE : NULL;
     out->length = found;
     out->ne = out->direction == T0_FROM_CARD ? (uint32_t)t0_tpdu_size(out->header, T0_FROM_CARD)
-              : found > 0                    ? T0_DATA_MAX
+              : le                           ? T0_DATA_MAX
+              : found > 0                    ? T0_NE_UNKNOWN
                                              : 0;
     return le ? T0_TPDU_LE : T0_TPDU_OK;
 }

@@ -26,6 +26,8 @@ extern "C" {
 #define T0_COMMAND_MAX (T0_HEADER_SIZE + 255)
 #define T0_RESULT_MAX  (T0_DATA_MAX + 2)
 
+#define T0_NE_UNKNOWN  UINT32_MAX /* the Ne of a TPDU with data, which may be a case 3 or a case 4 command */
+
 #define T0_NULL        0x60 /* procedure byte: wait again (10.3.3) */
 
 enum t0_direction {
@@ -67,8 +69,8 @@ enum t0_tpdu_result {
  * added, no data), 5 bytes (data from the card), or 5 bytes and as many more as P3 says (data to the card).
  *
  * out->data points into bytes, which must live as long as it is used. out->ne is what P3 says, and
- * T0_DATA_MAX for a TPDU with data, which may be a case 4 command of any Le; after T0_TPDU_LE, too, since
- * application and card deal with Le between them. All zero after an error.
+ * T0_NE_UNKNOWN for a TPDU with data; T0_DATA_MAX after T0_TPDU_LE, whatever Le is, since application and card
+ * deal with it between them. All zero after an error.
  */
 enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t0_tpdu *out);
 

@@ -21,6 +21,11 @@ uint8_t card_t1_ifsc(const struct card *card)
     return card->kind->t1_ifsc ? card->kind->t1_ifsc(card) : 0;
 }
 
+bool card_takes_case_3(const struct card *card)
+{
+    return card->kind->takes_case_3;
+}
+
 struct faults *card_faults(struct card *card)
 {
     return &card->faults;

@@ -43,6 +43,7 @@ struct card;
 
 /* What is peculiar to a kind of card. The functions are called as those of the same name below. */
 struct card_kind {
+    bool takes_case_3;
     void (*free)(struct card *card);
     const char *(*name)(const struct card *card);
     const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *len);
@@ -76,6 +77,13 @@ const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *le
 
 /* The IFSC of the card in T=1, 1 to 254, where the ATR is not to say it; else 0. */
 uint8_t card_t1_ifsc(const struct card *card);
+
+/*
+ * What the card is given for a TPDU of T=0 with data, which does not say whether an answer is expected: a case 3
+ * command, as the program that is the card gets it from other readers; or, for a script, a case 4 one of Ne 256,
+ * so that it answers as it does in T=1.
+ */
+bool card_takes_case_3(const struct card *card);
 
 /* The faults that somebody has asked for. They live as long as the card. */
 struct faults *card_faults(struct card *card);

@@ -295,6 +295,8 @@ static bool t0_ask_script(struct contacts *contacts, const struct step *command,
 static void t0_command(struct contacts *contacts, const struct step *tpdu)
 {
     struct t0_tpdu command = {.direction = contacts->to_card ? T0_TO_CARD : T0_FROM_CARD, .ne = contacts->ne};
+    if (command.ne == T0_NE_UNKNOWN)
+        command.ne = card_takes_case_3(contacts->card) ? 0 : T0_DATA_MAX;
     memcpy(command.header, tpdu->bytes, T0_HEADER_SIZE);
     command.data = tpdu->length > T0_HEADER_SIZE ? tpdu->bytes + T0_HEADER_SIZE : NULL;
     command.length = tpdu->length - T0_HEADER_SIZE;

@@ -192,6 +192,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *
 }
 
 static const struct card_kind relay_kind = {
+    .takes_case_3 = true,
     .free = free_relay,
     .name = name,
     .atr = atr,

@@ -196,6 +196,7 @@ static void interrupt(struct card *card)
 }
 
 static const struct card_kind vpcd_kind = {
+    .takes_case_3 = true,
     .free = free_vpcd,
     .name = name,
     .atr = atr,

@@ -94,6 +94,15 @@ def test_long_commands_and_answers(chosen, size):
         assert client.transmit(command) == ["ok", data + "9000"]
 
 
+def test_a_command_of_t0_without_an_le_has_none_there(tmp_path):
+    path = tmp_path / "t0.lua"
+    path.write_text('return { atr = "3B 00", commands = { { "80 11", function(c) return "", 0x9100 + #c.raw end } } }')
+    with relayed(path, "--reader", "cardrig,level=tpdu") as (_, _, client):
+        connect(client)
+        assert client.transmit("8011000002DEAD") == ["ok", "9107"]
+        assert client.transmit("8011000002DEAD05") == ["ok", "9108"]
+
+
 def test_an_atr_as_it_is(tmp_path):
     """It has a wrong TCK; the protocol there is the other service's."""
     path = tmp_path / "as-is.lua"
