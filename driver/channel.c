@@ -19,17 +19,18 @@
  * When a client has the card powered, pcscd notes in the client's thread that a card is there, after the call
  * and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be overwritten,
  * and the empty slot have a card until the next movement: so it is told a while later. It is not to be told
- * of the next card at once then: clients that wait for a change could miss both movements.
+ * of the next card at once then: clients that wait for a change could miss both movements. Clients that try
+ * again and again to connect do not put it off.
  *
  * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
  * it waits longer.
  */
-#define BUSY_MS         200
-#define ABSENCE_MS      40
-#define POWERED_MS      40
-#define STEP_MS         5    /* how often it looks whether it is late */
-#define ABSENCE_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
-#define UNDER_WAY       (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
+#define BUSY_MS      200
+#define ABSENCE_MS   40
+#define POWERED_MS   40
+#define STEP_MS      5    /* how often it looks whether it is late */
+#define HELD_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
+#define UNDER_WAY    (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 
 struct channel *channel_new(const struct devicename *name, lun number)
 {
@@ -121,13 +122,14 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t shown_until(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
-    int64_t quiet_at = channel->transmit_at + ABSENCE_MS, noted_at = channel->power_at + POWERED_MS;
+    int64_t quiet_at = channel->transmit_at + ABSENCE_MS, power_at = channel->power_at;
     pthread_mutex_unlock(&channel->lock);
     if (channel_card_in(channel->shown))
-        return noted_at;
+        return power_at >= UNDER_WAY ? channel->even_at + HELD_LAST_MS
+                                     : earlier(power_at + POWERED_MS, channel->even_at + BUSY_MS);
     if (channel->absent_until == 0 || quiet_at < channel->absent_until)
         return channel->absent_until;
-    return earlier(quiet_at, channel->absent_until + ABSENCE_LAST_MS);
+    return earlier(quiet_at, channel->absent_until + HELD_LAST_MS);
 }
 
 static void hold_longer(struct channel *channel, int64_t ms)
@@ -157,6 +159,8 @@ void channel_wait(struct channel *channel, int timeout_ms)
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
         int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
         int64_t now = clock_ms();
+        if (channel->shown == channel->latest)
+            channel->even_at = now;
         bool holds = now < shown_until(channel);
         if (channel->shown != channel->latest && !holds) {
             take_movement(channel, now);

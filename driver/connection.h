@@ -25,8 +25,9 @@ struct channel {
     int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
 
     /* only in channel_wait */
-    int64_t absent_until;
-    uint32_t latest; /* the last movement heard of */
+    int64_t absent_until; /* a card that is in is not shown before */
+    int64_t even_at;      /* when pcscd was last known to have been told of all movements */
+    uint32_t latest;      /* the last movement heard of */
     int64_t retry_at, retry_ms, connected_at;
     int complaint; /* the errno last logged */
     bool waited;   /* channel_wait has been called, or is about to be */
