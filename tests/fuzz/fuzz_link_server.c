@@ -16,13 +16,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "link_path.h"
 #include "loop.h"
+#include "test_card.h"
 
 #define CONNS_MAX  12
 #define SENT_MAX   64
@@ -68,64 +68,13 @@ bool __wrap_usb_bus_unplug(const char *usb_folder, const void *device)
 }
 
 /*
- * Cards: what a command has them do is its INS
+ * Cards that are stuck
  */
-
-enum { STUCK = 0x10, GOES = 0x20, LONG = 0x30, MUTE = 0x40 };
-
-struct test_card {
-    struct card card;
-    atomic_bool gone;
-    bool interrupted;
-    unsigned kind;
-};
 
 static pthread_mutex_t cards_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cards_changed;
 static unsigned stuck; /* cards that are */
 static bool let_go;    /* none is */
-static atomic_int cards;
-
-/* T=0, T=1, both, bytes that are no ATR, and none at all. */
-static const struct {
-    const char *bytes;
-    size_t length;
-} atrs[] = {
-    {"\x3B\x00", 2}, {"\x3B\x80\x01\x81", 4}, {"\x3B\x80\x80\x01\x01", 5}, {"\xFF\x01\x02", 3}, {"", 0}};
-
-static struct test_card *test_card(const struct card *card)
-{
-    return (struct test_card *)(uintptr_t)card;
-}
-
-static void card_is_freed(struct card *card)
-{
-    free(card);
-    cards--;
-}
-
-static const char *test_card_name(const struct card *card)
-{
-    (void)card;
-    return "card";
-}
-
-static const uint8_t *test_card_atr(const struct card *card, enum card_power how, size_t *length)
-{
-    *length = how == CARD_OFF ? 0 : atrs[test_card(card)->kind].length;
-    return (const uint8_t *)atrs[test_card(card)->kind].bytes;
-}
-
-static bool test_card_gone(const struct card *card)
-{
-    return test_card(card)->gone;
-}
-
-static void test_card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *length)
-{
-    const uint8_t *bytes = test_card_atr(card, how, length);
-    memcpy(atr, bytes, *length);
-}
 
 static void wait_in_card(struct test_card *card)
 {
@@ -139,52 +88,12 @@ static void wait_in_card(struct test_card *card)
     pthread_mutex_unlock(&cards_lock);
 }
 
-static void test_card_command(struct card *card, const uint8_t *command, size_t length, uint8_t *response,
-                              size_t room, size_t *response_length)
-{
-    unsigned what = length > 1 ? command[1] : 0;
-    *response_length = 0;
-    if (what == STUCK)
-        wait_in_card(test_card(card));
-    if (what == GOES)
-        test_card(card)->gone = true;
-    if (what == GOES || what == MUTE)
-        return;
-    *response_length = what == LONG ? room : 2;
-    memset(response, 0x90, *response_length);
-}
-
 static void interrupt_test_card(struct card *card)
 {
     pthread_mutex_lock(&cards_lock);
     test_card(card)->interrupted = true;
     pthread_cond_broadcast(&cards_changed);
     pthread_mutex_unlock(&cards_lock);
-}
-
-static const struct card_kind test_kind = {
-    .free = card_is_freed,
-    .name = test_card_name,
-    .atr = test_card_atr,
-    .gone = test_card_gone,
-    .power = test_card_power,
-    .command = test_card_command,
-    .interrupt = interrupt_test_card,
-};
-
-static bool insert(struct slot *slot, bool swap, unsigned kind)
-{
-    char error[400];
-    struct test_card *card = calloc(1, sizeof *card);
-    CHECK(card);
-    card->card.kind = &test_kind;
-    card->kind = kind % (sizeof atrs / sizeof atrs[0]);
-    cards++;
-    struct incoming incoming = {.card = &card->card, .contacts = contacts_new(&card->card)};
-    CHECK(incoming.contacts);
-    bool ok = slot_put(slot, swap, &incoming, error, sizeof error);
-    incoming_free(&incoming);
-    return ok;
 }
 
 static bool is_any_stuck(void)
@@ -666,7 +575,7 @@ static void end_simulator(void)
     server = NULL;
     slots_free(&slots);
     loop_free(loop);
-    CHECK(cards == 0);
+    CHECK(test_cards == 0);
 }
 
 /* Buffers of 64 KiB come and go with each thread: they are not kept for long. */
@@ -687,7 +596,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int descriptor = next_descriptor();
+    unsigned descriptors = count_descriptors();
     at = data;
     end = data + size;
     for (struct conn *conn = conns; conn < conns + CONNS_MAX; conn++)
@@ -706,6 +615,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_slot(&slots.slot[i]);
     end_drivers();
     end_simulator();
-    CHECK(next_descriptor() == descriptor);
+    CHECK(count_descriptors() == descriptors);
     return 0;
 }
