@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG    4
+#define BACKLOG    64   /* TCP tries for a second time only after a second */
 #define TRIES      100  /* to find free ports in a row */
 #define CONNECT_MS 5000 /* how long a connection may take to come about */
 /* How long to wait before looking for a card again that is to listen: it doubles from the first to the last. */

@@ -1,7 +1,9 @@
 """Readers for vpcd cards: every card that speaks vpcd, those that misbehave included, in a reader of ours."""
 
 import contextlib
+import os
 import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -505,6 +507,23 @@ def test_the_second_card_is_refused_and_the_first_stays():
             until(client, "PRESENT")
             assert client.connect()[0] == "ok"
     assert "is refused: there is a card already" in rig.errors
+
+
+def test_many_at_once_wait_for_no_second_try():
+    with VpcdRig() as rig, established(rig) as client, contextlib.ExitStack() as many:
+        simulator = rig.children()["cardrig"]
+        os.kill(simulator, signal.SIGSTOP)
+        try:
+            strangers = [many.enter_context(socket.create_connection(("127.0.0.1", rig.ports[0]), 0.9))
+                         for _ in range(30)]
+        finally:
+            os.kill(simulator, signal.SIGCONT)
+        for stranger in strangers[1:]:
+            stranger.settimeout(TIMEOUT)
+            assert stranger.recv(1) == b""
+        strangers[0].close()
+        with rig.card():
+            until(client, "PRESENT")
 
 
 def test_only_from_where_they_may_come():
