@@ -178,7 +178,7 @@ struct change {
     struct rig *rig;
     uint64_t ticket;
     struct slot *slot;
-    bool swap, loaded;
+    bool swap, made;
     char *file;
     struct incoming incoming;
     struct loop_letter done;
@@ -192,19 +192,18 @@ static void change_free(struct change *change)
     free(change);
 }
 
-static void load(struct change *change)
+static void make(struct change *change)
 {
-    change->loaded =
-        slot_load(change->slot, change->file, &change->incoming, change->error, sizeof change->error);
+    change->made =
+        slot_load(change->slot, change->file, &change->incoming, change->error, sizeof change->error) &&
+        slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
 }
 
-/* The slot as it is then; NULL with the change's error. */
-static json_t *put(struct change *change)
+/* The slot as it is now; NULL with the change's error. */
+static json_t *result_of(struct change *change)
 {
-    bool ok = change->loaded &&
-              slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
     change->slot->changing = false;
-    return ok ? slot_status(change->rig, change->slot) : NULL;
+    return change->made ? slot_status(change->rig, change->slot) : NULL;
 }
 
 static char *answer_line(json_t *result, char *error);
@@ -212,14 +211,14 @@ static char *answer_line(json_t *result, char *error);
 static void finish(void *arg)
 {
     struct change *change = arg;
-    rig_answer(change->rig, change->ticket, answer_line(put(change), change->error));
+    rig_answer(change->rig, change->ticket, answer_line(result_of(change), change->error));
     change_free(change);
 }
 
-static void load_in_thread(void *arg)
+static void make_in_thread(void *arg)
 {
     struct change *change = arg;
-    load(change);
+    make(change);
     rig_post(change->rig, &change->done);
 }
 
@@ -258,12 +257,12 @@ static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool
         return NULL;
     }
     slot->changing = true;
-    if (rig_start(rig, load_in_thread, change)) {
+    if (rig_start(rig, make_in_thread, change)) {
         *arguments->when = CONTROL_LATER;
         return NULL;
     }
-    load(change);
-    json_t *result = put(change);
+    make(change);
+    json_t *result = result_of(change);
     snprintf(error, error_size, "%s", change->error);
     change_free(change);
     return result;
