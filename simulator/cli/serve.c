@@ -207,9 +207,6 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
     else if (plan->vpcd && options->cards != READER_OWN_CARDS)
         snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
                  options->name);
-    else if (plan->vpcd && options->real_time)
-        snprintf(error, error_size, "reader '%s': its time cannot be real: with %s the reader is vpcd's",
-                 options->name, plan->vpcd_listen ? "--vpcd-listen" : "--vpcd");
     else
         return true;
     return false;

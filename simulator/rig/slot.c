@@ -649,6 +649,13 @@ void slot_use_report(const struct slot_use *use)
                 ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
 }
 
+void slot_use_abandon(struct slot_use *use)
+{
+    pthread_mutex_lock(&use->slot->lock);
+    use->abandoned = true;
+    pthread_mutex_unlock(&use->slot->lock);
+}
+
 void slot_power_down(struct slot *slot)
 {
     struct slot_use use = {0};

@@ -165,8 +165,9 @@ struct slot_use {
     struct card *card; /* NULL: the slot was empty */
     struct contacts *contacts;
     struct ifd *ifd;
-    struct pace pace; /* of the interface device, where the reader's time is real */
-    bool abandoned;   /* under the lock: see slot_abandon */
+    struct pace pace; /* of the interface device, where the reader's time is real; within the use it may be
+                         another one, which also sees whether somebody waits for the card */
+    bool abandoned;   /* under the lock: see slot_use_abandon */
     /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
     bool removed;
     /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has been
@@ -188,6 +189,9 @@ bool slot_use_wants_removal(const struct slot_use *use);
 /* Within a use: tells the user why the last operation failed; not if that is no news: the card goes, or was
  * removed meanwhile, or the use was abandoned. */
 void slot_use_report(const struct slot_use *use);
+
+/* Within a use: nobody waits any more for what comes of it. */
+void slot_use_abandon(struct slot_use *use);
 
 /* Where the card's time is real: nobody waits any more for what comes of the use that is under
  * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */

@@ -54,8 +54,9 @@ struct session {
     int over_fd;       /* can be read when it is over */
     int fd;            /* the connection, -1: no reader; set by the thread alone, under the lock */
     unsigned retry_ms;
-    int64_t second;  /* in which something was said last, */
-    unsigned lines;  /* and how often it was to be */
+    int64_t second; /* in which something was said last, */
+    unsigned lines; /* and how often it was to be */
+    struct slot_use use;
     bool unanswered; /* the card has failed to answer to its last reset */
     uint8_t response[LINK_MAX_RESPONSE];
     struct vpcd_input input;
@@ -227,10 +228,21 @@ static bool send_answer(struct session *session, size_t length)
     return result == VPCD_OK;
 }
 
-/* The use of the slot, by a session. False: its card is out. */
-static bool begin_use(struct session *session, struct slot_use *use)
+/* Where the card's time is real: the reader waits, until it hangs up or the session is over. */
+static void wait_until(void *arg, int64_t time_us)
 {
+    struct session *session = arg;
+    await_ready(session->fd, POLLRDHUP, session->over_fd, (time_us + 999) / 1000);
+    if (clock_us() < time_us)
+        slot_use_abandon(&session->use);
+}
+
+/* The use of the slot, by a session. False: its card is out. */
+static bool begin_use(struct session *session)
+{
+    struct slot_use *use = &session->use;
     slot_use_begin(session->end->slot, use);
+    use->pace = (struct pace){wait_until, session};
     if (use->movement == session->movement)
         return true;
     slot_use_end(use);
@@ -240,18 +252,18 @@ static bool begin_use(struct session *session, struct slot_use *use)
 /* Has the card do what the message asks. False: that is the last one. */
 static bool serve_message(struct session *session)
 {
-    struct slot_use use = {0};
+    struct slot_use *use = &session->use;
     const uint8_t *data;
     size_t length, answer = 0;
     vpcd_message(&session->input, &data, &length);
-    if (!begin_use(session, &use))
+    if (!begin_use(session))
         return false;
     if (length == 1)
-        answer = on_control(session, &use, data[0]);
+        answer = on_control(session, use, data[0]);
     else if (length > 1)
-        answer = on_command(session, &use, data, length);
-    bool removal = slot_use_wants_removal(&use);
-    if (!slot_use_end(&use) || (removal && slot_remove_at(session->end->slot, session->movement)))
+        answer = on_command(session, use, data, length);
+    bool removal = slot_use_wants_removal(use);
+    if (!slot_use_end(use) || (removal && slot_remove_at(session->end->slot, session->movement)))
         return false;
     vpcd_drop(&session->input);
     return answer == 0 || send_answer(session, answer);
@@ -331,10 +343,9 @@ static bool connect_to_reader(struct session *session)
 static void lose_reader(struct session *session)
 {
     struct end *end = session->end;
-    struct slot_use use = {0};
-    if (begin_use(session, &use)) {
-        ifd_power_down(use.ifd);
-        slot_use_end(&use);
+    if (begin_use(session)) {
+        ifd_power_down(session->use.ifd);
+        slot_use_end(&session->use);
     }
     pthread_mutex_lock(&end->cards->lock);
     close(session->fd);
@@ -396,10 +407,10 @@ static void end_session(struct end *end)
 {
     const uint64_t one = 1;
     struct session *session = end->session;
+    if (session->fd >= 0) /* before the card is not waited for any more, and answers */
+        shutdown(session->fd, SHUT_RDWR);
     ssize_t written = write(session->over_fd, &one, sizeof one);
     (void)written; /* there is room for it */
-    if (session->fd >= 0)
-        shutdown(session->fd, SHUT_RDWR);
     stop_listening(end);
     end->session = NULL;
 }

@@ -221,10 +221,3 @@ def test_a_driver_that_does_not_wait(card, temporary):
             assert client.transmit(PROBE) == ANSWER
     assert "cardrig/0: the driver has not waited for the card, whose time is real" in serve.errors
     assert serve.errors.count("\n") == 2, serve.errors
-
-
-@pytest.mark.parametrize("option", ["--vpcd", "--vpcd-listen"])
-def test_not_for_vpcd_s_own_readers(temporary, option):
-    done = run("serve", "--directory", temporary / "rig", option, "localhost:1", "--real-time")
-    assert done.returncode == 2
-    assert "reader 'cardrig': its time cannot be real" in done.stderr

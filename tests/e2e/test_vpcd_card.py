@@ -87,9 +87,9 @@ class Setting:
         # vsmartcard's reader that connects has to have two cards at once, when it is looked at for the first time
         self.both = self.stock and reversed
 
-    def serve(self, card=T1_ONLY):
+    def serve(self, card=T1_ONLY, options=()):
         more = ("--card", T1_ONLY) if self.both else ()
-        return Serve(self.place / "rig", "--reader", "v,slots=2", "--card", card, *more, *self.option)
+        return Serve(self.place / "rig", "--reader", "v,slots=2", "--card", card, *more, *self.option, *options)
 
     def pcscd(self):
         if self.stock:
@@ -557,21 +557,22 @@ class Ends:
         self.listens, self.listeners = listens, []
         self.option = ("--vpcd" if listens else "--vpcd-listen", f"127.0.0.1:{port}")
 
-    def serve(self, *cards):
+    def serve(self, *cards, options=()):
         if self.listens:
             self.listeners = [self.stack.enter_context(listening(self.port + slot)) for slot in range(len(cards))]
         words = [word for slot, card in enumerate(cards) for word in ("--card", f"{slot}={card}")]
-        return Serve(self.place / "rig", "--reader", f"v,slots={len(cards)}", *words, *self.option)
+        return Serve(self.place / "rig", "--reader", f"v,slots={len(cards)}", *words, *self.option,
+                     *options)
 
-    def reader(self, slot=0):
+    def reader(self, slot=0, atr="3B800181"):
         """Of the card that is in the slot, with power."""
         if self.listens:
             reader = Reader(self.stack.enter_context(self.listeners[slot].accept()[0]))
         else:
-            reader = connects(self.port + slot)
+            reader = wait_for("the card listens", lambda: connects(self.port + slot))
             self.stack.enter_context(reader.connection)
         reader.control(ON)
-        assert reader.atr() == bytes.fromhex("3B800181")
+        assert reader.atr() == bytes.fromhex(atr)
         return reader
 
     def burner(self, serve, slot=0):
@@ -645,6 +646,112 @@ def test_a_card_is_taken_out_while_it_burns(ends, burning_card, echo, command):
         assert len(reader.ask(GOOD)) == 10
         assert serve.card()["powered"] and serve.slots()[0]["driver_connected"]
     assert "v/0:" not in serve.errors  # it is not blamed for that
+
+
+#
+# Real time
+#
+
+# T=1, with a BWT of 90 ms, and of 46 s: then only what is interrupted ends in the time that a test has
+QUICK, LONG = "3B808131FE00CE", "3B808131FE955B"
+
+
+def timed_card(place, atr):
+    path = place / "timed.lua"
+    path.write_text(f'return {{ atr = "{atr}", commands = {{ {{ "00 84", function(cmd) return random(cmd.ne), 0x9000 end }}, '
+                    '{ "80 12", function(cmd) return cmd.data, 0x9000 end } } }')
+    return path
+
+
+@contextlib.contextmanager
+def waiting_reader(ends, place, fault):
+    """A rig whose first card is at work for minutes, and its reader; the second one is another."""
+    card = timed_card(place, LONG)
+    with ends.serve(card, card, options=["--real-time"]) as serve:
+        reader = ends.reader(atr=LONG)
+        serve.do("fault", slot="0", faults=[fault])
+        reader.send(GOOD)
+        wait_for("it is at work", lambda: serve.slots()[0]["busy"])
+        yield serve, reader
+    assert serve.errors == f"cardrig: serving in {place}/rig\n"
+
+
+@pytest.mark.parametrize("fault, seconds, length", [("slow", 0.8, 10), ("wtx*3", 0.7, 10), ("mute", 0.5, 1)])
+def test_a_reader_waits(ends, place, fault, seconds, length):
+    with ends.serve(timed_card(place, QUICK), options=["--real-time"]) as serve:
+        reader = ends.reader(atr=QUICK)
+        serve.do("fault", slot="0", faults=[fault])
+        begun = time.monotonic()
+        assert len(reader.ask(GOOD)) == length
+        assert time.monotonic() - begun >= seconds
+        last = serve.card()["last"]
+        assert last["real_time_us"] >= last["card_time_us"] >= seconds * 1e6
+    assert ("the card is mute" in serve.errors) == (fault == "mute")
+
+
+@settings(moves=False)
+def test_an_application_waits(setting):
+    with setting.serve(timed_card(setting.place, QUICK), options=["--real-time"]) as serve, setting.pcscd() as pcscd, \
+            pcscd.client() as client:
+        until(client, "PRESENT")
+        assert client.connect()[0] == "ok"
+        serve.do("fault", slot="0", faults=["slow"])
+        begun = time.monotonic()
+        assert len(client.transmit(GOOD.hex())[1]) == 2 * 10
+        assert time.monotonic() - begun >= 0.8
+
+
+def test_a_reset_takes_its_time(ends, place):
+    """The reader waits for the first character for 40,000 clock cycles: ISO/IEC 7816-3:2006, 6.2.2."""
+    with ends.serve(timed_card(place, QUICK), options=["--real-time"]) as serve:
+        reader = ends.reader(atr=QUICK)
+        serve.do("fault", slot="0", faults=["mute"])
+        reader.control(RESET)
+        assert reader.atr() == bytes(34)
+        last = serve.card()["last"]
+        assert last["real_time_us"] >= last["card_time_us"] >= 40000 / 4
+
+
+def test_characters_take_their_time(ends, place):
+    """1,000 bytes each way at 10,752 bit/s, with 12 bits each."""
+    with ends.serve(timed_card(place, QUICK), options=["--real-time"]):
+        reader = ends.reader(atr=QUICK)
+        begun = time.monotonic()
+        assert reader.ask(bytes.fromhex("801200000003E8" + "55" * 1000 + "0000")) == b"\x55" * 1000 + b"\x90\x00"
+        assert time.monotonic() - begun >= 2 * 1000 * 12 / 10752.7
+
+
+@pytest.mark.parametrize("fault", ["mute", "slow"])
+@pytest.mark.parametrize("command", ["remove", "swap"])
+def test_a_card_is_taken_out_while_a_reader_waits(ends, place, fault, command):
+    with waiting_reader(ends, place, fault) as (serve, reader):
+        assert len(ends.reader(slot=1, atr=LONG).ask(GOOD)) == 10
+        assert not reader.answered()
+        serve.do(command, slot="0", **({"file": str(place / "timed.lua")} if command == "swap" else {}))
+        assert reader.hung_up()
+        if command == "remove":
+            serve.do("insert", slot="0")
+        assert len(ends.reader(atr=LONG).ask(GOOD)) == 10
+
+
+@pytest.mark.parametrize("fault", ["mute", "slow"])
+def test_a_reader_hangs_up_that_has_waited(ends, place, fault):
+    """Nothing is said of what comes then, which nobody waits for."""
+    with waiting_reader(ends, place, fault) as (serve, reader):
+        reader.connection.close()
+        assert len(ends.reader(atr=LONG).ask(GOOD)) == 10
+
+
+@pytest.mark.parametrize("fault", ["mute", "slow"])
+def test_the_rig_ends_while_a_reader_waits(ends, place, fault):
+    with waiting_reader(ends, place, fault) as (serve, reader):
+        assert serve.end() == 0
+        assert reader.hung_up()
+
+
+#
+# Readers that keep a card waiting
+#
 
 
 def reader_says_nothing(reader):
