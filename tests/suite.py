@@ -50,7 +50,8 @@ class Progress:
 
     def line(self, line):
         if started := re.match(r" +Start +\d+: (\S+)", line):
-            self.running.append(started[1])
+            if started[1] not in self.running:  # with --repeat it starts several times
+                self.running.append(started[1])
             self.saying = None
         elif ended := re.match(r" *(\d+/\d+) Test +#\d+: (\S+)", line):
             self.finished = ended[1]
