@@ -45,7 +45,7 @@ static char said[400]; /* by the rig, last */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
     (void)clock;
-    int64_t us = now_us += 1; /* who waits awake does not for ever */
+    int64_t us = atomic_fetch_add(&now_us, 1) + 1; /* who waits awake does not for ever */
     *now = (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     return 0;
 }
