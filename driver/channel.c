@@ -16,9 +16,9 @@
  * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
  *
- * When a client has the card powered, pcscd notes in the client's thread that a card is there, after the call
- * and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be overwritten,
- * and the empty slot have a card until the next movement: so it is told a while later. It is not to be told
+ * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
+ * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be
+ * overwritten, and the empty slot have a card until the next movement: so it is told a while later. It is not told
  * of the next card at once then: clients that wait for a change could miss both movements. Clients that try
  * again and again to connect do not put it off.
  *
@@ -209,7 +209,8 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     unsigned status = connection_exchange(channel, request, &data, &length);
     if (last_at) {
         pthread_mutex_lock(&channel->lock);
-        *last_at = clock_ms();
+        /* where a client's request for power went well, nothing is held back */
+        *last_at = last_at == &channel->power_at && status == LINK_OK ? 0 : clock_ms();
         pthread_mutex_unlock(&channel->lock);
     }
     if (length > capacity)

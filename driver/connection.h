@@ -18,7 +18,7 @@ struct channel {
     pthread_mutex_t lock; /* held only for moments; guards what follows */
     bool hung_up;
     int64_t transmit_at;        /* when the last command came back, or UNDER_WAY */
-    int64_t power_at;           /* the same of a request for power that a client has caused */
+    int64_t power_at;           /* the same of a request for power that a client has caused, if it failed */
     bool has_waiter;            /* channel_wait has been called */
     pthread_t waiter;           /* by this thread: pcscd has one for it */
     uint32_t shown;             /* the movement that pcscd has been told, as link/link.h numbers them */
