@@ -7,6 +7,7 @@
  * played by calls that begin while one waits.
  */
 #include "link_path.h"
+#include "quarantine.h"
 #include "virtual.h"
 
 #include "connection.h"
@@ -444,13 +445,6 @@ static void check_recovery(void)
     wait_until(false);
     wait_until(true);
     wait_until(false);
-}
-
-/* Blocks of 64 KiB come and go: they are not kept for long. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "quarantine_size_mb=4";
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -22,6 +22,7 @@
 
 #include "link_path.h"
 #include "loop.h"
+#include "quarantine.h"
 #include "test_card.h"
 
 #define CONNS_MAX  12
@@ -576,13 +577,6 @@ static void end_simulator(void)
     slots_free(&slots);
     loop_free(loop);
     CHECK(test_cards == 0);
-}
-
-/* Buffers of 64 KiB come and go with each thread: they are not kept for long. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "quarantine_size_mb=4";
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

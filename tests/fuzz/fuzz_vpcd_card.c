@@ -16,9 +16,10 @@
 
 #include <sys/eventfd.h>
 
+#include "quarantine.h"
 #include "rig.h"
 #include "test_card.h"
-#include "vpcd_message.h"
+#include "vpcd_peer.h"
 
 #define SLOTS       2
 #define READERS_MAX 6
@@ -33,7 +34,6 @@ int __real_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how);
 int __wrap_tcp_listen(const char *host, unsigned *port, int backlog);
 int __wrap_tcp_connect(const char *host, unsigned port);
-int __wrap_tcp_connect_result(int fd);
 bool __wrap_vpcd_prepare(int fd);
 bool __wrap_threads_start(struct threads *threads, void (*function)(void *arg), void *arg);
 
@@ -44,8 +44,7 @@ static unsigned ops;
 static bool good; /* the reader is, and does not do what the input says */
 
 /* What goes wrong next. */
-static enum { REFUSED, CONNECTED, REFUSED_LATER, NOTHING, OUTCOMES } outcome; /* of trying to connect */
-static int accept_failure, listen_failure;                                    /* an errno; 0: none */
+static int accept_failure, listen_failure; /* an errno; 0: none */
 static bool cannot_prepare, no_thread;
 
 /*
@@ -166,12 +165,6 @@ static void hear(struct reader_end *reader)
             }
 }
 
-static bool is_open(const struct reader_end *reader)
-{
-    struct pollfd ended = {.fd = reader->fd, .events = POLLRDHUP};
-    return reader->fd >= 0 && __real_poll(&ended, 1, 0) == 0;
-}
-
 static void hang_up(struct reader_end *reader)
 {
     if (reader->fd >= 0)
@@ -278,12 +271,6 @@ int __wrap_tcp_connect(const char *host, unsigned port)
     return reader ? reader->card_fd : -1;
 }
 
-int __wrap_tcp_connect_result(int fd)
-{
-    CHECK(fd >= 0);
-    return outcome == REFUSED_LATER ? ECONNREFUSED : 0;
-}
-
 bool __wrap_vpcd_prepare(int fd)
 {
     bool ok = !cannot_prepare;
@@ -319,7 +306,7 @@ static void check_readers(void)
         for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++) {
             if (reader->fd < 0 || reader->slot != i)
                 continue;
-            if (!reader->ended && !is_open(reader))
+            if (!reader->ended && !peer_is_open(reader->fd))
                 check_end(reader);
             bool connected = reader->taken && !reader->ended;
             open += connected;
@@ -371,9 +358,7 @@ static void hang_up_now(struct reader_end *reader)
 static void say_message(struct reader_end *reader, bool whole)
 {
     static uint8_t message[2 + VPCD_MAX_MESSAGE];
-    unsigned length = next();
-    size_t size = vpcd_message_make(message, length, next());
-    say(reader, message, whole ? size : size * next() / 256);
+    say(reader, message, peer_message(message, whole));
 }
 
 static void say_control(struct reader_end *reader, unsigned control)
@@ -390,11 +375,8 @@ static void say_command(struct reader_end *reader, unsigned ins, unsigned p1)
 
 static void say_bytes(struct reader_end *reader)
 {
-    uint8_t bytes[64];
-    unsigned length = next() % sizeof bytes;
-    for (unsigned i = 0; i < length; i++)
-        bytes[i] = (uint8_t)next();
-    say(reader, bytes, length);
+    uint8_t bytes[PEER_BYTES_MAX];
+    say(reader, bytes, peer_bytes(bytes));
 }
 
 static void fail(unsigned how)
@@ -552,7 +534,7 @@ static int act_well(void)
         CHECK(reader && reader->owed == 0);
         return 1000000; /* it may be silent */
     case 3:
-        CHECK(reader && is_open(reader));
+        CHECK(reader && peer_is_open(reader->fd));
         hang_up(reader);
         outcome = REFUSED;
         return 1000;
@@ -628,13 +610,6 @@ static void hang_up_all(void)
 {
     for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++)
         hang_up(reader);
-}
-
-/* Buffers of 200 KiB come and go with each card: they are not kept for long. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "quarantine_size_mb=4";
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

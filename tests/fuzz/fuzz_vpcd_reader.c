@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "loop.h"
-#include "vpcd_message.h"
+#include "quarantine.h"
+#include "vpcd_peer.h"
 
 #define SLOTS      3 /* two where cards connect, one that connects */
 #define PEERS_MAX  8
@@ -31,7 +32,6 @@ int __wrap_accept4(int listener, struct sockaddr *address, socklen_t *length, in
 int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 int __wrap_tcp_listen(const char *host, unsigned *port, int backlog);
 int __wrap_tcp_connect(const char *host, unsigned port);
-int __wrap_tcp_connect_result(int fd);
 bool __wrap_vpcd_prepare(int fd);
 int __wrap_timer_new(void);
 void __wrap_timer_set(int timer, unsigned ms);
@@ -61,8 +61,6 @@ static struct {
 } listeners[SLOTS];
 static unsigned listener_count;
 
-/* What comes of trying to connect. */
-static enum { REFUSED, CONNECTED, REFUSED_LATER, NOTHING, OUTCOMES } outcome;
 static int accept_failure;  /* an errno; 0: none */
 static bool cannot_prepare; /* the next connection */
 
@@ -175,12 +173,6 @@ int __wrap_tcp_connect(const char *host, unsigned port)
     return fd;
 }
 
-int __wrap_tcp_connect_result(int fd)
-{
-    CHECK(fd >= 0);
-    return outcome == REFUSED_LATER ? ECONNREFUSED : 0;
-}
-
 /*
  * Time
  */
@@ -256,18 +248,13 @@ static void hang_up(struct peer *peer)
 static void say_message(struct peer *peer, bool whole)
 {
     static uint8_t message[2 + VPCD_MAX_MESSAGE];
-    unsigned length = next();
-    size_t size = vpcd_message_make(message, length, next());
-    say(peer, message, whole ? size : size * next() / 256);
+    say(peer, message, peer_message(message, whole));
 }
 
 static void say_bytes(struct peer *peer)
 {
-    uint8_t bytes[64];
-    unsigned length = next() % sizeof bytes;
-    for (unsigned i = 0; i < length; i++)
-        bytes[i] = (uint8_t)next();
-    say(peer, bytes, length);
+    uint8_t bytes[PEER_BYTES_MAX];
+    say(peer, bytes, peer_bytes(bytes));
 }
 
 static void connect_card(unsigned slot, bool elsewhere)
@@ -280,12 +267,6 @@ static void connect_card(unsigned slot, bool elsewhere)
     CHECK(write(listeners[slot].fd, &(uint64_t){1}, sizeof(uint64_t)) > 0);
 }
 
-static bool is_open(const struct peer *peer)
-{
-    struct pollfd ended = {.fd = peer->fd, .events = POLLRDHUP};
-    return peer->fd >= 0 && __real_poll(&ended, 1, 0) == 0;
-}
-
 /* When the loop has done what there was to do: connections of a slot, besides those that
  * wait to be accepted. */
 static void check_slots(void)
@@ -293,7 +274,7 @@ static void check_slots(void)
     for (unsigned i = 0; i < SLOTS; i++) {
         unsigned open = 0, whole = 0;
         for (struct peer *peer = peers; peer < peers + PEERS_MAX; peer++) {
-            bool is = peer->slot == i && is_open(peer);
+            bool is = peer->slot == i && peer_is_open(peer->fd);
             open += is;
             whole += is && !peer->hung_up;
         }
@@ -457,13 +438,6 @@ static void end(void)
     readers = NULL;
     slots_free(&slots);
     loop_free(loop);
-}
-
-/* Buffers of 128 KiB come and go with each card: they are not kept for long. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "quarantine_size_mb=4";
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
