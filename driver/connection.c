@@ -142,10 +142,9 @@ static void connect_events(struct channel *channel)
 static void tell_waiting(struct channel *channel)
 {
     bool shown = channel->shown == channel->latest;
-    if (channel->waited && shown && !channel->told_waiting && channel->events_fd >= 0)
+    if (channel->has_waiter && shown && !channel->told_waiting && channel->events_fd >= 0)
         channel->told_waiting =
             link_send(channel->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
-    channel->waited = true; /* the first call was channel_new's */
 }
 
 int64_t connection_watch(struct channel *channel, struct pollfd *watch)

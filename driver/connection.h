@@ -30,7 +30,6 @@ struct channel {
     uint32_t latest;      /* the last movement heard of */
     int64_t retry_at, retry_ms, connected_at;
     int complaint; /* the errno last logged */
-    bool waited;   /* channel_wait has been called, or is about to be */
     bool told_waiting;
 
     pthread_mutex_t exchanging; /* held over one exchange; guards what follows */
