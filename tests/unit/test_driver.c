@@ -2,6 +2,7 @@
  * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one says, and what
  * a bad one does.
  */
+#include "base/clock.h"
 #include "link/link.h"
 
 #include "run_suite.h"
@@ -205,11 +206,9 @@ static RESPONSECODE (*stop_function(void))(DWORD)
 
 static long wait_ms(int timeout)
 {
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    int64_t start = clock_ms();
     ck_assert_int_eq(wait_function()(LUN, timeout), IFD_SUCCESS);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    return (end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000;
+    return clock_ms() - start;
 }
 
 static RESPONSECODE transmit(const char *command, size_t length, UCHAR *response, DWORD *response_length)
@@ -626,13 +625,6 @@ START_TEST(a_removal_is_shown_a_while_after_a_clients_reset_that_failed)
 }
 END_TEST
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Has another process stop this one in a moment, for a while. When it went on again comes through the pipe. */
 static int stop_us(void)
 {
@@ -642,7 +634,7 @@ static int stop_us(void)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
         kill(getppid(), SIGSTOP);
         nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);
-        int64_t now = now_ms();
+        int64_t now = clock_ms();
         kill(getppid(), SIGCONT);
         _exit(write(ends[1], &now, sizeof now) != sizeof now);
     }
@@ -668,7 +660,7 @@ START_TEST(a_removal_is_shown_for_longer_when_the_machine_is_busy)
         int64_t goes_on;
         int told = stop_us();
         ck_assert_int_lt(wait_ms(5000), 4000);
-        int64_t shown = now_ms();
+        int64_t shown = clock_ms();
         ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
         ck_assert_int_eq(read(told, &goes_on, sizeof goes_on), sizeof goes_on);
         close(told);
