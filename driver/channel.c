@@ -17,10 +17,10 @@
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
  *
  * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
- * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would be
- * overwritten, and the empty slot have a card until the next movement: so it is told a while later. It is not told
- * of the next card at once then: clients that wait for a change could miss both movements. Clients that try
- * again and again to connect do not put it off.
+ * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would
+ * be overwritten, and the empty slot have a card until the next movement: so it is told a while later. It is
+ * not told of the next card at once then: clients that wait for a change could miss both movements. Clients
+ * that try again and again to connect do not put it off.
  *
  * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
  * it waits longer.

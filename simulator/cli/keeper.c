@@ -39,7 +39,7 @@ bool keeper_start(struct keeper *keeper, pid_t group, int front)
     close(line[0]);
     keeper->line = line[1];
     if (keeper->pid > 0) {
-        setpgid(keeper->pid, group); /* whoever of the two is first */
+        setpgid(keeper->pid, group); /* here, too: either process may come first */
         return true;
     }
     close(line[1]);
