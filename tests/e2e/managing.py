@@ -9,7 +9,7 @@ import subprocess
 
 from conftest import BUILD, Rig, run
 from serving import Pcscd, Serve, device
-from waiting import TIMEOUT, Lines, stat, wait_for
+from waiting import TIMEOUT, Lines, stop, wait_for
 
 WAYS = ("ifd", "handle")
 FOREVER = 0xFFFFFFFF
@@ -120,11 +120,8 @@ class World:
             stack.__exit__(*exception)
 
     def freeze(self):
-        """pcscd does not answer any more. A stopped one is stopped when all of its threads are."""
-        pcscd = self.running()
-        os.kill(pcscd, signal.SIGSTOP)
-        states = lambda: {(stat(f"{pcscd}/task/{task}") or " X")[1] for task in os.listdir(f"/proc/{pcscd}/task")}
-        wait_for("pcscd is stopped", lambda: states() <= {"T", "X"})
+        """pcscd does not answer any more."""
+        stop(self.running())
 
     def thaw(self):
         if self.running():

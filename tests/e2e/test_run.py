@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, CARDS, DRIVER, PYTHON, Rig, run
-from waiting import TIMEOUT, Lines, alive, child, stat, wait_for
+from waiting import TIMEOUT, Lines, alive, child, stop, wait_for
 
 BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
 
@@ -226,9 +226,7 @@ def test_the_simulator_is_killed_during_a_transmit():
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
         simulator = rig.children()["cardrig"]
-        os.kill(simulator, signal.SIGSTOP)
-        threads = lambda: {stat(f"{simulator}/task/{task}")[1] for task in os.listdir(f"/proc/{simulator}/task")}
-        wait_for("all of it is stopped", lambda: threads() == {"T"})
+        stop(simulator)
         client.start("transmit", "0084000008")
         os.kill(simulator, signal.SIGKILL)
         # which code depends on what it hears of first: the exchange that failed, the card that went, the pcscd that ends
@@ -250,7 +248,7 @@ def test_pcscd_is_killed_during_a_transmit():
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
         parts = rig.children()
-        os.kill(parts["cardrig"], signal.SIGSTOP)
+        stop(parts["cardrig"])
         client.start("transmit", "0084000008")
         os.kill(parts["pcscd"], signal.SIGKILL)
         assert client.finish()[0] not in ("ok",)

@@ -15,7 +15,7 @@ import pytest
 import vpcd_card
 from conftest import CARDRIG, CARDS, PYTHON, Rig, run
 from vpcd_card import GET_ATR, OFF, ON, RESET, Card
-from waiting import TIMEOUT, until, wait_for
+from waiting import TIMEOUT, stop, until, wait_for
 
 CARD = str(pathlib.Path(__file__).with_name("vpcd_card.py"))
 
@@ -512,7 +512,7 @@ def test_the_second_card_is_refused_and_the_first_stays():
 def test_many_at_once_wait_for_no_second_try():
     with VpcdRig() as rig, established(rig) as client, contextlib.ExitStack() as many:
         simulator = rig.children()["cardrig"]
-        os.kill(simulator, signal.SIGSTOP)
+        stop(simulator)
         try:
             strangers = [many.enter_context(socket.create_connection(("127.0.0.1", rig.ports[0]), 0.9))
                          for _ in range(30)]

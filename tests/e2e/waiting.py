@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import signal
 import time
 
 TIMEOUT = 60  # seconds, on everything: a test that needs them has found something that hangs
@@ -77,6 +78,13 @@ def children(pid):
 def child(pid, name):
     """The one of that name, or None."""
     return next((number for found, number in children(pid) if found == name), None)
+
+
+def stop(pid):
+    """A stopped process is stopped when all of its threads are."""
+    os.kill(pid, signal.SIGSTOP)
+    states = lambda: {(stat(f"{pid}/task/{task}") or " X")[1] for task in os.listdir(f"/proc/{pid}/task")}
+    wait_for("all of it is stopped", lambda: states() <= {"T", "X"})
 
 
 def cpu_ticks(pid):
