@@ -18,9 +18,12 @@
  *
  * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
  * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would
- * be overwritten, and the empty slot have a card until the next movement: so it is told a while later. It is
- * not told of the next card at once then: clients that wait for a change could miss both movements. Clients
+ * be overwritten, and the empty slot have a card until the next movement: so it is told a while later. Clients
  * that try again and again to connect do not put it off.
+ *
+ * Where the next card is in when pcscd is told of a removal, as when cards are swapped, the slot is empty for
+ * a while, too. A client that waits for a change looks at the slot after it was woken up, and libpcsclite does
+ * not tell it of a card in place of another while the event counter it knows is 0.
  *
  * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
  * it waits longer.
@@ -108,9 +111,10 @@ static void take_movement(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
     channel->shown++;
-    bool busy = now - channel->transmit_at < BUSY_MS || now - channel->power_at < BUSY_MS;
+    bool busy = now - channel->transmit_at < BUSY_MS;
     pthread_mutex_unlock(&channel->lock);
-    channel->absent_until = busy && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
+    bool lasts = busy || channel->latest != channel->shown;
+    channel->absent_until = lasts && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -592,6 +592,19 @@ START_TEST(a_removal_is_shown_until_a_command_has_come_back)
 }
 END_TEST
 
+/* Else clients that wait for a change could miss that there was one. */
+START_TEST(a_swapped_card_is_shown_after_a_while)
+{
+    movement = 1;
+    open_channel();
+    tell(3); /* out, in */
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+    ck_assert_int_ge(wait_ms(5000), 30);
+    ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
+}
+END_TEST
+
 static void *power_up(void *unused)
 {
     (void)unused;
@@ -814,6 +827,7 @@ int main(void)
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
     tcase_add_test(tests, a_removal_is_shown_for_longer_when_the_machine_is_busy);
+    tcase_add_test(tests, a_swapped_card_is_shown_after_a_while);
     tcase_add_test(tests, a_removal_is_shown_a_while_after_a_clients_reset_that_failed);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
