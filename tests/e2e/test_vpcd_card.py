@@ -543,7 +543,7 @@ def test_who_listens_has_one_reader_and_a_card(place, port, echo):
 
 # Both keep the processor for seconds: until the instructions are used up, and in a function of Lua's libraries.
 BURNS = {
-    "instructions": "while true do random(65536) end",
+    "instructions": "while true do random(65536):rep(8) end",
     "library": 'return string.find(string.rep("a", 50000), ".-.-.-.-.-b") and "x" or "", 0x9000',
 }
 BURN, GOOD = bytes.fromhex("8010000000"), bytes.fromhex("0084000008")
