@@ -16,13 +16,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LIMIT_MS 60000
 #define COMMANDS 32 /* whose answers have no room */
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int64_t __wrap_clock_us(void);
+int64_t __wrap_clock_ms(void);
 int __real_poll(struct pollfd *ready, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *ready, nfds_t count, int timeout_ms);
 bool __real_vpcd_prepare(int fd);
@@ -42,12 +42,14 @@ static atomic_uint looks;           /* how often it has seen what there is, and 
 static pthread_mutex_t said_lock = PTHREAD_MUTEX_INITIALIZER;
 static char said[400]; /* by the rig, last */
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+int64_t __wrap_clock_us(void)
 {
-    (void)clock;
-    int64_t us = atomic_fetch_add(&now_us, 1) + 1; /* who waits awake does not for ever */
-    *now = (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    return 0;
+    return now_us;
+}
+
+int64_t __wrap_clock_ms(void)
+{
+    return now_us / 1000;
 }
 
 int __wrap_poll(struct pollfd *ready, nfds_t count, int timeout_ms)
