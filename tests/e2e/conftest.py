@@ -24,9 +24,8 @@ def for_everybody():
     """The programs where every user can run them: tests of root's go on as others, and a clone may be below /root."""
     if os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in BUILD.resolve().parents):
         return BUILD
-    copy = tempfile.TemporaryDirectory(prefix="cardrig-tests", dir="/tmp")
-    atexit.register(copy.cleanup)
-    folder = pathlib.Path(copy.name)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cardrig-tests", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder)  # not a TemporaryDirectory: a process that is forked would remove it, too
     folder.chmod(0o755)
     for file in (BUILD / "bin" / "cardrig", *(BUILD / "lib").glob("*.so")):
         (folder / file.parent.name).mkdir(exist_ok=True)
