@@ -121,6 +121,8 @@ void model_settle(struct model *model)
         }
         x->stuck = false;
         model->settles = true;
+        if (x->anywhere)
+            user_learn_reader(model, i);
         user_status(model, i);
         model_observe(model, x->party);
         model->settles = false;

@@ -117,6 +117,8 @@ bool user_detach(struct model *model, unsigned i);
 bool user_lock(struct model *model, unsigned i);
 bool user_unlock(struct model *model, unsigned i, scardmanage_disposition disposition);
 bool user_status(struct model *model, unsigned i);
+/* Which reader it is attached to, after a reconnect that was given up. */
+void user_learn_reader(struct model *model, unsigned i);
 bool user_transmit(struct model *model, unsigned i);
 bool user_wait(struct model *model, unsigned i);
 bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *options);

@@ -33,6 +33,17 @@ static uint32_t timeout_for(const struct expectation *expected)
     return expect_allows(expected, SCARDMANAGE_E_TIMEOUT) ? SHORT_MS : LONG_MS;
 }
 
+static void set_timeout(struct model *model, unsigned i, uint32_t timeout_ms)
+{
+    if (model->timeout_ms[i] == timeout_ms)
+        return;
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.timeout_ms = timeout_ms;
+    scardmanage_result result = scardmanage_set_options(model->m[i], &options);
+    model_check(model, result == SCARDMANAGE_S_OK, "scardmanage_set_options() says %08X", (unsigned)result);
+    model->timeout_ms[i] = timeout_ms;
+}
+
 static struct call begin(struct model *model, unsigned i, enum coverage_call kind, const char *name,
                          struct expectation expected)
 {
@@ -50,14 +61,7 @@ static struct call begin(struct model *model, unsigned i, enum coverage_call kin
                         .situation = world_situation(&model->world, &model->x[i]),
                         .expected = expected,
                         .timeout_ms = timeout_for(&expected)};
-    if (model->timeout_ms[i] != call.timeout_ms) {
-        scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
-        options.timeout_ms = call.timeout_ms;
-        scardmanage_result result = scardmanage_set_options(model->m[i], &options);
-        model_check(model, result == SCARDMANAGE_S_OK, "scardmanage_set_options() says %08X",
-                    (unsigned)result);
-        model->timeout_ms[i] = call.timeout_ms;
-    }
+    set_timeout(model, i, call.timeout_ms);
     model_rig(model, rig_look(&model->rig, &call.before));
     call.begun = board_now();
     return call;
@@ -340,6 +344,25 @@ bool user_status(struct model *model, unsigned i)
     return true;
 }
 
+void user_learn_reader(struct model *model, unsigned i)
+{
+    struct attachment *x = &model->x[i];
+    char name[MAX_READERNAME], mine[MAX_READERNAME], other[MAX_READERNAME];
+    size_t length = sizeof name;
+    set_timeout(model, i, LONG_MS);
+    scardmanage_result result = scardmanage_get_reader(model->m[i], name, &length);
+    if (!model_check(model, result == SCARDMANAGE_S_OK, "the reader's name of %s: says %08X (%s)", letter(i),
+                     (unsigned)result, scardmanage_strerror(result)))
+        return;
+    rig_reader_name(x->index, mine);
+    rig_reader_name(model->world.index, other);
+    model_check(model, strcmp(name, mine) == 0 || strcmp(name, other) == 0,
+                "the reader's name of %s is '%s', not '%s' or '%s'", letter(i), name, mine, other);
+    if (strcmp(name, other) == 0)
+        x->index = model->world.index;
+    x->anywhere = false;
+}
+
 bool user_wait(struct model *model, unsigned i)
 {
     struct attachment *x = &model->x[i];
@@ -535,6 +558,8 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     bool once = !may_have_chosen(model, asked->protocols) &&
                 (!changes || world->card == NULL || world->card->warm == world->card->cold);
     scardmanage_result result = scardmanage_reconnect_ex(model->m[i], &now, &report);
+    bool given_up = result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
+    x->anywhere = x->anywhere || (given_up && options->accept_other_index);
     if (!returned(&call, result))
         return true;
     check_report(&call, result, &report);

@@ -42,6 +42,7 @@ struct attachment {
     unsigned incarnation; /* what its handle belongs to */
     unsigned plugging;
     unsigned index;     /* of its reader's name */
+    bool anywhere;      /* a reconnect that was given up may have found it under another index since */
     bool known;         /* it has seen a card: */
     unsigned insertion; /* this one */
     unsigned seen;      /* with these ATRs, certainly */
