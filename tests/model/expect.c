@@ -133,6 +133,9 @@ static void is_mute(const struct world *world, const struct attachment *x, const
     }
     if (world->silent)
         return;
+    /* see "A card that was mute" in scardmanage-pcsclite(7) */
+    if (!x->open || world_handle_is_dead(world, x))
+        add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |
                       BIT(SCARDMANAGE_STEP_RESTART);
     if (!world_moved(world, x) || shows & x->seen || options->accept_other_card)
