@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-#define ROUNDS 4 /* how often the card may move while we are at it */
-#define TRIES  4 /* how often others may reset it during one step */
+#define ROUNDS           4 /* how often the card may move while we are at it */
+#define TRIES            4 /* how often others may reset it during one step */
+
+#define SERVICE_AGAIN_US 5000u /* for a service that goes again and again, as long as the caller waits */
 
 /* The size of the first version of the struct, whatever padding it has. */
 #define REPORT_FIRST_VERSION (offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX)
@@ -656,11 +658,12 @@ static scardmanage_result reconnect(attempt *a)
     scardmanage_result result = SCARDMANAGE_S_OK;
     for (int i = 0; i < ROUNDS; i++) {
         result = go_round(a);
+        bool there = a->looked && a->look.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
         if (is_away(a, result) && wait_for_card(a))
-            i = a->looked && a->look.present ? i : -1; /* it may be there, and yet not to be had */
+            i = there && !lost ? i : -1; /* it may be there, and yet not to be had */
         else if (!worth_another_round(a, result))
             break;
-        scardmanage_result stop = job_stopped(a->at);
+        scardmanage_result stop = there && lost ? job_pause(a->at, SERVICE_AGAIN_US) : job_stopped(a->at);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
     }
@@ -810,6 +813,8 @@ scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options
         report->elapsed_us = platform_now_us() - start;
         if (!again)
             break;
+        if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < wait_until)
+            i = -1; /* that is waited for, however often */
     }
     if (result == SCARDMANAGE_S_OK) {
         at->untold = SCARDMANAGE_VERDICT_UNKNOWN;

@@ -726,6 +726,24 @@ def test_restarted_during_the_recovery(tmp_path, way, lock):
             assert_works(world, lock == "locked", "card")
 
 
+def test_restarted_again_and_again(tmp_path):
+    """The time to wait decides, not how often the service goes."""
+    times = 6
+    rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}]] * times + [[{"call": "transmit", "command": COUNT}]]
+    with Restarts(tmp_path) as world:
+        begin(world, "ifd", False)
+        reinserts(world)
+        world.ours.start("reconnect_ex", options={"rebuild": rebuild, "wait_ms": FOREVER, "timeout_ms": FOREVER})
+        for _ in range(times):
+            assert world.ours.await_hold() == {"code": "S_OK"}
+            world.restart()
+            world.ours.go()
+        assert got(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, "ifd", False)._replace(verdict=None)
+        assert len(world.ours.rebuilds()["rebuilds"]) == times + 1
+        world.other_is_there = False
+        assert_works(world, False, "card")
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_replugged_during_the_recovery(tmp_path, way, lock):
     rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}], [{"call": "transmit", "command": COUNT}]]

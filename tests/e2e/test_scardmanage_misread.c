@@ -34,6 +34,7 @@ static LONG misread;
 static atomic_uint said;
 static bool older_service; /* it says that there is no service until SCardListReaders() was called */
 static atomic_bool listed;
+static atomic_uint refusals; /* so many SCardConnect() to come say that there is no service */
 
 #pragma GCC visibility push(default)
 
@@ -55,6 +56,15 @@ LONG SCardGetStatusChange(SCARDCONTEXT in, DWORD timeout, SCARD_READERSTATE *sta
         return misread;
     }
     return THE_REAL(SCardGetStatusChange)(in, timeout, states, count);
+}
+
+LONG SCardConnect(SCARDCONTEXT in, LPCSTR name, DWORD share, DWORD protocols, SCARDHANDLE *card,
+                  DWORD *active)
+{
+    if (refusals == 0)
+        return THE_REAL(SCardConnect)(in, name, share, protocols, card, active);
+    refusals -= refusals != FOREVER;
+    return SCARD_E_NO_SERVICE;
 }
 
 #pragma GCC visibility pop
@@ -120,7 +130,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    misreads = 0;
+    misreads = refusals = 0;
     older_service = false;
     scardmanage_free(m);
     SCardDisconnect(handle, SCARD_LEAVE_CARD);
@@ -225,6 +235,37 @@ START_TEST(a_service_that_is_older_is_there)
 }
 END_TEST
 
+/*
+ * A service that goes again and again, always after it was seen
+ */
+
+START_TEST(a_service_that_goes_is_waited_for)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    attach(BY_IFD);
+    options.first_step = SCARDMANAGE_STEP_REOPEN;
+    options.wait_ms = options.timeout_ms = WAIT_MS;
+    refusals = 20;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(refusals, 0);
+}
+END_TEST
+
+START_TEST(but_not_for_longer_than_was_asked_for)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    attach(BY_IFD);
+    options.first_step = SCARDMANAGE_STEP_REOPEN;
+    options.timeout_ms = WAIT_MS;
+    refusals = FOREVER;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_E_NO_SERVICE);
+    options.wait_ms = 100;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_E_NO_SERVICE);
+    refusals = 0;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_S_OK);
+}
+END_TEST
+
 int main(void)
 {
     reader = getenv("CARDRIG_READER");
@@ -242,6 +283,8 @@ int main(void)
     tcase_add_loop_test(tcase, a_reader_that_is_not_there_is_not_there, 0, CASES / WAYS);
     tcase_add_loop_test(tcase, what_is_said_again_and_again_is_said, 0, WAYS);
     tcase_add_loop_test(tcase, a_service_that_is_older_is_there, 0, WAYS);
+    tcase_add_test(tcase, a_service_that_goes_is_waited_for);
+    tcase_add_test(tcase, but_not_for_longer_than_was_asked_for);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
