@@ -146,7 +146,7 @@ static void end_last_request(struct slot *slot)
 static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     struct link_server *server = peer->server;
-    unsigned plugging = slot->reader->plugging;
+    unsigned plugging = slot->reader->plugging, driver = ++slot->drivers;
     answer->event = slot->movement;
     if (link_send(peer->fd, answer) < 0) {
         hang_up(peer);
@@ -158,7 +158,7 @@ static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_me
     int fd = peer->fd;
     peer->fd = -1;
     pthread_mutex_unlock(&server->lock);
-    link_workers_add(server->workers, fd, slot, plugging);
+    link_workers_add(server->workers, fd, slot, plugging, driver);
 }
 
 static void on_hello(struct peer *peer, const struct link_message *request)

@@ -23,6 +23,7 @@ struct worker {
     int fd;
     struct slot *slot;
     unsigned plugging; /* of the reader's: a connection from an earlier one is cut off */
+    unsigned driver;   /* the how many-th of the slot it is */
     bool power_off;    /* the request in hand is the one that is not answered */
     struct slot_use use;
     uint8_t request[LINK_MAX_MESSAGE];
@@ -73,6 +74,8 @@ static uint8_t power(struct worker *worker, uint8_t how, struct link_message *an
 {
     struct ifd *ifd = worker->use.ifd;
     enum ifd_result result;
+    if (how != LINK_POWER_OFF)
+        worker->slot->powered_by = worker->driver;
     switch (how) {
     case LINK_POWER_COLD:
         result = ifd_power_up(ifd, IFD_COLD);
@@ -110,6 +113,13 @@ static bool is_cut_off(const struct worker *worker)
     return !reader->plugged || reader->plugging != worker->plugging;
 }
 
+/* A driver that goes takes the power away, and does not wait until that is done. The next one may have switched
+ * the card on by then. */
+static bool is_too_late(const struct worker *worker)
+{
+    return worker->power_off && (int)(worker->slot->powered_by - worker->driver) > 0;
+}
+
 /* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the response. */
 static uint8_t serve(struct worker *worker, const struct link_message *request, struct link_message *answer)
 {
@@ -120,6 +130,8 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
         return LINK_UNPLUGGED;
     if (concerns_card && request->event != use->movement)
         return LINK_REMOVED;
+    if (is_too_late(worker))
+        return LINK_OK;
     switch (request->type) {
     case LINK_POWER:
         return report(use, power(worker, request->arg, answer), answer);
@@ -184,7 +196,7 @@ static void on_removal(struct slot_use *use)
     int fd = worker->fd;
     take_connection(worker);
     if (worker->power_off || send_answer(fd, &answer))
-        link_workers_add(workers, fd, worker->slot, worker->plugging);
+        link_workers_add(workers, fd, worker->slot, worker->plugging, worker->driver);
     else
         close(fd);
 }
@@ -236,7 +248,8 @@ static bool prepare(int fd)
     return fcntl(fd, F_SETFL, 0) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
 }
 
-void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging)
+void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
+                      unsigned driver)
 {
     struct worker *worker = malloc(sizeof *worker); /* of its buffers only what is used takes memory */
     if (worker) {
@@ -244,6 +257,7 @@ void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, u
         worker->fd = fd;
         worker->slot = slot;
         worker->plugging = plugging;
+        worker->driver = driver;
         worker->use = (struct slot_use){.on_removal = on_removal};
         pthread_mutex_lock(&workers->lock);
         worker->next = workers->first;

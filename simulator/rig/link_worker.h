@@ -20,8 +20,10 @@ struct link_workers *link_workers_new(struct threads *threads);
 void link_workers_free(struct link_workers *workers);
 
 /* Serves a connection, which is taken over, on which the driver has said hello for a slot; plugging is the
- * reader's at that time. Hangs up when that cannot be. */
-void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging);
+ * reader's at that time, and driver how many drivers the slot had had with this one. Hangs up when that cannot
+ * be. */
+void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
+                      unsigned driver);
 
 /* How many connections there are. */
 unsigned link_workers_count(struct link_workers *workers);

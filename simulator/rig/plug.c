@@ -114,9 +114,9 @@ bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t
     return in_turn(slots, reader, plug, error, error_size);
 }
 
-static void power_down(void *slot)
+static void lose_power(void *slot)
 {
-    slot_power_down(slot);
+    slot_lose_power(slot);
 }
 
 bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
@@ -126,8 +126,8 @@ bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size
     for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++) {
         slot_abandon(slot);
         if (!slots->start ||
-            !slots->start(slots->arg, power_down, slot)) /* a card may take its time with that */
-            slot_power_down(slot);
+            !slots->start(slots->arg, lose_power, slot)) /* a card may take its time with that */
+            slot_lose_power(slot);
     }
     return true;
 }

@@ -656,11 +656,11 @@ void slot_use_abandon(struct slot_use *use)
     pthread_mutex_unlock(&use->slot->lock);
 }
 
-void slot_power_down(struct slot *slot)
+void slot_lose_power(struct slot *slot)
 {
     struct slot_use use = {0};
     slot_use_begin(slot, &use);
-    if (use.card)
+    if (use.card && !slot->reader->plugged)
         ifd_power_down(use.ifd);
     slot_use_end(&use);
 }

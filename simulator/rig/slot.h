@@ -38,6 +38,8 @@ struct slot {
     struct card_host host;           /* what its cards get from the rig */
     _Atomic uint32_t movement;       /* as link/link.h counts them; changes under the lock */
     bool changing;                   /* for control.c, in its thread: a card is being loaded for it */
+    atomic_uint drivers;             /* how many have connected to have the card do something */
+    atomic_uint powered_by;          /* the how many-th of them was the last to switch the card on */
 
     pthread_mutex_t lock; /* of what follows; held for moments only, and never while a card does something */
     struct card *card;    /* NULL: empty */
@@ -200,8 +202,9 @@ bool slot_abandon(struct slot *slot);
 /* Takes the card out that a movement has put in, if it is still in. False: it is not, or is one with its reader. */
 bool slot_remove_at(struct slot *slot, uint32_t movement);
 
-/* Takes power from the card. Waits for its turn. */
-void slot_power_down(struct slot *slot);
+/* Takes power from the card of a reader that is not plugged in. Waits for its turn; in a reader that has been
+ * plugged in again by then, the card keeps the power that it may have got since. */
+void slot_lose_power(struct slot *slot);
 
 /* Has all that cards do come to an end soon, before slots_free. */
 void slots_interrupt(struct slots *slots);

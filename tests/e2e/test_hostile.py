@@ -127,6 +127,27 @@ def test_requests_for_a_card_that_has_moved(rig):
     works(rig)
 
 
+def test_a_driver_that_takes_the_power_away_too_late(rig):
+    """As pcscd does when it ends: by then the card may have the power from the next one."""
+    with rig.client() as client:
+        assert client.establish() == ["ok"]
+        assert client.connect()[0] == "ok"
+    with link(rig) as old, link(rig) as new:
+        def power(connection, argument):
+            connection.send(packet(POWER, argument, movement))
+            assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED if argument == 3 else connection.recv(70000)
+            return rig.card()["powered"]
+
+        for connection in old, new:
+            connection.send(packet(HELLO, VERSION))
+            movement = struct.unpack(">BBHII", connection.recv(70000)[:12])[3]
+        assert power(old, 1) and not power(old, 3) and power(old, 1)
+        assert power(new, 1) and power(old, 3)
+        assert not power(new, 3)
+        assert power(old, 1) and not power(old, 3)
+        assert power(old, 1) and not power(new, 3)
+
+
 def test_random_packets(rig):
     source = random.Random(4711)
     for _ in range(300):

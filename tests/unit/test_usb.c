@@ -276,6 +276,40 @@ START_TEST(plugging)
 }
 END_TEST
 
+static void (*late)(void *arg);
+
+static bool do_later(void *arg, void (*function)(void *arg), void *with)
+{
+    ck_assert_ptr_eq(arg, &late);
+    ck_assert_ptr_eq(with, &slots.slot[0]);
+    late = function;
+    return true;
+}
+
+/* The power that goes with the reader is that of before. */
+START_TEST(power_that_goes_late)
+{
+    struct reader *key = add("key,usb");
+    struct ifd *ifd = key->slots->ifd;
+    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
+    slots.start = do_later;
+    slots.arg = &late;
+    ck_assert(reader_unplug(&slots, key, error, sizeof error));
+    ck_assert(ifd->powered);
+    late(&slots.slot[0]);
+    ck_assert(!ifd->powered);
+    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
+    ck_assert(reader_unplug(&slots, key, error, sizeof error));
+    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
+    late(&slots.slot[0]);
+    ck_assert(ifd->powered);
+}
+END_TEST
+
 START_TEST(a_token_keeps_its_card)
 {
     struct slot *slot = add("key,usb,token")->slots;
@@ -311,6 +345,7 @@ int main(void)
     tcase_add_test(tests, messages);
     tcase_add_test(tests, a_listener_that_does_not_listen);
     tcase_add_test(tests, plugging);
+    tcase_add_test(tests, power_that_goes_late);
     tcase_add_test(tests, a_token_keeps_its_card);
     tcase_add_test(tests, a_folder_that_cannot_be_written);
     suite_add_tcase(suite, tests);
