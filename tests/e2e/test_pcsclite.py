@@ -230,7 +230,8 @@ def word(version, heading):
 def table_of_page():
     """In mdoc: what has a heading there, and the versions."""
     headings = [*SEQUENCES, MISREAD]
-    lines = [f'.Bl -column "{max(headings, key=len)}" ' + " ".join(f'"{one}"' for one in versions()),
+    widest = max(headings, key=len).replace("'", "\\(aq")  # which groff 1.23 takes for the end of what it measures
+    lines = [f'.Bl -column "{widest}" ' + " ".join(f'"{one}"' for one in versions()),
              ".It Ta " + " Ta ".join(f"Sy {one}" for one in versions())]
     for heading in headings:
         shown = heading.capitalize() if heading.isupper() else heading
