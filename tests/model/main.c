@@ -90,25 +90,13 @@ static void *watch(void *argument)
     }
 }
 
-static struct process look_at_self(void)
+static bool gives_everything_back(const struct model *model)
 {
-    struct process self = {.pid = getpid()};
-    process_look(&self);
-    return self;
-}
-
-/* Calls that were given up end some time after the attachments are gone. Until then they may still reset the
- * card, which is not for the next sequence to see. */
-static bool gives_everything_back(const struct process *before)
-{
-    struct process now = look_at_self();
-    for (int64_t end = board_now() + CALL_MS; board_now() < end; now = look_at_self()) {
-        if (now.descriptors <= before->descriptors && now.threads <= before->threads)
-            return true;
-        board_sleep(10);
-    }
+    struct process now;
+    if (model_await_idle(model, &now))
+        return true;
     printf("model: FAILED: %u descriptors and %u threads after a sequence, %u and %u before\n",
-           now.descriptors, now.threads, before->descriptors, before->threads);
+           now.descriptors, now.threads, model->idle.descriptors, model->idle.threads);
     return false;
 }
 
@@ -150,8 +138,7 @@ static bool run_given(struct model *model, const struct plan *plan)
     return false;
 }
 
-static bool run_random(struct model *model, const struct plan *plan, struct shared *shared,
-                       const struct process *before)
+static bool run_random(struct model *model, const struct plan *plan, struct shared *shared)
 {
     while (shared->coverage.steps < plan->steps && shared->coverage.failures == 0) {
         uint64_t seed = plan->seed + shared->next++;
@@ -159,7 +146,7 @@ static bool run_random(struct model *model, const struct plan *plan, struct shar
         sequence_make(&sequence, seed, (unsigned)plan->length);
         if (!run_one(model, &sequence, plan, seed))
             return false;
-        if (!gives_everything_back(before)) {
+        if (!gives_everything_back(model)) {
             printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1 repeats it\n", seed,
                    plan->length);
             shared->coverage.failures++;
@@ -194,9 +181,10 @@ static int run_in_rig(const struct plan *plan)
     if (model.truth.present)
         model.world.card = &cards_kinds[CARD_RED];
     bool ok = run_one(&model, &nothing, plan, 0);
-    struct process before = look_at_self();
-    ok = ok && (plan->actions ? run_given(&model, plan) && gives_everything_back(&before)
-                              : run_random(&model, plan, shared, &before));
+    model.idle = (struct process){.pid = getpid()};
+    process_look(&model.idle);
+    ok = ok && (plan->actions ? run_given(&model, plan) && gives_everything_back(&model)
+                              : run_random(&model, plan, shared));
     model_recover(&model);
     model.since = 0;
     pthread_join(watchdog, NULL);

@@ -6,9 +6,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define LOCK_POLL_MS                                                                                         \
-    250 /* pcscd looks every 100 ms whether the transaction has ended that a client waits for */
-
 /* pcscd 1.9.9 walks the list of a handle's reader while it takes that reader from it: readerfactory.c,
  * 683-699 and 856-862. Nobody can do anything about it. */
 static bool has_died_of_its_own(struct model *model)
@@ -190,8 +187,19 @@ bool model_begin(struct model *model)
     return !model->failure[0];
 }
 
+bool model_await_idle(const struct model *model, struct process *now)
+{
+    *now = model->idle;
+    for (int64_t end = board_now() + CALL_MS; board_now() < end; board_sleep(10))
+        if (process_look(now) && now->descriptors <= model->idle.descriptors &&
+            now->threads <= model->idle.threads)
+            return true;
+    return false;
+}
+
 void model_end(struct model *model)
 {
+    struct process now;
     model->step = "the end";
     if (model->world.service == SERVICE_STOPPED)
         thing_continue(model, 0);
@@ -200,8 +208,8 @@ void model_end(struct model *model)
     if (model->world.holder == PARTY_A || model->world.holder == PARTY_B)
         model->world.holder = NOBODY;
     other_leave(model);
-    if (model->waits_to_connect)
-        board_sleep(LOCK_POLL_MS);
+    if (model->idle.pid != 0)
+        model_await_idle(model, &now); /* who calls this looks again, and says so */
     if (!model->failure[0] && !model->died && other_begin(model, 0))
         other_end(model, SCARD_LEAVE_CARD);
     other_leave(model);

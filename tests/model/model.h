@@ -4,6 +4,7 @@
 #define CARDRIG_MODEL_MODEL_H
 
 #include "coverage.h"
+#include "process.h"
 #include "rig.h"
 #include "world.h"
 
@@ -40,6 +41,7 @@ struct model {
     uint8_t identity[CARDS_IDENTITY]; /* of the card that is in */
     bool identified;
     bool waits_to_connect; /* within this sequence, a call that was given up may still be in SCardConnect() */
+    struct process idle;   /* this process between two sequences; no pid: that is not known yet */
     unsigned unplugged_lately; /* not 0: in this sequence, or the one before: pcscd may die of that */
     struct coverage *coverage;
     bool died;             /* pcscd has, by its own fault: the sequence is over */
@@ -66,6 +68,11 @@ void model_observe_off(struct model *model, enum party by);
 /* SCardConnect() refuses a card that did not answer to a reset, though it would answer now, until it was
  * switched off: scardmanage-pcsclite(7). */
 bool model_is_left_without_power(const struct model *model, LONG rv);
+
+/* Waits for calls that were given up, which end some time after the attachments are gone. Until then they may
+ * still reset the card, which is not for the next sequence to see. now: what this process has in the end.
+ * Returns false if it is more than before. */
+bool model_await_idle(const struct model *model, struct process *now);
 
 /* Brings everything to the state that each sequence begins with: both attached, a red card. */
 bool model_begin(struct model *model);
