@@ -35,12 +35,15 @@
 #define SETTLE_MS   500   /* how long the counter must stay where it is in the end */
 
 /*
- * How much more memory may be in use in the end. In a full run that is 3 bytes for each movement: whatever is
- * lost with each of them, or with a connection or a command, shows. What is seen of pcscd is 64 KiB more,
- * which are the stacks of the 16 threads that serve the movers: these send their first command in the end.
+ * How much more memory may be in use in the end. In a full run of 320,000 movements that is 3 bytes for each of
+ * them, and 20 in the simulator: whatever is lost with a movement, a connection or a command shows. What is seen
+ * of pcscd is 64 KiB more, which are the stacks of the 16 threads that serve the movers: these send their first
+ * command in the end. What is seen of the simulator, beside a full load, is up to 3 MiB more, which malloc has
+ * between what is in use: cards of many sizes come and go in its two arenas.
  */
-#define GROWTH_KIB     1024
-#define SETTLED_CYCLES 100
+#define PCSCD_GROWTH_KIB     1024
+#define SIMULATOR_GROWTH_KIB 6144
+#define SETTLED_CYCLES       100
 
 enum phase { RUNNING, DONE };
 
@@ -390,13 +393,14 @@ static void show(const struct totals *totals, int64_t elapsed)
 #define MEMORY_COUNTS true
 #endif
 
-static void compare(const char *name, const struct process *before, const struct process *after)
+static void compare(const char *name, const struct process *before, const struct process *after,
+                    long growth_kib)
 {
     /* after the first tenth cards move, and a file of one may be open for a moment */
     if (after->descriptors > before->descriptors)
         board_fail(&all->board, NULL, "%s has %u descriptors in the end, and had %u after the first tenth",
                    name, after->descriptors, before->descriptors);
-    if (MEMORY_COUNTS && after->memory_kib - before->memory_kib > GROWTH_KIB)
+    if (MEMORY_COUNTS && after->memory_kib - before->memory_kib > growth_kib)
         board_fail(&all->board, NULL, "%s has %ld KiB in the end, and had %ld after the first tenth", name,
                    after->memory_kib, before->memory_kib);
     printf("  %-10s %u descriptors, %u after the first tenth; %ld KiB, %ld after it\n", name,
@@ -452,8 +456,8 @@ static void supervise(int64_t ms)
                "  %" PRIu64 " events, none lost and none too many\n"
                "  %" PRIu64 " answers, all of them right; %" PRIu64 " calls met a removal\n",
                totals.slowest, all->count, took / 1000, totals.events, totals.answers, totals.refused);
-        compare("pcscd", &before[0], &after[0]);
-        compare("simulator", &before[1], &after[1]);
+        compare("pcscd", &before[0], &after[0], PCSCD_GROWTH_KIB);
+        compare("simulator", &before[1], &after[1], SIMULATOR_GROWTH_KIB);
     }
 }
 
