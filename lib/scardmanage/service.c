@@ -85,6 +85,8 @@ scardmanage_result service_wait_for_card(attachment *at, bool any_index, bool wi
     pcsc_look look;
     for (;;) {
         scardmanage_result result = service_look(at, any_index, &look);
+        if (result == SCARDMANAGE_E_NO_SERVICE)
+            service_lost(at); /* also if there is no time left to wait for it */
         if (result == SCARDMANAGE_S_OK && with_handle)
             service_check_handle(at, &look);
         if (result == SCARDMANAGE_S_OK && (look.present || (with_handle && at->handle_lost)))

@@ -251,6 +251,21 @@ START_TEST(a_service_that_goes_is_waited_for)
 }
 END_TEST
 
+START_TEST(a_service_that_went_is_noticed_without_time_to_wait)
+{
+    attach(_i);
+    misread_next(SCARD_E_NO_SERVICE, 1);
+    ck_assert_int_eq(scardmanage_wait_for_card(m, 0), SCARDMANAGE_E_TIMEOUT);
+    ck_assert_uint_eq(said, 1);
+    ck_assert_int_eq(scardmanage_lock(m),
+                     _i == BY_IFD ? SCARDMANAGE_E_NO_SMARTCARD : SCARDMANAGE_W_REMOVED_CARD);
+    if (_i == BY_IFD)
+        ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_REINSERTED);
+    else
+        ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_INVALID_HANDLE);
+}
+END_TEST
+
 START_TEST(but_not_for_longer_than_was_asked_for)
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
@@ -284,6 +299,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_is_said_again_and_again_is_said, 0, WAYS);
     tcase_add_loop_test(tcase, a_service_that_is_older_is_there, 0, WAYS);
     tcase_add_test(tcase, a_service_that_goes_is_waited_for);
+    tcase_add_loop_test(tcase, a_service_that_went_is_noticed_without_time_to_wait, 0, WAYS);
     tcase_add_test(tcase, but_not_for_longer_than_was_asked_for);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
