@@ -48,6 +48,7 @@ def works(rig):
     """The rig still serves its drivers and its user."""
     with rig.client() as client:
         assert client.establish() == ["ok"]
+        wait_for("pcscd has heard of the card", lambda: "PRESENT" in client.change()[3])
         assert client.connect()[0] == "ok"
         assert client.transmit("0084000008")[0] == "ok"
     assert rig.cardrig("status").returncode == 0
