@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, CARDS, Rig, run
-from waiting import until
+from waiting import insert_for, until
 
 
 def test_insert_remove_and_swap(rig):
@@ -64,9 +64,10 @@ def test_outside_a_rig(temporary):
     assert "has it ended?" in done.stderr
 
 
-def test_status(rig):
-    with rig.client() as client:
+def test_status():
+    with Rig("--empty") as rig, rig.client() as client:
         client.establish()
+        insert_for(client, rig)
         client.connect()
         client.transmit("0084000008")
         client.reconnect("warm")

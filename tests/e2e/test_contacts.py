@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import CARDS, SOURCE, Rig, run
+from waiting import insert_for
 
 
 def rows(path, first):
@@ -180,9 +181,9 @@ def test_protocol_change(temporary, row, how):
     path.write_text(f'return {{ atr = "{atr}", faults = {{ {fault} }}, '
                     'commands = { { "00 84", function(cmd) return random(cmd.ne), 0x9000 end } } }')
     wanted = sum({"T=0": 1, "T=1": 2}[name] for name in asked.split(" or "))
-    with Rig("--card", path) as rig, rig.client() as client:
+    with Rig("--empty") as rig, rig.client() as client:
         client.establish()
-        client.change()
+        insert_for(client, rig, file=str(path))
         if how == "connect":
             code, protocol = client.connect(wanted)
         else:

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from conftest import CARDRIG, CARDS, Client, Rig
-from waiting import wait_for
+from waiting import insert_for, wait_for
 
 
 def settle(client, counter):
@@ -171,9 +171,10 @@ def test_clients_transmit_while_cards_move():
 
 
 @pytest.mark.parametrize("how, resets", [("leave", (1, 0, 0)), ("warm", (1, 1, 0)), ("cold", (2, 0, 1))])
-def test_reconnect_reaches_the_card(rig, how, resets):
-    with rig.client() as client:
+def test_reconnect_reaches_the_card(how, resets):
+    with Rig("--empty") as rig, rig.client() as client:
         client.establish()
+        insert_for(client, rig)
         assert client.connect(1) == ["ok", 1]
         assert client.reconnect(how, 1) == ["ok", 1]
         card = rig.card()
@@ -203,10 +204,11 @@ def test_protocols(card, protocols, expected):
         assert client.connect(protocols) == expected
 
 
-def test_a_powered_card_that_nobody_uses_loses_its_power_only_after_a_while(rig):
+def test_a_powered_card_that_nobody_uses_loses_its_power_only_after_a_while():
     """The event function must not return early: on any return pcscd powers an unused card down."""
-    with rig.client() as client:
+    with Rig("--empty") as rig, rig.client() as client:
         client.establish()
+        insert_for(client, rig)
         client.connect()
         client.disconnect()
         assert client.connect()[0] == "ok"

@@ -92,6 +92,13 @@ def cpu_ticks(pid):
     return sum(map(int, stat(pid)[12:14]))
 
 
+def insert_for(client, rig, **file):
+    """Puts a card into the empty slot, and waits until PC/SC has it, now that the client is there: pcscd switches one off that
+    nobody has used for five seconds, and on a busy machine a client takes as long to start."""
+    rig.do("insert", **file)
+    until(client, "PRESENT")
+
+
 def until(client, name, count=None):
     """Waits until the client's reader is in a state of this name; returns state, event counter and ATR.
 
