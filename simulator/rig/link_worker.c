@@ -23,7 +23,7 @@ struct worker {
     int fd;
     struct slot *slot;
     unsigned plugging; /* of the reader's: a connection from an earlier one is cut off */
-    unsigned driver;   /* the how many-th of the slot it is */
+    unsigned driver;   /* its number, see slot.h */
     bool power_off;    /* the request in hand is the one that is not answered */
     struct slot_use use;
     uint8_t request[LINK_MAX_MESSAGE];

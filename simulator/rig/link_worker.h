@@ -20,8 +20,7 @@ struct link_workers *link_workers_new(struct threads *threads);
 void link_workers_free(struct link_workers *workers);
 
 /* Serves a connection, which is taken over, on which the driver has said hello for a slot; plugging is the
- * reader's at that time, and driver how many drivers the slot had had with this one. Hangs up when that cannot
- * be. */
+ * reader's at that time, and driver the driver's number, see slot.h. Hangs up when that cannot be. */
 void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
                       unsigned driver);
 

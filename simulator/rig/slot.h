@@ -38,8 +38,8 @@ struct slot {
     struct card_host host;           /* what its cards get from the rig */
     _Atomic uint32_t movement;       /* as link/link.h counts them; changes under the lock */
     bool changing;                   /* for control.c, in its thread: a card is being loaded for it */
-    atomic_uint drivers;             /* how many have connected to have the card do something */
-    atomic_uint powered_by;          /* the how many-th of them was the last to switch the card on */
+    atomic_uint drivers;             /* how many have connected for exchanges; each has the number it made */
+    atomic_uint powered_by;          /* the number of the one that has switched the card on last */
 
     pthread_mutex_t lock; /* of what follows; held for moments only, and never while a card does something */
     struct card *card;    /* NULL: empty */
