@@ -22,7 +22,7 @@ Usage: ./dev matrix [--quick] [--fresh] [MACHINE...]
     compilers  on these, gcc 12 to 16 and clang 14 to 21: builds only
   Those with Debian need root, and mmdebstrap, which makes them in $cache (CARDRIG_MATRIX
   is another folder, CARDRIG_MIRROR another mirror than $mirror). They are kept.
-    --quick    './dev test --quick' instead of all tests
+    --quick    './dev test --quick' and e2e.install instead of all tests
     --fresh    make them once more
 EOF
 }
@@ -138,8 +138,10 @@ build_in() {
 
 try_debian() {
     for user in root user; do
+        # what is installed, manual pages too, depends on the machine: not only among all tests
         # shellcheck disable=SC2016 # for the shell there
-        row "$1 $user" "$here/enter.sh" "$cache/$1" "$user" sh -c './dev demo && ./dev test "$@"' sh $test_options || :
+        row "$1 $user" "$here/enter.sh" "$cache/$1" "$user" sh -c './dev demo && ./dev test "$@" &&
+            { [ $# -eq 0 ] || python3 tests/suite.py -R "^e2e.install$" build; }' sh $test_options || :
     done
     install "$1" clang libclang-rt-dev dpkg-dev || return 0
     build_in "$1" clang clang RelWithDebInfo "" "" -DCARDRIG_TESTS=ON
