@@ -234,6 +234,9 @@ bool user_detach(struct model *model, unsigned i)
         touched(&call, 0, 0);
     if (i == 0 && x->held && x->disposition == SCARDMANAGE_UNPOWER)
         model_observe_off(model, x->party);
+    bool resets = x->held && (x->disposition == SCARDMANAGE_RESET || x->disposition == SCARDMANAGE_UNPOWER);
+    if (i == 1 && resets && result == SCARDMANAGE_S_OK)
+        model->world.negotiated = true; /* the handle stays the caller's, and is told of the reset */
     let_go(model, x);
     if (i == 1 && model->world.service != SERVICE_STOPPED)
         close_handle(model);
