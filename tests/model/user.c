@@ -75,6 +75,11 @@ static void list_codes(const struct expectation *expected, char *text, size_t si
                                    (unsigned)expected->code[i], scardmanage_strerror(expected->code[i]));
 }
 
+static bool is_given_up(scardmanage_result result)
+{
+    return result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
+}
+
 /* Whether the code is one that the model allows. Takes in what is true afterwards. */
 static bool returned(struct call *call, scardmanage_result result)
 {
@@ -93,7 +98,7 @@ static bool returned(struct call *call, scardmanage_result result)
     if (result == SCARDMANAGE_E_TIMEOUT && world_is_busy(&model->world, x) && connects)
         model->waits_to_connect = true;
     bool waits = call->kind == CALL_WAIT && call->situation != STOPPED;
-    bool given_up = result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
+    bool given_up = is_given_up(result);
     if (!given_up || model->cancels)
         x->cancelled = given_up;
     x->unsure = x->unsure || result == SCARDMANAGE_E_CANCELLED; /* PC/SC has yet to let go */
@@ -105,6 +110,12 @@ static bool returned(struct call *call, scardmanage_result result)
      * told */
     model_observe(model, call->kind == CALL_TRANSMIT ? NOBODY : x->party);
     return !model->failure[0];
+}
+
+/* Whether the card is reset when the lock is ended. */
+static bool ends_with_reset(const struct attachment *x)
+{
+    return x->held && (x->disposition == SCARDMANAGE_RESET || x->disposition == SCARDMANAGE_UNPOWER);
 }
 
 /* How often card and power were touched during the call. */
@@ -234,8 +245,7 @@ bool user_detach(struct model *model, unsigned i)
         touched(&call, 0, 0);
     if (i == 0 && x->held && x->disposition == SCARDMANAGE_UNPOWER)
         model_observe_off(model, x->party);
-    bool resets = x->held && (x->disposition == SCARDMANAGE_RESET || x->disposition == SCARDMANAGE_UNPOWER);
-    if (i == 1 && resets && result == SCARDMANAGE_S_OK)
+    if (i == 1 && ends_with_reset(x) && result == SCARDMANAGE_S_OK)
         model->world.negotiated = true; /* the handle stays the caller's, and is told of the reset */
     let_go(model, x);
     if (i == 1 && model->world.service != SERVICE_STOPPED)
@@ -285,8 +295,7 @@ bool user_unlock(struct model *model, unsigned i, scardmanage_disposition dispos
         return true;
     if (disposition > x->disposition)
         x->disposition = disposition;
-    bool resets = x->locks == 1 && x->held &&
-                  (x->disposition == SCARDMANAGE_RESET || x->disposition == SCARDMANAGE_UNPOWER);
+    bool resets = x->locks == 1 && ends_with_reset(x);
     if (!world->silent)
         touched(&call, resets ? 1 : 0, 0);
     if (--x->locks > 0)
@@ -561,8 +570,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     bool once = !may_have_chosen(model, asked->protocols) &&
                 (!changes || world->card == NULL || world->card->warm == world->card->cold);
     scardmanage_result result = scardmanage_reconnect_ex(model->m[i], &now, &report);
-    bool given_up = result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
-    x->anywhere = x->anywhere || (given_up && options->accept_other_index);
+    x->anywhere = x->anywhere || (is_given_up(result) && options->accept_other_index);
     if (!returned(&call, result))
         return true;
     check_report(&call, result, &report);
