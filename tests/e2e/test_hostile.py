@@ -134,20 +134,24 @@ def test_a_driver_that_takes_the_power_away_too_late(rig):
     with rig.client() as client:
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
-    with link(rig) as old, link(rig) as new:
-        def power(connection, argument):
-            connection.send(packet(POWER, argument, movement))
-            assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED if argument == 3 else connection.recv(70000)
+    with hello(rig) as old, hello(rig) as new:
+        old.send(packet(CONTROL, value=42 << 16))
+        movement = struct.unpack(">BBHII", old.recv(70000)[:12])[3]
+
+        def on(connection):
+            assert exchange(connection, POWER, 1, movement)[0] == OK
             return rig.card()["powered"]
 
-        for connection in old, new:
-            connection.send(packet(HELLO, VERSION))
-            movement = struct.unpack(">BBHII", connection.recv(70000)[:12])[3]
-        assert power(old, 1) and not power(old, 3) and power(old, 1)
-        assert power(new, 1) and power(old, 3)
-        assert not power(new, 3)
-        assert power(old, 1) and not power(old, 3)
-        assert power(old, 1) and not power(new, 3)
+        def off(connection):
+            connection.send(packet(POWER, 3, movement))  # which is not answered; what follows is, when it is done
+            assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED
+            return not rig.card()["powered"]
+
+        assert on(old) and off(old) and on(old)
+        assert on(new) and not off(old)
+        assert off(new)
+        assert on(old) and off(old)
+        assert on(old) and off(new)
 
 
 def test_random_packets(rig):

@@ -643,7 +643,7 @@ def test_a_card_is_taken_out_while_it_burns(ends, burning_card, echo, command):
             serve.do("insert", slot="0", file=str(echo))
         reader = ends.reader()
         assert len(reader.ask(GOOD)) == 10
-        wait_for("the thread of the old one ends", lambda: threads() <= before, 10 * TIMEOUT)
+        wait_for("the thread of the old one ends", lambda: threads() == before, 10 * TIMEOUT)
         assert len(reader.ask(GOOD)) == 10
         assert serve.card()["powered"] and serve.slots()[0]["driver_connected"]
     assert "v/0:" not in serve.errors  # it is not blamed for that
