@@ -660,7 +660,7 @@ static scardmanage_result reconnect(attempt *a)
         result = go_round(a);
         bool there = a->looked && a->look.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
         if (is_away(a, result) && wait_for_card(a))
-            i = there && !lost ? i : -1; /* it may be there, and yet not to be had */
+            i = there && !lost ? i : -1; /* PC/SC may say that it is there, and refuse it */
         else if (!worth_another_round(a, result))
             break;
         scardmanage_result stop = there && lost ? job_pause(a->at, SERVICE_AGAIN_US) : job_stopped(a->at);
