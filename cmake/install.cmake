@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # What CMake's own install() does not do.
 
 # The code that gives VARIABLE the path that PATH, relative to the prefix or absolute, has when it is installed: the

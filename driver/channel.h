@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A channel: one slot as pcscd sees it. What pcscd has been told of its card, the wait for the next movement,
  * and one exchange at a time. The connections to the simulator are connection.h's.

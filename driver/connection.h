@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A channel's connections to the simulator: the rig link (link/link.h), two for each slot. The one for events
  * belongs to channel_wait, that for exchanges to whoever is in an exchange; others only shut them down.

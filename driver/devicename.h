@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * DEVICENAME of a reader.conf entry: where the simulator of a reader is.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean
  * to pcscd. Two choices of result matter more than they seem to:

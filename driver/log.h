@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Log lines of the driver: they go where pcscd's own go, and to stderr when the host of the driver is not
  * pcscd. */
 #ifndef CARDRIG_DRIVER_LOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The reader table: which slot a Lun of pcscd's stands for. The driver's only global state. */
 #ifndef CARDRIG_DRIVER_READERS_H
 #define CARDRIG_DRIVER_READERS_H

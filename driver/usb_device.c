@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "usb_device.h"
 
 #include <ctype.h>

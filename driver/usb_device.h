@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * USB readers: what pcscd calls them, and whose they are.
  *

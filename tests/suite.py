@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """suite.py [OPTION...] BUILD...: the tests of one or more build trees at once, by ctest: see './dev test --help'.
 
 Most tests wait most of the time, so more of them run at once than there are processors. What ctest says is passed on line by

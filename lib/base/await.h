@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting for a descriptor, with a deadline. */
 #ifndef BASE_AWAIT_H
 #define BASE_AWAIT_H

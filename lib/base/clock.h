@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A clock that only goes forward: CLOCK_MONOTONIC. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Namespaces of our own, with and without privileges: namespaces(7), user_namespaces(7). */
 #ifndef BASE_NAMESPACES_H
 #define BASE_NAMESPACES_H

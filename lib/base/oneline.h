@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Text of others (card scripts, programs, readers, servers) on its way to a terminal or a
  * log: one line, and nothing in it that a terminal would obey, or that shows something else

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Files that the user has named for us to write to: a trace, a log. They may be anything:
  * /dev/full, a FIFO that nobody reads, the file of another rig. */
 #ifndef CARDRIG_BASE_OUTPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The name that somebody may have meant who wrote another: "did you mean ...?"
  */

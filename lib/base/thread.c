@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/thread.h"
 
 void thread_condition_init(pthread_cond_t *condition)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What POSIX threads leave to their users. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

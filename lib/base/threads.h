@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Threads that end by themselves, and are counted, so that one can wait for their end. No signal that is
  * meant for the process is delivered to them.

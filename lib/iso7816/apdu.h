@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Command APDUs: ISO/IEC 7816-3:2006, 12.1 (the same coding as in ISO/IEC 7816-4).
  *

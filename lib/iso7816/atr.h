@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The Answer-to-Reset: ISO/IEC 7816-3:2006, clause 8.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes as hexadecimal text, as people write ATRs and APDUs. */
 #ifndef ISO7816_HEX_H
 #define ISO7816_HEX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The transmission protocol T=0: ISO/IEC 7816-3:2006, clause 10.
  *

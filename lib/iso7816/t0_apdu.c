@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "t0_apdu.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How APDUs travel over T=0: ISO/IEC 7816-3:2006, 12.2. These machines lie above the TPDU machines of t0.h
  * and below application and card script, which need not know that there is T=0.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The transmission protocol T=1 as a machine, for the interface device and for the card: ISO/IEC 7816-3:2006,
  * 11.4 to 11.6. step.h says how to drive it.

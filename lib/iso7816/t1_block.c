@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "t1_block.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Blocks of the transmission protocol T=1: ISO/IEC 7816-3:2006, 11.3.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "timing.h"
 
 static uint64_t divide_up(uint64_t a, uint64_t b)

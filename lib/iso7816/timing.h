@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Times that follow from an Answer-to-Reset and from the transmission parameters in force.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Waiting awake, for a moment. What one side of a link waits for mostly comes within a few microseconds, but
  * to be woken up from sleep on another processor takes tens of them, in virtual machines above all: many

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The rig link: the protocol between the IFD handler in pcscd and the simulator.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The ends of TCP connections: vpcd goes over TCP (vpcd.h). */
 #ifndef CARDRIG_TCP_H
 #define CARDRIG_TCP_H

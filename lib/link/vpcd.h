@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The vpcd protocol of Virtual Smart Card Architecture (vsmartcard), both ends: a reader and a card over TCP.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory. Nothing else in this library allocates; tests/e2e/test_scardmanage_abi.py holds it to that. */
 #include "internal.h"
 

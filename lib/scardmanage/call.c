@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls that end in their time: each attachment has a thread that makes its calls to PC/SC, and whoever calls
  * a function of the header gives it a job and waits for that, but no longer than the deadline, or until
  * cancelled. PC/SC itself offers neither: SCardCancel() ends no call but SCardGetStatusChange(). So a thread

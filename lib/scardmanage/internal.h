@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The object, the attachment, and what their source files know of each other. */
 #ifndef SCARDMANAGE_INTERNAL_H
 #define SCARDMANAGE_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a result says, as far as what to do about it goes. */
 #include "internal.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
  * HRESULTs; E_NO_SERVICE is the one code for a connection that is lost; and what differs between pcsc-lite,
  * Windows and macOS stays in pcsc.c and platform.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What differs between systems, and nothing else: threads, a clock, and what PC/SC does differently. Only
  * here, in platform.c, and at the top of scardmanage.h does the source ask which system it is for.
  *

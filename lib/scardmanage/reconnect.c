@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Getting back to the card: look, judge, take the gentlest step that works, check that nothing moved
  * meanwhile, restore the lock. PC/SC has no way to do that in one piece, so it goes round again if something
  * came between. */

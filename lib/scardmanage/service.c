@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Service and reader come and go, too. A context ends with the service, and a handle with either; the
  * attachment only remembers that nobody watched its card meanwhile. */
 #include "internal.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The answers of a control server, checked: it may be of another version, or not a rig at all. */
 #ifndef CARDRIG_CLI_ANSWER_H
 #define CARDRIG_CLI_ANSWER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig atr: its options, and the ATRs that are its arguments or its standard input */
 #include "cli/atr_analysis.h"
 #include "cli/atr_output.h"

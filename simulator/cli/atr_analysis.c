@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig atr: what there is to know of an ATR */
 #include "cli/atr_analysis.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What there is to know of an Answer-to-Reset, for whatever form it is put out in. Clauses are those of
  * ISO/IEC 7816-3:2006. */
 #ifndef CARDRIG_CLI_ATR_ANALYSIS_H

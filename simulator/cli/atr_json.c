@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig atr: an ATR explained for programs. Every number and name here is documented in cardrig-atr(1). */
 #include "cli/atr_output.h"
 

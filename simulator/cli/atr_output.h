@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The forms in which `cardrig atr` puts out what it knows of an ATR. */
 #ifndef CARDRIG_CLI_ATR_OUTPUT_H
 #define CARDRIG_CLI_ATR_OUTPUT_H

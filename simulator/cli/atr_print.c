@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig atr: an ATR explained for people */
 #include "cli/atr_output.h"
 

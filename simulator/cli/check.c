@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig check */
 #include "cli/cli.h"
 #include "cli/print.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the subcommands of cardrig share: one function for each, and how they end. */
 #ifndef CARDRIG_CLI_CLI_H
 #define CARDRIG_CLI_CLI_H

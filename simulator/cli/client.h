@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control client: one request to a running rig, and its answer. */
 #ifndef CARDRIG_CLI_CLIENT_H
 #define CARDRIG_CLI_CLIENT_H

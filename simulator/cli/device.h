@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A reader's DEVICENAME in reader.conf, as driver/devicename.h has it: what the driver is told of the reader.
  */
 #ifndef CARDRIG_CLI_DEVICE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
 #include "base/namespaces.h"
 #include "base/oneline.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The process that the caller knows. The caller may have had children before it became cardrig (a shell that
  * ends with `exec cardrig run`), and may get others from those. None of our business: so the front only

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a rig starts with, as the command line has it: readers, cards, seed and trace, for `cardrig run` and
  * `serve`. */
 #ifndef CARDRIG_CLI_FURNISH_H

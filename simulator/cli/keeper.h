@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A process that keeps the caller's group of processes from being orphaned. The command is in that group, and
  * its parent, the supervisor, is in another one of the same session. Where no shell is the parent of others in

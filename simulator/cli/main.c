@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig: one program, a subcommand each for what it does. */
 #include "base/similar.h"
 #include "cli/cli.h"

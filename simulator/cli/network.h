@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig's private network: `cardrig run --private-network`. */
 #ifndef CARDRIG_CLI_NETWORK_H
 #define CARDRIG_CLI_NETWORK_H

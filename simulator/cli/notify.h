@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What systemd wants to be told, sd_notify(3), without its library. */
 #ifndef CARDRIG_CLI_NOTIFY_H
 #define CARDRIG_CLI_NOTIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How the process was when it was started. The command gets it so. */
 #ifndef CARDRIG_CLI_ORIGIN_H
 #define CARDRIG_CLI_ORIGIN_H

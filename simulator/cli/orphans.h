@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Processes that a command has left running. */
 #ifndef CARDRIG_CLI_ORPHANS_H
 #define CARDRIG_CLI_ORPHANS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where the files are that belong to this program. */
 #ifndef CARDRIG_CLI_PATHS_H
 #define CARDRIG_CLI_PATHS_H

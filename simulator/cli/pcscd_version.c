@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/pcscd_version.h"
 
 #include "cli/trial.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a pcscd says that it is, and how much it has room for. */
 #ifndef CARDRIG_CLI_PCSCD_VERSION_H
 #define CARDRIG_CLI_PCSCD_VERSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig plug */
 #include "cli/cli.h"
 #include "cli/plugging.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What `cardrig plug` and `cardrig unplug` share. */
 #ifndef CARDRIG_CLI_PLUGGING_H
 #define CARDRIG_CLI_PLUGGING_H

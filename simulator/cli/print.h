@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the subcommands print of what others have said. */
 #ifndef CARDRIG_CLI_PRINT_H
 #define CARDRIG_CLI_PRINT_H

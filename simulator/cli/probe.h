@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What is behind a PC/SC client library and a PC/SC service: for `cardrig doctor`. */
 #ifndef CARDRIG_CLI_PROBE_H
 #define CARDRIG_CLI_PROBE_H

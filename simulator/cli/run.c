@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig run */
 #include "base/output.h"
 #include "cli/cli.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What is left of rigs whose processes were all killed. */
 #ifndef CARDRIG_CLI_STALE_H
 #define CARDRIG_CLI_STALE_H

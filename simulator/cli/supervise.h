@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The processes of `cardrig run`: the simulator, pcscd and the command. */
 #ifndef CARDRIG_CLI_SUPERVISE_H
 #define CARDRIG_CLI_SUPERVISE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The supervisor, inside: the parts of a rig (parts.c), its pcscd (pcscd_service.c), and the run as a whole
  * (supervise.c). */
 #ifndef CARDRIG_CLI_SUPERVISOR_H

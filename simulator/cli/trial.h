@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Trying things out in a child: whatever it does, it is over some seconds after a deadline, and what it printed
  * is there. */
 #ifndef CARDRIG_CLI_TRIAL_H

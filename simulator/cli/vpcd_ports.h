@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How the command of a rig learns where its readers listen for vpcd cards. */
 #ifndef CARDRIG_CLI_VPCD_PORTS_H
 #define CARDRIG_CLI_VPCD_PORTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The text of builtin.lua, made into C by the build. */
 #ifndef ICC_BUILTIN_H
 #define ICC_BUILTIN_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: BSD-3-Clause
 -- The card that cardrig puts into a reader when it is not told which.
 -- A card is a table: what it answers to a reset, and what it answers to commands.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/card.h"
 
 void card_free(struct card *card)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A card: what is on the card side of the contacts, from the command APDU inwards. It has power or has not,
  * answers to reset with an ATR and to a command with a response. There are several kinds of card, each in a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The card's side of the contacts: what a card does with power, reset and characters, until they are commands
  * for its script, and with the script's answers, until they are characters again. ISO/IEC 7816-3 from the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # cmake -DINPUT=builtin.lua -DOUTPUT=builtin.c -P embed.cmake: a text file as a C array
 file(READ ${INPUT} hex HEX)
 string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")

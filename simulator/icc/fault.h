@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Faults: what a card does wrong on purpose. A fault is set by its name and fires at its opportunities: at
  * the next one, at the next N, or from the Nth on; or at the Nth command that begins with a pattern. What an

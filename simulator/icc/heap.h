@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The memory of one card: counted, limited, and remembered block by block. So a card can be thrown away as a
  * whole, whatever state its Lua machine is in and without asking the script (finalizers do not run).

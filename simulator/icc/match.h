@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which of a script's commands a command APDU is: the first whose pattern is its beginning. Found without
  * asking each one. Patterns with the same mask are of one shape, of which a script has few; within a shape

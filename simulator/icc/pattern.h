@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Patterns of commands: the beginning of a command APDU, in which some digits may be any. Written in hex,
  * with

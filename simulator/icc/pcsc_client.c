@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/pcsc_client.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A client of another PC/SC service (the one that PCSCLITE_CSOCK_NAME names, or the
  * system's), for the card in one of its readers. libpcsclite is loaded when the first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cards in a reader of another PC/SC service (the machine's own, or another rig's): its
  * ATR, resets and answers are passed on. Such a card is for the rig alone: its other

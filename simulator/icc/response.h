@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Response chaining (ISO/IEC 7816-4:2005, 5.3.4 and 7.6.1): a script may answer as much as it likes, but what
  * goes out are at most Ne bytes, with 61XX when there are more. GET RESPONSE fetches these, at most Ne at a

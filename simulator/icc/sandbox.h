@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The Lua machine of one card, and the limits within which it runs.
  */

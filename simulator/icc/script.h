@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A card script, read and checked: everything that its table says, in a form that needs no Lua to look at.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cards that are Lua scripts, each with its state; fixtures/cards and the README show what such a script
  * looks like.

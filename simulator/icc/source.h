@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The text of a script, and where in it things are. Lua knows the lines of code, but not those of the values
  * in a table; so messages about a value look it up in the text.

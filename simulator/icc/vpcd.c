@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/vpcd.h"
 
 #include "base/await.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cards of the vpcd protocol (link/vpcd.h), each at the other end of a connection: jCardSim, virt_cacard and
  * their like. What such a card says is taken as it is: its ATR may be any bytes, and a response is what it sends.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The interface device of one slot: what stands between the reader's commands (power, protocol, transmit) and
  * the contacts of a card. ISO/IEC 7816-3 from the reader's end: activation, reception of the ATR, PPS, T=0

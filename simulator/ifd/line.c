@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "ifd/line.h"
 
 #define UNITS_PER_CYCLE 960 /* the least common multiple of all D of ISO/IEC 7816-3:2006, table 8 */

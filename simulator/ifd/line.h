@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The contacts between the interface device and a card, as a line of characters with a virtual clock. Nothing
  * here takes real time: when the interface device waits for a character that the card does not send, the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "ifd/trace.h"
 
 #include "base/oneline.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The trace of a rig's contacts, as text: a line for each character, with the card's time in seconds, the
  * slot, the direction and the character; and lines that begin with '#', for what there is to say about them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Preloaded into a private pcscd: it ends with its parent. cardrig sees to that for the process that it
  * starts; where this is a wrapper that starts pcscd as its child, that is to end with the wrapper.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "pcscd/pcscd.h"
 
 #include "base/namespaces.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Preloaded into a private pcscd: shortens its first naps. Before it serves its clients, pcscd's main thread
  * waits until each reader's thread has seen whether there is a card, and looks every 10 ms

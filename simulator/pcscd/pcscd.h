@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A pcscd of our own: run by an ordinary user, next to the system's one, which it does not touch. Any will
  * do: with and without socket activation, with and without polkit, and a wrapper that runs one.

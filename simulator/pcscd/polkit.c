@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Preloaded into a private pcscd: answers it in polkit's place. Who may use a card of this machine is not
  * what polkit could say about the rig's: that is decided by who can reach the rig's socket, and polkit's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Asking a pcscd whether it serves clients yet. */
 #ifndef CARDRIG_PCSCD_QUESTION_H
 #define CARDRIG_PCSCD_QUESTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Preloaded into a private pcscd: changes its fixed paths, and nothing else. $CARDRIG_REDIRECT is the rig's
  * directory. What lies below /run, and what pcscd has elsewhere if it was built so, goes to its run, the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers on USB, in a private pcscd that umockdev shows devices to which are not there. */
 #include "pcscd/pcscd.h"
 

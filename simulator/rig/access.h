@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which users' drivers may connect to a rig's link, besides root's and our own.
  *

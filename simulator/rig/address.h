@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* HOST:PORT as people write it, and what it stands for. */
 #ifndef CARDRIG_RIG_ADDRESS_H
 #define CARDRIG_RIG_ADDRESS_H

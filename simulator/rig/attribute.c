@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/attribute.h"
 
 #include "iso7816/timing.h"

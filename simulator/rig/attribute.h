@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a reader tells of itself, of its slot and of the card in it: the attributes of PC/SC part 3, which
  * SCardGetAttrib asks for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/control.h"
 
 #include "iso7816/hex.h"

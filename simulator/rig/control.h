@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The commands of the control socket (rig/control_server.h): from one line to its answer. */
 #ifndef CARDRIG_RIG_CONTROL_H
 #define CARDRIG_RIG_CONTROL_H

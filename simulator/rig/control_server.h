@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The control socket: AF_UNIX, SOCK_STREAM, for this user and root. A client sends lines, each a JSON object,
  * and gets for each a line with a JSON object:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig's directory: either private and short-lived, for one run, or at a place that is known to others,
  * for an installed pcscd. Its name is always one that pcscd's configuration can hold. */
 #ifndef CARDRIG_RIG_DIRECTORY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What SCardControl can ask of a reader: PC/SC part 10. This reader has no display and no keys, so of all
  * features there is only the list of its properties.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/lifeline.h"
 
 #include <errno.h>

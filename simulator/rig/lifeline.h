@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The line between the simulator and the process that supervises it, which is pcscd's parent, too: AF_UNIX,
  * SOCK_SEQPACKET, a message a packet. When it closes, the other end has died.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/link_server.h"
 
 #include "link/link.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The simulator's end of the rig link: serves drivers that connect for a slot. New connections and those for
  * events are in the loop; each one for exchanges has a thread of its own (link_worker.h), so that a card which

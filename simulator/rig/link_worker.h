@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The connections of drivers for exchanges, each of which has a thread that serves it: it waits for a request,
  * has the slot's card do what it asks, and answers.

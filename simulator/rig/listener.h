@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A listening socket in the loop that accepts only connections of this user, root, and an
  * access list. */
 #ifndef CARDRIG_RIG_LISTENER_H

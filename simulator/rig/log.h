@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What cardrig has to say to its user, on standard error, one line at a time. */
 #ifndef CARDRIG_RIG_LOG_H
 #define CARDRIG_RIG_LOG_H

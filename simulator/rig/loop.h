@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig's event loop: descriptors that call back when they can be read or written, in one thread, whose all
  * functions here are but loop_post. */
 #ifndef CARDRIG_RIG_LOOP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plugging readers in and out. */
 #include "rig/slot.h"
 #include "rig/usb_bus.h"

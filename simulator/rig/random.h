@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig's random numbers: all from one seed, so that a run can be repeated. */
 #ifndef CARDRIG_RIG_RANDOM_H
 #define CARDRIG_RIG_RANDOM_H

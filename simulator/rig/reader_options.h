@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a reader is to be like, and how that is written: NAME[,KEY=VALUE]... */
 #ifndef CARDRIG_RIG_READER_OPTIONS_H
 #define CARDRIG_RIG_READER_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Who was refused at the rig's link, for the user who can let them in.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/relay_watch.h"
 
 #include "icc/pcsc_client.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Watches the reader of another PC/SC service for a slot's relay: a card that comes there
  * is put into the slot, and one that goes is taken out; so are those of a reader that goes,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A rig: readers with cards, behind a rig link and a control socket in a directory of their own. */
 #ifndef CARDRIG_RIG_RIG_H
 #define CARDRIG_RIG_RIG_H

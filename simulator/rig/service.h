@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig's pcscd as the simulator sees it: through the process that supervises both. */
 #ifndef CARDRIG_RIG_SERVICE_H
 #define CARDRIG_RIG_SERVICE_H

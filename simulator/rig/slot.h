@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers, their slots, and the cards in them. */
 #ifndef CARDRIG_RIG_SLOT_H
 #define CARDRIG_RIG_SLOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Timers for the event loop: descriptors of timerfd_create(2), to be watched for EPOLLIN. */
 #ifndef CARDRIG_RIG_TIMER_H
 #define CARDRIG_RIG_TIMER_H

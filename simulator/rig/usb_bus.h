@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * USB devices that are not there: files that stand for /sys, and the messages of udev that tell of them. Only
  * a process that umockdev's library is preloaded into, with UMOCKDEV_DIR naming the folder, takes them for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The rig's cards as cards of the vpcd protocol (link/vpcd.h), for somebody else's reader: each slot is at a
  * port of its own, slot i at the first one's number + i. A connection is a card in the slot. Either the

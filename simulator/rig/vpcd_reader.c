@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/vpcd_reader.h"
 
 #include "base/clock.h"

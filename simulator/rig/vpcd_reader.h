@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Readers for vpcd cards (icc/vpcd.h): each slot listens at a port of its own, slot i at the reader's port + i, or
  * connects to where a card listens, again and again. A connection is a card in the slot, and its end takes the

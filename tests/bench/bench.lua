@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: BSD-3-Clause
 -- The card of the benchmark, as bench_card.h describes it.
 
 local long = ("\0"):rep(71):rep(71):rep(13)   -- 65,533 bytes

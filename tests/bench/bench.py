@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig and other virtual readers, measured side by side.
 
 All systems run at the same time, each with a pcscd of its own, and are measured in turns, so that what the machine does

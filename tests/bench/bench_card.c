@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench_card.h"
 
 const uint8_t bench_card_atr[12] = {0x3B, 0x85, 0x81, 0x31, 0xFE, 0x45, 'b', 'e', 'n', 'c', 'h', 0xEC};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The card that all systems of the benchmark have: its ATR, and commands of which each is answered by so many
  * bytes, the status word included. bench.lua is the same card as a script.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench_client COUNT: a plain PC/SC client that measures. It waits until COUNT readers have a card, and says
  *

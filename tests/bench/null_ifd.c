@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * An IFD handler that answers in process, with no I/O at all: what a call costs with it is what pcscd itself
  * costs, the floor that others are measured by. Its card (bench_card.h) is always there. A DEVICENAME is

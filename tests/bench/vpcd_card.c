@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vpcd_card [--listen] [--quick-ack] HOST PORT [COUNT]: COUNT (1) cards of bench_card.h that speak the vpcd
  * protocol, the first with a reader at PORT, the next at PORT + 1 and so on. They connect to their readers,

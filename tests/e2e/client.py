@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A PC/SC client that is told on its standard input, a JSON line each, what to call, and prints what it got.
 
 Results are lists, with the PC/SC code first, in words.

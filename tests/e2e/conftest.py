@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the end-to-end tests share: the built programs, rigs to work in, and a look at what a rig leaves behind."""
 
 import atexit

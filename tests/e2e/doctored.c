@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Preloaded into pcscd behind cardrig's own library: makes the one that is installed like those of other
  * systems. $DOCTORED says how: a list of

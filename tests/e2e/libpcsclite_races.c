@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What ThreadSanitizer, if cardrig is built for it, is not to report. */
 
 __attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);

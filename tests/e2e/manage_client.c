@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A client of libscardmanage that is told on its standard input what to call, a JSON object a line, and
  * prints what it got, a JSON object a line:
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Clients of libscardmanage (manage_client.c), and rigs for what can happen to them."""
 
 import collections

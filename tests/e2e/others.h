@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A process with a PC/SC client that gets in the way of the tests' one: it cannot be in theirs, as
  * libpcsclite lets threads of one process get in each other's way, too. */
 #ifndef CARDRIG_TEST_OTHERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private pcscd that has
  * these readers, and nothing else: whoever is at the other end of the driver is for somebody else to play, or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig serve, and a pcscd that plays the installed one."""
 
 import json

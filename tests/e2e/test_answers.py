@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """How long an answer may be: a script is held to Ne, and answers the same in T=0 and T=1, at whatever level."""
 
 import pytest

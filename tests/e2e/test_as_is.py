@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """ATRs of real cards that no standard allows: what pcscd and a program see of them."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig atr: as a user types it; and against another implementation, ATR_analysis of pcsc-tools, with every ATR of
 its list of cards."""
 

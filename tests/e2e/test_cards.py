@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """insert, remove, swap, status and check, as a user types them; and what cards do that are not sound."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the subcommands make of the answers of a control server that is none, or of another version, or lies."""
 
 import copy

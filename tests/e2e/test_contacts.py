@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The contacts through real pcscd: each row of the tables of faults and of protocol changes, and what a trace shows."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every function of libscardmanage returns in its time and can be cancelled, whatever PC/SC does: while another client holds
 a transaction, and while the service does not answer. Nothing is left behind by that. And what waiting for a card is woken by.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig doctor: what it says of this machine, and of machines that lack something."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The driver in a real pcscd, with a simulator that these tests play: one that comes late, dies, lies and comes back."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Card movements as PC/SC clients see them: each one, soon, and none too many."""
 
 import os

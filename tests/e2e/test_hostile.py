@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Bad input to a rig's two sockets: each gets an answer or is hung up on, is told of in one line, and the rig goes on."""
 
 import json

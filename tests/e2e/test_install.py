@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What `cmake --install` installs: it works from where it lies, and pcscd, pkg-config, CMake and man find their parts."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What cardrig says: to mistakes, in full; and that help and manual have all that there is, in 80 columns."""
 
 import re

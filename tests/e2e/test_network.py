@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig run --private-network: what a rig and its command see of the network, and that all else is as without."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig run on the machines that there are: pcscd built in other ways, or behind a wrapper; temporary directories that
 cannot hold a driver."""
 

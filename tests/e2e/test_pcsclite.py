@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What pcsc-lite does other than it documents: the sequences in scardmanage-pcsclite(7), run as they stand there.
 
 In brackets there is what a pcsc-lite would do that keeps to its documentation. One that does skips the rest of the sequence,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a reader tells and carries, through real pcscd: attributes, control codes, and commands of every size."""
 
 import re

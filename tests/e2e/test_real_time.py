@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Real time: a card's waits are those of who uses it, until nobody waits for it any more."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """The rebuild function of libscardmanage: called when it is due and only then, in the caller's thread, and nobody else comes
 to the card meanwhile. And scardmanage_transmit_ex(), which reconnects by itself, and repeats only what may be repeated.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Each way to lose a card, and how libscardmanage gets back to it: by reader and by handle, with the lock and without.
 
 What it returns, the step it took, what it says of the card and of the lock is in tables; that the card then really works,

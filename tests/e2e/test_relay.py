@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Cards in a reader of another PC/SC service, which is another rig's here."""
 
 import contextlib

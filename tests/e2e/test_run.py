@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig run: what it gives to the command, how it ends, and that nothing is left, however it ends."""
 
 import json

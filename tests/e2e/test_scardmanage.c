@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage against a real pcscd. Run in a rig: cardrig run -- test_scardmanage
  *
  * Most tests run twice: attached by name and by handle. A second client in this process plays "the others".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What programs that are already built rely on: the names that libscardmanage exports, their version, and the structs."""
 
 import pathlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage while PC/SC does not let go of a call, and what the calls after it find. Run in a rig:
  * cardrig run -- test_scardmanage_left
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage without memory, against a real pcscd. Run in a rig: cardrig run -- test_scardmanage_memory
  *
  * Each call is made again and again. The first time nothing fails; then the first thing in it that takes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage over a SCardGetStatusChange() that says what is not so, as that of pcsc-lite 2.5 does. Run
  * in a rig: cardrig run -- test_scardmanage_misread
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* test_scardmanage_recoveries COUNT: so many recoveries of all kinds that a rig has, and then no descriptor,
  * no thread and no memory more than after the first few. Run in a rig; memory is for the sanitizers or
  * valgrind to watch. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* One object, used by several threads at once while another process resets the card: every call ends with
  * what the header allows, and in the end the object works. Built with ThreadSanitizer, which has the last
  * word. Run in a rig. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig serve: a rig for an installed pcscd."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig service: the rig's pcscd, stopped, killed and restarted while the command runs."""
 
 import json

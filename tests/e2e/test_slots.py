@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Every slot on its own: a card that is at work, or does not come back from it, delays nobody else."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What a rig whose processes were all killed leaves behind: the next one clears it away, and nothing else."""
 
 import contextlib

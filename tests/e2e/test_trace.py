@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """--trace and --pcscd-log: files that are full, that nobody reads, that others write to. The rig goes on, and says so."""
 
 import os

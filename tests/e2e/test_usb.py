@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """USB readers: plugged in and pulled out, and what PC/SC says of that. The table in cardrig-unplug(1) is this."""
 
 import os

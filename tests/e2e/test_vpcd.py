@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Readers for vpcd cards: every card that speaks vpcd, those that misbehave included, in a reader of ours."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """cardrig serve --vpcd: our cards in vpcd's readers, those of vsmartcard's libifdvpcd and our own."""
 
 import contextlib

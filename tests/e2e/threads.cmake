@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # ThreadSanitizer, which finds data races. Not with the sanitizers of CARDRIG_SANITIZE: they exclude each other.
 #   HAS_THREAD_SANITIZER  whether there is one; 32-bit systems and musl have none
 #   THREADS_PREFIX        for a command with it: an old one does not bear much randomness in where memory is

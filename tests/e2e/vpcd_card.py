@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A vpcd card, as small as can be: connects to HOST PORT (or, given 'listen', lets the reader connect) and answers.
 
 As a module: class Card, for tests that misbehave. As a program: python3 vpcd_card.py HOST PORT [ATR] | listen PORT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """Waiting for something, with a deadline; and what there is to see of processes, which may end meanwhile."""
 
 import contextlib

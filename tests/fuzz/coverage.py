@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
 """Which lines of lib/, driver/ and simulator/ the fuzz targets' corpora reach: a table, and pages in HTML.
 
 Usage: coverage.py FOLDER

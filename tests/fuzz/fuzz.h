@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the fuzz targets share. A target is a function that libFuzzer calls with bytes of its own making; it
  * must return 0, and whatever the bytes are, no CHECK may fail and no sanitizer find anything. */
 #ifndef CARDRIG_FUZZ_FUZZ_H

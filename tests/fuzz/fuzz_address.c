@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any text as HOST:PORT, and as a network. What is taken is one of the forms that are documented, letter for
  * letter; what is made from a host and a port is taken. An IP address is written as it is read. Names are not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any line as the answer of a control server, to any of the commands. What is taken has all that the
  * subcommands read; `cardrig status` prints it in whole lines, each of which is one for people, and as the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a command APDU: what is decoded is encoded to the same bytes; what is encoded is decoded to
  * the same fields. */
 #include "fuzz.h"

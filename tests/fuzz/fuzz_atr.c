@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as an ATR: what is read can be built again, and the texts fit. */
 #include "fuzz.h"
 

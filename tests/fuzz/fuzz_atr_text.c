@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any bytes as the ATR that `cardrig atr` explains, for people and for programs. For people: whole lines that
  * can be printed. For programs: JSON that has the ATR byte for byte, each of its bytes up to the historical

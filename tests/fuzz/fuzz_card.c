@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any text as a card script. The script ends with the first NUL; what follows are commands for the card, each
  * with its length in one byte before it. A text that begins with '%' is not a script but a command pattern in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A driver's channel, and a simulator that says anything, late or never, and goes at any time. Whatever it
  * does, each call is back in time, the card's presence changes only in channel_wait, once a call, and each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any lines on the control socket of a rig with one slot: each gets one line of JSON, in which the client
  * finds what it reads, and the rig goes on. */
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any text as DEVICENAME of a reader.conf. */
 #include "fuzz.h"
 

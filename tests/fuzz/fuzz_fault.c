@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any text as a fault, and then commands. What is taken has the documented form, and the fault fires at just
  * the commands that a simple reading of it names, and no other fault does; what is refused sets nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as hexadecimal text, into a buffer whose size the first byte says; what was read can be written
  * and read again. */
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A card at the other end of a vpcd connection that says anything, late or never, and goes at any time.
  * Each call is back in time; a response is the one message that has come since the command was sent, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a packet of the rig link: what is decoded is encoded to the same header. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The simulator's link server and its workers, and drivers that say anything, on several
  * connections, while cards move and readers are plugged in and out. The threads and the loop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any bytes as text for a terminal. What comes out is one line of UTF-8 in which nothing is obeyed or
  * misleads: no control characters, none that end a line or change direction. It is itself again, and as much

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a PPS message; as what an interface device hears after a request, and a card after its ATR;
  * and any request to a card with any ATR. */
 #include "fuzz.h"

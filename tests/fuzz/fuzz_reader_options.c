@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any text as the argument of --reader, and then every attribute and property of the reader that it makes; and
  * its DEVICENAME, of which the driver reads the same. */
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Structs of callers of any version: options, reports and allocators of any size and with any contents. What
  * a size says is there is all that may be read or written: each struct is a block of exactly that many bytes.

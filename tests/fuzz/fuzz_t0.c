@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a TPDU of T=0 and as what comes in while it is exchanged, on either side; as what TPDUs bring
  * while an APDU is exchanged, on either side; and an APDU from end to end. */
 #include "fuzz.h"

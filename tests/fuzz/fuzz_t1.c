@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a block of T=1; as what comes in while a machine, of either role, is at work; and as what goes
  * wrong between two machines. */
 #include "fuzz.h"

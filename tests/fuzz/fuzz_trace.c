@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A trace with any lines, to a FIFO whose reader is slow, or goes, or to a file that may not grow. What gets
  * there are whole lines, each of which is one for people. They come in order, and where some are missing, a

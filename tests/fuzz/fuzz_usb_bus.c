@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any device that is plugged in and pulled out: its message is read as libudev does
  * (sd_device_monitor_receive_device()), its files as sysfs. What was said is read from them, and nothing of it

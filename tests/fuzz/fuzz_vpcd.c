@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes on a vpcd connection, in pieces of any sizes: the first two bytes of the input say how they are
  * cut. What comes out is the same messages as a simple reading of the whole gives. */
 #include "fuzz.h"

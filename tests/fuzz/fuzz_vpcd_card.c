@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Our cards in others' vpcd readers, which say anything: half of a message, a command while
  * they take no answers, and hang up and come again, while cards move. A card has one reader

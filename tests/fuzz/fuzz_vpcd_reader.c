@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The simulator's readers for vpcd cards, and cards that connect, or listen, and say
  * anything: they come when there is another, say half of a message, hang up and come again,

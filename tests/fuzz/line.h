@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Input bytes as what comes in on a card's I/O line. Each is a character, but LINE_ESCAPE and the byte after
  * it are: 00 a character LINE_ESCAPE, 01 and a byte a character with wrong parity, 02 silence until the time
  * is over, and anything else a call with that code, which each target has its own meaning for. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where a rig link's socket is, for targets that have one: in a folder that is there while the target runs. */
 #ifndef CARDRIG_FUZZ_LINK_PATH_H
 #define CARDRIG_FUZZ_LINK_PATH_H

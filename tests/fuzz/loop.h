@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The rig's event loop, which runs for as long as there is something for it to do: what it
  * calls to wait is ours (linked with --wrap).

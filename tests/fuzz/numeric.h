@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* For targets that come to a host's name: linked with --wrap=getaddrinfo, so that none is looked up. */
 #ifndef CARDRIG_FUZZ_NUMERIC_H
 #define CARDRIG_FUZZ_NUMERIC_H

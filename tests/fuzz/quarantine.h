@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* For targets in which large buffers come and go with each card or connection: AddressSanitizer does not keep
  * them for long. */
 #ifndef CARDRIG_FUZZ_QUARANTINE_H

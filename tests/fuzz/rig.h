@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What targets of the rig have in common; linked with --wrap=rig_log,--wrap=sched_yield. */
 #ifndef CARDRIG_FUZZ_RIG_H
 #define CARDRIG_FUZZ_RIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Cards in the rig's slots, for targets that have some: what a command has them do is its INS. */
 #ifndef CARDRIG_FUZZ_TEST_CARD_H
 #define CARDRIG_FUZZ_TEST_CARD_H

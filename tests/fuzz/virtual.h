@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Virtual time, for targets with waits and one thread: what the tested code calls to wait is ours (linked
  * with --wrap). While it waits, the other side acts as the input says, until what is waited for is there or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A vpcd message of a length that the input chooses: short, about as long as an ATR, or about the longest. */
 #ifndef CARDRIG_FUZZ_VPCD_MESSAGE_H
 #define CARDRIG_FUZZ_VPCD_MESSAGE_H

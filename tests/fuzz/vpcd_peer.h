@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The other end of vpcd connections, for targets in virtual time: what it says, and what comes of connecting to
  * it (linked with --wrap=tcp_connect_result).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # build.sh FOLDER COMPILER TYPE CFLAGS LDFLAGS [CMAKE-OPTION...]: builds all of cardrig in FOLDER, which is removed
 # afterwards; a warning is an error, also one of the linker's.
 set -eu

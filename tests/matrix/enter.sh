@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # enter.sh FOLDER USER COMMAND...: runs it as that user (root, or another that is made) with FOLDER as the root of the
 # file system, in its ~/cardrig, a fresh copy of the sources. All mounts are of a namespace of its own, and so are the
 # processes: nothing is left of them, whatever happens. Not a chroot, in which an ordinary user has no namespaces.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # ./dev matrix: cardrig on the machines that people have.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The actions that sequences are made of. Each has a name, by which a sequence can be printed and given
  * again. */
 #ifndef CARDRIG_MODEL_ACTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The cards of the model test: what they are, and the scripts that play them. */
 #ifndef CARDRIG_MODEL_CARDS_H
 #define CARDRIG_MODEL_CARDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* How often the model test has been where: for all rigs of a run, in memory that they share. */
 #ifndef CARDRIG_MODEL_COVERAGE_H
 #define CARDRIG_MODEL_COVERAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What follows for each call from the state that the model is in. */
 #include "world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * model [OPTION]...: random sequences of actions by two users of libscardmanage, another client and the rig,
  * against a model of what must come of them. Starts several rigs, and itself in each.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The model test: the rig, the model of it, the two attachments and the other client. Actions (action.h) do
  * something to one of them, and compare what comes of it with what the model says. */
 #ifndef CARDRIG_MODEL_MODEL_H

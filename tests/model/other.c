@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* C: another client of the same reader, with PC/SC as it is. It calls only what PC/SC cannot block: the model
  * knows who has the card. */
 #include "model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * model_pcscd ARGUMENTS...: stands where 'cardrig run --pcscd' wants pcscd, and runs the real one as a child
  * that may die and be started again, while the rig goes on. What is asked of it by signals:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
 #include "../e2e/status_change.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the model test is done to: a simulator with two readers on USB, "key" and "other", and a pcscd that
  * can be killed, stopped and started. What is true is asked of the simulator; and before a movement counts as
  * done, PC/SC must have heard of it. */

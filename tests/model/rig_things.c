@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What happens to card, reader and service, by nobody's doing. */
 #include "board.h"
 #include "model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sequences of actions: made from a seed, run, and made short when they fail. */
 #ifndef CARDRIG_MODEL_SEQUENCE_H
 #define CARDRIG_MODEL_SEQUENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What A and B wait for comes while they wait for it: a card, the reader, the service, or that somebody
  * cancels. */
 #include "board.h"

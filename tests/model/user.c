@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A and B: each call of libscardmanage, and whether what it says and does is what the model allows. */
 #include "board.h"
 #include "model.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "world.h"
 
 const char *world_situation_name(enum situation situation)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The reference model: what is true of service, reader and card, what each attachment of libscardmanage can
  * know of it, and what follows for each call from the contract (scardmanage.h). It makes no calls. */
 #ifndef CARDRIG_MODEL_WORLD_H

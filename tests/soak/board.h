@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The board: what the processes and threads of a long run know of each other. It is shared memory, made
  * before they are forked; each thread notes the call it is in, so that a call that does not come back can be

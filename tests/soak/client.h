@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A PC/SC client of a long run: its calls are on the board, its commands have answers that can be told from
  * all others. */
 #ifndef CARDRIG_SOAK_CLIENT_H

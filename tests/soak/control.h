@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A connection to the rig's control socket (CARDRIG_SOCKET): a line of JSON each way. */
 #ifndef CARDRIG_SOAK_CONTROL_H
 #define CARDRIG_SOAK_CONTROL_H

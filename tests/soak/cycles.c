@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * soak_cycles: cards go in and out of all readers of a rig at once, while clients send commands to them. Runs
  * inside a rig whose cards are identity.lua's. What must hold:

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: BSD-3-Clause
 -- Each insertion is a card of its own: its answers begin with an identity that no other has. The rest is an echo.
 
 local id = random(8)

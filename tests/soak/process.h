@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process has: memory, descriptors and threads, as the kernel tells. */
 #ifndef CARDRIG_SOAK_PROCESS_H
 #define CARDRIG_SOAK_PROCESS_H

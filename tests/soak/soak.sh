@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
 # soak.sh BUILD [--seconds N | --cycles N] [--seed N] [cycles | storm]: the long runs; without a name both. In full they
 # are 10,000 cycles (some five minutes) and a storm of ten minutes.
 set -eu

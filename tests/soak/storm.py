@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """storm.py [--seconds N] [--seed N]: all that a PC/SC client depends on is killed, stopped, pulled and started again, under clients.
 
 Two rigs, one after the other. In the first one each part is a process of its own: the simulator is 'cardrig serve', pcscd

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A vpcd card of the storm: as identity.lua, in a process that can be killed. storm_card.py PORT [HALF]
 
 Connects to the reader at PORT, again and again. With HALF, its HALFth answer is but half an answer, and its end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * soak_storm_clients: clients that do all that PC/SC has to offer, while pcscd and all behind it come and go.
  * Every error is all right, as long as each call comes back in time and each answer is the right one. One

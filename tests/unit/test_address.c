@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* HOST:PORT: how it is taken apart, and which networks there are. */
 #include "rig/address.h"
 

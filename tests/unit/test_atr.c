@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "iso7816/atr.h"
 #include "iso7816/hex.h"
 

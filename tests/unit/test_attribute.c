@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a reader tells through SCardGetAttrib and SCardControl: each attribute, with and without a card, power
  * and protocol, and what options make of them. */
 #include "rig/attribute.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/oneline.h"
 #include "icc/heap.h"
 #include "icc/script_card.h"
@@ -288,32 +289,32 @@ END_TEST
 static const struct {
     const char *file, *error; /* without the path */
 } bad[] = {
-    {"syntax-error", "6: '}' expected (to close '{' at line 4) near <eof>"},
-    {"endless-loop", "4: instruction budget used up (10000000 for one call)"},
+    {"syntax-error", "7: '}' expected (to close '{' at line 5) near <eof>"},
+    {"endless-loop", "5: instruction budget used up (10000000 for one call)"},
     {"stuck-in-library", "1: a library function ran for too long"},
-    {"runtime-error", "3: attempt to index a nil value (local 't')"},
+    {"runtime-error", "4: attempt to index a nil value (local 't')"},
     {"no-table", "1: the script returns a string, expected a table that describes the card"},
     {"returns-nothing", "1: the script returns nothing, expected a table that describes the card"},
     {"no-atr", "1: no atr: every card needs one"},
     {"atr-tck",
-     "4: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5); as_is\"...\" takes any bytes"},
+     "5: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5); as_is\"...\" takes any bytes"},
     {"atr-short",
-     "5: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
-    {"atr-hex", "3: atr: character 4: not a hexadecimal digit"},
-    {"unknown-field", "5: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands or faults"},
-    {"t1-field", "6: t1: unknown field 'ifsd': expected ifsc"},
-    {"t1-ifsc", "4: t1.ifsc is not an integer from 1 to 254"},
-    {"on-power", "4: on_power is a string, expected a function"},
+     "6: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
+    {"atr-hex", "4: atr: character 4: not a hexadecimal digit"},
+    {"unknown-field", "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands or faults"},
+    {"t1-field", "7: t1: unknown field 'ifsd': expected ifsc"},
+    {"t1-ifsc", "5: t1.ifsc is not an integer from 1 to 254"},
+    {"on-power", "5: on_power is a string, expected a function"},
     {"answer-number",
-     "6: commands[2]: answer is a number, expected a string of hexadecimal digits, or a function"},
-    {"answer-hex", "7: commands[2]: answer: character 4: a byte needs two digits, this one stands alone"},
-    {"answer-short", "6: commands[2]: answer has 1 byte, expected at least the 2 of a status word"},
-    {"no-answer", "6: commands[2]: answer is missing"},
-    {"pattern-hex", "5: commands[1]: pattern: character 10: not a hexadecimal digit"},
-    {"command-fields", "5: commands[1]: unknown field [3]: expected a pattern and an answer"},
-    {"commands-gap", "4: commands has a gap: 2 entries, but the last one is number 3"},
+     "7: commands[2]: answer is a number, expected a string of hexadecimal digits, or a function"},
+    {"answer-hex", "8: commands[2]: answer: character 4: a byte needs two digits, this one stands alone"},
+    {"answer-short", "7: commands[2]: answer has 1 byte, expected at least the 2 of a status word"},
+    {"no-answer", "7: commands[2]: answer is missing"},
+    {"pattern-hex", "6: commands[1]: pattern: character 10: not a hexadecimal digit"},
+    {"command-fields", "6: commands[1]: unknown field [3]: expected a pattern and an answer"},
+    {"commands-gap", "5: commands has a gap: 2 entries, but the last one is number 3"},
     {"metatable", "1: the table that the script returns has a metatable, expected a plain table"},
-    {"long-name", "3: name is not usable, expected a string of 1 to 128 bytes, without control characters"},
+    {"long-name", "4: name is not usable, expected a string of 1 to 128 bytes, without control characters"},
 };
 
 START_TEST(test_bad)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control commands: from a line to its answer, for good lines and for bad ones. */
 #include "rig/control.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* DEVICENAME as the driver reads it: what is accepted, and that everything else is refused with its reason.
  */
 #include "devicename.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one says, and what
  * a bad one does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Faults: how they are asked for, and when they happen. */
 #include "icc/fault.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The interface device and the contacts of a card, end to end: random commands to a card that echoes, with
  * random faults. What the protocols can recover from must not show; what they cannot must fail, as it should,

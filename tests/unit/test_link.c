@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The rig link's messages and sockets. */
 #include "link/link.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers and slots: what they may be called, how they are found, and how cards move. */
 #include "rig/slot.h"
 

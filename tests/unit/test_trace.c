@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The trace: whole lines, whatever readers and cards are called. */
 #include "ifd/trace.h"
 

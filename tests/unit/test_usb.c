@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* USB readers: what they may be called and what PC/SC calls them, and what plugging one in leaves in the
  * folder that stands for /sys and tells those who listen there. */
 #include "rig/directory.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The vpcd protocol's messages, over a stream that brings them in any pieces. */
 #include "link/vpcd.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Our cards in a vpcd reader that keeps them waiting: what they do after a minute. The clock stands still,
  * until the test moves it. The rest is for the end-to-end tests.

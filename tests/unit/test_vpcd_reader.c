@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers for vpcd cards where things run short. The rest is for the end-to-end tests. */
 #include "rig/vpcd_reader.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The way to the card over PC/SC itself. */
 #include "link.h"
 

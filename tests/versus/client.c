@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* client READER: a program that uses a card, with the way to it that it is linked with (link.h).
  *
  * It makes purchases. Each takes the card for itself, reads the balance, debits, checks what the card says of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What can happen to a card, its reader and the service: see versus.py. Each fault begins with the program stopped, at its
 place; the program runs from when it is released."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The way to the card: all in which the two programs differ. One is over PC/SC itself (bare.c), the other
  * over libscardmanage (managed.c).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The way to the card over libscardmanage. */
 #include "link.h"
 

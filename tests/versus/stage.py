@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A program, a rival, the rig that they are in, and how it is judged whether the program has survived: see versus.py."""
 
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """versus.py [--faults N] [--seed N] [--only TEXT]: one program over PC/SC itself and over libscardmanage, through the same faults.
 
 The program is client.c. It has two ways to the card: bare.c, whose recovery is twenty lines of SCardReconnect, SCardConnect

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Sends command APDUs, a line of hex each, and prints what the card answers:
  *
  *     echo 80CA9F7F00 | scardmanage-send READER [SELECT-COMMAND]

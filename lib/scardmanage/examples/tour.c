@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A tour of libscardmanage on a live card. Run it in a rig:
  *
  *     cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waits until there is a card in the reader, and prints its ATR:
  *
  *     scardmanage-wait READER [SECONDS]

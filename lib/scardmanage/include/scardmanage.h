@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage: get an application back to its card.
  *
  * One object is one attachment: to a card handle that the caller owns, or to a reader by its name. While the
