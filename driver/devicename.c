@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "devicename.h"
 
+#include "base/number.h"
 #include "link/link.h"
 
 #include <pwd.h>
@@ -12,16 +13,6 @@
 #define TIMEOUT_MAX_MS 700000
 
 #define PREFIX         "/dev/null:"
-
-/* A decimal number from low to high, and nothing else. */
-static bool read_number(const char *text, unsigned low, unsigned high, unsigned *number)
-{
-    size_t length = strlen(text);
-    if (length == 0 || length > 6 || strspn(text, "0123456789") != length)
-        return false;
-    *number = (unsigned)strtoul(text, NULL, 10);
-    return *number >= low && *number <= high;
-}
 
 /* The values. Each is read by a function of its own; false: not what is expected. */
 typedef bool value_function(char *value, struct devicename *name);
@@ -36,23 +27,23 @@ static bool read_rig(char *value, struct devicename *name)
 
 static bool read_reader(char *value, struct devicename *name)
 {
-    return read_number(value, 0, 0xFFFF, &name->reader);
+    return number_parse(value, 0, 0xFFFF, &name->reader);
 }
 
 static bool read_slots(char *value, struct devicename *name)
 {
-    return read_number(value, 1, LINK_MAX_SLOTS, &name->slots);
+    return number_parse(value, 1, LINK_MAX_SLOTS, &name->slots);
 }
 
 static bool read_timeout(char *value, struct devicename *name)
 {
-    return read_number(value, 1, TIMEOUT_MAX_MS, &name->timeout_ms);
+    return number_parse(value, 1, TIMEOUT_MAX_MS, &name->timeout_ms);
 }
 
 static bool read_user(char *value, struct devicename *name)
 {
     unsigned number;
-    if (read_number(value, 0, 999999, &number)) {
+    if (number_parse(value, 0, 999999, &number)) {
         name->user = number;
         return true;
     }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/fault.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "base/similar.h"
 #include "icc/pattern.h"
 #include "iso7816/hex.h"
@@ -81,20 +80,13 @@ static enum fault find_named(const char *text, size_t length, char *error, size_
     return FAULT_COUNT;
 }
 
-/* A number after the mark, if text goes on with the mark. False: what follows it is none. */
-static bool take_number(const char **text, char mark, unsigned *number)
+/* If text goes on with the mark: takes it and the number behind it. False: there is no such number. */
+static bool take_count(const char **text, char mark, unsigned low, unsigned *number)
 {
     if (**text != mark)
         return true;
-    char *end;
-    if (!isdigit((unsigned char)(*text)[1]))
-        return false;
-    unsigned long value = strtoul(*text + 1, &end, 10);
-    if (value > 1000000 || end - *text > 8)
-        return false;
-    *number = (unsigned)value;
-    *text = end;
-    return true;
+    ++*text;
+    return number_take(text, low, 1000000, number);
 }
 
 static bool read_pattern(const char *text, const char *pattern, struct fault_trigger *trigger, char *error,
@@ -164,8 +156,7 @@ static bool set(struct fault_table *faults, const char *text, char *error, size_
 
     if (trigger.fault == FAULT_COUNT)
         return false;
-    if (!take_number(&rest, '@', &from) || !take_number(&rest, '*', &times) || (*rest && *rest != ':') ||
-        from == 0) {
+    if (!take_count(&rest, '@', 1, &from) || !take_count(&rest, '*', 0, &times) || (*rest && *rest != ':')) {
         snprintf(error, error_size,
                  "fault '%.60s': expected NAME, NAME*TIMES, NAME@FROM or NAME@FROM*TIMES, "
                  "with or without :PATTERN",

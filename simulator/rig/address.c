@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/address.h"
 
+#include "base/number.h"
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* A port, from 1 to 65,535. */
 static bool parse_port(const char *text, unsigned *port)
 {
-    size_t length = strlen(text);
-    if (length == 0 || length > 5 || strspn(text, "0123456789") != length)
-        return false;
-    unsigned number = (unsigned)atoi(text);
-    if (number < 1 || number > 65535)
-        return false;
-    *port = number;
-    return true;
+    return number_parse(text, 1, 65535, port);
 }
 
 static bool look_up(const char *name, struct address *address, char *error, size_t error_size)
@@ -98,12 +91,8 @@ bool address_is_network(const char *text)
     address[length] = '\0';
     if (inet_pton(v6 ? AF_INET6 : AF_INET, address, raw) != 1)
         return false;
-    const char *bits = text + length + 1;
-    if (text[length] == '\0')
-        return true;
-    size_t digits = strlen(bits);
-    int number = digits >= 1 && digits <= 6 && strspn(bits, "0123456789") == digits ? atoi(bits) : 0;
-    return number >= 1 && number <= (v6 ? 128 : 32);
+    unsigned bits;
+    return text[length] == '\0' || number_parse(text + length + 1, 1, v6 ? 128 : 32, &bits);
 }
 
 static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
@@ -120,7 +109,7 @@ static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
 }
 
 /* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
-static bool same_network(const char *network, int bits, const uint8_t bytes[16])
+static bool same_network(const char *network, unsigned bits, const uint8_t bytes[16])
 {
     union tcp_address address;
     uint8_t wanted[16];
@@ -128,8 +117,8 @@ static bool same_network(const char *network, int bits, const uint8_t bytes[16])
     address_bytes(&address, wanted);
     bool v4 = address.any.sa_family == AF_INET, is_v4 = memcmp(bytes, v4_prefix, sizeof v4_prefix) == 0;
     bits += v4 ? 96 : 0;
-    int whole = bits / 8, rest = bits % 8;
-    return v4 == is_v4 && memcmp(wanted, bytes, (size_t)whole) == 0 &&
+    unsigned whole = bits / 8, rest = bits % 8;
+    return v4 == is_v4 && memcmp(wanted, bytes, whole) == 0 &&
            (rest == 0 || ((wanted[whole] ^ bytes[whole]) >> (8 - rest)) == 0);
 }
 
@@ -144,8 +133,8 @@ bool address_may_come(const char *from, const union tcp_address *peer)
         return true;
     const char *slash = strchr(from, '/');
     snprintf(network, sizeof network, "%.*s", (int)(slash ? slash - from : (long)strlen(from)), from);
-    int bits = slash ? atoi(slash + 1) : strchr(network, ':') ? 128 : 32;
-    return bits == 0 || same_network(network, bits, bytes);
+    unsigned bits = strchr(network, ':') ? 128 : 32;
+    return (!slash || number_parse(slash + 1, 1, bits, &bits)) && same_network(network, bits, bytes);
 }
 
 const char *address_text(const struct address *address, char *text, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/reader_options.h"
 
+#include "base/number.h"
 #include "base/similar.h"
 #include "iso7816/hex.h"
 #include "link/link.h"
@@ -17,10 +18,7 @@ typedef bool value_function(const char *value, struct reader_options *options);
 
 static bool read_slots(const char *value, struct reader_options *options)
 {
-    if (!value || strlen(value) > 3 || strspn(value, "0123456789") != strlen(value))
-        return false;
-    options->slots = (unsigned)atoi(value);
-    return options->slots >= 1 && options->slots <= LINK_MAX_SLOTS;
+    return value && number_parse(value, 1, LINK_MAX_SLOTS, &options->slots);
 }
 
 static bool read_level(const char *value, struct reader_options *options)
@@ -71,10 +69,7 @@ static bool read_from(const char *value, struct reader_options *options)
 
 static bool read_timeout(const char *value, struct reader_options *options)
 {
-    if (!value || strlen(value) > 6 || strspn(value, "0123456789") != strlen(value))
-        return false;
-    options->timeout_ms = (unsigned)atoi(value);
-    return options->timeout_ms >= 1 && options->timeout_ms <= 600000;
+    return value && number_parse(value, 1, 600000, &options->timeout_ms);
 }
 
 static bool read_time(const char *value, struct reader_options *options)

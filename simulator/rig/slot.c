@@ -2,6 +2,7 @@
 #include "rig/slot.h"
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/thread.h"
 #include "icc/relay.h"
 #include "icc/script_card.h"
@@ -9,7 +10,6 @@
 #include "rig/random.h"
 #include "rig/relay_watch.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,15 +184,6 @@ const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
     return buffer;
 }
 
-/* A decimal number below limit, or -1. */
-static int parse_index(const char *text, unsigned limit)
-{
-    if (!isdigit((unsigned char)text[0]) || strlen(text) > 3 || strspn(text, "0123456789") != strlen(text))
-        return -1;
-    int number = atoi(text);
-    return (unsigned)number < limit ? number : -1;
-}
-
 /* Goes on with a message that has `written` bytes: " 0 (left/0), 1 (right/0)", as far as there is room. */
 static void name_slots(const struct slots *slots, char *error, size_t error_size, int written)
 {
@@ -216,8 +207,8 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
         name_slots(slots, error, error_size, snprintf(error, error_size, "which slot? There are"));
         return NULL;
     }
-    int index = parse_index(text, slots->slot_count);
-    if (index >= 0)
+    unsigned index;
+    if (slots->slot_count > 0 && number_parse(text, 0, slots->slot_count - 1, &index))
         return &slots->slot[index];
 
     const char *slash = strchr(text, '/');
@@ -228,8 +219,8 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
         if (strlen(reader->options.name) != name_length ||
             memcmp(reader->options.name, text, name_length) != 0)
             continue;
-        int number = slash ? parse_index(slash + 1, reader->options.slots) : 0;
-        if (number < 0)
+        unsigned number = 0;
+        if (slash && !number_parse(slash + 1, 0, reader->options.slots - 1, &number))
             continue;
         if (found || (!slash && reader->options.slots > 1)) {
             snprintf(error, error_size,

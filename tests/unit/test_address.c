@@ -42,7 +42,7 @@ static const struct {
     {"host:", "with PORT from 1 to 65535"},
     {"host:0", "with PORT from 1 to 65535"},
     {"host:65536", "with PORT from 1 to 65535"},
-    {"host:000080", "with PORT from 1 to 65535"},
+    {"host:065536", "with PORT from 1 to 65535"},
     {"host:-1", "with PORT from 1 to 65535"},
     {"[::1]:", "with PORT from 1 to 65535"},
     {"0", "with PORT from 1 to 65535"},
