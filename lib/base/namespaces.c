@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/namespaces.h"
 
-#include <errno.h>
+#include "base/descriptor.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -16,9 +17,7 @@ static bool write_file(const char *path, const char *text)
     if (fd < 0)
         return false;
     bool ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    int error = errno;
-    close(fd);
-    errno = error;
+    close_keeping_errno(fd);
     return ok;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "link/link.h"
 
+#include "base/descriptor.h"
+#include "base/unix_socket.h"
 #include "link/linger.h"
 
 #include <errno.h>
@@ -11,7 +13,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define LINK_FLAGS (LINK_READY_T0 | LINK_READY_T1)
@@ -72,27 +73,6 @@ const char *link_status_text(unsigned status)
     return status < sizeof text / sizeof text[0] ? text[status] : "unknown status";
 }
 
-static int unix_address(const char *path, struct sockaddr_un *address)
-{
-    size_t length = strlen(path);
-    if (length >= sizeof address->sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memset(address, 0, sizeof *address);
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, length + 1);
-    return 0;
-}
-
-static int close_failed(int fd)
-{
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 /* Binds; the path gets exactly this mode. Not by chmod(2) afterwards: by then the path may lead elsewhere. */
 static bool bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
 {
@@ -106,35 +86,37 @@ static bool bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mod
 int link_listen(const char *path, int type, mode_t mode)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address) < 0)
+    if (!unix_address(&address, path))
         return -1;
     int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    if (!bind_with_mode(fd, &address, mode) || listen(fd, SOMAXCONN) < 0)
-        return close_failed(fd);
-    return fd;
+    if (bind_with_mode(fd, &address, mode) && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    close_keeping_errno(fd);
+    return -1;
 }
 
-static int refusals_address(const char *path, struct sockaddr_un *address)
+static bool refusals_address(struct sockaddr_un *address, const char *path)
 {
     char beside[sizeof address->sun_path + 1];
     snprintf(beside, sizeof beside, "%s.refused", path);
-    return unix_address(beside, address);
+    return unix_address(address, beside);
 }
 
 int link_listen_for_refusals(const char *path)
 {
     struct sockaddr_un address;
     int yes = 1;
-    if (refusals_address(path, &address) < 0)
+    if (!refusals_address(&address, path))
         return -1;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0 || !bind_with_mode(fd, &address, 0622))
-        return close_failed(fd);
-    return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) == 0 && bind_with_mode(fd, &address, 0622))
+        return fd;
+    close_keeping_errno(fd);
+    return -1;
 }
 
 void link_report_refusal(const char *path)
@@ -143,7 +125,7 @@ void link_report_refusal(const char *path)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
-    if (refusals_address(path, &address) == 0)
+    if (refusals_address(&address, path))
         sendto(fd, "", 0, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof address);
     close(fd);
 }
@@ -159,22 +141,22 @@ bool link_peer_trusted(int fd, uid_t user)
 int link_connect(const char *path, int timeout_ms, uid_t user)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address) < 0)
+    if (!unix_address(&address, path))
         return -1;
     /* non-blocking for the connect alone: a listener that is stopped must not stop us too */
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || fcntl(fd, F_SETFL, 0) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
-        return close_failed(fd);
-    if (!link_peer_trusted(fd, user)) {
+    bool ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 && fcntl(fd, F_SETFL, 0) == 0 &&
+              setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+              setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
+    if (ok && link_peer_trusted(fd, user))
+        return fd;
+    if (ok)
         errno = EPERM;
-        return close_failed(fd);
-    }
-    return fd;
+    close_keeping_errno(fd);
+    return -1;
 }
 
 int link_send(int fd, const struct link_message *message)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "link/tcp.h"
 
+#include "base/descriptor.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -38,14 +40,6 @@ const char *tcp_text(const union tcp_address *address, char text[TCP_TEXT_MAX])
     return text;
 }
 
-static int close_failed(int fd)
-{
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 int tcp_listen(const char *host, unsigned *port, int backlog)
 {
     union tcp_address address;
@@ -59,7 +53,8 @@ int tcp_listen(const char *host, unsigned *port, int backlog)
         *port = port_of(&address);
         return fd;
     }
-    return close_failed(fd);
+    close_keeping_errno(fd);
+    return -1;
 }
 
 int tcp_connect(const char *host, unsigned port)
@@ -69,7 +64,8 @@ int tcp_connect(const char *host, unsigned port)
     int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || connect(fd, &to.any, length) == 0 || errno == EINPROGRESS)
         return fd;
-    return close_failed(fd);
+    close_keeping_errno(fd);
+    return -1;
 }
 
 static bool met_itself(int fd)

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include "base/clock.h"
+#include "base/unix_socket.h"
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/print.h"
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* A rig that has not answered within this time, in all, is stuck. A script may take two seconds of CPU time,
@@ -57,12 +57,11 @@ static int connect_to_rig(int64_t deadline)
             return -1;
         }
     }
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
+    struct sockaddr_un address;
+    if (!unix_address(&address, path)) {
         rig_log("CARDRIG_SOCKET is longer than a socket's path can be");
         return -1;
     }
-    strcpy(address.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && limit(fd, SO_SNDTIMEO, deadline) &&
         connect(fd, (struct sockaddr *)&address, sizeof address) == 0)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/probe.h"
 
+#include "base/descriptor.h"
+#include "base/unix_socket.h"
 #include "cli/cli.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <winscard.h>
@@ -60,16 +62,19 @@ static void be_client(const char *socket_path)
 
 bool probe_library_protocol(const char *directory, struct probe_protocol *protocol)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
     struct version_message message = {.header = {0}};
-    snprintf(address.sun_path, sizeof address.sun_path, "%.100s/probe", directory);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/probe", directory);
     int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listening < 0 || bind(listening, (struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(listening, 1) < 0)
+    if (listening < 0 || !unix_address(&address, path) ||
+        bind(listening, (struct sockaddr *)&address, sizeof address) < 0 || listen(listening, 1) < 0) {
+        close_keeping_errno(listening);
         return false;
+    }
     pid_t pid = fork();
     if (pid == 0)
-        be_client(address.sun_path);
+        be_client(path);
     int client = pid < 0 ? -1 : accept(listening, NULL, NULL);
     bool got = client >= 0 && recv(client, &message, sizeof message, MSG_WAITALL) == sizeof message &&
                message.header.command == CMD_VERSION;
@@ -84,12 +89,12 @@ bool probe_library_protocol(const char *directory, struct probe_protocol *protoc
 /* What the service speaks that a client is sent to. */
 static bool service_protocol(struct probe_protocol *protocol)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
     struct version_message message = {.header = {sizeof message.body, CMD_VERSION}, .body = {4, 3, 0}};
     const char *path = getenv(CSOCK);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path ? path : "");
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool got = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+    bool got = fd >= 0 && path && unix_address(&address, path) &&
+               connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
                send(fd, &message, sizeof message, MSG_NOSIGNAL) == sizeof message &&
                recv(fd, &message.body, sizeof message.body, MSG_WAITALL) == sizeof message.body;
     if (fd >= 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pcscd/question.h"
 
+#include "base/unix_socket.h"
+
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* SCardEstablishContext, as libpcsclite sends it (pcsc-lite, winscard_msg.h: rxHeader, establish_struct).
@@ -21,12 +21,12 @@ struct establish {
 
 void question_ask(struct question *question, const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
     const struct establish request = {.size = sizeof request.body, .command = ESTABLISH_CONTEXT};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     question->state = QUESTION_OPEN;
     question->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (question->fd >= 0 && connect(question->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+    if (question->fd >= 0 && unix_address(&address, path) &&
+        connect(question->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
         send(question->fd, &request, sizeof request, MSG_NOSIGNAL) == sizeof request)
         return;
     question->state = QUESTION_REFUSED; /* it may have died already */

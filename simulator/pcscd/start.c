@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pcscd/pcscd.h"
 
+#include "base/descriptor.h"
 #include "base/output.h"
+#include "base/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,17 +36,16 @@ void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX])
 
 static int listen_for_clients(const char *directory)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    pcscd_socket(directory, address.sun_path);
+    struct sockaddr_un address;
+    char path[PCSCD_SOCKET_MAX];
+    pcscd_socket(directory, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* whoever the command runs as may talk to it; the directory keeps all others out */
-    if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0)) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    if (fd >= 0 && unix_address(&address, path) &&
+        bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    close_keeping_errno(fd);
+    return -1;
 }
 
 static bool set_environment(const char *directory)

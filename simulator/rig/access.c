@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/access.h"
 
+#include "base/descriptor.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -84,14 +86,6 @@ static int pin_down(const char *path, char name[32])
     return fd;
 }
 
-static bool close_after(int fd, bool ok)
-{
-    int error = errno;
-    close(fd);
-    errno = error;
-    return ok;
-}
-
 bool access_grant(const struct access_list *list, const char *path)
 {
     char name[32];
@@ -100,14 +94,18 @@ bool access_grant(const struct access_list *list, const char *path)
         return true;
     size_t size = make_acl(list, &acl);
     int fd = pin_down(path, name);
-    return fd >= 0 && close_after(fd, setxattr(name, "system.posix_acl_access", &acl, size, 0) == 0);
+    bool ok = fd >= 0 && setxattr(name, "system.posix_acl_access", &acl, size, 0) == 0;
+    close_keeping_errno(fd);
+    return ok;
 }
 
 bool access_grant_all(const char *path)
 {
     char name[32];
     int fd = pin_down(path, name);
-    return fd >= 0 && close_after(fd, chmod(name, 0666) == 0);
+    bool ok = fd >= 0 && chmod(name, 0666) == 0;
+    close_keeping_errno(fd);
+    return ok;
 }
 
 const char *access_user_text(uid_t user, char text[ACCESS_USER_TEXT])

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/usb_bus.h"
 
+#include "base/descriptor.h"
+#include "base/unix_socket.h"
 #include "rig/directory.h"
 
 #include <arpa/inet.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* What sysfs calls a device and its interface: bus and port, configuration and interface. */
@@ -175,12 +176,11 @@ struct monitor_header {
 /* Sends to one listener. One that has ended does not matter. */
 static bool send_to(int fd, const char *folder, const char *name, const struct iovec *parts, size_t count)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", folder, name) >=
-        sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
+    struct sockaddr_un address;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - NAME_MAX - 2, folder, name);
+    if (!unix_address(&address, path))
         return false;
-    }
     struct msghdr message = {
         .msg_name = &address, .msg_namelen = sizeof address, .msg_iov = (struct iovec *)(uintptr_t)parts};
     message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* in musl an int */
@@ -216,9 +216,8 @@ static bool tell(const char *folder, const struct usb_device *device, const char
     int error = errno;
     if (listeners)
         closedir(listeners);
-    if (fd >= 0)
-        close(fd);
     errno = error;
+    close_keeping_errno(fd);
     return ok;
 }
 

@@ -1,0 +1,12 @@
+#include "base/descriptor.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void close_keeping_errno(int fd)
+{
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+}

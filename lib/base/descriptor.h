@@ -1,0 +1,8 @@
+/* File descriptors. */
+#ifndef BASE_DESCRIPTOR_H
+#define BASE_DESCRIPTOR_H
+
+/* Closes it after something has failed, whose errno stays. A negative one is ignored. */
+void close_keeping_errno(int fd);
+
+#endif
