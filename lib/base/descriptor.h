@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* File descriptors. */
 #ifndef BASE_DESCRIPTOR_H
 #define BASE_DESCRIPTOR_H

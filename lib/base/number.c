@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/number.h"
 
 bool number_take(const char **text, unsigned low, unsigned high, unsigned *number)

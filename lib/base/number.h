@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Decimal numbers in text that somebody wrote: options, addresses, DEVICENAME. */
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H

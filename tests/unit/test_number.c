@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Decimal numbers in text: base/number.h. */
 #include "base/number.h"
 
