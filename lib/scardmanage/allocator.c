@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory. Nothing else in this library allocates; tests/e2e/test_scardmanage_abi.py holds it to that. */
+/* Memory. Nothing else in this library allocates, which tests/e2e/test_scardmanage_abi.py
+ * checks. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -23,30 +24,31 @@ static void default_release(void *context, void *memory)
     free(memory);
 }
 
-scardmanage_result allocator_read(const scardmanage_allocator *allocator, scardmanage_allocator *out)
+scardmanage_result allocator_check_and_copy(const scardmanage_allocator *allocator,
+                                            scardmanage_allocator *out)
 {
     static const scardmanage_allocator defaults = {sizeof defaults, NULL, default_allocate,
                                                    default_reallocate, default_release};
-    if (allocator == NULL)
+    if (!allocator)
         allocator = &defaults;
-    if (!options_sized(allocator, allocator->size, sizeof *allocator, sizeof *allocator) ||
-        allocator->allocate == NULL || allocator->reallocate == NULL || allocator->release == NULL)
+    if (!options_struct_is_readable(allocator, allocator->size, sizeof *allocator, sizeof *allocator) ||
+        !allocator->allocate || !allocator->reallocate || !allocator->release)
         return SCARDMANAGE_E_INVALIDARG;
     *out = *allocator;
     out->size = sizeof *out;
     return SCARDMANAGE_S_OK;
 }
 
-void *allocator_get(const scardmanage_allocator *allocator, size_t size)
+void *allocator_allocate(const scardmanage_allocator *allocator, size_t size)
 {
     void *memory = allocator->allocate(allocator->context, size);
-    if (memory != NULL)
+    if (memory)
         memset(memory, 0, size);
     return memory;
 }
 
-void allocator_put(const scardmanage_allocator *allocator, void *memory)
+void allocator_release(const scardmanage_allocator *allocator, void *memory)
 {
-    if (memory != NULL)
+    if (memory)
         allocator->release(allocator->context, memory);
 }

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Making, attaching, detaching and freeing objects. */
 #include "internal.h"
 
 #include <string.h>
 
 scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *source, scardmanage **out)
 {
-    scardmanage_allocator read;
-    if (out == NULL)
+    scardmanage_allocator checked;
+    if (!out)
         return SCARDMANAGE_E_POINTER;
     *out = NULL;
-    scardmanage_result result = allocator_read(source, &read);
+    scardmanage_result result = allocator_check_and_copy(source, &checked);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    scardmanage *m = allocator_get(&read, sizeof *m);
-    if (m == NULL)
+    scardmanage *m = allocator_allocate(&checked, sizeof *m);
+    if (!m)
         return SCARDMANAGE_E_OUTOFMEMORY;
-    m->allocator = read;
+    m->allocator = checked;
     m->references = 1;
-    options_default(&m->options);
+    options_set_defaults(&m->options);
     if (platform_mutex_init(&m->mutex) != 0)
         goto free;
     if (platform_cond_init(&m->changed) != 0)
@@ -27,7 +28,7 @@ scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator
 destroy_mutex:
     platform_mutex_destroy(&m->mutex);
 free:
-    allocator_put(&read, m);
+    allocator_release(&checked, m);
     return SCARDMANAGE_E_OUTOFMEMORY;
 }
 
@@ -38,109 +39,110 @@ scardmanage_result scardmanage_create(scardmanage **out)
 
 void scardmanage_free(scardmanage *m)
 {
-    if (m == NULL)
+    if (!m)
         return;
     scardmanage_detach(m);
     object_release(m);
 }
 
-scardmanage_result attach_end(attachment *at)
+scardmanage_result attach_end_job(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     if (!at->by_handle)
-        handle_close(at, at->transacted ? at->disposition : SCARDMANAGE_LEAVE);
-    else if (at->transacted)
-        result = lock_end(at, at->disposition);
-    if (!at->transacted)
+        handle_close(at, at->in_transaction ? at->disposition : SCARDMANAGE_LEAVE);
+    else if (at->in_transaction)
+        result = lock_end_transaction(at, at->disposition);
+    if (!at->in_transaction)
         result = SCARDMANAGE_S_OK;
     else if (result != SCARDMANAGE_E_OUTOFMEMORY)
         result = SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (at->has_context)
-        pcsc_close(at->context);
+        pcsc_release_context(at->context);
     at->has_context = false;
     return result;
 }
 
-static void adopt(attachment *at, uint32_t counter, const pcsc_atr *atr, uint32_t protocol)
+static void set_card(struct attachment *at, uint32_t counter, const struct pcsc_atr *atr, uint32_t protocol)
 {
     identity_set(&at->card, counter, atr);
     at->atr = *atr;
     at->protocol = protocol;
 }
 
-static scardmanage_result adopt_handle(attachment *at)
+static scardmanage_result attach_handle_job(struct attachment *at)
 {
-    pcsc_card card;
-    pcsc_look look = {.exclusive = false};
+    struct pcsc_card card;
+    struct pcsc_reader_state state = {.exclusive = false};
     at->by_handle = true;
     at->handle = at->io.handle;
     at->has_handle = true;
-    scardmanage_result result = handle_card(at, &card);
+    scardmanage_result result = handle_get_status(at, &card);
     if (result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_INVALIDARG;
     bool event = outcome_is_event(result);
     if (result != SCARDMANAGE_S_OK && !event)
         return result;
-    scardmanage_result opened = service_open(at);
+    scardmanage_result opened = service_open_context(at);
     if (opened != SCARDMANAGE_S_OK)
         return opened;
-    if (event) { /* PC/SC tells nothing more; see scardmanage_attach_by_handle() */
-        at->pending = result;
+    if (event) { /* PC/SC says nothing else; see scardmanage_attach_by_handle() */
+        at->unreported_event = result;
         return SCARDMANAGE_S_OK;
     }
     memcpy(at->reader, card.reader, sizeof at->reader);
     if (card.state != SCARDMANAGE_STATE_ABSENT)
-        adopt(at, card.counter, &card.atr, card.protocol);
-    /* there is an open handle, ours: so if the reader is in exclusive use, it is by that handle */
-    if (pcsc_look_at(at->context, at->reader, &look) == SCARDMANAGE_S_OK && look.exclusive)
+        set_card(at, card.counter, &card.atr, card.protocol);
+    /* the caller's handle is open, so if the reader is in exclusive use, it is by that handle */
+    if (pcsc_get_reader_state(at->context, at->reader, &state) == SCARDMANAGE_S_OK && state.exclusive)
         at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
     return SCARDMANAGE_S_OK;
 }
 
-/* What SCardConnect() says of a reader with no card that could be used at the moment. */
-static bool no_usable_card(scardmanage_result result)
+/* Whether SCardConnect() returned this because there is no card that can be used at the moment. */
+static bool means_no_usable_card(scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_W_REMOVED_CARD ||
            result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_W_UNRESPONSIVE_CARD;
 }
 
-static scardmanage_result open_card(attachment *at, const pcsc_look *look)
+static scardmanage_result connect_to_card(struct attachment *at, const struct pcsc_reader_state *state)
 {
-    pcsc_card card;
+    struct pcsc_card card;
     scardmanage_result result = handle_open(at, &at->options, options_protocols(&at->options, 0));
-    if (no_usable_card(result))
+    if (means_no_usable_card(result))
         return SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = handle_card(at, &card);
+    result = handle_get_status(at, &card);
     if (outcome_ends_call(result))
         return result;
     if (result == SCARDMANAGE_S_OK)
-        adopt(at, card.counter, &card.atr, card.protocol);
-    else /* moved or reset since: the next call will hear of it */
-        adopt(at, look->counter, &look->atr, 0);
+        set_card(at, card.counter, &card.atr, card.protocol);
+    else /* it was removed or reset since: the next call returns that */
+        set_card(at, state->counter, &state->atr, 0);
     return SCARDMANAGE_S_OK;
 }
 
-static scardmanage_result adopt_reader(attachment *at)
+static scardmanage_result attach_reader_job(struct attachment *at)
 {
-    pcsc_look look;
-    if (at->reader[0] == '\0') /* its name was too long for any */
+    struct pcsc_reader_state state;
+    if (at->reader[0] == '\0') /* its name was too long */
         return SCARDMANAGE_E_UNKNOWN_READER;
-    scardmanage_result result = service_look(at, false, &look);
+    scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE)
         return SCARDMANAGE_E_UNKNOWN_READER;
-    return result == SCARDMANAGE_S_OK && look.present ? open_card(at, &look) : result;
+    return result == SCARDMANAGE_S_OK && state.present ? connect_to_card(at, &state) : result;
 }
 
-/* Detached, whatever it was. If there was no memory to release the lock on the caller's old handle, that is
- * told: it would lock us out. */
-static scardmanage_result begin_anew(call *c, scardmanage *m)
+/* Begins a call and detaches the object if it is attached. E_OUTOFMEMORY also if there was no
+ * memory to release the lock on the caller's old handle, as that lock would keep the new attachment
+ * waiting. */
+static scardmanage_result begin_attachment(struct call *c, scardmanage *m)
 {
-    scardmanage_result result = call_begin_anew(c, m);
+    scardmanage_result result = call_begin_to_attach(c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (c->at != NULL)
+    if (c->at)
         result = call_detach(c);
     if (result != SCARDMANAGE_E_OUTOFMEMORY)
         result = call_attach(c);
@@ -149,9 +151,9 @@ static scardmanage_result begin_anew(call *c, scardmanage *m)
     return result;
 }
 
-static scardmanage_result attach(call *c, attachment_job adopt_job)
+static scardmanage_result run_attach_job(struct call *c, attachment_job attach_job)
 {
-    scardmanage_result result = call_run(c, adopt_job, NULL);
+    scardmanage_result result = call_run(c, attach_job, NULL);
     if (result != SCARDMANAGE_S_OK)
         call_detach(c);
     call_end(c);
@@ -160,41 +162,41 @@ static scardmanage_result attach(call *c, attachment_job adopt_job)
 
 scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE handle)
 {
-    call c;
-    if (m == NULL)
+    struct call c;
+    if (!m)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = begin_anew(&c, m);
+    scardmanage_result result = begin_attachment(&c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.handle = handle;
-    return attach(&c, adopt_handle);
+    return run_attach_job(&c, attach_handle_job);
 }
 
 scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader)
 {
-    call c;
-    if (m == NULL || reader == NULL)
+    struct call c;
+    if (!m || !reader)
         return SCARDMANAGE_E_POINTER;
     size_t length = strlen(reader);
     if (length == 0)
         return SCARDMANAGE_E_INVALIDARG;
-    scardmanage_result result = begin_anew(&c, m);
+    scardmanage_result result = begin_attachment(&c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (length < sizeof c.at->reader)
         memcpy(c.at->reader, reader, length + 1);
-    return attach(&c, adopt_reader);
+    return run_attach_job(&c, attach_reader_job);
 }
 
 scardmanage_result scardmanage_detach(scardmanage *m)
 {
-    call c;
-    if (m == NULL)
+    struct call c;
+    if (!m)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = call_begin_anew(&c, m);
+    scardmanage_result result = call_begin_to_attach(&c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = c.at != NULL ? call_detach(&c) : SCARDMANAGE_E_INVALID_HANDLE;
+    result = c.at ? call_detach(&c) : SCARDMANAGE_E_INVALID_HANDLE;
     call_end(&c);
     return result;
 }

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Calls that end in their time: each attachment has a thread that makes its calls to PC/SC, and whoever calls
- * a function of the header gives it a job and waits for that, but no longer than the deadline, or until
- * cancelled. PC/SC itself offers neither: SCardCancel() ends no call but SCardGetStatusChange(). So a thread
- * that PC/SC does not let go of stays behind, undoes what was begun as soon as it can, and takes the next job
- * then; or, if its attachment was ended meanwhile, cleans up and goes. */
+/*
+ * Calls that end in time. PC/SC has no deadlines, and SCardCancel() ends only
+ * SCardGetStatusChange(). So each attachment has a thread that makes its calls to PC/SC. A function
+ * of scardmanage.h gives the thread a job, and waits until the job is done, the deadline has
+ * passed, or the call is cancelled.
+ *
+ * A job that nobody waits for any more is abandoned. When PC/SC returns, the thread undoes what the
+ * job had begun, and then takes the next one. If the attachment was ended meanwhile, it cleans up
+ * and ends.
+ */
 #include "internal.h"
 
-/* A job notices the deadline itself wherever the library waits; let it, so that it says how far it got. */
-#define PATIENCE_US 10000u
+/* Where the library itself waits, a job notices the deadline. It gets this much time to end and
+ * report. */
+#define GRACE_US 10000u
 
 static void object_destroy(scardmanage *m)
 {
-    scardmanage_allocator allocator = m->allocator; /* it lies in what it is to release */
+    scardmanage_allocator allocator = m->allocator; /* a copy: it lies in the block that it releases */
     platform_cond_destroy(&m->changed);
     platform_mutex_destroy(&m->mutex);
-    allocator_put(&allocator, m);
+    allocator_release(&allocator, m);
 }
 
 void object_release(scardmanage *m)
@@ -30,13 +36,13 @@ void object_release(scardmanage *m)
  * The thread
  */
 
-static bool jobs_to_come(const attachment *at)
+static bool has_jobs_to_come(const struct attachment *at)
 {
-    return at->job != NULL || !at->ends;
+    return at->job || !at->ending;
 }
 
-/* Both want the mutex, and give it up in between. */
-static scardmanage_result do_job(attachment *at, attachment_job job)
+/* This and the next one: called with the mutex, and without it during the job. */
+static scardmanage_result run_job(struct attachment *at, attachment_job job)
 {
     platform_unlock(&at->m->mutex);
     scardmanage_result result = job(at);
@@ -44,76 +50,77 @@ static scardmanage_result do_job(attachment *at, attachment_job job)
     return result;
 }
 
-static void do_unhurried(attachment *at, attachment_job job)
+static void run_job_without_deadline(struct attachment *at, attachment_job job)
 {
-    at->stop = SCARDMANAGE_S_OK;
+    at->stop_reason = SCARDMANAGE_S_OK;
     at->deadline = UINT64_MAX;
-    do_job(at, job);
+    run_job(at, job);
 }
 
-static void attachment_destroy(attachment *at)
+static void attachment_destroy(struct attachment *at)
 {
     scardmanage *m = at->m;
     platform_cond_destroy(&at->wake);
-    allocator_put(&m->allocator, at->buffer);
-    allocator_put(&m->allocator, at);
+    allocator_release(&m->allocator, at->buffer);
+    allocator_release(&m->allocator, at);
     object_release(m);
 }
 
-static platform_thread_end PLATFORM_THREAD_CALL work(void *argument)
+/* What the thread does. */
+static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
 {
-    attachment *at = argument;
+    struct attachment *at = argument;
     scardmanage *m = at->m;
     bool detached = false;
     platform_lock(&m->mutex);
-    while (jobs_to_come(at)) {
-        if (at->job == NULL) {
+    while (has_jobs_to_come(at)) {
+        if (!at->job) {
             platform_cond_wait(&at->wake, &m->mutex, UINT64_MAX);
             continue;
         }
-        at->result = do_job(at, at->job);
-        detached = at->job == attach_end;
-        if (at->abandoned && at->undo != NULL)
-            do_unhurried(at, at->undo);
-        if (at->abandoned && at->after != NULL)
-            do_unhurried(at, at->after);
+        at->result = run_job(at, at->job);
+        detached = at->job == attach_end_job;
+        if (at->abandoned && at->undo)
+            run_job_without_deadline(at, at->undo);
+        if (at->abandoned && at->last_job)
+            run_job_without_deadline(at, at->last_job);
         for (; at->late_unlocks > 0; at->late_unlocks--)
-            do_unhurried(at, lock_release_late);
+            run_job_without_deadline(at, unlock_late_job);
         at->late_disposition = SCARDMANAGE_LEAVE;
-        at->lock = lock_state(at);
+        at->lock_after_job = lock_state(at);
         at->job = NULL;
         platform_cond_wake(&m->changed);
     }
     if (!detached)
-        do_unhurried(at, attach_end);
+        run_job_without_deadline(at, attach_end_job);
     platform_unlock(&m->mutex);
     attachment_destroy(at);
     return 0;
 }
 
-scardmanage_result job_stopped(attachment *at)
+scardmanage_result job_stop_reason(struct attachment *at)
 {
     platform_lock(&at->m->mutex);
-    scardmanage_result stop = at->stop;
+    scardmanage_result stop = at->stop_reason;
     platform_unlock(&at->m->mutex);
     if (stop == SCARDMANAGE_S_OK && platform_now_us() >= at->deadline)
         stop = SCARDMANAGE_E_TIMEOUT;
     return stop;
 }
 
-scardmanage_result job_pause(attachment *at, uint64_t us)
+scardmanage_result job_pause(struct attachment *at, uint64_t us)
 {
     uint64_t until = platform_now_us() + us;
     platform_lock(&at->m->mutex);
     if (until > at->deadline)
         until = at->deadline;
-    while (at->stop == SCARDMANAGE_S_OK && platform_now_us() < until)
+    while (at->stop_reason == SCARDMANAGE_S_OK && platform_now_us() < until)
         platform_cond_wait(&at->wake, &at->m->mutex, until);
     platform_unlock(&at->m->mutex);
-    return job_stopped(at);
+    return job_stop_reason(at);
 }
 
-void job_publish(attachment *at, const scardmanage_report *report)
+void job_publish(struct attachment *at, const scardmanage_report *report)
 {
     platform_lock(&at->m->mutex);
     at->report = *report;
@@ -130,29 +137,29 @@ uint64_t call_deadline_in(uint32_t timeout_ms)
 }
 
 /* With the mutex. */
-static scardmanage_result stopped(const call *c, uint64_t patience_us)
+static scardmanage_result call_stop_reason(const struct call *c, uint64_t grace_us)
 {
     if (c->m->cancels != c->cancels)
         return SCARDMANAGE_E_CANCELLED;
-    bool late = c->deadline != UINT64_MAX && platform_now_us() >= c->deadline + patience_us;
+    bool late = c->deadline != UINT64_MAX && platform_now_us() >= c->deadline + grace_us;
     return late ? SCARDMANAGE_E_TIMEOUT : SCARDMANAGE_S_OK;
 }
 
-static void await_change(call *c, uint64_t patience_us)
+static void wait_for_change(struct call *c, uint64_t grace_us)
 {
-    uint64_t until = c->deadline == UINT64_MAX ? UINT64_MAX : c->deadline + patience_us;
+    uint64_t until = c->deadline == UINT64_MAX ? UINT64_MAX : c->deadline + grace_us;
     platform_cond_wait(&c->m->changed, &c->m->mutex, until);
 }
 
-/* All with the mutex. */
+/* From here to give_object_back(): with the mutex. */
 bool call_is_nested(const scardmanage *m)
 {
     return m->rebuilding && platform_thread_is(m->rebuilder, platform_thread_self());
 }
 
-static void begin(call *c, scardmanage *m, uint32_t timeout_ms)
+static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
 {
-    *c = (call){.m = m, .cancels = m->cancels, .nested = call_is_nested(m)};
+    *c = (struct call){.m = m, .cancels = m->cancels, .nested = call_is_nested(m)};
     c->deadline = call_deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
     if (!c->nested)
         return;
@@ -161,22 +168,22 @@ static void begin(call *c, scardmanage *m, uint32_t timeout_ms)
         c->deadline = m->rebuild_deadline;
 }
 
-static scardmanage_result take_object(call *c)
+static scardmanage_result take_object(struct call *c)
 {
     scardmanage *m = c->m;
-    scardmanage_result stop = stopped(c, 0);
+    scardmanage_result stop = call_stop_reason(c, 0);
     while (m->busy && stop == SCARDMANAGE_S_OK) {
-        await_change(c, 0);
-        stop = stopped(c, 0);
+        wait_for_change(c, 0);
+        stop = call_stop_reason(c, 0);
     }
-    if (stop != SCARDMANAGE_S_OK) /* also if the object has just been given up, perhaps for the same reason */
+    if (stop != SCARDMANAGE_S_OK) /* even if the object has just become free, perhaps for the same reason */
         return stop;
     m->busy = true;
     c->at = m->at;
     return SCARDMANAGE_S_OK;
 }
 
-static void give_object(call *c)
+static void give_object_back(struct call *c)
 {
     if (c->nested)
         return;
@@ -184,18 +191,18 @@ static void give_object(call *c)
     platform_cond_wake(&c->m->changed);
 }
 
-/* Until PC/SC has let go of what was begun last. */
-static scardmanage_result await_thread(call *c)
+/* Waits until no abandoned job is running. */
+static scardmanage_result wait_for_thread(struct call *c)
 {
-    scardmanage_result stop = stopped(c, 0);
-    while (c->at->job != NULL && stop == SCARDMANAGE_S_OK) {
-        await_change(c, 0);
-        stop = stopped(c, 0);
+    scardmanage_result stop = call_stop_reason(c, 0);
+    while (c->at->job && stop == SCARDMANAGE_S_OK) {
+        wait_for_change(c, 0);
+        stop = call_stop_reason(c, 0);
     }
     return stop;
 }
 
-static scardmanage_result take_attachment(call *c)
+static scardmanage_result take_attachment(struct call *c)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     if (c->nested)
@@ -204,140 +211,141 @@ static scardmanage_result take_attachment(call *c)
         result = take_object(c);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = c->at == NULL ? SCARDMANAGE_E_INVALID_HANDLE : await_thread(c);
+    result = !c->at ? SCARDMANAGE_E_INVALID_HANDLE : wait_for_thread(c);
     if (result != SCARDMANAGE_S_OK)
-        give_object(c);
+        give_object_back(c);
     return result;
 }
 
-scardmanage_result call_begin(call *c, scardmanage *m, uint32_t timeout_ms)
+scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms)
 {
     platform_lock(&m->mutex);
-    begin(c, m, timeout_ms);
+    init_call(c, m, timeout_ms);
     scardmanage_result result = take_attachment(c);
     platform_unlock(&m->mutex);
     return result;
 }
 
-scardmanage_result call_begin_alone(call *c, scardmanage *m, uint32_t timeout_ms)
+scardmanage_result call_begin_outside_rebuild(struct call *c, scardmanage *m, uint32_t timeout_ms)
 {
     platform_lock(&m->mutex);
-    begin(c, m, timeout_ms);
+    init_call(c, m, timeout_ms);
     scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_attachment(c);
     platform_unlock(&m->mutex);
     return result;
 }
 
-scardmanage_result call_begin_anew(call *c, scardmanage *m)
+scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m)
 {
     platform_lock(&m->mutex);
-    begin(c, m, 0);
+    init_call(c, m, 0);
     scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_object(c);
     platform_unlock(&m->mutex);
     return result;
 }
 
-void call_end(call *c)
+void call_end(struct call *c)
 {
     platform_lock(&c->m->mutex);
-    give_object(c);
+    give_object_back(c);
     platform_unlock(&c->m->mutex);
 }
 
-scardmanage_result call_await(call *c)
+scardmanage_result call_wait_for_thread(struct call *c)
 {
     platform_lock(&c->m->mutex);
-    scardmanage_result result = await_thread(c);
+    scardmanage_result result = wait_for_thread(c);
     platform_unlock(&c->m->mutex);
     return result;
 }
 
 /* With the mutex. */
-static void post(call *c, attachment_job job, attachment_job undo)
+static void post_job(struct call *c, attachment_job job, attachment_job undo)
 {
-    attachment *at = c->at;
+    struct attachment *at = c->at;
     at->job = job;
     at->undo = undo;
-    at->after = NULL;
+    at->last_job = NULL;
     at->abandoned = false;
-    at->stop = SCARDMANAGE_S_OK;
-    at->deadline = job == attach_end ? UINT64_MAX : c->deadline;
+    at->stop_reason = SCARDMANAGE_S_OK;
+    at->deadline = job == attach_end_job ? UINT64_MAX : c->deadline;
     at->options = c->m->options;
     platform_cond_wake(&at->wake);
 }
 
-static scardmanage_result run(call *c, attachment_job job, attachment_job undo)
+static scardmanage_result run_and_wait(struct call *c, attachment_job job, attachment_job undo)
 {
-    attachment *at = c->at;
-    post(c, job, undo);
-    scardmanage_result stop = stopped(c, PATIENCE_US); /* it may have been cancelled since the last job */
-    while (at->job != NULL && stop == SCARDMANAGE_S_OK) {
-        await_change(c, PATIENCE_US);
-        stop = stopped(c, PATIENCE_US);
+    struct attachment *at = c->at;
+    post_job(c, job, undo);
+    /* the call may have been cancelled since its last job */
+    scardmanage_result stop = call_stop_reason(c, GRACE_US);
+    while (at->job && stop == SCARDMANAGE_S_OK) {
+        wait_for_change(c, GRACE_US);
+        stop = call_stop_reason(c, GRACE_US);
     }
-    if (at->job == NULL)
+    if (!at->job)
         return at->result;
-    c->left = at->abandoned = true;
-    if (job != attach_end) /* that is to be done in any case */
-        at->stop = stop;
+    c->left_running = at->abandoned = true;
+    if (job != attach_end_job) /* which is not to be stopped */
+        at->stop_reason = stop;
     platform_cond_wake(&at->wake);
     return stop;
 }
 
-scardmanage_result call_run(call *c, attachment_job job, attachment_job undo)
+scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo)
 {
     platform_lock(&c->m->mutex);
-    scardmanage_result result = run(c, job, undo);
+    scardmanage_result result = run_and_wait(c, job, undo);
     platform_unlock(&c->m->mutex);
     return result;
 }
 
-scardmanage_result call_finish(call *c, attachment_job job)
+scardmanage_result call_run_last(struct call *c, attachment_job job)
 {
     platform_lock(&c->m->mutex);
-    attachment *at = c->at;
+    struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
-    if (at->job == NULL)
-        result = run(c, job, NULL);
-    else if (at->after == NULL)
-        at->after = job;
-    c->left = at->job != NULL;
+    if (!at->job)
+        result = run_and_wait(c, job, NULL);
+    else if (!at->last_job)
+        at->last_job = job;
+    c->left_running = at->job;
     platform_unlock(&c->m->mutex);
     return result;
 }
 
-void call_report(call *c, scardmanage_report *report)
+void call_copy_report(struct call *c, scardmanage_report *report)
 {
     platform_lock(&c->m->mutex);
     *report = c->at->report;
     platform_unlock(&c->m->mutex);
 }
 
-scardmanage_lock_state call_lock(scardmanage *m)
+scardmanage_lock_state call_last_lock_state(scardmanage *m)
 {
     platform_lock(&m->mutex);
-    scardmanage_lock_state lock = m->at != NULL ? m->at->lock : SCARDMANAGE_LOCK_NONE;
+    scardmanage_lock_state lock = m->at ? m->at->lock_after_job : SCARDMANAGE_LOCK_NONE;
     platform_unlock(&m->mutex);
     return lock;
 }
 
-scardmanage_result call_attach(call *c)
+scardmanage_result call_attach(struct call *c)
 {
     scardmanage *m = c->m;
-    attachment *at = allocator_get(&m->allocator, sizeof *at);
-    if (at == NULL)
+    struct attachment *at = allocator_allocate(&m->allocator, sizeof *at);
+    if (!at)
         return SCARDMANAGE_E_OUTOFMEMORY;
     at->m = m;
     at->share = SCARDMANAGE_SHARE_SHARED;
     if (platform_cond_init(&at->wake) != 0) {
-        allocator_put(&m->allocator, at);
+        allocator_release(&m->allocator, at);
         return SCARDMANAGE_E_OUTOFMEMORY;
     }
-    platform_lock(&m->mutex); /* the thread begins by taking it */
-    if (platform_thread_start(&at->thread, work, at) != 0) {
+    platform_lock(&m->mutex); /* the thread waits for it */
+    if (platform_thread_start(&at->thread, run_jobs, at) != 0) {
         platform_unlock(&m->mutex);
         platform_cond_destroy(&at->wake);
-        allocator_put(&m->allocator, at);
+        allocator_release(&m->allocator, at);
         return SCARDMANAGE_E_OUTOFMEMORY;
     }
     m->references++;
@@ -346,33 +354,33 @@ scardmanage_result call_attach(call *c)
     return SCARDMANAGE_S_OK;
 }
 
-scardmanage_result call_detach(call *c)
+scardmanage_result call_detach(struct call *c)
 {
     scardmanage *m = c->m;
-    attachment *at = c->at;
+    struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
-    platform_thread thread = at->thread; /* the thread frees at */
+    platform_thread thread = at->thread; /* a copy: the thread frees at */
     platform_lock(&m->mutex);
-    if (at->job == NULL)
-        result = run(c, attach_end, NULL);
-    bool stays = at->job != NULL;
-    at->ends = true;
+    if (!at->job)
+        result = run_and_wait(c, attach_end_job, NULL);
+    bool stays = at->job;
+    at->ending = true;
     platform_cond_wake(&at->wake);
     m->at = c->at = NULL;
     platform_unlock(&m->mutex);
     if (stays)
-        platform_thread_let_go(thread);
+        platform_thread_detach(thread);
     else
         platform_thread_join(thread);
     return result;
 }
 
-/* The thread is in a job, or is about to be, or else the call would have begun. */
-void call_unlock_late(scardmanage *m, scardmanage_disposition disposition)
+/* As the call could not begin, the thread is in a job, or will be. */
+void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
 {
     platform_lock(&m->mutex);
-    attachment *at = m->at;
-    if (at != NULL) {
+    struct attachment *at = m->at;
+    if (at) {
         at->late_unlocks++;
         if (disposition > at->late_disposition)
             at->late_disposition = disposition;
@@ -382,7 +390,7 @@ void call_unlock_late(scardmanage *m, scardmanage_disposition disposition)
 
 scardmanage_result scardmanage_cancel(scardmanage *m)
 {
-    if (m == NULL)
+    if (!m)
         return SCARDMANAGE_E_POINTER;
     platform_lock(&m->mutex);
     m->cancels++;

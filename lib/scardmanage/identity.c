@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Which card it is: by the reader's event counter, and by the ATRs that the card has shown. */
 #include "internal.h"
 
 #include <string.h>
 
-void identity_clear(identity *card)
+void identity_clear(struct identity *card)
 {
     memset(card, 0, sizeof *card);
 }
 
-void identity_set(identity *card, uint32_t counter, const pcsc_atr *atr)
+void identity_set(struct identity *card, uint32_t counter, const struct pcsc_atr *atr)
 {
     identity_clear(card);
     card->known = true;
     card->counter = counter;
-    identity_add(card, atr);
+    identity_add_atr(card, atr);
 }
 
-void identity_add(identity *card, const pcsc_atr *atr)
+void identity_add_atr(struct identity *card, const struct pcsc_atr *atr)
 {
-    if (atr->length == 0 || identity_has(card, atr))
+    if (atr->length == 0 || identity_has_atr(card, atr))
         return;
-    if (card->atr_count == IDENTITY_ATRS) /* the first is its cold ATR: keep that, and the latest */
+    if (card->atr_count == IDENTITY_ATRS) /* keep the first, which is the cold ATR, and replace the latest */
         card->atr_count--;
     card->atrs[card->atr_count++] = *atr;
 }
 
-bool identity_moved(const identity *card, uint32_t counter)
+bool identity_was_removed(const struct identity *card, uint32_t counter)
 {
     return card->known && (card->unwatched || counter != card->counter);
 }
 
-bool identity_has(const identity *card, const pcsc_atr *atr)
+bool identity_has_atr(const struct identity *card, const struct pcsc_atr *atr)
 {
     for (unsigned i = 0; i < card->atr_count; i++)
         if (card->atrs[i].length == atr->length && memcmp(card->atrs[i].bytes, atr->bytes, atr->length) == 0)
@@ -38,16 +39,16 @@ bool identity_has(const identity *card, const pcsc_atr *atr)
     return false;
 }
 
-/* The protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3), 0 if that can't be said: it is cut short, or
- * it fixes a specific mode with TA2, and the card may leave that mode at the next reset (6.3.1). */
-static uint32_t atr_protocols(const pcsc_atr *atr)
+/* The protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3). 0 if it does not tell: it is cut
+ * short, or TA2 sets specific mode, which the card may leave at the next reset (6.3.1). */
+static uint32_t atr_protocols(const struct pcsc_atr *atr)
 {
     if (atr->length < 2)
         return 0;
     uint32_t offered = 0;
     size_t at = 1;
-    uint8_t presence =
-        atr->bytes[at++]; /* T0, then TD1, TD2, … say in their high nibble which of TA to TD follow */
+    /* the high nibble of T0, then of TD1, TD2, ... says which of TA to TD follow */
+    uint8_t presence = atr->bytes[at++];
     if (!(presence & 0x80))
         return SCARDMANAGE_PROTOCOL_T0;
     for (unsigned group = 1;; group++) {
@@ -67,8 +68,7 @@ static uint32_t atr_protocols(const pcsc_atr *atr)
     return offered;
 }
 
-/* Whether this card, which shows this ATR now, may speak one of the protocols, if need be after a reset. */
-bool identity_may_offer(const identity *card, const pcsc_atr *atr, uint32_t protocols)
+bool identity_may_offer_protocol(const struct identity *card, const struct pcsc_atr *atr, uint32_t protocols)
 {
     if (protocols & SCARDMANAGE_PROTOCOL_RAW)
         return true;

@@ -1,72 +1,79 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Locking: one PC/SC transaction, whatever happens to the card. */
 #include "internal.h"
 
 #include <limits.h>
 
-scardmanage_lock_state lock_state(const attachment *at)
+scardmanage_lock_state lock_state(const struct attachment *at)
 {
     if (at->lock_count == 0)
         return SCARDMANAGE_LOCK_NONE;
-    return at->transacted ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
+    return at->in_transaction ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
 }
 
-scardmanage_result lock_begin(attachment *at)
+scardmanage_result lock_begin_transaction(struct attachment *at)
 {
-    scardmanage_result result = handle_settle(at);
+    scardmanage_result result = handle_acknowledge_if_due(at);
     if (result == SCARDMANAGE_S_OK)
-        result = handle_event(at, handle_begin(at));
+        result = handle_correct_event(at, handle_begin_transaction(at));
     if (result == SCARDMANAGE_S_OK)
-        at->transacted = true;
+        at->in_transaction = true;
     return result;
 }
 
-/* A removal that the caller has yet to hear of is graver. */
-static void keep_reset(attachment *at)
+/* Unless the caller has not heard of a removal yet, which is graver. */
+static void set_reset_unreported(struct attachment *at)
 {
-    if (at->pending != SCARDMANAGE_W_REMOVED_CARD)
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+    if (at->unreported_event != SCARDMANAGE_W_REMOVED_CARD)
+        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* pcscd does not end a transaction of a handle that has an event to hear of (SCardEndTransaction() in
- * winscard.c), and would leave the card locked. So the event is taken off the handle and kept here. */
-static scardmanage_result end_after_reset(attachment *at, scardmanage_disposition disposition)
+/* pcscd does not end a transaction while its handle has an event (SCardEndTransaction() in
+ * winscard.c): the card would stay locked. So this acknowledges the event, keeps it for the caller,
+ * and ends the transaction then. */
+static scardmanage_result end_transaction_after_reset(struct attachment *at,
+                                                      scardmanage_disposition disposition)
 {
-    scardmanage_result result = handle_event(at, SCARDMANAGE_W_RESET_CARD);
+    scardmanage_result result = handle_correct_event(at, SCARDMANAGE_W_RESET_CARD);
     if (result == SCARDMANAGE_W_REMOVED_CARD) /* the removal has released it */
         return result;
     result =
         pcsc_reconnect(at->handle, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
     if (result == SCARDMANAGE_S_OK) {
-        keep_reset(at);
-        return pcsc_end(at->handle, disposition);
+        set_reset_unreported(at);
+        return pcsc_end_transaction(at->handle, disposition);
     }
     if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
-        keep_reset(at);
-        at->card.unwatched = true; /* only a handle tells that the reader was unplugged and is back */
+        set_reset_unreported(at);
+        at->card.unwatched = true; /* without a handle nothing tells whether the reader was unplugged */
     } else {
-        at->transacted = true; /* not to be ended now; the next reconnect that succeeds does it */
+        at->in_transaction = true; /* it cannot be ended now; the next reconnect that succeeds does it */
     }
     return result;
 }
 
-static bool resets(scardmanage_disposition disposition)
+static bool disposition_resets(scardmanage_disposition disposition)
 {
     return disposition == SCARDMANAGE_RESET || disposition == SCARDMANAGE_UNPOWER;
 }
 
-/* pcscd acts on the card, then ends the transaction even if that failed, and says SCARD_E_NOT_TRANSACTED
- * either if the action failed or if there was no transaction. There was one, unless the reader is in
- * exclusive use: then pcsc-lite keeps one transaction to itself that only closing the handle ends
- * (RFUnlockSharing() in readerfactory.c). */
-static scardmanage_result meaning(attachment *at, scardmanage_disposition disposition,
-                                  scardmanage_result result)
+/* After SCardEndTransaction(): acknowledges the reset that it did, and turns its result into that
+ * of an unlock.
+ *
+ * pcscd resets or ejects the card, then ends the transaction even if that failed. It returns
+ * SCARD_E_NOT_TRANSACTED if resetting or ejecting failed, and if there was no transaction. There
+ * was one, unless the reader is in exclusive use: pcsc-lite counts that as a transaction which only
+ * ends when the handle is closed (RFUnlockSharing() in readerfactory.c). */
+static scardmanage_result acknowledge_own_reset_and_translate(struct attachment *at,
+                                                              scardmanage_disposition disposition,
+                                                              scardmanage_result result)
 {
     bool failed = result == SCARDMANAGE_E_NOT_TRANSACTED;
-    if (resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
+    if (disposition_resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
         at->own_reset = true;
-        result = handle_acknowledge(at);                  /* this also tells whether the card answered */
-        return at->own_reset ? SCARDMANAGE_S_OK : result; /* it is released, whatever comes after */
+        result = handle_acknowledge_own_reset(at);        /* also shows whether the card has answered */
+        return at->own_reset ? SCARDMANAGE_S_OK : result; /* the lock is released in any case */
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
     if ((failed || unsupported) && disposition == SCARDMANAGE_EJECT)
@@ -76,110 +83,112 @@ static scardmanage_result meaning(attachment *at, scardmanage_disposition dispos
     return result;
 }
 
-scardmanage_result lock_end(attachment *at, scardmanage_disposition disposition)
+scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition)
 {
-    at->transacted = false;
-    scardmanage_result result = pcsc_end(at->handle, disposition);
+    at->in_transaction = false;
+    scardmanage_result result = pcsc_end_transaction(at->handle, disposition);
     bool was_reset = result == SCARDMANAGE_W_RESET_CARD;
     if (was_reset)
-        result = end_after_reset(at, disposition);
+        result = end_transaction_after_reset(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) {
-        at->transacted = true;
+        at->in_transaction = true;
         return result;
     }
     if (!was_reset)
-        return meaning(at, disposition, result);
+        return acknowledge_own_reset_and_translate(at, disposition, result);
     if (result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_NOT_TRANSACTED)
-        result = meaning(at, disposition, result);
+        result = acknowledge_own_reset_and_translate(at, disposition, result);
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
 }
 
-static scardmanage_result lock_job(attachment *at)
+static scardmanage_result lock_job(struct attachment *at)
 {
-    pcsc_card card;
+    struct pcsc_card card;
     if (!at->has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
-    if (at->pending != SCARDMANAGE_S_OK)
-        return handle_event(at, at->pending);
+    if (at->unreported_event != SCARDMANAGE_S_OK)
+        return handle_correct_event(at, at->unreported_event);
     if (at->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
-    /* a transaction that is there already is not begun again, but it may be gone together with the card */
-    scardmanage_result result = at->transacted ? handle_status(at, &card) : lock_begin(at);
+    /* a transaction that was begun before may have ended with the card's removal */
+    scardmanage_result result =
+        at->in_transaction ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
     if (result == SCARDMANAGE_S_OK)
         at->lock_count++;
     at->io.locked = result == SCARDMANAGE_S_OK;
     return result;
 }
 
-static scardmanage_result unlock(attachment *at, scardmanage_disposition disposition)
+static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition)
 {
     if (at->lock_count == 0)
         return SCARDMANAGE_E_NOT_TRANSACTED;
     if (disposition > at->disposition)
         at->disposition = disposition;
-    if (at->lock_count > 1 || (at->borrowed && at->disposition == SCARDMANAGE_LEAVE)) {
+    if (at->lock_count > 1 || (at->transaction_is_temporary && at->disposition == SCARDMANAGE_LEAVE)) {
         at->lock_count--;
         return SCARDMANAGE_S_OK;
     }
     at->lock_count = 0;
     disposition = at->disposition;
     at->disposition = SCARDMANAGE_LEAVE;
-    if (!at->transacted)
-        return at->pending != SCARDMANAGE_S_OK ? handle_event(at, at->pending) : SCARDMANAGE_W_REMOVED_CARD;
-    scardmanage_result result = lock_end(at, disposition);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY) { /* nothing was done */
+    if (!at->in_transaction)
+        return at->unreported_event != SCARDMANAGE_S_OK ? handle_correct_event(at, at->unreported_event)
+                                                        : SCARDMANAGE_W_REMOVED_CARD;
+    scardmanage_result result = lock_end_transaction(at, disposition);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) { /* nothing was released */
         at->lock_count = 1;
         at->disposition = disposition;
     }
-    /* what was acknowledged while it was locked, by a reconnect that came to nothing */
-    if (result == SCARDMANAGE_S_OK && at->pending != SCARDMANAGE_S_OK)
-        result = handle_event(at, at->pending);
+    /* an event that a reconnect which failed has acknowledged while the card was locked */
+    if (result == SCARDMANAGE_S_OK && at->unreported_event != SCARDMANAGE_S_OK)
+        result = handle_correct_event(at, at->unreported_event);
     return result;
 }
 
-static scardmanage_result unlock_job(attachment *at)
+static scardmanage_result unlock_job(struct attachment *at)
 {
-    return unlock(at, at->io.disposition);
+    return release_lock(at, at->io.disposition);
 }
 
-scardmanage_result lock_release_late(attachment *at)
+scardmanage_result unlock_late_job(struct attachment *at)
 {
     platform_lock(&at->m->mutex);
     scardmanage_disposition disposition = at->late_disposition;
     platform_unlock(&at->m->mutex);
-    return unlock(at, disposition);
+    return release_lock(at, disposition);
 }
 
-/* One that came too late for whoever wanted it. */
-static scardmanage_result lock_undo(attachment *at)
+/* For a lock that succeeded after the caller had stopped waiting. */
+static scardmanage_result undo_lock_job(struct attachment *at)
 {
-    return at->io.locked ? unlock(at, SCARDMANAGE_LEAVE) : SCARDMANAGE_S_OK;
+    return at->io.locked ? release_lock(at, SCARDMANAGE_LEAVE) : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_lock(scardmanage *m)
 {
-    call c;
-    if (m == NULL)
+    struct call c;
+    if (!m)
         return SCARDMANAGE_E_POINTER;
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.locked = false;
-    result = call_run(&c, lock_job, lock_undo);
+    result = call_run(&c, lock_job, undo_lock_job);
     call_end(&c);
     return result;
 }
 
 scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition disposition)
 {
-    call c;
-    if (m == NULL)
+    struct call c;
+    if (!m)
         return SCARDMANAGE_E_POINTER;
     if ((int)disposition < SCARDMANAGE_LEAVE || (int)disposition > SCARDMANAGE_EJECT)
         return SCARDMANAGE_E_INVALIDARG;
     scardmanage_result result = call_begin(&c, m, 0);
     if (result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED)
-        call_unlock_late(m, disposition);
+        call_post_late_unlock(m, disposition);
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.disposition = disposition;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Options, and structs of the caller that may be of another version than the library. */
 #include "internal.h"
 
 #include <string.h>
 
 static const scardmanage_options defaults = SCARDMANAGE_OPTIONS_INIT;
 
-void options_default(scardmanage_options *options)
+void options_set_defaults(scardmanage_options *options)
 {
     *options = defaults;
 }
@@ -25,14 +26,15 @@ static bool options_valid(const scardmanage_options *options)
            share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Without padding, so that a field that is appended does not lie where an older program left garbage. */
+/* No padding at the end: a field that is appended would lie there, where an older program has left
+ * garbage. */
 _Static_assert(sizeof(scardmanage_options) == offsetof(scardmanage_options, rebuild_context) +
                                                   sizeof((scardmanage_options *)NULL)->rebuild_context,
                "a field that is appended takes the place of padding");
 
-#define FIRST_VERSION offsetof(scardmanage_options, timeout_ms)
+#define OPTIONS_FIRST_VERSION offsetof(scardmanage_options, timeout_ms)
 
-bool options_sized(const void *structure, size_t size, size_t first_version, size_t known)
+bool options_struct_is_readable(const void *structure, size_t size, size_t first_version, size_t known)
 {
     const unsigned char *bytes = structure;
     if (size < first_version || size > OPTIONS_SIZE_MAX)
@@ -45,13 +47,13 @@ bool options_sized(const void *structure, size_t size, size_t first_version, siz
 
 scardmanage_result options_read(scardmanage *m, const scardmanage_options *options, scardmanage_options *out)
 {
-    if (options == NULL) {
+    if (!options) {
         platform_lock(&m->mutex);
         *out = m->options;
         platform_unlock(&m->mutex);
         return SCARDMANAGE_S_OK;
     }
-    if (!options_sized(options, options->size, FIRST_VERSION, sizeof *options))
+    if (!options_struct_is_readable(options, options->size, OPTIONS_FIRST_VERSION, sizeof *options))
         return SCARDMANAGE_E_INVALIDARG;
     memset(out, 0, sizeof *out);
     memcpy(out, options, options->size < sizeof *out ? options->size : sizeof *out);
@@ -80,11 +82,11 @@ uint32_t options_any_protocol(uint32_t in_use)
 scardmanage_result scardmanage_set_options(scardmanage *m, const scardmanage_options *options)
 {
     scardmanage_options read;
-    if (m == NULL)
+    if (!m)
         return SCARDMANAGE_E_POINTER;
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (options == NULL)
-        options_default(&read);
+    if (!options)
+        options_set_defaults(&read);
     else
         result = options_read(m, options, &read);
     if (result != SCARDMANAGE_S_OK)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* PC/SC calls, and what its stacks do differently from what they document. */
 #include "pcsc.h"
 
 #include "platform.h"
 
 #include <string.h>
 
-/* Removals and insertions are counted in the upper half of the state word of SCardGetStatusChange(), and see
- * platform_status_counts_moves(). */
+/* SCardGetStatusChange() counts removals and insertions in the upper half of the state word. Of
+ * SCardStatus() see platform_status_has_event_counter(). */
 #define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
 
 /* PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same. */
@@ -16,9 +17,9 @@ static scardmanage_result result_from(LONG rv)
     return result == SCARDMANAGE_RESULT(SCARD_E_NO_MEMORY) ? SCARDMANAGE_E_OUTOFMEMORY : result;
 }
 
-/* What a lost connection to the service looks like; once there is a connection, these codes mean nothing
- * else. pcsc-lite: reading from it says SCARD_F_COMM_ERROR, or SCARD_W_SECURITY_VIOLATION (MessageReceive()
- * in winscard_msg.c). Windows has a code for each way to go. */
+/* The codes of a lost connection to the service; once there has been a connection, they mean
+ * nothing else. pcsc-lite returns SCARD_F_COMM_ERROR or SCARD_W_SECURITY_VIOLATION when it cannot
+ * read from the service (MessageReceive() in winscard_msg.c). Windows has several codes. */
 static scardmanage_result result_of_connection(LONG rv)
 {
     scardmanage_result result = result_from(rv);
@@ -34,23 +35,23 @@ static scardmanage_result result_of_connection(LONG rv)
     }
 }
 
-/* The same for a context of our own, that nobody else releases. */
+/* The same for a context of our own, which nobody else releases. */
 static scardmanage_result result_of_context(LONG rv)
 {
     scardmanage_result result = result_of_connection(rv);
     return result == SCARDMANAGE_E_INVALID_HANDLE ? SCARDMANAGE_E_NO_SERVICE : result;
 }
 
-/* pcscd says SCARD_E_INVALID_VALUE of a handle that libpcsclite still knows but it does not, because its
- * reader was unplugged (RFReaderInfoById() in readerfactory.c). Everything else that could be an invalid
- * value is checked before. */
+/* When a reader was unplugged, libpcsclite still knows its handles, but pcscd does not, and returns
+ * SCARD_E_INVALID_VALUE (RFReaderInfoById() in readerfactory.c). Everything else that could be an
+ * invalid value is checked before. */
 static scardmanage_result result_of_handle(LONG rv)
 {
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_RESULT(SCARD_E_INVALID_VALUE) ? SCARDMANAGE_E_INVALID_HANDLE
                                                                                : result_of_connection(rv);
 }
 
-static void copy_atr(pcsc_atr *to, const uint8_t *from, DWORD length)
+static void copy_atr(struct pcsc_atr *to, const uint8_t *from, DWORD length)
 {
     to->length = (uint8_t)(length > sizeof to->bytes ? sizeof to->bytes : length);
     memcpy(to->bytes, from, to->length);
@@ -61,7 +62,8 @@ static DWORD share_to_pcsc(scardmanage_share share)
     return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
 }
 
-/* All names, each with its zero, and one zero more. Readers that it has no room for are as good as none. */
+/* All names, each with its terminating zero, and a final zero. If they do not fit, the list is
+ * empty. */
 #define NAMES_MAX 16384
 
 static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MAX])
@@ -75,8 +77,9 @@ static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MA
     return none ? SCARDMANAGE_S_OK : result;
 }
 
-/* libpcsclite before 2.0.1 reads the name of the service's socket in the first call, without a lock: of two
- * threads that are first at once one can find half a name, and no service. */
+/* libpcsclite before 2.0.1 reads the name of the service's socket in its first call, without a
+ * lock. Of two threads that make the first call at the same time, one can find half a name, and no
+ * service. */
 static LONG establish(SCARDCONTEXT *context)
 {
     static platform_mutex first = PLATFORM_MUTEX;
@@ -86,15 +89,15 @@ static LONG establish(SCARDCONTEXT *context)
     return rv;
 }
 
-scardmanage_result pcsc_open(SCARDCONTEXT *context)
+scardmanage_result pcsc_establish_context(SCARDCONTEXT *context)
 {
     char names[NAMES_MAX];
     scardmanage_result result = result_from(establish(context));
-    /* access is denied, or the service died just then, which is told if one asks again */
+    /* access is denied, or the service died just then; a second call tells which */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
         result = result_from(establish(context));
-    /* libpcsclite 2.5 learns here how many readers a service before 2.5 tells of; until then, its
-     * SCardGetStatusChange() says that there is no service */
+    /* here libpcsclite 2.5 learns how many readers a service before 2.5 reports; until then, its
+     * SCardGetStatusChange() returns that there is no service */
     if (result == SCARDMANAGE_S_OK)
         list_readers(*context, names);
     bool down = result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) ||
@@ -102,7 +105,7 @@ scardmanage_result pcsc_open(SCARDCONTEXT *context)
     return down ? SCARDMANAGE_E_NO_SERVICE : result;
 }
 
-void pcsc_close(SCARDCONTEXT context)
+void pcsc_release_context(SCARDCONTEXT context)
 {
     SCardReleaseContext(context);
 }
@@ -117,10 +120,11 @@ static bool is_listed(SCARDCONTEXT context, const char *reader)
     return false;
 }
 
-/* libpcsclite 2.5.0 to 2.5.3 asks to be told of events before it asks for the states of all readers, and
- * takes an event that comes in between for the beginning of the answer (getReaderStatesAndRegisterForEvents()
- * in winscard_clnt.c). Older ones do so with a service from 2.5.0 on. What it says then is one of these.
- * Before it returns it reads what is left of the answer, so that the context is as good as before. */
+/* libpcsclite 2.5.0 to 2.5.3 registers for events before it asks for the states of all readers, and
+ * takes an event in between for the beginning of the answer (getReaderStatesAndRegisterForEvents()
+ * in winscard_clnt.c). Older ones do so with a service from 2.5.0 on. SCardGetStatusChange() then
+ * returns one of these codes. Before that it reads the rest of the answer, so that the context
+ * still works. */
 static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_result result)
 {
     return result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE) ||
@@ -128,18 +132,20 @@ static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_re
            (result == SCARDMANAGE_E_UNKNOWN_READER && is_listed(context, reader));
 }
 
-#define LOOKS 16 /* so many events in a row do not come at the wrong moment */
+#define READS_MAX 16 /* this many events in a row do not come at the wrong moment */
 
-/* Mind that pcsc-lite sleeps 400 ms in here while a card is present whose ATR is not known (a mute one). */
-scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look)
+/* pcsc-lite sleeps 400 ms in here while there is a card whose ATR it does not know, that is, a mute
+ * one. */
+scardmanage_result pcsc_get_reader_state(SCARDCONTEXT context, const char *reader,
+                                         struct pcsc_reader_state *look)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
     memset(look, 0, sizeof *look);
     scardmanage_result result;
-    int looks = 0;
+    int reads = 0;
     do
         result = result_of_context(SCardGetStatusChange(context, 0, &state, 1));
-    while (has_misread(context, reader, result) && ++looks < LOOKS);
+    while (has_misread(context, reader, result) && ++reads < READS_MAX);
     if (result == SCARDMANAGE_E_UNKNOWN_READER || result == SCARDMANAGE_RESULT(SCARD_E_NO_READERS_AVAILABLE))
         result = SCARDMANAGE_E_READER_UNAVAILABLE;
     if (result != SCARDMANAGE_S_OK)
@@ -165,11 +171,11 @@ static DWORD count_readers(SCARDCONTEXT context)
     return count;
 }
 
-scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcsc_look *look,
-                             uint32_t timeout_ms)
+scardmanage_result pcsc_wait_for_change(SCARDCONTEXT context, const char *reader,
+                                        const struct pcsc_reader_state *look, uint32_t timeout_ms)
 {
     SCARD_READERSTATE state = {.szReader = "\\\\?PnP?\\Notification", .dwCurrentState = SCARD_STATE_UNAWARE};
-    if (look == NULL) { /* Windows wants to know how many readers we know of; pcsc-lite does not care */
+    if (!look) { /* Windows compares this with the number of readers; pcsc-lite ignores it */
         state.dwCurrentState = count_readers(context) << 16;
     } else {
         state.szReader = reader;
@@ -181,7 +187,7 @@ scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcs
     return time_is_up || has_misread(context, state.szReader, result) ? SCARDMANAGE_S_OK : result;
 }
 
-scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX])
+scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_READER_MAX])
 {
     char names[NAMES_MAX];
     const char *found = NULL;
@@ -204,12 +210,12 @@ scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardm
                                 uint32_t protocols, SCARDHANDLE *handle)
 {
     DWORD active = 0;
-    pcsc_look look;
+    struct pcsc_reader_state look;
     scardmanage_result result =
         result_from(SCardConnect(context, reader, share_to_pcsc(share), protocols, handle, &active));
-    /* access may be denied, or the connection lost */
+    /* access is denied, or the connection was lost */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) &&
-        pcsc_look_at(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
+        pcsc_get_reader_state(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
         return SCARDMANAGE_E_NO_SERVICE;
     if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_NO_SERVICE;
@@ -231,28 +237,28 @@ scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition d
     return result_of_handle(SCardDisconnect(handle, (DWORD)disposition));
 }
 
-/* SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, which is in another header on each system: the service knows it itself.
- */
+/* SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, which each system defines in another header. The service
+ * answers it itself. */
 #define FRIENDLY_NAME 0x7FFF0003u
 
-scardmanage_result pcsc_probe(SCARDHANDLE handle)
+scardmanage_result pcsc_probe_transaction(SCARDHANDLE handle)
 {
     uint8_t name[PCSC_READER_MAX];
     DWORD length = sizeof name;
     return result_of_handle(SCardGetAttrib(handle, FRIENDLY_NAME, name, &length));
 }
 
-scardmanage_result pcsc_begin(SCARDHANDLE handle)
+scardmanage_result pcsc_begin_transaction(SCARDHANDLE handle)
 {
     return result_of_handle(SCardBeginTransaction(handle));
 }
 
-scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposition)
+scardmanage_result pcsc_end_transaction(SCARDHANDLE handle, scardmanage_disposition disposition)
 {
     return result_of_handle(SCardEndTransaction(handle, (DWORD)disposition));
 }
 
-static scardmanage_result status(SCARDHANDLE handle, pcsc_card *card)
+static scardmanage_result status(SCARDHANDLE handle, struct pcsc_card *card)
 {
     DWORD reader_length = sizeof card->reader;
     DWORD state = 0;
@@ -267,35 +273,35 @@ static scardmanage_result status(SCARDHANDLE handle, pcsc_card *card)
         return result;
     }
     card->protocol = (uint32_t)protocol;
-    card->state = platform_state(state, card->protocol);
+    card->state = platform_state_from_pcsc(state, card->protocol);
     card->counter = COUNTER_OF(state);
     copy_atr(&card->atr, atr, atr_length);
     return SCARDMANAGE_S_OK;
 }
 
-static scardmanage_result count_moves(const char *reader, uint32_t *counter)
+static scardmanage_result get_event_counter(const char *reader, uint32_t *counter)
 {
     SCARDCONTEXT context;
-    pcsc_look look;
-    scardmanage_result result = pcsc_open(&context);
+    struct pcsc_reader_state look;
+    scardmanage_result result = pcsc_establish_context(&context);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = pcsc_look_at(context, reader, &look);
-    pcsc_close(context);
+    result = pcsc_get_reader_state(context, reader, &look);
+    pcsc_release_context(context);
     *counter = look.counter;
     return result;
 }
 
-/* On pcsc-lite counter, state and ATR are from before the check for events: if that found none, no removal
- * lies between the last reconnect and them. Elsewhere the counter is fetched and then the handle asked again,
- * which comes to the same. */
-scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card)
+/* pcsc-lite reads counter, state and ATR before it checks for events. If that finds none, there was
+ * no removal between the last reconnect and them. On other stacks the counter is fetched
+ * separately, and then the status once more, with the same effect. */
+scardmanage_result pcsc_get_status(SCARDHANDLE handle, struct pcsc_card *card)
 {
     uint32_t counter;
     scardmanage_result result = status(handle, card);
-    if (result != SCARDMANAGE_S_OK || platform_status_counts_moves())
+    if (result != SCARDMANAGE_S_OK || platform_status_has_event_counter())
         return result;
-    result = count_moves(card->reader, &counter);
+    result = get_event_counter(card->reader, &counter);
     if (result == SCARDMANAGE_S_OK)
         result = status(handle, card);
     if (result == SCARDMANAGE_S_OK)
@@ -320,16 +326,16 @@ static const SCARD_IO_REQUEST *pci_of(uint32_t protocol)
 }
 
 scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const uint8_t *command,
-                                 size_t command_len, uint8_t *response, size_t *response_len)
+                                 size_t command_length, uint8_t *response, size_t *response_length)
 {
     const SCARD_IO_REQUEST *pci = pci_of(protocol);
-    DWORD length = (DWORD)*response_len;
-    *response_len = 0;
-    if (pci == NULL)
+    DWORD length = (DWORD)*response_length;
+    *response_length = 0;
+    if (!pci)
         return SCARDMANAGE_E_PROTO_MISMATCH;
-    LONG rv = SCardTransmit(handle, pci, command, (DWORD)command_len, NULL, response, &length);
+    LONG rv = SCardTransmit(handle, pci, command, (DWORD)command_length, NULL, response, &length);
     scardmanage_result result = result_of_handle(rv);
     if (result == SCARDMANAGE_S_OK)
-        *response_len = length;
+        *response_length = length;
     return result;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The PC/SC seam: every call to the resource manager goes through here, in fixed-width types and with
- * HRESULTs; E_NO_SERVICE is the one code for a connection that is lost; and what differs between pcsc-lite,
- * Windows and macOS stays in pcsc.c and platform.c. */
+/*
+ * The seam to PC/SC. Every call to the resource manager goes through here, with fixed-width types
+ * and HRESULTs. E_NO_SERVICE is the one code for a lost connection. What differs between pcsc-lite,
+ * Windows and macOS stays in pcsc.c and platform.c.
+ */
 #ifndef SCARDMANAGE_PCSC_H
 #define SCARDMANAGE_PCSC_H
 
@@ -9,49 +11,51 @@
 
 #include <stdbool.h>
 
-#define PCSC_READER_MAX 256 /* with the terminating zero; pcsc-lite itself takes 128 */
+#define PCSC_READER_MAX 256 /* bytes of a reader's name, with the terminating zero; pcsc-lite allows 128 */
 
-/* What pcsc-lite calls a protocol preference of the reader's own choice. */
+/* T=0 or T=1, as the reader prefers. */
 #define PCSC_PROTOCOL_ANY (SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1)
 
-typedef struct pcsc_atr {
+struct pcsc_atr {
     uint8_t bytes[SCARDMANAGE_ATR_MAX];
     uint8_t length;
-} pcsc_atr;
+};
 
-/* A look at a reader. Costs the card and other clients nothing, and does not wait for them. */
-typedef struct pcsc_look {
+/* What SCardGetStatusChange() says of a reader. */
+struct pcsc_reader_state {
     bool present;
     bool mute;        /* present, but did not answer to reset */
-    bool exclusive;   /* one client has the reader for itself */
-    uint32_t counter; /* moves with every removal and insertion */
-    pcsc_atr atr;
-} pcsc_look;
+    bool exclusive;   /* one client has connected exclusively */
+    uint32_t counter; /* the event counter: changes with every removal and insertion */
+    struct pcsc_atr atr;
+};
 
-/* What a handle says of its card. */
-typedef struct pcsc_card {
+/* What SCardStatus() says of a handle's card. */
+struct pcsc_card {
     char reader[PCSC_READER_MAX];
     scardmanage_state state;
     uint32_t protocol;
     uint32_t counter;
-    pcsc_atr atr;
-} pcsc_card;
+    struct pcsc_atr atr;
+};
 
-scardmanage_result pcsc_open(SCARDCONTEXT *context);
-void pcsc_close(SCARDCONTEXT context);
+scardmanage_result pcsc_establish_context(SCARDCONTEXT *context);
+void pcsc_release_context(SCARDCONTEXT context);
 
-/* E_READER_UNAVAILABLE if there is no such reader, or it cannot be reached. */
-scardmanage_result pcsc_look_at(SCARDCONTEXT context, const char *reader, pcsc_look *look);
+/* Neither touches the card nor waits for other clients. E_READER_UNAVAILABLE if there is no such
+ * reader, or it cannot be reached. */
+scardmanage_result pcsc_get_reader_state(SCARDCONTEXT context, const char *reader,
+                                         struct pcsc_reader_state *state);
 
-/* Until the reader is no longer as it was seen, or so many milliseconds have passed: S_OK for both. look may
- * be null: until a reader comes or goes. Others may cause it to miss something, so look again now and then.
- */
-scardmanage_result pcsc_wait(SCARDCONTEXT context, const char *reader, const pcsc_look *look,
-                             uint32_t timeout_ms);
+/* Waits until the reader's state is no longer this one, or for so many milliseconds; S_OK in both
+ * cases. state null: until a reader comes or goes. Another client may make it miss a change, so ask
+ * for the state again now and then. */
+scardmanage_result pcsc_wait_for_change(SCARDCONTEXT context, const char *reader,
+                                        const struct pcsc_reader_state *state, uint32_t timeout_ms);
 
-/* The only reader whose name is this one but for the numbers that the service appends: E_READER_UNAVAILABLE
- * if there is none, or there are several. */
-scardmanage_result pcsc_find_alike(SCARDCONTEXT context, char reader[PCSC_READER_MAX]);
+/* Replaces reader by the only reader whose name is the same except for the numbers that the service
+ * appends. E_READER_UNAVAILABLE if there is none, or several. */
+scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_READER_MAX]);
 
 /* share: EXCLUSIVE or SHARED. protocols: bits. */
 scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
@@ -61,15 +65,16 @@ scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardm
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
                                   scardmanage_step step);
 scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition disposition);
-/* E_SHARING_VIOLATION while another client holds a transaction, at once. Any other code says nothing. */
-scardmanage_result pcsc_probe(SCARDHANDLE handle);
-scardmanage_result pcsc_begin(SCARDHANDLE handle);
-scardmanage_result pcsc_end(SCARDHANDLE handle, scardmanage_disposition disposition);
+/* E_SHARING_VIOLATION at once if another client holds a transaction. Of any other code only whether
+ * the handle is dead counts. */
+scardmanage_result pcsc_probe_transaction(SCARDHANDLE handle);
+scardmanage_result pcsc_begin_transaction(SCARDHANDLE handle);
+scardmanage_result pcsc_end_transaction(SCARDHANDLE handle, scardmanage_disposition disposition);
 
 /* On failure *card is all zero. */
-scardmanage_result pcsc_status(SCARDHANDLE handle, pcsc_card *card);
+scardmanage_result pcsc_get_status(SCARDHANDLE handle, struct pcsc_card *card);
 /* Both lengths fit a DWORD. */
 scardmanage_result pcsc_transmit(SCARDHANDLE handle, uint32_t protocol, const uint8_t *command,
-                                 size_t command_len, uint8_t *response, size_t *response_len);
+                                 size_t command_length, uint8_t *response, size_t *response_length);
 
 #endif

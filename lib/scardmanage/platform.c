@@ -53,7 +53,7 @@ int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_
                           void *argument)
 {
     *thread = CreateThread(NULL, 0, run, argument, 0, NULL);
-    return *thread == NULL;
+    return !*thread;
 }
 
 void platform_thread_join(platform_thread thread)
@@ -62,12 +62,12 @@ void platform_thread_join(platform_thread thread)
     CloseHandle(thread);
 }
 
-/* It goes on in this library, which must not be unloaded. */
-void platform_thread_let_go(platform_thread thread)
+/* The thread goes on in this library, which must not be unloaded then. */
+void platform_thread_detach(platform_thread thread)
 {
     HMODULE self;
     GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                       (const char *)(uintptr_t)platform_thread_let_go, &self);
+                       (const char *)(uintptr_t)platform_thread_detach, &self);
     CloseHandle(thread);
 }
 
@@ -101,13 +101,13 @@ bool platform_reconnect_keeps_transaction(void)
     return false;
 }
 
-bool platform_status_counts_moves(void)
+bool platform_status_has_event_counter(void)
 {
     return false;
 }
 
-/* It waits like every other call there. */
-bool platform_attribute_tells_transaction(void)
+/* On Windows it waits as every other call does. */
+bool platform_attribute_reveals_transaction(void)
 {
     return false;
 }
@@ -121,15 +121,14 @@ bool platform_refusal_precedes_transmit(void)
 bool platform_same_reader_model(const char *a, const char *b)
 {
     const char *a_number = strrchr(a, ' '), *b_number = strrchr(b, ' ');
-    if (a_number == NULL || b_number == NULL || a_number - a != b_number - b ||
-        strncmp(a, b, (size_t)(a_number - a)) != 0)
+    if (!a_number || !b_number || a_number - a != b_number - b || strncmp(a, b, (size_t)(a_number - a)) != 0)
         return false;
     return strspn(a_number + 1, "0123456789") == strlen(a_number + 1) &&
            strspn(b_number + 1, "0123456789") == strlen(b_number + 1);
 }
 
-/* One value, and scardmanage_state has the same ones. */
-scardmanage_state platform_state(DWORD state, uint32_t protocol)
+/* The state is one value, as in scardmanage_state. */
+scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol)
 {
     if (state >= SCARD_POWERED && state <= SCARD_SPECIFIC && protocol != 0)
         return SCARDMANAGE_STATE_SPECIFIC;
@@ -232,7 +231,7 @@ void platform_thread_join(platform_thread thread)
     pthread_join(thread, NULL);
 }
 
-void platform_thread_let_go(platform_thread thread)
+void platform_thread_detach(platform_thread thread)
 {
     pthread_detach(thread);
 }
@@ -261,16 +260,16 @@ uint64_t platform_now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* pcsc-lite holds a transaction until it is ended or the card is pulled (RFSetReaderEventState() in
- * readerfactory.c); SCardReconnect() leaves it alone, so that beginning another one after it only adds to the
- * count. macOS is taken to do the same. */
+/* pcsc-lite holds a transaction until it is ended or the card is removed (RFSetReaderEventState()
+ * in readerfactory.c). SCardReconnect() does not end it, so beginning another one afterwards only
+ * adds to the count. macOS is assumed to do the same. */
 bool platform_reconnect_keeps_transaction(void)
 {
     return true;
 }
 
-/* pcsc-lite does (SCardStatus() in winscard_clnt.c); that macOS does is nowhere said. */
-bool platform_status_counts_moves(void)
+/* pcsc-lite does (SCardStatus() in winscard_clnt.c); for macOS it is not documented. */
+bool platform_status_has_event_counter(void)
 {
 #ifdef __APPLE__
     return false;
@@ -279,9 +278,9 @@ bool platform_status_counts_moves(void)
 #endif
 }
 
-/* pcsc-lite checks for a transaction before anything else (SCardGetAttrib() in winscard.c), and libpcsclite
- * does not repeat it, unlike other calls. */
-bool platform_attribute_tells_transaction(void)
+/* pcsc-lite checks for a transaction before anything else (SCardGetAttrib() in winscard.c), and
+ * libpcsclite does not repeat this call, as it does others. */
+bool platform_attribute_reveals_transaction(void)
 {
 #ifdef __APPLE__
     return false;
@@ -290,8 +289,8 @@ bool platform_attribute_tells_transaction(void)
 #endif
 }
 
-/* pcsc-lite looks at handle, events and protocol before it asks the reader (SCardTransmit() in winscard.c).
- */
+/* pcsc-lite checks handle, events and protocol before it asks the reader (SCardTransmit() in
+ * winscard.c). */
 bool platform_refusal_precedes_transmit(void)
 {
 #ifdef __APPLE__
@@ -311,7 +310,7 @@ static bool is_number(const char *at)
     return at[0] == ' ' && is_hex(at[1]) && is_hex(at[2]);
 }
 
-/* "Vendor Model (serial) RR SS": the number of the reader, and that of the slot, which must be the same. */
+/* "Vendor Model (serial) RR SS": reader number and slot number. The latter must be the same. */
 bool platform_same_reader_model(const char *a, const char *b)
 {
     size_t length = strlen(a);
@@ -322,8 +321,8 @@ bool platform_same_reader_model(const char *a, const char *b)
     return is_number(a) && is_number(b) && is_number(a + 3) && memcmp(a + 3, b + 3, 3) == 0;
 }
 
-/* Bits, and never SCARD_SPECIFIC. */
-scardmanage_state platform_state(DWORD state, uint32_t protocol)
+/* The state is bits, and SCARD_SPECIFIC is never set. */
+scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol)
 {
     if (state & SCARD_ABSENT)
         return SCARDMANAGE_STATE_ABSENT;

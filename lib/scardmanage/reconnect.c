@@ -1,117 +1,122 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Getting back to the card: look, judge, take the gentlest step that works, check that nothing moved
- * meanwhile, restore the lock. PC/SC has no way to do that in one piece, so it goes round again if something
- * came between. */
+/*
+ * Getting back to the card. A round observes reader and handle, decides which card is there, takes
+ * the gentlest step that works, checks that the card was not removed meanwhile, and restores the
+ * lock. PC/SC cannot do that in one piece, so there is another round if something came between.
+ */
 #include "internal.h"
 
 #include <string.h>
 
-#define ROUNDS           4 /* how often the card may move while we are at it */
-#define TRIES            4 /* how often others may reset it during one step */
+#define ROUNDS_MAX       4     /* how often the card may be removed or reset during a reconnect */
+#define STEP_TRIES_MAX   4     /* how often others may reset it during one step */
+#define SERVICE_RETRY_US 5000u /* between two rounds, when the service goes away again and again */
 
-#define SERVICE_AGAIN_US 5000u /* for a service that goes again and again, as long as the caller waits */
-
-/* The size of the first version of the struct, whatever padding it has. */
+/* The size of the first version of the struct, without padding. */
 #define REPORT_FIRST_VERSION (offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX)
 
-typedef struct attempt {
-    attachment *at;
+/* One reconnect. */
+struct attempt {
+    struct attachment *at;
     scardmanage_options options;
     scardmanage_report report;
 
-    /* of this round */
-    bool looked; /* look is filled in */
-    pcsc_look look;
-    bool moved;        /* the card was out since we last knew it */
-    bool handle_dead;  /* only a new handle helps */
-    bool refused;      /* by us, as it is another card */
-    bool acknowledged; /* the handle has no event any more */
-    bool unsettled;    /* there is no protocol: another client is in the middle of a reset */
-    bool in_vain;      /* a step has left the card without an answer */
+    /* Of this round: */
+    bool observed; /* reader_state is filled in */
+    struct pcsc_reader_state reader_state;
+    bool was_removed;        /* the card was removed since we last knew it */
+    bool handle_dead;        /* only a new handle helps */
+    bool refused_card;       /* another card is there, which the options do not accept */
+    bool event_acknowledged; /* the handle has no event any more */
+    bool reset_in_progress;  /* no protocol is active: another client is in the middle of a reset */
+    bool step_failed;        /* the card did not answer after a step */
     scardmanage_verdict verdict;
 
-    scardmanage_verdict gravest; /* of all rounds, but for ABSENT, which is past when a card has come */
-    bool reacquired;
+    /* Of all rounds: */
+    scardmanage_verdict gravest_verdict; /* except ABSENT, which no longer matters once a card has come */
+    bool lock_reacquired;
     bool restarted; /* with a new context */
     uint64_t wait_until;
-} attempt;
+};
 
-static scardmanage_lock_state lock_now(const attempt *a)
+static scardmanage_lock_state lock_state_for_report(const struct attempt *a)
 {
     scardmanage_lock_state lock = lock_state(a->at);
-    return lock == SCARDMANAGE_LOCK_KEPT && a->reacquired ? SCARDMANAGE_LOCK_REACQUIRED : lock;
+    return lock == SCARDMANAGE_LOCK_KEPT && a->lock_reacquired ? SCARDMANAGE_LOCK_REACQUIRED : lock;
 }
 
-static scardmanage_result note(attempt *a, scardmanage_result result)
+/* Records what a PC/SC call returned, for a caller that stops waiting. Returns it. */
+static scardmanage_result publish_result(struct attempt *a, scardmanage_result result)
 {
     a->report.last_result = result;
-    a->report.lock = lock_now(a);
+    a->report.lock = lock_state_for_report(a);
     job_publish(a->at, &a->report);
     return result;
 }
 
-static void note_verdict(attempt *a, scardmanage_verdict verdict)
+static void publish_verdict(struct attempt *a, scardmanage_verdict verdict)
 {
     a->verdict = verdict;
-    if (verdict != SCARDMANAGE_VERDICT_ABSENT && verdict > a->gravest)
-        a->gravest = verdict;
-    a->report.verdict = verdict == SCARDMANAGE_VERDICT_ABSENT ? verdict : a->gravest;
+    if (verdict != SCARDMANAGE_VERDICT_ABSENT && verdict > a->gravest_verdict)
+        a->gravest_verdict = verdict;
+    a->report.verdict = verdict == SCARDMANAGE_VERDICT_ABSENT ? verdict : a->gravest_verdict;
     job_publish(a->at, &a->report);
 }
 
-static void set_atr(uint8_t *bytes, uint8_t *length, const pcsc_atr *atr)
+static void copy_atr_to_report(uint8_t *bytes, uint8_t *length, const struct pcsc_atr *atr)
 {
     *length = atr->length;
     memcpy(bytes, atr->bytes, atr->length);
 }
 
-/* From here on lock, transmit and status say what happened, also if PC/SC was made to forget it. */
-static void keep_event(attempt *a)
+/* PC/SC forgets the event now. Until a reconnect succeeds, lock, transmit and status return it all
+ * the same. */
+static void set_event_unreported(struct attempt *a)
 {
-    attachment *at = a->at;
-    if (a->moved || at->pending == SCARDMANAGE_W_REMOVED_CARD)
-        at->pending = SCARDMANAGE_W_REMOVED_CARD;
+    struct attachment *at = a->at;
+    if (a->was_removed || at->unreported_event == SCARDMANAGE_W_REMOVED_CARD)
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     else
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* The same after a reconnect that has come to nothing in the end. */
-static void keep_untold(attachment *at)
+/* The same for a reconnect that failed in the end, or that nobody waited for. */
+static void set_card_unreported(struct attachment *at)
 {
-    if (at->untold != SCARDMANAGE_VERDICT_UNKNOWN)
-        at->pending = SCARDMANAGE_W_REMOVED_CARD;
-    else if (at->pending == SCARDMANAGE_S_OK)
-        at->pending = SCARDMANAGE_W_RESET_CARD;
+    if (at->unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    else if (at->unreported_event == SCARDMANAGE_S_OK)
+        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* What another reconnect has left there the caller does not know. Without an event to acknowledge it left
- * nothing. */
-static void keep_before(attachment *at)
+/* Saves what the caller knows, unless a reconnect that failed has changed ATR and protocol since it
+ * was saved. Such a reconnect leaves an event to report. */
+static void save_reported_card(struct attachment *at)
 {
-    if (at->before.kept && at->pending != SCARDMANAGE_S_OK)
+    if (at->reported.saved && at->unreported_event != SCARDMANAGE_S_OK)
         return;
-    at->before.kept = true;
-    at->before.atr = at->atr;
-    at->before.protocol = at->protocol;
+    at->reported.saved = true;
+    at->reported.atr = at->atr;
+    at->reported.protocol = at->protocol;
 }
 
-/* As far as the caller knows. */
-static const identity *card_before(const attachment *at)
+static const struct identity *card_known_to_caller(const struct attachment *at)
 {
-    return at->untold >= SCARDMANAGE_VERDICT_DIFFERENT ? &at->told : &at->card;
+    return at->unreported_verdict >= SCARDMANAGE_VERDICT_DIFFERENT ? &at->reported_card : &at->card;
 }
 
 /*
- * Looking and judging
+ * Observing
  */
 
-/* To look at the reader of the caller's handle takes no more than a context, and is no step. */
-static bool may_restart(const attempt *a)
+/* For an attachment by handle, a new context only serves to observe the reader, and is not a
+ * step. */
+static bool may_restart(const struct attempt *a)
 {
     return a->at->by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
 }
 
-static void note_restart(attempt *a)
+static void count_restart(struct attempt *a)
 {
     if (a->at->by_handle)
         return;
@@ -120,281 +125,292 @@ static void note_restart(attempt *a)
     a->report.attempts++;
 }
 
-static void begin_restart(attempt *a)
+static void disconnect_to_restart(struct attempt *a)
 {
-    service_lost(a->at);
-    note_restart(a);
+    service_disconnect(a->at);
+    count_restart(a);
 }
 
-/* Without a context the service has been lost before. */
-static scardmanage_result look_at_reader(attempt *a, bool any_index)
+/* Without a context the connection to the service was lost before. */
+static scardmanage_result get_reader_state_if_connected(struct attempt *a, bool any_index)
 {
-    return a->at->has_context ? service_look(a->at, any_index, &a->look) : SCARDMANAGE_E_NO_SERVICE;
+    return a->at->has_context ? service_get_reader_state(a->at, any_index, &a->reader_state)
+                              : SCARDMANAGE_E_NO_SERVICE;
 }
 
-static scardmanage_result look(attempt *a)
+static scardmanage_result observe_reader(struct attempt *a)
 {
-    attachment *at = a->at;
-    a->looked = false;
+    struct attachment *at = a->at;
+    a->observed = false;
     a->verdict = SCARDMANAGE_VERDICT_UNKNOWN;
-    a->report.verdict = a->gravest;
+    a->report.verdict = a->gravest_verdict;
     if (at->reader[0] == '\0')
         return SCARDMANAGE_S_OK;
     bool any_index = a->options.accept_other_index != 0;
-    scardmanage_result result = note(a, look_at_reader(a, any_index));
+    scardmanage_result result = publish_result(a, get_reader_state_if_connected(a, any_index));
     if (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a)) {
-        begin_restart(a);
-        result = note(a, service_look(at, any_index, &a->look));
+        disconnect_to_restart(a);
+        result = publish_result(a, service_get_reader_state(at, any_index, &a->reader_state));
     } else if (result == SCARDMANAGE_E_NO_SERVICE) {
-        service_unwatched(at);
+        service_mark_unwatched(at);
     }
-    a->looked = result == SCARDMANAGE_S_OK;
-    if (a->looked)
-        service_check_handle(at, &a->look);
-    if (a->looked && at->handle_lost)
-        return note(a, SCARDMANAGE_E_INVALID_HANDLE);
-    /* the lock went with the card; whoever has locked the card that is there now is to be waited for */
-    if (a->looked && (!a->look.present || identity_moved(&at->card, a->look.counter)))
-        at->transacted = false;
-    if (!a->looked || a->look.present)
+    a->observed = result == SCARDMANAGE_S_OK;
+    if (a->observed)
+        service_check_handle(at, &a->reader_state);
+    if (a->observed && at->handle_lost)
+        return publish_result(a, SCARDMANAGE_E_INVALID_HANDLE);
+    /* the lock went with the card; if the card that is there now is locked, another client has
+     * locked it */
+    if (a->observed && (!a->reader_state.present || identity_was_removed(&at->card, a->reader_state.counter)))
+        at->in_transaction = false;
+    if (!a->observed || a->reader_state.present)
         return result;
     if (at->card.known)
-        at->pending = SCARDMANAGE_W_REMOVED_CARD;
-    note_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    publish_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
     return SCARDMANAGE_E_NO_SMARTCARD;
 }
 
-/* Asks the handle, if there is one. Only codes that end the reconnect are returned. */
-static scardmanage_result ask_handle(attempt *a, pcsc_card *card, scardmanage_result *event)
+/* Calls SCardStatus() if there is a handle, and acknowledges the caller's own reset before. Sets
+ * *event. Returns other codes than S_OK only if they end the round. */
+static scardmanage_result observe_handle(struct attempt *a, struct pcsc_card *card, scardmanage_result *event)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     *event = SCARDMANAGE_S_OK;
     a->handle_dead = false;
     memset(card, 0, sizeof *card);
     if (!at->has_handle)
         return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, handle_settle(at));
+    scardmanage_result result = publish_result(a, handle_acknowledge_if_due(at));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = note(a, handle_card(at, card));
+    result = publish_result(a, handle_get_status(at, card));
     if (outcome_is_event(result)) {
         *event = result;
         return SCARDMANAGE_S_OK;
     }
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
-        service_unwatched(at); /* the reader was unplugged and is back */
+        service_mark_unwatched(at); /* the reader was unplugged, and may be back */
         a->handle_dead = !at->by_handle;
         if (a->handle_dead)
             return SCARDMANAGE_S_OK;
-        return a->looked ? SCARDMANAGE_E_INVALID_HANDLE : result; /* the reader is there, the handle is not */
+        /* if the reader is there, the handle is dead for good */
+        return a->observed ? SCARDMANAGE_E_INVALID_HANDLE : result;
     }
-    if (result == SCARDMANAGE_E_NO_SERVICE &&
-        at->reader[0] == '\0') { /* no look has told whether it is back */
-        service_lost(at);
-        result = note(a, service_open(at));
+    if (result == SCARDMANAGE_E_NO_SERVICE && at->reader[0] == '\0') {
+        /* observe_reader() could not find out whether the service is back */
+        service_disconnect(at);
+        result = publish_result(a, service_open_context(at));
         return result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_INVALID_HANDLE : result;
     }
     return result;
 }
 
-/* A handle that had an event when it was attached: nothing is known of its card but that. */
-static scardmanage_verdict judge_stranger(const attempt *a, scardmanage_result event)
+/* For a handle that had an event when it was attached: nothing else is known of its card. */
+static scardmanage_verdict verdict_from_event(const struct attempt *a, scardmanage_result event)
 {
-    return event == SCARDMANAGE_W_REMOVED_CARD || a->at->pending == SCARDMANAGE_W_REMOVED_CARD
+    return event == SCARDMANAGE_W_REMOVED_CARD || a->at->unreported_event == SCARDMANAGE_W_REMOVED_CARD
                ? SCARDMANAGE_VERDICT_DIFFERENT
                : SCARDMANAGE_VERDICT_RESET;
 }
 
-static scardmanage_verdict judge_known(const attempt *a, scardmanage_result event)
+static scardmanage_verdict verdict_from_identity(const struct attempt *a, scardmanage_result event)
 {
-    const attachment *at = a->at;
-    if (!a->moved && at->untold != SCARDMANAGE_VERDICT_UNKNOWN)
-        return at->untold;
-    if (!a->moved)
-        return event == SCARDMANAGE_S_OK && at->pending == SCARDMANAGE_S_OK ? SCARDMANAGE_VERDICT_UNCHANGED
-                                                                            : SCARDMANAGE_VERDICT_RESET;
-    if (a->look.atr.length == 0) /* mute: what card it is can only be told once it answers */
+    const struct attachment *at = a->at;
+    if (!a->was_removed && at->unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
+        return at->unreported_verdict;
+    if (!a->was_removed)
+        return event == SCARDMANAGE_S_OK && at->unreported_event == SCARDMANAGE_S_OK
+                   ? SCARDMANAGE_VERDICT_UNCHANGED
+                   : SCARDMANAGE_VERDICT_RESET;
+    if (a->reader_state.atr.length == 0) /* which card it is can only be seen once it answers */
         return SCARDMANAGE_VERDICT_UNKNOWN;
-    return identity_has(card_before(at), &a->look.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                       : SCARDMANAGE_VERDICT_DIFFERENT;
+    return identity_has_atr(card_known_to_caller(at), &a->reader_state.atr) ? SCARDMANAGE_VERDICT_REINSERTED
+                                                                            : SCARDMANAGE_VERDICT_DIFFERENT;
 }
 
-static scardmanage_result refuse_other_card(attempt *a, const pcsc_atr *atr)
+static scardmanage_result refuse_other_card(struct attempt *a, const struct pcsc_atr *atr)
 {
     if (a->verdict != SCARDMANAGE_VERDICT_DIFFERENT || a->options.accept_other_card)
         return SCARDMANAGE_S_OK;
-    a->refused = true;
-    a->at->pending = SCARDMANAGE_W_REMOVED_CARD;
-    set_atr(a->report.new_atr, &a->report.new_atr_len, atr);
+    a->refused_card = true;
+    a->at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    copy_atr_to_report(a->report.new_atr, &a->report.new_atr_len, atr);
     return SCARDMANAGE_W_REMOVED_CARD;
 }
 
-static scardmanage_result judge(attempt *a, pcsc_card *card)
+/* Observes reader and handle, and sets the verdict. Returns other codes than S_OK only if they end
+ * the round. */
+static scardmanage_result observe_card(struct attempt *a, struct pcsc_card *card)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     scardmanage_result event;
-    scardmanage_result result = look(a);
+    scardmanage_result result = observe_reader(a);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = ask_handle(a, card, &event);
+    result = observe_handle(a, card, &event);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (at->has_handle && !a->handle_dead && a->looked)
-        at->share = a->look.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
-    a->acknowledged = event == SCARDMANAGE_S_OK;
-    a->moved = event == SCARDMANAGE_W_REMOVED_CARD || a->handle_dead ||
-               (a->looked && identity_moved(&at->card, a->look.counter));
-    if (a->moved)
-        at->transacted = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
-    if (a->moved && at->card.known)
-        at->pending = SCARDMANAGE_W_REMOVED_CARD;
-    if (!a->looked)
-        note_verdict(a, judge_stranger(a, event));
-    else if (!card_before(at)->known)
-        note_verdict(a, SCARDMANAGE_VERDICT_FIRST);
+    if (at->has_handle && !a->handle_dead && a->observed)
+        at->share = a->reader_state.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
+    a->event_acknowledged = event == SCARDMANAGE_S_OK;
+    a->was_removed = event == SCARDMANAGE_W_REMOVED_CARD || a->handle_dead ||
+                     (a->observed && identity_was_removed(&at->card, a->reader_state.counter));
+    if (a->was_removed)
+        at->in_transaction = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
+    if (a->was_removed && at->card.known)
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    if (!a->observed)
+        publish_verdict(a, verdict_from_event(a, event));
+    else if (!card_known_to_caller(at)->known)
+        publish_verdict(a, SCARDMANAGE_VERDICT_FIRST);
     else
-        note_verdict(a, judge_known(a, event));
-    return refuse_other_card(a, &a->look.atr);
+        publish_verdict(a, verdict_from_identity(a, event));
+    return refuse_other_card(a, &a->reader_state.atr);
 }
 
 /*
  * Steps
  */
 
-static scardmanage_share wanted_share(const attempt *a)
+static scardmanage_share wanted_share(const struct attempt *a)
 {
     return a->options.share == SCARDMANAGE_SHARE_KEEP ? a->at->share : a->options.share;
 }
 
-static uint32_t wanted_protocols(const attempt *a)
+static uint32_t wanted_protocols(const struct attempt *a)
 {
     bool same = a->verdict <= SCARDMANAGE_VERDICT_REINSERTED;
     return options_protocols(&a->options, same ? a->at->protocol : 0);
 }
 
-/* pcsc-lite counts exclusive use as one transaction more, and forgets to end that one when the reader is
- * shared again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which spares the last). Other clients
- * would wait for ever. */
-static void share_again(attempt *a)
+/* pcsc-lite counts exclusive use as a transaction, and does not end it when the reader is shared
+ * again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which does not end the last one).
+ * Other clients would wait for ever. */
+static void end_exclusive_transaction(struct attempt *a)
 {
-    attachment *at = a->at;
-    if (!at->transacted)
-        pcsc_end(at->handle, SCARDMANAGE_LEAVE); /* "not transacted" elsewhere */
+    struct attachment *at = a->at;
+    if (!at->in_transaction)
+        pcsc_end_transaction(at->handle, SCARDMANAGE_LEAVE); /* E_NOT_TRANSACTED on other stacks */
     at->share = SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Exclusive use is asked for last, and without touching the card: as long as other clients are connected,
- * libpcsclite repeats the call, and with it a reset (SCardReconnect() in winscard_clnt.c). */
-static scardmanage_result change_share(attempt *a, scardmanage_share taken, uint32_t protocols)
+/* Exclusive use is asked for last, and without a reset: while other clients are connected,
+ * libpcsclite repeats the call (SCardReconnect() in winscard_clnt.c), and would repeat the reset
+ * with it. */
+static scardmanage_result change_share(struct attempt *a, scardmanage_share taken, uint32_t protocols)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     if (at->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
-        share_again(a);
+        end_exclusive_transaction(a);
     if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
-    scardmanage_result result =
-        note(a, handle_reconnect(at, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
+    scardmanage_result result = publish_result(
+        a, handle_reconnect(at, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
     if (result != SCARDMANAGE_S_OK)
         return result;
     at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
-    scardmanage_result stop = job_stopped(at);
+    scardmanage_result stop = job_stop_reason(at);
     if (stop == SCARDMANAGE_S_OK)
         return SCARDMANAGE_S_OK;
-    /* the others took their time to go, and nobody wants it any more */
+    /* it took the others too long to disconnect, so nobody waits for exclusive use any more */
     if (pcsc_reconnect(at->handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
         SCARDMANAGE_S_OK)
-        share_again(a);
+        end_exclusive_transaction(a);
     return stop;
 }
 
-/* pcscd says so, too, of a card that has not answered to reset, after which another client switched it off:
- * without an ATR no protocol matches (PHSetProtocol() in prothandler.c). */
-static bool has_no_atr(const attempt *a)
+/* pcscd returns SCARD_E_PROTO_MISMATCH also for a card that did not answer to reset and was then
+ * powered off by another client: without an ATR no protocol matches (PHSetProtocol() in
+ * prothandler.c). */
+static bool check_reader_for_missing_atr(const struct attempt *a)
 {
-    pcsc_look look;
-    return a->looked && pcsc_look_at(a->at->context, a->at->reader, &look) == SCARDMANAGE_S_OK &&
-           look.present && look.atr.length == 0;
+    struct pcsc_reader_state state;
+    return a->observed && pcsc_get_reader_state(a->at->context, a->at->reader, &state) == SCARDMANAGE_S_OK &&
+           state.present && state.atr.length == 0;
 }
 
-static scardmanage_result reconnect_handle(attempt *a, scardmanage_step step)
+static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step step)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     bool stays_exclusive =
         wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE && at->share == SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
     a->report.attempts++;
-    scardmanage_result result = note(a, handle_reconnect(at, share, protocols, step));
-    if (result == SCARDMANAGE_E_PROTO_MISMATCH && has_no_atr(a))
+    scardmanage_result result = publish_result(a, handle_reconnect(at, share, protocols, step));
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && check_reader_for_missing_atr(a))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
-        /* the one that was in use is not to be had any more: any other, and the card need not be reset again
-         * for it */
+        /* the protocol in use is not available any more: any other will do, without another
+         * reset */
         protocols = PCSC_PROTOCOL_ANY;
-        result = note(a, handle_reconnect(at, share, protocols, SCARDMANAGE_STEP_LEAVE));
+        result = publish_result(a, handle_reconnect(at, share, protocols, SCARDMANAGE_STEP_LEAVE));
     }
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (!platform_reconnect_keeps_transaction())
-        at->transacted = false;
-    if (!a->acknowledged || step > SCARDMANAGE_STEP_LEAVE)
-        keep_event(a);
-    a->acknowledged = true;
+        at->in_transaction = false;
+    if (!a->event_acknowledged || step > SCARDMANAGE_STEP_LEAVE)
+        set_event_unreported(a);
+    a->event_acknowledged = true;
     return change_share(a, share, protocols);
 }
 
-/* A step before may have left the card without an answer; closing with UNPOWER makes pcscd power it up when
- * opening. */
-static scardmanage_result open_handle(attempt *a, uint32_t protocols)
+/* If the card did not answer after the step before, the old handle is closed with UNPOWER, so that
+ * pcscd powers the card up when the new one is opened. */
+static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     if (at->has_handle && !a->handle_dead) {
-        scardmanage_result turn =
-            note(a, handle_turn(at)); /* opening waits, too, and not so that it can be stopped */
+        /* SCardConnect() would wait, too, but cannot be stopped */
+        scardmanage_result turn = publish_result(a, handle_wait_turn(at));
         if (turn != SCARDMANAGE_S_OK)
             return turn;
     }
     if (at->has_handle)
-        keep_event(a);
-    handle_close(at, a->in_vain && !a->handle_dead ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
+        set_event_unreported(a);
+    handle_close(at, a->step_failed && !a->handle_dead ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
     a->handle_dead = false;
     a->report.attempts++;
-    scardmanage_result result = note(a, handle_open(at, &a->options, protocols));
+    scardmanage_result result = publish_result(a, handle_open(at, &a->options, protocols));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
-        result = note(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
+        result = publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     if (result != SCARDMANAGE_S_OK)
-        at->card.unwatched = true; /* only a handle tells that the reader was unplugged and is back */
+        at->card.unwatched = true; /* without a handle nothing tells whether the reader was unplugged */
     return result;
 }
 
-static void go_over(attempt *a, const pcsc_card *card)
+/* From here on this is the attachment's card. */
+static void adopt_card(struct attempt *a, const struct pcsc_card *card)
 {
-    attachment *at = a->at;
-    identity before = *card_before(at);
+    struct attachment *at = a->at;
+    struct identity before = *card_known_to_caller(at);
     at->card = before;
     if (a->verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !before.known) {
-        at->told = before;
+        at->reported_card = before;
         identity_set(&at->card, card->counter, &card->atr);
     }
     if (a->verdict >= SCARDMANAGE_VERDICT_REINSERTED)
-        at->untold = a->verdict;
+        at->unreported_verdict = a->verdict;
     at->card.counter = card->counter;
     at->card.unwatched = false;
-    identity_add(&at->card, &card->atr);
+    identity_add_atr(&at->card, &card->atr);
 }
 
-/* Whether it moved or changed is asked again after the step: nothing keeps the card in its place in between.
- */
-static scardmanage_result confirm(attempt *a)
+/* After a step: calls SCardStatus(), and checks that the card was not removed or exchanged since it
+ * was observed. Nothing keeps it in the reader in between. */
+static scardmanage_result check_card_after_step(struct attempt *a)
 {
-    attachment *at = a->at;
-    pcsc_card card;
-    scardmanage_result result = note(a, handle_card(at, &card));
+    struct attachment *at = a->at;
+    struct pcsc_card card;
+    scardmanage_result result = publish_result(a, handle_get_status(at, &card));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    a->unsettled = card.state == SCARDMANAGE_STATE_POWERED || card.state == SCARDMANAGE_STATE_NEGOTIABLE;
-    if (a->looked && card.counter != a->look.counter) {
-        at->pending = SCARDMANAGE_W_REMOVED_CARD;
+    a->reset_in_progress =
+        card.state == SCARDMANAGE_STATE_POWERED || card.state == SCARDMANAGE_STATE_NEGOTIABLE;
+    if (a->observed && card.counter != a->reader_state.counter) {
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
         return SCARDMANAGE_W_REMOVED_CARD;
     }
     switch (card.state) {
@@ -404,95 +420,98 @@ static scardmanage_result confirm(attempt *a)
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     case SCARDMANAGE_STATE_SPECIFIC:
         break;
-    default: /* switched off by another client, or without a protocol */
+    default: /* powered off by another client, or without a protocol */
         return card.state < SCARDMANAGE_STATE_POWERED ? SCARDMANAGE_W_UNPOWERED_CARD
                                                       : SCARDMANAGE_E_PROTO_MISMATCH;
     }
     if (a->options.protocols != 0 && !(a->options.protocols & card.protocol))
         return SCARDMANAGE_E_PROTO_MISMATCH;
     if (a->verdict == SCARDMANAGE_VERDICT_UNKNOWN)
-        note_verdict(a, identity_has(card_before(at), &card.atr) ? SCARDMANAGE_VERDICT_REINSERTED
-                                                                 : SCARDMANAGE_VERDICT_DIFFERENT);
+        publish_verdict(a, identity_has_atr(card_known_to_caller(at), &card.atr)
+                               ? SCARDMANAGE_VERDICT_REINSERTED
+                               : SCARDMANAGE_VERDICT_DIFFERENT);
     result = refuse_other_card(a, &card.atr);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (!a->looked)
+    if (!a->observed)
         memcpy(at->reader, card.reader, sizeof at->reader);
-    go_over(a, &card);
+    adopt_card(a, &card);
     at->atr = card.atr;
     at->protocol = card.protocol;
     return SCARDMANAGE_S_OK;
 }
 
-/* From here on no other client can begin to reset the card. */
-static scardmanage_result hold(attempt *a)
+/* From here on no other client can begin a reset. */
+static scardmanage_result begin_transaction(struct attempt *a)
 {
-    attachment *at = a->at;
-    if (at->transacted)
+    struct attachment *at = a->at;
+    if (at->in_transaction)
         return SCARDMANAGE_S_OK;
-    scardmanage_result result = note(a, lock_begin(at));
+    scardmanage_result result = publish_result(a, lock_begin_transaction(at));
     bool locked = at->lock_count > 0;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    a->reacquired |= locked;
-    at->borrowed = !locked;
+    a->lock_reacquired |= locked;
+    at->transaction_is_temporary = !locked;
     return SCARDMANAGE_S_OK;
 }
 
-#define SETTLE_TRIES 200
-#define SETTLE_US    1000u
+#define RESET_CHECKS_MAX 200
+#define RESET_CHECK_US   1000u
 
-/* But one may have begun: pcsc-lite tells all handles of a reset before it is done (SCardReconnect() in
- * winscard.c), so that what we have acknowledged may yet come, and nobody would tell us again. Asking the
- * reader waits for what it is doing, and between reset and PPS no protocol is active. A cold reset is two
- * things to do. */
-static scardmanage_result await_settled(attempt *a)
+/* Checks the card, again if another client has begun a reset before. pcsc-lite reports a reset to
+ * all handles before it does it (SCardReconnect() in winscard.c): the one that we have acknowledged
+ * may still be under way, and would not be reported again. An attribute is only read when the
+ * reader has finished its current operation; a cold reset is two of them. Between reset and PPS no
+ * protocol is active. */
+static scardmanage_result wait_for_reset_by_others(struct attempt *a)
 {
-    for (int i = 0; i < SETTLE_TRIES; i++) {
-        pcsc_probe(a->at->handle);
-        pcsc_probe(a->at->handle);
-        a->unsettled = false;
-        scardmanage_result result = confirm(a);
-        if (!a->unsettled || outcome_is_event(result))
+    for (int i = 0; i < RESET_CHECKS_MAX; i++) {
+        pcsc_probe_transaction(a->at->handle);
+        pcsc_probe_transaction(a->at->handle);
+        a->reset_in_progress = false;
+        scardmanage_result result = check_card_after_step(a);
+        if (!a->reset_in_progress || outcome_is_event(result))
             return result;
-        result = job_pause(a->at, SETTLE_US);
+        result = job_pause(a->at, RESET_CHECK_US);
         if (result != SCARDMANAGE_S_OK)
             return result;
     }
     return SCARDMANAGE_E_PROTO_MISMATCH;
 }
 
-/* A transaction that is there when this fails was there before: so if the card has moved since we knew it,
- * then since the transaction, too, which is gone. */
-static scardmanage_result settle(attempt *a)
+/* Begins a transaction unless there is one, and checks the card within it. If that fails, ends the
+ * transaction that it has begun. One that was there before stays: if the card was removed, it has
+ * ended with that. */
+static scardmanage_result check_card_in_transaction(struct attempt *a)
 {
-    attachment *at = a->at;
-    bool had = at->transacted;
-    scardmanage_result result = hold(a);
+    struct attachment *at = a->at;
+    bool had_transaction = at->in_transaction;
+    scardmanage_result result = begin_transaction(a);
     if (result == SCARDMANAGE_S_OK)
-        result = await_settled(a);
-    if (result != SCARDMANAGE_S_OK && !had && at->transacted) {
-        lock_end(at, SCARDMANAGE_LEAVE);
-        at->borrowed = at->transacted;
+        result = wait_for_reset_by_others(a);
+    if (result != SCARDMANAGE_S_OK && !had_transaction && at->in_transaction) {
+        lock_end_transaction(at, SCARDMANAGE_LEAVE);
+        at->transaction_is_temporary = at->in_transaction;
     }
     return result;
 }
 
-static scardmanage_result take_step(attempt *a, scardmanage_step step)
+static scardmanage_result take_step(struct attempt *a, scardmanage_step step)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     a->report.step = step;
-    for (int i = 0; i < TRIES; i++) {
-        scardmanage_result stop = job_stopped(a->at);
+    for (int i = 0; i < STEP_TRIES_MAX; i++) {
+        scardmanage_result stop = job_stop_reason(a->at);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
         bool open = step == SCARDMANAGE_STEP_REOPEN;
-        result = open ? open_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
+        result = open ? reopen_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
         if (result == SCARDMANAGE_S_OK) {
-            result = settle(a);
-            step = SCARDMANAGE_STEP_LEAVE; /* is done; if others reset the card since, that is only to be
-                                              acknowledged */
-            a->acknowledged = false;
+            result = check_card_in_transaction(a);
+            /* if others have reset the card since, that is to be acknowledged, and no more */
+            step = SCARDMANAGE_STEP_LEAVE;
+            a->event_acknowledged = false;
         }
         if (result != SCARDMANAGE_W_RESET_CARD)
             return result;
@@ -500,266 +519,274 @@ static scardmanage_result take_step(attempt *a, scardmanage_step step)
     return result;
 }
 
-/* Opening is the gentlest that can be done without a handle, so it does not count as going as far as REOPEN.
- */
-static scardmanage_result first_handle(attempt *a)
+/* Without a handle, opening one is the gentlest step: it is allowed even if last_step is below
+ * REOPEN. */
+static scardmanage_result open_first_handle(struct attempt *a)
 {
     scardmanage_result result = take_step(a, SCARDMANAGE_STEP_REOPEN);
     bool may_reset = a->options.last_step >= SCARDMANAGE_STEP_WARM;
     if (result != SCARDMANAGE_E_PROTO_MISMATCH || !may_reset)
         return result;
-    /* another client has chosen another protocol: a reset lets us choose */
+    /* another client has chosen another protocol: after a reset we can choose */
     a->options.first_step =
         a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM : a->options.first_step;
-    return open_handle(a, PCSC_PROTOCOL_ANY);
+    return reopen_handle(a, PCSC_PROTOCOL_ANY);
 }
 
-/* A card that fell silent, and of which nothing else is known, needs a reset at least. */
-static scardmanage_step first_step(const attempt *a)
+/* A card that did not answer the last command needs at least a reset. */
+static scardmanage_step effective_first_step(const struct attempt *a)
 {
-    bool silent = a->at->silent && a->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
-                  a->options.last_step >= SCARDMANAGE_STEP_WARM;
-    return silent && a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM
-                                                                   : a->options.first_step;
+    bool unresponsive = a->at->unresponsive && a->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
+                        a->options.last_step >= SCARDMANAGE_STEP_WARM;
+    return unresponsive && a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM
+                                                                         : a->options.first_step;
 }
 
-static scardmanage_result climb(attempt *a)
+static scardmanage_result try_steps(struct attempt *a)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     scardmanage_step last = a->options.last_step;
     scardmanage_result result = SCARDMANAGE_W_RESET_CARD;
     scardmanage_step highest = at->by_handle ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_REOPEN;
     if (last > highest)
         last = highest;
-    if (a->options.protocols != 0 && a->looked && a->verdict != SCARDMANAGE_VERDICT_DIFFERENT &&
-        !identity_may_offer(&at->card, &a->look.atr, a->options.protocols))
-        return SCARDMANAGE_E_PROTO_MISMATCH; /* no step would help, so none is taken */
+    if (a->options.protocols != 0 && a->observed && a->verdict != SCARDMANAGE_VERDICT_DIFFERENT &&
+        !identity_may_offer_protocol(&at->card, &a->reader_state.atr, a->options.protocols))
+        return SCARDMANAGE_E_PROTO_MISMATCH; /* no step would help */
     if (!at->has_handle || a->handle_dead) {
         if (a->handle_dead && last < SCARDMANAGE_STEP_REOPEN)
             return SCARDMANAGE_E_INVALID_HANDLE;
-        result = first_handle(a);
+        result = open_first_handle(a);
         if (result != SCARDMANAGE_S_OK || a->options.first_step == SCARDMANAGE_STEP_LEAVE ||
             a->options.first_step == SCARDMANAGE_STEP_REOPEN)
             return result;
     }
-    for (int step = (int)first_step(a); step <= (int)last; step++) {
+    for (int step = (int)effective_first_step(a); step <= (int)last; step++) {
         result = take_step(a, (scardmanage_step)step);
         if (!outcome_harder_step_may_cure(result))
             return result;
-        a->in_vain = true;
+        a->step_failed = true;
     }
     return result;
 }
 
-static bool nothing_to_do(const attempt *a, const pcsc_card *card)
+static bool needs_no_step(const struct attempt *a, const struct pcsc_card *card)
 {
-    return a->verdict == SCARDMANAGE_VERDICT_UNCHANGED && first_step(a) == SCARDMANAGE_STEP_LEAVE &&
+    return a->verdict == SCARDMANAGE_VERDICT_UNCHANGED && effective_first_step(a) == SCARDMANAGE_STEP_LEAVE &&
            a->at->has_handle && wanted_share(a) == a->at->share &&
            card->state == SCARDMANAGE_STATE_SPECIFIC &&
            (a->options.protocols == 0 || (a->options.protocols & card->protocol));
 }
 
 /*
- * The whole
+ * Rounds
  */
 
-/* Never begun twice, never left behind: each is one transaction more or less than unlocking ends. */
-static scardmanage_result restore_lock(attempt *a)
+/* Makes sure that there is exactly one transaction if the card is to be locked now, and otherwise
+ * none. */
+static scardmanage_result restore_lock(struct attempt *a)
 {
-    attachment *at = a->at;
-    bool rebuilds = a->options.rebuild != NULL && a->report.step != SCARDMANAGE_STEP_NONE;
-    if (at->lock_count > 0 || at->io.keep || rebuilds)
-        return hold(a);
-    /* or one that could not be ended in its time */
-    scardmanage_result result = at->transacted ? note(a, lock_end(at, SCARDMANAGE_LEAVE)) : SCARDMANAGE_S_OK;
-    at->borrowed = at->transacted;
+    struct attachment *at = a->at;
+    bool rebuilds = a->options.rebuild && a->report.step != SCARDMANAGE_STEP_NONE;
+    if (at->lock_count > 0 || at->io.keep_transaction || rebuilds)
+        return begin_transaction(a);
+    /* a transaction that is there now could not be ended before */
+    scardmanage_result result = at->in_transaction
+                                    ? publish_result(a, lock_end_transaction(at, SCARDMANAGE_LEAVE))
+                                    : SCARDMANAGE_S_OK;
+    at->transaction_is_temporary = at->in_transaction;
     return result;
 }
 
-#define NOTICE_MS 400u /* so long pcsc-lite takes to notice a removal, if the reader has to be asked */
+#define REMOVAL_NOTICE_MS 400u /* pcsc-lite notices a removal within this time in a reader that it polls */
 
-/* A card that was pulled or exchanged during a step has not answered to it; what is there then is judged
- * afresh. But one that did not answer before, either, is not waited for. */
-static scardmanage_result failed_in_place(attempt *a, scardmanage_result result)
+/* A step fails, too, if the card was removed during it. This waits until PC/SC would have noticed
+ * that, and then returns W_REMOVED_CARD, so that the next round observes what is there now. It does
+ * not wait if the card had not answered before the step, either. */
+static scardmanage_result check_for_removal_during_step(struct attempt *a, scardmanage_result result)
 {
-    pcsc_look now = a->look;
-    uint64_t end = platform_now_us() + NOTICE_MS * 1000;
-    if (!outcome_harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->looked ||
+    struct pcsc_reader_state now = a->reader_state;
+    uint64_t end = platform_now_us() + REMOVAL_NOTICE_MS * 1000;
+    if (!outcome_harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH || !a->observed ||
         now.mute)
         return result;
     do {
-        pcsc_wait(a->at->context, a->at->reader, &now, NOTICE_MS);
-        scardmanage_result looked = service_look(a->at, false, &now);
-        if (looked != SCARDMANAGE_S_OK)
-            return looked;
-        if (!now.present || now.counter != a->look.counter) {
-            a->at->pending = SCARDMANAGE_W_REMOVED_CARD;
+        pcsc_wait_for_change(a->at->context, a->at->reader, &now, REMOVAL_NOTICE_MS);
+        scardmanage_result queried = service_get_reader_state(a->at, false, &now);
+        if (queried != SCARDMANAGE_S_OK)
+            return queried;
+        if (!now.present || now.counter != a->reader_state.counter) {
+            a->at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
             return SCARDMANAGE_W_REMOVED_CARD;
         }
-    } while (platform_now_us() < end && job_stopped(a->at) == SCARDMANAGE_S_OK);
+    } while (platform_now_us() < end && job_stop_reason(a->at) == SCARDMANAGE_S_OK);
     return result;
 }
 
-static scardmanage_result go_round(attempt *a)
+static scardmanage_result run_round(struct attempt *a)
 {
-    pcsc_card card;
-    scardmanage_result result = judge(a, &card);
+    struct pcsc_card card;
+    scardmanage_result result = observe_card(a, &card);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (nothing_to_do(a, &card)) {
+    if (needs_no_step(a, &card)) {
         a->at->atr = card.atr;
         a->at->protocol = card.protocol;
     } else {
-        result = failed_in_place(a, climb(a));
+        result = check_for_removal_during_step(a, try_steps(a));
     }
     if (result == SCARDMANAGE_S_OK)
         result = restore_lock(a);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    a->at->pending = SCARDMANAGE_S_OK;
-    a->at->silent = false;
+    a->at->unreported_event = SCARDMANAGE_S_OK;
+    a->at->unresponsive = false;
     return SCARDMANAGE_S_OK;
 }
 
-/* Whether looking again may tell more: the card left or was exchanged during the step, or reset before it was
- * locked, or the service or the reader went meanwhile. */
-static bool worth_another_round(const attempt *a, scardmanage_result result)
+/* Whether another round may help: during this one the card was removed, exchanged or reset, or the
+ * service or the reader went away. */
+static bool worth_another_round(const struct attempt *a, scardmanage_result result)
 {
     if (result == SCARDMANAGE_E_NO_SERVICE || (result == SCARDMANAGE_E_INVALID_HANDLE && !a->at->by_handle))
-        return a->looked;
-    return !a->refused && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->looked &&
+        return a->observed;
+    return !a->refused_card && a->verdict != SCARDMANAGE_VERDICT_ABSENT && a->observed &&
            (outcome_is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);
 }
 
-/* Whether there is something to wait for. */
-static bool is_away(const attempt *a, scardmanage_result result)
+/* Whether the result is one that wait_ms is for. */
+static bool can_be_waited_for(const struct attempt *a, scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_E_READER_UNAVAILABLE ||
            (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a));
 }
 
-/* True if a card has come; or the reader, if that tells that the handle will not come back. */
-static bool wait_for_card(attempt *a)
+/* True if a card has come, or if the reader has come and the caller's handle is dead. */
+static bool wait_for_card(struct attempt *a)
 {
-    attachment *at = a->at;
+    struct attachment *at = a->at;
     uint64_t start = platform_now_us();
     if (start >= a->wait_until || at->reader[0] == '\0')
         return false;
     bool any_index = a->options.accept_other_index != 0;
-    unsigned opened = at->opened;
+    unsigned opened = at->contexts_opened;
     scardmanage_result result = service_wait_for_card(at, any_index, true, a->wait_until);
-    if (at->opened != opened)
-        note_restart(a);
+    if (at->contexts_opened != opened)
+        count_restart(a);
     a->report.waited_us += platform_now_us() - start;
     return result == SCARDMANAGE_S_OK;
 }
 
-static scardmanage_result reconnect(attempt *a)
+/* After each wait that has brought something, all rounds are available again; wait_until bounds the
+ * waiting. */
+static scardmanage_result run_rounds(struct attempt *a)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    for (int i = 0; i < ROUNDS; i++) {
-        result = go_round(a);
-        bool there = a->looked && a->look.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
-        if (is_away(a, result) && wait_for_card(a))
-            i = there && !lost ? i : -1; /* PC/SC may say that it is there, and refuse it */
+    for (int rounds = 1; rounds <= ROUNDS_MAX; rounds++) {
+        result = run_round(a);
+        bool present = a->observed && a->reader_state.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
+        if (can_be_waited_for(a, result) && wait_for_card(a))
+            rounds = present && !lost ? rounds : 0; /* PC/SC may show a card and refuse to connect to it */
         else if (!worth_another_round(a, result))
             break;
-        scardmanage_result stop = there && lost ? job_pause(a->at, SERVICE_AGAIN_US) : job_stopped(a->at);
+        scardmanage_result stop =
+            present && lost ? job_pause(a->at, SERVICE_RETRY_US) : job_stop_reason(a->at);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
     }
     return result;
 }
 
-static void report_before(attempt *a)
+static void begin_report(struct attempt *a)
 {
     static const scardmanage_report empty = SCARDMANAGE_REPORT_INIT;
     a->report = empty;
-    a->report.old_protocol = a->at->before.protocol;
-    set_atr(a->report.old_atr, &a->report.old_atr_len, &a->at->before.atr);
-    a->report.lock = lock_now(a); /* for a caller that gives up before there is more to tell */
+    a->report.old_protocol = a->at->reported.protocol;
+    copy_atr_to_report(a->report.old_atr, &a->report.old_atr_len, &a->at->reported.atr);
+    a->report.lock = lock_state_for_report(a); /* for a caller that stops waiting before more is known */
 }
 
-static void report_after(attempt *a)
+static void finish_report(struct attempt *a)
 {
-    a->report.lock = lock_now(a);
+    a->report.lock = lock_state_for_report(a);
     if (a->restarted)
         a->report.step = SCARDMANAGE_STEP_RESTART;
-    if (a->refused || a->verdict == SCARDMANAGE_VERDICT_ABSENT)
+    if (a->refused_card || a->verdict == SCARDMANAGE_VERDICT_ABSENT)
         return;
     a->report.new_protocol = a->at->protocol;
-    set_atr(a->report.new_atr, &a->report.new_atr_len, &a->at->atr);
+    copy_atr_to_report(a->report.new_atr, &a->report.new_atr_len, &a->at->atr);
 }
 
-scardmanage_result reconnect_give_back(attachment *at)
+scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (at->borrowed && at->transacted && at->lock_count == 0)
-        result = lock_end(at, SCARDMANAGE_LEAVE);
-    at->borrowed = false;
+    if (at->transaction_is_temporary && at->in_transaction && at->lock_count == 0)
+        result = lock_end_transaction(at, SCARDMANAGE_LEAVE);
+    at->transaction_is_temporary = false;
     return result;
 }
 
-static scardmanage_result reconnect_job(attachment *at)
+static scardmanage_result reconnect_job(struct attachment *at)
 {
-    attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
-    report_before(&a);
+    struct attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
+    begin_report(&a);
     job_publish(at, &a.report);
-    scardmanage_result result = reconnect(&a);
-    scardmanage_result stop = job_stopped(at);
-    if (is_away(&a, result) && stop != SCARDMANAGE_S_OK)
-        result = stop; /* no time was left for it to come */
+    scardmanage_result result = run_rounds(&a);
+    scardmanage_result stop = job_stop_reason(at);
+    if (can_be_waited_for(&a, result) && stop != SCARDMANAGE_S_OK)
+        result = stop; /* there was no time left to wait for it */
     if (result != SCARDMANAGE_S_OK)
-        reconnect_give_back(at);
-    report_after(&a);
+        reconnect_end_temporary_transaction(at);
+    finish_report(&a);
     job_publish(at, &a.report);
     return result;
 }
 
-/* After the rebuild function: whether the card, for all it said, is still there. */
-static scardmanage_result rebuilt_job(attachment *at)
+/* After the rebuild function: checks that the card was not removed or reset meanwhile. */
+static scardmanage_result check_after_rebuild_job(struct attachment *at)
 {
-    pcsc_card card;
-    bool stopped = at->rebuilt == SCARDMANAGE_E_TIMEOUT || at->rebuilt == SCARDMANAGE_E_CANCELLED;
-    scardmanage_result result = stopped ? SCARDMANAGE_S_OK : handle_status(at, &card);
-    if (!at->io.keep || result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK) {
-        scardmanage_result given_back = reconnect_give_back(at);
+    struct pcsc_card card;
+    bool stopped =
+        at->rebuild_result == SCARDMANAGE_E_TIMEOUT || at->rebuild_result == SCARDMANAGE_E_CANCELLED;
+    scardmanage_result result = stopped ? SCARDMANAGE_S_OK : handle_get_status_for_caller(at, &card);
+    if (!at->io.keep_transaction || result != SCARDMANAGE_S_OK || at->rebuild_result != SCARDMANAGE_S_OK) {
+        scardmanage_result ended = reconnect_end_temporary_transaction(at);
         if (result == SCARDMANAGE_S_OK)
-            result = given_back;
+            result = ended;
     }
     if (outcome_is_event(result))
-        at->pending = result;
-    if (result != SCARDMANAGE_S_OK || at->rebuilt != SCARDMANAGE_S_OK)
-        keep_untold(at);
+        at->unreported_event = result;
+    if (result != SCARDMANAGE_S_OK || at->rebuild_result != SCARDMANAGE_S_OK)
+        set_card_unreported(at);
     return result;
 }
 
-/* For a reconnect that succeeded when nobody waited for it any more: what it did to the card is not known to
- * the caller, who has been told that the lock is lost. */
-static scardmanage_result reconnect_undo(attachment *at)
+/* For a reconnect that succeeded after the caller had stopped waiting: the caller does not know
+ * what it did to the card, and has a report in which the lock is lost. */
+static scardmanage_result undo_reconnect_job(struct attachment *at)
 {
-    scardmanage_result result = reconnect_give_back(at);
-    if (at->io.first && !at->by_handle) { /* then there still is none */
+    scardmanage_result result = reconnect_end_temporary_transaction(at);
+    if (at->io.first_card && !at->by_handle) { /* for the caller there is no card yet */
         handle_close(at, SCARDMANAGE_LEAVE);
         identity_clear(&at->card);
-        at->atr = (pcsc_atr){.length = 0};
+        at->atr = (struct pcsc_atr){.length = 0};
         at->protocol = 0;
-        at->pending = SCARDMANAGE_S_OK;
-        at->untold = SCARDMANAGE_VERDICT_UNKNOWN;
+        at->unreported_event = SCARDMANAGE_S_OK;
+        at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
         return result;
     }
-    bool locked = at->transacted && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
+    bool locked = at->in_transaction && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
     if (!did_nothing)
-        keep_untold(at);
-    return locked ? lock_end(at, SCARDMANAGE_LEAVE) : result;
+        set_card_unreported(at);
+    return locked ? lock_end_transaction(at, SCARDMANAGE_LEAVE) : result;
 }
 
 /*
- * The calls
+ * Calls
  */
 
-static void let_rebuild(call *c, bool begins)
+static void set_rebuilding(struct call *c, bool begins)
 {
     scardmanage *m = c->m;
     platform_lock(&m->mutex);
@@ -770,69 +797,70 @@ static void let_rebuild(call *c, bool begins)
     platform_unlock(&m->mutex);
 }
 
-/* *again: the card was lost meanwhile, so that what it did is void. */
-static scardmanage_result rebuild(call *c, const scardmanage_options *options,
-                                  const scardmanage_report *report, bool *again)
+/* Calls the caller's function. *again: the card was lost meanwhile, so that reconnecting has to
+ * begin again. */
+static scardmanage_result call_rebuild_function(struct call *c, const scardmanage_options *options,
+                                                const scardmanage_report *report, bool *again)
 {
-    let_rebuild(c, true);
+    set_rebuilding(c, true);
     scardmanage_result result = options->rebuild(c->m, report, options->rebuild_context);
-    let_rebuild(c, false);
-    scardmanage_result stop = call_await(c);
+    set_rebuilding(c, false);
+    scardmanage_result stop = call_wait_for_thread(c);
     if (stop != SCARDMANAGE_S_OK)
         result = stop;
-    c->at->rebuilt = result;
-    scardmanage_result finished = call_finish(c, rebuilt_job);
+    c->at->rebuild_result = result;
+    scardmanage_result finished = call_run_last(c, check_after_rebuild_job);
     *again = stop == SCARDMANAGE_S_OK && outcome_is_loss(finished);
     return *again || result == SCARDMANAGE_S_OK ? finished : result;
 }
 
-scardmanage_result reconnect_in_call(call *c, const scardmanage_options *options, bool keep,
-                                     scardmanage_report *report)
+scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
+                                     bool keep_transaction, scardmanage_report *report)
 {
     scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
-    attachment *at = c->at;
+    struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
     uint64_t start = platform_now_us();
     uint64_t wait_until = call_deadline_in(options->wait_ms);
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
-    at->io.first = !at->card.known;
+    at->io.first_card = !at->card.known;
     nothing_yet.lock = lock_state(at);
-    keep_before(at);
-    for (int i = 0; i < ROUNDS; i++) {
+    save_reported_card(at);
+    for (int round = 1; round <= ROUNDS_MAX; round++) {
         at->io.options = *options;
-        at->io.keep = keep;
+        at->io.keep_transaction = keep_transaction;
         at->io.wait_until = wait_until;
         job_publish(at, &nothing_yet);
-        result = call_run(c, reconnect_job, reconnect_undo);
-        call_report(c, report);
+        result = call_run(c, reconnect_job, undo_reconnect_job);
+        call_copy_report(c, report);
         report->elapsed_us = platform_now_us() - start;
-        if (result != SCARDMANAGE_S_OK || options->rebuild == NULL || report->step == SCARDMANAGE_STEP_NONE)
+        if (result != SCARDMANAGE_S_OK || !options->rebuild || report->step == SCARDMANAGE_STEP_NONE)
             break;
         bool again;
-        result = rebuild(c, options, report, &again);
+        result = call_rebuild_function(c, options, report, &again);
         report->elapsed_us = platform_now_us() - start;
         if (!again)
             break;
         if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < wait_until)
-            i = -1; /* that is waited for, however often */
+            round = 0; /* until wait_ms has passed, the service may go away any number of times */
     }
     if (result == SCARDMANAGE_S_OK) {
-        at->untold = SCARDMANAGE_VERDICT_UNKNOWN;
-        at->before.kept = false;
+        at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+        at->reported.saved = false;
     }
     return result;
 }
 
-bool reconnect_report_valid(const scardmanage_report *report)
+bool reconnect_report_is_valid(const scardmanage_report *report)
 {
-    return report == NULL || (report->size >= REPORT_FIRST_VERSION && report->size <= OPTIONS_SIZE_MAX);
+    return !report || (report->size >= REPORT_FIRST_VERSION && report->size <= OPTIONS_SIZE_MAX);
 }
 
-/* As much as the caller knows; what only the caller knows is 0. */
+/* Writes as much as the caller's version has; what only that version has is 0. */
 void reconnect_write_report(const scardmanage_report *from, scardmanage_report *to)
 {
-    if (to == NULL)
+    if (!to)
         return;
     size_t size = to->size;
     size_t known = size < sizeof *from ? size : sizeof *from;
@@ -844,23 +872,23 @@ void reconnect_write_report(const scardmanage_report *from, scardmanage_report *
 scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_options *options,
                                             scardmanage_report *report)
 {
-    call c;
+    struct call c;
     scardmanage_options read;
     scardmanage_report own = SCARDMANAGE_REPORT_INIT;
-    if (m == NULL)
+    if (!m)
         return SCARDMANAGE_E_POINTER;
     scardmanage_result result = options_read(m, options, &read);
-    if (result == SCARDMANAGE_S_OK && !reconnect_report_valid(report))
+    if (result == SCARDMANAGE_S_OK && !reconnect_report_is_valid(report))
         result = SCARDMANAGE_E_INVALIDARG;
     if (result != SCARDMANAGE_S_OK)
         return result;
     uint64_t start = platform_now_us();
-    result = call_begin_alone(&c, m, read.timeout_ms);
+    result = call_begin_outside_rebuild(&c, m, read.timeout_ms);
     if (result == SCARDMANAGE_S_OK) {
         result = reconnect_in_call(&c, &read, false, &own);
         call_end(&c);
     } else {
-        own.lock = call_lock(m);
+        own.lock = call_last_lock_state(m);
     }
     own.elapsed_us = platform_now_us() - start;
     if (result != SCARDMANAGE_E_INVALIDARG)

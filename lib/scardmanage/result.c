@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Results and other values in words. */
 #include "scardmanage.h"
 
-typedef struct words {
+struct result_text {
     uint32_t code;
     const char *text;
-} words;
+};
 
-/* Our own wording, and no pcsc_stringify_error(): that is pcsc-lite's alone, and writes to a static buffer in
+/* Not by pcsc_stringify_error(), which only pcsc-lite has, and which writes to a static buffer in
  * old versions. */
-static const words results[] = {
+static const struct result_text results[] = {
     {0x00000000, "success"},
     {0x80004003, "null pointer"},
     {0x80004005, "unspecified failure"},

@@ -1,49 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What is known of card, reader and handle. */
 #include "internal.h"
 
 #include <string.h>
 
-/* What there is to see without the handle's help. */
-static scardmanage_result see(attachment *at, scardmanage_result event, pcsc_card *card)
+/* What the reader shows when the handle does not help. Returns event if there is a card. */
+static scardmanage_result get_state_without_handle(struct attachment *at, scardmanage_result event,
+                                                   struct pcsc_card *card)
 {
-    pcsc_look look;
+    struct pcsc_reader_state state;
     memset(card, 0, sizeof *card);
     if (at->reader[0] == '\0')
         return event;
-    scardmanage_result result = service_look(at, false, &look);
+    scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (!look.present) {
+    if (!state.present) {
         card->state = SCARDMANAGE_STATE_ABSENT;
         return SCARDMANAGE_S_OK;
     }
-    card->state = look.mute ? SCARDMANAGE_STATE_SWALLOWED : SCARDMANAGE_STATE_PRESENT;
-    card->atr = look.atr;
+    card->state = state.mute ? SCARDMANAGE_STATE_SWALLOWED : SCARDMANAGE_STATE_PRESENT;
+    card->atr = state.atr;
     return event;
 }
 
-static scardmanage_result observe_job(attachment *at)
+static scardmanage_result status_job(struct attachment *at)
 {
-    pcsc_card *card = &at->io.card;
+    struct pcsc_card *card = &at->io.card;
     memset(card, 0, sizeof *card);
     if (!at->has_handle)
-        return see(at, at->pending, card);
-    scardmanage_result result = handle_status(at, card);
+        return get_state_without_handle(at, at->unreported_event, card);
+    scardmanage_result result = handle_get_status_for_caller(at, card);
     if (outcome_is_event(result))
-        return see(at, result, card);
+        return get_state_without_handle(at, result, card);
     return result;
 }
 
-/* The card is all zero if nothing was found out. */
-static scardmanage_result observe(scardmanage *m, pcsc_card *card)
+/* On failure *card is all zero, unless there is a card that has had an event. */
+static scardmanage_result get_card_status(scardmanage *m, struct pcsc_card *card)
 {
-    call c;
+    struct call c;
     memset(card, 0, sizeof *card);
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = call_run(&c, observe_job, NULL);
-    if (!c.left)
+    result = call_run(&c, status_job, NULL);
+    if (!c.left_running)
         *card = c.at->io.card;
     call_end(&c);
     return result;
@@ -51,10 +53,10 @@ static scardmanage_result observe(scardmanage *m, pcsc_card *card)
 
 scardmanage_result scardmanage_status(scardmanage *m, scardmanage_state *state, uint32_t *protocol)
 {
-    pcsc_card card;
-    if (m == NULL || state == NULL || protocol == NULL)
+    struct pcsc_card card;
+    if (!m || !state || !protocol)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = observe(m, &card);
+    scardmanage_result result = get_card_status(m, &card);
     *state = card.state;
     *protocol = card.protocol;
     return result;
@@ -62,10 +64,10 @@ scardmanage_result scardmanage_status(scardmanage *m, scardmanage_state *state, 
 
 scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *length)
 {
-    pcsc_card card;
-    if (m == NULL || atr == NULL || length == NULL)
+    struct pcsc_card card;
+    if (!m || !atr || !length)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = observe(m, &card);
+    scardmanage_result result = get_card_status(m, &card);
     if (result == SCARDMANAGE_S_OK && card.state == SCARDMANAGE_STATE_ABSENT)
         result = SCARDMANAGE_E_NO_SMARTCARD;
     size_t room = *length;
@@ -76,13 +78,13 @@ scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *len
     return result;
 }
 
-static scardmanage_result reader_of(const attachment *at, char *name, size_t *length)
+static scardmanage_result copy_reader_name(const struct attachment *at, char *name, size_t *length)
 {
     if (at->reader[0] == '\0')
-        return at->pending;
+        return at->unreported_event;
     size_t room = *length;
     *length = strlen(at->reader) + 1;
-    if (name == NULL)
+    if (!name)
         return SCARDMANAGE_S_OK;
     if (*length > room)
         return SCARDMANAGE_E_INSUFFICIENT_BUFFER;
@@ -92,21 +94,21 @@ static scardmanage_result reader_of(const attachment *at, char *name, size_t *le
 
 scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *length)
 {
-    call c;
-    if (m == NULL || length == NULL)
+    struct call c;
+    if (!m || !length)
         return SCARDMANAGE_E_POINTER;
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = reader_of(c.at, name, length);
+    result = copy_reader_name(c.at, name, length);
     call_end(&c);
     return result;
 }
 
 scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDHANDLE *handle)
 {
-    call c;
-    if (m == NULL || handle == NULL)
+    struct call c;
+    if (!m || !handle)
         return SCARDMANAGE_E_POINTER;
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)

@@ -126,7 +126,7 @@ static void check_copy(size_t size, const uint8_t *bytes, size_t length)
     size_t header = sizeof from.size;
     memcpy((uint8_t *)&from + header, bytes, length < sizeof from - header ? length : sizeof from - header);
     scardmanage_report *to = make_struct(size, bytes, length);
-    if (reconnect_report_valid(to)) {
+    if (reconnect_report_is_valid(to)) {
         size_t known = size < sizeof from ? size : sizeof from;
         reconnect_write_report(&from, to);
         CHECK(to->size == size && zero_beyond(to, size, known));
@@ -140,7 +140,7 @@ static void check_allocator(size_t size, const uint8_t *bytes, size_t length)
     scardmanage_allocator *given = make_struct(size, bytes, length), read;
     bool right = size >= sizeof read && size <= OPTIONS_SIZE_MAX && zero_beyond(given, size, sizeof read) &&
                  given->allocate && given->reallocate && given->release;
-    scardmanage_result result = allocator_read(given, &read); /* it calls none of the functions */
+    scardmanage_result result = allocator_check_and_copy(given, &read); /* it calls none of the functions */
     CHECK(result == (right ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALIDARG));
     if (right) {
         given->size = sizeof read;
