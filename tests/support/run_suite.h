@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of every main() here: runs a suite, and tells how it went by the exit status. */
-#ifndef TESTS_UNIT_RUN_SUITE_H
-#define TESTS_UNIT_RUN_SUITE_H
+/* The end of main() of a unit test: runs its suite; the exit status says how it went. */
+#ifndef TESTS_SUPPORT_RUN_SUITE_H
+#define TESTS_SUPPORT_RUN_SUITE_H
 
 #include <check.h>
 
