@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "connection.h"
+#include "channel.h"
 
 #include "base/clock.h"
+#include "connection.h"
 #include "log.h"
 
 #include <errno.h>
@@ -82,14 +83,6 @@ void channel_hang_up(struct channel *channel)
 unsigned channel_slots(const struct channel *channel)
 {
     return channel->name.slots;
-}
-
-const char *channel_text(const struct channel *channel, char text[CHANNEL_TEXT_MAX])
-{
-    const struct devicename *name = &channel->name;
-    unsigned slot = (unsigned)(channel->number & 0xFFFF);
-    snprintf(text, CHANNEL_TEXT_MAX, "%s, reader %u slot %u", name->socket, name->reader, slot);
-    return text;
 }
 
 bool channel_card_present(struct channel *channel)
@@ -202,8 +195,8 @@ static int64_t *last_time(struct channel *channel, const struct link_message *re
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
                           size_t *out_length)
 {
-    size_t capacity = out ? *out_length : 0, length = 0;
-    const uint8_t *data = NULL;
+    size_t capacity = out ? *out_length : 0;
+    struct link_message answer = {0};
     pthread_mutex_lock(&channel->exchanging);
     pthread_mutex_lock(&channel->lock);
     request->event = channel->shown;
@@ -211,17 +204,18 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
     if (last_at)
         *last_at = UNDER_WAY;
     pthread_mutex_unlock(&channel->lock);
-    unsigned status = connection_exchange(channel, request, &data, &length);
+    unsigned status = connection_exchange(channel, request, &answer) ? answer.arg : (unsigned)CHANNEL_LOST;
     if (last_at) {
         pthread_mutex_lock(&channel->lock);
         /* where a client's request for power went well, nothing is held back */
         *last_at = last_at == &channel->power_at && status == LINK_OK ? 0 : clock_ms();
         pthread_mutex_unlock(&channel->lock);
     }
+    size_t length = status == CHANNEL_LOST ? 0 : answer.length;
     if (length > capacity)
         status = CHANNEL_TOO_LONG;
     else if (length > 0)
-        memcpy(out, data, length);
+        memcpy(out, answer.data, length);
     if (out_length)
         *out_length = length;
     pthread_mutex_unlock(&channel->exchanging);

@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,8 @@
 
 /* More movements than this are not yet to be shown: to pcscd they are shown one by one, which takes its time. */
 #define UNSHOWN_MAX 0x10000u
+
+#define TEXT_MAX    192
 
 void connection_init(struct channel *channel)
 {
@@ -49,6 +52,15 @@ static void drop(struct channel *channel, int *slot)
         close(fd);
 }
 
+/* What the slot is called in log lines: the simulator's address, reader and slot. */
+static const char *slot_text(const struct channel *channel, char text[TEXT_MAX])
+{
+    const struct devicename *name = &channel->name;
+    unsigned slot = (unsigned)(channel->number & 0xFFFF);
+    snprintf(text, TEXT_MAX, "%s, reader %u slot %u", name->socket, name->reader, slot);
+    return text;
+}
+
 /* Logs why there is no connection; for channel_wait, which tries again and again, only when that is news. */
 static void complain(struct channel *channel, enum link_channel link_channel, int reason)
 {
@@ -59,8 +71,8 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
     bool absent = reason == ENOENT || reason == ECONNREFUSED;
     if (reason == EACCES)
         link_report_refusal(channel->name.socket);
-    char text[CHANNEL_TEXT_MAX];
-    driver_log(absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no simulator: %s", channel_text(channel, text),
+    char text[TEXT_MAX];
+    driver_log(absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no simulator: %s", slot_text(channel, text),
                absent ? "nobody listens there"
                : reason == EPERM
                    ? "the socket belongs to somebody else than us, root, and user= in DEVICENAME"
@@ -73,7 +85,7 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
 static bool say_hello(const struct channel *channel, int fd, enum link_channel link_channel, int timeout_ms,
                       uint32_t *movement)
 {
-    lun number = channel->number;
+    unsigned long number = channel->number;
     const uint8_t data[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
                              (uint8_t)number};
     struct link_message hello = {
@@ -163,7 +175,7 @@ void connection_on_event(struct channel *channel)
 {
     uint8_t packet[LINK_HEADER_SIZE + 1];
     struct link_message event;
-    char text[CHANNEL_TEXT_MAX];
+    char text[TEXT_MAX];
     if (link_receive(channel->events_fd, packet, sizeof packet, &event) == 0) {
         /* numbers only grow; half of their range tells growth from its opposite */
         if (event.type == LINK_EVENT && event.event - channel->latest < UINT32_MAX / 2 &&
@@ -173,7 +185,7 @@ void connection_on_event(struct channel *channel)
         }
         errno = EPROTO;
     }
-    driver_log(LOG_LEVEL_ERROR, "%s: the simulator is gone: %s", channel_text(channel, text),
+    driver_log(LOG_LEVEL_ERROR, "%s: the simulator is gone: %s", slot_text(channel, text),
                errno == ECONNRESET ? "it hung up" : strerror(errno));
     drop(channel, &channel->events_fd);
     if (clock_ms() - channel->connected_at >= RETRY_LAST_MS)
@@ -201,22 +213,22 @@ static bool send_request(struct channel *channel, const struct link_message *req
 static bool receive_answer(struct channel *channel, const struct link_message *request,
                            struct link_message *answer)
 {
-    char text[CHANNEL_TEXT_MAX];
+    char text[TEXT_MAX];
     if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0) {
-        driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", channel_text(channel, text),
+        driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", slot_text(channel, text),
                    errno == EAGAIN       ? "the simulator took too long"
                    : errno == ECONNRESET ? "the simulator hung up"
                                          : strerror(errno));
         return false;
     }
     if (answer->type != request->type) {
-        driver_log(LOG_LEVEL_ERROR, "%s: answer of type %u to a request of type %u",
-                   channel_text(channel, text), answer->type, request->type);
+        driver_log(LOG_LEVEL_ERROR, "%s: answer of type %u to a request of type %u", slot_text(channel, text),
+                   answer->type, request->type);
         return false;
     }
     if (answer->arg > LINK_UNPLUGGED) {
         driver_log(LOG_LEVEL_ERROR, "%s: answer with the status %u, which is not one",
-                   channel_text(channel, text), answer->arg);
+                   slot_text(channel, text), answer->arg);
         return false;
     }
     return true;
@@ -229,30 +241,29 @@ static bool is_ready(const struct channel *channel, const struct link_message *r
            (channel->ready >> request->arg & 1);
 }
 
-unsigned connection_exchange(struct channel *channel, const struct link_message *request,
-                             const uint8_t **data, size_t *length)
+bool connection_exchange(struct channel *channel, const struct link_message *request,
+                         struct link_message *answer)
 {
-    struct link_message answer;
+    bool off = request->type == LINK_POWER && request->arg == LINK_POWER_OFF;
+    *answer = (struct link_message){.type = request->type, .arg = LINK_OK};
     if (is_ready(channel, request))
-        return LINK_OK;
+        return true;
     if (request->type == LINK_POWER || request->type == LINK_PARAMETERS)
         channel->ready = 0;
-    if (request->type == LINK_POWER && request->arg == LINK_POWER_OFF)
-        return send_request(channel, request) ? LINK_OK : CHANNEL_LOST;
-    if (!send_request(channel, request) || !receive_answer(channel, request, &answer)) {
+    if (off)
+        return send_request(channel, request);
+    if (!send_request(channel, request) || !receive_answer(channel, request, answer)) {
         /* an answer that comes late must not be taken for that of the next request */
         drop(channel, &channel->exchange_fd);
-        return CHANNEL_LOST;
+        return false;
     }
     if (request->type == LINK_POWER)
-        channel->ready = answer.flags;
-    *data = answer.data;
-    *length = answer.length;
-    char text[CHANNEL_TEXT_MAX];
-    if (answer.arg != LINK_OK && answer.arg != LINK_UNSUPPORTED)
-        driver_log(LOG_LEVEL_INFO, "%s: %s (after %u ms of the card's time)", channel_text(channel, text),
-                   link_status_text(answer.arg), answer.value / 1000);
-    return answer.arg;
+        channel->ready = answer->flags;
+    char text[TEXT_MAX];
+    if (answer->arg != LINK_OK && answer->arg != LINK_UNSUPPORTED)
+        driver_log(LOG_LEVEL_INFO, "%s: %s (after %u ms of the card's time)", slot_text(channel, text),
+                   link_status_text(answer->arg), answer->value / 1000);
+    return true;
 }
 
 void connection_shut(struct channel *channel)

@@ -6,15 +6,19 @@
 #ifndef CARDRIG_DRIVER_CONNECTION_H
 #define CARDRIG_DRIVER_CONNECTION_H
 
-#include "channel.h"
+#include "devicename.h"
+#include "link/link.h"
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct channel {
     struct devicename name;
-    lun number;
-    int wake_fd; /* an eventfd: readable from channel_wake to the next channel_wait */
+    unsigned long number; /* pcscd's Lun */
+    int wake_fd;          /* an eventfd: readable from channel_wake to the next channel_wait */
 
     pthread_mutex_t lock; /* held only for moments; guards what follows */
     bool hung_up;
@@ -49,10 +53,10 @@ int64_t connection_watch(struct channel *channel, struct pollfd *watch);
 /* In channel_wait, when there is something at the connection for events: hears it. */
 void connection_on_event(struct channel *channel);
 
-/* As channel_exchange; one at a time. *data and *length, set to nothing before, are the answer's, to be copied
- * before the next exchange. */
-unsigned connection_exchange(struct channel *channel, const struct link_message *request,
-                             const uint8_t **data, size_t *length);
+/* Sends a request and waits for its answer, whose data are to be copied before the next exchange; one at a
+ * time. False: the simulator cannot be reached, took too long, or the answer is malformed. */
+bool connection_exchange(struct channel *channel, const struct link_message *request,
+                         struct link_message *answer);
 
 /* Under the channel's lock: shuts both down, so that whatever waits for them returns. */
 void connection_shut(struct channel *channel);
@@ -64,9 +68,5 @@ static inline bool channel_card_in(uint32_t movement)
 {
     return movement & 1;
 }
-
-/* What the slot is called in log lines: the simulator's address, reader and slot. */
-#define CHANNEL_TEXT_MAX 192
-const char *channel_text(const struct channel *channel, char text[CHANNEL_TEXT_MAX]);
 
 #endif

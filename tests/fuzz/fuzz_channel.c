@@ -11,6 +11,7 @@
 #include "quarantine.h"
 #include "virtual.h"
 
+#include "channel.h"
 #include "connection.h"
 
 #include <stdarg.h>
