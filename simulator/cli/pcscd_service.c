@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/supervise.h"
 #include "cli/supervisor.h"
 #include "rig/log.h"
 

@@ -4,7 +4,7 @@
 #ifndef CARDRIG_CLI_SUPERVISOR_H
 #define CARDRIG_CLI_SUPERVISOR_H
 
-#include "cli/supervise.h"
+#include "pcscd/pcscd.h"
 #include "pcscd/question.h"
 #include "rig/directory.h"
 #include "rig/lifeline.h"
@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+struct supervise_plan;
 
 enum part_name { SIMULATOR, PCSCD, COMMAND, PARTS };
 
