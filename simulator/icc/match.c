@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "icc/command.h"
 #include "icc/heap.h"
-#include "icc/script.h"
 
 struct match_shape {
     size_t first, count; /* in `sorted` */

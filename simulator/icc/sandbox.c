@@ -9,7 +9,6 @@
 #include <lauxlib.h>
 
 #include "base/oneline.h"
-#include "icc/globals.h"
 #include "icc/watchdog.h"
 
 #define TEXT_OF(number)          TEXT_OF_EXPANDED(number)
@@ -289,6 +288,11 @@ bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int li
 
 /* Making and freeing */
 
+struct set_up {
+    struct sandbox *sandbox;
+    void (*open)(lua_State *L);
+};
+
 static int on_panic(lua_State *L)
 {
     (void)L;
@@ -298,7 +302,8 @@ static int on_panic(lua_State *L)
 
 static int set_up(lua_State *L)
 {
-    struct sandbox *sandbox = sandbox_of(L);
+    const struct set_up *what = lua_touserdata(L, 1);
+    struct sandbox *sandbox = what->sandbox;
     lua_Debug ar;
 
     lua_pushfstring(L, "@%s", sandbox->chunk);
@@ -306,7 +311,7 @@ static int set_up(lua_State *L)
         return lua_error(L);
     lua_getinfo(L, ">S", &ar);
     memcpy(sandbox->chunk_short, ar.short_src, sizeof ar.short_src);
-    globals_open(L);
+    what->open(L);
     /*
      * Lua makes this string when an error handler fails, at a moment when it cannot cope with a lack of
      * memory. Kept here, it exists already.
@@ -316,10 +321,11 @@ static int set_up(lua_State *L)
     return 0;
 }
 
-struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, const char *chunk,
-                            char *error, size_t error_size)
+struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
+                            const char *chunk, char *error, size_t error_size)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
+    struct set_up what = {.sandbox = sandbox, .open = open};
     size_t len = strlen(chunk) + 1;
     char *copy;
 
@@ -337,7 +343,7 @@ struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults,
         goto no_memory;
     lua_atpanic(sandbox->L, on_panic);
     *(struct sandbox **)lua_getextraspace(sandbox->L) = sandbox;
-    if (sandbox_call(sandbox, set_up, NULL, 1, error, error_size))
+    if (sandbox_call(sandbox, set_up, &what, 1, error, error_size))
         return sandbox;
     sandbox_free(sandbox);
     return NULL;

@@ -36,12 +36,12 @@ struct sandbox {
 };
 
 /*
- * A machine with the libraries of globals.h and nothing loaded. `host` is copied; `faults`
- * are where fault() puts them. `chunk` is the script's file name for messages, and is copied. NULL on failure, with a line in `error`. To be freed with
- * sandbox_free().
+ * A machine with the libraries that `open` gives it (globals_open), and no script. `host` is copied; `faults`
+ * are where fault() puts them. `chunk` is the script's file name for messages, and is copied. NULL on failure,
+ * with a line in `error`. To be freed with sandbox_free().
  */
-struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, const char *chunk,
-                            char *error, size_t error_size);
+struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
+                            const char *chunk, char *error, size_t error_size);
 
 /* Frees the machine and all that was allocated in its heap. NULL is allowed. */
 void sandbox_free(struct sandbox *sandbox);

@@ -9,28 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "icc/command.h"
 #include "icc/match.h"
-#include "icc/pattern.h"
 #include "icc/sandbox.h"
 #include "icc/source.h"
 #include "iso7816/atr.h"
 
 #define SCRIPT_NAME_MAX 128
-
-/* A function of the script, for handler.h. */
-struct script_function {
-    int ref;  /* in the registry; LUA_NOREF if there is none */
-    int line; /* where it begins, for messages */
-};
-
-/* One of the commands. What it points to is in the heap of the sandbox. */
-struct script_command {
-    struct pattern pattern;
-    const uint8_t *answer; /* data and status word; NULL if the handler makes it */
-    size_t answer_len;
-    struct script_function handler;
-    int number; /* in the list, from 1 */
-};
 
 /* What as_is"..." of a script puts before the bytes of an ATR that need not be one. */
 #define SCRIPT_AS_IS "as is: "

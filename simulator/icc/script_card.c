@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "icc/builtin.h"
+#include "icc/globals.h"
 #include "icc/handler.h"
 #include "icc/response.h"
 #include "icc/sandbox.h"
@@ -43,7 +44,7 @@ static struct card *load_source(const struct source *source, const struct card_h
         return NULL;
     }
     card->card.kind = &script_kind;
-    card->sandbox = sandbox_new(host, &card->card.faults, source->name, error, error_size);
+    card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error, error_size);
     if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error, error_size)) {
         card_free(&card->card);
         return NULL;
