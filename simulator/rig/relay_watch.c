@@ -23,7 +23,7 @@
 #define LIMIT_MS 3600000
 
 struct relay_watch {
-    struct slot *slot;
+    struct relay_watch_host host;
     struct pcsc_client *client;
     char *reader;
     bool card_in;     /* the reader's card is in the slot */
@@ -39,29 +39,27 @@ static void explain(struct relay_watch *watch, const char *why)
         return;
     snprintf(watch->said, sizeof watch->said, "%s", why);
     if (*why)
-        rig_log("%s: %s; waiting for it", slot_text(watch->slot), why);
+        rig_log("%s: %s; waiting for it", watch->host.name, why);
 }
 
 static void take_out(struct relay_watch *watch)
 {
     if (watch->card_in)
-        slot_relay_out(watch->slot, watch);
+        watch->host.remove(watch->host.arg, watch);
     watch->card_in = false;
 }
 
 static void put_in(struct relay_watch *watch)
 {
-    struct incoming incoming = {0};
     enum pcsc_result result;
     char error[600];
-    incoming.card =
-        relay_load(watch->reader, &watch->slot->host, 0, &watch->counter, &result, error, sizeof error);
-    if (incoming.card && (incoming.contacts = contacts_new(incoming.card)))
-        watch->card_in = slot_relay_in(watch->slot, watch, &incoming);
-    else if (!incoming.card && result != PCSC_NO_CARD && (result != PCSC_IN_USE || watch->in_use))
+    struct card *card =
+        relay_load(watch->reader, watch->host.card_host, 0, &watch->counter, &result, error, sizeof error);
+    if (card)
+        watch->card_in = watch->host.insert(watch->host.arg, watch, card);
+    else if (result != PCSC_NO_CARD && (result != PCSC_IN_USE || watch->in_use))
         explain(watch, error);
     watch->in_use = result == PCSC_IN_USE;
-    incoming_free(&incoming);
     if (watch->card_in)
         explain(watch, "");
     else
@@ -108,24 +106,23 @@ static void work(void *arg)
     struct relay_watch *watch = arg;
     while (look(watch))
         ;
-    slot_relay_ended(watch->slot, watch);
+    watch->host.ended(watch->host.arg, watch);
     free_watch(watch);
 }
 
-struct relay_watch *relay_watch_new(struct slot *slot, const char *reader, bool card_in, uint32_t counter,
-                                    char *error, size_t error_size)
+struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
+                                    uint32_t counter, char *error, size_t error_size)
 {
-    struct slots *slots = slot->slots;
     struct relay_watch *watch = calloc(1, sizeof *watch);
     snprintf(error, error_size, "out of memory");
     if (!watch)
         return NULL;
-    watch->slot = slot;
+    watch->host = *host;
     watch->card_in = card_in;
     watch->counter = counter;
     watch->reader = strdup(reader);
     watch->client = watch->reader ? pcsc_client_new(reader, error, error_size) : NULL;
-    if (watch->client && slots->start && slots->start(slots->arg, work, watch))
+    if (watch->client && host->start(host->arg, work, watch))
         return watch;
     if (watch->client)
         snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));

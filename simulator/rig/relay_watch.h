@@ -7,18 +7,34 @@
 #ifndef CARDRIG_RIG_RELAY_WATCH_H
 #define CARDRIG_RIG_RELAY_WATCH_H
 
-#include "rig/slot.h"
+#include "icc/card.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct relay_watch;
 
+/* The slot that it watches for. All functions but start are called in the watch's thread. */
+struct relay_watch_host {
+    void *arg;
+    const char *name;                  /* in log lines */
+    const struct card_host *card_host; /* for the cards */
+    /* Has work(work_arg) called in a thread. False with errno. */
+    bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
+    /* Takes the card over, and puts it into the slot. False: it is not in. */
+    bool (*insert)(void *arg, const struct relay_watch *watch, struct card *card);
+    void (*remove)(void *arg, const struct relay_watch *watch);
+    void (*ended)(void *arg, const struct relay_watch *watch);
+};
+
 /*
- * Begins to watch for the slot, under its lock; reader as of relay_load. card_in: the
- * reader's card is in the slot, and counter is what relay_load said then. The watch ends,
- * and is freed, some time after it is not slot->watch any more and has been interrupted.
- * NULL with error.
+ * Begins to watch, under the slot's lock; reader as of relay_load. card_in: the reader's card
+ * is in the slot, and counter is what relay_load said then. The watch ends, and is freed, some
+ * time after it has been interrupted. NULL with error.
  */
-struct relay_watch *relay_watch_new(struct slot *slot, const char *reader, bool card_in, uint32_t counter,
-                                    char *error, size_t error_size);
+struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
+                                    uint32_t counter, char *error, size_t error_size);
 
 /* Under the slot's lock. */
 void relay_watch_interrupt(struct relay_watch *watch);

@@ -420,12 +420,72 @@ static void tell_moved(struct slot *slot)
         slot->slots->moved(slot->slots->arg, slot);
 }
 
+/* For the watch: puts its card in, or with an empty incoming takes it out. Nothing happens if the slot is not
+ * the watch's any more. */
+static bool move_relay(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
+{
+    pthread_mutex_lock(&slot->lock);
+    bool ok = slot->watch == watch && !slot->card == !!incoming->card;
+    if (ok && incoming->card) /* the slot keeps the name that it has */
+        incoming->file = slot->file;
+    ok = ok && move(slot, incoming);
+    if (ok || incoming->file == slot->file)
+        incoming->file = NULL;
+    pthread_mutex_unlock(&slot->lock);
+    if (ok)
+        tell_moved(slot);
+    return ok;
+}
+
+static bool watch_insert(void *arg, const struct relay_watch *watch, struct card *card)
+{
+    struct incoming incoming = {.card = card, .contacts = contacts_new(card)};
+    bool ok = incoming.contacts && move_relay(arg, watch, &incoming);
+    incoming_free(&incoming);
+    return ok;
+}
+
+static void watch_remove(void *arg, const struct relay_watch *watch)
+{
+    struct incoming before = {0};
+    move_relay(arg, watch, &before);
+    incoming_free(&before);
+}
+
+static void watch_ended(void *arg, const struct relay_watch *watch)
+{
+    struct slot *slot = arg;
+    pthread_mutex_lock(&slot->lock);
+    if (slot->watch == watch)
+        slot->watch = NULL;
+    pthread_mutex_unlock(&slot->lock);
+}
+
+static bool watch_start(void *arg, void (*work)(void *work_arg), void *work_arg)
+{
+    const struct slots *slots = ((struct slot *)arg)->slots;
+    return slots->start && slots->start(slots->arg, work, work_arg);
+}
+
+static struct relay_watch *watch_new(struct slot *slot, const char *reader, bool card_in, uint32_t counter,
+                                     char *error, size_t error_size)
+{
+    const struct relay_watch_host host = {.arg = slot,
+                                          .name = slot_text(slot),
+                                          .card_host = &slot->host,
+                                          .start = watch_start,
+                                          .insert = watch_insert,
+                                          .remove = watch_remove,
+                                          .ended = watch_ended};
+    return relay_watch_new(&host, reader, card_in, counter, error, error_size);
+}
+
 /* Under the lock: a watch for the card that is to be put in, if it is a relay. */
 static bool begin_watch(struct slot *slot, const struct incoming *incoming, char *error, size_t error_size)
 {
     const char *reader = incoming->file ? relay_reader(incoming->file) : NULL;
     struct relay_watch *watch =
-        reader ? relay_watch_new(slot, reader, true, incoming->relay_counter, error, error_size) : NULL;
+        reader ? watch_new(slot, reader, true, incoming->relay_counter, error, error_size) : NULL;
     if (reader && !watch)
         return false;
     end_watch(slot);
@@ -508,7 +568,7 @@ static bool await_relay(struct slot *slot, const char *file, char *error, size_t
     char *copy = strdup(file);
     pthread_mutex_lock(&slot->lock);
     struct relay_watch *watch =
-        copy ? relay_watch_new(slot, relay_reader(copy), false, 0, error, error_size) : NULL;
+        copy ? watch_new(slot, relay_reader(copy), false, 0, error, error_size) : NULL;
     if (watch) {
         free(slot->file);
         slot->file = copy;
@@ -534,42 +594,6 @@ bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t 
         return false;
     rig_log("%s: %s; waiting for it", slot_text(slot), error);
     return await_relay(slot, file, error, error_size);
-}
-
-/* For the watch: puts its card in, or with an empty incoming takes it out. */
-static bool move_relay(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
-{
-    pthread_mutex_lock(&slot->lock);
-    bool ok = slot->watch == watch && !slot->card == !!incoming->card;
-    if (ok && incoming->card) /* the slot keeps the name that it has */
-        incoming->file = slot->file;
-    ok = ok && move(slot, incoming);
-    if (ok || incoming->file == slot->file)
-        incoming->file = NULL;
-    pthread_mutex_unlock(&slot->lock);
-    if (ok)
-        tell_moved(slot);
-    return ok;
-}
-
-bool slot_relay_in(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
-{
-    return move_relay(slot, watch, incoming);
-}
-
-void slot_relay_out(struct slot *slot, const struct relay_watch *watch)
-{
-    struct incoming before = {0};
-    move_relay(slot, watch, &before);
-    incoming_free(&before);
-}
-
-void slot_relay_ended(struct slot *slot, const struct relay_watch *watch)
-{
-    pthread_mutex_lock(&slot->lock);
-    if (slot->watch == watch)
-        slot->watch = NULL;
-    pthread_mutex_unlock(&slot->lock);
 }
 
 /* Makes the card's time real, as long as somebody waits for the card. */

@@ -155,12 +155,6 @@ void incoming_free(struct incoming *incoming);
  * uses. False with error. */
 bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t error_size);
 
-/* For relay_watch.h, of that watch's card: nothing happens if the slot is not the watch's any
- * more. slot_relay_in: whether the card is in. */
-bool slot_relay_in(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming);
-void slot_relay_out(struct slot *slot, const struct relay_watch *watch);
-void slot_relay_ended(struct slot *slot, const struct relay_watch *watch);
-
 /* The use of a slot by a thread, which owns the struct. */
 struct slot_use {
     struct slot *slot;
