@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/supervise.h"
 #include "cli/supervisor.h"
 #include "cli/vpcd_ports.h"
+#include "rig/control.h"
 #include "rig/log.h"
 
 #include <errno.h>
@@ -28,7 +30,7 @@ static int serve(const struct supervisor *supervisor, int lifeline)
     rig_set_lifeline(rig, lifeline);
     int status = furnish_cards(supervisor->plan->furniture, rig_slots_of(rig), error, sizeof error);
     if (status == EXIT_OK)
-        return rig_serve(rig, -1) ? EXIT_OK : EXIT_RIG_FAILED;
+        return rig_serve(rig, control_answer, -1) ? EXIT_OK : EXIT_RIG_FAILED;
     rig_log("%s", error);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "cli/pcscd_version.h"
 #include "link/vpcd.h"
 #include "rig/address.h"
+#include "rig/control.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 #include "rig/random.h"
@@ -426,7 +427,7 @@ int serve_main(int argc, char **argv)
     if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
         goto out;
     report_ready(rig, &plan);
-    status = rig_serve(rig, signal_fd) ? EXIT_OK : EXIT_FAILED;
+    status = rig_serve(rig, control_answer, signal_fd) ? EXIT_OK : EXIT_FAILED;
     error[0] = '\0'; /* what went wrong has been said */
     notify("STOPPING=1");
 out:

@@ -149,6 +149,17 @@ static json_t *status(struct rig *rig, const struct arguments *arguments, char *
     return rig_status(rig);
 }
 
+static char *answer_line(json_t *result, char *error);
+
+/* Answers with the rig's status, or with error. */
+static void service_done(struct rig *rig, uint64_t ticket, const char *error)
+{
+    char text[1024] = "out of memory";
+    if (error)
+        snprintf(text, sizeof text, "%s", error);
+    rig_answer(rig, ticket, answer_line(error ? NULL : rig_status(rig), text));
+}
+
 static json_t *service(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
 {
     enum service_action action;
@@ -158,7 +169,7 @@ static json_t *service(struct rig *rig, const struct arguments *arguments, char 
         snprintf(error, error_size,
                  "service: unknown action '%.40s': expected stop, continue, kill or restart",
                  arguments->action);
-    else if (rig_service(rig, action, arguments->ticket, error, error_size))
+    else if (rig_service(rig, action, arguments->ticket, service_done, error, error_size))
         *arguments->when = CONTROL_LATER;
     return NULL;
 }
@@ -206,8 +217,6 @@ static json_t *result_of(struct change *change)
     change->slot->changing = false;
     return change->made ? slot_status(change->rig, change->slot) : NULL;
 }
-
-static char *answer_line(json_t *result, char *error);
 
 static void finish(void *arg)
 {
@@ -434,12 +443,4 @@ char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t 
     *when = CONTROL_NOW;
     json_t *result = dispatch(rig, ticket, line, length, when, error, sizeof error);
     return *when == CONTROL_NOW ? answer_line(result, error) : NULL;
-}
-
-char *control_late_answer(struct rig *rig, const char *error)
-{
-    char text[1024] = "out of memory";
-    if (error)
-        snprintf(text, sizeof text, "%s", error);
-    return answer_line(error ? NULL : rig_status(rig), text);
 }

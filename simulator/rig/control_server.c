@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/control_server.h"
 
-#include "rig/control.h"
 #include "rig/listener.h"
 #include "rig/log.h"
 
@@ -28,6 +27,7 @@ struct client {
 struct control_server {
     struct loop *loop;
     struct listener *listener;
+    control_function *answer;
     struct rig *rig;
     uint64_t tickets; /* given out */
     struct client client[CLIENTS_MAX];
@@ -78,7 +78,8 @@ static bool answer_line(struct client *client, size_t length)
     enum control_when when;
     if (!client->ticket)
         client->ticket = ++client->server->tickets;
-    char *answer = control_answer(client->server->rig, client->ticket, client->line, length, &when);
+    const struct control_server *server = client->server;
+    char *answer = server->answer(server->rig, client->ticket, client->line, length, &when);
     client->parked = when == CONTROL_BUSY;
     if (when != CONTROL_NOW)
         loop_change(client->server->loop, client->fd, 0);
@@ -150,7 +151,8 @@ static void on_accepted(void *arg, int fd)
     close(fd);
 }
 
-struct control_server *control_server_new(struct loop *loop, int fd, struct rig *rig)
+struct control_server *control_server_new(struct loop *loop, int fd, control_function *answer,
+                                          struct rig *rig)
 {
     struct control_server *server = calloc(1, sizeof *server);
     if (!server) {
@@ -158,6 +160,7 @@ struct control_server *control_server_new(struct loop *loop, int fd, struct rig 
         return NULL;
     }
     server->loop = loop;
+    server->answer = answer;
     server->rig = rig;
     for (struct client *client = server->client; client < server->client + CLIENTS_MAX; client++)
         client->fd = -1;

@@ -25,16 +25,29 @@
 #define CARDRIG_RIG_CONTROL_SERVER_H
 
 #include "rig/loop.h"
-#include "rig/rig.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define CONTROL_LINE_MAX 65536 /* with the newline */
 
+struct rig;
 struct control_server;
 
+enum control_when {
+    CONTROL_NOW,   /* the answer is there */
+    CONTROL_LATER, /* control_server_answer comes, with the ticket */
+    CONTROL_BUSY,  /* nothing has been done: to be asked again when another answer has come late */
+};
+
+/* Does what a line (without its newline) asks for. Returns the answer with a newline, for the caller to free;
+ * NULL: out of memory, or it is not there now. */
+typedef char *control_function(struct rig *rig, uint64_t ticket, const char *line, size_t length,
+                               enum control_when *when);
+
 /* fd is a listening socket, taken over. NULL with errno. */
-struct control_server *control_server_new(struct loop *loop, int fd, struct rig *rig);
+struct control_server *control_server_new(struct loop *loop, int fd, control_function *answer,
+                                          struct rig *rig);
 void control_server_free(struct control_server *server);
 
 /* Answers the client whose request has this ticket, if it is still there, with a line that is taken over (NULL: it

@@ -4,7 +4,6 @@
 #include "base/threads.h"
 #include "icc/pcsc_client.h"
 #include "link/link.h"
-#include "rig/control.h"
 #include "rig/control_server.h"
 #include "rig/directory.h"
 #include "rig/link_server.h"
@@ -39,7 +38,8 @@ struct rig {
     atomic_bool random_drawn;
     struct loop_letter tell_of_random;
     uint64_t service_ticket; /* of who has asked for something to be done with pcscd */
-    bool stuck;              /* a thread has not ended: nothing that it may use is freed */
+    rig_service_done *service_done;
+    bool stuck; /* a thread has not ended: nothing that it may use is freed */
     struct slots slots;
     const struct access_list *driver_users; /* NULL: only root and our own user connect */
     int link_fd, refusals_fd, control_fd;   /* -1 once somebody else has them, or where there is none */
@@ -284,10 +284,12 @@ bool rig_has_service(const struct rig *rig, enum service_state *state, const cha
     return rig->service != NULL;
 }
 
-bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, char *error, size_t error_size)
+bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, rig_service_done *done,
+                 char *error, size_t error_size)
 {
     if (rig->service && service_request(rig->service, action, error, error_size)) {
         rig->service_ticket = ticket;
+        rig->service_done = done;
         return true;
     }
     if (rig->service)
@@ -327,7 +329,7 @@ static bool all_ready(void *arg)
 static void service_answered(void *arg, const char *error)
 {
     struct rig *rig = arg;
-    rig_answer(rig, rig->service_ticket, control_late_answer(rig, error));
+    rig->service_done(rig, rig->service_ticket, error);
 }
 
 static void driver_connecting(void *arg)
@@ -410,7 +412,7 @@ static void end_service(struct rig *rig)
     rig->loop = NULL;
 }
 
-bool rig_serve(struct rig *rig, int stop_fd)
+bool rig_serve(struct rig *rig, control_function *answer, int stop_fd)
 {
     share_memory();
     const struct link_host link_host = {rig, driver_connecting, driver_ready};
@@ -421,7 +423,7 @@ bool rig_serve(struct rig *rig, int stop_fd)
                                       &rig->threads, &link_host)) != NULL) &&
         (rig->refusals_fd < 0 ||
          (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
-        (rig->control = control_server_new(rig->loop, take(&rig->control_fd), rig)) != NULL &&
+        (rig->control = control_server_new(rig->loop, take(&rig->control_fd), answer, rig)) != NULL &&
         (!rig->vpcd_readers || vpcd_readers_start(rig->vpcd_readers, rig->loop)) && start_service(rig) &&
         (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop));
     if (ok && rig->vpcd)

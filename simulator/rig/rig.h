@@ -4,6 +4,7 @@
 #define CARDRIG_RIG_RIG_H
 
 #include "rig/access.h"
+#include "rig/control_server.h"
 #include "rig/lifeline.h"
 #include "rig/loop.h"
 #include "rig/slot.h"
@@ -62,9 +63,11 @@ void rig_set_lifeline(struct rig *rig, int lifeline);
 /* The state of the rig's pcscd, and how it runs where that is worth words, else "". False: it is not ours. */
 bool rig_has_service(const struct rig *rig, enum service_state *state, const char **note);
 
-/* Does something with the rig's pcscd; the control client of that ticket is answered later. False with error. */
-bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, char *error,
-                 size_t error_size);
+/* Does something with the rig's pcscd; when that is done, or has failed (with error, else NULL), calls done, in the
+ * thread that serves the rig. False with error. */
+typedef void rig_service_done(struct rig *rig, uint64_t ticket, const char *error);
+bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, rig_service_done *done,
+                 char *error, size_t error_size);
 
 /* For work that may take its time: has work(arg) called in a thread of its own. False: the rig does not serve, or
  * there is no thread left. rig_post is for that thread: has something done in the one that serves the rig. */
@@ -74,8 +77,8 @@ void rig_post(struct rig *rig, struct loop_letter *letter);
 /* Answers a control client, as control_server_answer; then those who wait for a slot are served. */
 void rig_answer(struct rig *rig, uint64_t ticket, char *answer);
 
-/* Serves drivers and control clients until stop_fd (-1: none) can be read, or its other end is closed, or the
+/* Serves drivers, and control clients by their function (control_answer), until stop_fd (-1: none) can be read, or its other end is closed, or the
  * lifeline ends it. Once. False: that could not be begun or continued, which has been logged. */
-bool rig_serve(struct rig *rig, int stop_fd);
+bool rig_serve(struct rig *rig, control_function *answer, int stop_fd);
 
 #endif
