@@ -6,8 +6,9 @@
  *   == NAME      begins a transcript
  *   LINE         of it; what lines mean is the test's business
  *
- * Lines may be empty between transcripts. All else is a mistake, reported with its file and line: a line in front of the
- * first NAME, a NAME that is not unique or has no lines, blanks at the end of a line or at its beginning, control characters.
+ * There may be empty lines. All else is a mistake, reported with its file and line: a line before the
+ * first NAME, a NAME that is not unique or has no lines, a blank at the beginning or the end of a
+ * line, a control character.
  */
 #ifndef TESTS_SUPPORT_TRANSCRIPT_H
 #define TESTS_SUPPORT_TRANSCRIPT_H
@@ -33,10 +34,10 @@ struct transcripts {
     struct transcript *transcripts;
 };
 
-/* Reads a file. Ends the program, with a message, if there is a mistake in it: it is called before a suite runs. */
+/* Reads a file, before a suite runs. A mistake in it ends the program, with a message. */
 struct transcripts transcripts_read(const char *path);
 
-/* The same for text, which is taken: it is freed in any case. False with a message. */
+/* The same for text, which it takes over: on failure it is freed. False with a message. */
 bool transcripts_parse(struct transcripts *transcripts, const char *file, char *text, char *error,
                        size_t error_size);
 
