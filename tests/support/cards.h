@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Cards from scripts, with a host that keeps what they log; what they answer, and checks of that. */
+#ifndef TESTS_SUPPORT_CARDS_H
+#define TESTS_SUPPORT_CARDS_H
+
+#include "icc/script_card.h"
+
+#include <check.h>
+
+/* What cards have logged. */
+struct card_log {
+    unsigned lines;
+    char first[1100], last[1100];
+};
+
+extern struct card_log card_log;
+extern uint32_t host_seed; /* of the host's random numbers */
+extern const struct card_host test_host;
+
+/* The latest answer. */
+extern uint8_t answer[CARD_RESPONSE_MAX];
+extern size_t answer_length;
+
+/* A test case whose tests begin with an empty log, the same seed, and time enough. */
+TCase *add_card_case(Suite *suite, const char *name);
+
+/* Steps. A script that is refused fails the test. */
+struct card *load_card(const char *text);
+struct card *load_fixture(const char *name); /* of fixtures/cards */
+/* A card with these lines before the table, and these commands. */
+struct card *load_commands(const char *before, const char *commands);
+void send_command(struct card *card, const char *hex);
+
+/* Checks. */
+void assert_refused(const char *text, const char *expected);
+void assert_answer(struct card *card, const char *hex, const char *expected);
+void assert_atr(struct card *card, enum card_power how, const char *expected);
+void assert_logged(const char *expected);
+void assert_log_contains(const char *expected);
+
+#endif
