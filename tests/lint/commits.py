@@ -9,7 +9,8 @@ import tree
 LAST = 100
 SUBJECT_MAX = 72
 
-log = subprocess.run(["git", "log", f"-{LAST}", "--no-merges", "--format=%h %s"], cwd=tree.ROOT, capture_output=True, text=True)
+log = subprocess.run(["git", "log", f"-{LAST}", "--no-merges", "--format=%h %s"], cwd=tree.ROOT,
+                     capture_output=True, text=True)
 if log.returncode != 0:
     print(f"lint: commit subjects were not checked: {log.stderr.strip()}")
     sys.exit()

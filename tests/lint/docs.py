@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The files and functions that docs/ names are in the tree.
 
-What stands in backquotes is checked: `name()` is a function, `struct name` and `enum name` are types, and what has a '/'
-or a known ending is a file or a folder, given from the root or with the end of its path (`rig/slot.c`). In a row of a
-table that begins with files, the functions are in one of these.
+What stands in backquotes is checked. `name()` is a function, `struct name` and `enum name` are types. A path that
+begins with a folder of the tree, or has a known ending, is a file or a folder; it may be the end of a path
+(`rig/slot.c`), and NAME in it stands for any name. In a row of a table that begins with files, the functions are in one
+of these. Links lead somewhere.
 """
 
 import os
@@ -12,17 +13,18 @@ import re
 import tree
 
 ENDINGS = (".c", ".h", ".lua", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".map")
-PAGES = [path for path in tree.files(("docs",), (".md",))]
+INSTALLED = ("lib/pcsc/drivers",)  # below a prefix
+PAGES = tree.files(("docs",), (".md",))
 
 paths = set(tree.files())
 folders = {os.path.dirname(path) for path in paths} | {os.path.dirname(os.path.dirname(path)) for path in paths}
-texts = {path: tree.read(path) for path in tree.files((*tree.PRODUCT, "tests"), (".c", ".h", ".py", ".cmake", "CMakeLists.txt"))}
+texts = {path: tree.read(path) for path in tree.files((*tree.PRODUCT, "tests"), (".c", ".h", ".py", "CMakeLists.txt"))}
 wrong = []
 
 
 def is_path(name):
-    return re.fullmatch(r"[\w./-]+", name) and not name.startswith(("/", "-")) and \
-        (name.endswith(ENDINGS) or name.split("/")[0] in tree.FOLDERS and "/" in name)
+    return re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", name) and name not in INSTALLED and \
+        (name.endswith(ENDINGS) or name.split("/")[0] in tree.FOLDERS)
 
 
 def find(name):
@@ -30,7 +32,8 @@ def find(name):
     name = name.rstrip("/")
     if name in folders:
         return [path for path in paths if path.startswith(name + "/")]
-    return [path for path in paths if ("/" + path).endswith("/" + name)]
+    pattern = re.compile(".*/" + re.escape(name).replace("NAME", "[^/]+"))
+    return [path for path in paths if pattern.fullmatch("/" + path)]
 
 
 def defines(path, function):
@@ -40,18 +43,17 @@ def defines(path, function):
 
 def check(page, number, line):
     words = re.findall(r"`([^`]+)`", line)
-    links = [link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", line)]
-    files = [path for word in words if is_path(word) for path in find(word)]
+    files = [path for word in words if is_path(word) for path in find(word)] if re.match(r"\| *`", line) else []
     for word in words:
         function = re.fullmatch(r"(\w+)\(\)", word)
         kind = re.fullmatch(r"(?:struct|enum) \w+", word)
         if is_path(word) and not find(word) and not (tree.ROOT / word).exists():
             wrong.append(f"{page}:{number}: there is no {word}")
-        elif function and not any(defines(path, function[1]) for path in (files if re.match(r"\| *`", line) and files else texts)):
+        elif function and not any(defines(path, function[1]) for path in files or texts):
             wrong.append(f"{page}:{number}: there is no {word}" + (" in these files" if files else ""))
         elif kind and not any(f"{word} {{" in text for text in texts.values()):
             wrong.append(f"{page}:{number}: there is no {word}")
-    for link in links:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", line):
         if not (tree.ROOT / os.path.dirname(page) / link).exists():
             wrong.append(f"{page}:{number}: the link {link} leads nowhere")
 

@@ -14,7 +14,7 @@ FOLDERS = ("lib", "simulator", "driver", "lib/scardmanage/include")
 
 def flags(package):
     found = subprocess.run(["pkg-config", "--cflags", package], capture_output=True, text=True)
-    return shlex.split(found.stdout)  # without .pc file: in the compiler's own path, or the compiler says what is missing
+    return shlex.split(found.stdout)  # empty without a .pc file: then the compiler finds it itself, or says so
 
 
 def compile_alone(headers):
