@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sends command APDUs, a line of hex each, and prints what the card answers:
+/*
+ * Sends command APDUs, one in hex on each line, and prints the responses:
  *
  *     echo 80CA9F7F00 | scardmanage-send READER [SELECT-COMMAND]
  *
- * When others have reset the card meanwhile, or it was out, it waits for the card, selects the application
- * anew, and sends the command again: that is right for commands that may be repeated. Runs wherever the
- * library does. */
+ * If the card was reset by others or removed meanwhile, the program waits for the card, selects the
+ * application again, and sends the command again. So send only commands that may be repeated. Runs
+ * wherever the library does.
+ */
 #include <scardmanage.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MS 30000 /* for a card that is out */
+#define WAIT_MS 30000 /* for the card to be inserted */
 
-typedef struct select {
+struct select_command {
     uint8_t command[261];
-    size_t length; /* 0: nothing to select */
-} select_command;
+    size_t length; /* 0: there is nothing to select */
+};
 
 static uint8_t response[65538];
 
@@ -28,31 +30,32 @@ static int complain(const char *what, scardmanage_result result)
     return EXIT_FAILURE;
 }
 
-/* Returns the number of bytes, 0 if the line is no command. */
-static size_t parse(const char *line, uint8_t *command, size_t room)
+/* Returns the number of bytes, 0 if the line is not a command. */
+static size_t parse(const char *line, uint8_t *command, size_t capacity)
 {
     static const char digits[] = "0123456789abcdef0123456789ABCDEF";
     size_t length = strcspn(line, "\r\n");
-    if (length % 2 != 0 || length / 2 > room)
+    if (length % 2 != 0 || length / 2 > capacity)
         return 0;
     for (size_t i = 0; i < length; i++) {
         const char *digit = strchr(digits, line[i]);
-        if (digit == NULL || *digit == '\0')
+        if (!digit || *digit == '\0')
             return 0;
         command[i / 2] = (uint8_t)(command[i / 2] << 4 | (digit - digits) % 16);
     }
     return length / 2;
 }
 
-static scardmanage_result select_application(scardmanage *m, const select_command *select)
+static scardmanage_result select_application(scardmanage *m, const struct select_command *select)
 {
     uint8_t answer[258];
     size_t length = sizeof answer;
-    return select->length == 0 ? SCARDMANAGE_S_OK
-                               : scardmanage_transmit(m, select->command, select->length, answer, &length);
+    if (select->length == 0)
+        return SCARDMANAGE_S_OK;
+    return scardmanage_transmit(m, select->command, select->length, answer, &length);
 }
 
-/* The card has forgotten everything. Nobody else comes between this and the command. */
+/* The card has forgotten the selection. No other client comes in between this and the command. */
 static scardmanage_result rebuild(scardmanage *m, const scardmanage_report *report, void *select)
 {
     fprintf(stderr, "scardmanage-send: reconnected: %s, step %s\n", scardmanage_verdict_name(report->verdict),
@@ -64,18 +67,18 @@ static int send_lines(scardmanage *m)
 {
     char line[1024];
     uint8_t command[sizeof line / 2];
-    while (fgets(line, sizeof line, stdin) != NULL) {
-        size_t response_len = sizeof response;
-        size_t command_len = parse(line, command, sizeof command);
-        if (command_len == 0) {
-            fputs("scardmanage-send: a line is no command: expected up to 511 bytes in hex\n", stderr);
+    while (fgets(line, sizeof line, stdin)) {
+        size_t response_length = sizeof response;
+        size_t command_length = parse(line, command, sizeof command);
+        if (command_length == 0) {
+            fputs("scardmanage-send: not a command: expected up to 511 bytes in hex\n", stderr);
             return EXIT_FAILURE;
         }
         scardmanage_result result =
-            scardmanage_transmit_ex(m, command, command_len, response, &response_len, 1, NULL, NULL);
+            scardmanage_transmit_ex(m, command, command_length, response, &response_length, 1, NULL, NULL);
         if (result != SCARDMANAGE_S_OK)
             return complain("sending", result);
-        for (size_t i = 0; i < response_len; i++)
+        for (size_t i = 0; i < response_length; i++)
             printf("%02X", response[i]);
         putchar('\n');
         fflush(stdout);
@@ -83,7 +86,7 @@ static int send_lines(scardmanage *m)
     return EXIT_SUCCESS;
 }
 
-static scardmanage_result begin(scardmanage *m, const char *reader, select_command *select)
+static scardmanage_result begin(scardmanage *m, const char *reader, struct select_command *select)
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.wait_ms = WAIT_MS;
@@ -94,13 +97,13 @@ static scardmanage_result begin(scardmanage *m, const char *reader, select_comma
         result = scardmanage_attach_by_ifd(m, reader);
     if (result == SCARDMANAGE_S_OK)
         result = select_application(m, select);
-    return result == SCARDMANAGE_E_NO_SMARTCARD ? SCARDMANAGE_S_OK : result; /* it may come yet */
+    return result == SCARDMANAGE_E_NO_SMARTCARD ? SCARDMANAGE_S_OK : result; /* a card may still come */
 }
 
 int main(int argc, char **argv)
 {
     scardmanage *m;
-    select_command select = {.length = 0};
+    struct select_command select = {.length = 0};
     if (argc == 3)
         select.length = parse(argv[2], select.command, sizeof select.command);
     if (argc < 2 || argc > 3 || (argc == 3 && select.length == 0)) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A tour of libscardmanage on a live card. Run it in a rig:
+/*
+ * A tour of libscardmanage with a card. Run it in a rig:
  *
  *     cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR
  *
- * It resets, pulls and exchanges the card, prints what the library says, and fails if that is not what it
- * should say. */
+ * It resets, removes and exchanges the card, prints what the library reports, and fails if the library
+ * should have reported something else.
+ */
 #include <scardmanage.h>
 
 #include <reader.h>
@@ -19,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CARD_MOVES_WITHIN_MS 10000
+#define CARD_EVENT_WITHIN_MS 10000
 
 extern char **environ;
 
@@ -53,7 +55,7 @@ static void pcsc(LONG rv, const char *what)
 }
 
 /*
- * Print
+ * Printing
  */
 
 static const char *style(const char *sequence)
@@ -101,18 +103,18 @@ static void print_report(const char *what, const scardmanage_report *report)
  * What happens to the card
  */
 
-static SCARD_READERSTATE look(DWORD known, DWORD timeout)
+static SCARD_READERSTATE get_reader_state(DWORD known, DWORD timeout)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = known};
     LONG rv;
-    do /* pcsc-lite 2.5 says at times what is not so: scardmanage-pcsclite(7). This reader is there */
+    do /* pcsc-lite 2.5 sometimes returns these for a reader that is there: scardmanage-pcsclite(7) */
         rv = SCardGetStatusChange(other_context, timeout, &state, 1);
     while (rv == SCARD_E_UNKNOWN_READER || rv == SCARD_E_UNSUPPORTED_FEATURE);
     pcsc(rv, "waiting for the card");
     return state;
 }
 
-static unsigned moves_of(const SCARD_READERSTATE *state)
+static unsigned event_counter_of(const SCARD_READERSTATE *state)
 {
     return (unsigned)(state->dwEventState >> 16 & 0xFFFF);
 }
@@ -132,19 +134,19 @@ static void run(char *const command[])
         fail("%s %s failed", command[0], command[1]);
 }
 
-/* Runs cardrig and waits until PC/SC knows of so many removals and insertions more. */
-static void cardrig(const char *verb, const char *file, unsigned moves)
+/* Runs cardrig, and waits until PC/SC has counted so many more removals and insertions. */
+static void cardrig(const char *verb, const char *file, unsigned events)
 {
     char *command[] = {strdup("cardrig"), strdup(verb), file ? strdup(file) : NULL, NULL};
     char title[128];
-    SCARD_READERSTATE state = look(SCARD_STATE_UNAWARE, 0);
-    unsigned before = moves_of(&state);
+    SCARD_READERSTATE state = get_reader_state(SCARD_STATE_UNAWARE, 0);
+    unsigned before = event_counter_of(&state);
     snprintf(title, sizeof title, "$ cardrig %s%s%s", verb, file ? " " : "", file ? file : "");
     heading(title);
     run(command);
-    while ((unsigned)((moves_of(&state) - before) & 0xFFFF) < moves)
-        state = look(state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED, CARD_MOVES_WITHIN_MS);
-    for (size_t i = 0; command[i] != NULL; i++)
+    while ((unsigned)((event_counter_of(&state) - before) & 0xFFFF) < events)
+        state = get_reader_state(state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED, CARD_EVENT_WITHIN_MS);
+    for (size_t i = 0; command[i]; i++)
         free(command[i]);
 }
 
@@ -165,8 +167,7 @@ static void other_client_resets(void)
          "the other client resets the card");
 }
 
-/* SCardGetAttrib() is the one call of libpcsclite that says at once that the card is locked, instead of
- * waiting. */
+/* SCardGetAttrib() returns at once if the card is locked; the other calls of libpcsclite wait. */
 static void other_client_tries(bool locked_out)
 {
     DWORD length = 0;
@@ -179,11 +180,11 @@ static void other_client_tries(bool locked_out)
 }
 
 /*
- * What the library says
+ * What the library reports
  */
 
-/* The card counts these commands, and begins anew after each reset. */
-static void count(scardmanage *m, scardmanage_result wanted, unsigned number)
+/* Sends a command which the card answers with the number of such commands since its last reset. */
+static void send_count_command(scardmanage *m, scardmanage_result wanted, unsigned number)
 {
     static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
     uint8_t response[258];
@@ -202,7 +203,7 @@ static void count(scardmanage *m, scardmanage_result wanted, unsigned number)
         fail("the card's counter: expected %u, got %u", number, (unsigned)(response[0] << 8 | response[1]));
 }
 
-typedef struct expectation {
+struct expectation {
     const char *what;
     scardmanage_options options;
     scardmanage_result result;
@@ -210,9 +211,9 @@ typedef struct expectation {
     scardmanage_step step;
     scardmanage_lock_state lock;
     uint32_t protocol;
-} expectation;
+};
 
-static void reconnect(scardmanage *m, expectation e)
+static void reconnect(scardmanage *m, struct expectation e)
 {
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     e.options.size = sizeof e.options;
@@ -259,65 +260,65 @@ static void attach(scardmanage *m)
 
 static void resets(scardmanage *m)
 {
-    count(m, SCARDMANAGE_S_OK, 1);
-    count(m, SCARDMANAGE_S_OK, 2);
+    send_count_command(m, SCARDMANAGE_S_OK, 1);
+    send_count_command(m, SCARDMANAGE_S_OK, 2);
     other_client_resets();
-    count(m, SCARDMANAGE_W_RESET_CARD, 0);
-    reconnect(m, (expectation){.what = "reconnect",
-                               .verdict = SCARDMANAGE_VERDICT_RESET,
-                               .step = SCARDMANAGE_STEP_LEAVE,
-                               .protocol = SCARDMANAGE_PROTOCOL_T1});
-    count(m, SCARDMANAGE_S_OK, 1);
+    send_count_command(m, SCARDMANAGE_W_RESET_CARD, 0);
+    reconnect(m, (struct expectation){.what = "reconnect",
+                                      .verdict = SCARDMANAGE_VERDICT_RESET,
+                                      .step = SCARDMANAGE_STEP_LEAVE,
+                                      .protocol = SCARDMANAGE_PROTOCOL_T1});
+    send_count_command(m, SCARDMANAGE_S_OK, 1);
     heading("lock the card, then ask for a cold reset");
     expect(scardmanage_lock(m), SCARDMANAGE_S_OK, "lock");
-    reconnect(m, (expectation){.what = "reconnect",
-                               .options = {.first_step = SCARDMANAGE_STEP_COLD},
-                               .verdict = SCARDMANAGE_VERDICT_UNCHANGED,
-                               .step = SCARDMANAGE_STEP_COLD,
-                               .lock = SCARDMANAGE_LOCK_KEPT,
-                               .protocol = SCARDMANAGE_PROTOCOL_T1});
+    reconnect(m, (struct expectation){.what = "reconnect",
+                                      .options = {.first_step = SCARDMANAGE_STEP_COLD},
+                                      .verdict = SCARDMANAGE_VERDICT_UNCHANGED,
+                                      .step = SCARDMANAGE_STEP_COLD,
+                                      .lock = SCARDMANAGE_LOCK_KEPT,
+                                      .protocol = SCARDMANAGE_PROTOCOL_T1});
     other_client_tries(true);
-    count(m, SCARDMANAGE_S_OK, 1);
+    send_count_command(m, SCARDMANAGE_S_OK, 1);
 }
 
-static void pulled(scardmanage *m)
+static void removal(scardmanage *m)
 {
     cardrig("remove", NULL, 1);
-    count(m, SCARDMANAGE_W_REMOVED_CARD, 0);
-    reconnect(m, (expectation){.what = "reconnect",
-                               .result = SCARDMANAGE_E_NO_SMARTCARD,
-                               .verdict = SCARDMANAGE_VERDICT_ABSENT,
-                               .lock = SCARDMANAGE_LOCK_LOST});
+    send_count_command(m, SCARDMANAGE_W_REMOVED_CARD, 0);
+    reconnect(m, (struct expectation){.what = "reconnect",
+                                      .result = SCARDMANAGE_E_NO_SMARTCARD,
+                                      .verdict = SCARDMANAGE_VERDICT_ABSENT,
+                                      .lock = SCARDMANAGE_LOCK_LOST});
     cardrig("insert", NULL, 1);
-    reconnect(m, (expectation){.what = "reconnect",
-                               .verdict = SCARDMANAGE_VERDICT_REINSERTED,
-                               .step = SCARDMANAGE_STEP_LEAVE,
-                               .lock = SCARDMANAGE_LOCK_REACQUIRED,
-                               .protocol = SCARDMANAGE_PROTOCOL_T1});
+    reconnect(m, (struct expectation){.what = "reconnect",
+                                      .verdict = SCARDMANAGE_VERDICT_REINSERTED,
+                                      .step = SCARDMANAGE_STEP_LEAVE,
+                                      .lock = SCARDMANAGE_LOCK_REACQUIRED,
+                                      .protocol = SCARDMANAGE_PROTOCOL_T1});
     other_client_tries(true);
 }
 
-static void exchanged(scardmanage *m)
+static void exchange(scardmanage *m)
 {
     cardrig("swap", "t0-only.lua", 2);
-    reconnect(m, (expectation){.what = "reconnect",
-                               .result = SCARDMANAGE_W_REMOVED_CARD,
-                               .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
-                               .lock = SCARDMANAGE_LOCK_LOST});
-    count(m, SCARDMANAGE_W_REMOVED_CARD, 0);
-    reconnect(m, (expectation){.what = "reconnect, accepted",
-                               .options = {.accept_other_card = 1},
-                               .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
-                               .step = SCARDMANAGE_STEP_LEAVE,
-                               .lock = SCARDMANAGE_LOCK_REACQUIRED,
-                               .protocol = SCARDMANAGE_PROTOCOL_T0});
+    reconnect(m, (struct expectation){.what = "reconnect",
+                                      .result = SCARDMANAGE_W_REMOVED_CARD,
+                                      .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
+                                      .lock = SCARDMANAGE_LOCK_LOST});
+    send_count_command(m, SCARDMANAGE_W_REMOVED_CARD, 0);
+    reconnect(m, (struct expectation){.what = "reconnect, accepted",
+                                      .options = {.accept_other_card = 1},
+                                      .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
+                                      .step = SCARDMANAGE_STEP_LEAVE,
+                                      .lock = SCARDMANAGE_LOCK_REACQUIRED,
+                                      .protocol = SCARDMANAGE_PROTOCOL_T0});
     cardrig("swap", "two-protocols.lua", 2);
-    reconnect(m, (expectation){.what = "reconnect, accepted",
-                               .options = {.accept_other_card = 1},
-                               .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
-                               .step = SCARDMANAGE_STEP_LEAVE,
-                               .lock = SCARDMANAGE_LOCK_REACQUIRED,
-                               .protocol = SCARDMANAGE_PROTOCOL_T1});
+    reconnect(m, (struct expectation){.what = "reconnect, accepted",
+                                      .options = {.accept_other_card = 1},
+                                      .verdict = SCARDMANAGE_VERDICT_DIFFERENT,
+                                      .step = SCARDMANAGE_STEP_LEAVE,
+                                      .lock = SCARDMANAGE_LOCK_REACQUIRED,
+                                      .protocol = SCARDMANAGE_PROTOCOL_T1});
 }
 
 static void protocols(scardmanage *m)
@@ -325,13 +326,13 @@ static void protocols(scardmanage *m)
     heading("ask for T=0, then for T=1 again");
     for (int i = 0; i < 2; i++) {
         uint32_t protocol = i == 0 ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
-        reconnect(m, (expectation){.what = i == 0 ? "reconnect, T=0 only" : "reconnect, T=1 only",
-                                   .options = {.protocols = protocol},
-                                   .verdict = SCARDMANAGE_VERDICT_UNCHANGED,
-                                   .step = SCARDMANAGE_STEP_WARM,
-                                   .lock = SCARDMANAGE_LOCK_KEPT,
-                                   .protocol = protocol});
-        count(m, SCARDMANAGE_S_OK, 1);
+        reconnect(m, (struct expectation){.what = i == 0 ? "reconnect, T=0 only" : "reconnect, T=1 only",
+                                          .options = {.protocols = protocol},
+                                          .verdict = SCARDMANAGE_VERDICT_UNCHANGED,
+                                          .step = SCARDMANAGE_STEP_WARM,
+                                          .lock = SCARDMANAGE_LOCK_KEPT,
+                                          .protocol = protocol});
+        send_count_command(m, SCARDMANAGE_S_OK, 1);
     }
     heading("unlock, once: nothing has leaked");
     expect(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_S_OK, "unlock");
@@ -340,19 +341,19 @@ static void protocols(scardmanage *m)
 
 static void find_reader(void)
 {
-    const char *rig = getenv("CARDRIG_READER"); /* what cardrig calls the first slot */
+    const char *rig = getenv("CARDRIG_READER"); /* the name of the first slot in PC/SC */
     char names[4096];
     DWORD length = sizeof names;
     pcsc(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &other_context), "establishing a context");
-    if (rig == NULL) {
+    if (!rig) {
         pcsc(SCardListReaders(other_context, NULL, names, &length), "listing readers");
         rig = names;
     }
     snprintf(reader, sizeof reader, "%.255s", rig);
 }
 
-/* In a build tree cardrig lies beside this program, and need not be in PATH. */
-static void look_for_cardrig_here_too(void)
+/* In a build tree cardrig is in the folder of this program, which may not be in PATH. */
+static void add_own_folder_to_path(void)
 {
     char program[4096], path[8192];
     const char *old = getenv("PATH");
@@ -361,7 +362,7 @@ static void look_for_cardrig_here_too(void)
         return;
     program[length] = '\0';
     *strrchr(program, '/') = '\0';
-    snprintf(path, sizeof path, "%s:%.4000s", program, old != NULL ? old : "/usr/bin:/bin");
+    snprintf(path, sizeof path, "%s:%.4000s", program, old ? old : "/usr/bin:/bin");
     setenv("PATH", path, 1);
 }
 
@@ -370,13 +371,13 @@ int main(int argc, char **argv)
     scardmanage *m;
     if (argc != 2 || argv[1][0] == '-')
         fail("usage: cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR");
-    if (getenv("CARDRIG_SOCKET") == NULL)
+    if (!getenv("CARDRIG_SOCKET"))
         fail("not in a rig: cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR");
     if (chdir(argv[1]) != 0)
         fail("%s: no such directory", argv[1]);
-    colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+    colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     setvbuf(stdout, NULL, _IOLBF, 0);
-    look_for_cardrig_here_too();
+    add_own_folder_to_path();
     find_reader();
     other_client_connects();
 
@@ -385,8 +386,8 @@ int main(int argc, char **argv)
     expect(scardmanage_create(&m), SCARDMANAGE_S_OK, "create");
     attach(m);
     resets(m);
-    pulled(m);
-    exchanged(m);
+    removal(m);
+    exchange(m);
     protocols(m);
     expect(scardmanage_detach(m), SCARDMANAGE_S_OK, "detach");
     scardmanage_free(m);

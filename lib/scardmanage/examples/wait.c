@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waits until there is a card in the reader, and prints its ATR:
+/*
+ * Waits until there is a card in the reader, and prints its ATR:
  *
  *     scardmanage-wait READER [SECONDS]
  *
- * Goes on waiting while the reader is unplugged or the service down. Ctrl-C ends it: shows how to cancel a
- * call from another thread. For systems with POSIX signals. */
+ * Waits on while the reader is unplugged or the service is down. Ctrl-C ends it, which shows how to
+ * cancel a call from another thread. For systems with POSIX signals.
+ */
 #include <scardmanage.h>
 
 #include <pthread.h>
@@ -32,8 +34,8 @@ static void *cancel_when_interrupted(void *m)
     return NULL;
 }
 
-/* The signals are for that thread alone. It ends with the program. */
-static int heed_interrupts(scardmanage *m)
+/* Only that thread receives the signals. It ends with the program. */
+static int start_interrupt_thread(scardmanage *m)
 {
     pthread_t thread;
     sigset_t interrupts;
@@ -57,7 +59,7 @@ static void print_atr(scardmanage *m)
     uint8_t atr[SCARDMANAGE_ATR_MAX];
     size_t length = sizeof atr;
     if (scardmanage_get_atr(m, atr, &length) != SCARDMANAGE_S_OK)
-        length = 0; /* it has gone again */
+        length = 0; /* it was removed again */
     for (size_t i = 0; i < length; i++)
         printf("%02X%s", atr[i], i + 1 < length ? " " : "\n");
 }
@@ -73,12 +75,12 @@ int main(int argc, char **argv)
     scardmanage_result result = scardmanage_create(&m);
     if (result != SCARDMANAGE_S_OK)
         return complain("making an object", result);
-    if (heed_interrupts(m) != 0)
+    if (start_interrupt_thread(m) != 0)
         return complain("starting a thread", SCARDMANAGE_E_OUTOFMEMORY);
     result = wait_for_card(m, argv[1], timeout_ms);
     if (result != SCARDMANAGE_S_OK)
         return complain(argv[1], result);
     print_atr(m);
-    scardmanage_detach(m); /* not freed: the thread may yet use it */
+    scardmanage_detach(m); /* not freed: the thread may still use it */
     return EXIT_SUCCESS;
 }
