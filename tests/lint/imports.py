@@ -57,8 +57,8 @@ for path in sorted(sources):
         if module(other) != module(path):
             needs[module(path)].add(module(other))
 
-# What includes nothing that is left is taken away again and again. Each file that remains includes one that remains, and
-# going from one to the next leads to a circle.
+# What includes nothing that is left is taken away again and again. Each file that remains includes one that remains,
+# and going from one to the next leads to a circle.
 while leaves := {name for name, others in needs.items() if not others}:
     needs = {name: others - leaves for name, others in needs.items() if name not in leaves}
 if needs:
