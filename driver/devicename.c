@@ -108,7 +108,7 @@ static bool read_fields(char *fields, struct devicename *name, char *reason, siz
     return true;
 }
 
-bool devicename_parse(const char *text, struct devicename *name, char *error, size_t error_size)
+bool devicename_parse(const char *text, struct devicename *name, struct error *error)
 {
     *name = (struct devicename){
         .user = (uid_t)-1,
@@ -116,15 +116,13 @@ bool devicename_parse(const char *text, struct devicename *name, char *error, si
         .timeout_ms = LINK_EXCHANGE_TIMEOUT,
     };
     char reason[400];
-    if (strncmp(text, PREFIX, strlen(PREFIX)) != 0) {
-        snprintf(error, error_size, "DEVICENAME '%.200s': expected " PREFIX "rig=PATH...", text);
-        return false;
-    }
+    if (strncmp(text, PREFIX, strlen(PREFIX)) != 0)
+        return error_set(error, "DEVICENAME '%.200s': expected " PREFIX "rig=PATH...", text);
     char *fields = strdup(text + strlen(PREFIX));
     snprintf(reason, sizeof reason, "out of memory");
     bool ok = fields && read_fields(fields, name, reason, sizeof reason);
     if (!ok)
-        snprintf(error, error_size, "DEVICENAME '%.200s': %s", text, reason);
+        error_set(error, "DEVICENAME '%.200s': %s", text, reason);
     free(fields);
     return ok;
 }

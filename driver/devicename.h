@@ -15,6 +15,8 @@
 #ifndef CARDRIG_DRIVER_DEVICENAME_H
 #define CARDRIG_DRIVER_DEVICENAME_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +30,7 @@ struct devicename {
     unsigned timeout_ms;
 };
 
-/* False when text is none; error (of error_size bytes) then says why. */
-bool devicename_parse(const char *text, struct devicename *name, char *error, size_t error_size);
+/* False when text is none; error then says why. */
+bool devicename_parse(const char *text, struct devicename *name, struct error *error);
 
 #endif

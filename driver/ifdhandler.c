@@ -10,6 +10,7 @@
  * or IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd silently
  * assumes the card's first protocol.
  */
+#include "base/error.h"
 #include "log.h"
 #include "readers.h"
 #include "usb_device.h"
@@ -58,14 +59,14 @@ static unsigned exchange(DWORD Lun, struct link_message *request, uint8_t *out, 
 EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
-    char error[700];
-    const char *device = DeviceName ? usb_device_resolve(DeviceName, error, sizeof error) : NULL;
+    struct error error;
+    const char *device = DeviceName ? usb_device_resolve(DeviceName, &error) : NULL;
     if (DeviceName && !device) {
-        driver_log(LOG_LEVEL_ERROR, "%s", error);
+        driver_log(LOG_LEVEL_ERROR, "%s", error.text);
         return IFD_NO_SUCH_DEVICE;
     }
-    if (!DeviceName || !devicename_parse(device, &name, error, sizeof error)) {
-        driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error : "no DEVICENAME");
+    if (!DeviceName || !devicename_parse(device, &name, &error)) {
+        driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error.text : "no DEVICENAME");
         return IFD_COMMUNICATION_ERROR;
     }
     unsigned slot = (unsigned)(Lun & 0xFFFF);

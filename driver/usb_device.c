@@ -23,21 +23,20 @@ static const char *find_bus(const char *name)
     return node + sizeof NODES - 1;
 }
 
-const char *usb_device_resolve(const char *name, char *error, size_t error_size)
+const char *usb_device_resolve(const char *name, struct error *error)
 {
     if (strncmp(name, "usb:", 4) != 0)
         return name;
     const char *bus = find_bus(name);
     if (!bus) {
-        snprintf(error, error_size, "device '%s': expected usb:VVVV/PPPP:libudev:N:" NODES "BBB/DDD", name);
+        error_set(error, "device '%s': expected usb:VVVV/PPPP:libudev:N:" NODES "BBB/DDD", name);
         return NULL;
     }
     char variable[] = "CARDRIG_USB_000";
     memcpy(variable + sizeof variable - 4, bus, 3);
     const char *device = getenv(variable);
     if (!device)
-        snprintf(error, error_size,
-                 "device '%s': no reader of a 'cardrig run': %s is not set in pcscd's environment", name,
-                 variable);
+        error_set(error, "device '%s': no reader of a 'cardrig run': %s is not set in pcscd's environment",
+                  name, variable);
     return device;
 }

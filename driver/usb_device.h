@@ -9,10 +9,12 @@
 #ifndef CARDRIG_DRIVER_USB_DEVICE_H
 #define CARDRIG_DRIVER_USB_DEVICE_H
 
+#include "base/error.h"
+
 #include <stddef.h>
 
 /* The DEVICENAME of a reader that pcscd calls so: for a USB reader that of its bus, else the name itself.
- * NULL: the name is that of a USB reader of nobody's, or is none; error (of error_size bytes) says which. */
-const char *usb_device_resolve(const char *name, char *error, size_t error_size);
+ * NULL: the name is that of a USB reader of nobody's, or is none; error says which. */
+const char *usb_device_resolve(const char *name, struct error *error);
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef CARDRIG_BASE_OUTPUT_H
 #define CARDRIG_BASE_OUTPUT_H
 
+#include "base/error.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +19,7 @@ bool output_path(const char *name, char path[PATH_MAX]);
  * regular file is locked, until all copies of the descriptor are closed: two writers would
  * destroy each other's lines. Returns the descriptor, or -1 with error, which says what to
  * do where there is something. */
-int output_open(const char *path, char *error, size_t error_size);
+int output_open(const char *path, struct error *error);
 
 /* write(2), in which a reader that has gone is EPIPE, and a file that may not grow EFBIG:
  * no signal comes of it. */

@@ -88,68 +88,61 @@ static const char *type_text(const struct member *member)
     return texts[member->type];
 }
 
-static bool has_members(const json_t *object, const struct member *members, char *error, size_t error_size);
+static bool has_members(const json_t *object, const struct member *members, struct error *error);
 
 /* The objects of a list; the list is not one that could be long: the answer is not. */
-static bool have_members(const json_t *list, const struct member *member, char *error, size_t error_size)
+static bool have_members(const json_t *list, const struct member *member, struct error *error)
 {
     size_t i;
     json_t *object;
     json_array_foreach(list, i, object)
     {
-        if (!json_is_object(object)) {
-            snprintf(error, error_size, "%s[%zu]: expected an object", member->name, i);
-            return false;
-        }
-        if (!has_members(object, member->members, error, error_size))
+        if (!json_is_object(object))
+            return error_set(error, "%s[%zu]: expected an object", member->name, i);
+        if (!has_members(object, member->members, error))
             return false;
     }
     return true;
 }
 
-static bool has_members(const json_t *object, const struct member *members, char *error, size_t error_size)
+static bool has_members(const json_t *object, const struct member *members, struct error *error)
 {
     for (const struct member *member = members; member->name; member++) {
         const json_t *value = json_object_get(object, member->name);
-        if (!is_of_type(value, member)) {
-            snprintf(error, error_size, "%s: expected %s%s", member->name, type_text(member),
-                     member->or_null ? " or null" : "");
+        if (!is_of_type(value, member))
+            return error_set(error, "%s: expected %s%s", member->name, type_text(member),
+                             member->or_null ? " or null" : "");
+        if (json_is_array(value) && !have_members(value, member, error))
             return false;
-        }
-        if (json_is_array(value) && !have_members(value, member, error, error_size))
-            return false;
-        if (json_is_object(value) && !has_members(value, member->members, error, error_size))
+        if (json_is_object(value) && !has_members(value, member->members, error))
             return false;
     }
     return true;
 }
 
-static bool is_result(const char *command, const json_t *result, char *error, size_t error_size)
+static bool is_result(const char *command, const json_t *result, struct error *error)
 {
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
         if (strcmp(command, results[i].command) == 0 && json_is_object(result))
-            return has_members(result, results[i].members, error, error_size);
-    snprintf(error, error_size, "result: expected an object");
+            return has_members(result, results[i].members, error);
+    error_set(error, "result: expected an object");
     return json_is_object(result);
 }
 
-json_t *answer_read(const char *command, const char *text, size_t length, char *error, size_t error_size)
+json_t *answer_read(const char *command, const char *text, size_t length, struct error *error)
 {
-    char why[200];
     json_error_t bad;
     json_t *answer = json_loadb(text, length, JSON_REJECT_DUPLICATES, &bad);
     const json_t *ok = json_object_get(answer, "ok"), *said = json_object_get(answer, "error");
     json_t *result = json_object_get(answer, "result"), *good = NULL;
     if (!answer)
-        snprintf(error, error_size, "the rig's answer is not JSON: %s", bad.text);
+        error_set(error, "the rig's answer is not JSON: %s", bad.text);
     else if (json_is_false(ok) && json_string_length(said) > 0)
-        snprintf(error, error_size, "%s", json_string_value(said));
+        error_set(error, "%s", json_string_value(said));
     else if (!json_is_true(ok))
-        snprintf(error, error_size,
-                 "the rig's answer is not one: expected \"ok\", and \"result\" or \"error\"");
-    else if (!is_result(command, result, why, sizeof why))
-        snprintf(error, error_size, "the rig's answer is not as expected (is it of another version?): %s",
-                 why);
+        error_set(error, "the rig's answer is not one: expected \"ok\", and \"result\" or \"error\"");
+    else if (!is_result(command, result, error))
+        error_set(error, "the rig's answer is not as expected (is it of another version?): %s", error->text);
     else
         good = json_incref(result);
     json_decref(answer);

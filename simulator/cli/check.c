@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig check */
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/print.h"
 
@@ -41,10 +42,10 @@ static bool check(const char *path)
     struct rig_random random;
     random_start(&random, 0);
     struct card_host host = {.arg = &random, .random = give_random, .log = print_log};
-    char error[512];
-    struct card *card = card_load_file(path, &host, error, sizeof error);
+    struct error error;
+    struct card *card = card_load_file(path, &host, &error);
     if (!card) {
-        print_error_line("%s", error);
+        print_error_line("%s", error.text);
         return false;
     }
     print_line("%s: ok: '%s'", path, card_name(card));

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/unix_socket.h"
 #include "cli/answer.h"
 #include "cli/cli.h"
@@ -111,7 +112,7 @@ static bool receive_line(int fd, char *text, size_t *length, int64_t deadline)
 /* What the rig answers to the line; NULL after an error that has been printed. */
 static json_t *converse(int fd, const char *command, const char *line, int64_t deadline)
 {
-    char error[1024];
+    struct error error;
     size_t length;
     char *text = malloc(ANSWER_MAX);
     json_t *result = NULL;
@@ -119,8 +120,8 @@ static json_t *converse(int fd, const char *command, const char *line, int64_t d
         rig_log("the rig did not answer: %s", errno == EAGAIN     ? "it took too long"
                                               : errno == EMSGSIZE ? "more than a megabyte came instead"
                                                                   : strerror(errno));
-    else if (!(result = answer_read(command, text, length, error, sizeof error)))
-        rig_log("%s", error);
+    else if (!(result = answer_read(command, text, length, &error)))
+        rig_log("%s", error.text);
     free(text);
     return result;
 }

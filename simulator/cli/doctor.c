@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
+#include "base/error.h"
 #include "base/namespaces.h"
 #include "base/oneline.h"
 #include "cli/cli.h"
@@ -104,11 +105,11 @@ static char *one_line(char *text)
 
 static void check_pcscd(struct machine *machine, struct finding *finding)
 {
-    char error[512];
+    struct error error;
     struct pcscd_version version;
-    if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, error, sizeof error)) {
+    if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, &error)) {
         machine->pcscd[0] = '\0';
-        found(finding, STATE_MISSING, "%s", error);
+        found(finding, STATE_MISSING, "%s", error.text);
         return;
     }
     if (!pcscd_version(machine->pcscd, &version)) {
@@ -135,11 +136,12 @@ static int print_protocol(void *arg)
 
 static void check_library(struct machine *machine, struct finding *finding)
 {
-    char path[PATH_MAX], error[512];
+    char path[PATH_MAX];
+    struct error error;
     struct trial trial;
     int major, minor;
-    if (!probe_library(path, sizeof path, error, sizeof error)) {
-        found(finding, STATE_MISSING, "%s", error);
+    if (!probe_library(path, sizeof path, &error)) {
+        found(finding, STATE_MISSING, "%s", error.text);
         remedy(finding, "install the package 'libpcsclite1' (Debian, Ubuntu), 'pcsc-lite-libs' (Fedora) or "
                         "'pcsc-lite' (Arch): programs use PC/SC through it");
         return;
@@ -190,12 +192,12 @@ static void check_driver(struct machine *machine, struct finding *finding)
 
 static void check_directory(struct machine *machine, struct finding *finding)
 {
-    char error[1024];
+    struct error error;
     const char *wanted = getenv("TMPDIR");
-    machine->lock = directory_new(machine->directory, error, sizeof error);
+    machine->lock = directory_new(machine->directory, &error);
     if (machine->lock < 0) {
         machine->directory[0] = '\0';
-        found(finding, STATE_MISSING, "%s", error);
+        found(finding, STATE_MISSING, "%s", error.text);
         return;
     }
     int base = (int)(strrchr(machine->directory, '/') - machine->directory);
@@ -216,10 +218,10 @@ static void check_directory(struct machine *machine, struct finding *finding)
 static int enter_namespaces(void *arg)
 {
     const struct pcscd pcscd = {.directory = arg};
-    char error[512];
-    if (!configure_make_directory(pcscd.directory, "run", error, sizeof error) ||
-        !configure_make_directory(pcscd.directory, "drivers", error, sizeof error)) {
-        printf("%s", error);
+    struct error error;
+    if (!configure_make_directory(pcscd.directory, "run", &error) ||
+        !configure_make_directory(pcscd.directory, "drivers", &error)) {
+        printf("%s", error.text);
         return EXIT_FAILED;
     }
     const char *failed = isolate_by_namespaces(&pcscd);
@@ -340,10 +342,11 @@ static void tried(struct finding *finding, struct trial *trial, enum state other
 
 static void check_umockdev(struct machine *machine, struct finding *finding)
 {
-    char path[PATH_MAX], error[512];
+    char path[PATH_MAX];
+    struct error error;
     struct trial trial;
-    if (!usb_find_umockdev(path, sizeof path, error, sizeof error))
-        found(finding, STATE_LIMITED, "%s", error);
+    if (!usb_find_umockdev(path, sizeof path, &error))
+        found(finding, STATE_LIMITED, "%s", error.text);
     else if (machine->missing)
         found(finding, STATE_OK, "%s", path);
     else {

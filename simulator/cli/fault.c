@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig fault */
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 
@@ -45,11 +46,11 @@ int fault_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct faults scratch = {0};
-    char error[1024];
+    struct error error;
     json_t *faults = json_array();
     for (int i = optind; i < argc; i++) {
-        if (!faults_set(&scratch, argv[i], error, sizeof error)) {
-            rig_log("%s", error);
+        if (!faults_set(&scratch, argv[i], &error)) {
+            rig_log("%s", error.text);
             json_decref(faults);
             return EXIT_USAGE;
         }

@@ -43,54 +43,41 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
     }
 }
 
-static bool parse_seed(const char *text, uint64_t *seed, char *error, size_t error_size)
+static bool parse_seed(const char *text, uint64_t *seed, struct error *error)
 {
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 0);
-    if (*text < '0' || *text > '9' || *end || errno || value > INT64_MAX) {
-        snprintf(error, error_size, "--seed %s: expected a number from 0 to %lld", text,
-                 (long long)INT64_MAX);
-        return false;
-    }
+    if (*text < '0' || *text > '9' || *end || errno || value > INT64_MAX)
+        return error_set(error, "--seed %s: expected a number from 0 to %lld", text, (long long)INT64_MAX);
     *seed = value;
     return true;
 }
 
-bool furnish_check(struct furniture *furniture, char *error, size_t error_size)
+bool furnish_check(struct furniture *furniture, struct error *error)
 {
     if (!furniture->seed_text)
         furniture->seed = random_seed();
-    else if (!parse_seed(furniture->seed_text, &furniture->seed, error, error_size))
+    else if (!parse_seed(furniture->seed_text, &furniture->seed, error))
         return false;
-    if (furniture->trace && !output_path(furniture->trace, furniture->trace_path)) {
-        snprintf(error, error_size, "--trace %.80s...: the name is too long", furniture->trace);
-        return false;
-    }
-    if (furniture->empty && furniture->card_count > 0) {
-        snprintf(error, error_size,
-                 "--empty and --card exclude each other: leave --empty out, or use 'cardrig insert' later");
-        return false;
-    }
-    if (furniture->card_count > LINK_MAX_SLOTS) {
-        snprintf(error, error_size, "--card %s: more cards than slots (%u)", furniture->card[LINK_MAX_SLOTS],
-                 LINK_MAX_SLOTS);
-        return false;
-    }
+    if (furniture->trace && !output_path(furniture->trace, furniture->trace_path))
+        return error_set(error, "--trace %.80s...: the name is too long", furniture->trace);
+    if (furniture->empty && furniture->card_count > 0)
+        return error_set(
+            error, "--empty and --card exclude each other: leave --empty out, or use 'cardrig insert' later");
+    if (furniture->card_count > LINK_MAX_SLOTS)
+        return error_set(error, "--card %s: more cards than slots (%u)", furniture->card[LINK_MAX_SLOTS],
+                         LINK_MAX_SLOTS);
     return true;
 }
 
-static bool add_reader(struct slots *slots, const char *text, bool real_time, char *error, size_t error_size)
+static bool add_reader(struct slots *slots, const char *text, bool real_time, struct error *error)
 {
     struct reader_options options;
-    char why[1000];
-    bool ok = reader_options_parse(text, &options, why, sizeof why);
+    bool ok = reader_options_parse(text, &options, error);
     if (ok && real_time)
         reader_options_real_time(&options);
-    if (ok && slots_add_reader(slots, &options, why, sizeof why))
-        return true;
-    snprintf(error, error_size, "--reader: %s", why);
-    return false;
+    return (ok && slots_add_reader(slots, &options, error)) || error_set(error, "--reader: %s", error->text);
 }
 
 /* NULL: there is none. */
@@ -105,43 +92,43 @@ static struct slot *first_empty(struct slots *slots)
 
 /* [SLOT=]FILE, or [SLOT=]relay=READER. What stands before '=' may be part of a file's name: only if it names a
  * slot it is one, or if the whole is no file. Returns an exit status, as furnish does. */
-static int add_card(struct slots *slots, const char *text, char *error, size_t error_size)
+static int add_card(struct slots *slots, const char *text, struct error *error)
 {
-    char slot_name[256], why[400], absolute[PATH_MAX];
+    char slot_name[256], absolute[PATH_MAX];
     const char *equals = relay_reader(text) ? NULL : strchr(text, '='), *file = text;
     struct slot *slot = NULL;
     if (equals && (size_t)(equals - text) < sizeof slot_name) {
         snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
-        slot = slots_find(slots, slot_name, why, sizeof why);
+        slot = slots_find(slots, slot_name, error);
         if (slot || !realpath(text, absolute))
             file = equals + 1;
         if (!slot && file != text) {
-            snprintf(error, error_size, "--card %s: %s", text, why);
+            error_set(error, "--card %s: %s", text, error->text);
             return EXIT_USAGE;
         }
     }
     if (!slot && !(slot = first_empty(slots))) {
-        snprintf(error, error_size, "--card %s: no slot is left for it", text);
+        error_set(error, "--card %s: no slot is left for it", text);
         return EXIT_USAGE;
     }
     if (!*file) {
-        snprintf(error, error_size, "--card %s: expected a file after the '='", text);
+        error_set(error, "--card %s: expected a file after the '='", text);
         return EXIT_USAGE;
     }
     if (relay_reader(file))
-        return slot_insert_relay(slot, file, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
+        return slot_insert_relay(slot, file, error) ? EXIT_OK : EXIT_RIG_FAILED;
     if (!realpath(file, absolute)) {
-        snprintf(error, error_size, "--card %s: %s", file, strerror(errno));
+        error_set(error, "--card %s: %s", file, strerror(errno));
         return EXIT_RIG_FAILED;
     }
-    return slot_insert(slot, absolute, error, error_size) ? EXIT_OK : EXIT_RIG_FAILED;
+    return slot_insert(slot, absolute, error) ? EXIT_OK : EXIT_RIG_FAILED;
 }
 
 /* A token that was given no card is one with the built-in card: none is ever without. */
-static bool complete_tokens(struct slots *slots, char *error, size_t error_size)
+static bool complete_tokens(struct slots *slots, struct error *error)
 {
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++)
-        if (slot->reader->options.token && !slot->card && !slot_insert(slot, "", error, error_size))
+        if (slot->reader->options.token && !slot->card && !slot_insert(slot, "", error))
             return false;
     return true;
 }
@@ -152,31 +139,29 @@ static void report_trace(void *arg, const char *line)
     rig_log("%s", line);
 }
 
-int furnish_readers(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+int furnish_readers(const struct furniture *furniture, struct slots *slots, struct error *error)
 {
-    if (furniture->reader_count == 0 &&
-        !add_reader(slots, "cardrig", furniture->real_time, error, error_size))
+    if (furniture->reader_count == 0 && !add_reader(slots, "cardrig", furniture->real_time, error))
         return EXIT_RIG_FAILED;
     for (unsigned i = 0; i < furniture->reader_count; i++)
-        if (!add_reader(slots, furniture->reader[i], furniture->real_time, error, error_size))
+        if (!add_reader(slots, furniture->reader[i], furniture->real_time, error))
             return EXIT_USAGE;
-    if (furniture->trace &&
-        !(slots->trace = trace_open(furniture->trace_path, report_trace, NULL, error, error_size)))
+    if (furniture->trace && !(slots->trace = trace_open(furniture->trace_path, report_trace, NULL, error)))
         return EXIT_RIG_FAILED;
     return EXIT_OK;
 }
 
-int furnish_cards(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size)
+int furnish_cards(const struct furniture *furniture, struct slots *slots, struct error *error)
 {
     for (unsigned i = 0; i < furniture->card_count; i++) {
-        int status = add_card(slots, furniture->card[i], error, error_size);
+        int status = add_card(slots, furniture->card[i], error);
         if (status != EXIT_OK)
             return status;
     }
-    if (!complete_tokens(slots, error, error_size))
+    if (!complete_tokens(slots, error))
         return EXIT_RIG_FAILED;
     struct slot *first = first_empty(slots);
     bool done = furniture->empty || furniture->card_count > 0 || !first || slots->slot[0].card ||
-                slot_insert(first, "", error, error_size);
+                slot_insert(first, "", error);
     return done ? EXIT_OK : EXIT_RIG_FAILED;
 }

@@ -4,6 +4,7 @@
 #ifndef CARDRIG_CLI_FURNISH_H
 #define CARDRIG_CLI_FURNISH_H
 
+#include "base/error.h"
 #include "rig/slot.h"
 
 #include <limits.h>
@@ -83,15 +84,15 @@ bool furnish_take_option(struct furniture *furniture, int option, const char *ar
 
 /* Whether the options make sense, alone and together; else error. Sets the seed, by chance if none was given.
  */
-bool furnish_check(struct furniture *furniture, char *error, size_t error_size);
+bool furnish_check(struct furniture *furniture, struct error *error);
 
 /* Both return EXIT_OK, EXIT_USAGE where the options are wrong, or EXIT_RIG_FAILED where a file that they name
  * is, with error. */
 
 /* Adds the readers, and opens the trace, which is the slots' then. Without readers there is one, "cardrig". */
-int furnish_readers(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
+int furnish_readers(const struct furniture *furniture, struct slots *slots, struct error *error);
 
 /* Puts the cards in. Without cards the built-in card is in the first slot. */
-int furnish_cards(const struct furniture *furniture, struct slots *slots, char *error, size_t error_size);
+int furnish_cards(const struct furniture *furniture, struct slots *slots, struct error *error);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/clock.h"
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/supervise.h"
 #include "cli/supervisor.h"
@@ -26,12 +27,12 @@
 static int serve(const struct supervisor *supervisor, int lifeline)
 {
     struct rig *rig = supervisor->plan->rig;
-    char error[1024];
+    struct error error;
     rig_set_lifeline(rig, lifeline);
-    int status = furnish_cards(supervisor->plan->furniture, rig_slots_of(rig), error, sizeof error);
+    int status = furnish_cards(supervisor->plan->furniture, rig_slots_of(rig), &error);
     if (status == EXIT_OK)
         return rig_serve(rig, control_answer, -1) ? EXIT_OK : EXIT_RIG_FAILED;
-    rig_log("%s", error);
+    rig_log("%s", error.text);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/clock.h"
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/supervise.h"
 #include "cli/supervisor.h"
@@ -82,63 +83,60 @@ static const char *wrong_at_deadline(const struct supervisor *supervisor)
 }
 
 /* Whether one that works will not come any more; error says why, unless that has been said. */
-static bool is_out_of_reach(struct supervisor *supervisor, char *error, size_t error_size)
+static bool is_out_of_reach(struct supervisor *supervisor, struct error *error)
 {
     const struct part *simulator = &supervisor->part[SIMULATOR], *pcscd = &supervisor->part[PCSCD];
     char how[80];
     if (!simulator->pid) {
         /* without its cards it has said what was wrong with them */
         if (WIFSIGNALED(simulator->status) || supervisor->serving)
-            snprintf(error, error_size, "the simulator has died (%s)",
-                     how_it_ended(simulator, how, sizeof how));
+            error_set(error, "the simulator has died (%s)", how_it_ended(simulator, how, sizeof how));
         supervisor->failed = WIFEXITED(simulator->status) ? WEXITSTATUS(simulator->status) : EXIT_RIG_FAILED;
     } else if (!pcscd->pid) {
-        snprintf(error, error_size, "pcscd has died before it was ready (%s): is %s a pcscd?",
-                 how_it_ended(pcscd, how, sizeof how), supervisor->plan->pcscd->program);
+        error_set(error, "pcscd has died before it was ready (%s): is %s a pcscd?",
+                  how_it_ended(pcscd, how, sizeof how), supervisor->plan->pcscd->program);
     }
     return !simulator->pid || !pcscd->pid;
 }
 
 /* False: pcscd is not ready, and error says why, or is empty: that has been said, or nobody needs it any
  * more. */
-static bool wait_for_readiness(struct supervisor *supervisor, char *error, size_t error_size)
+static bool wait_for_readiness(struct supervisor *supervisor, struct error *error)
 {
     int64_t deadline = 0; /* until the cards are in, which is bounded by what their scripts may use */
-    error[0] = '\0';
+    error->text[0] = '\0';
     while (supervisor->question.state != QUESTION_ANSWERED || !supervisor->drivers_ready) {
-        if (is_in_vain(supervisor) || is_out_of_reach(supervisor, error, error_size))
+        if (is_in_vain(supervisor) || is_out_of_reach(supervisor, error))
             return false;
         if (supervisor->serving && deadline == 0)
             deadline = clock_ms() + READY_MS;
         if (supervisor->question.state == QUESTION_REFUSED &&
             (deadline == 0 || deadline > clock_ms() + REFUSED_MS))
             deadline = clock_ms() + REFUSED_MS;
-        if (deadline != 0 && clock_ms() >= deadline) {
-            snprintf(error, error_size, "pcscd (%s) did not get ready: %s", supervisor->plan->pcscd->program,
-                     wrong_at_deadline(supervisor));
-            return false;
-        }
+        if (deadline != 0 && clock_ms() >= deadline)
+            return error_set(error, "pcscd (%s) did not get ready: %s", supervisor->plan->pcscd->program,
+                             wrong_at_deadline(supervisor));
         wait_until(supervisor, deadline);
     }
     return true;
 }
 
-bool start_pcscd(struct supervisor *supervisor, char *error, size_t error_size)
+bool start_pcscd(struct supervisor *supervisor, struct error *error)
 {
     struct pcscd *pcscd = supervisor->plan->pcscd;
     supervisor->start++;
     supervisor->drivers_ready = false;
     tell_state_of(supervisor, SERVICE_STARTING);
-    if (!pcscd_start(pcscd, error, error_size))
+    if (!pcscd_start(pcscd, error))
         return false;
     supervisor->part[PCSCD] = (struct part){.pid = pcscd->pid};
     question_ask(&supervisor->question, supervisor->socket);
     return true;
 }
 
-bool wait_for_pcscd(struct supervisor *supervisor, char *error, size_t error_size)
+bool wait_for_pcscd(struct supervisor *supervisor, struct error *error)
 {
-    bool ready = wait_for_readiness(supervisor, error, error_size);
+    bool ready = wait_for_readiness(supervisor, error);
     question_end(&supervisor->question);
     if (ready)
         tell_state_of(supervisor, SERVICE_RUNNING);
@@ -158,7 +156,7 @@ static void end_pcscd(struct supervisor *supervisor, int signal)
     wait_for_end(supervisor, PCSCD);
 }
 
-static void halt(struct supervisor *supervisor, bool stopped, char *error, size_t error_size)
+static void halt(struct supervisor *supervisor, bool stopped, struct error *error)
 {
     struct part *pcscd = &supervisor->part[PCSCD];
     int64_t deadline = clock_ms() + HALT_MS;
@@ -167,21 +165,21 @@ static void halt(struct supervisor *supervisor, bool stopped, char *error, size_
     while (pcscd->pid && pcscd->stopped != stopped && clock_ms() < deadline)
         wait_until(supervisor, deadline);
     if (!pcscd->pid || pcscd->stopped != stopped)
-        snprintf(error, error_size, "pcscd has not taken the signal");
+        error_set(error, "pcscd has not taken the signal");
 }
 
-static void restart(struct supervisor *supervisor, char *error, size_t error_size)
+static void restart(struct supervisor *supervisor, struct error *error)
 {
     end_pcscd(supervisor, SIGTERM);
     unlink(supervisor->socket);
     supervisor->down = false;
-    if (start_pcscd(supervisor, error, error_size) && wait_for_pcscd(supervisor, error, error_size))
+    if (start_pcscd(supervisor, error) && wait_for_pcscd(supervisor, error))
         return;
-    if (error[0]) {
-        rig_log("%s", error);
+    if (error->text[0]) {
+        rig_log("%s", error->text);
         show_pcscd_log(supervisor);
     } else {
-        snprintf(error, error_size, "the rig is ending");
+        error_set(error, "the rig is ending");
     }
     end_pcscd(supervisor, SIGKILL);
     tell_state_of(supervisor, SERVICE_DOWN);
@@ -190,16 +188,16 @@ static void restart(struct supervisor *supervisor, char *error, size_t error_siz
 void serve_request(struct supervisor *supervisor)
 {
     enum service_action action = supervisor->request;
-    char error[512] = "";
+    struct error error = {""};
     supervisor->requested = false;
     if (action == SERVICE_RESTART)
-        restart(supervisor, error, sizeof error);
+        restart(supervisor, &error);
     else if (action == SERVICE_KILL)
         end_pcscd(supervisor, SIGKILL);
     else if (!supervisor->part[PCSCD].pid)
-        snprintf(error, sizeof error, "pcscd is down: 'cardrig service restart' starts it");
+        error_set(&error, "pcscd is down: 'cardrig service restart' starts it");
     else
-        halt(supervisor, action == SERVICE_STOP, error, sizeof error);
+        halt(supervisor, action == SERVICE_STOP, &error);
     tell_state(supervisor);
-    tell(supervisor, LIFELINE_ANSWER, (uint8_t)action, error);
+    tell(supervisor, LIFELINE_ANSWER, (uint8_t)action, error.text);
 }

@@ -36,7 +36,7 @@ struct version_message {
 /* A function of the client library, which this program is not linked with: it is to run without. */
 #define CALL(library, name) (__extension__((__typeof__(&name))dlsym(library, #name)))
 
-bool probe_library(char *path, size_t size, char *error, size_t error_size)
+bool probe_library(char *path, size_t size, struct error *error)
 {
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     struct link_map *map = NULL;
@@ -44,7 +44,7 @@ bool probe_library(char *path, size_t size, char *error, size_t error_size)
     if (found)
         snprintf(path, size, "%s", map->l_name);
     else
-        snprintf(error, error_size, "%s", dlerror());
+        error_set(error, "%s", dlerror());
     if (library)
         dlclose(library);
     return found;

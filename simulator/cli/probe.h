@@ -3,6 +3,8 @@
 #ifndef CARDRIG_CLI_PROBE_H
 #define CARDRIG_CLI_PROBE_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,7 +14,7 @@ struct probe_protocol {
 };
 
 /* Where the client library is. False with error: it is not there. */
-bool probe_library(char *path, size_t size, char *error, size_t error_size);
+bool probe_library(char *path, size_t size, struct error *error);
 
 /* What the client library speaks, as it says to a service. directory is where a socket can be made. Blocks. */
 bool probe_library_protocol(const char *directory, struct probe_protocol *protocol);

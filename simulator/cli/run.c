@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig run */
+#include "base/error.h"
 #include "base/output.h"
 #include "cli/cli.h"
 #include "cli/device.h"
@@ -117,9 +118,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         rig_log("run: which command? For example: cardrig run -- opensc-tool --atr");
         return EXIT_USAGE;
     }
-    char error[512];
-    if (!furnish_check(&plan->furniture, error, sizeof error)) {
-        rig_log("%s", error);
+    struct error error;
+    if (!furnish_check(&plan->furniture, &error)) {
+        rig_log("%s", error.text);
         return EXIT_USAGE;
     }
     return -1;
@@ -132,7 +133,7 @@ static int set_up_failed(void)
 }
 
 /* Configures pcscd for the readers, and plugs in those on USB, so that pcscd finds them when it starts. */
-static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error, size_t error_size)
+static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, struct error *error)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
     char device[LINK_MAX_SLOTS][DEVICE_MAX], link[PATH_MAX];
@@ -144,36 +145,33 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, char *error,
                                            options->usb ? i + 1 : 0, options->vendor_id, options->product_id};
     }
     pcscd->usb = slots->usb_folder;
-    return pcscd_configure(pcscd, readers, slots->reader_count, error, error_size) &&
-           slots_plug_all(slots, error, error_size);
+    return pcscd_configure(pcscd, readers, slots->reader_count, error) && slots_plug_all(slots, error);
 }
 
 /* Whether there may be file descriptors enough: pcscd has two for each slot, and so has the simulator. */
-static bool enough_files(const struct slots *slots, char *error, size_t error_size)
+static bool enough_files(const struct slots *slots, struct error *error)
 {
     struct rlimit files;
     unsigned needed = 2 * slots->slot_count + OTHER_FILES;
     if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= needed)
         return true;
-    snprintf(error, error_size, "%u slots need %u file descriptors, and %lu are allowed: raise 'ulimit -n'",
-             slots->slot_count, needed, (unsigned long)files.rlim_cur);
-    return false;
+    return error_set(error, "%u slots need %u file descriptors, and %lu are allowed: raise 'ulimit -n'",
+                     slots->slot_count, needed, (unsigned long)files.rlim_cur);
 }
 
 /* Whether pcscd has room for the slots. Any has for a few, and is not asked. */
-static bool enough_room(const char *program, const struct slots *slots, char *error, size_t error_size)
+static bool enough_room(const char *program, const struct slots *slots, struct error *error)
 {
     struct pcscd_version version;
     if (slots->slot_count <= PCSCD_SLOTS_BEFORE_2_5 ||
         (pcscd_version(program, &version) && slots->slot_count <= pcscd_version_slots(&version)))
         return true;
-    snprintf(
-        error, error_size,
+    return error_set(
+        error,
         "%u slots: %s%s%s has room for %u; from pcscd 2.5.0 on there is room for %u: give another one with "
         "--pcscd",
         slots->slot_count, program, version.text[0] ? " " : "", version.text, PCSCD_SLOTS_BEFORE_2_5,
         PCSCD_SLOTS);
-    return false;
 }
 
 /* Leaves the caller's network. What needs to see other rigs' processes is done before: from within
@@ -193,14 +191,15 @@ static bool leave_network(void)
 static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front,
                       pid_t keeper)
 {
-    char error[1024], driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
+    struct error error;
+    char driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
     if (plan->private_network && !leave_network())
         return set_up_failed();
     if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
         return set_up_failed();
-    struct rig *rig = rig_new(plan->furniture.seed, error, sizeof error);
+    struct rig *rig = rig_new(plan->furniture.seed, &error);
     if (!rig) {
-        rig_log("%s", error);
+        rig_log("%s", error.text);
         return set_up_failed();
     }
     snprintf(log, sizeof log, "%s/pcscd.log", rig_directory(rig));
@@ -214,13 +213,12 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
         .debug = plan->pcscd_log[0] != '\0',
     };
     struct slots *slots = rig_slots_of(rig);
-    int status = furnish_readers(&plan->furniture, slots, error, sizeof error);
-    if (status == EXIT_OK &&
-        !(enough_files(slots, error, sizeof error) && enough_room(program, slots, error, sizeof error) &&
-          rig_listen_for_vpcd(rig, error, sizeof error) && prepare_pcscd(&pcscd, slots, error, sizeof error)))
+    int status = furnish_readers(&plan->furniture, slots, &error);
+    if (status == EXIT_OK && !(enough_files(slots, &error) && enough_room(program, slots, &error) &&
+                               rig_listen_for_vpcd(rig, &error) && prepare_pcscd(&pcscd, slots, &error)))
         status = EXIT_RIG_FAILED;
     if (status != EXIT_OK) {
-        rig_log("%s", error);
+        rig_log("%s", error.text);
         directory_remove(rig_directory(rig));
         rig_free(rig);
         return status;
@@ -239,12 +237,13 @@ int run_main(int argc, char **argv)
 {
     struct plan plan;
     struct origin origin;
-    char error[512], program[PATH_MAX];
+    struct error error;
+    char program[PATH_MAX];
     int status = parse_options(argc, argv, &plan);
     if (status >= 0)
         return status;
-    if (!pcscd_find(plan.pcscd, program, sizeof program, error, sizeof error)) {
-        rig_log("%s", error);
+    if (!pcscd_find(plan.pcscd, program, sizeof program, &error)) {
+        rig_log("%s", error.text);
         return set_up_failed();
     }
     origin_leave(&origin);

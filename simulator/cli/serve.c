@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig serve */
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/device.h"
 #include "cli/furnish.h"
@@ -90,15 +91,15 @@ static void add_user_of_service(struct access_list *users)
 
 static bool parse_vpcd(const char *text, bool listen, struct plan *plan)
 {
-    char error[512];
+    struct error error;
     const char *option = listen ? "--vpcd-listen" : "--vpcd";
     if (plan->vpcd)
-        snprintf(error, sizeof error, "only one of --vpcd and --vpcd-listen, and once");
-    else if (address_parse(text, &plan->vpcd_address, error, sizeof error)) {
+        error_set(&error, "only one of --vpcd and --vpcd-listen, and once");
+    else if (address_parse(text, &plan->vpcd_address, &error)) {
         plan->vpcd_listen = listen;
         return plan->vpcd = true;
     }
-    rig_log("%s %s", option, error);
+    rig_log("%s %s", option, error.text);
     return false;
 }
 
@@ -157,7 +158,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
             return EXIT_USAGE;
         }
     }
-    char error[512];
+    struct error error;
     if (optind < argc) {
         rig_log("serve: takes no arguments, got '%s'; to run a command there is 'cardrig run'", argv[optind]);
         return EXIT_USAGE;
@@ -167,9 +168,8 @@ static int parse_options(int argc, char **argv, struct plan *plan)
                 plan->config ? "--config" : "--pcscd-user", plan->vpcd_listen ? "--vpcd-listen" : "--vpcd");
         return EXIT_USAGE;
     }
-    if (!furnish_check(&plan->furniture, error, sizeof error) ||
-        !directory_check_name(plan->directory, error, sizeof error)) {
-        rig_log("%s", error);
+    if (!furnish_check(&plan->furniture, &error) || !directory_check_name(plan->directory, &error)) {
+        rig_log("%s", error.text);
         return EXIT_USAGE;
     }
     return -1;
@@ -183,32 +183,28 @@ static bool share_a_port(const struct reader_options *a, const struct reader_opt
 }
 
 /* pcscd would leave out the second of them. */
-static bool check_ports(const struct slots *slots, char *error, size_t error_size)
+static bool check_ports(const struct slots *slots, struct error *error)
 {
     for (const struct reader *b = slots->reader; b < slots->reader + slots->reader_count; b++)
         for (const struct reader *a = slots->reader; a < b; a++)
-            if (share_a_port(&a->options, &b->options)) {
-                snprintf(error, error_size,
-                         "readers '%s' and '%s' would listen at the same port: '%s' has %u, '%s' %u",
-                         a->options.name, b->options.name, a->options.name, a->options.vpcd.port,
-                         b->options.name, b->options.vpcd.port);
-                return false;
-            }
+            if (share_a_port(&a->options, &b->options))
+                return error_set(error,
+                                 "readers '%s' and '%s' would listen at the same port: '%s' has %u, '%s' %u",
+                                 a->options.name, b->options.name, a->options.name, a->options.vpcd.port,
+                                 b->options.name, b->options.vpcd.port);
     return true;
 }
 
 /* What an installed pcscd cannot do, or a card for vpcd. */
-static bool check_reader(const struct plan *plan, const struct reader_options *options, char *error,
-                         size_t error_size)
+static bool check_reader(const struct plan *plan, const struct reader_options *options, struct error *error)
 {
     if (options->usb)
-        snprintf(error, error_size,
-                 "reader '%s': an installed pcscd finds real devices on USB; 'cardrig run' has a pcscd for "
-                 "others",
-                 options->name);
+        error_set(error,
+                  "reader '%s': an installed pcscd finds real devices on USB; 'cardrig run' has a pcscd for "
+                  "others",
+                  options->name);
     else if (plan->vpcd && options->cards != READER_OWN_CARDS)
-        snprintf(error, error_size, "reader '%s' is for vpcd cards, and its slots cannot be such",
-                 options->name);
+        error_set(error, "reader '%s' is for vpcd cards, and its slots cannot be such", options->name);
     else
         return true;
     return false;
@@ -216,24 +212,24 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
 
 /* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
  * do. Returns an exit status, not EXIT_OK with error. */
-static int prepare(const struct plan *plan, struct slots *slots, char *error, size_t error_size)
+static int prepare(const struct plan *plan, struct slots *slots, struct error *error)
 {
     unsigned port = VPCD_PORT;
-    int status = furnish_readers(&plan->furniture, slots, error, error_size);
+    int status = furnish_readers(&plan->furniture, slots, error);
     if (status == EXIT_OK)
-        status = furnish_cards(&plan->furniture, slots, error, error_size);
+        status = furnish_cards(&plan->furniture, slots, error);
     if (status != EXIT_OK)
         return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
     for (unsigned i = 0; i < slots->reader_count; i++) {
         struct reader_options *options = &slots->reader[i].options;
-        if (!check_reader(plan, options, error, error_size))
+        if (!check_reader(plan, options, error))
             return EXIT_USAGE;
         if (options->cards == READER_VPCD_LISTEN && options->vpcd.port == 0) {
             options->vpcd.port = port;
             port += options->slots;
         }
     }
-    return check_ports(slots, error, error_size) ? EXIT_OK : EXIT_USAGE;
+    return check_ports(slots, error) ? EXIT_OK : EXIT_USAGE;
 }
 
 /*
@@ -332,7 +328,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
 /* The readers alone: what cards there are is not pcscd's to know. */
 static int configure(struct plan *plan)
 {
-    char error[1024] = "out of memory";
+    struct error error = {"out of memory"};
     struct slots *slots = calloc(1, sizeof *slots);
     plan->furniture.card_count = 0;
     plan->furniture.trace = NULL;
@@ -340,11 +336,11 @@ static int configure(struct plan *plan)
     int status = EXIT_FAILED;
     if (slots) {
         slots_init(slots, plan->furniture.seed);
-        status = prepare(plan, slots, error, sizeof error);
+        status = prepare(plan, slots, &error);
         if (status == EXIT_OK)
             status = print_config(plan, slots);
         else
-            rig_log("%s", error);
+            rig_log("%s", error.text);
         slots_free(slots);
     }
     free(slots);
@@ -404,35 +400,35 @@ int serve_main(int argc, char **argv)
     if (plan.config)
         return configure(&plan);
 
-    char error[1024];
+    struct error error;
     struct directory_claim claim = {.fd = -1};
     struct rig *rig = NULL;
     status = EXIT_FAILED;
     umask(077);
     int signal_fd = watch_signals();
     if (signal_fd < 0) {
-        snprintf(error, sizeof error, "cannot wait for signals: %s", strerror(errno));
+        error_set(&error, "cannot wait for signals: %s", strerror(errno));
         goto out;
     }
-    if (!directory_claim(&claim, plan.directory, error, sizeof error))
+    if (!directory_claim(&claim, plan.directory, &error))
         goto out;
     struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_users = &plan.pcscd_users};
-    if (!(rig = rig_new_at(&place, plan.furniture.seed, error, sizeof error)))
+    if (!(rig = rig_new_at(&place, plan.furniture.seed, &error)))
         goto out;
-    if ((status = prepare(&plan, rig_slots_of(rig), error, sizeof error)) != EXIT_OK)
+    if ((status = prepare(&plan, rig_slots_of(rig), &error)) != EXIT_OK)
         goto out;
     status = EXIT_FAILED;
-    if (!rig_listen_for_vpcd(rig, error, sizeof error))
+    if (!rig_listen_for_vpcd(rig, &error))
         goto out;
-    if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, error, sizeof error))
+    if (plan.vpcd && !rig_set_vpcd(rig, &plan.vpcd_address, plan.vpcd_listen, &error))
         goto out;
     report_ready(rig, &plan);
     status = rig_serve(rig, control_answer, signal_fd) ? EXIT_OK : EXIT_FAILED;
-    error[0] = '\0'; /* what went wrong has been said */
+    error.text[0] = '\0'; /* what went wrong has been said */
     notify("STOPPING=1");
 out:
-    if (status != EXIT_OK && error[0])
-        rig_log("%s", error);
+    if (status != EXIT_OK && error.text[0])
+        rig_log("%s", error.text);
     bool ended = rig_free(rig);
     directory_release(&claim);
     if (signal_fd >= 0)

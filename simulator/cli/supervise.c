@@ -2,6 +2,7 @@
 #include "cli/supervise.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/front.h"
 #include "cli/orphans.h"
@@ -200,9 +201,9 @@ static void clear_away(struct supervisor *supervisor)
     end_orphans(supervisor);
     signal_part(supervisor, PCSCD, SIGTERM);
     wait_for_end(supervisor, PCSCD);
-    char error[512];
-    if (supervisor->plan->pcscd->debug && !pcscd_finish_log(supervisor->plan->pcscd, error, sizeof error))
-        rig_log("%s", error);
+    struct error error;
+    if (supervisor->plan->pcscd->debug && !pcscd_finish_log(supervisor->plan->pcscd, &error))
+        rig_log("%s", error.text);
     if (supervisor->lifeline >= 0)
         lifeline_send(supervisor->lifeline, &end);
     wait_for_end(supervisor, SIMULATOR);
@@ -241,31 +242,29 @@ static void fail(struct supervisor *supervisor, const char *why)
 
 /* Starts all but the command, and waits until it is ready. False with error, or with none where that has been
  * said. */
-static bool set_up(struct supervisor *supervisor, char *error, size_t error_size)
+static bool set_up(struct supervisor *supervisor, struct error *error)
 {
-    if (supervisor->signal_fd < 0 || !start_simulator(supervisor)) {
-        snprintf(error, error_size, "cannot start the simulator: %s", strerror(errno));
-        return false;
-    }
-    if (!start_pcscd(supervisor, error, error_size))
+    if (supervisor->signal_fd < 0 || !start_simulator(supervisor))
+        return error_set(error, "cannot start the simulator: %s", strerror(errno));
+    if (!start_pcscd(supervisor, error))
         return false;
     if (!supervisor->plan->stale_cleared)
         stale_rigs_clear(supervisor->around); /* in the time that pcscd takes */
-    return wait_for_pcscd(supervisor, error, error_size);
+    return wait_for_pcscd(supervisor, error);
 }
 
 /* From the start to the command's end. */
 static void run(struct supervisor *supervisor)
 {
-    char error[512];
-    if (!set_up(supervisor, error, sizeof error)) {
-        if (error[0])
-            fail(supervisor, error);
+    struct error error;
+    if (!set_up(supervisor, &error)) {
+        if (error.text[0])
+            fail(supervisor, error.text);
     } else if (start_command(supervisor)) {
         wait_for_command(supervisor);
     } else {
-        snprintf(error, sizeof error, "cannot start the command: %s", strerror(errno));
-        fail(supervisor, error);
+        error_set(&error, "cannot start the command: %s", strerror(errno));
+        fail(supervisor, error.text);
     }
 }
 

@@ -4,6 +4,7 @@
 #ifndef CARDRIG_CLI_SUPERVISOR_H
 #define CARDRIG_CLI_SUPERVISOR_H
 
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 #include "pcscd/question.h"
 #include "rig/directory.h"
@@ -77,11 +78,11 @@ const char *how_it_ended(const struct part *part, char *buffer, size_t size);
  */
 
 /* Starts pcscd. False with error. */
-bool start_pcscd(struct supervisor *supervisor, char *error, size_t error_size);
+bool start_pcscd(struct supervisor *supervisor, struct error *error);
 
 /* Waits until it answers and has all readers that are plugged in. False: it has not, and error says why, or
  * is empty: that has been said, or nobody needs it any more. */
-bool wait_for_pcscd(struct supervisor *supervisor, char *error, size_t error_size);
+bool wait_for_pcscd(struct supervisor *supervisor, struct error *error);
 
 /* Does what the simulator has asked for, and answers. */
 void serve_request(struct supervisor *supervisor);

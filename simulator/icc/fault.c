@@ -58,25 +58,21 @@ bool fault_named(const char *text)
 }
 
 /* The fault that text begins with, `length` bytes of it. FAULT_COUNT: there is none, and error says so. */
-static enum fault find_named(const char *text, size_t length, char *error, size_t error_size)
+static enum fault find_named(const char *text, size_t length, struct error *error)
 {
     struct similar similar = similar_to(text, length);
-    int at;
 
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0)
             return (enum fault)i;
         similar_consider(&similar, names[i]);
     }
-    at = snprintf(error, error_size, "there is no fault '%.*s'", (int)(length < 40 ? length : 40), text);
-    if (at < 0 || (size_t)at >= error_size)
-        return FAULT_COUNT;
-    if (similar.best) {
-        snprintf(error + at, error_size - (size_t)at, ": did you mean '%s'?", similar.best);
-        return FAULT_COUNT;
-    }
-    for (unsigned i = 0; i < FAULT_COUNT && at > 0 && (size_t)at < error_size; i++)
-        at += snprintf(error + at, error_size - (size_t)at, "%s %s", i ? "," : ": expected one of", names[i]);
+    error_set(error, "there is no fault '%.*s'", (int)(length < 40 ? length : 40), text);
+    if (similar.best)
+        error_add(error, ": did you mean '%s'?", similar.best);
+    else
+        for (unsigned i = 0; i < FAULT_COUNT; i++)
+            error_add(error, "%s %s", i ? "," : ": expected one of", names[i]);
     return FAULT_COUNT;
 }
 
@@ -89,8 +85,8 @@ static bool take_count(const char **text, char mark, unsigned low, unsigned *num
     return number_take(text, low, 1000000, number);
 }
 
-static bool read_pattern(const char *text, const char *pattern, struct fault_trigger *trigger, char *error,
-                         size_t error_size)
+static bool read_pattern(const char *text, const char *pattern, struct fault_trigger *trigger,
+                         struct error *error)
 {
     size_t bad_at;
     enum hex_result result = hex_decode_pattern(pattern, strlen(pattern), trigger->value, trigger->mask,
@@ -99,13 +95,11 @@ static bool read_pattern(const char *text, const char *pattern, struct fault_tri
     if (result == HEX_OK && trigger->length > 0)
         return true;
     if (result == HEX_OK)
-        snprintf(error, error_size, "fault '%.60s': expected a pattern after the ':'", text);
-    else if (result == HEX_NO_SPACE)
-        snprintf(error, error_size, "fault '%.60s': a pattern has at most %d bytes", text, FAULT_PATTERN_MAX);
-    else
-        snprintf(error, error_size, "fault '%.60s': pattern: character %zu: %s", text, bad_at + 1,
-                 hex_result_text(result));
-    return false;
+        return error_set(error, "fault '%.60s': expected a pattern after the ':'", text);
+    if (result == HEX_NO_SPACE)
+        return error_set(error, "fault '%.60s': a pattern has at most %d bytes", text, FAULT_PATTERN_MAX);
+    return error_set(error, "fault '%.60s': pattern: character %zu: %s", text, bad_at + 1,
+                     hex_result_text(result));
 }
 
 static bool same_command(const struct fault_trigger *a, const struct fault_trigger *b)
@@ -115,8 +109,7 @@ static bool same_command(const struct fault_trigger *a, const struct fault_trigg
 }
 
 /* In the place of one for the same command, else in a free one. */
-static bool set_trigger(struct fault_table *faults, const struct fault_trigger *trigger, char *error,
-                        size_t error_size)
+static bool set_trigger(struct fault_table *faults, const struct fault_trigger *trigger, struct error *error)
 {
     struct fault_trigger *place = NULL;
 
@@ -129,8 +122,7 @@ static bool set_trigger(struct fault_table *faults, const struct fault_trigger *
     if (place)
         *place = *trigger;
     else if (trigger->count.times > 0)
-        snprintf(error, error_size, "at most %d faults with patterns can be set at a time",
-                 FAULT_TRIGGER_MAX);
+        error_set(error, "at most %d faults with patterns can be set at a time", FAULT_TRIGGER_MAX);
     return place || trigger->count.times == 0;
 }
 
@@ -146,27 +138,24 @@ static void set_plain(struct fault_table *faults, enum fault fault, struct fault
             faults->trigger[i].count.times = 0;
 }
 
-static bool set(struct fault_table *faults, const char *text, char *error, size_t error_size)
+static bool set(struct fault_table *faults, const char *text, struct error *error)
 {
     size_t length = strcspn(text, "@*:");
-    struct fault_trigger trigger = {.fault = find_named(text, length, error, error_size)};
+    struct fault_trigger trigger = {.fault = find_named(text, length, error)};
     const char *rest = text + length;
     /* "from the Nth on"; with a pattern, the Nth */
     unsigned from = 1, times = *rest == '@' && !strchr(rest, ':') ? FAULT_ALWAYS : 1;
 
     if (trigger.fault == FAULT_COUNT)
         return false;
-    if (!take_count(&rest, '@', 1, &from) || !take_count(&rest, '*', 0, &times) || (*rest && *rest != ':')) {
-        snprintf(error, error_size,
-                 "fault '%.60s': expected NAME, NAME*TIMES, NAME@FROM or NAME@FROM*TIMES, "
-                 "with or without :PATTERN",
-                 text);
-        return false;
-    }
+    if (!take_count(&rest, '@', 1, &from) || !take_count(&rest, '*', 0, &times) || (*rest && *rest != ':'))
+        return error_set(error,
+                         "fault '%.60s': expected NAME, NAME*TIMES, NAME@FROM or NAME@FROM*TIMES, "
+                         "with or without :PATTERN",
+                         text);
     trigger.count = (struct fault_count){.skip = from - 1, .times = times};
     if (*rest == ':')
-        return read_pattern(text, rest + 1, &trigger, error, error_size) &&
-               set_trigger(faults, &trigger, error, error_size);
+        return read_pattern(text, rest + 1, &trigger, error) && set_trigger(faults, &trigger, error);
     set_plain(faults, trigger.fault, trigger.count);
     return true;
 }
@@ -229,8 +218,7 @@ static void unlock(struct faults *faults)
     pthread_mutex_unlock(&faults->lock);
 }
 
-bool faults_set_all(struct faults *faults, const char *const *text, size_t count, char *error,
-                    size_t error_size)
+bool faults_set_all(struct faults *faults, const char *const *text, size_t count, struct error *error)
 {
     struct fault_table changed;
     bool ok = true;
@@ -238,16 +226,16 @@ bool faults_set_all(struct faults *faults, const char *const *text, size_t count
     pthread_mutex_lock(&faults->lock);
     changed = faults->table;
     for (size_t i = 0; i < count && ok; i++)
-        ok = set(&changed, text[i], error, error_size);
+        ok = set(&changed, text[i], error);
     if (ok)
         faults->table = changed;
     unlock(faults);
     return ok;
 }
 
-bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size)
+bool faults_set(struct faults *faults, const char *text, struct error *error)
 {
-    return faults_set_all(faults, &text, 1, error, error_size);
+    return faults_set_all(faults, &text, 1, error);
 }
 
 bool faults_may_fire(const struct faults *faults, enum fault fault)

@@ -7,6 +7,8 @@
 #ifndef ICC_FAULT_H
 #define ICC_FAULT_H
 
+#include "base/error.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -94,11 +96,10 @@ bool fault_named(const char *text);
  * M times from the Nth on; "NAME*0" no more. With ":PATTERN" after it only commands that begin with the
  * pattern count, and "NAME@N:PATTERN" is the Nth of these alone. False with a line in error.
  */
-bool faults_set(struct faults *faults, const char *text, char *error, size_t error_size);
+bool faults_set(struct faults *faults, const char *text, struct error *error);
 
 /* The same for a list of texts: all of them are set, or, where one is wrong, none. */
-bool faults_set_all(struct faults *faults, const char *const *text, size_t count, char *error,
-                    size_t error_size);
+bool faults_set_all(struct faults *faults, const char *const *text, size_t count, struct error *error);
 
 /* Whether the fault may fire, at some opportunity to come: where not, there is no need to ask at each. */
 bool faults_may_fire(const struct faults *faults, enum fault fault);

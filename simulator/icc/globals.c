@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/error.h"
 #include "icc/card.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
@@ -49,9 +50,9 @@ static int global_random(lua_State *L)
 
 static int global_fault(lua_State *L)
 {
-    char error[SANDBOX_LINE_MAX];
+    struct error error;
 
-    if (!sandbox_fault(sandbox_of(L), luaL_checkstring(L, 1), error, sizeof error))
+    if (!sandbox_fault(sandbox_of(L), luaL_checkstring(L, 1), &error))
         return luaL_error(L, "%s", error);
     return 0;
 }

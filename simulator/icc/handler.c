@@ -24,13 +24,13 @@ static int call_on_power(lua_State *L)
 }
 
 bool handler_power(struct sandbox *sandbox, const struct script_function *on_power, enum card_power how,
-                   char *error, size_t error_size)
+                   struct error *error)
 {
     struct power_call call = {.ref = on_power->ref, .how = how};
 
     if (on_power->ref == LUA_NOREF)
         return true;
-    return sandbox_call(sandbox, call_on_power, &call, on_power->line, error, error_size);
+    return sandbox_call(sandbox, call_on_power, &call, on_power->line, error);
 }
 
 /* Commands */
@@ -152,11 +152,11 @@ static int call_handler(lua_State *L)
 
 bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
                     const struct handler_command *command, uint8_t *resp, size_t cap, size_t *resp_len,
-                    char *error, size_t error_size)
+                    struct error *error)
 {
     struct answer_call call = {.entry = entry, .command = command, .resp = resp, .cap = cap};
 
-    if (!sandbox_call(sandbox, call_handler, &call, entry->handler.line, error, error_size))
+    if (!sandbox_call(sandbox, call_handler, &call, entry->handler.line, error))
         return false;
     *resp_len = call.len;
     return true;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "icc/card.h"
 #include "icc/script.h"
 #include "iso7816/apdu.h"
@@ -16,7 +17,7 @@
 /* Calls on_power, if the script has it. False with one line, "file:line: reason", in `error` if that fails.
  */
 bool handler_power(struct sandbox *sandbox, const struct script_function *on_power, enum card_power how,
-                   char *error, size_t error_size);
+                   struct error *error);
 
 /* A command for a handler: `decoded` is what the `len` bytes at `raw` mean. */
 struct handler_command {
@@ -31,6 +32,6 @@ struct handler_command {
  */
 bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
                     const struct handler_command *command, uint8_t *resp, size_t cap, size_t *resp_len,
-                    char *error, size_t error_size);
+                    struct error *error);
 
 #endif

@@ -51,7 +51,7 @@ struct pcsc_client {
     bool cold;
     uint8_t protocol;
     enum pcsc_result result;
-    char error[400];
+    struct error error;
     struct pcsc_look look;
     uint8_t atr[ATR_LENGTH];
     size_t atr_length;
@@ -80,7 +80,7 @@ static enum pcsc_result fail(struct pcsc_client *client, enum pcsc_result result
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(client->error, sizeof client->error, format, arguments);
+    vsnprintf(client->error.text, sizeof client->error.text, format, arguments);
     va_end(arguments);
     return result;
 }
@@ -240,12 +240,11 @@ static const char *choose_reader(struct pcsc_client *client)
     }
     if (count == 1 && strlen(found) < sizeof client->reader)
         return found;
-    size_t at = (size_t)snprintf(client->error, sizeof client->error, "%s reader '%.128s': %s",
-                                 count > 1 ? "there are several whose names begin like" : "there is no",
-                                 wanted, client->names[0] ? "there are" : "the PC/SC service has none");
-    for (const char *name = client->names; *name && at < sizeof client->error; name += strlen(name) + 1)
-        at += (size_t)snprintf(client->error + at, sizeof client->error - at, "%s '%s'",
-                               name == client->names ? "" : ",", name);
+    error_set(&client->error, "%s reader '%.128s': %s",
+              count > 1 ? "there are several whose names begin like" : "there is no", wanted,
+              client->names[0] ? "there are" : "the PC/SC service has none");
+    for (const char *name = client->names; *name; name += strlen(name) + 1)
+        error_add(&client->error, "%s '%s'", name == client->names ? "" : ",", name);
     return NULL;
 }
 
@@ -575,7 +574,7 @@ static bool is_busy(struct pcsc_client *client)
 
 const char *pcsc_client_error(struct pcsc_client *client)
 {
-    return is_busy(client) ? "the PC/SC service does not answer in time" : client->error;
+    return is_busy(client) ? "the PC/SC service does not answer in time" : client->error.text;
 }
 
 const char *pcsc_client_reader(struct pcsc_client *client)
@@ -587,14 +586,12 @@ const char *pcsc_client_reader(struct pcsc_client *client)
  * A client's beginning and end
  */
 
-static bool load_library(struct library *library, char *error, size_t error_size)
+static bool load_library(struct library *library, struct error *error)
 {
     void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays */
-    if (!loaded) {
-        snprintf(error, error_size, "a relay needs the library of PC/SC's clients: %s (Debian: libpcsclite1)",
-                 dlerror());
-        return false;
-    }
+    if (!loaded)
+        return error_set(error, "a relay needs the library of PC/SC's clients: %s (Debian: libpcsclite1)",
+                         dlerror());
 #define FIND(member, name) (library->member = __extension__(__typeof__(&name)) dlsym(loaded, #name))
     bool found = FIND(establish, SCardEstablishContext) && FIND(release, SCardReleaseContext) &&
                  FIND(list, SCardListReaders) && FIND(status_change, SCardGetStatusChange) &&
@@ -603,18 +600,18 @@ static bool load_library(struct library *library, char *error, size_t error_size
                  FIND(transmit, SCardTransmit) && FIND(error_text, pcsc_stringify_error);
 #undef FIND
     if (!found)
-        snprintf(error, error_size, LIBRARY ": a function is missing in it: %s", dlerror());
+        error_set(error, LIBRARY ": a function is missing in it: %s", dlerror());
     return found;
 }
 
-struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t error_size)
+struct pcsc_client *pcsc_client_new(const char *reader, struct error *error)
 {
     struct library library;
-    if (!load_library(&library, error, error_size))
+    if (!load_library(&library, error))
         return NULL;
     struct pcsc_client *client = calloc(1, sizeof *client);
     if (!client) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         return NULL;
     }
     pthread_mutex_init(&client->lock, NULL);
@@ -624,7 +621,7 @@ struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t erro
     pthread_once(&threads_once, prepare_threads);
     if (threads_start(&threads, work, client))
         return client;
-    snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
+    error_set(error, "a relay needs a thread: %s", strerror(errno));
     destroy(client);
     return NULL;
 }

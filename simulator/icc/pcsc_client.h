@@ -11,6 +11,8 @@
 #ifndef ICC_PCSC_CLIENT_H
 #define ICC_PCSC_CLIENT_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +40,7 @@ struct pcsc_look {
 /* For the reader of that name, or else the only one whose name begins with it. It need not
  * be there. NULL with error: libpcsclite cannot be loaded, or memory or threads are short.
  * */
-struct pcsc_client *pcsc_client_new(const char *reader, char *error, size_t error_size);
+struct pcsc_client *pcsc_client_new(const char *reader, struct error *error);
 
 /* Lets the card go, which loses power, and frees the client: soon, nobody waits for that.
  * NULL is allowed. */

@@ -53,15 +53,15 @@ static void name_card(struct relay *relay)
 
 /* Loads and connects; what there is then is freed by card_free. */
 static enum pcsc_result take_card(struct relay *relay, const char *reader, int patience_ms, uint32_t *counter,
-                                  char *error, size_t error_size)
+                                  struct error *error)
 {
     struct pcsc_look look = {0};
-    relay->client = pcsc_client_new(reader, error, error_size);
+    relay->client = pcsc_client_new(reader, error);
     if (!relay->client)
         return PCSC_FAILED;
     enum pcsc_result result = pcsc_client_look(relay->client, 0, LIMIT_MS, &look);
     if (result == PCSC_OK && !look.present) {
-        snprintf(error, error_size, "no card is in '%s' yet", pcsc_client_reader(relay->client));
+        error_set(error, "no card is in '%s' yet", pcsc_client_reader(relay->client));
         return PCSC_NO_CARD;
     }
     if (result == PCSC_OK)
@@ -73,32 +73,32 @@ static enum pcsc_result take_card(struct relay *relay, const char *reader, int p
     if (result == PCSC_MUTE)
         result = PCSC_OK;
     if (result != PCSC_OK)
-        snprintf(error, error_size, "%s", pcsc_client_error(relay->client));
+        error_set(error, "%s", pcsc_client_error(relay->client));
     *counter = look.counter;
     name_card(relay);
     return result;
 }
 
 struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
-                        enum pcsc_result *result, char *error, size_t error_size)
+                        enum pcsc_result *result, struct error *error)
 {
     struct relay *relay = calloc(1, sizeof *relay);
-    char why[LINE_SIZE] = "";
+    struct error why = {""};
+    char line[ERROR_TEXT_MAX];
     *result = PCSC_FAILED;
     if (!relay) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         return NULL;
     }
     relay->card.kind = &relay_kind;
     relay->host = *host;
     relay->active = relay->wanted = PCSC_ANY_PROTOCOL;
-    *result = take_card(relay, reader, patience_ms, counter, why, sizeof why);
+    *result = take_card(relay, reader, patience_ms, counter, &why);
     if (*result == PCSC_OK)
         return &relay->card;
     card_free(&relay->card);
-    size_t used = (size_t)snprintf(error, error_size, RELAY_PREFIX "%.128s: ", reader);
-    if (used < error_size)
-        oneline(error + used, error_size - used, why, strlen(why));
+    oneline(line, sizeof line, why.text, strlen(why.text));
+    error_set(error, RELAY_PREFIX "%.128s: %s", reader, line);
     return NULL;
 }
 

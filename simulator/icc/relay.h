@@ -11,6 +11,7 @@
 #ifndef ICC_RELAY_H
 #define ICC_RELAY_H
 
+#include "base/error.h"
 #include "icc/card.h"
 #include "icc/pcsc_client.h"
 
@@ -27,6 +28,6 @@ const char *relay_reader(const char *name);
  * PCSC_IN_USE there may be one later.
  */
 struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
-                        enum pcsc_result *result, char *error, size_t error_size);
+                        enum pcsc_result *result, struct error *error);
 
 #endif

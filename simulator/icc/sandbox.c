@@ -39,12 +39,12 @@ void sandbox_random(struct sandbox *sandbox, void *buf, size_t len)
     watchdog_release();
 }
 
-bool sandbox_fault(struct sandbox *sandbox, const char *text, char *error, size_t error_size)
+bool sandbox_fault(struct sandbox *sandbox, const char *text, struct error *error)
 {
     bool ok;
 
     watchdog_hold();
-    ok = faults_set(sandbox->faults, text, error, error_size);
+    ok = faults_set(sandbox->faults, text, error);
     watchdog_release();
     return ok;
 }
@@ -140,10 +140,9 @@ static size_t skip_name(const char *text, const char *name)
  * Makes "file:line: reason" of a message: one that names a place in the script keeps it, but with the full
  * name of the file (Lua shortens it); any other gets `line`.
  */
-static void place_message(const struct sandbox *sandbox, const char *text, int line, char *error,
-                          size_t error_size)
+static void place_message(const struct sandbox *sandbox, const char *text, int line, struct error *error)
 {
-    char buf[SANDBOX_LINE_MAX];
+    char buf[ERROR_TEXT_MAX + 1]; /* so that oneline() sees that a long one is cut off */
     size_t skip = skip_name(text, sandbox->chunk);
 
     if (skip == 0)
@@ -152,7 +151,7 @@ static void place_message(const struct sandbox *sandbox, const char *text, int l
         snprintf(buf, sizeof buf, "%s:%s", sandbox->chunk, text + skip);
     else
         snprintf(buf, sizeof buf, "%s:%d: %s", sandbox->chunk, line > 0 ? line : 1, text);
-    oneline(error, error_size, buf, strlen(buf));
+    oneline(error->text, sizeof error->text, buf, strlen(buf));
 }
 
 /* what scripts elsewhere have, and cards do not */
@@ -242,45 +241,43 @@ static void die(struct sandbox *sandbox)
     heap_drop(&sandbox->heap);
 }
 
-static bool finish_call(struct sandbox *sandbox, int status, int line, char *error, size_t error_size)
+static bool finish_call(struct sandbox *sandbox, int status, int line, struct error *error)
 {
     lua_State *L = sandbox->L;
     const char *text = "error while handling an error";
 
     if (sandbox->spent) {
-        place_message(sandbox, sandbox->spent, sandbox->spent_line > 0 ? sandbox->spent_line : line, error,
-                      error_size);
+        place_message(sandbox, sandbox->spent, sandbox->spent_line > 0 ? sandbox->spent_line : line, error);
     } else if (status != LUA_OK) {
         /* only strings: lua_tostring of anything else allocates, or is NULL */
         if (lua_type(L, -1) == LUA_TSTRING)
             text = lua_tostring(L, -1);
-        place_message(sandbox, text, line, error, error_size);
+        place_message(sandbox, text, line, error);
     }
     lua_settop(L, 0);
     return status == LUA_OK && !sandbox->spent;
 }
 
-bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, char *error,
-                  size_t error_size)
+bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, struct error *error)
 {
     struct call call = {.L = sandbox->L, .body = body, .arg = arg};
     char reason[128];
 
     if (sandbox_dead(sandbox)) {
-        place_message(sandbox, "the card is dead", line, error, error_size);
+        place_message(sandbox, "the card is dead", line, error);
         return false;
     }
     start_budget(sandbox);
     switch (watchdog_run(protected_call, &call)) {
     case WATCHDOG_RETURNED:
-        return finish_call(sandbox, call.status, line, error, error_size);
+        return finish_call(sandbox, call.status, line, error);
     case WATCHDOG_EXPIRED:
         die(sandbox);
-        place_message(sandbox, "a library function ran for too long", line, error, error_size);
+        place_message(sandbox, "a library function ran for too long", line, error);
         break;
     case WATCHDOG_REFUSED:
         snprintf(reason, sizeof reason, "cannot limit the time of a script: %s", strerror(errno));
-        place_message(sandbox, reason, line, error, error_size);
+        place_message(sandbox, reason, line, error);
         break;
     }
     return false;
@@ -322,7 +319,7 @@ static int set_up(lua_State *L)
 }
 
 struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
-                            const char *chunk, char *error, size_t error_size)
+                            const char *chunk, struct error *error)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     struct set_up what = {.sandbox = sandbox, .open = open};
@@ -343,13 +340,13 @@ struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults,
         goto no_memory;
     lua_atpanic(sandbox->L, on_panic);
     *(struct sandbox **)lua_getextraspace(sandbox->L) = sandbox;
-    if (sandbox_call(sandbox, set_up, &what, 1, error, error_size))
+    if (sandbox_call(sandbox, set_up, &what, 1, error))
         return sandbox;
     sandbox_free(sandbox);
     return NULL;
 
 no_memory:
-    snprintf(error, error_size, "%s:1: out of memory", chunk);
+    error_set(error, "%s:1: out of memory", chunk);
     sandbox_free(sandbox);
     return NULL;
 }

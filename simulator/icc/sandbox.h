@@ -11,6 +11,7 @@
 
 #include <lua.h>
 
+#include "base/error.h"
 #include "icc/card.h"
 #include "icc/fault.h"
 #include "icc/heap.h"
@@ -41,7 +42,7 @@ struct sandbox {
  * with a line in `error`. To be freed with sandbox_free().
  */
 struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
-                            const char *chunk, char *error, size_t error_size);
+                            const char *chunk, struct error *error);
 
 /* Frees the machine and all that was allocated in its heap. NULL is allowed. */
 void sandbox_free(struct sandbox *sandbox);
@@ -54,8 +55,7 @@ void sandbox_free(struct sandbox *sandbox);
  * known. A call that has used up its instructions has failed, no matter what the script made of that. When
  * time has run out the machine is dead: its memory is freed, and every further call fails at once.
  */
-bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, char *error,
-                  size_t error_size);
+bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, struct error *error);
 
 /* From any thread: the call in progress and all later ones fail, as if their instructions were used up. */
 void sandbox_interrupt(struct sandbox *sandbox);
@@ -75,7 +75,7 @@ void sandbox_charge(lua_State *L);
 /* The host's services, kept safe from the watchdog. */
 void sandbox_random(struct sandbox *sandbox, void *buf, size_t len);
 /* Sets a fault, as faults_set(). */
-bool sandbox_fault(struct sandbox *sandbox, const char *text, char *error, size_t error_size);
+bool sandbox_fault(struct sandbox *sandbox, const char *text, struct error *error);
 /* Makes one line of the text and logs it, however many were printed. */
 void sandbox_log(struct sandbox *sandbox, const char *text, size_t len);
 

@@ -490,7 +490,7 @@ static void read_commands(lua_State *L, struct load *load, int table)
 static void read_faults(lua_State *L, const struct load *load, int table)
 {
     int type = get_field(L, table, "faults"), line = line_of_field(load, "faults");
-    char error[SANDBOX_LINE_MAX];
+    struct error error;
     lua_Integer count = 0;
 
     if (type != LUA_TNIL && type != LUA_TTABLE)
@@ -500,7 +500,7 @@ static void read_faults(lua_State *L, const struct load *load, int table)
     for (lua_Integer i = 1; i <= count; i++) {
         if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
             fail(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
-        if (!sandbox_fault(load->sandbox, lua_tostring(L, -1), error, sizeof error))
+        if (!sandbox_fault(load->sandbox, lua_tostring(L, -1), &error))
             fail(L, load, line, "faults[%I]: %s", i, error);
         lua_pop(L, 1);
     }
@@ -595,19 +595,17 @@ static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
         memcpy(name, "card", sizeof "card");
 }
 
-bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source, char *error,
-                 size_t error_size)
+bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
+                 struct error *error)
 {
     struct load load = {.script = script, .sandbox = sandbox, .source = source};
 
     memset(script, 0, sizeof *script);
     script->on_power.ref = LUA_NOREF;
     default_name(script->name, source->name);
-    if (!sandbox_call(sandbox, read_script, &load, 1, error, error_size))
+    if (!sandbox_call(sandbox, read_script, &load, 1, error))
         return false;
-    if (!match_index(&script->index, script->commands, script->command_count, &sandbox->heap)) {
-        snprintf(error, error_size, "%s:1: not enough memory", source->name);
-        return false;
-    }
+    if (!match_index(&script->index, script->commands, script->command_count, &sandbox->heap))
+        return error_set(error, "%s:1: not enough memory", source->name);
     return true;
 }

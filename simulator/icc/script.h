@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "icc/command.h"
 #include "icc/match.h"
 #include "icc/sandbox.h"
@@ -39,7 +40,7 @@ struct script {
  * Runs the script in the sandbox and reads the table that it returns. False with one line, "file:line:
  * reason", in `error` when anything is wrong with it.
  */
-bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source, char *error,
-                 size_t error_size);
+bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
+                 struct error *error);
 
 #endif

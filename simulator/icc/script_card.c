@@ -34,47 +34,47 @@ static const struct script_card *const_script_of(const struct card *card)
     return (const struct script_card *)card;
 }
 
-static struct card *load_source(const struct source *source, const struct card_host *host, char *error,
-                                size_t error_size)
+static struct card *load_source(const struct source *source, const struct card_host *host,
+                                struct error *error)
 {
     struct script_card *card = calloc(1, sizeof *card);
 
     if (!card) {
-        snprintf(error, error_size, "%s:1: out of memory", source->name);
+        error_set(error, "%s:1: out of memory", source->name);
         return NULL;
     }
     card->card.kind = &script_kind;
-    card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error, error_size);
-    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error, error_size)) {
+    card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error);
+    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error)) {
         card_free(&card->card);
         return NULL;
     }
     return &card->card;
 }
 
-struct card *card_load_file(const char *path, const struct card_host *host, char *error, size_t error_size)
+struct card *card_load_file(const char *path, const struct card_host *host, struct error *error)
 {
     struct source source;
     struct card *card;
 
-    if (!source_read(&source, path, error, error_size))
+    if (!source_read(&source, path, error))
         return NULL;
-    card = load_source(&source, host, error, error_size);
+    card = load_source(&source, host, error);
     source_free(&source);
     return card;
 }
 
 struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
-                            const struct card_host *host, char *error, size_t error_size)
+                            const struct card_host *host, struct error *error)
 {
     struct source source = {.name = chunk_name, .text = text, .len = len};
 
-    return load_source(&source, host, error, error_size);
+    return load_source(&source, host, error);
 }
 
-struct card *card_load_builtin(const struct card_host *host, char *error, size_t error_size)
+struct card *card_load_builtin(const struct card_host *host, struct error *error)
 {
-    return card_load_text("builtin.lua", builtin_lua, builtin_lua_len, host, error, error_size);
+    return card_load_text("builtin.lua", builtin_lua, builtin_lua_len, host, error);
 }
 
 const char *card_builtin_text(size_t *len)
@@ -134,15 +134,15 @@ static void log_failure(struct script_card *card, const char *error)
 static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX], size_t *length)
 {
     struct script_card *self = script_of(card);
-    char error[SANDBOX_LINE_MAX];
+    struct error error;
     const uint8_t *bytes;
 
     *length = 0;
     response_drop(&self->response);
     if (card_dead(card))
         return;
-    if (!handler_power(self->sandbox, &self->script.on_power, how, error, sizeof error))
-        log_failure(self, error);
+    if (!handler_power(self->sandbox, &self->script.on_power, how, &error))
+        log_failure(self, error.text);
     if (card_dead(card))
         return;
     bytes = atr(card, how, length);
@@ -159,13 +159,12 @@ static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_len)
 static void answer_constant(struct script_card *card, const struct script_command *entry, uint8_t *resp,
                             size_t resp_cap, size_t *resp_len)
 {
-    char error[SANDBOX_LINE_MAX];
+    struct error error;
 
     if (entry->answer_len > resp_cap) {
-        snprintf(error, sizeof error,
-                 "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
-                 card->script.name, entry->number, entry->answer_len, resp_cap);
-        log_failure(card, error);
+        error_set(&error, "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
+                  card->script.name, entry->number, entry->answer_len, resp_cap);
+        log_failure(card, error.text);
         answer_status(0x6F00, resp, resp_len);
         return;
     }
@@ -177,11 +176,11 @@ static void answer_handler(struct script_card *card, const struct script_command
                            const struct handler_command *command, uint8_t *resp, size_t resp_cap,
                            size_t *resp_len)
 {
-    char error[SANDBOX_LINE_MAX];
+    struct error error;
 
-    if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, error, sizeof error))
+    if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, &error))
         return;
-    log_failure(card, error);
+    log_failure(card, error.text);
     if (card_dead(&card->card))
         *resp_len = 0;
     else

@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "icc/card.h"
 
 /*
@@ -39,20 +40,19 @@
  *
  * Returns the card, to be freed with card_free(). It has had no power yet. Returns NULL when the file cannot
  * be read, or anything in it is wrong, or memory is short: then `error` holds one line for people,
- * "file:line: reason", with the path as given (without the line when the file could not be read), cut to fit
- * error_size (256 is plenty; at least 8).
+ * "file:line: reason", with the path as given (without the line when the file could not be read).
  */
-struct card *card_load_file(const char *path, const struct card_host *host, char *error, size_t error_size);
+struct card *card_load_file(const char *path, const struct card_host *host, struct error *error);
 
 /*
  * The same for a script in memory: `len` bytes at `text`, which are not needed any longer afterwards.
  * `chunk_name` takes the place of the path in messages, and of the file name when the script gives no name.
  */
 struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
-                            const struct card_host *host, char *error, size_t error_size);
+                            const struct card_host *host, struct error *error);
 
 /* The same for the card that is built in (builtin.lua). */
-struct card *card_load_builtin(const struct card_host *host, char *error, size_t error_size);
+struct card *card_load_builtin(const struct card_host *host, struct error *error);
 
 /* The text of builtin.lua, as an example to show; it ends with a NUL that `len` does not count. Static. */
 const char *card_builtin_text(size_t *len);

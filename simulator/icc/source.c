@@ -25,7 +25,7 @@ static bool read_all(int fd, char *buf, size_t len, size_t *got)
     return true;
 }
 
-bool source_read(struct source *source, const char *path, char *error, size_t error_size)
+bool source_read(struct source *source, const char *path, struct error *error)
 {
     const char *reason = NULL;
     struct stat st;
@@ -46,8 +46,7 @@ bool source_read(struct source *source, const char *path, char *error, size_t er
         close(fd);
     if (reason) {
         free(text);
-        snprintf(error, error_size, "%s: %s", path, reason);
-        return false;
+        return error_set(error, "%s: %s", path, reason);
     }
     *source = (struct source){.name = path, .text = text, .len = len};
     return true;

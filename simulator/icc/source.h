@@ -6,6 +6,8 @@
 #ifndef ICC_SOURCE_H
 #define ICC_SOURCE_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,7 +23,7 @@ struct source {
  * Reads a file. False with a line in `error` if that does not work. Otherwise source->text is to be freed
  * with source_free(), and source->name is `path` itself.
  */
-bool source_read(struct source *source, const char *path, char *error, size_t error_size);
+bool source_read(struct source *source, const char *path, struct error *error);
 void source_free(struct source *source);
 
 /* Lines count from 1; all of these return 0 when there is no such thing in the text. */

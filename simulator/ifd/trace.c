@@ -49,11 +49,11 @@ static void report(struct trace *trace, const char *format, ...)
     trace->report(trace->arg, line);
 }
 
-struct trace *trace_open(const char *path, trace_report *to, void *arg, char *error, size_t error_size)
+struct trace *trace_open(const char *path, trace_report *to, void *arg, struct error *error)
 {
     struct trace *trace = calloc(1, sizeof *trace);
-    snprintf(error, error_size, "out of memory");
-    if (!trace || !(trace->path = strdup(path)) || (trace->fd = output_open(path, error, error_size)) < 0) {
+    error_set(error, "out of memory");
+    if (!trace || !(trace->path = strdup(path)) || (trace->fd = output_open(path, error)) < 0) {
         if (trace)
             free(trace->path);
         free(trace);

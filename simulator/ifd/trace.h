@@ -13,6 +13,8 @@
 #ifndef CARDRIG_IFD_TRACE_H
 #define CARDRIG_IFD_TRACE_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +25,7 @@ struct trace;
 typedef void trace_report(void *arg, const char *line);
 
 /* Begins a new file; as output_open() does. NULL with error. */
-struct trace *trace_open(const char *path, trace_report *report, void *arg, char *error, size_t error_size);
+struct trace *trace_open(const char *path, trace_report *report, void *arg, struct error *error);
 
 /* Writes what is left, with a limit to the waiting. */
 void trace_close(struct trace *trace);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 
 #include <errno.h>
@@ -13,26 +14,25 @@
 
 #define DRIVER_COPY "driver.so"
 
-bool configure_fail(char *error, size_t error_size, const char *what, const char *path)
+bool configure_fail(struct error *error, const char *what, const char *path)
 {
-    snprintf(error, error_size, "cannot %s %s: %s", what, path, strerror(errno));
-    return false;
+    return error_set(error, "cannot %s %s: %s", what, path, strerror(errno));
 }
 
-bool configure_make_directory(const char *directory, const char *name, char *error, size_t error_size)
+bool configure_make_directory(const char *directory, const char *name, struct error *error)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    return mkdir(path, S_IRWXU) == 0 || configure_fail(error, error_size, "make", path);
+    return mkdir(path, S_IRWXU) == 0 || configure_fail(error, "make", path);
 }
 
-bool configure_copy(const char *file, const char *directory, const char *name, char *error, size_t error_size)
+bool configure_copy(const char *file, const char *directory, const char *name, struct error *error)
 {
     char path[PATH_MAX];
     struct stat status;
     int from = open(file, O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &status) < 0) {
-        configure_fail(error, error_size, "read", file);
+        configure_fail(error, "read", file);
         if (from >= 0)
             close(from);
         return false;
@@ -48,7 +48,7 @@ bool configure_copy(const char *file, const char *directory, const char *name, c
     }
     bool ok = to >= 0 && left == 0;
     if (!ok)
-        snprintf(error, error_size, "cannot copy %s to %s: %s", file, path, strerror(errno));
+        error_set(error, "cannot copy %s to %s: %s", file, path, strerror(errno));
     close(from);
     if (to >= 0)
         close(to);
@@ -56,13 +56,13 @@ bool configure_copy(const char *file, const char *directory, const char *name, c
 }
 
 static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *readers,
-                          unsigned reader_count, char *error, size_t error_size)
+                          unsigned reader_count, struct error *error)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/reader.conf.d/cardrig", pcscd->directory);
     FILE *file = fopen(path, "we");
     if (!file)
-        return configure_fail(error, error_size, "write", path);
+        return configure_fail(error, "write", path);
     for (unsigned i = 0; i < reader_count; i++)
         if (!readers[i].bus)
             fprintf(file,
@@ -73,22 +73,22 @@ static bool write_readers(const struct pcscd *pcscd, const struct pcscd_reader *
                     readers[i].name, readers[i].device, pcscd->directory, i);
     bool ok = !ferror(file);
     if (fclose(file) != 0 || !ok)
-        return configure_fail(error, error_size, "write", path);
+        return configure_fail(error, "write", path);
     return true;
 }
 
 bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                     char *error, size_t error_size)
+                     struct error *error)
 {
     const char *directory = pcscd->directory;
-    return configure_make_directory(directory, "run", error, error_size) &&
-           configure_make_directory(directory, "run/pcscd", error, error_size) &&
-           configure_make_directory(directory, "drivers", error, error_size) &&
-           configure_make_directory(directory, "reader.conf.d", error, error_size) &&
-           configure_copy(pcscd->driver, directory, DRIVER_COPY, error, error_size) &&
-           configure_copy(pcscd->redirect, directory, CONFIGURE_PRELOAD, error, error_size) &&
-           write_readers(pcscd, readers, reader_count, error, error_size) &&
-           usb_configure(pcscd, readers, reader_count, error, error_size);
+    return configure_make_directory(directory, "run", error) &&
+           configure_make_directory(directory, "run/pcscd", error) &&
+           configure_make_directory(directory, "drivers", error) &&
+           configure_make_directory(directory, "reader.conf.d", error) &&
+           configure_copy(pcscd->driver, directory, DRIVER_COPY, error) &&
+           configure_copy(pcscd->redirect, directory, CONFIGURE_PRELOAD, error) &&
+           write_readers(pcscd, readers, reader_count, error) &&
+           usb_configure(pcscd, readers, reader_count, error);
 }
 
 /* pcscd in one of the directories, which colons part. */
@@ -105,24 +105,22 @@ static bool find_in(const char *directories, char *path, size_t path_size)
     }
 }
 
-bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, size_t error_size)
+bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *error)
 {
     if (wanted && *wanted) {
         snprintf(path, path_size, "%s", wanted);
         if (access(path, X_OK) == 0)
             return true;
-        snprintf(error, error_size, "cannot run %s: %s", wanted, strerror(errno));
-        return false;
+        return error_set(error, "cannot run %s: %s", wanted, strerror(errno));
     }
     /* sbin is seldom in a user's PATH */
     static const char elsewhere[] = "/usr/local/sbin:/usr/sbin:/sbin";
     const char *path_variable = getenv("PATH");
     if ((path_variable && find_in(path_variable, path, path_size)) || find_in(elsewhere, path, path_size))
         return true;
-    snprintf(
-        error, error_size,
+    return error_set(
+        error,
         "pcscd is not installed (looked in PATH and %s): install the package 'pcscd' (Debian, Ubuntu) or "
         "'pcsc-lite' (Fedora, Arch), or give its path with --pcscd or $CARDRIG_PCSCD",
         elsewhere);
-    return false;
 }

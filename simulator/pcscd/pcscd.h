@@ -18,6 +18,8 @@
 #ifndef CARDRIG_PCSCD_PCSCD_H
 #define CARDRIG_PCSCD_PCSCD_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -62,15 +64,15 @@ struct pcscd {
 
 /* Finds pcscd: wanted, if it is not NULL, or in PATH and where distributions have it. False with error, which
  * says what to install. */
-bool pcscd_find(const char *wanted, char *path, size_t path_size, char *error, size_t error_size);
+bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *error);
 
 /* Writes reader.conf.d, for readers on USB a bundle, and what goes with them into the directory. False with
  * error; where umockdev is missing that says so. */
 bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                     char *error, size_t error_size);
+                     struct error *error);
 
 /* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be missing. */
-bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size);
+bool pcscd_finish_log(const struct pcscd *pcscd, struct error *error);
 
 /* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */
 #define PCSCD_SOCKET_MAX 108 /* as in sockaddr_un */
@@ -79,7 +81,7 @@ void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX]);
 /* Starts it as a child that is killed when its parent dies, and leads a process group. Clients may connect to
  * its socket at once; they wait until it is ready (pcscd/question.h). False with error. pcscd alone has that
  * socket afterwards: when it is gone, who connects is to notice. */
-bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
+bool pcscd_start(struct pcscd *pcscd, struct error *error);
 
 /*
  * Inside, and for `cardrig doctor`, which tries them out:
@@ -88,28 +90,27 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size);
 /* For pcscd_configure: writes what pcscd and the driver need for readers on USB: a bundle in
  * DIRECTORY/drivers, and what becomes of pcscd's environment. */
 bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                   char *error, size_t error_size);
+                   struct error *error);
 
 /* Where umockdev's library is; false with error, which says what to install. */
-bool usb_find_umockdev(char *path, size_t size, char *error, size_t error_size);
+bool usb_find_umockdev(char *path, size_t size, struct error *error);
 
 /* In the child: sets up the environment for them, if there are any. False: out of memory. */
 bool usb_set_environment(const struct pcscd *pcscd);
 
 /* Makes DIRECTORY/name; false with error. */
-bool configure_make_directory(const char *directory, const char *name, char *error, size_t error_size);
+bool configure_make_directory(const char *directory, const char *name, struct error *error);
 
 /* Copies a file to DIRECTORY/name; false with error. Libraries are copied for four reasons: LIBPATH can hold
  * fewer characters than a path can have, LD_PRELOAD can hold no spaces and colons, and where they are may be
  * covered for the private pcscd. And it numbers readers on USB apart from serial ones: the same number in the
  * same library would be the same reader. */
-bool configure_copy(const char *file, const char *directory, const char *name, char *error,
-                    size_t error_size);
+bool configure_copy(const char *file, const char *directory, const char *name, struct error *error);
 
 /* What the library to preload is called in the rig's directory. */
 #define CONFIGURE_PRELOAD "preload.so"
 
-bool configure_fail(char *error, size_t error_size, const char *what, const char *path);
+bool configure_fail(struct error *error, const char *what, const char *path);
 
 /* In the child: goes into namespaces of its own. On failure the name of the step, with errno; else NULL. */
 const char *isolate_by_namespaces(const struct pcscd *pcscd);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 
 #include "base/descriptor.h"
@@ -146,7 +147,7 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     return started;
 }
 
-bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size)
+bool pcscd_finish_log(const struct pcscd *pcscd, struct error *error)
 {
     static const char line[] = "(pcscd has ended)\n";
     int fd = open(pcscd->log, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -162,16 +163,16 @@ bool pcscd_finish_log(const struct pcscd *pcscd, char *error, size_t error_size)
         ok = false;
     }
     if (!ok)
-        snprintf(error, error_size, "pcscd's log %s is not complete: %s", pcscd->log,
-                 reason == EAGAIN ? "the reader was too slow" : strerror(reason));
+        error_set(error, "pcscd's log %s is not complete: %s", pcscd->log,
+                  reason == EAGAIN ? "the reader was too slow" : strerror(reason));
     return ok;
 }
 
-bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
+bool pcscd_start(struct pcscd *pcscd, struct error *error)
 {
     pcscd->note[0] = '\0';
     if (pcscd->log_fd <= 0)
-        pcscd->log_fd = output_open(pcscd->log, error, error_size);
+        pcscd->log_fd = output_open(pcscd->log, error);
     if (pcscd->log_fd < 0)
         return false;
     char pid_file[PATH_MAX];
@@ -193,8 +194,7 @@ bool pcscd_start(struct pcscd *pcscd, char *error, size_t error_size)
     started = try_start(pcscd, PCSCD_ISOLATION_REDIRECT, listen_fd, pcscd->log_fd, &failure);
 out:
     if (!started)
-        snprintf(error, error_size, "cannot start %s: %s: %s", pcscd->program, failure.step,
-                 strerror(failure.error));
+        error_set(error, "cannot start %s: %s: %s", pcscd->program, failure.step, strerror(failure.error));
     /* pcscd alone holds a socket of its own: when it is gone, clients are to notice */
     if (listen_fd >= 0 && listen_fd != pcscd->listen_fd)
         close(listen_fd);

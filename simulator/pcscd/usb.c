@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers on USB, in a private pcscd that umockdev shows devices to which are not there. */
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 
 #include <dlfcn.h>
@@ -14,16 +15,16 @@
 #define BUNDLE_LIBRARY "libifdcardrig.so"
 
 /* The loader would start pcscd without it, too, and only write a line. */
-bool usb_find_umockdev(char *path, size_t size, char *error, size_t error_size)
+bool usb_find_umockdev(char *path, size_t size, struct error *error)
 {
     void *library = dlopen(UMOCKDEV, RTLD_LAZY | RTLD_LOCAL);
     struct link_map *map = NULL;
     bool found = library && dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 &&
                  (size_t)snprintf(path, size, "%s", map->l_name) < size;
     if (!found)
-        snprintf(error, error_size,
-                 "readers on USB need umockdev: install the package 'umockdev' (Debian, Ubuntu, Fedora): %s",
-                 library ? "its path is too long" : dlerror());
+        error_set(error,
+                  "readers on USB need umockdev: install the package 'umockdev' (Debian, Ubuntu, Fedora): %s",
+                  library ? "its path is too long" : dlerror());
     if (library)
         dlclose(library);
     return found;
@@ -68,13 +69,13 @@ static void write_friendly_name(FILE *file, const struct pcscd_reader *reader)
 }
 
 static bool write_plist(const struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                        char *error, size_t error_size)
+                        struct error *error)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/" BUNDLE "/Contents/Info.plist", pcscd->directory);
     FILE *file = fopen(path, "we");
     if (!file)
-        return configure_fail(error, error_size, "write", path);
+        return configure_fail(error, "write", path);
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<plist version=\"1.0\">\n<dict>\n"
           "<key>CFBundleExecutable</key>\n<string>" BUNDLE_LIBRARY "</string>\n"
           "<key>CFBundleName</key>\n<string>ifd-cardrig</string>\n",
@@ -85,12 +86,12 @@ static bool write_plist(const struct pcscd *pcscd, const struct pcscd_reader *re
     fputs("</dict>\n</plist>\n", file);
     bool ok = !ferror(file);
     if (fclose(file) != 0 || !ok)
-        return configure_fail(error, error_size, "write", path);
+        return configure_fail(error, "write", path);
     return true;
 }
 
 bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
-                   char *error, size_t error_size)
+                   struct error *error)
 {
     struct pcscd_usb *usb = &pcscd->usb_readers;
     usb->count = 0;
@@ -102,13 +103,12 @@ bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsi
         }
     const char *directory = pcscd->directory;
     return usb->count == 0 ||
-           (usb_find_umockdev(usb->umockdev, sizeof usb->umockdev, error, error_size) &&
-            configure_make_directory(directory, BUNDLE, error, error_size) &&
-            configure_make_directory(directory, BUNDLE "/Contents", error, error_size) &&
-            configure_make_directory(directory, BUNDLE "/Contents/Linux", error, error_size) &&
-            configure_copy(pcscd->driver, directory, BUNDLE "/Contents/Linux/" BUNDLE_LIBRARY, error,
-                           error_size) &&
-            write_plist(pcscd, readers, reader_count, error, error_size));
+           (usb_find_umockdev(usb->umockdev, sizeof usb->umockdev, error) &&
+            configure_make_directory(directory, BUNDLE, error) &&
+            configure_make_directory(directory, BUNDLE "/Contents", error) &&
+            configure_make_directory(directory, BUNDLE "/Contents/Linux", error) &&
+            configure_copy(pcscd->driver, directory, BUNDLE "/Contents/Linux/" BUNDLE_LIBRARY, error) &&
+            write_plist(pcscd, readers, reader_count, error));
 }
 
 bool usb_set_environment(const struct pcscd *pcscd)

@@ -14,7 +14,7 @@ static bool parse_port(const char *text, unsigned *port)
     return number_parse(text, 1, 65535, port);
 }
 
-static bool look_up(const char *name, struct address *address, char *error, size_t error_size)
+static bool look_up(const char *name, struct address *address, struct error *error)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -30,16 +30,15 @@ static bool look_up(const char *name, struct address *address, char *error, size
                               NI_NUMERICHOST);
     freeaddrinfo(found);
     if (failure != 0)
-        snprintf(error, error_size, "host '%s': %s", name, gai_strerror(failure));
+        error_set(error, "host '%s': %s", name, gai_strerror(failure));
     else if (strchr(address->host, '%')) /* which inet_pton(3), and the driver, could not read */
-        snprintf(error, error_size, "host '%s': expected an address that is no interface's own", name);
+        error_set(error, "host '%s': expected an address that is no interface's own", name);
     else
         return true;
     return false;
 }
 
-bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, char *error,
-                   size_t error_size)
+bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, struct error *error)
 {
     static const char digits[] = "0123456789";
     const char *start = text, *end, *number;
@@ -60,23 +59,19 @@ bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port
     size_t length = (size_t)(end - start);
     if (length >= ADDRESS_NAME_MAX)
         goto refuse;
-    if (number && !parse_port(number, port)) {
-        snprintf(error, error_size, "'%.200s': expected HOST:PORT, with PORT from 1 to 65535", text);
-        return false;
-    }
+    if (number && !parse_port(number, port))
+        return error_set(error, "'%.200s': expected HOST:PORT, with PORT from 1 to 65535", text);
     memcpy(host, start, length);
     host[length] = '\0';
     return true;
 refuse:
-    snprintf(error, error_size, "'%.200s': expected HOST:PORT, or [HOST]:PORT for an IPv6 address", text);
-    return false;
+    return error_set(error, "'%.200s': expected HOST:PORT, or [HOST]:PORT for an IPv6 address", text);
 }
 
-bool address_parse(const char *text, struct address *address, char *error, size_t error_size)
+bool address_parse(const char *text, struct address *address, struct error *error)
 {
     char host[ADDRESS_NAME_MAX];
-    return address_split(text, host, &address->port, error, error_size) &&
-           (!host[0] || look_up(host, address, error, error_size));
+    return address_split(text, host, &address->port, error) && (!host[0] || look_up(host, address, error));
 }
 
 bool address_is_network(const char *text)

@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_ADDRESS_H
 #define CARDRIG_RIG_ADDRESS_H
 
+#include "base/error.h"
 #include "link/tcp.h"
 
 #include <stdbool.h>
@@ -20,16 +21,15 @@ struct address {
 /*
  * Takes HOST:PORT, [HOST]:PORT (where HOST has colons itself), HOST, [HOST], PORT or :PORT apart. A host that
  * is left out is "", a port that is left out leaves *port as it is. False: text is not one of these, and
- * error (of error_size bytes) says so; *port is as it was.
+ * error says so; *port is as it was.
  */
-bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, char *error,
-                   size_t error_size);
+bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, struct error *error);
 
 /*
  * Reads such a text; what is left out stays as it is in *address. A host's name is looked up: the first of
  * its IPv4 addresses is taken, or else the first of all. False: error says why.
  */
-bool address_parse(const char *text, struct address *address, char *error, size_t error_size);
+bool address_parse(const char *text, struct address *address, struct error *error);
 
 /* Whether text is an IP address, or with /BITS a network of such. */
 bool address_is_network(const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/control.h"
 
+#include "base/error.h"
 #include "iso7816/hex.h"
 
 #include <jansson.h>
@@ -18,8 +19,7 @@ struct arguments {
 };
 
 /* Each command returns its answer's object, or NULL with error, or NULL with *when. */
-typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, char *error,
-                                 size_t error_size);
+typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, struct error *error);
 
 /* Bytes that are no UTF-8 become '?': JSON cannot hold them. */
 static void make_ascii(char *text)
@@ -140,45 +140,43 @@ static json_t *rig_status(struct rig *rig)
                      "slots", list);
 }
 
-static json_t *status(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *status(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     if (arguments->slot || arguments->file || arguments->faults) {
-        snprintf(error, error_size, "status takes no arguments");
+        error_set(error, "status takes no arguments");
         return NULL;
     }
     return rig_status(rig);
 }
 
-static char *answer_line(json_t *result, char *error);
+static char *answer_line(json_t *result, struct error *error);
 
 /* Answers with the rig's status, or with error. */
 static void service_done(struct rig *rig, uint64_t ticket, const char *error)
 {
-    char text[1024] = "out of memory";
+    struct error copy = {"out of memory"};
     if (error)
-        snprintf(text, sizeof text, "%s", error);
-    rig_answer(rig, ticket, answer_line(error ? NULL : rig_status(rig), text));
+        error_set(&copy, "%s", error);
+    rig_answer(rig, ticket, answer_line(error ? NULL : rig_status(rig), &copy));
 }
 
-static json_t *service(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *service(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     enum service_action action;
     if (arguments->slot || arguments->file || arguments->faults || !arguments->action)
-        snprintf(error, error_size, "service takes an \"action\", and nothing else");
+        error_set(error, "service takes an \"action\", and nothing else");
     else if (!service_action_find(arguments->action, &action))
-        snprintf(error, error_size,
-                 "service: unknown action '%.40s': expected stop, continue, kill or restart",
-                 arguments->action);
-    else if (rig_service(rig, action, arguments->ticket, service_done, error, error_size))
+        error_set(error, "service: unknown action '%.40s': expected stop, continue, kill or restart",
+                  arguments->action);
+    else if (rig_service(rig, action, arguments->ticket, service_done, error))
         *arguments->when = CONTROL_LATER;
     return NULL;
 }
 
 /* The slot of a command that concerns its card. NULL with error, or because there a card is being loaded. */
-static struct slot *find_slot(struct rig *rig, const struct arguments *arguments, char *error,
-                              size_t error_size)
+static struct slot *find_slot(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error, error_size);
+    struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error);
     if (!slot || !slot->changing)
         return slot;
     *arguments->when = CONTROL_BUSY;
@@ -194,7 +192,7 @@ struct change {
     char *file;
     struct incoming incoming;
     struct loop_letter done;
-    char error[1024];
+    struct error error;
 };
 
 static void change_free(struct change *change)
@@ -206,9 +204,8 @@ static void change_free(struct change *change)
 
 static void make(struct change *change)
 {
-    change->made =
-        slot_load(change->slot, change->file, &change->incoming, change->error, sizeof change->error) &&
-        slot_put(change->slot, change->swap, &change->incoming, change->error, sizeof change->error);
+    change->made = slot_load(change->slot, change->file, &change->incoming, &change->error) &&
+                   slot_put(change->slot, change->swap, &change->incoming, &change->error);
 }
 
 /* The slot as it is now; NULL with the change's error. */
@@ -221,7 +218,7 @@ static json_t *result_of(struct change *change)
 static void finish(void *arg)
 {
     struct change *change = arg;
-    rig_answer(change->rig, change->ticket, answer_line(result_of(change), change->error));
+    rig_answer(change->rig, change->ticket, answer_line(result_of(change), &change->error));
     change_free(change);
 }
 
@@ -251,19 +248,18 @@ static struct change *new_change(struct rig *rig, const struct arguments *argume
 }
 
 /* The commands that move a card answer with the slot as it is then. */
-static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, char *error,
-                        size_t error_size)
+static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, struct error *error)
 {
     if (arguments->faults) {
-        snprintf(error, error_size, "faults go with the command fault");
+        error_set(error, "faults go with the command fault");
         return NULL;
     }
-    struct slot *slot = find_slot(rig, arguments, error, error_size);
-    if (!slot || !slot_check(slot, swap, error, error_size))
+    struct slot *slot = find_slot(rig, arguments, error);
+    if (!slot || !slot_check(slot, swap, error))
         return NULL;
     struct change *change = new_change(rig, arguments, slot, swap);
     if (!change) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         return NULL;
     }
     slot->changing = true;
@@ -273,75 +269,74 @@ static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool
     }
     make(change);
     json_t *result = result_of(change);
-    snprintf(error, error_size, "%s", change->error);
+    *error = change->error;
     change_free(change);
     return result;
 }
 
-static json_t *insert(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *insert(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    return put_card(rig, arguments, false, error, error_size);
+    return put_card(rig, arguments, false, error);
 }
 
-static json_t *swap(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *swap(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     if (!arguments->file) {
-        snprintf(error, error_size, "swap needs a file");
+        error_set(error, "swap needs a file");
         return NULL;
     }
-    return put_card(rig, arguments, true, error, error_size);
+    return put_card(rig, arguments, true, error);
 }
 
-static json_t *remove_(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *remove_(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     if (arguments->faults || arguments->file) {
-        snprintf(error, error_size,
-                 arguments->faults ? "faults go with the command fault" : "remove takes no file");
+        error_set(error, arguments->faults ? "faults go with the command fault" : "remove takes no file");
         return NULL;
     }
-    struct slot *slot = find_slot(rig, arguments, error, error_size);
-    return slot && slot_remove(slot, error, error_size) ? slot_status(rig, slot) : NULL;
+    struct slot *slot = find_slot(rig, arguments, error);
+    return slot && slot_remove(slot, error) ? slot_status(rig, slot) : NULL;
 }
 
 /* These two concern a reader, and answer with its first slot. */
-static json_t *move_reader(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size,
-                           bool (*how)(struct slots *, struct reader *, char *, size_t))
+static json_t *move_reader(struct rig *rig, const struct arguments *arguments, struct error *error,
+                           bool (*how)(struct slots *, struct reader *, struct error *))
 {
     if (arguments->file || arguments->faults) {
-        snprintf(error, error_size, "plug and unplug take a reader as \"slot\", and nothing else");
+        error_set(error, "plug and unplug take a reader as \"slot\", and nothing else");
         return NULL;
     }
-    struct reader *reader = slots_find_reader(rig_slots_of(rig), arguments->slot, error, error_size);
-    if (!reader || !how(rig_slots_of(rig), reader, error, error_size))
+    struct reader *reader = slots_find_reader(rig_slots_of(rig), arguments->slot, error);
+    if (!reader || !how(rig_slots_of(rig), reader, error))
         return NULL;
     return slot_status(rig, &reader->slots[0]);
 }
 
-static json_t *plug(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *plug(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    return move_reader(rig, arguments, error, error_size, reader_plug);
+    return move_reader(rig, arguments, error, reader_plug);
 }
 
-static json_t *unplug(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *unplug(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    return move_reader(rig, arguments, error, error_size, reader_unplug);
+    return move_reader(rig, arguments, error, reader_unplug);
 }
 
 /* The texts of a list, which are the list's. NULL with error; the caller frees what is returned. */
-static const char **texts_of(const json_t *list, char *error, size_t error_size)
+static const char **texts_of(const json_t *list, struct error *error)
 {
     const char **texts = calloc(json_array_size(list), sizeof *texts);
     size_t i;
     json_t *text;
     if (!texts) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         return NULL;
     }
     json_array_foreach(list, i, text)
     {
         texts[i] = json_string_value(text);
         if (!texts[i]) {
-            snprintf(error, error_size, "faults[%zu]: expected a string", i);
+            error_set(error, "faults[%zu]: expected a string", i);
             free(texts);
             return NULL;
         }
@@ -350,29 +345,29 @@ static const char **texts_of(const json_t *list, char *error, size_t error_size)
 }
 
 /* All of the faults are set, or, where one of them is wrong, none. */
-static json_t *fault(struct rig *rig, const struct arguments *arguments, char *error, size_t error_size)
+static json_t *fault(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    struct slot *slot = find_slot(rig, arguments, error, error_size);
+    struct slot *slot = find_slot(rig, arguments, error);
     if (!slot)
         return NULL;
     if (arguments->file || !json_is_array(arguments->faults) || json_array_size(arguments->faults) == 0) {
-        snprintf(error, error_size, "fault takes a list \"faults\" of strings, and no file");
+        error_set(error, "fault takes a list \"faults\" of strings, and no file");
         return NULL;
     }
-    const char **texts = texts_of(arguments->faults, error, error_size);
+    const char **texts = texts_of(arguments->faults, error);
     if (!texts)
         return NULL;
-    snprintf(error, error_size, "the slot is empty: faults are a card's, and go with it");
+    error_set(error, "the slot is empty: faults are a card's, and go with it");
     pthread_mutex_lock(&slot->lock);
-    bool ok = slot->card && faults_set_all(card_faults(slot->card), texts, json_array_size(arguments->faults),
-                                           error, error_size);
+    bool ok = slot->card &&
+              faults_set_all(card_faults(slot->card), texts, json_array_size(arguments->faults), error);
     pthread_mutex_unlock(&slot->lock);
     free(texts);
     return ok ? slot_status(rig, slot) : NULL;
 }
 
 static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size_t length,
-                        enum control_when *when, char *error, size_t error_size)
+                        enum control_when *when, struct error *error)
 {
     static const struct {
         const char *name;
@@ -383,7 +378,7 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
     json_error_t bad;
     json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &bad);
     if (!request) {
-        snprintf(error, error_size, "not JSON: column %d: %s", bad.column, bad.text);
+        error_set(error, "not JSON: column %d: %s", bad.column, bad.text);
         return NULL;
     }
     json_t *result = NULL;
@@ -392,34 +387,35 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
     if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o, s?s}", "command", &name, "slot",
                        &arguments.slot, "file", &arguments.file, "faults", &arguments.faults, "action",
                        &arguments.action) != 0) {
-        snprintf(
-            error, error_size,
+        error_set(
+            error,
             "%s: expected {\"command\": NAME} and optionally \"slot\", \"file\", \"faults\" and \"action\"",
             bad.text);
         goto out;
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(name, commands[i].name) == 0) {
-            result = commands[i].function(rig, &arguments, error, error_size);
+            result = commands[i].function(rig, &arguments, error);
             goto out;
         }
-    snprintf(error, error_size,
-             "unknown command '%.40s': expected status, insert, remove, swap, fault, plug, unplug or service",
-             name);
+    error_set(
+        error,
+        "unknown command '%.40s': expected status, insert, remove, swap, fault, plug, unplug or service",
+        name);
 out:
     json_decref(request);
     return result;
 }
 
 /* The line of an answer, with result, which is freed, or if that is NULL with error. */
-static char *answer_line(json_t *result, char *error)
+static char *answer_line(json_t *result, struct error *error)
 {
     json_t *answer = result ? json_pack("{s:b, s:o}", "ok", 1, "result", result) : NULL;
     if (!result) {
-        answer = json_pack("{s:b, s:s}", "ok", 0, "error", error);
+        answer = json_pack("{s:b, s:s}", "ok", 0, "error", error->text);
         if (!answer) {
-            make_ascii(error);
-            answer = json_pack("{s:b, s:s}", "ok", 0, "error", error);
+            make_ascii(error->text);
+            answer = json_pack("{s:b, s:s}", "ok", 0, "error", error->text);
         }
     }
     char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
@@ -439,8 +435,8 @@ static char *answer_line(json_t *result, char *error)
 char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t length,
                      enum control_when *when)
 {
-    char error[1024] = "out of memory";
+    struct error error = {"out of memory"};
     *when = CONTROL_NOW;
-    json_t *result = dispatch(rig, ticket, line, length, when, error, sizeof error);
-    return *when == CONTROL_NOW ? answer_line(result, error) : NULL;
+    json_t *result = dispatch(rig, ticket, line, length, when, &error);
+    return *when == CONTROL_NOW ? answer_line(result, &error) : NULL;
 }

@@ -88,7 +88,7 @@ static int make_locked(char *path)
     return -1;
 }
 
-int directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
+int directory_new(char path[DIRECTORY_MAX], struct error *error)
 {
     char reasons[512] = "";
     size_t length = 0;
@@ -108,21 +108,19 @@ int directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size)
             length += (size_t)snprintf(reasons + length, sizeof reasons - length, "%s%.80s: %s",
                                        length > 0 ? "; " : "", base, reason);
     }
-    snprintf(error, error_size, "no place for the rig's directory (%s): set TMPDIR to another directory",
-             reasons);
+    error_set(error, "no place for the rig's directory (%s): set TMPDIR to another directory", reasons);
     return -1;
 }
 
-bool directory_check_name(const char *path, char *error, size_t error_size)
+bool directory_check_name(const char *path, struct error *error)
 {
     if (directory_is_plain(path) && strlen(path) < DIRECTORY_MAX)
         return true;
-    snprintf(
-        error, error_size,
+    return error_set(
+        error,
         "directory '%s': expected an absolute path of at most %d characters, all of them of A-Z a-z 0-9 / - "
         ". _ @, which is what pcscd's configuration can hold",
         path, DIRECTORY_MAX - 1);
-    return false;
 }
 
 /* Only sockets: whatever else has that name is not ours. */
@@ -135,33 +133,31 @@ static void remove_sockets(int fd)
             unlinkat(fd, names[i], 0);
 }
 
-bool directory_claim(struct directory_claim *claim, const char *path, char *error, size_t error_size)
+bool directory_claim(struct directory_claim *claim, const char *path, struct error *error)
 {
     struct stat status;
     *claim = (struct directory_claim){.fd = -1};
-    if (!directory_check_name(path, error, error_size))
+    if (!directory_check_name(path, error))
         return false;
     snprintf(claim->path, sizeof claim->path, "%s", path);
     claim->made = mkdir(path, 0711) == 0;
-    if (!claim->made && errno != EEXIST) {
-        snprintf(error, error_size, "cannot make %s: %s", path, strerror(errno));
-        return false;
-    }
+    if (!claim->made && errno != EEXIST)
+        return error_set(error, "cannot make %s: %s", path, strerror(errno));
     /* what a link leads to could change later */
     claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (claim->fd < 0 || fstat(claim->fd, &status) < 0 || (claim->made && fchmod(claim->fd, 0711) < 0))
-        snprintf(error, error_size, "cannot use %s: %s", path, strerror(errno));
+        error_set(error, "cannot use %s: %s", path, strerror(errno));
     else if (status.st_uid != 0 && status.st_uid != geteuid()) /* also if we made it: is it still that one? */
-        snprintf(error, error_size, "cannot use %s: it belongs to user ID %lu, and not to us or to root",
-                 path, (unsigned long)status.st_uid);
+        error_set(error, "cannot use %s: it belongs to user ID %lu, and not to us or to root", path,
+                  (unsigned long)status.st_uid);
     else if (!claim->made && (status.st_mode & (S_IWGRP | S_IWOTH)))
-        snprintf(error, error_size, "cannot use %s: others can write to it (mode %03o)", path,
-                 (unsigned)status.st_mode & 07777);
+        error_set(error, "cannot use %s: others can write to it (mode %03o)", path,
+                  (unsigned)status.st_mode & 07777);
     else if (flock(claim->fd, LOCK_EX | LOCK_NB) < 0)
-        snprintf(error, error_size,
-                 errno == EWOULDBLOCK ? "cannot use %s: a cardrig serves there already"
-                                      : "cannot lock %s: %m",
-                 path);
+        error_set(error,
+                  errno == EWOULDBLOCK ? "cannot use %s: a cardrig serves there already"
+                                       : "cannot lock %s: %m",
+                  path);
     else {
         remove_sockets(claim->fd);
         return true;

@@ -4,6 +4,8 @@
 #ifndef CARDRIG_RIG_DIRECTORY_H
 #define CARDRIG_RIG_DIRECTORY_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,7 +31,7 @@ const char *directory_base(size_t number);
  * a file system from which pcscd can load a driver. Returns a descriptor, by which the directory is locked:
  * one that no process has locked has been left (cli/stale.h). -1 with error, which names each place and what
  * is wrong with it. */
-int directory_new(char path[DIRECTORY_MAX], char *error, size_t error_size);
+int directory_new(char path[DIRECTORY_MAX], struct error *error);
 
 /* Why the rig's directory cannot be in base; NULL if it can. */
 const char *directory_why_not_in(const char *base);
@@ -39,7 +41,7 @@ const char *directory_why_not_in(const char *base);
 bool directory_is_plain(const char *path);
 
 /* Whether path will do for directory_claim, as far as its name goes; else error. */
-bool directory_check_name(const char *path, char *error, size_t error_size);
+bool directory_check_name(const char *path, struct error *error);
 
 /* A directory at a known place, held by this process. */
 struct directory_claim {
@@ -51,7 +53,7 @@ struct directory_claim {
 /* Takes a directory for this process, and makes it (of mode 0711) if it is not there. What a rig that died
  * left there is removed. False with error: its name will not do, somebody else than root and we could put
  * something into it, or another process holds it. */
-bool directory_claim(struct directory_claim *claim, const char *path, char *error, size_t error_size);
+bool directory_claim(struct directory_claim *claim, const char *path, struct error *error);
 
 /* Removes the rig's sockets, and the directory if it was made, and lets go of it. */
 void directory_release(struct directory_claim *claim);

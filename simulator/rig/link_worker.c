@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/link_worker.h"
 
+#include "base/error.h"
 #include "link/link.h"
 #include "rig/attribute.h"
 #include "rig/feature.h"
@@ -155,8 +156,8 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
 static uint8_t remove_card(struct worker *worker, uint8_t status)
 {
     struct reader *reader = worker->slot->reader;
-    char error[200];
-    if (reader->options.token && reader_unplug(worker->slot->slots, reader, error, sizeof error))
+    struct error error;
+    if (reader->options.token && reader_unplug(worker->slot->slots, reader, &error))
         return LINK_UNPLUGGED;
     return slot_remove_at(worker->slot, worker->use.movement) ? LINK_REMOVED : status;
 }

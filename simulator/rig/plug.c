@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Plugging readers in and out. */
+#include "base/error.h"
 #include "rig/slot.h"
 #include "rig/usb_bus.h"
 
@@ -52,67 +53,64 @@ static unsigned expected_number(const struct slots *slots)
     return number;
 }
 
-static bool check(const struct slots *slots, const struct reader *reader, bool plugged, char *error,
-                  size_t error_size)
+static bool check(const struct slots *slots, const struct reader *reader, bool plugged, struct error *error)
 {
     if (!reader->options.usb || !slots->usb_folder)
-        snprintf(
-            error, error_size,
+        error_set(
+            error,
             "reader '%s' is not on USB, and stays while pcscd runs: only a reader with the option usb can "
             "be plugged in and out",
             reader->options.name);
     else if (reader->plugged != plugged)
-        snprintf(error, error_size, "reader '%s' is %s", reader->options.name,
-                 plugged ? "not plugged in" : "plugged in already");
+        error_set(error, "reader '%s' is %s", reader->options.name,
+                  plugged ? "not plugged in" : "plugged in already");
     else
         return true;
     return false;
 }
 
-static bool fail(const struct reader *reader, const char *what, char *error, size_t error_size)
+static bool fail(const struct reader *reader, const char *what, struct error *error)
 {
-    snprintf(error, error_size, "cannot %s reader '%s': %s", what, reader->options.name,
-             errno == EAGAIN ? "pcscd has yet to take what was done before" : strerror(errno));
-    return false;
+    return error_set(error, "cannot %s reader '%s': %s", what, reader->options.name,
+                     errno == EAGAIN ? "pcscd has yet to take what was done before" : strerror(errno));
 }
 
-static bool plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+static bool plug(struct slots *slots, struct reader *reader, struct error *error)
 {
-    if (!check(slots, reader, false, error, error_size))
+    if (!check(slots, reader, false, error))
         return false;
     struct usb_device device = device_of(reader, reader->plugging + 1);
     if (!usb_bus_plug(slots->usb_folder, &device))
-        return fail(reader, "plug in", error, error_size);
+        return fail(reader, "plug in", error);
     reader->pcsc_number = expected_number(slots);
     reader->plugging++;
     reader->plugged = true;
     return true;
 }
 
-static bool unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+static bool unplug(struct slots *slots, struct reader *reader, struct error *error)
 {
-    if (!check(slots, reader, true, error, error_size))
+    if (!check(slots, reader, true, error))
         return false;
     struct usb_device device = device_of(reader, reader->plugging);
     if (!usb_bus_unplug(slots->usb_folder, &device))
-        return fail(reader, "unplug", error, error_size);
+        return fail(reader, "unplug", error);
     reader->plugged = false;
     return true;
 }
 
 static bool in_turn(struct slots *slots, struct reader *reader,
-                    bool (*function)(struct slots *, struct reader *, char *, size_t), char *error,
-                    size_t error_size)
+                    bool (*function)(struct slots *, struct reader *, struct error *), struct error *error)
 {
     pthread_mutex_lock(&slots->plugging);
-    bool ok = function(slots, reader, error, error_size);
+    bool ok = function(slots, reader, error);
     pthread_mutex_unlock(&slots->plugging);
     return ok;
 }
 
-bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+bool reader_plug(struct slots *slots, struct reader *reader, struct error *error)
 {
-    return in_turn(slots, reader, plug, error, error_size);
+    return in_turn(slots, reader, plug, error);
 }
 
 static void lose_power(void *slot)
@@ -120,9 +118,9 @@ static void lose_power(void *slot)
     slot_lose_power(slot);
 }
 
-bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size)
+bool reader_unplug(struct slots *slots, struct reader *reader, struct error *error)
 {
-    if (!in_turn(slots, reader, unplug, error, error_size))
+    if (!in_turn(slots, reader, unplug, error))
         return false;
     for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++) {
         slot_abandon(slot);
@@ -133,14 +131,14 @@ bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size
     return true;
 }
 
-bool slots_plug_all(struct slots *slots, char *error, size_t error_size)
+bool slots_plug_all(struct slots *slots, struct error *error)
 {
     for (struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++) {
         if (!reader->options.usb)
             continue;
         if (!usb_bus_make(slots->usb_folder))
-            return fail(reader, "make a USB for", error, error_size);
-        if (!reader->options.unplugged && !reader_plug(slots, reader, error, error_size))
+            return fail(reader, "make a USB for", error);
+        if (!reader->options.unplugged && !reader_plug(slots, reader, error))
             return false;
     }
     return true;

@@ -45,17 +45,17 @@ static bool read_tck(const char *value, struct reader_options *options)
 
 static bool read_vpcd(const char *value, struct reader_options *options)
 {
-    char error[400];
+    struct error error;
     options->cards = READER_VPCD_LISTEN;
-    return !value || address_parse(value, &options->vpcd, error, sizeof error);
+    return !value || address_parse(value, &options->vpcd, &error);
 }
 
 static bool read_vpcd_connect(const char *value, struct reader_options *options)
 {
-    char error[400];
+    struct error error;
     options->cards = READER_VPCD_CONNECT;
     options->vpcd.port = VPCD_PORT;
-    return value && address_parse(value, &options->vpcd, error, sizeof error);
+    return value && address_parse(value, &options->vpcd, &error);
 }
 
 static bool read_from(const char *value, struct reader_options *options)
@@ -259,49 +259,40 @@ static const struct key {
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
 /* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
-static bool check_name(const char *name, size_t length, char *error, size_t error_size)
+static bool check_name(const char *name, size_t length, struct error *error)
 {
-    if (length == 0 || length > READER_NAME_MAX) {
-        snprintf(error, error_size, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
-                 READER_NAME_MAX, length);
-        return false;
-    }
-    if (!is_utf8(name, length)) {
-        snprintf(error, error_size, "reader name: not UTF-8");
-        return false;
-    }
+    if (length == 0 || length > READER_NAME_MAX)
+        return error_set(error, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
+                         READER_NAME_MAX, length);
+    if (!is_utf8(name, length))
+        return error_set(error, "reader name: not UTF-8");
     for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)name[i]) || name[i] == '"' || name[i] == '/') {
-            snprintf(error, error_size,
-                     "reader name '%.*s': must not contain '\"', '/' or control characters", (int)length,
-                     name);
-            return false;
-        }
+        if (iscntrl((unsigned char)name[i]) || name[i] == '"' || name[i] == '/')
+            return error_set(error, "reader name '%.*s': must not contain '\"', '/' or control characters",
+                             (int)length, name);
     return true;
 }
 
 /* Perhaps a key that is misspelt; or the rest of a value that had a comma. */
 static void explain_unknown_key(const struct reader_options *options, const char *field, size_t length,
-                                char *error, size_t error_size)
+                                struct error *error)
 {
     struct similar similar = similar_to(field, length);
     for (size_t i = 0; i < KEY_COUNT; i++)
         similar_consider(&similar, keys[i].name);
     if (similar.best) {
-        snprintf(error, error_size, "reader '%s': '%.200s': there is no such key: did you mean '%s'?",
-                 options->name, field, similar.best);
+        error_set(error, "reader '%s': '%.200s': there is no such key: did you mean '%s'?", options->name,
+                  field, similar.best);
         return;
     }
-    int written = snprintf(error, error_size, "reader '%s': '%.200s': expected one of", options->name, field);
-    for (size_t i = 0; i < KEY_COUNT && (size_t)written < error_size; i++)
-        written +=
-            snprintf(error + written, error_size - (size_t)written, "%s %s", i ? "," : "", keys[i].name);
-    if (!field[length] && (size_t)written < error_size)
-        snprintf(error + written, error_size - (size_t)written,
-                 "; a comma in a name or value is written twice: ',,'");
+    error_set(error, "reader '%s': '%.200s': expected one of", options->name, field);
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        error_add(error, "%s %s", i ? "," : "", keys[i].name);
+    if (!field[length])
+        error_add(error, "; a comma in a name or value is written twice: ',,'");
 }
 
-static bool read_field(const char *field, struct reader_options *options, char *error, size_t error_size)
+static bool read_field(const char *field, struct reader_options *options, struct error *error)
 {
     const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
     size_t length = equals ? (size_t)(equals - field) : strlen(field);
@@ -310,11 +301,9 @@ static bool read_field(const char *field, struct reader_options *options, char *
             continue;
         if (key->read(value, options))
             return true;
-        snprintf(error, error_size, "reader '%s': '%.200s': expected %s", options->name, field,
-                 key->expected);
-        return false;
+        return error_set(error, "reader '%s': '%.200s': expected %s", options->name, field, key->expected);
     }
-    explain_unknown_key(options, field, length, error, error_size);
+    explain_unknown_key(options, field, length, error);
     return false;
 }
 
@@ -355,7 +344,7 @@ void reader_options_pcsc_name(const struct reader_options *options, char name[RE
 }
 
 /* What goes together. */
-static bool check_usb(const struct reader_options *options, char *error, size_t error_size)
+static bool check_usb(const struct reader_options *options, struct error *error)
 {
     const char *name = options->name;
     if (!options->usb) {
@@ -364,27 +353,23 @@ static bool check_usb(const struct reader_options *options, char *error, size_t 
                           : options->unplugged ? "unplugged"
                                                : NULL;
         if (key)
-            snprintf(error, error_size, "reader '%s': %s is for USB readers: add usb", name, key);
+            error_set(error, "reader '%s': %s is for USB readers: add usb", name, key);
         return !key;
     }
-    if (options->cards != READER_OWN_CARDS) {
-        snprintf(error, error_size, "reader '%s': vpcd cards are for readers that are not on USB", name);
-        return false;
-    }
-    if (options->token && options->slots != 1) {
-        snprintf(error, error_size, "reader '%s': a token is one card, and has one slot", name);
-        return false;
-    }
+    if (options->cards != READER_OWN_CARDS)
+        return error_set(error, "reader '%s': vpcd cards are for readers that are not on USB", name);
+    if (options->token && options->slots != 1)
+        return error_set(error, "reader '%s': a token is one card, and has one slot", name);
     if (strchr(name, '<')) { /* &lt; is not known to pcscd */
-        snprintf(error, error_size, "reader '%s': the name of a USB reader must not contain '<'", name);
-        return false;
+        return error_set(error, "reader '%s': the name of a USB reader must not contain '<'", name);
     }
     char whole[READER_NAME_MAX + 1];
     int length = print_pcsc_name(options, whole, sizeof whole);
     if (length > READER_NAME_MAX)
-        snprintf(error, error_size,
-                 "reader '%s': with interface and serial number the name has %d bytes; pcscd has room for %d",
-                 name, length, READER_NAME_MAX);
+        error_set(
+            error,
+            "reader '%s': with interface and serial number the name has %d bytes; pcscd has room for %d",
+            name, length, READER_NAME_MAX);
     return length <= READER_NAME_MAX;
 }
 
@@ -418,7 +403,7 @@ void reader_options_real_time(struct reader_options *options)
     set_patience(options);
 }
 
-bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size)
+bool reader_options_parse(const char *text, struct reader_options *options, struct error *error)
 {
     *options = (struct reader_options){
         .slots = 1,
@@ -431,25 +416,25 @@ bool reader_options_parse(const char *text, struct reader_options *options, char
     char *fields = strdup(text), *rest = fields, *name = next_field(&rest);
     bool ok = name != NULL;
     if (!ok)
-        snprintf(error, error_size, "out of memory");
-    ok = ok && check_name(name, strlen(name), error, error_size);
+        error_set(error, "out of memory");
+    ok = ok && check_name(name, strlen(name), error);
     if (ok)
         strcpy(options->name, name);
     for (char *field; ok && (field = next_field(&rest));)
-        ok = read_field(field, options, error, error_size);
+        ok = read_field(field, options, error);
     free(fields);
     const char *misplaced = ok ? misplaced_key(options) : NULL;
     if (misplaced) {
-        snprintf(error, error_size, "reader '%s': %s", options->name, misplaced);
+        error_set(error, "reader '%s': %s", options->name, misplaced);
         ok = false;
     }
     if (ok && options->vpcd.port + options->slots - 1 > 65535) {
-        snprintf(error, error_size, "reader '%s': there are no %u ports from %u on", options->name,
-                 options->slots, options->vpcd.port);
+        error_set(error, "reader '%s': there are no %u ports from %u on", options->name, options->slots,
+                  options->vpcd.port);
         ok = false;
     }
     if (options->cards != READER_OWN_CARDS && !options->timeout_ms)
         options->timeout_ms = READER_VPCD_TIMEOUT_MS;
     set_patience(options);
-    return ok && check_usb(options, error, error_size);
+    return ok && check_usb(options, error);
 }

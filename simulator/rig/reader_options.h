@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_READER_OPTIONS_H
 #define CARDRIG_RIG_READER_OPTIONS_H
 
+#include "base/error.h"
 #include "ifd/ifd.h"
 #include "rig/address.h"
 
@@ -67,7 +68,7 @@ struct reader_options {
 
 /* Reads text, in which a comma of a name or value is written twice; what it does not say gets its default. False: it is wrong,
  * and error says what was expected. */
-bool reader_options_parse(const char *text, struct reader_options *options, char *error, size_t error_size);
+bool reader_options_parse(const char *text, struct reader_options *options, struct error *error);
 
 /* Makes the card's time real, unless the text says something else. */
 void reader_options_real_time(struct reader_options *options);

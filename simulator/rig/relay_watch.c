@@ -52,13 +52,12 @@ static void take_out(struct relay_watch *watch)
 static void put_in(struct relay_watch *watch)
 {
     enum pcsc_result result;
-    char error[600];
-    struct card *card =
-        relay_load(watch->reader, watch->host.card_host, 0, &watch->counter, &result, error, sizeof error);
+    struct error error;
+    struct card *card = relay_load(watch->reader, watch->host.card_host, 0, &watch->counter, &result, &error);
     if (card)
         watch->card_in = watch->host.insert(watch->host.arg, watch, card);
     else if (result != PCSC_NO_CARD && (result != PCSC_IN_USE || watch->in_use))
-        explain(watch, error);
+        explain(watch, error.text);
     watch->in_use = result == PCSC_IN_USE;
     if (watch->card_in)
         explain(watch, "");
@@ -70,7 +69,7 @@ static void put_in(struct relay_watch *watch)
 static bool look(struct relay_watch *watch)
 {
     struct pcsc_look seen;
-    char error[600];
+    struct error error;
     bool counted = watch->counter != 0 || !watch->card_in;
     enum pcsc_result result =
         pcsc_client_look(watch->client, counted ? EVENT_MS : FIRST_EVENT_MS, LIMIT_MS, &seen);
@@ -79,10 +78,9 @@ static bool look(struct relay_watch *watch)
     if (result == PCSC_LATE)
         return true;
     if (result != PCSC_OK) {
-        snprintf(error, sizeof error, RELAY_PREFIX "%.128s: %s", watch->reader,
-                 pcsc_client_error(watch->client));
+        error_set(&error, RELAY_PREFIX "%.128s: %s", watch->reader, pcsc_client_error(watch->client));
         take_out(watch);
-        explain(watch, error);
+        explain(watch, error.text);
         return !pcsc_client_pause(watch->client, RETRY_MS);
     }
     if (!seen.present || seen.counter != watch->counter)
@@ -111,21 +109,21 @@ static void work(void *arg)
 }
 
 struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
-                                    uint32_t counter, char *error, size_t error_size)
+                                    uint32_t counter, struct error *error)
 {
     struct relay_watch *watch = calloc(1, sizeof *watch);
-    snprintf(error, error_size, "out of memory");
+    error_set(error, "out of memory");
     if (!watch)
         return NULL;
     watch->host = *host;
     watch->card_in = card_in;
     watch->counter = counter;
     watch->reader = strdup(reader);
-    watch->client = watch->reader ? pcsc_client_new(reader, error, error_size) : NULL;
+    watch->client = watch->reader ? pcsc_client_new(reader, error) : NULL;
     if (watch->client && host->start(host->arg, work, watch))
         return watch;
     if (watch->client)
-        snprintf(error, error_size, "a relay needs a thread: %s", strerror(errno));
+        error_set(error, "a relay needs a thread: %s", strerror(errno));
     free_watch(watch);
     return NULL;
 }

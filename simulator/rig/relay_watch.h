@@ -7,6 +7,7 @@
 #ifndef CARDRIG_RIG_RELAY_WATCH_H
 #define CARDRIG_RIG_RELAY_WATCH_H
 
+#include "base/error.h"
 #include "icc/card.h"
 
 #include <stdbool.h>
@@ -34,7 +35,7 @@ struct relay_watch_host {
  * time after it has been interrupted. NULL with error.
  */
 struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
-                                    uint32_t counter, char *error, size_t error_size);
+                                    uint32_t counter, struct error *error);
 
 /* Under the slot's lock. */
 void relay_watch_interrupt(struct relay_watch *watch);

@@ -105,11 +105,11 @@ static bool start_thread(void *arg, void (*work)(void *work_arg), void *work_arg
 }
 
 /* A rig that has a seed and nothing else. NULL: out of memory. */
-static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
+static struct rig *rig_bare(uint64_t seed, struct error *error)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     if (!rig) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         return NULL;
     }
     rig->seed = seed;
@@ -126,49 +126,45 @@ static struct rig *rig_bare(uint64_t seed, char *error, size_t error_size)
 }
 
 /* Lets the drivers' users open the link, and hears of others who cannot. */
-static bool open_link(struct rig *rig, char *error, size_t error_size)
+static bool open_link(struct rig *rig, struct error *error)
 {
     char path[DIRECTORY_MAX + 16];
     socket_path(rig, "link", path);
-    if ((rig->refusals_fd = link_listen_for_refusals(path)) < 0) {
-        snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
-        return false;
-    }
+    if ((rig->refusals_fd = link_listen_for_refusals(path)) < 0)
+        return error_set(error, "cannot listen in %s: %s", rig->directory, strerror(errno));
     if (access_grant(rig->driver_users, path))
         return true;
     rig_log("%s: no ACL can be set (%s): every user can connect, and is refused only then", path,
             strerror(errno));
     if (access_grant_all(path))
         return true;
-    snprintf(error, error_size, "cannot change the mode of %s: %s", path, strerror(errno));
-    return false;
+    return error_set(error, "cannot change the mode of %s: %s", path, strerror(errno));
 }
 
 /* Listens, for drivers only if they are wanted. */
-static bool open_sockets(struct rig *rig, bool link, char *error, size_t error_size)
+static bool open_sockets(struct rig *rig, bool link, struct error *error)
 {
     if (link)
         rig->link_fd = listen_at(rig, "link", SOCK_SEQPACKET);
     rig->control_fd = listen_at(rig, "control", SOCK_STREAM);
     if ((rig->link_fd >= 0 || !link) && rig->control_fd >= 0)
         return true;
-    snprintf(error, error_size, "cannot listen in %s: %s", rig->directory, strerror(errno));
-    return false;
+    return error_set(error, "cannot listen in %s: %s", rig->directory, strerror(errno));
 }
 
-struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
+struct rig *rig_new(uint64_t seed, struct error *error)
 {
-    struct rig *rig = rig_bare(seed, error, error_size);
+    struct rig *rig = rig_bare(seed, error);
     if (!rig)
         return NULL;
-    rig->lock = directory_new(rig->directory, error, error_size);
+    rig->lock = directory_new(rig->directory, error);
     if (rig->lock < 0) {
         free(rig);
         return NULL;
     }
     snprintf(rig->usb_folder, sizeof rig->usb_folder, "%s/usb", rig->directory);
     rig->slots.usb_folder = rig->usb_folder;
-    if (!open_sockets(rig, true, error, error_size)) {
+    if (!open_sockets(rig, true, error)) {
         directory_remove(rig->directory);
         rig_free(rig);
         return NULL;
@@ -176,15 +172,14 @@ struct rig *rig_new(uint64_t seed, char *error, size_t error_size)
     return rig;
 }
 
-struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size)
+struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, struct error *error)
 {
-    struct rig *rig = rig_bare(seed, error, error_size);
+    struct rig *rig = rig_bare(seed, error);
     if (!rig)
         return NULL;
     snprintf(rig->directory, sizeof rig->directory, "%s", place->directory);
     rig->driver_users = place->driver_users;
-    if (open_sockets(rig, place->link, error, error_size) &&
-        (!place->link || open_link(rig, error, error_size)))
+    if (open_sockets(rig, place->link, error) && (!place->link || open_link(rig, error)))
         return rig;
     rig_free(rig);
     return NULL;
@@ -253,14 +248,14 @@ bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *
            (rig->vpcd && vpcd_cards_address(rig->vpcd, slot, &address, &listens));
 }
 
-bool rig_listen_for_vpcd(struct rig *rig, char *error, size_t error_size)
+bool rig_listen_for_vpcd(struct rig *rig, struct error *error)
 {
-    return (rig->vpcd_readers = vpcd_readers_new(&rig->slots, error, error_size)) != NULL;
+    return (rig->vpcd_readers = vpcd_readers_new(&rig->slots, error)) != NULL;
 }
 
-bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error, size_t error_size)
+bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, struct error *error)
 {
-    return (rig->vpcd = vpcd_cards_new(&rig->slots, address, listen, error, error_size)) != NULL;
+    return (rig->vpcd = vpcd_cards_new(&rig->slots, address, listen, error)) != NULL;
 }
 
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens)
@@ -285,18 +280,17 @@ bool rig_has_service(const struct rig *rig, enum service_state *state, const cha
 }
 
 bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, rig_service_done *done,
-                 char *error, size_t error_size)
+                 struct error *error)
 {
-    if (rig->service && service_request(rig->service, action, error, error_size)) {
+    if (rig->service && service_request(rig->service, action, error)) {
         rig->service_ticket = ticket;
         rig->service_done = done;
         return true;
     }
     if (rig->service)
         return false;
-    snprintf(error, error_size,
-             "this rig has no pcscd of its own: 'cardrig serve' is for one that others start and stop");
-    return false;
+    return error_set(
+        error, "this rig has no pcscd of its own: 'cardrig serve' is for one that others start and stop");
 }
 
 bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg)

@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_RIG_H
 #define CARDRIG_RIG_RIG_H
 
+#include "base/error.h"
 #include "rig/access.h"
 #include "rig/control_server.h"
 #include "rig/lifeline.h"
@@ -16,7 +17,7 @@
 struct rig;
 
 /* A rig without readers, in a new directory, in which it listens. On failure NULL, and error says why. */
-struct rig *rig_new(uint64_t seed, char *error, size_t error_size);
+struct rig *rig_new(uint64_t seed, struct error *error);
 
 /* Where a rig is that is not to have a directory of its own, and who may come there. */
 struct rig_place {
@@ -26,7 +27,7 @@ struct rig_place {
 };
 
 /* Likewise, at a place. On failure the directory's holder has to remove what there is. */
-struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, char *error, size_t error_size);
+struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, struct error *error);
 
 /* Closes its sockets and frees it. The directory stays: see directory_remove. False: a thread has not ended in time,
  * and what it may use is still there: the process must end by _exit(). */
@@ -42,12 +43,11 @@ uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
 
 /* Listens for the vpcd cards of readers that have such, of which there are to be no more. False with error. */
-bool rig_listen_for_vpcd(struct rig *rig, char *error, size_t error_size);
+bool rig_listen_for_vpcd(struct rig *rig, struct error *error);
 
 /* Has the slots, of which there are to be no more, be cards of the vpcd protocol while the rig serves, as
  * vpcd_cards_new has it. False with error. */
-bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, char *error,
-                  size_t error_size);
+bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, struct error *error);
 
 /* Where a slot is as a vpcd card, as vpcd_cards_address has it. False: it is none. */
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens);
@@ -67,7 +67,7 @@ bool rig_has_service(const struct rig *rig, enum service_state *state, const cha
  * thread that serves the rig. False with error. */
 typedef void rig_service_done(struct rig *rig, uint64_t ticket, const char *error);
 bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, rig_service_done *done,
-                 char *error, size_t error_size);
+                 struct error *error);
 
 /* For work that may take its time: has work(arg) called in a thread of its own. False: the rig does not serve, or
  * there is no thread left. rig_post is for that thread: has something done in the one that serves the rig. */

@@ -106,12 +106,10 @@ void service_random_drawn(struct service *service)
     service->told_of_random = true;
 }
 
-bool service_request(struct service *service, enum service_action action, char *error, size_t error_size)
+bool service_request(struct service *service, enum service_action action, struct error *error)
 {
-    if (service->requested) {
-        snprintf(error, error_size, "an earlier 'cardrig service' is not done yet");
-        return false;
-    }
+    if (service->requested)
+        return error_set(error, "an earlier 'cardrig service' is not done yet");
     service->requested = true;
     tell(service, LIFELINE_REQUEST, (uint8_t)action);
     return true;

@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_SERVICE_H
 #define CARDRIG_RIG_SERVICE_H
 
+#include "base/error.h"
 #include "rig/lifeline.h"
 #include "rig/loop.h"
 
@@ -34,7 +35,7 @@ void service_random_drawn(struct service *service);
 
 /* Has the supervisor do something with pcscd; host.answered comes later. False with error: it was asked for
  * something that is not done yet. */
-bool service_request(struct service *service, enum service_action action, char *error, size_t error_size);
+bool service_request(struct service *service, enum service_action action, struct error *error);
 
 enum service_state service_state(const struct service *service);
 /* How pcscd runs, in words, where that is worth saying; else "". */

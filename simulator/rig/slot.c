@@ -29,8 +29,7 @@ static const struct reader *other_with_ids(const struct slots *slots, const stru
 }
 
 /* Gives a USB reader that asks for no IDs the first ones of ours that are free. */
-static bool choose_ids(const struct slots *slots, struct reader_options *options, char *error,
-                       size_t error_size)
+static bool choose_ids(const struct slots *slots, struct reader_options *options, struct error *error)
 {
     if (options->product_id == 0)
         do
@@ -38,8 +37,8 @@ static bool choose_ids(const struct slots *slots, struct reader_options *options
         while (other_with_ids(slots, options));
     const struct reader *other = other_with_ids(slots, options);
     if (other)
-        snprintf(
-            error, error_size,
+        error_set(
+            error,
             "reader '%s': its USB IDs, %04X:%04X, are those of reader '%s': pcscd finds the name by them",
             options->name, options->vendor_id, options->product_id, other->options.name);
     return !other;
@@ -105,18 +104,15 @@ static bool slot_init(struct slots *slots, struct reader *reader, unsigned numbe
     return true;
 }
 
-bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
-                      size_t error_size)
+bool slots_add_reader(struct slots *slots, const struct reader_options *options, struct error *error)
 {
     const char *name = options->name;
     unsigned slot_count = options->slots;
-    if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS) {
-        snprintf(error, error_size,
-                 "reader '%s' with %u slots: a reader has at least 1, and there can be %u in all "
-                 "(%u are taken)",
-                 name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
-        return false;
-    }
+    if (slot_count == 0 || slots->slot_count + slot_count > LINK_MAX_SLOTS)
+        return error_set(error,
+                         "reader '%s' with %u slots: a reader has at least 1, and there can be %u in all "
+                         "(%u are taken)",
+                         name, slot_count, LINK_MAX_SLOTS, slots->slot_count);
     struct reader *reader = &slots->reader[slots->reader_count];
     *reader = (struct reader){
         .pcsc_number = count_alike(slots, options->usb),
@@ -124,14 +120,12 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
         .slots = &slots->slot[slots->slot_count],
         .options = *options,
     };
-    if (options->usb && !choose_ids(slots, &reader->options, error, error_size))
+    if (options->usb && !choose_ids(slots, &reader->options, error))
         return false;
     reader->number = slots->reader_count++;
     for (unsigned i = 0; i < slot_count; i++)
-        if (!slot_init(slots, reader, i)) {
-            snprintf(error, error_size, "out of memory");
-            return false;
-        }
+        if (!slot_init(slots, reader, i))
+            return error_set(error, "out of memory");
     return true;
 }
 
@@ -184,27 +178,26 @@ const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
     return buffer;
 }
 
-/* Goes on with a message that has `written` bytes: " 0 (left/0), 1 (right/0)", as far as there is room. */
-static void name_slots(const struct slots *slots, char *error, size_t error_size, int written)
+/* Adds " 0 (left/0), 1 (right/0)", as far as there is room. */
+static void name_slots(const struct slots *slots, struct error *error)
 {
-    size_t at = written > 0 ? (size_t)written : 0;
-    for (unsigned i = 0; i < slots->slot_count && at < error_size; i++) {
+    for (unsigned i = 0; i < slots->slot_count; i++) {
         const char *text = slots->slot[i].text;
-        bool fits = at + strlen(text) + 20 < error_size;
-        written =
-            snprintf(error + at, error_size - at, fits ? "%s %u (%s)" : "%s ...", i ? "," : "", i, text);
-        if (written < 0 || !fits)
+        if (strlen(error->text) + strlen(text) + 20 >= sizeof error->text) {
+            error_add(error, ", ...");
             return;
-        at += (size_t)written;
+        }
+        error_add(error, "%s %u (%s)", i ? "," : "", i, text);
     }
 }
 
-struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size)
+struct slot *slots_find(struct slots *slots, const char *text, struct error *error)
 {
     if (!text || !*text) {
         if (slots->slot_count == 1)
             return &slots->slot[0];
-        name_slots(slots, error, error_size, snprintf(error, error_size, "which slot? There are"));
+        error_set(error, "which slot? There are");
+        name_slots(slots, error);
         return NULL;
     }
     unsigned index;
@@ -223,21 +216,22 @@ struct slot *slots_find(struct slots *slots, const char *text, char *error, size
         if (slash && !number_parse(slash + 1, 0, reader->options.slots - 1, &number))
             continue;
         if (found || (!slash && reader->options.slots > 1)) {
-            snprintf(error, error_size,
-                     "slot '%s': there are several of that name; give its number ('cardrig "
-                     "status' shows it)",
-                     text);
+            error_set(error,
+                      "slot '%s': there are several of that name; give its number ('cardrig "
+                      "status' shows it)",
+                      text);
             return NULL;
         }
         found = &reader->slots[number];
     }
-    if (!found)
-        name_slots(slots, error, error_size,
-                   snprintf(error, error_size, "there is no slot '%.200s': there are", text));
+    if (!found) {
+        error_set(error, "there is no slot '%.200s': there are", text);
+        name_slots(slots, error);
+    }
     return found;
 }
 
-struct reader *slots_find_reader(struct slots *slots, const char *text, char *error, size_t error_size)
+struct reader *slots_find_reader(struct slots *slots, const char *text, struct error *error)
 {
     bool any = !text || !*text;
     struct reader *found = NULL;
@@ -245,10 +239,11 @@ struct reader *slots_find_reader(struct slots *slots, const char *text, char *er
         if (any ? !reader->options.usb : strcmp(reader->options.name, text) != 0)
             continue;
         if (found) {
-            snprintf(error, error_size,
-                     "which reader? There are several%s%s: give the number of a slot of it ('cardrig status' "
-                     "shows it)",
-                     any ? "" : " called ", any ? "" : text);
+            error_set(
+                error,
+                "which reader? There are several%s%s: give the number of a slot of it ('cardrig status' "
+                "shows it)",
+                any ? "" : " called ", any ? "" : text);
             return NULL;
         }
         found = reader;
@@ -256,10 +251,10 @@ struct reader *slots_find_reader(struct slots *slots, const char *text, char *er
     if (found)
         return found;
     if (any) {
-        snprintf(error, error_size, "there is no USB reader");
+        error_set(error, "there is no USB reader");
         return NULL;
     }
-    const struct slot *slot = slots_find(slots, text, error, error_size);
+    const struct slot *slot = slots_find(slots, text, error);
     return slot ? slot->reader : NULL;
 }
 
@@ -281,27 +276,27 @@ static char *file_meant(struct slot *slot, const char *file)
 }
 
 /* As slot_load; patience as of relay_load. */
-static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming, char *error,
-                 size_t error_size)
+static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming,
+                 struct error *error)
 {
     *incoming = (struct incoming){.file = file_meant(slot, file)};
-    snprintf(error, error_size, "out of memory");
+    error_set(error, "out of memory");
     if (!incoming->file)
         return false;
     const char *reader = relay_reader(incoming->file);
     enum pcsc_result result = PCSC_OK;
     if (reader && slot->reader->options.token)
-        snprintf(error, error_size, "%s is a token, reader and card in one, and a relay comes and goes: %s",
-                 slot->reader->options.name, "leave 'token' out");
+        error_set(error, "%s is a token, reader and card in one, and a relay comes and goes: %s",
+                  slot->reader->options.name, "leave 'token' out");
     else if (reader)
-        incoming->card = relay_load(reader, &slot->host, patience_ms, &incoming->relay_counter, &result,
-                                    error, error_size);
+        incoming->card =
+            relay_load(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
     else if (*incoming->file)
-        incoming->card = card_load_file(incoming->file, &slot->host, error, error_size);
+        incoming->card = card_load_file(incoming->file, &slot->host, error);
     else
-        incoming->card = card_load_builtin(&slot->host, error, error_size);
+        incoming->card = card_load_builtin(&slot->host, error);
     if (incoming->card && !(incoming->contacts = contacts_new(incoming->card)))
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
     if (!incoming->contacts) {
         incoming_free(incoming);
         incoming->relay_result = result;
@@ -314,9 +309,9 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
     return true;
 }
 
-bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error, size_t error_size)
+bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, struct error *error)
 {
-    return load(slot, file, RELAY_PATIENCE_MS, incoming, error, error_size);
+    return load(slot, file, RELAY_PATIENCE_MS, incoming, error);
 }
 
 /* Under the lock: the card is on its way out while it does something, which has to go on without the slot. */
@@ -370,44 +365,39 @@ static bool move(struct slot *slot, struct incoming *incoming)
     return true;
 }
 
-static bool check_no_token(const struct slot *slot, char *error, size_t error_size)
+static bool check_no_token(const struct slot *slot, struct error *error)
 {
     if (slot->reader->options.token)
-        snprintf(error, error_size, "%s is a token, reader and card in one: unplug it",
-                 slot->reader->options.name);
+        error_set(error, "%s is a token, reader and card in one: unplug it", slot->reader->options.name);
     return !slot->reader->options.token;
 }
 
 /* Under the lock. */
-static bool check_put(const struct slot *slot, bool swap, char *error, size_t error_size)
+static bool check_put(const struct slot *slot, bool swap, struct error *error)
 {
-    if ((swap || slot->card) && !check_no_token(slot, error, error_size))
+    if ((swap || slot->card) && !check_no_token(slot, error))
         return false;
     if (swap || !slot->card)
         return true;
-    snprintf(error, error_size, "slot %s holds a card already ('%s'): remove it first, or swap",
-             slot_text(slot), card_name(slot->card));
-    return false;
+    return error_set(error, "slot %s holds a card already ('%s'): remove it first, or swap", slot_text(slot),
+                     card_name(slot->card));
 }
 
 /* Under the lock. */
-static bool check_remove(const struct slot *slot, char *error, size_t error_size)
+static bool check_remove(const struct slot *slot, struct error *error)
 {
     if (slot->card)
-        return check_no_token(slot, error, error_size);
-    snprintf(error, error_size, "slot %s is empty", slot_text(slot));
-    return false;
+        return check_no_token(slot, error);
+    return error_set(error, "slot %s is empty", slot_text(slot));
 }
 
-bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size)
+bool slot_check(struct slot *slot, bool swap, struct error *error)
 {
-    if (slot->reader->options.cards != READER_OWN_CARDS) {
-        snprintf(error, error_size, "slot %s is for vpcd cards, which come and go by themselves",
-                 slot_text(slot));
-        return false;
-    }
+    if (slot->reader->options.cards != READER_OWN_CARDS)
+        return error_set(error, "slot %s is for vpcd cards, which come and go by themselves",
+                         slot_text(slot));
     pthread_mutex_lock(&slot->lock);
-    bool ok = check_put(slot, swap, error, error_size);
+    bool ok = check_put(slot, swap, error);
     pthread_mutex_unlock(&slot->lock);
     return ok;
 }
@@ -468,7 +458,7 @@ static bool watch_start(void *arg, void (*work)(void *work_arg), void *work_arg)
 }
 
 static struct relay_watch *watch_new(struct slot *slot, const char *reader, bool card_in, uint32_t counter,
-                                     char *error, size_t error_size)
+                                     struct error *error)
 {
     const struct relay_watch_host host = {.arg = slot,
                                           .name = slot_text(slot),
@@ -477,15 +467,14 @@ static struct relay_watch *watch_new(struct slot *slot, const char *reader, bool
                                           .insert = watch_insert,
                                           .remove = watch_remove,
                                           .ended = watch_ended};
-    return relay_watch_new(&host, reader, card_in, counter, error, error_size);
+    return relay_watch_new(&host, reader, card_in, counter, error);
 }
 
 /* Under the lock: a watch for the card that is to be put in, if it is a relay. */
-static bool begin_watch(struct slot *slot, const struct incoming *incoming, char *error, size_t error_size)
+static bool begin_watch(struct slot *slot, const struct incoming *incoming, struct error *error)
 {
     const char *reader = incoming->file ? relay_reader(incoming->file) : NULL;
-    struct relay_watch *watch =
-        reader ? watch_new(slot, reader, true, incoming->relay_counter, error, error_size) : NULL;
+    struct relay_watch *watch = reader ? watch_new(slot, reader, true, incoming->relay_counter, error) : NULL;
     if (reader && !watch)
         return false;
     end_watch(slot);
@@ -493,13 +482,13 @@ static bool begin_watch(struct slot *slot, const struct incoming *incoming, char
     return true;
 }
 
-bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size)
+bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, struct error *error)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
-    bool ok = check_put(slot, swap, error, error_size) && begin_watch(slot, incoming, error, error_size);
+    bool ok = check_put(slot, swap, error) && begin_watch(slot, incoming, error);
     if (ok)
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
     bool moved = ok && (!slot->card || move(slot, &before));
     ok = moved && move(slot, incoming);
     if (!ok && moved)
@@ -511,36 +500,35 @@ bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *err
     return ok;
 }
 
-static bool put_file(struct slot *slot, bool swap, const char *file, char *error, size_t error_size)
+static bool put_file(struct slot *slot, bool swap, const char *file, struct error *error)
 {
     struct incoming incoming;
-    bool ok =
-        slot_check(slot, swap, error, error_size) && slot_load(slot, file, &incoming, error, error_size);
+    bool ok = slot_check(slot, swap, error) && slot_load(slot, file, &incoming, error);
     if (!ok)
         return false;
-    ok = slot_put(slot, swap, &incoming, error, error_size);
+    ok = slot_put(slot, swap, &incoming, error);
     incoming_free(&incoming);
     return ok;
 }
 
-bool slot_insert(struct slot *slot, const char *file, char *error, size_t error_size)
+bool slot_insert(struct slot *slot, const char *file, struct error *error)
 {
-    return put_file(slot, false, file, error, error_size);
+    return put_file(slot, false, file, error);
 }
 
-bool slot_swap(struct slot *slot, const char *file, char *error, size_t error_size)
+bool slot_swap(struct slot *slot, const char *file, struct error *error)
 {
-    return put_file(slot, true, file, error, error_size);
+    return put_file(slot, true, file, error);
 }
 
 /* Takes the card out; with a movement, only the one that it has put in. */
-static bool take_out(struct slot *slot, const uint32_t *movement, char *error, size_t error_size)
+static bool take_out(struct slot *slot, const uint32_t *movement, struct error *error)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
-    bool ok = (!movement || *movement == slot->movement) && check_remove(slot, error, error_size);
+    bool ok = (!movement || *movement == slot->movement) && check_remove(slot, error);
     if (ok) {
-        snprintf(error, error_size, "out of memory");
+        error_set(error, "out of memory");
         ok = move(slot, &before);
         end_watch(slot);
     }
@@ -551,24 +539,23 @@ static bool take_out(struct slot *slot, const uint32_t *movement, char *error, s
     return ok;
 }
 
-bool slot_remove(struct slot *slot, char *error, size_t error_size)
+bool slot_remove(struct slot *slot, struct error *error)
 {
-    return take_out(slot, NULL, error, error_size);
+    return take_out(slot, NULL, error);
 }
 
 bool slot_remove_at(struct slot *slot, uint32_t movement)
 {
-    char error[200];
-    return take_out(slot, &movement, error, sizeof error);
+    struct error error;
+    return take_out(slot, &movement, &error);
 }
 
 /* Has an empty slot get the card that a relay's reader has none of yet. */
-static bool await_relay(struct slot *slot, const char *file, char *error, size_t error_size)
+static bool await_relay(struct slot *slot, const char *file, struct error *error)
 {
     char *copy = strdup(file);
     pthread_mutex_lock(&slot->lock);
-    struct relay_watch *watch =
-        copy ? watch_new(slot, relay_reader(copy), false, 0, error, error_size) : NULL;
+    struct relay_watch *watch = copy ? watch_new(slot, relay_reader(copy), false, 0, error) : NULL;
     if (watch) {
         free(slot->file);
         slot->file = copy;
@@ -580,20 +567,20 @@ static bool await_relay(struct slot *slot, const char *file, char *error, size_t
     return watch != NULL;
 }
 
-bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t error_size)
+bool slot_insert_relay(struct slot *slot, const char *file, struct error *error)
 {
     struct incoming incoming = {0};
-    if (!slot_check(slot, false, error, error_size))
+    if (!slot_check(slot, false, error))
         return false;
-    if (load(slot, file, 0, &incoming, error, error_size)) {
-        bool ok = slot_put(slot, false, &incoming, error, error_size);
+    if (load(slot, file, 0, &incoming, error)) {
+        bool ok = slot_put(slot, false, &incoming, error);
         incoming_free(&incoming);
         return ok;
     }
     if (incoming.relay_result != PCSC_NO_CARD && incoming.relay_result != PCSC_IN_USE)
         return false;
-    rig_log("%s: %s; waiting for it", slot_text(slot), error);
-    return await_relay(slot, file, error, error_size);
+    rig_log("%s: %s; waiting for it", slot_text(slot), error->text);
+    return await_relay(slot, file, error);
 }
 
 /* Makes the card's time real, as long as somebody waits for the card. */

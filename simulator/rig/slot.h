@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_SLOT_H
 #define CARDRIG_RIG_SLOT_H
 
+#include "base/error.h"
 #include "icc/pcsc_client.h"
 #include "ifd/ifd.h"
 #include "link/link.h"
@@ -78,8 +79,7 @@ void slots_init(struct slots *slots, uint64_t seed);
 
 /* Adds a reader with empty slots. On failure error says why: no room left, or USB IDs of a reader that is
  * called otherwise, by which pcscd could not tell them apart. */
-bool slots_add_reader(struct slots *slots, const struct reader_options *options, char *error,
-                      size_t error_size);
+bool slots_add_reader(struct slots *slots, const struct reader_options *options, struct error *error);
 
 /* Empties all slots, without telling anybody. */
 void slots_free(struct slots *slots);
@@ -89,11 +89,11 @@ void slots_leave_trace(struct slots *slots);
 
 /* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "":
  * the only slot there is. NULL with error when there is none, or more than one. */
-struct slot *slots_find(struct slots *slots, const char *text, char *error, size_t error_size);
+struct slot *slots_find(struct slots *slots, const char *text, struct error *error);
 
 /* Finds the reader that text names: its name, or one of its slots. NULL or "": the only USB reader there is.
  * NULL with error when there is none, or more than one. */
-struct reader *slots_find_reader(struct slots *slots, const char *text, char *error, size_t error_size);
+struct reader *slots_find_reader(struct slots *slots, const char *text, struct error *error);
 
 /* The slot's number in the rig. */
 unsigned slot_index(const struct slots *slots, const struct slot *slot);
@@ -111,29 +111,29 @@ const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
 
 /* Plugs a USB reader in, or pulls it out. Its cards stay in, but lose power. False with error: it is no USB
  * reader, it is so already, or it could not be done. */
-bool reader_plug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
-bool reader_unplug(struct slots *slots, struct reader *reader, char *error, size_t error_size);
+bool reader_plug(struct slots *slots, struct reader *reader, struct error *error);
+bool reader_unplug(struct slots *slots, struct reader *reader, struct error *error);
 
 /* The number of a USB reader's device on its bus, which is another one each time that it is plugged in. */
 unsigned reader_usb_number(const struct reader *reader);
 
 /* Before pcscd starts: plugs in all USB readers, but for those that are to be unplugged at first. False with
  * error. */
-bool slots_plug_all(struct slots *slots, char *error, size_t error_size);
+bool slots_plug_all(struct slots *slots, struct error *error);
 
 /* Puts in the card that file describes; an empty file name stands for the built-in card,
  * "relay=READER" for the card in a reader of another PC/SC service (icc/relay.h), NULL for the
  * card that was in last. False with error: the slot is taken, or for vpcd cards, or the file is no
  * card; nothing has changed then. Takes as long as the script does to load. */
-bool slot_insert(struct slot *slot, const char *file, char *error, size_t error_size);
+bool slot_insert(struct slot *slot, const char *file, struct error *error);
 
 /* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no
  * card leaves the old one in. */
-bool slot_swap(struct slot *slot, const char *file, char *error, size_t error_size);
+bool slot_swap(struct slot *slot, const char *file, struct error *error);
 
 /* Takes the card out, whatever it is doing: see slot_use_begin. False with error: there is none, or it is one
  * with the reader. */
-bool slot_remove(struct slot *slot, char *error, size_t error_size);
+bool slot_remove(struct slot *slot, struct error *error);
 
 /* The same in two steps, for whoever cannot wait for a script to load: slot_load in any thread, and then, or
  * when that has failed, incoming_free. */
@@ -145,15 +145,14 @@ struct incoming {
     uint32_t relay_counter; /* of a relay, as relay_load has it, and so is the result */
     enum pcsc_result relay_result;
 };
-bool slot_check(struct slot *slot, bool swap, char *error, size_t error_size); /* before a file is loaded */
-bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, char *error,
-               size_t error_size);
-bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, char *error, size_t error_size);
+bool slot_check(struct slot *slot, bool swap, struct error *error); /* before a file is loaded */
+bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, struct error *error);
+bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, struct error *error);
 void incoming_free(struct incoming *incoming);
 
 /* Inserts a relay, which may come later if its reader has no card, or one that another program
  * uses. False with error. */
-bool slot_insert_relay(struct slot *slot, const char *file, char *error, size_t error_size);
+bool slot_insert_relay(struct slot *slot, const char *file, struct error *error);
 
 /* The use of a slot by a thread, which owns the struct. */
 struct slot_use {

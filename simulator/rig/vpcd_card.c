@@ -431,7 +431,7 @@ static void follow_card(struct end *end)
  * All of them
  */
 
-static bool take_port(struct end *end, char *error, size_t error_size)
+static bool take_port(struct end *end, struct error *error)
 {
     int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
     end->listening = fd >= 0;
@@ -441,16 +441,15 @@ static bool take_port(struct end *end, char *error, size_t error_size)
         return true;
     }
     char text[ADDRESS_TEXT];
-    snprintf(error, error_size, "vpcd: cannot listen at %s: %s", end_text(end, text), strerror(errno));
-    return false;
+    return error_set(error, "vpcd: cannot listen at %s: %s", end_text(end, text), strerror(errno));
 }
 
 struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
-                                  char *error, size_t error_size)
+                                  struct error *error)
 {
     struct vpcd_cards *cards = calloc(1, sizeof *cards);
     unsigned last = address->port + slots->slot_count - 1;
-    snprintf(error, error_size, "out of memory");
+    error_set(error, "out of memory");
     if (!cards)
         return NULL;
     cards->address = *address;
@@ -458,13 +457,13 @@ struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *add
     pthread_mutex_init(&cards->lock, NULL);
     bool ok = last <= UINT16_MAX;
     if (!ok)
-        snprintf(error, error_size, "vpcd: port %u and %u slots: there is no port %u", address->port,
-                 slots->slot_count, last);
+        error_set(error, "vpcd: port %u and %u slots: there is no port %u", address->port, slots->slot_count,
+                  last);
     for (unsigned i = 0; i < slots->slot_count && ok; i++) {
         struct end *end = &cards->end[cards->end_count++];
         *end =
             (struct end){.cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
-        ok = !listen || take_port(end, error, error_size);
+        ok = !listen || take_port(end, error);
     }
     if (ok)
         return cards;

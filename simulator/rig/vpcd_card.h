@@ -19,6 +19,7 @@
 #ifndef CARDRIG_RIG_VPCD_CARD_H
 #define CARDRIG_RIG_VPCD_CARD_H
 
+#include "base/error.h"
 #include "base/threads.h"
 #include "rig/address.h"
 #include "rig/slot.h"
@@ -32,7 +33,7 @@ struct vpcd_cards;
  * or, reversed (listen), where it comes to: the ports are taken then. NULL with error.
  */
 struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
-                                  char *error, size_t error_size);
+                                  struct error *error);
 
 /* Begins to serve, with threads that outlive it. */
 void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads);

@@ -125,7 +125,8 @@ static void refuse_connection(struct end *end, const char *why)
 /* The connection has given an ATR, whatever it is, and becomes the slot's card. */
 static void insert(struct end *end)
 {
-    char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX], error[300] = "out of memory";
+    char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX];
+    struct error error = {"out of memory"};
     struct slot *slot = end->slot;
     struct incoming incoming = {0};
     int fd = end->fd;
@@ -142,13 +143,13 @@ static void insert(struct end *end)
     if (incoming.card)
         incoming.contacts = contacts_new(incoming.card);
     if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
-        slot_put(slot, false, &incoming, error, sizeof error)) {
+        slot_put(slot, false, &incoming, &error)) {
         end->movement = incoming.movement;
         end->complaint = 0;
         return;
     }
     incoming_free(&incoming);
-    refuse_connection(end, error);
+    refuse_connection(end, error.text);
 }
 
 /* The connection ended before the ATR came. Where the card is to listen, something may accept in its place, and
@@ -391,7 +392,7 @@ static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
     return false;
 }
 
-static bool listen_for(struct vpcd_readers *readers, struct reader *reader, char *error, size_t error_size)
+static bool listen_for(struct vpcd_readers *readers, struct reader *reader, struct error *error)
 {
     const struct reader_options *options = &reader->options;
     bool ok = false;
@@ -402,12 +403,11 @@ static bool listen_for(struct vpcd_readers *readers, struct reader *reader, char
     char where[ADDRESS_MAX + 10];
     int reason = errno;
     address_text(&options->vpcd, where, sizeof where);
-    snprintf(error, error_size, "reader '%s': cannot listen at %s for %u slot%s: %s%s", options->name, where,
-             options->slots, options->slots == 1 ? "" : "s", strerror(reason),
-             reason == EADDRINUSE
-                 ? ": vpcd without a port finds a free one, and with --private-network all are free"
-                 : "");
-    return false;
+    return error_set(error, "reader '%s': cannot listen at %s for %u slot%s: %s%s", options->name, where,
+                     options->slots, options->slots == 1 ? "" : "s", strerror(reason),
+                     reason == EADDRINUSE
+                         ? ": vpcd without a port finds a free one, and with --private-network all are free"
+                         : "");
 }
 
 static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
@@ -420,10 +420,10 @@ static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
     return end->timer_fd >= 0;
 }
 
-struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t error_size)
+struct vpcd_readers *vpcd_readers_new(struct slots *slots, struct error *error)
 {
     struct vpcd_readers *readers = calloc(1, sizeof *readers + slots->slot_count * sizeof readers->end[0]);
-    snprintf(error, error_size, "out of memory");
+    error_set(error, "out of memory");
     if (!readers)
         return NULL;
     readers->slots = slots;
@@ -432,15 +432,15 @@ struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t e
     readers->pause_fd = timer_new();
     bool ok = readers->pause_fd >= 0;
     if (!ok)
-        snprintf(error, error_size, "no timer for vpcd cards: %s", strerror(errno));
+        error_set(error, "no timer for vpcd cards: %s", strerror(errno));
     for (struct reader *reader = slots->reader; ok && reader < slots->reader + slots->reader_count;
          reader++) {
         if (reader->options.cards == READER_OWN_CARDS)
             continue;
-        ok = reader->options.cards == READER_VPCD_CONNECT || listen_for(readers, reader, error, error_size);
+        ok = reader->options.cards == READER_VPCD_CONNECT || listen_for(readers, reader, error);
         for (unsigned i = 0; i < reader->options.slots && ok; i++)
             if (!(ok = prepare_end(readers, &reader->slots[i])))
-                snprintf(error, error_size, "no timer for vpcd cards: %s", strerror(errno));
+                error_set(error, "no timer for vpcd cards: %s", strerror(errno));
     }
     if (ok)
         return readers;

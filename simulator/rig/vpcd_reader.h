@@ -7,6 +7,7 @@
 #ifndef CARDRIG_RIG_VPCD_READER_H
 #define CARDRIG_RIG_VPCD_READER_H
 
+#include "base/error.h"
 #include "rig/loop.h"
 #include "rig/slot.h"
 
@@ -18,7 +19,7 @@ struct vpcd_readers;
 /* Listens for the slots of all such readers, of which there are to be no more; one whose port is 0 gets free ones,
  * one after the other, which are put down in its options. A card that comes before they serve waits. NULL with
  * error. */
-struct vpcd_readers *vpcd_readers_new(struct slots *slots, char *error, size_t error_size);
+struct vpcd_readers *vpcd_readers_new(struct slots *slots, struct error *error);
 
 /* Begins to serve. False with errno. */
 bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop);

@@ -14,6 +14,7 @@
  *   SIGRTMIN+2  ends it, and listens in its place: whoever connects waits, and has it started, as
  *               with systemd
  */
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 
 #include <limits.h>
@@ -63,10 +64,10 @@ static bool end(struct pcscd *pcscd, int number)
 
 static bool start(struct pcscd *pcscd)
 {
-    char error[512];
-    if (pcscd_start(pcscd, error, sizeof error))
+    struct error error;
+    if (pcscd_start(pcscd, &error))
         return true;
-    fprintf(stderr, "pcscd_alone: %s\n", error);
+    fprintf(stderr, "pcscd_alone: %s\n", error.text);
     return false;
 }
 
@@ -123,7 +124,8 @@ static int next_order(const struct pcscd *pcscd, int signals, bool up)
 
 int main(int argc, char **argv)
 {
-    char error[512], program[PATH_MAX], log[PATH_MAX], path[PCSCD_SOCKET_MAX];
+    struct error error;
+    char program[PATH_MAX], log[PATH_MAX], path[PCSCD_SOCKET_MAX];
     struct pcscd_reader readers[READERS_MAX];
     unsigned count = 0;
     int next = 2;
@@ -151,10 +153,9 @@ int main(int argc, char **argv)
                           .redirect = getenv("REDIRECT"),
                           .isolation = getenv("REDIRECTED") ? PCSCD_ISOLATION_REDIRECT : PCSCD_ISOLATION_AUTO,
                           .log = log};
-    if (!pcscd_find(getenv("CARDRIG_PCSCD"), program, sizeof program, error, sizeof error) ||
-        !pcscd_configure(&pcscd, readers, count, error, sizeof error) ||
-        !pcscd_start(&pcscd, error, sizeof error)) {
-        fprintf(stderr, "pcscd_alone: %s\n", error);
+    if (!pcscd_find(getenv("CARDRIG_PCSCD"), program, sizeof program, &error) ||
+        !pcscd_configure(&pcscd, readers, count, &error) || !pcscd_start(&pcscd, &error)) {
+        fprintf(stderr, "pcscd_alone: %s\n", error.text);
         return 125;
     }
     pid_t command = fork();

@@ -4,6 +4,7 @@
  * letter; what is made from a host and a port is taken. An IP address is written as it is read. Names are not
  * looked up: see numeric.h.
  */
+#include "base/error.h"
 #include "fuzz.h"
 #include "numeric.h"
 
@@ -47,38 +48,39 @@ static void check_taken(const char *text, const char *host, unsigned port)
 static void check_address(const char *text)
 {
     struct address address = {.host = "127.0.0.1", .port = LEFT_OUT}, again;
-    char written[ADDRESS_MAX + 10], error[400];
-    if (!address_parse(text, &address, error, sizeof error))
+    char written[ADDRESS_MAX + 10];
+    struct error error;
+    if (!address_parse(text, &address, &error))
         return; /* an address of an interface's own, or a name */
     CHECK(is_ip(address.host));
     if (address.port == LEFT_OUT)
         address.port = 1;
     CHECK(address_text(&address, written, sizeof written) == written && strlen(written) < sizeof written - 1);
-    CHECK(address_parse(written, &again, error, sizeof error));
+    CHECK(address_parse(written, &again, &error));
     CHECK(strcmp(again.host, address.host) == 0 && again.port == address.port);
 }
 
-static void check_text(const char *text, size_t error_size)
+static void check_text(const char *text)
 {
-    char host[ADDRESS_NAME_MAX], *error = malloc(error_size);
+    char host[ADDRESS_NAME_MAX];
+    struct error error;
     unsigned port = LEFT_OUT;
-    CHECK(error);
-    memset(error, 'x', error_size);
-    if (address_split(text, host, &port, error, error_size)) {
+    memset(&error, 'x', sizeof error);
+    if (address_split(text, host, &port, &error)) {
         check_taken(text, host, port);
         check_address(text);
     } else {
-        CHECK(port == LEFT_OUT && memchr(error, '\0', error_size));
+        CHECK(port == LEFT_OUT && memchr(error.text, '\0', sizeof error.text));
         size_t quoted = strnlen(text, 200);
-        CHECK(error_size < 400 || (error[0] == '\'' && memcmp(error + 1, text, quoted) == 0));
+        CHECK(error.text[0] == '\'' && memcmp(error.text + 1, text, quoted) == 0);
     }
-    free(error);
 }
 
 /* As much of the text as can be a host, with a port. */
 static void check_made(const char *text, unsigned number)
 {
-    char host[ADDRESS_NAME_MAX], name[ADDRESS_NAME_MAX], made[ADDRESS_NAME_MAX + 10], error[400];
+    char host[ADDRESS_NAME_MAX], name[ADDRESS_NAME_MAX], made[ADDRESS_NAME_MAX + 10];
+    struct error error;
     unsigned port = LEFT_OUT;
     bool v6 = number & 1;
     size_t length = strcspn(text, v6 ? "]" : ":[");
@@ -87,7 +89,7 @@ static void check_made(const char *text, unsigned number)
         return;
     number = 1 + number % 65535;
     snprintf(made, sizeof made, v6 ? "[%s]:%u" : "%s:%u", name, number);
-    CHECK(address_split(made, host, &port, error, sizeof error));
+    CHECK(address_split(made, host, &port, &error));
     CHECK(port == number && strcmp(host, name) == 0);
 }
 
@@ -119,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(text);
     memcpy(text, data + 2, size - 2);
     text[size - 2] = '\0';
-    check_text(text, data[0] ? data[0] : 400); /* sometimes too small for the reason */
+    check_text(text);
     check_made(text, data[0] * 256u + data[1]);
     check_network(text);
     free(text);

@@ -6,6 +6,7 @@
  *
  * The first byte says which command.
  */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "base/oneline.h"
@@ -20,13 +21,12 @@ static size_t answer_length;
 
 static json_t *read_answer(const char *command)
 {
-    char error[300];
-    size_t error_size = answer_length % 3 ? sizeof error : 30; /* sometimes too small for the reason */
+    struct error error;
     char *copy = exact_copy(answer, answer_length);
-    memset(error, 'X', sizeof error);
-    json_t *result = answer_read(command, copy, answer_length, error, error_size);
+    memset(&error, 'X', sizeof error);
+    json_t *result = answer_read(command, copy, answer_length, &error);
     if (!result)
-        CHECK(memchr(error, '\0', error_size) && error[0]);
+        CHECK(memchr(error.text, '\0', sizeof error.text) && error.text[0]);
     free(copy);
     return result;
 }

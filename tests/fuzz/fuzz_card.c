@@ -7,6 +7,7 @@
  * A script may take its time, so the watchdog is set to a fraction of what it is elsewhere. It needs to be
  * the main thread that gets its signal, and libFuzzer has another one.
  */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "icc/script_card.h"
@@ -97,7 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct card_host host = {.arg = &seed, .random = give_random, .log = take_line};
     bool pattern = size > 0 && data[0] == '%';
     size_t end = strnlen((const char *)data, size);
-    char *script = malloc(sizeof before + end + sizeof after), error[256];
+    char *script = malloc(sizeof before + end + sizeof after);
+    struct error error;
     CHECK(script);
     size_t length = 0;
     if (pattern) {
@@ -111,15 +113,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     char *exact = exact_copy(script, length);
     free(script);
-    struct card *card = card_load_text("fuzz.lua", exact, length, &host, error, sizeof error);
+    struct card *card = card_load_text("fuzz.lua", exact, length, &host, &error);
     free(exact); /* it is not needed any longer */
     if (card) {
         size_t used = end < size ? end + 1 : size;
         use(card, data + used, size - used);
         card_free(card);
     } else {
-        CHECK(strncmp(error, "fuzz.lua:", 9) == 0);
-        check_line(error);
+        CHECK(strncmp(error.text, "fuzz.lua:", 9) == 0);
+        check_line(error.text);
     }
     return 0;
 }

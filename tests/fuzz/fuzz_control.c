@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any lines on the control socket of a rig with one slot: each gets one line of JSON, in which the client
  * finds what it reads, and the rig goes on. */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "cli/answer.h"
@@ -20,11 +21,11 @@ static void remove_rig(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    char error[256];
-    rig = rig_new(4711, error, sizeof error);
-    CHECK(rig && slots_add_reader(rig_slots_of(rig),
-                                  &(struct reader_options){.name = "cardrig", .slots = 1, .usb = true}, error,
-                                  sizeof error));
+    struct error error;
+    rig = rig_new(4711, &error);
+    CHECK(rig &&
+          slots_add_reader(rig_slots_of(rig),
+                           &(struct reader_options){.name = "cardrig", .slots = 1, .usb = true}, &error));
     atexit(remove_rig);
     return 0;
 }
@@ -32,12 +33,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* The client takes what answers a command of its own. */
 static void check_client(const char *line, size_t length, const char *text)
 {
-    char error[300];
+    struct error error;
     json_t *request = json_loadb(line, length, 0, NULL);
     const char *command = json_string_value(json_object_get(request, "command"));
-    json_t *result = answer_read(command, text, strlen(text), error, sizeof error);
+    json_t *result = answer_read(command, text, strlen(text), &error);
     if (!result)
-        fprintf(stderr, "%s: %s\n", command, error);
+        fprintf(stderr, "%s: %s\n", command, error.text);
     CHECK(result);
     json_decref(result);
     json_decref(request);
@@ -72,15 +73,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* so that what comes next does not depend on this: no card, the built-in one is what insert puts back,
      * and the reader is not plugged in
      */
-    char error[256];
+    struct error error;
     struct slots *slots = rig_slots_of(rig);
-    struct slot *slot = slots_find(slots, "", error, sizeof error);
+    struct slot *slot = slots_find(slots, "", &error);
     CHECK(slot);
     if (slot->file)
-        CHECK(slot_swap(slot, "", error, sizeof error));
+        CHECK(slot_swap(slot, "", &error));
     if (slot->card)
-        CHECK(slot_remove(slot, error, sizeof error));
+        CHECK(slot_remove(slot, &error));
     if (slot->reader->plugged)
-        CHECK(reader_unplug(slots, slot->reader, error, sizeof error));
+        CHECK(reader_unplug(slots, slot->reader, &error));
     return 0;
 }

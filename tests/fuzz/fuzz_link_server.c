@@ -10,6 +10,7 @@
  * the last has been answered, so that the same input does the same; a card that is stuck,
  * and drivers that do not listen, have threads wait meanwhile.
  */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "base/thread.h"
@@ -376,19 +377,19 @@ static void power_card(struct conn *conn, const struct slot *slot, uint8_t how)
 
 static void move_card(struct slot *slot)
 {
-    char error[400];
+    struct error error;
     unsigned how = next();
     if (how % 3 == 0)
-        slot_remove(slot, error, sizeof error);
+        slot_remove(slot, &error);
     else
         insert(slot, how % 3 == 1, how / 3);
 }
 
 static void plug_reader(struct reader *reader)
 {
-    char error[400];
-    if (!reader_plug(&slots, reader, error, sizeof error))
-        reader_unplug(&slots, reader, error, sizeof error);
+    struct error error;
+    if (!reader_plug(&slots, reader, &error))
+        reader_unplug(&slots, reader, &error);
 }
 
 static void check_server(void)
@@ -509,7 +510,7 @@ static void check_slot(struct slot *slot)
     say(exchange, &command);
     answer = hear_answers(exchange);
     CHECK(answer.type == LINK_TRANSMIT && answer.arg == LINK_OK && answer.length == 2);
-    CHECK(slot_remove(slot, (char[400]){0}, 400));
+    CHECK(slot_remove(slot, &(struct error){""}));
     CHECK(hear(events, true, &answer) && answer.type == LINK_EVENT && answer.event == slot->movement);
 }
 
@@ -544,9 +545,9 @@ static void driver_ready(void *arg)
 static void add_reader(const char *text)
 {
     struct reader_options options;
-    char error[400];
-    CHECK(reader_options_parse(text, &options, error, sizeof error));
-    CHECK(slots_add_reader(&slots, &options, error, sizeof error));
+    struct error error;
+    CHECK(reader_options_parse(text, &options, &error));
+    CHECK(slots_add_reader(&slots, &options, &error));
 }
 
 static void begin_simulator(void)

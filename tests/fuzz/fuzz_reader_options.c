@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any text as the argument of --reader, and then every attribute and property of the reader that it makes; and
  * its DEVICENAME, of which the driver reads the same. */
+#include "base/error.h"
 #include "fuzz.h"
 #include "numeric.h"
 
@@ -37,12 +38,13 @@ static void check_device(const struct reader_options *options)
 {
     static const char link[] = "/tmp/cardrig-XXXXXX/link";
     struct reader reader = {.options = *options, .number = 7};
-    char text[DEVICE_MAX], error[800];
+    char text[DEVICE_MAX];
+    struct error error;
     struct devicename device;
     CHECK(device_text(&reader, link, text) == text && strlen(text) < DEVICE_MAX - 1);
     CHECK(strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=\\/-._@:") ==
           strlen(text)); /* what pcscd's lexer takes */
-    CHECK(devicename_parse(text, &device, error, sizeof error));
+    CHECK(devicename_parse(text, &device, &error));
     CHECK(device.slots == options->slots);
     CHECK(strcmp(device.socket, link) == 0 && device.reader == 7);
     CHECK(options->timeout_ms == 0 || device.timeout_ms > options->timeout_ms);
@@ -51,15 +53,14 @@ static void check_device(const struct reader_options *options)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct reader_options options;
-    char *text = malloc(size + 1), error[1000];
+    char *text = malloc(size + 1);
+    struct error error;
     CHECK(text);
     if (size)
         memcpy(text, data, size);
     text[size] = '\0';
-    size_t error_size = size ? data[size - 1] : 1; /* sometimes too small for the reason */
-    error_size = error_size ? error_size * 4 % sizeof error + 1 : 1;
-    memset(error, 'x', sizeof error);
-    if (reader_options_parse(text, &options, error, error_size)) {
+    memset(&error, 'x', sizeof error);
+    if (reader_options_parse(text, &options, &error)) {
         CHECK(options.slots >= 1 && options.slots <= LINK_MAX_SLOTS);
         CHECK(options.name[0] && memchr(options.name, '\0', sizeof options.name));
         CHECK(memchr(options.vendor, '\0', sizeof options.vendor) &&
@@ -77,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_reader(&options);
         check_device(&options);
     } else {
-        CHECK(memchr(error, '\0', error_size) && error[0] != 'x');
+        CHECK(memchr(error.text, '\0', sizeof error.text) && error.text[0] != 'x');
     }
     free(text);
     return 0;

@@ -6,6 +6,7 @@
  *
  * The first byte says where to, and how far a file may grow; what follows are things that happen.
  */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "base/oneline.h"
@@ -168,11 +169,11 @@ static int happen(struct trace *trace, int reader, struct input *input)
 
 static struct trace *start(const char *path)
 {
-    char error[600];
+    struct error error;
     traced = come = 0;
     reports = 0;
     unread_length = 0;
-    struct trace *trace = trace_open(path, report, NULL, error, sizeof error);
+    struct trace *trace = trace_open(path, report, NULL, &error);
     CHECK(trace);
     return trace;
 }

@@ -6,6 +6,7 @@
  *
  * The input: bus and number, vendor and product ID, and three texts that zeros part.
  */
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "rig/directory.h"
@@ -33,9 +34,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char error[600];
-    setenv("TMPDIR", "/dev/shm", 0); /* many small files: on a disk, it is 50 times slower */
-    CHECK(directory_new(folder, error, sizeof error) >= 0); /* stays locked */
+    struct error error;
+    setenv("TMPDIR", "/dev/shm", 0);           /* many small files: on a disk, it is 50 times slower */
+    CHECK(directory_new(folder, &error) >= 0); /* stays locked */
     atexit(remove_folder);
     snprintf(address.sun_path, sizeof address.sun_path, "%s/event1", folder);
     listener = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);

@@ -10,6 +10,7 @@
  * virtual time and in one thread: one that is started runs when it is its turn, to its end,
  * also in the middle of another's wait. A connection is a socketpair.
  */
+#include "base/error.h"
 #include "virtual.h"
 
 #include "link/tcp.h"
@@ -402,9 +403,9 @@ static void fail(unsigned how)
 
 static void move_card(struct slot *slot, unsigned how)
 {
-    char error[400];
+    struct error error;
     if (how % 3 == 0)
-        slot_remove(slot, error, sizeof error);
+        slot_remove(slot, &error);
     else
         insert(slot, how % 3 == 1, how / 3);
 }
@@ -468,7 +469,7 @@ static int act_as(unsigned what)
 static void remove_cards(void)
 {
     for (unsigned i = 0; i < SLOTS; i++)
-        slot_remove(&slots.slot[i], (char[400]){0}, 400);
+        slot_remove(&slots.slot[i], &(struct error){""});
 }
 
 static int act_well(void);
@@ -581,7 +582,7 @@ static void begin(unsigned how)
 {
     static const struct address address = {.host = "127.0.0.1", .port = PORT};
     static struct threads threads;
-    char error[400];
+    struct error error;
     listens = how & 1;
     outcome = how & 4 ? CONNECTED : REFUSED;
     accept_failure = listen_failure = 0;
@@ -591,10 +592,10 @@ static void begin(unsigned how)
         *reader = (struct reader_end){.fd = -1};
     slots_init(&slots, 1);
     slots.moved = card_moved;
-    CHECK(slots_add_reader(&slots, &options, error, sizeof error));
+    CHECK(slots_add_reader(&slots, &options, &error));
     if (how & 2)
         CHECK(insert(&slots.slot[0], false, how >> 4));
-    cards = vpcd_cards_new(&slots, &address, listens, error, sizeof error);
+    cards = vpcd_cards_new(&slots, &address, listens, &error);
     CHECK(cards);
     vpcd_cards_start(cards, &threads);
 }
@@ -615,9 +616,9 @@ static void hang_up_all(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char error[400];
+    struct error error;
     (void)argc, (void)argv;
-    CHECK(reader_options_parse("two,slots=2", &options, error, sizeof error));
+    CHECK(reader_options_parse("two,slots=2", &options, &error));
     return 0;
 }
 

@@ -9,6 +9,7 @@
  * The input: what the cards, the time and the users do. All is in virtual time, timers too,
  * and in one thread; a connection is a socketpair.
  */
+#include "base/error.h"
 #include "virtual.h"
 
 #include "link/tcp.h"
@@ -416,7 +417,7 @@ static struct reader_options listening, connecting;
 
 static void begin(void)
 {
-    char error[400];
+    struct error error;
     outcome = REFUSED;
     accept_failure = 0;
     cannot_prepare = good = false;
@@ -425,9 +426,9 @@ static void begin(void)
         *peer = (struct peer){.fd = -1};
     slots_init(&slots, 1);
     slots.moved = card_moved;
-    CHECK(slots_add_reader(&slots, &listening, error, sizeof error));
-    CHECK(slots_add_reader(&slots, &connecting, error, sizeof error));
-    readers = vpcd_readers_new(&slots, error, sizeof error);
+    CHECK(slots_add_reader(&slots, &listening, &error));
+    CHECK(slots_add_reader(&slots, &connecting, &error));
+    readers = vpcd_readers_new(&slots, &error);
     loop = loop_new();
     CHECK(readers && loop && vpcd_readers_start(readers, loop));
     run();
@@ -443,11 +444,10 @@ static void end(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char error[400];
+    struct error error;
     (void)argc, (void)argv;
-    CHECK(reader_options_parse("listens,vpcd,slots=2,timeout=3000", &listening, error, sizeof error));
-    CHECK(reader_options_parse("connects,vpcd-connect=127.0.0.1:1000,timeout=3000", &connecting, error,
-                               sizeof error));
+    CHECK(reader_options_parse("listens,vpcd,slots=2,timeout=3000", &listening, &error));
+    CHECK(reader_options_parse("connects,vpcd-connect=127.0.0.1:1000,timeout=3000", &connecting, &error));
     return 0;
 }
 

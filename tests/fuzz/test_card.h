@@ -3,6 +3,7 @@
 #ifndef CARDRIG_FUZZ_TEST_CARD_H
 #define CARDRIG_FUZZ_TEST_CARD_H
 
+#include "base/error.h"
 #include "fuzz.h"
 
 #include "rig/slot.h"
@@ -94,7 +95,7 @@ static const struct card_kind test_kind = {
 
 static bool insert(struct slot *slot, bool swap, unsigned kind)
 {
-    char error[400];
+    struct error error;
     struct test_card *card = calloc(1, sizeof *card);
     CHECK(card);
     card->card.kind = &test_kind;
@@ -102,7 +103,7 @@ static bool insert(struct slot *slot, bool swap, unsigned kind)
     test_cards++;
     struct incoming incoming = {.card = &card->card, .contacts = contacts_new(&card->card)};
     CHECK(incoming.contacts);
-    bool ok = slot_put(slot, swap, &incoming, error, sizeof error);
+    bool ok = slot_put(slot, swap, &incoming, &error);
     incoming_free(&incoming);
     return ok;
 }

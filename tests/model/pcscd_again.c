@@ -9,6 +9,7 @@
  *
  * Otherwise the socket goes when pcscd has ended, so that clients find no service rather than wait for one.
  */
+#include "base/error.h"
 #include "pcscd/pcscd.h"
 
 #include <errno.h>
@@ -124,13 +125,13 @@ static int end(struct service *service)
 int main(int argc, char **argv)
 {
     (void)argc;
-    char error[256];
+    struct error error;
     struct service service = {.arguments = argv, .listening = LISTEN_FD};
     socklen_t size = sizeof service.address;
     if (getsockname(LISTEN_FD, (struct sockaddr *)&service.address, &size) < 0)
         die("descriptor 3 is to be the socket for clients");
-    if (!pcscd_find(getenv("CARDRIG_PCSCD"), service.program, sizeof service.program, error, sizeof error)) {
-        fprintf(stderr, "model_pcscd: %s\n", error);
+    if (!pcscd_find(getenv("CARDRIG_PCSCD"), service.program, sizeof service.program, &error)) {
+        fprintf(stderr, "model_pcscd: %s\n", error.text);
         return 1;
     }
     /* out of the way: pcscd gets a copy as descriptor 3 */

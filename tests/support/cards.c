@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cards.h"
 
+#include "base/error.h"
 #include "icc/watchdog.h"
 
 #include "bytes.h"
@@ -52,10 +53,10 @@ TCase *add_card_case(Suite *suite, const char *name)
 
 struct card *load_card(const char *text)
 {
-    char error[256];
-    struct card *card = card_load_text("test.lua", text, strlen(text), &test_host, error, sizeof error);
+    struct error error;
+    struct card *card = card_load_text("test.lua", text, strlen(text), &test_host, &error);
 
-    ck_assert_msg(card != NULL, "%s", error);
+    ck_assert_msg(card != NULL, "%s", error.text);
     return card;
 }
 
@@ -71,21 +72,22 @@ struct card *load_commands(const char *before, const char *commands)
 
 void assert_refused(const char *text, const char *expected)
 {
-    char error[256];
-    struct card *card = card_load_text("test.lua", text, strlen(text), &test_host, error, sizeof error);
+    struct error error;
+    struct card *card = card_load_text("test.lua", text, strlen(text), &test_host, &error);
 
     ck_assert_ptr_null(card);
-    ck_assert_str_eq(error, expected);
+    ck_assert_str_eq(error.text, expected);
 }
 
 struct card *load_fixture(const char *name)
 {
-    char path[512], error[256];
+    char path[512];
+    struct error error;
     struct card *card;
 
     snprintf(path, sizeof path, "%s/cards/%s", FIXTURES_DIR, name);
-    card = card_load_file(path, &test_host, error, sizeof error);
-    ck_assert_msg(card != NULL, "%s", error);
+    card = card_load_file(path, &test_host, &error);
+    ck_assert_msg(card != NULL, "%s", error.text);
     return card;
 }
 

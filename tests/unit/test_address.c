@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* HOST:PORT: how it is taken apart, and which networks there are. */
+#include "base/error.h"
 #include "rig/address.h"
 
 #include "run_suite.h"
@@ -26,9 +27,10 @@ static const struct {
 
 START_TEST(taken_apart)
 {
-    char host[ADDRESS_NAME_MAX], error[400];
+    char host[ADDRESS_NAME_MAX];
+    struct error error;
     unsigned port = LEFT_OUT;
-    ck_assert_msg(address_split(good[_i].text, host, &port, error, sizeof error), "%s", error);
+    ck_assert_msg(address_split(good[_i].text, host, &port, &error), "%s", error.text);
     ck_assert_str_eq(host, good[_i].host);
     ck_assert_uint_eq(port, good[_i].port);
 }
@@ -57,25 +59,27 @@ static const struct {
 
 START_TEST(refused)
 {
-    char host[ADDRESS_NAME_MAX], error[400] = "";
+    char host[ADDRESS_NAME_MAX];
+    struct error error = {""};
     unsigned port = LEFT_OUT;
-    ck_assert_msg(!address_split(bad[_i].text, host, &port, error, sizeof error), "%s: taken", bad[_i].text);
-    ck_assert_msg(strstr(error, bad[_i].reason) && strstr(error, bad[_i].text), "%s: %s", bad[_i].text,
-                  error);
+    ck_assert_msg(!address_split(bad[_i].text, host, &port, &error), "%s: taken", bad[_i].text);
+    ck_assert_msg(strstr(error.text, bad[_i].reason) && strstr(error.text, bad[_i].text), "%s: %s",
+                  bad[_i].text, error.text);
     ck_assert_uint_eq(port, LEFT_OUT);
 }
 END_TEST
 
 START_TEST(a_name_as_long_as_any)
 {
-    char text[300], host[ADDRESS_NAME_MAX], error[400];
+    char text[300], host[ADDRESS_NAME_MAX];
+    struct error error;
     unsigned port;
     memset(text, 'a', sizeof text);
     strcpy(text + ADDRESS_NAME_MAX - 1, ":80");
-    ck_assert(address_split(text, host, &port, error, sizeof error));
+    ck_assert(address_split(text, host, &port, &error));
     ck_assert_uint_eq(strlen(host), ADDRESS_NAME_MAX - 1);
     strcpy(text + ADDRESS_NAME_MAX - 1, "a:80");
-    ck_assert(!address_split(text, host, &port, error, sizeof error));
+    ck_assert(!address_split(text, host, &port, &error));
 }
 END_TEST
 
@@ -83,8 +87,9 @@ START_TEST(addresses_are_written_as_they_are_read)
 {
     static const char *const texts[] = {"127.0.0.1:80", "[::1]:80", "[2001:db8::1]:65535"};
     struct address address;
-    char error[400], text[ADDRESS_MAX + 10];
-    ck_assert_msg(address_parse(texts[_i], &address, error, sizeof error), "%s", error);
+    struct error error;
+    char text[ADDRESS_MAX + 10];
+    ck_assert_msg(address_parse(texts[_i], &address, &error), "%s", error.text);
     ck_assert_str_eq(address_text(&address, text, sizeof text), texts[_i]);
 }
 END_TEST

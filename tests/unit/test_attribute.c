@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a reader tells through SCardGetAttrib and SCardControl: each attribute, with and without a card, power
  * and protocol, and what options make of them. */
+#include "base/error.h"
 #include "rig/attribute.h"
 #include "rig/feature.h"
 
@@ -15,7 +16,7 @@
 #include <reader.h>
 
 static struct slots slots;
-static char error[1000];
+static struct error error;
 static uint8_t value[READER_ATTRIBUTE_SIZE], output[FEATURE_OUTPUT_MAX];
 static size_t length;
 
@@ -32,14 +33,13 @@ static void tear_down(void)
 static bool try_to_add(const char *text)
 {
     struct reader_options options;
-    return reader_options_parse(text, &options, error, sizeof error) &&
-           slots_add_reader(&slots, &options, error, sizeof error);
+    return reader_options_parse(text, &options, &error) && slots_add_reader(&slots, &options, &error);
 }
 
 /* The last slot of a new reader. */
 static struct slot *add(const char *text)
 {
-    ck_assert_msg(try_to_add(text), "%s", error);
+    ck_assert_msg(try_to_add(text), "%s", error.text);
     return &slots.slot[slots.slot_count - 1];
 }
 
@@ -48,8 +48,8 @@ static void insert(struct slot *slot, const char *atr)
 {
     char script[200];
     snprintf(script, sizeof script, "return { atr = \"%s\", commands = { { \"00\", \"90 00\" } } }", atr);
-    slot->card = card_load_text("test", script, strlen(script), &slot->host, error, sizeof error);
-    ck_assert_msg(slot->card != NULL, "%s", error);
+    slot->card = card_load_text("test", script, strlen(script), &slot->host, &error);
+    ck_assert_msg(slot->card != NULL, "%s", error.text);
     slot->contacts = contacts_new(slot->card);
     ifd_set_card(slot->ifd, slot->contacts, NULL, "test");
 }
@@ -272,7 +272,7 @@ START_TEST(limits_of_attributes)
     ck_assert_uint_eq(value[263], 263 & 0xFF);
     snprintf(text + at, sizeof text - (size_t)at, "00");
     ck_assert(!try_to_add(text));
-    ck_assert_ptr_nonnull(strstr(error, "at most 264 bytes"));
+    ck_assert_ptr_nonnull(strstr(error.text, "at most 264 bytes"));
 
     at = snprintf(text, sizeof text, "s");
     for (int i = 0; i < READER_ATTRIBUTES_MAX; i++)
@@ -283,7 +283,7 @@ START_TEST(limits_of_attributes)
     check_byte(add(text), 7, 0xFF);
     snprintf(text + at, sizeof text - (size_t)at, ",attribute=32:FF");
     ck_assert(!try_to_add(text));
-    ck_assert_ptr_nonnull(strstr(error, "at most 32 tags"));
+    ck_assert_ptr_nonnull(strstr(error.text, "at most 32 tags"));
 }
 END_TEST
 
@@ -333,7 +333,7 @@ START_TEST(options_that_make_no_sense)
     char text[200];
     snprintf(text, sizeof text, "r,%s", bad_options[_i].text);
     ck_assert_msg(!try_to_add(text), "%s", text);
-    ck_assert_msg(strstr(error, bad_options[_i].error), "%s", error);
+    ck_assert_msg(strstr(error.text, bad_options[_i].error), "%s", error.text);
     ck_assert_uint_eq(slots.reader_count, 0);
 }
 END_TEST

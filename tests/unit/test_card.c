@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Cards from scripts: those in fixtures/cards, patterns, handlers and answers. */
+#include "base/error.h"
 #include "bytes.h"
 #include "cards.h"
 #include "count.h"
@@ -118,12 +119,12 @@ END_TEST
 
 START_TEST(test_builtin)
 {
-    char error[256];
-    struct card *card = card_load_builtin(&test_host, error, sizeof error);
+    struct error error;
+    struct card *card = card_load_builtin(&test_host, &error);
     const char *text;
     size_t len;
 
-    ck_assert_msg(card != NULL, "%s", error);
+    ck_assert_msg(card != NULL, "%s", error.text);
     ck_assert_str_eq(card_name(card), "cardrig");
     assert_atr(card, CARD_COLD, "3B 87 80 01 63 61 72 64 72 69 67 6E");
     assert_answer(card, "00 CA 00 6E 00", "63 61 72 64 72 69 67 90 00");
@@ -250,7 +251,8 @@ END_TEST
 START_TEST(test_many_commands)
 {
     enum { COUNT_OF_COMMANDS = 20000, SIZE = 4 * 1024 * 1024 };
-    char *text = malloc(SIZE), error[256], line[64];
+    char *text = malloc(SIZE), line[64];
+    struct error error;
     size_t at = (size_t)sprintf(text, "return { atr = '3B 00', commands = {\n");
     struct card *card;
 
@@ -258,8 +260,8 @@ START_TEST(test_many_commands)
         at += (size_t)sprintf(text + at, "{ '00 B2 %02X %02X 04 %08X', '%064X 90 00' },\n", i >> 8, i & 0xFF,
                               i, i);
     sprintf(text + at, "} }");
-    card = card_load_text("many.lua", text, strlen(text), &test_host, error, sizeof error);
-    ck_assert_msg(card != NULL, "%s", error);
+    card = card_load_text("many.lua", text, strlen(text), &test_host, &error);
+    ck_assert_msg(card != NULL, "%s", error.text);
     for (int i = 0; i < COUNT_OF_COMMANDS; i += 999) {
         sprintf(line, "00 B2 %02X %02X 04 %08X 00", i >> 8, i & 0xFF, i);
         send_command(card, line);
@@ -269,10 +271,11 @@ START_TEST(test_many_commands)
     card_free(card);
 
     sprintf(text + at - 5, "9' } } }"); /* the last answer: what is wrong with it is still found in time */
-    card = card_load_text("many.lua", text, strlen(text), &test_host, error, sizeof error);
+    card = card_load_text("many.lua", text, strlen(text), &test_host, &error);
     ck_assert_ptr_null(card);
-    ck_assert_str_eq(error, "many.lua:20001: commands[20000]: answer: character 71: a byte needs two digits, "
-                            "this one stands alone");
+    ck_assert_str_eq(error.text,
+                     "many.lua:20001: commands[20000]: answer: character 71: a byte needs two digits, "
+                     "this one stands alone");
     free(text);
 }
 END_TEST
@@ -281,7 +284,8 @@ END_TEST
 START_TEST(test_many_mistakes)
 {
     enum { SIZE = 4 * 1024 * 1024, UNKNOWN = 30000, REPEATED = 300000 };
-    char *text = malloc(SIZE), error[256];
+    char *text = malloc(SIZE);
+    struct error error;
     size_t at = (size_t)sprintf(text, "--");
 
     for (int i = 0; i < REPEATED; i++)
@@ -290,8 +294,8 @@ START_TEST(test_many_mistakes)
     for (int i = 0; i < UNKNOWN; i++)
         at += (size_t)sprintf(text + at, "f%05d = 1, ", (i + 7) % UNKNOWN);
     sprintf(text + at, "}");
-    ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &test_host, error, sizeof error));
-    ck_assert_str_eq(error,
+    ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &test_host, &error));
+    ck_assert_str_eq(error.text,
                      "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands "
                      "or faults");
     free(text);

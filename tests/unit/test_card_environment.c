@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a script finds around it, and what it does not: random numbers, print, the sandbox. */
+#include "base/error.h"
 #include "cards.h"
 #include "run_suite.h"
 
@@ -220,9 +221,9 @@ START_TEST(test_no_log)
     const struct card_host silent = {.random = test_host.random};
     static const char text[] = "print 'x' return { atr = '3B 00', commands = { { '', error } } }";
     struct card *card;
-    char error[256];
+    struct error error;
 
-    card = card_load_text("silent", text, sizeof text - 1, &silent, error, sizeof error);
+    card = card_load_text("silent", text, sizeof text - 1, &silent, &error);
     ck_assert_ptr_nonnull(card);
     assert_answer(card, "00 00 00 00", "6F 00");
     card_free(card);

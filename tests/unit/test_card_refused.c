@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Scripts that are no card: what is refused, with file, line and reason. */
+#include "base/error.h"
 #include "icc/watchdog.h"
 
 #include "cards.h"
@@ -44,16 +45,17 @@ static const struct {
 
 START_TEST(test_bad)
 {
-    char path[512], expected[1024], error[512];
+    char path[512], expected[1024];
+    struct error error;
     struct card *card;
 
     if (strcmp(bad[_i].file, "stuck-in-library") == 0)
         watchdog_set_limit(10, 5);
     snprintf(path, sizeof path, "%s/cards/bad/%s.lua", FIXTURES_DIR, bad[_i].file);
     snprintf(expected, sizeof expected, "%s:%s", path, bad[_i].error);
-    card = card_load_file(path, &test_host, error, sizeof error);
+    card = card_load_file(path, &test_host, &error);
     ck_assert_ptr_null(card);
-    ck_assert_str_eq(error, expected);
+    ck_assert_str_eq(error.text, expected);
 }
 END_TEST
 
@@ -131,7 +133,7 @@ START_TEST(test_binary_chunk)
     lua_State *L = luaL_newstate();
     luaL_Buffer b;
     const char *chunk;
-    char error[256];
+    struct error error;
     size_t len;
 
     ck_assert_int_eq(luaL_loadstring(L, "return { atr = '3B 00' }"), LUA_OK);
@@ -141,43 +143,47 @@ START_TEST(test_binary_chunk)
     lua_pop(L, 1);
     luaL_pushresult(&b);
     chunk = lua_tolstring(L, -1, &len);
-    ck_assert_ptr_null(card_load_text("binary.luac", chunk, len, &test_host, error, sizeof error));
-    ck_assert_str_eq(error, "binary.luac:1: a compiled Lua chunk, expected source text");
+    ck_assert_ptr_null(card_load_text("binary.luac", chunk, len, &test_host, &error));
+    ck_assert_str_eq(error.text, "binary.luac:1: a compiled Lua chunk, expected source text");
     lua_close(L);
 }
 END_TEST
 
 START_TEST(test_unreadable_files)
 {
-    char error[256];
+    struct error error;
 
-    ck_assert_ptr_null(card_load_file("/nonexistent/card.lua", &test_host, error, sizeof error));
-    ck_assert_str_eq(error, "/nonexistent/card.lua: No such file or directory");
-    ck_assert_ptr_null(card_load_file("/", &test_host, error, sizeof error));
-    ck_assert_str_eq(error, "/: not a regular file");
-    ck_assert_ptr_null(card_load_file("/dev/zero", &test_host, error, sizeof error));
-    ck_assert_str_eq(error, "/dev/zero: not a regular file");
+    ck_assert_ptr_null(card_load_file("/nonexistent/card.lua", &test_host, &error));
+    ck_assert_str_eq(error.text, "/nonexistent/card.lua: No such file or directory");
+    ck_assert_ptr_null(card_load_file("/", &test_host, &error));
+    ck_assert_str_eq(error.text, "/: not a regular file");
+    ck_assert_ptr_null(card_load_file("/dev/zero", &test_host, &error));
+    ck_assert_str_eq(error.text, "/dev/zero: not a regular file");
 }
 END_TEST
 
-START_TEST(test_short_error_buffer)
+START_TEST(test_long_error)
 {
-    char error[12];
+    static const char text[] = "error(('x'):rep(5000), 0)", begin[] = "test.lua:1: xxx";
+    struct error error;
 
-    ck_assert_ptr_null(card_load_text("test.lua", "error()", 7, &test_host, error, sizeof error));
-    ck_assert_str_eq(error, "test.lua...");
+    ck_assert_ptr_null(card_load_text("test.lua", text, strlen(text), &test_host, &error));
+    ck_assert_uint_eq(strlen(error.text), ERROR_TEXT_MAX - 1);
+    ck_assert_int_eq(strncmp(error.text, begin, strlen(begin)), 0);
+    ck_assert_str_eq(error.text + ERROR_TEXT_MAX - 5, "x...");
 }
 END_TEST
 
 START_TEST(test_long_chunk_name)
 {
-    char name[200], error[400], expected[400];
+    char name[200], expected[400];
+    struct error error;
 
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    ck_assert_ptr_null(card_load_text(name, "\nlocal t\nt.x = 1", 16, &test_host, error, sizeof error));
+    ck_assert_ptr_null(card_load_text(name, "\nlocal t\nt.x = 1", 16, &test_host, &error));
     snprintf(expected, sizeof expected, "%s:3: attempt to index a nil value (local 't')", name);
-    ck_assert_str_eq(error, expected);
+    ck_assert_str_eq(error.text, expected);
 }
 END_TEST
 
@@ -195,12 +201,12 @@ START_TEST(test_names)
 {
     static const char text[] = "return { atr = '3B 00' }";
     struct card *card;
-    char error[256];
+    struct error error;
 
     card = load_card("return { name = 'Ärztekarte', atr = '3B 00' }");
     ck_assert_str_eq(card_name(card), "Ärztekarte");
     card_free(card);
-    card = card_load_text("/a/b.c/my\tcard.lua", text, sizeof text - 1, &test_host, error, sizeof error);
+    card = card_load_text("/a/b.c/my\tcard.lua", text, sizeof text - 1, &test_host, &error);
     ck_assert_str_eq(card_name(card), "my card");
     card_free(card);
     card_free(NULL);
@@ -216,7 +222,7 @@ int main(void)
     tcase_add_test(tc, test_bad_text);
     tcase_add_test(tc, test_binary_chunk);
     tcase_add_test(tc, test_unreadable_files);
-    tcase_add_test(tc, test_short_error_buffer);
+    tcase_add_test(tc, test_long_error);
     tcase_add_test(tc, test_long_chunk_name);
     tcase_add_test(tc, test_text_preamble);
     tcase_add_test(tc, test_names);

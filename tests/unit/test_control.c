@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The control commands: from a line to its answer, for good lines and for bad ones. */
+#include "base/error.h"
 #include "rig/control.h"
 
 #include "rig/directory.h"
@@ -18,11 +19,11 @@ static json_t *answer;
 
 static void set_up(void)
 {
-    char error[256];
-    rig = rig_new(4711, error, sizeof error);
-    ck_assert_msg(rig != NULL, "%s", error);
-    ck_assert(slots_add_reader(rig_slots_of(rig), &(struct reader_options){.name = "cardrig", .slots = 1},
-                               error, sizeof error));
+    struct error error;
+    rig = rig_new(4711, &error);
+    ck_assert_msg(rig != NULL, "%s", error.text);
+    ck_assert(
+        slots_add_reader(rig_slots_of(rig), &(struct reader_options){.name = "cardrig", .slots = 1}, &error));
 }
 
 static void tear_down(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DEVICENAME as the driver reads it: what is accepted, and that everything else is refused with its reason.
  */
+#include "base/error.h"
 #include "devicename.h"
 #include "usb_device.h"
 
@@ -11,12 +12,11 @@
 #include <string.h>
 
 static struct devicename name;
-static char error[700];
+static struct error error;
 
 START_TEST(whole)
 {
-    ck_assert(devicename_parse("/dev/null:rig=/tmp/rig/link:reader=3:slots=16:timeout=250", &name, error,
-                               sizeof error));
+    ck_assert(devicename_parse("/dev/null:rig=/tmp/rig/link:reader=3:slots=16:timeout=250", &name, &error));
     ck_assert_str_eq(name.socket, "/tmp/rig/link");
     ck_assert_uint_eq(name.reader, 3);
     ck_assert_uint_eq(name.slots, 16);
@@ -26,7 +26,7 @@ END_TEST
 
 START_TEST(defaults)
 {
-    ck_assert(devicename_parse("/dev/null:rig=/l", &name, error, sizeof error));
+    ck_assert(devicename_parse("/dev/null:rig=/l", &name, &error));
     ck_assert_str_eq(name.socket, "/l");
     ck_assert_uint_eq(name.reader, 0);
     ck_assert_uint_eq(name.slots, 1);
@@ -64,19 +64,20 @@ static const struct {
 
 START_TEST(users)
 {
-    ck_assert(devicename_parse("/dev/null:rig=/l", &name, error, sizeof error));
+    ck_assert(devicename_parse("/dev/null:rig=/l", &name, &error));
     ck_assert_uint_eq(name.user, (uid_t)-1);
-    ck_assert(devicename_parse("/dev/null:rig=/l:user=123", &name, error, sizeof error));
+    ck_assert(devicename_parse("/dev/null:rig=/l:user=123", &name, &error));
     ck_assert_uint_eq(name.user, 123);
-    ck_assert(devicename_parse("/dev/null:rig=/l:user=root", &name, error, sizeof error));
+    ck_assert(devicename_parse("/dev/null:rig=/l:user=root", &name, &error));
     ck_assert_uint_eq(name.user, 0);
 }
 END_TEST
 
 START_TEST(refusals)
 {
-    ck_assert(!devicename_parse(refused[_i].text, &name, error, sizeof error));
-    ck_assert_msg(strstr(error, refused[_i].reason), "'%s' should say: %s", error, refused[_i].reason);
+    ck_assert(!devicename_parse(refused[_i].text, &name, &error));
+    ck_assert_msg(strstr(error.text, refused[_i].reason), "'%s' should say: %s", error.text,
+                  refused[_i].reason);
 }
 END_TEST
 
@@ -85,11 +86,11 @@ START_TEST(path_as_long_as_a_socket_can_have)
     char text[256] = "/dev/null:rig=/";
     size_t start = strlen("/dev/null:rig=");
     memset(text + start + 1, 'x', 106);
-    ck_assert(devicename_parse(text, &name, error, sizeof error));
+    ck_assert(devicename_parse(text, &name, &error));
     ck_assert_uint_eq(strlen(name.socket), 107);
     text[start + 107] = 'x';
-    ck_assert(!devicename_parse(text, &name, error, sizeof error));
-    ck_assert(strstr(error, "at most 107 bytes"));
+    ck_assert(!devicename_parse(text, &name, &error));
+    ck_assert(strstr(error.text, "at most 107 bytes"));
 }
 END_TEST
 
@@ -97,11 +98,11 @@ END_TEST
 
 START_TEST(usb_names)
 {
-    ck_assert_str_eq(usb_device_resolve("/dev/null:rig=/l", error, sizeof error), "/dev/null:rig=/l");
-    ck_assert_ptr_null(usb_device_resolve(USB_NAME, error, sizeof error));
-    ck_assert(strstr(error, "CARDRIG_USB_003 is not set"));
+    ck_assert_str_eq(usb_device_resolve("/dev/null:rig=/l", &error), "/dev/null:rig=/l");
+    ck_assert_ptr_null(usb_device_resolve(USB_NAME, &error));
+    ck_assert(strstr(error.text, "CARDRIG_USB_003 is not set"));
     setenv("CARDRIG_USB_003", "/dev/null:rig=/l:reader=2", 1);
-    ck_assert_str_eq(usb_device_resolve(USB_NAME, error, sizeof error), "/dev/null:rig=/l:reader=2");
+    ck_assert_str_eq(usb_device_resolve(USB_NAME, &error), "/dev/null:rig=/l:reader=2");
 }
 END_TEST
 
@@ -115,8 +116,8 @@ static const char *const bad_usb_names[] = {"usb:",
 
 START_TEST(usb_names_that_are_none)
 {
-    ck_assert_ptr_null(usb_device_resolve(bad_usb_names[_i], error, sizeof error));
-    ck_assert(strstr(error, "expected usb:VVVV/PPPP:libudev:N:/dev/bus/usb/BBB/DDD"));
+    ck_assert_ptr_null(usb_device_resolve(bad_usb_names[_i], &error));
+    ck_assert(strstr(error.text, "expected usb:VVVV/PPPP:libudev:N:/dev/bus/usb/BBB/DDD"));
 }
 END_TEST
 

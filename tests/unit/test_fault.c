@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Faults: how they are asked for, and when they happen. */
+#include "base/error.h"
 #include "icc/fault.h"
 
 #include "run_suite.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 static struct faults faults;
-static char error[1024];
+static struct error error;
 
 static void set_up(void)
 {
@@ -19,7 +20,7 @@ static void set_up(void)
 static const char *pattern(const char *text, unsigned count)
 {
     static char fired[32];
-    ck_assert_msg(faults_set(&faults, text, error, sizeof error), "%s", error);
+    ck_assert_msg(faults_set(&faults, text, &error), "%s", error.text);
     for (unsigned i = 0; i < count; i++)
         fired[i] = faults_fire(&faults, FAULT_MUTE) ? 'x' : '.';
     fired[count] = '\0';
@@ -39,10 +40,10 @@ END_TEST
 
 START_TEST(one_does_not_touch_another)
 {
-    ck_assert(faults_set(&faults, "slow*2", error, sizeof error));
+    ck_assert(faults_set(&faults, "slow*2", &error));
     ck_assert(!faults_fire(&faults, FAULT_MUTE));
     ck_assert(faults_fire(&faults, FAULT_SLOW));
-    ck_assert(faults_set(&faults, "mute", error, sizeof error));
+    ck_assert(faults_set(&faults, "mute", &error));
     ck_assert(faults_fire(&faults, FAULT_SLOW));
     ck_assert(!faults_fire(&faults, FAULT_SLOW));
     ck_assert(faults_fire(&faults, FAULT_MUTE));
@@ -60,7 +61,7 @@ END_TEST
 
 static void set(const char *text)
 {
-    ck_assert_msg(faults_set(&faults, text, error, sizeof error), "%s", error);
+    ck_assert_msg(faults_set(&faults, text, &error), "%s", error.text);
 }
 
 /* At each command, by its instruction, whether the fault fires. */
@@ -132,8 +133,8 @@ START_TEST(so_many_patterns_and_no_more)
         snprintf(text, sizeof text, "mute:00 %02X", i);
         set(text);
     }
-    ck_assert(!faults_set(&faults, "mute:00 FF", error, sizeof error));
-    ck_assert_str_eq(error, "at most 32 faults with patterns can be set at a time");
+    ck_assert(!faults_set(&faults, "mute:00 FF", &error));
+    ck_assert_str_eq(error.text, "at most 32 faults with patterns can be set at a time");
     set("mute*3:00 1F");
     set("mute*0:00 FF");
     set("mute*0:00 00");
@@ -181,8 +182,8 @@ static const struct {
 
 START_TEST(messages_name_what_was_meant)
 {
-    ck_assert(!faults_set(&faults, messages[_i].text, error, sizeof error));
-    ck_assert_str_eq(error, messages[_i].error);
+    ck_assert(!faults_set(&faults, messages[_i].text, &error));
+    ck_assert_str_eq(error.text, messages[_i].error);
 }
 END_TEST
 
@@ -220,8 +221,8 @@ static const char *const bad[] = {"",
 START_TEST(bad_ones_change_nothing)
 {
     struct faults before = faults;
-    ck_assert(!faults_set(&faults, bad[_i], error, sizeof error));
-    ck_assert_uint_gt(strlen(error), 10);
+    ck_assert(!faults_set(&faults, bad[_i], &error));
+    ck_assert_uint_gt(strlen(error.text), 10);
     ck_assert_mem_eq(&before, &faults, sizeof faults);
 }
 END_TEST

@@ -4,6 +4,7 @@
  * random faults. What the protocols can recover from must not show; what they cannot must fail, as it should,
  * in bounded time.
  */
+#include "base/error.h"
 #include "ifd/ifd.h"
 
 #include "icc/script_card.h"
@@ -46,11 +47,12 @@ static const char script[] = "local runs, named = 0\n"
 /* A card whose ATR is what this expression says; not powered yet. */
 static void insert_as(const char *expression)
 {
-    char text[1000], error[300];
+    char text[1000];
+    struct error error;
     struct card_host host = {.random = give_random};
     snprintf(text, sizeof text, script, expression);
-    card = card_load_text("test", text, strlen(text), &host, error, sizeof error);
-    ck_assert_msg(card != NULL, "%s", error);
+    card = card_load_text("test", text, strlen(text), &host, &error);
+    ck_assert_msg(card != NULL, "%s", error.text);
     contacts = contacts_new(card);
     ifd_set_card(&ifd, contacts, NULL, "test");
 }
@@ -77,8 +79,8 @@ static void tear_down(void)
 
 static void set_fault(const char *text)
 {
-    char error[1024];
-    ck_assert_msg(faults_set(card_faults(card), text, error, sizeof error), "%s", error);
+    struct error error;
+    ck_assert_msg(faults_set(card_faults(card), text, &error), "%s", error.text);
 }
 
 static uint8_t command[APDU_COMMAND_MAX], response[CARD_RESPONSE_MAX];
@@ -183,12 +185,13 @@ static void no_report(void *arg, const char *line)
 /* The same exchanges and faults each time. A fault that is too far off to fire makes characters go one by one. */
 static void exchanges(int index, bool singly, FILE *traced, struct outcome *outcome, unsigned count)
 {
-    char path[40], error[300];
+    char path[40];
+    struct error error;
     struct trace *trace = NULL;
     if (traced) {
         snprintf(path, sizeof path, "/dev/fd/%d", fileno(traced));
-        trace = trace_open(path, no_report, NULL, error, sizeof error);
-        ck_assert_msg(trace != NULL, "%s", error);
+        trace = trace_open(path, no_report, NULL, &error);
+        ck_assert_msg(trace != NULL, "%s", error.text);
     }
     state = 816;
     insert(recoverable[index].atr);

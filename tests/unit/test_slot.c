@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers and slots: what they may be called, how they are found, and how cards move. */
+#include "base/error.h"
 #include "rig/slot.h"
 
 #include "base/clock.h"
@@ -14,7 +15,7 @@
 #define CARDS FIXTURES_DIR "/cards/"
 
 static struct slots slots;
-static char error[1024];
+static struct error error;
 static unsigned moves;
 
 static void count_move(void *arg, struct slot *slot)
@@ -39,13 +40,12 @@ static void tear_down(void)
 static bool try_to_add(const char *text)
 {
     struct reader_options options;
-    return reader_options_parse(text, &options, error, sizeof error) &&
-           slots_add_reader(&slots, &options, error, sizeof error);
+    return reader_options_parse(text, &options, &error) && slots_add_reader(&slots, &options, &error);
 }
 
 static void add(const char *text)
 {
-    ck_assert_msg(try_to_add(text), "%s", error);
+    ck_assert_msg(try_to_add(text), "%s", error.text);
 }
 
 START_TEST(slots_are_numbered_through)
@@ -94,7 +94,7 @@ static const struct {
 START_TEST(options_that_make_no_sense)
 {
     ck_assert(!try_to_add(bad_options[_i].text));
-    ck_assert_msg(strstr(error, bad_options[_i].error), "%s", error);
+    ck_assert_msg(strstr(error.text, bad_options[_i].error), "%s", error.text);
 }
 END_TEST
 
@@ -103,7 +103,7 @@ static const char *const bad_names[] = {"", "with \"quotes\"", "a/b", "bell\a", 
 START_TEST(names_that_pcscd_cannot_take)
 {
     ck_assert(!try_to_add(bad_names[_i]));
-    ck_assert_ptr_nonnull(strstr(error, "reader name"));
+    ck_assert_ptr_nonnull(strstr(error.text, "reader name"));
     ck_assert_uint_eq(slots.slot_count, 0);
 }
 END_TEST
@@ -123,12 +123,12 @@ START_TEST(as_many_slots_as_pcscd_takes)
 {
     add("a,slots=200");
     ck_assert(!try_to_add("b,slots=56"));
-    ck_assert_ptr_nonnull(strstr(error, "255 in all (200 are taken)"));
+    ck_assert_ptr_nonnull(strstr(error.text, "255 in all (200 are taken)"));
     add("b,slots=54");
     add("c");
     ck_assert(!try_to_add("d"));
     ck_assert_str_eq(slot_text(&slots.slot[253]), "b/53");
-    ck_assert_ptr_eq(slots_find(&slots, "254", error, sizeof error), &slots.slot[254]);
+    ck_assert_ptr_eq(slots_find(&slots, "254", &error), &slots.slot[254]);
     ck_assert_ptr_eq(slots.slot[254].reader, &slots.reader[2]);
 }
 END_TEST
@@ -153,13 +153,13 @@ START_TEST(find)
     add("one");
     add("7 of 9");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct slot *slot = slots_find(&slots, cases[i].text, error, sizeof error);
+        struct slot *slot = slots_find(&slots, cases[i].text, &error);
         if (cases[i].index >= 0)
             ck_assert_msg(slot == &slots.slot[cases[i].index], "%s", cases[i].text);
         else
-            ck_assert_msg(!slot && strstr(error, cases[i].reason), "%s: %s", cases[i].text, error);
+            ck_assert_msg(!slot && strstr(error.text, cases[i].reason), "%s: %s", cases[i].text, error.text);
     }
-    ck_assert_ptr_null(slots_find(&slots, NULL, error, sizeof error));
+    ck_assert_ptr_null(slots_find(&slots, NULL, &error));
 }
 END_TEST
 
@@ -167,17 +167,17 @@ START_TEST(two_readers_of_one_name)
 {
     add("twin");
     add("twin");
-    ck_assert_ptr_null(slots_find(&slots, "twin", error, sizeof error));
-    ck_assert_ptr_nonnull(strstr(error, "several"));
-    ck_assert_ptr_eq(slots_find(&slots, "1", error, sizeof error), &slots.slot[1]);
+    ck_assert_ptr_null(slots_find(&slots, "twin", &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "several"));
+    ck_assert_ptr_eq(slots_find(&slots, "1", &error), &slots.slot[1]);
 }
 END_TEST
 
 START_TEST(the_only_slot_needs_no_name)
 {
     add("cardrig");
-    ck_assert_ptr_eq(slots_find(&slots, NULL, error, sizeof error), &slots.slot[0]);
-    ck_assert_ptr_eq(slots_find(&slots, "", error, sizeof error), &slots.slot[0]);
+    ck_assert_ptr_eq(slots_find(&slots, NULL, &error), &slots.slot[0]);
+    ck_assert_ptr_eq(slots_find(&slots, "", &error), &slots.slot[0]);
 }
 END_TEST
 
@@ -187,15 +187,15 @@ START_TEST(each_movement_counts)
     struct slot *slot = &slots.slot[0];
     uint32_t start = slot->movement;
     ck_assert_uint_eq(start % 2, 0);
-    ck_assert(!slot_remove(slot, error, sizeof error));
-    ck_assert_ptr_nonnull(strstr(error, "is empty"));
-    ck_assert(slot_insert(slot, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert(!slot_remove(slot, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "is empty"));
+    ck_assert(slot_insert(slot, CARDS "t0-only.lua", &error));
     ck_assert_uint_eq(slot->movement, start + 1);
-    ck_assert(!slot_insert(slot, NULL, error, sizeof error));
-    ck_assert_ptr_nonnull(strstr(error, "holds a card already"));
-    ck_assert(slot_swap(slot, CARDS "t1-only.lua", error, sizeof error));
+    ck_assert(!slot_insert(slot, NULL, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "holds a card already"));
+    ck_assert(slot_swap(slot, CARDS "t1-only.lua", &error));
     ck_assert_uint_eq(slot->movement, start + 3);
-    ck_assert(slot_remove(slot, error, sizeof error));
+    ck_assert(slot_remove(slot, &error));
     ck_assert_uint_eq(slot->movement, start + 4);
     ck_assert_uint_eq(moves, 3); /* a swap is told once */
 }
@@ -205,13 +205,13 @@ START_TEST(the_last_card_comes_back)
 {
     add("cardrig");
     struct slot *slot = &slots.slot[0];
-    ck_assert(slot_insert(slot, NULL, error, sizeof error)); /* none was in: the built-in one */
+    ck_assert(slot_insert(slot, NULL, &error)); /* none was in: the built-in one */
     ck_assert_ptr_null(slot->file);
-    ck_assert(slot_swap(slot, CARDS "t0-only.lua", error, sizeof error));
-    ck_assert(slot_remove(slot, error, sizeof error));
-    ck_assert(slot_insert(slot, NULL, error, sizeof error));
+    ck_assert(slot_swap(slot, CARDS "t0-only.lua", &error));
+    ck_assert(slot_remove(slot, &error));
+    ck_assert(slot_insert(slot, NULL, &error));
     ck_assert_str_eq(slot->file, CARDS "t0-only.lua");
-    ck_assert(slot_swap(slot, "", error, sizeof error));
+    ck_assert(slot_swap(slot, "", &error));
     ck_assert_ptr_null(slot->file);
 }
 END_TEST
@@ -220,12 +220,12 @@ START_TEST(a_bad_card_changes_nothing)
 {
     add("cardrig");
     struct slot *slot = &slots.slot[0];
-    ck_assert(!slot_insert(slot, CARDS "bad/syntax-error.lua", error, sizeof error));
-    ck_assert_ptr_nonnull(strstr(error, "syntax-error.lua:"));
+    ck_assert(!slot_insert(slot, CARDS "bad/syntax-error.lua", &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "syntax-error.lua:"));
     ck_assert_ptr_null(slot->card);
-    ck_assert(slot_insert(slot, CARDS "t0-only.lua", error, sizeof error));
+    ck_assert(slot_insert(slot, CARDS "t0-only.lua", &error));
     struct card *card = slot->card;
-    ck_assert(!slot_swap(slot, "/nonexistent.lua", error, sizeof error));
+    ck_assert(!slot_swap(slot, "/nonexistent.lua", &error));
     ck_assert_ptr_eq(slot->card, card);
     ck_assert_str_eq(slot->file, CARDS "t0-only.lua");
     ck_assert_uint_eq(moves, 1);
@@ -248,7 +248,7 @@ START_TEST(whose_time_is_real)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct reader_options options;
-        ck_assert(reader_options_parse(cases[i].text, &options, error, sizeof error));
+        ck_assert(reader_options_parse(cases[i].text, &options, &error));
         ck_assert_int_eq(options.real_time, cases[i].by_itself);
         ck_assert_uint_eq(options.ifd.patience_ms, cases[i].patience_ms[0]);
         reader_options_real_time(&options);
@@ -279,9 +279,9 @@ static struct slot *insert_card(const char *reader, const char *atr)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_gt(dprintf(fd, "return { atr = \"%s\", commands = { { \"80\", \"90 00\" } } }", atr), 0);
     close(fd);
-    bool ok = slot_insert(slot, path, error, sizeof error);
+    bool ok = slot_insert(slot, path, &error);
     unlink(path);
-    ck_assert_msg(ok, "%s", error);
+    ck_assert_msg(ok, "%s", error.text);
     return slot;
 }
 
@@ -300,7 +300,7 @@ static void prepare_card(struct slot *slot, const char *fault)
 {
     slot_use_begin(slot, &use);
     ck_assert_int_eq(ifd_power_up(use.ifd, IFD_COLD), IFD_RESULT_OK);
-    ck_assert(faults_set(card_faults(use.card), fault, error, sizeof error));
+    ck_assert(faults_set(card_faults(use.card), fault, &error));
     ck_assert(slot_use_end(&use));
 }
 
@@ -343,12 +343,12 @@ END_TEST
 /* What ends a wait, and whether the card is still in then. */
 static void swap_card(struct slot *slot)
 {
-    ck_assert(slot_swap(slot, "", error, sizeof error));
+    ck_assert(slot_swap(slot, "", &error));
 }
 
 static void remove_card(struct slot *slot)
 {
-    ck_assert(slot_remove(slot, error, sizeof error));
+    ck_assert(slot_remove(slot, &error));
 }
 
 static void abandon(struct slot *slot)

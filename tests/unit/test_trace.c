@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The trace: whole lines, whatever readers and cards are called. */
+#include "base/error.h"
 #include "ifd/trace.h"
 
 #include "run_suite.h"
@@ -18,11 +19,12 @@ static void no_report(void *arg, const char *line)
 
 START_TEST(lines)
 {
-    char path[] = "/tmp/trace-XXXXXX", error[600], text[600];
+    char path[] = "/tmp/trace-XXXXXX", text[600];
+    struct error error;
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
-    struct trace *trace = trace_open(path, no_report, NULL, error, sizeof error);
-    ck_assert_msg(trace != NULL, "%s", error);
+    struct trace *trace = trace_open(path, no_report, NULL, &error);
+    ck_assert_msg(trace != NULL, "%s", error.text);
     trace_note(trace, "cardrig/0", 0, "card inserted: %s", "a\nb\x1b[31m\xe2\x80\xae\xff");
     trace_character(trace, "caf\xc3\xa9\xe2\x80\xae/1", 10340, true, 0x3B, true);
     trace_close(trace);

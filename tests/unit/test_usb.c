@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* USB readers: what they may be called and what PC/SC calls them, and what plugging one in leaves in the
  * folder that stands for /sys and tells those who listen there. */
+#include "base/error.h"
 #include "rig/directory.h"
 #include "rig/slot.h"
 
@@ -16,14 +17,14 @@
 #define CARDS FIXTURES_DIR "/cards/"
 
 static struct slots slots;
-static char error[1024];
+static struct error error;
 static char folder[DIRECTORY_MAX];
 static int lock;
 
 static void set_up(void)
 {
-    lock = directory_new(folder, error, sizeof error);
-    ck_assert_msg(lock >= 0, "%s", error);
+    lock = directory_new(folder, &error);
+    ck_assert_msg(lock >= 0, "%s", error.text);
     slots_init(&slots, 1);
     slots.usb_folder = folder;
 }
@@ -38,20 +39,19 @@ static void tear_down(void)
 static bool try_to_add(const char *text)
 {
     struct reader_options options;
-    return reader_options_parse(text, &options, error, sizeof error) &&
-           slots_add_reader(&slots, &options, error, sizeof error);
+    return reader_options_parse(text, &options, &error) && slots_add_reader(&slots, &options, &error);
 }
 
 static struct reader *add(const char *text)
 {
-    ck_assert_msg(try_to_add(text), "%s", error);
+    ck_assert_msg(try_to_add(text), "%s", error.text);
     return &slots.reader[slots.reader_count - 1];
 }
 
 static void refuses(bool result, const char *reason)
 {
     ck_assert(!result);
-    ck_assert_msg(strstr(error, reason) != NULL, "'%s' should say: %s", error, reason);
+    ck_assert_msg(strstr(error.text, reason) != NULL, "'%s' should say: %s", error.text, reason);
 }
 
 static const struct {
@@ -123,18 +123,18 @@ END_TEST
 START_TEST(finding_a_reader)
 {
     add("serial");
-    refuses(NULL != slots_find_reader(&slots, NULL, error, sizeof error), "there is no USB reader");
+    refuses(NULL != slots_find_reader(&slots, NULL, &error), "there is no USB reader");
     struct reader *key = add("key,usb,slots=2");
-    ck_assert_ptr_eq(slots_find_reader(&slots, NULL, error, sizeof error), key);
-    ck_assert_ptr_eq(slots_find_reader(&slots, "key", error, sizeof error), key);
-    ck_assert_ptr_eq(slots_find_reader(&slots, "key/1", error, sizeof error), key);
-    ck_assert_ptr_eq(slots_find_reader(&slots, "2", error, sizeof error), key);
-    ck_assert_ptr_eq(slots_find_reader(&slots, "serial", error, sizeof error), &slots.reader[0]);
-    refuses(NULL != slots_find_reader(&slots, "3", error, sizeof error), "there is no slot '3'");
+    ck_assert_ptr_eq(slots_find_reader(&slots, NULL, &error), key);
+    ck_assert_ptr_eq(slots_find_reader(&slots, "key", &error), key);
+    ck_assert_ptr_eq(slots_find_reader(&slots, "key/1", &error), key);
+    ck_assert_ptr_eq(slots_find_reader(&slots, "2", &error), key);
+    ck_assert_ptr_eq(slots_find_reader(&slots, "serial", &error), &slots.reader[0]);
+    refuses(NULL != slots_find_reader(&slots, "3", &error), "there is no slot '3'");
     struct reader *twin = add("key,usb");
-    refuses(NULL != slots_find_reader(&slots, "key", error, sizeof error), "several called key");
-    refuses(NULL != slots_find_reader(&slots, "", error, sizeof error), "several");
-    ck_assert_ptr_eq(slots_find_reader(&slots, "3", error, sizeof error), twin);
+    refuses(NULL != slots_find_reader(&slots, "key", &error), "several called key");
+    refuses(NULL != slots_find_reader(&slots, "", &error), "several");
+    ck_assert_ptr_eq(slots_find_reader(&slots, "3", &error), twin);
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(files)
 {
     struct reader *reader = add("key & co,usb=ABCD:0ef1,serial=42,interface=I");
     ck_assert_ptr_null(file("1-1/idVendor"));
-    ck_assert_msg(reader_plug(&slots, reader, error, sizeof error), "%s", error);
+    ck_assert_msg(reader_plug(&slots, reader, &error), "%s", error.text);
     ck_assert_str_eq(file("1-1/idVendor"), "abcd\n");
     ck_assert_str_eq(file("1-1/idProduct"), "0ef1\n");
     ck_assert_str_eq(file("1-1/product"), "key & co\n");
@@ -166,17 +166,17 @@ START_TEST(files)
     /* both say that they belong to usb, with links that lead there */
     ck_assert_ptr_nonnull(file("1-1/subsystem/devices/1-1/idVendor"));
     ck_assert_ptr_nonnull(file("1-1:1.0/subsystem/devices/1-1/idVendor"));
-    ck_assert(reader_unplug(&slots, reader, error, sizeof error));
+    ck_assert(reader_unplug(&slots, reader, &error));
     ck_assert_ptr_null(file("1-1/idVendor"));
     ck_assert_ptr_null(file("1-1:1.0/uevent"));
     /* as real hardware, it is another device each time; numbers go to 127 and begin again */
     for (unsigned i = 1; i <= 126; i++) {
-        ck_assert(reader_plug(&slots, reader, error, sizeof error));
+        ck_assert(reader_plug(&slots, reader, &error));
         unsigned number = 2 + i % 126;
         char line[40];
         snprintf(line, sizeof line, "DEVNAME=bus/usb/001/%03u\n", number);
         ck_assert_ptr_nonnull(strstr(file("1-1/uevent"), line));
-        ck_assert(reader_unplug(&slots, reader, error, sizeof error));
+        ck_assert(reader_unplug(&slots, reader, &error));
     }
 }
 END_TEST
@@ -184,7 +184,7 @@ END_TEST
 START_TEST(a_device_without_texts)
 {
     struct reader *reader = add("key,usb");
-    ck_assert(reader_plug(&slots, reader, error, sizeof error));
+    ck_assert(reader_plug(&slots, reader, &error));
     ck_assert_ptr_nonnull(file("1-1/idVendor"));
     ck_assert_ptr_null(file("1-1/serial"));
     ck_assert_ptr_null(file("1-1:1.0/interface"));
@@ -205,7 +205,7 @@ START_TEST(messages)
 {
     struct reader *reader = add("key,usb");
     int fd = listen_for_messages();
-    ck_assert(reader_plug(&slots, reader, error, sizeof error));
+    ck_assert(reader_plug(&slots, reader, &error));
     uint8_t message[1000];
     ssize_t length = recv(fd, message, sizeof message, 0);
     ck_assert_int_gt(length, 40);
@@ -220,11 +220,11 @@ START_TEST(messages)
     ck_assert_str_eq((char *)message + 40, "ACTION=add");
     ck_assert_str_eq((char *)message + 51, "DEVPATH=/devices/pci0000:00/0000:00:01.0/usb1/1-1/1-1:1.0");
     ck_assert_int_eq(message[length - 1], 0);
-    ck_assert(reader_unplug(&slots, reader, error, sizeof error));
+    ck_assert(reader_unplug(&slots, reader, &error));
     ck_assert_int_gt(recv(fd, message, sizeof message, 0), 40);
     ck_assert_str_eq((char *)message + 40, "ACTION=remove");
     close(fd); /* one that has ended is nobody to wait for */
-    ck_assert(reader_plug(&slots, reader, error, sizeof error));
+    ck_assert(reader_plug(&slots, reader, &error));
 }
 END_TEST
 
@@ -233,17 +233,16 @@ START_TEST(a_listener_that_does_not_listen)
     struct reader *reader = add("key,usb");
     int fd = listen_for_messages();
     unsigned count = 0;
-    while (count < 100000 &&
-           (reader->plugged ? reader_unplug : reader_plug)(&slots, reader, error, sizeof error))
+    while (count < 100000 && (reader->plugged ? reader_unplug : reader_plug)(&slots, reader, &error))
         count++;
     ck_assert_uint_lt(count, 100000);
-    ck_assert_ptr_nonnull(strstr(error, "pcscd has yet to take"));
+    ck_assert_ptr_nonnull(strstr(error.text, "pcscd has yet to take"));
     /* nothing has changed: it is as it was, and goes on from there */
     ck_assert_int_eq(file("1-1/idVendor") != NULL, reader->plugged);
     uint8_t message[1000];
     while (recv(fd, message, sizeof message, 0) > 0)
         ;
-    ck_assert((reader->plugged ? reader_unplug : reader_plug)(&slots, reader, error, sizeof error));
+    ck_assert((reader->plugged ? reader_unplug : reader_plug)(&slots, reader, &error));
     close(fd);
 }
 END_TEST
@@ -253,27 +252,27 @@ START_TEST(plugging)
     struct reader *serial = add("serial"), *key = add("key,usb"), *other = add("other,usb");
     char name[160];
     ck_assert(serial->plugged && !key->plugged && !other->plugged);
-    refuses(reader_unplug(&slots, serial, error, sizeof error), "not on USB");
-    refuses(reader_plug(&slots, serial, error, sizeof error), "not on USB");
-    refuses(reader_unplug(&slots, key, error, sizeof error), "'key' is not plugged in");
-    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", error, sizeof error));
-    ck_assert(reader_plug(&slots, key, error, sizeof error));
-    refuses(reader_plug(&slots, key, error, sizeof error), "plugged in already");
-    ck_assert(reader_plug(&slots, other, error, sizeof error));
+    refuses(reader_unplug(&slots, serial, &error), "not on USB");
+    refuses(reader_plug(&slots, serial, &error), "not on USB");
+    refuses(reader_unplug(&slots, key, &error), "'key' is not plugged in");
+    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", &error));
+    ck_assert(reader_plug(&slots, key, &error));
+    refuses(reader_plug(&slots, key, &error), "plugged in already");
+    ck_assert(reader_plug(&slots, other, &error));
     ck_assert_str_eq(slot_pcsc_name(other->slots, name, sizeof name), "other 01 00");
     ck_assert_int_eq(ifd_power_up(key->slots->ifd, IFD_COLD), IFD_RESULT_OK);
     uint32_t movement = key->slots->movement;
-    ck_assert(reader_unplug(&slots, key, error, sizeof error));
+    ck_assert(reader_unplug(&slots, key, &error));
     ck_assert(key->slots->card && !key->slots->ifd->powered); /* it stays in, without power */
     ck_assert_uint_eq(key->slots->movement, movement);
     /* pcscd gives a number again as soon as it is free */
-    ck_assert(reader_unplug(&slots, other, error, sizeof error));
-    ck_assert(reader_plug(&slots, other, error, sizeof error));
+    ck_assert(reader_unplug(&slots, other, &error));
+    ck_assert(reader_plug(&slots, other, &error));
     ck_assert_str_eq(slot_pcsc_name(other->slots, name, sizeof name), "other 00 00");
-    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert(reader_plug(&slots, key, &error));
     ck_assert_str_eq(slot_pcsc_name(key->slots, name, sizeof name), "key 01 00");
     slots.usb_folder = NULL;
-    refuses(reader_unplug(&slots, key, error, sizeof error), "not on USB");
+    refuses(reader_unplug(&slots, key, &error), "not on USB");
 }
 END_TEST
 
@@ -292,19 +291,19 @@ START_TEST(power_that_goes_late)
 {
     struct reader *key = add("key,usb");
     struct ifd *ifd = key->slots->ifd;
-    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", error, sizeof error));
-    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", &error));
+    ck_assert(reader_plug(&slots, key, &error));
     ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
     slots.start = do_later;
     slots.arg = &late;
-    ck_assert(reader_unplug(&slots, key, error, sizeof error));
+    ck_assert(reader_unplug(&slots, key, &error));
     ck_assert(ifd->powered);
     late(&slots.slot[0]);
     ck_assert(!ifd->powered);
-    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert(reader_plug(&slots, key, &error));
     ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
-    ck_assert(reader_unplug(&slots, key, error, sizeof error));
-    ck_assert(reader_plug(&slots, key, error, sizeof error));
+    ck_assert(reader_unplug(&slots, key, &error));
+    ck_assert(reader_plug(&slots, key, &error));
     ck_assert_int_eq(ifd_power_up(ifd, IFD_COLD), IFD_RESULT_OK);
     late(&slots.slot[0]);
     ck_assert(ifd->powered);
@@ -314,11 +313,11 @@ END_TEST
 START_TEST(a_token_keeps_its_card)
 {
     struct slot *slot = add("key,usb,token")->slots;
-    ck_assert(slot_insert(slot, "", error, sizeof error));
+    ck_assert(slot_insert(slot, "", &error));
     struct card *card = slot->card;
-    refuses(slot_remove(slot, error, sizeof error), "reader and card in one: unplug it");
-    refuses(slot_swap(slot, "", error, sizeof error), "reader and card in one: unplug it");
-    refuses(slot_insert(slot, "", error, sizeof error), "reader and card in one: unplug it");
+    refuses(slot_remove(slot, &error), "reader and card in one: unplug it");
+    refuses(slot_swap(slot, "", &error), "reader and card in one: unplug it");
+    refuses(slot_insert(slot, "", &error), "reader and card in one: unplug it");
     ck_assert_ptr_eq(slot->card, card);
 }
 END_TEST
@@ -327,7 +326,7 @@ START_TEST(a_folder_that_cannot_be_written)
 {
     struct reader *reader = add("key,usb");
     slots.usb_folder = "/dev/null/usb";
-    refuses(reader_plug(&slots, reader, error, sizeof error), "cannot plug in reader 'key': Not a directory");
+    refuses(reader_plug(&slots, reader, &error), "cannot plug in reader 'key': Not a directory");
     ck_assert(!reader->plugged);
 }
 END_TEST

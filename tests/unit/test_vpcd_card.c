@@ -3,6 +3,7 @@
  * Our cards in a vpcd reader that keeps them waiting: what they do after a minute. The clock stands still,
  * until the test moves it. The rest is for the end-to-end tests.
  */
+#include "base/error.h"
 #include "rig/vpcd_card.h"
 
 #include "link/tcp.h"
@@ -34,7 +35,7 @@ static struct slots slots;
 static struct threads threads;
 static struct vpcd_cards *cards;
 static int reader;
-static char error[1024];
+static struct error error;
 
 static _Atomic int64_t now_us;
 static _Atomic int64_t wait_end_ms; /* of the card's thread; 0: it is at work */
@@ -106,8 +107,8 @@ static void listen_for_reader(void)
     struct address address = {.host = "127.0.0.1"};
     int probe = tcp_listen(address.host, &address.port, 1);
     close(probe);
-    cards = vpcd_cards_new(&slots, &address, true, error, sizeof error);
-    ck_assert_msg(cards, "%s", error);
+    cards = vpcd_cards_new(&slots, &address, true, &error);
+    ck_assert_msg(cards, "%s", error.text);
 }
 
 static void set_up(void)
@@ -117,9 +118,9 @@ static void set_up(void)
     said[0] = '\0';
     threads_init(&threads);
     slots_init(&slots, 1);
-    ck_assert(reader_options_parse("r", &options, error, sizeof error));
-    ck_assert(slots_add_reader(&slots, &options, error, sizeof error));
-    ck_assert(slot_insert(&slots.slot[0], FIXTURES_DIR "/cards/t1-only.lua", error, sizeof error));
+    ck_assert(reader_options_parse("r", &options, &error));
+    ck_assert(slots_add_reader(&slots, &options, &error));
+    ck_assert(slot_insert(&slots.slot[0], FIXTURES_DIR "/cards/t1-only.lua", &error));
     listen_for_reader();
     vpcd_cards_start(cards, &threads);
     connect_reader();

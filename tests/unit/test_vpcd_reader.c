@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers for vpcd cards where things run short. The rest is for the end-to-end tests. */
+#include "base/error.h"
 #include "rig/vpcd_reader.h"
 
 #include "run_suite.h"
@@ -19,7 +20,7 @@ static struct slots slots;
 static struct loop *loop;
 static struct vpcd_readers *readers;
 static int timer;
-static char error[1024];
+static struct error error;
 
 static void on_timer(void *arg, uint32_t events)
 {
@@ -42,9 +43,9 @@ static void set_up(void)
 {
     struct reader_options options;
     slots_init(&slots, 1);
-    ck_assert(reader_options_parse("r,vpcd", &options, error, sizeof error));
-    ck_assert(slots_add_reader(&slots, &options, error, sizeof error));
-    readers = vpcd_readers_new(&slots, error, sizeof error);
+    ck_assert(reader_options_parse("r,vpcd", &options, &error));
+    ck_assert(slots_add_reader(&slots, &options, &error));
+    readers = vpcd_readers_new(&slots, &error);
     loop = loop_new();
     timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     ck_assert(readers && loop && timer >= 0 && loop_add(loop, timer, EPOLLIN, on_timer, NULL));
