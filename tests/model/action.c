@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* How A and B reconnect. */
-enum way { PLAINLY, ACCEPTING, WARM, COLD, REOPENING, GENTLY, WITH_T0, WITH_T1, ANYWHERE };
+enum way { PLAINLY, ACCEPTING, WARM, COLD, REOPENING, GENTLY, WITH_T0, WITH_T1, ANY_NUMBER };
 
 static scardmanage_options options_for(enum way way)
 {
@@ -23,95 +23,121 @@ static scardmanage_options options_for(enum way way)
         options.protocols = SCARDMANAGE_PROTOCOL_T0;
     if (way == WITH_T1)
         options.protocols = SCARDMANAGE_PROTOCOL_T1;
-    options.accept_other_index = way == ANYWHERE;
+    options.accept_other_index = way == ANY_NUMBER;
     return options;
 }
 
-static bool reconnect(struct model *model, unsigned argument)
+static bool reconnect(struct model *model, unsigned user, unsigned way)
 {
-    scardmanage_options options = options_for((enum way)(argument / 2));
-    return user_reconnect(model, argument % 2, &options);
+    scardmanage_options options = options_for((enum way)way);
+    return user_reconnect(model, user, &options);
 }
 
-static bool unlock(struct model *model, unsigned argument)
-{
-    return user_unlock(model, argument % 2, (scardmanage_disposition)(argument / 2));
-}
-
-#define BOTH(name, weight, run, argument)                                                                    \
-    {"A " name, weight, run, 2 * (argument)},                                                                \
+#define EVENT(name, weight, function)                                                                        \
     {                                                                                                        \
-        "B " name, weight, run, 2 * (argument) + 1                                                           \
+        name, weight, .run = function                                                                        \
     }
+#define EVENT_WITH(name, weight, function, value)                                                            \
+    {                                                                                                        \
+        name, weight, .run_with = function, .argument = value                                                \
+    }
+#define CLIENT_C(name, weight, function)             EVENT("C " name, weight, function)
+#define CLIENT_C_WITH(name, weight, function, value) EVENT_WITH("C " name, weight, function, value)
 
+#define USER(name, weight, function, number)                                                                 \
+    {                                                                                                        \
+        name, weight, .run_user = function, .user = number                                                   \
+    }
+#define USER_WITH(name, weight, function, number, value)                                                     \
+    {                                                                                                        \
+        name, weight, .run_user_with = function, .user = number, .argument = value                           \
+    }
+/* One action of A, and one of B. */
+#define USERS(name, weight, function)                                                                        \
+    USER("A " name, weight, function, 0), USER("B " name, weight, function, 1)
+#define USERS_WITH(name, weight, function, value)                                                            \
+    USER_WITH("A " name, weight, function, 0, value), USER_WITH("B " name, weight, function, 1, value)
+
+/* A sequence names its actions, but a seed chooses them by order and weight. */
 const struct action actions[] = {
-    BOTH("reconnects", 200, reconnect, PLAINLY),
-    BOTH("reconnects, accepting another card", 40, reconnect, ACCEPTING),
-    BOTH("reconnects by a warm reset", 10, reconnect, WARM),
-    BOTH("reconnects by a cold reset", 10, reconnect, COLD),
-    BOTH("reconnects without touching the card", 10, reconnect, GENTLY),
-    BOTH("reconnects with T=0", 8, reconnect, WITH_T0),
-    BOTH("reconnects with T=1", 8, reconnect, WITH_T1),
-    BOTH("reconnects, whatever the reader's number", 10, reconnect, ANYWHERE),
-    {"A reconnects by a new handle", 8, reconnect, 2 * REOPENING},
-    BOTH("waits to reconnect, the red card is put in", 10, together_insert, CARD_RED),
-    BOTH("waits to reconnect, the blue card is put in", 6, together_insert, CARD_BLUE),
-    BOTH("is cancelled", 10, together_cancel, 0),
-    BOTH("attaches", 40, user_attach, 0),
-    BOTH("detaches", 8, user_detach, 0),
-    BOTH("locks", 40, user_lock, 0),
-    BOTH("unlocks", 24, unlock, SCARDMANAGE_LEAVE),
-    BOTH("unlocks with a reset", 6, unlock, SCARDMANAGE_RESET),
-    BOTH("unlocks with the power off and on", 4, unlock, SCARDMANAGE_UNPOWER),
-    BOTH("unlocks with an ejection", 2, unlock, SCARDMANAGE_EJECT),
-    BOTH("asks for the status", 24, user_status, 0),
-    BOTH("sends a command", 24, user_transmit, 0),
-    BOTH("waits for a card", 8, user_wait, 0),
+    USERS_WITH("reconnects", 200, reconnect, PLAINLY),
+    USERS_WITH("reconnects, accepting another card", 40, reconnect, ACCEPTING),
+    USERS_WITH("reconnects by a warm reset", 10, reconnect, WARM),
+    USERS_WITH("reconnects by a cold reset", 10, reconnect, COLD),
+    USERS_WITH("reconnects without touching the card", 10, reconnect, GENTLY),
+    USERS_WITH("reconnects with T=0", 8, reconnect, WITH_T0),
+    USERS_WITH("reconnects with T=1", 8, reconnect, WITH_T1),
+    USERS_WITH("reconnects, accepting another reader number", 10, reconnect, ANY_NUMBER),
+    USER_WITH("A reconnects by a new handle", 8, reconnect, 0, REOPENING),
+    USERS_WITH("reconnects and waits, the red card is inserted", 10, concurrent_insert, CARD_RED),
+    USERS_WITH("reconnects and waits, the blue card is inserted", 6, concurrent_insert, CARD_BLUE),
+    USERS("waits and is cancelled", 10, concurrent_cancel),
+    USERS("attaches", 40, user_attach),
+    USERS("detaches", 8, user_detach),
+    USERS("locks", 40, user_lock),
+    USERS_WITH("unlocks", 24, user_unlock, SCARDMANAGE_LEAVE),
+    USERS_WITH("unlocks with a reset", 6, user_unlock, SCARDMANAGE_RESET),
+    USERS_WITH("unlocks with power off and on", 4, user_unlock, SCARDMANAGE_UNPOWER),
+    USERS_WITH("unlocks with an ejection", 2, user_unlock, SCARDMANAGE_EJECT),
+    USERS("asks for the status", 24, user_status),
+    USERS("sends a command", 24, user_transmit),
+    USERS("waits for a card", 8, user_wait_for_card),
 
-    {"C connects", 25, other_connect, SCARD_SHARE_SHARED},
-    {"C takes the reader for itself", 10, other_connect, SCARD_SHARE_EXCLUSIVE},
-    {"C disconnects", 10, other_disconnect, SCARD_LEAVE_CARD},
-    {"C disconnects with a reset", 6, other_disconnect, SCARD_RESET_CARD},
-    {"C disconnects and takes the power away", 6, other_disconnect, SCARD_UNPOWER_CARD},
-    {"C resets the card", 30, other_reset, SCARD_RESET_CARD},
-    {"C switches the card off and on", 15, other_reset, SCARD_UNPOWER_CARD},
-    {"C resets the card three times", 8, other_reset_often, 0},
-    {"C chooses T=0", 10, other_choose, SCARD_PROTOCOL_T0},
-    {"C chooses T=1", 10, other_choose, SCARD_PROTOCOL_T1},
-    {"C begins a transaction", 12, other_begin, 0},
-    {"C ends its transaction", 30, other_end, SCARD_LEAVE_CARD},
-    {"C ends its transaction with a reset", 10, other_end, SCARD_RESET_CARD},
+    CLIENT_C_WITH("connects", 25, client_c_connect, SCARD_SHARE_SHARED),
+    CLIENT_C_WITH("connects exclusively", 10, client_c_connect, SCARD_SHARE_EXCLUSIVE),
+    CLIENT_C_WITH("disconnects", 10, client_c_disconnect, SCARD_LEAVE_CARD),
+    CLIENT_C_WITH("disconnects with a reset", 6, client_c_disconnect, SCARD_RESET_CARD),
+    CLIENT_C_WITH("disconnects and powers the card off", 6, client_c_disconnect, SCARD_UNPOWER_CARD),
+    CLIENT_C_WITH("resets the card", 30, client_c_reset, SCARD_RESET_CARD),
+    CLIENT_C_WITH("powers the card off and on", 15, client_c_reset, SCARD_UNPOWER_CARD),
+    CLIENT_C("resets the card three times", 8, client_c_reset_three_times),
+    CLIENT_C_WITH("resets the card and chooses T=0", 10, client_c_choose_protocol, SCARD_PROTOCOL_T0),
+    CLIENT_C_WITH("resets the card and chooses T=1", 10, client_c_choose_protocol, SCARD_PROTOCOL_T1),
+    CLIENT_C("begins a transaction", 12, client_c_begin_transaction),
+    CLIENT_C_WITH("ends its transaction", 30, client_c_end_transaction, SCARD_LEAVE_CARD),
+    CLIENT_C_WITH("ends its transaction with a reset", 10, client_c_end_transaction, SCARD_RESET_CARD),
 
-    {"the card is taken out", 30, thing_remove, 0},
-    {"the red card is put in", 40, thing_insert, CARD_RED},
-    {"the twin is put in", 15, thing_insert, CARD_TWIN},
-    {"the blue card is put in", 10, thing_insert, CARD_BLUE},
-    {"the green card is put in", 8, thing_insert, CARD_GREEN},
-    {"the changing card is put in", 10, thing_insert, CARD_CHANGING},
-    {"the red card takes the other's place", 15, thing_swap, CARD_RED},
-    {"the twin takes the other's place", 8, thing_swap, CARD_TWIN},
-    {"the blue card takes the other's place", 8, thing_swap, CARD_BLUE},
-    {"the green card takes the other's place", 5, thing_swap, CARD_GREEN},
-    {"the changing card takes the other's place", 8, thing_swap, CARD_CHANGING},
+    EVENT("the card is removed", 30, event_remove_card),
+    EVENT_WITH("the red card is inserted", 40, event_insert_card, CARD_RED),
+    EVENT_WITH("the twin is inserted", 15, event_insert_card, CARD_TWIN),
+    EVENT_WITH("the blue card is inserted", 10, event_insert_card, CARD_BLUE),
+    EVENT_WITH("the green card is inserted", 8, event_insert_card, CARD_GREEN),
+    EVENT_WITH("the changing card is inserted", 10, event_insert_card, CARD_CHANGING),
+    EVENT_WITH("the red card replaces the other", 15, event_swap_card, CARD_RED),
+    EVENT_WITH("the twin replaces the other", 8, event_swap_card, CARD_TWIN),
+    EVENT_WITH("the blue card replaces the other", 8, event_swap_card, CARD_BLUE),
+    EVENT_WITH("the green card replaces the other", 5, event_swap_card, CARD_GREEN),
+    EVENT_WITH("the changing card replaces the other", 8, event_swap_card, CARD_CHANGING),
 
-    {"the card falls silent", 1, thing_silence, 0},
-    {"the card will answer again", 20, thing_wake, 0},
+    EVENT("the card becomes unresponsive", 1, event_mute_card),
+    EVENT("the card can answer again", 20, event_unmute_card),
 
-    {"the reader is unplugged", 4, thing_unplug, 0},
-    {"the reader is plugged in", 20, thing_plug, 0},
-    {"the reader is plugged in after another one", 4, thing_plug, 1},
-    {"the other reader is unplugged", 4, thing_unplug_other, 0},
+    EVENT("the reader is unplugged", 4, event_unplug_reader),
+    EVENT("the reader is plugged in", 20, event_plug_reader),
+    EVENT("the reader is plugged in after another one", 4, event_plug_both_readers),
+    EVENT("the other reader is unplugged", 4, event_unplug_other_reader),
 
-    {"the service is stopped", 5, thing_stop, 0},
-    {"the service goes on", 40, thing_continue, 0},
-    {"the service ends", 2, thing_down, SIGTERM},
-    {"the service is killed", 2, thing_down, SIGKILL},
-    {"the service starts", 40, thing_up, 0},
-    {"the service is restarted", 2, thing_restart, SIGTERM},
-    {"the service is killed and started", 2, thing_restart, SIGKILL},
-    {"the service ends, and is activated again", 2, thing_activate, SIGTERM},
+    EVENT("the service is stopped", 5, event_stop_service),
+    EVENT("the service continues", 40, event_continue_service),
+    EVENT_WITH("the service ends", 2, event_end_service, SIGTERM),
+    EVENT_WITH("the service is killed", 2, event_end_service, SIGKILL),
+    EVENT("the service starts", 40, event_start_service),
+    EVENT_WITH("the service is restarted", 2, event_restart_service, SIGTERM),
+    EVENT_WITH("the service is killed and started", 2, event_restart_service, SIGKILL),
+    EVENT_WITH("the service ends, and a client starts it", 2, event_end_service_until_used, SIGTERM),
 };
 const unsigned action_count = sizeof actions / sizeof actions[0];
+
+bool action_run(const struct action *action, struct model *model)
+{
+    if (action->run)
+        return action->run(model);
+    if (action->run_with)
+        return action->run_with(model, action->argument);
+    if (action->run_user)
+        return action->run_user(model, action->user);
+    return action->run_user_with(model, action->user, action->argument);
+}
 
 int action_find(const char *name, size_t length)
 {

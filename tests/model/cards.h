@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The cards of the model test: what they are, and the scripts that play them. */
+/* The cards of the model test, and their scripts. */
 #ifndef CARDRIG_MODEL_CARDS_H
 #define CARDRIG_MODEL_CARDS_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The ATRs that any of them shows, as bits. */
+/* The ATRs of all cards, as bits. */
 enum cards_atr {
     ATR_RED = 1 << 0,
     ATR_BLUE = 1 << 1,
@@ -22,13 +22,13 @@ struct cards_kind {
     unsigned protocols; /* SCARD_PROTOCOL_ bits that it offers after a cold reset */
 };
 
-/* red and twin have one ATR, blue another; green speaks T=0 only; changing shows another ATR after a warm
- * reset. */
+/* red and twin have one ATR, blue another; green speaks T=0 only; changing shows another ATR after
+ * a warm reset. */
 enum cards_number { CARD_RED, CARD_TWIN, CARD_BLUE, CARD_GREEN, CARD_CHANGING, CARDS };
 extern const struct cards_kind cards_kinds[CARDS];
 
-/* Each answers CARDS_COMMAND with its number, an identity that no other insertion has, how many commands it
- * has had since it was switched on or reset, the latest one included, and 90 00. */
+/* Each card answers cards_command with its number, an identity that is another one after each
+ * insertion, the number of such commands since the last reset, this one included, and 90 00. */
 #define CARDS_IDENTITY 4
 #define CARDS_ANSWER   (1 + CARDS_IDENTITY + 2 + 2)
 extern const uint8_t cards_command[5];
@@ -37,7 +37,7 @@ extern const uint8_t cards_command[5];
 bool cards_write(const char *folder);
 void cards_remove(const char *folder);
 
-/* The bit of an ATR, 0 if it is none of these. */
+/* The bit of an ATR, or 0. */
 unsigned cards_atr_bit(const uint8_t *atr, size_t length);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How often the model test has been where: for all rigs of a run, in memory that they share. */
+/* What a run has covered: situations, transitions, results and actions, counted for all rigs in
+ * shared memory. */
 #ifndef CARDRIG_MODEL_COVERAGE_H
 #define CARDRIG_MODEL_COVERAGE_H
 

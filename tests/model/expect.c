@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What follows for each call from the state that the model is in. */
+/* What each call may return in the state that the model is in. */
 #include "world.h"
 
 #include <winscard.h>
 
-static struct expectation none(void)
+static struct expectation no_codes(void)
 {
     return (struct expectation){.verdicts = EVERY, .verdicts_refused = EVERY, .steps = EVERY};
 }
@@ -15,9 +15,16 @@ static void add(struct expectation *expected, scardmanage_result code)
         expected->code[expected->count++] = code;
 }
 
+/* The card does not answer to a reset; pcscd may call that either of these. */
+static void add_unresponsive(struct expectation *expected)
+{
+    add(expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
+}
+
 static struct expectation only(scardmanage_result code)
 {
-    struct expectation expected = none();
+    struct expectation expected = no_codes();
     add(&expected, code);
     return expected;
 }
@@ -46,13 +53,13 @@ bool expect_only(const struct expectation *expected, scardmanage_result code)
  * Reconnecting
  */
 
-static unsigned verdict(const struct world *world, const struct attachment *x)
+static unsigned verdict(const struct world *world, const struct user *user)
 {
-    if (!x->known)
+    if (!user->has_seen_card)
         return BIT(SCARDMANAGE_VERDICT_FIRST);
-    if (!world_moved(world, x))
-        return BIT(x->reset ? SCARDMANAGE_VERDICT_RESET : SCARDMANAGE_VERDICT_UNCHANGED);
-    switch (world_difference(world, x)) {
+    if (!world_was_removed(world, user))
+        return BIT(user->was_reset ? SCARDMANAGE_VERDICT_RESET : SCARDMANAGE_VERDICT_UNCHANGED);
+    switch (world_difference(world, user)) {
     case SAME_CARD:
         return BIT(SCARDMANAGE_VERDICT_REINSERTED);
     case DIFFERENT_CARD:
@@ -62,8 +69,8 @@ static unsigned verdict(const struct world *world, const struct attachment *x)
     }
 }
 
-/* Another protocol than the one that is in use takes a reset, and so does one that the card does not offer
- * after the warm reset that it has had. */
+/* A change of protocol needs a reset. So does a protocol that the card does not offer after the
+ * warm reset that it has had. */
 bool expect_reset_for_protocol(const struct world *world, const scardmanage_options *options)
 {
     uint32_t offered = SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1;
@@ -74,28 +81,28 @@ bool expect_reset_for_protocol(const struct world *world, const scardmanage_opti
     return options->protocols != 0 && !(options->protocols & offered);
 }
 
-/* Whether there will be a reset. */
-static bool touches(const struct world *world, const scardmanage_options *options)
+/* Whether a reconnect with these options resets the card. */
+static bool includes_reset(const struct world *world, const scardmanage_options *options)
 {
     return options->first_step == SCARDMANAGE_STEP_WARM || options->first_step == SCARDMANAGE_STEP_COLD ||
            expect_reset_for_protocol(world, options);
 }
 
-static unsigned steps(const struct world *world, const struct attachment *x,
-                      const scardmanage_options *options)
+/* The steps that may get back to the card. */
+static unsigned steps(const struct world *world, const struct user *user, const scardmanage_options *options)
 {
     unsigned harder = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD), mask;
     unsigned first = options->first_step > SCARDMANAGE_STEP_LEAVE ? BIT(options->first_step) : 0;
-    bool restarted = x->party == PARTY_A && x->service != world->incarnation;
+    bool restarted = user->party == PARTY_A && user->context_incarnation != world->incarnation;
     if (expect_reset_for_protocol(world, options))
         first |= harder;
     if (restarted)
         return BIT(SCARDMANAGE_STEP_RESTART) | first;
-    if (!x->open || world_handle_is_dead(world, x))
+    if (!user->has_handle || world_handle_is_dead(world, user))
         mask = BIT(SCARDMANAGE_STEP_REOPEN) | first;
     else if (first)
         mask = first;
-    else if (world_moved(world, x) || x->reset)
+    else if (world_was_removed(world, user) || user->was_reset)
         mask = BIT(SCARDMANAGE_STEP_LEAVE);
     else
         mask = BIT(SCARDMANAGE_STEP_NONE);
@@ -103,127 +110,138 @@ static unsigned steps(const struct world *world, const struct attachment *x,
     return world->powered ? mask : mask | harder;
 }
 
-static bool offers(const struct world *world, uint32_t protocols)
+static bool card_offers(const struct world *world, uint32_t protocols)
 {
     return protocols == 0 || world->card->protocols & protocols;
 }
 
-/* Whether the options do not allow for what it would take: a new context, or a new handle. */
-static bool may_not_restart(const struct world *world, const struct attachment *x,
+/* Whether a new context is needed, and the options do not allow it. The next one: the same for a
+ * new handle. */
+static bool may_not_restart(const struct world *world, const struct user *user,
                             const scardmanage_options *options)
 {
-    return x->party == PARTY_A && options->last_step < SCARDMANAGE_STEP_RESTART &&
-           x->service != world->incarnation;
+    return user->party == PARTY_A && options->last_step < SCARDMANAGE_STEP_RESTART &&
+           user->context_incarnation != world->incarnation;
 }
 
-static bool may_not_reopen(const struct world *world, const struct attachment *x,
+static bool may_not_reopen(const struct world *world, const struct user *user,
                            const scardmanage_options *options)
 {
-    return x->party == PARTY_A && options->last_step < SCARDMANAGE_STEP_REOPEN &&
-           world_handle_is_dead(world, x);
+    return user->party == PARTY_A && options->last_step < SCARDMANAGE_STEP_REOPEN &&
+           world_handle_is_dead(world, user);
 }
 
-/* PC/SC has no ATR of it. It may answer by now. */
-static void is_mute(const struct world *world, const struct attachment *x, const scardmanage_options *options,
-                    struct expectation *expected)
+/* PC/SC has no ATR of the card, which may answer by now. */
+static void expect_unresponsive(const struct world *world, const struct user *user,
+                                const scardmanage_options *options, struct expectation *expected)
 {
     unsigned shows = world->card->cold | world->card->warm;
-    if (world->silent || options->last_step < SCARDMANAGE_STEP_COLD) {
-        add(expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
-        add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
-    }
-    if (world->silent)
+    if (world->unresponsive || options->last_step < SCARDMANAGE_STEP_COLD)
+        add_unresponsive(expected);
+    if (world->unresponsive)
         return;
     /* see "A card that was mute" in scardmanage-pcsclite(7) */
-    if (!x->open || world_handle_is_dead(world, x))
+    if (!user->has_handle || world_handle_is_dead(world, user))
         add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |
                       BIT(SCARDMANAGE_STEP_RESTART);
-    if (!world_moved(world, x) || shows & x->seen || options->accept_other_card)
-        add(expected, offers(world, options->protocols) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_PROTO_MISMATCH);
-    if (world_moved(world, x) && shows & ~x->seen && !options->accept_other_card)
+    if (!world_was_removed(world, user) || shows & user->atrs_seen || options->accept_other_card)
+        add(expected,
+            card_offers(world, options->protocols) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_PROTO_MISMATCH);
+    if (world_was_removed(world, user) && shows & ~user->atrs_seen && !options->accept_other_card)
         add(expected, SCARDMANAGE_W_REMOVED_CARD);
-    if (world_moved(world, x))
+    if (world_was_removed(world, user))
         expected->verdicts = BIT(SCARDMANAGE_VERDICT_REINSERTED) | BIT(SCARDMANAGE_VERDICT_DIFFERENT);
     expected->verdicts_refused = EVERY;
 }
 
-static struct expectation reconnect(const struct world *world, const struct attachment *x,
+/* True if a reconnect fails before it comes to a card, with what it returns then. */
+static bool fails_without_card(const struct world *world, const struct user *user,
+                               const scardmanage_options *options, struct expectation *expected)
+{
+    enum situation situation = world_situation(world, user);
+    if (situation == DETACHED)
+        *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
+    else if (user->party == PARTY_B && options->first_step >= SCARDMANAGE_STEP_REOPEN)
+        *expected = only(SCARDMANAGE_E_INVALIDARG);
+    else if (may_not_restart(world, user,
+                             options)) /* a lost connection is noticed even in a stopped service */
+        *expected = only(SCARDMANAGE_E_NO_SERVICE);
+    else if (situation == STOPPED)
+        *expected = only(SCARDMANAGE_E_TIMEOUT);
+    else if (situation == DOWN)
+        *expected = only(SCARDMANAGE_E_NO_SERVICE);
+    else if (situation == UNPLUGGED)
+        *expected = only(SCARDMANAGE_E_READER_UNAVAILABLE);
+    else if (situation == DEAD)
+        *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
+    else if (situation == EMPTY) {
+        *expected = only(SCARDMANAGE_E_NO_SMARTCARD);
+        expected->verdicts_refused = BIT(SCARDMANAGE_VERDICT_ABSENT);
+    } else
+        return false;
+    return true;
+}
+
+/* What the steps return that a reconnect takes. */
+static void add_results_of_steps(const struct world *world, const struct user *user,
+                                 const scardmanage_options *options, struct expectation *expected)
+{
+    enum situation situation = world_situation(world, user);
+    if (situation == RESERVED)
+        add(expected, SCARDMANAGE_E_SHARING_VIOLATION);
+    else if (situation == BUSY)
+        add(expected, SCARDMANAGE_E_TIMEOUT);
+    else if (situation == UNRESPONSIVE)
+        expect_unresponsive(world, user, options, expected);
+    else if (!card_offers(world, options->protocols))
+        add(expected, SCARDMANAGE_E_PROTO_MISMATCH);
+    else if (!world->unresponsive || !includes_reset(world, options))
+        add(expected, SCARDMANAGE_S_OK);
+    else
+        add_unresponsive(expected);
+    if (world->unresponsive && !world->powered) /* if a step is needed */
+        add_unresponsive(expected);
+    if (situation <= BUSY || situation == UNRESPONSIVE)
+        return;
+    /* the library may not have seen the ATR that the card shows after the other kind of reset */
+    if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
+        !(user->atrs_seen & world->card->cold))
+        add(expected, SCARDMANAGE_E_PROTO_MISMATCH);
+    if (!world->powered && options->last_step < SCARDMANAGE_STEP_COLD)
+        add_unresponsive(expected);
+}
+
+static struct expectation reconnect(const struct world *world, const struct user *user,
                                     const scardmanage_options *options)
 {
-    struct expectation expected = none();
-    struct attachment anywhere = *x;
+    struct expectation expected = no_codes();
+    struct user at_any_number = *user;
     if (options->accept_other_index)
-        anywhere.index = world->index;
-    x = &anywhere;
-    enum situation situation = world_situation(world, x);
-    if (situation == DETACHED)
-        return only(SCARDMANAGE_E_INVALID_HANDLE);
-    if (x->party == PARTY_B && options->first_step >= SCARDMANAGE_STEP_REOPEN)
-        return only(SCARDMANAGE_E_INVALIDARG);
-    if (may_not_restart(world, x, options)) /* a connection that is dead says so at once */
-        return only(SCARDMANAGE_E_NO_SERVICE);
-    if (situation == STOPPED)
-        return only(SCARDMANAGE_E_TIMEOUT);
-    switch (situation) {
-    case DOWN:
-        return only(SCARDMANAGE_E_NO_SERVICE);
-    case UNPLUGGED:
-        return only(SCARDMANAGE_E_READER_UNAVAILABLE);
-    case DEAD:
-        return only(SCARDMANAGE_E_INVALID_HANDLE);
-    case EMPTY:
-        expected = only(SCARDMANAGE_E_NO_SMARTCARD);
-        expected.verdicts_refused = BIT(SCARDMANAGE_VERDICT_ABSENT);
+        at_any_number.index = world->index;
+    user = &at_any_number;
+    if (fails_without_card(world, user, options, &expected))
         return expected;
-    default:
-        break;
-    }
-    /* whether it is the same card can be seen without the card's help, unless it is mute */
-    enum difference difference = world->swallowed ? SAME_CARD : world_difference(world, x);
+    enum situation situation = world_situation(world, user);
+    /* PC/SC shows whether it is the same card, unless the card is unresponsive */
+    enum difference difference = world->swallowed ? SAME_CARD : world_difference(world, user);
     bool refuses = difference != SAME_CARD && !options->accept_other_card;
-    expected.verdicts = verdict(world, x);
-    expected.steps = steps(world, x, options);
+    expected.verdicts = verdict(world, user);
+    expected.steps = steps(world, user, options);
     if (refuses) {
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
         expected.verdicts_refused = BIT(SCARDMANAGE_VERDICT_DIFFERENT);
     }
     if (refuses && difference == DIFFERENT_CARD && situation != BUSY)
         return expected;
-    if (may_not_reopen(world, x, options)) {
+    if (may_not_reopen(world, user, options)) {
         add(&expected, SCARDMANAGE_E_INVALID_HANDLE);
         expected.verdicts_refused = EVERY;
         return expected;
     }
     if (situation == BUSY || situation == RESERVED)
         expected.verdicts_refused = EVERY;
-    if (situation == RESERVED)
-        add(&expected, SCARDMANAGE_E_SHARING_VIOLATION);
-    else if (situation == BUSY)
-        add(&expected, SCARDMANAGE_E_TIMEOUT);
-    else if (situation == MUTE)
-        is_mute(world, x, options, &expected);
-    else if (!offers(world, options->protocols))
-        add(&expected, SCARDMANAGE_E_PROTO_MISMATCH);
-    else if (world->silent && touches(world, options)) {
-        add(&expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
-        add(&expected, SCARDMANAGE_W_UNPOWERED_CARD);
-    } else
-        add(&expected, SCARDMANAGE_S_OK);
-    if (world->silent && !world->powered) { /* if there is something to be done */
-        add(&expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
-        add(&expected, SCARDMANAGE_W_UNPOWERED_CARD);
-    }
-    if (situation <= BUSY || situation == MUTE)
-        return expected;
-    /* what its ATR after the other kind of reset says, the library may never have seen */
-    if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
-        !(x->seen & world->card->cold))
-        add(&expected, SCARDMANAGE_E_PROTO_MISMATCH);
-    if (!world->powered && options->last_step < SCARDMANAGE_STEP_COLD) {
-        add(&expected, SCARDMANAGE_W_UNPOWERED_CARD);
-        add(&expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
-    }
+    add_results_of_steps(world, user, options, &expected);
     return expected;
 }
 
@@ -231,88 +249,91 @@ static struct expectation reconnect(const struct world *world, const struct atta
  * The other calls
  */
 
-/* What they say of an attachment that is to reconnect first; S_OK if it is not. */
-static scardmanage_result due(const struct world *world, const struct attachment *x)
+/* The event that a reconnect has to acknowledge first, or S_OK. */
+static scardmanage_result unacknowledged_event(const struct world *world, const struct user *user)
 {
-    if (world_moved(world, x))
+    if (world_was_removed(world, user))
         return SCARDMANAGE_W_REMOVED_CARD;
-    return x->reset ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_S_OK;
+    return user->was_reset ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_S_OK;
 }
 
-/* For those that need a handle: true if they do not get at the card, with what they say. */
-static bool has_no_way(const struct world *world, const struct attachment *x, struct expectation *expected)
+/* For calls that need a handle: true if they cannot reach the card, with what they return then. */
+static bool cannot_reach_card(const struct world *world, const struct user *user,
+                              struct expectation *expected)
 {
-    enum situation situation = world_situation(world, x);
+    enum situation situation = world_situation(world, user);
     if (situation == DETACHED)
         *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
-    else if (!x->open)
+    else if (!user->has_handle)
         *expected = only(SCARDMANAGE_E_NO_SMARTCARD);
-    else if (x->told)
+    else if (user->removal_noticed)
         *expected = only(SCARDMANAGE_W_REMOVED_CARD);
-    else if (situation == STOPPED &&
-             x->incarnation != world->incarnation) /* the old one is gone, but is it asked? */
+    else if (situation == STOPPED && user->handle_incarnation != world->incarnation)
+        /* by what the call does first: the connection to the old service is lost, the new one does
+         * not answer */
         *expected = either(SCARDMANAGE_E_TIMEOUT, SCARDMANAGE_E_NO_SERVICE);
     else if (situation == STOPPED)
         *expected = only(SCARDMANAGE_E_TIMEOUT);
-    else if (situation == DOWN || x->incarnation != world->incarnation)
+    else if (situation == DOWN || user->handle_incarnation != world->incarnation)
         *expected = only(SCARDMANAGE_E_NO_SERVICE);
-    else if (situation == UNPLUGGED) /* SCardStatus() says the one, all other functions the other */
+    else if (situation == UNPLUGGED) /* the former from SCardStatus(), the latter from all other functions */
         *expected = either(SCARDMANAGE_E_READER_UNAVAILABLE, SCARDMANAGE_E_INVALID_HANDLE);
-    else if (world_handle_is_dead(world, x))
+    else if (world_handle_is_dead(world, user))
         *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
     else
         return false;
     return true;
 }
 
-static struct expectation lock(const struct world *world, const struct attachment *x)
+static struct expectation lock(const struct world *world, const struct user *user)
 {
     struct expectation expected;
-    if (has_no_way(world, x, &expected))
+    if (cannot_reach_card(world, user, &expected))
         return expected;
-    scardmanage_result event = due(world, x);
+    scardmanage_result event = unacknowledged_event(world, user);
     if (event == SCARDMANAGE_S_OK)
-        return only(world_is_busy(world, x) ? SCARDMANAGE_E_TIMEOUT : SCARDMANAGE_S_OK);
-    return world_is_busy(world, x) ? either(event, SCARDMANAGE_E_TIMEOUT) : only(event);
+        return only(world_is_busy(world, user) ? SCARDMANAGE_E_TIMEOUT : SCARDMANAGE_S_OK);
+    return world_is_busy(world, user) ? either(event, SCARDMANAGE_E_TIMEOUT) : only(event);
 }
 
-static struct expectation unlock(const struct world *world, const struct attachment *x,
+static struct expectation unlock(const struct world *world, const struct user *user,
                                  scardmanage_disposition disposition)
 {
-    if (!x->attached)
+    if (!user->attached)
         return only(SCARDMANAGE_E_INVALID_HANDLE);
-    if (x->locks == 0)
+    if (user->lock_count == 0)
         return only(SCARDMANAGE_E_NOT_TRANSACTED);
-    if (x->locks > 1)
+    if (user->lock_count > 1)
         return only(SCARDMANAGE_S_OK);
-    enum situation situation = world_situation(world, x);
-    scardmanage_disposition strongest = disposition > x->disposition ? disposition : x->disposition;
-    struct expectation expected = none();
+    enum situation situation = world_situation(world, user);
+    scardmanage_disposition strongest = disposition > user->disposition ? disposition : user->disposition;
+    struct expectation expected = no_codes();
     if (situation == STOPPED)
         return either(SCARDMANAGE_E_TIMEOUT, SCARDMANAGE_W_REMOVED_CARD);
-    if (has_no_way(world, x, &expected)) {
+    if (cannot_reach_card(world, user, &expected)) {
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
         return expected;
     }
-    scardmanage_result event = due(world, x);
-    if (event == SCARDMANAGE_W_RESET_CARD && x->held && world->swallowed) /* pcsc-lite keeps the lock */
+    scardmanage_result event = unacknowledged_event(world, user);
+    /* pcsc-lite keeps the lock then */
+    if (event == SCARDMANAGE_W_RESET_CARD && user->in_transaction && world->swallowed)
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
     if (event != SCARDMANAGE_S_OK)
         return only(event);
     if (strongest == SCARDMANAGE_EJECT)
         return only(SCARDMANAGE_E_CANT_DISPOSE);
-    if (strongest != SCARDMANAGE_LEAVE && world->silent)
+    if (strongest != SCARDMANAGE_LEAVE && world->unresponsive)
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
     return only(SCARDMANAGE_S_OK);
 }
 
-static struct expectation transmit(const struct world *world, const struct attachment *x)
+static struct expectation transmit(const struct world *world, const struct user *user)
 {
     struct expectation expected;
-    if (has_no_way(world, x, &expected))
+    if (cannot_reach_card(world, user, &expected))
         return expected;
-    scardmanage_result event = due(world, x);
-    if (world_is_busy(world, x)) {
+    scardmanage_result event = unacknowledged_event(world, user);
+    if (world_is_busy(world, user)) {
         expected = only(SCARDMANAGE_E_TIMEOUT);
         if (event != SCARDMANAGE_S_OK)
             add(&expected, event);
@@ -320,55 +341,58 @@ static struct expectation transmit(const struct world *world, const struct attac
     }
     if (event != SCARDMANAGE_S_OK)
         return only(event);
-    if (world->silent || world->limp)
+    if (world->unresponsive || world->lost_power_unnoticed)
         return only(SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED));
     return only(SCARDMANAGE_S_OK);
 }
 
-static struct expectation status(const struct world *world, const struct attachment *x,
-                                 scardmanage_state *state, uint32_t *protocol)
+static struct expectation status(const struct world *world, const struct user *user, scardmanage_state *state,
+                                 uint32_t *protocol)
 {
     struct expectation expected;
-    struct attachment look = *x; /* with or without a handle, told or not, it looks */
-    look.open = true;
-    look.told = false;
-    look.incarnation = x->open ? x->incarnation : x->service ? x->service : world->incarnation;
-    look.plugging = x->open ? x->plugging : world->plugging;
+    struct user observing =
+        *user; /* it observes the reader without a handle, and after a removal was noticed, too */
+    observing.has_handle = true;
+    observing.removal_noticed = false;
+    observing.handle_incarnation = user->has_handle            ? user->handle_incarnation
+                                   : user->context_incarnation ? user->context_incarnation
+                                                               : world->incarnation;
+    observing.handle_plugging = user->has_handle ? user->handle_plugging : world->plugging;
     *protocol = 0;
     *state = world->swallowed ? SCARDMANAGE_STATE_SWALLOWED : SCARDMANAGE_STATE_PRESENT;
-    if (has_no_way(world, &look, &expected))
+    if (cannot_reach_card(world, &observing, &expected))
         return expected;
-    scardmanage_result event = due(world, x);
+    scardmanage_result event = unacknowledged_event(world, user);
     if (!world->card) {
         *state = SCARDMANAGE_STATE_ABSENT;
         return only(SCARDMANAGE_S_OK);
     }
-    if (world_is_busy(world, x) && x->open) {
+    if (world_is_busy(world, user) && user->has_handle) {
         expected = only(SCARDMANAGE_E_TIMEOUT);
         if (event != SCARDMANAGE_S_OK)
             add(&expected, event);
         return expected;
     }
-    if (!x->open && x->reset) /* by the steps that were in vain; the handle went with them */
+    if (!user->has_handle && user->was_reset) /* by steps that failed, and closed the handle */
         return either(event, SCARDMANAGE_W_RESET_CARD);
-    if (event == SCARDMANAGE_S_OK && x->open) {
+    if (event == SCARDMANAGE_S_OK && user->has_handle) {
         *state = SCARDMANAGE_STATE_SPECIFIC;
         *protocol = world->protocol;
     }
     return only(event);
 }
 
-struct expectation expect_wait(const struct world *world, const struct attachment *x)
+struct expectation expect_wait(const struct world *world, const struct user *user)
 {
-    if (!x->attached)
+    if (!user->attached)
         return only(SCARDMANAGE_E_INVALID_HANDLE);
-    if (world->service != SERVICE_UP || !world->plugged || x->index != world->index || !world->card)
+    if (world->service != SERVICE_UP || !world->plugged || user->index != world->index || !world->card)
         return only(SCARDMANAGE_E_TIMEOUT);
     return only(SCARDMANAGE_S_OK);
 }
 
-/* By the reader's name. */
-struct expectation expect_attach(const struct world *world, const struct attachment *x)
+/* Attaching by the reader's name. */
+struct expectation expect_attach(const struct world *world, const struct user *user)
 {
     if (world->service == SERVICE_STOPPED)
         return only(SCARDMANAGE_E_TIMEOUT);
@@ -380,24 +404,24 @@ struct expectation expect_attach(const struct world *world, const struct attachm
         return only(SCARDMANAGE_S_OK);
     if (world->exclusive != NOBODY)
         return only(SCARDMANAGE_E_SHARING_VIOLATION);
-    if (world_is_busy(world, x))
+    if (world_is_busy(world, user))
         return only(SCARDMANAGE_E_TIMEOUT);
     return only(SCARDMANAGE_S_OK);
 }
 
-struct expectation expect_detach(const struct world *world, const struct attachment *x)
+struct expectation expect_detach(const struct world *world, const struct user *user)
 {
-    if (!x->attached)
+    if (!user->attached)
         return only(SCARDMANAGE_E_INVALID_HANDLE);
-    if (x->held && world->swallowed)
+    if (user->in_transaction && world->swallowed)
         return either(SCARDMANAGE_S_OK, SCARDMANAGE_W_UNRESPONSIVE_CARD);
-    if (world->service == SERVICE_STOPPED || x->stuck || x->unsure)
+    if (world->service == SERVICE_STOPPED || user->call_running || user->effect_uncertain)
         return either(SCARDMANAGE_S_OK, SCARDMANAGE_E_TIMEOUT);
     return only(SCARDMANAGE_S_OK);
 }
 
 /*
- * A call that was given up may have found out what the others are yet to be told of
+ * After an abandoned call: what it has done since is uncertain
  */
 
 struct expectation expect_either(struct expectation one, const struct expectation *two)
@@ -410,84 +434,87 @@ struct expectation expect_either(struct expectation one, const struct expectatio
     return one;
 }
 
-/* A handle that it has opened stays, but counts for nothing until a reconnect has succeeded. */
-static struct attachment reopened(const struct world *world, const struct attachment *x)
+/* It may have opened a handle. That stays, but is not used until a reconnect has succeeded. */
+static struct user with_reopened_handle(const struct world *world, const struct user *user)
 {
-    struct attachment opened = *x;
-    opened.open = opened.told = opened.known;
-    opened.insertion = world_moved(world, x) ? 0 : x->insertion;
-    opened.incarnation = world->incarnation;
-    opened.plugging = world->plugging;
+    struct user opened = *user;
+    opened.has_handle = opened.removal_noticed = opened.has_seen_card;
+    opened.card_insertion = world_was_removed(world, user) ? 0 : user->card_insertion;
+    opened.handle_incarnation = world->incarnation;
+    opened.handle_plugging = world->plugging;
     return opened;
 }
 
-/* Or it was to open one, and there was no card any more. */
-static struct attachment shut(const struct attachment *x)
+/* Or it has closed the old handle, and found no card to open. */
+static struct user with_closed_handle(const struct user *user)
 {
-    struct attachment closed = *x;
-    closed.open = x->open && x->party == PARTY_B;
+    struct user closed = *user;
+    closed.has_handle = user->has_handle && user->party == PARTY_B;
     return closed;
 }
 
-/* It may have come to reset the card, or to see that it has moved, and that is told also if service or reader
- * have gone since, or do not answer. */
-static struct expectation or_late(const struct world *world, const struct attachment *x,
-                                  struct expectation expected)
+/* It may have reset the card, or noticed its removal. The next call returns that even if service or
+ * reader went away since, or do not answer. */
+static struct expectation or_event_of_abandoned_call(const struct world *world, const struct user *user,
+                                                     struct expectation expected)
 {
-    if (!x->unsure || !x->attached || !x->open || expect_only(&expected, SCARDMANAGE_S_OK) ||
-        expect_only(&expected, SCARDMANAGE_E_NOT_TRANSACTED))
+    if (!user->effect_uncertain || !user->attached || !user->has_handle ||
+        expect_only(&expected, SCARDMANAGE_S_OK) || expect_only(&expected, SCARDMANAGE_E_NOT_TRANSACTED))
         return expected;
     add(&expected, SCARDMANAGE_W_RESET_CARD);
-    if (world_moved(world, x))
+    if (world_was_removed(world, user))
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
-    if (x->party == PARTY_A && x->service != world->incarnation) /* the handle went with the service */
+    /* the handle has died with the service */
+    if (user->party == PARTY_A && user->context_incarnation != world->incarnation)
         add(&expected, SCARDMANAGE_E_NO_SMARTCARD);
     return expected;
 }
 
-#define JOIN(world, x, call)                                                                                 \
+/* What the call returns in any of the states that abandoned calls may have led to. */
+#define EXPECT_WITH_UNCERTAINTY(world, user, call)                                                           \
     struct expectation expected = call;                                                                      \
-    if (x->unsure && world->service != SERVICE_STOPPED) {                                                    \
-        struct attachment knowing = *x;                                                                      \
-        world_notice(world, &knowing);                                                                       \
-        struct attachment opened = reopened(world, &knowing), closed = shut(&knowing);                       \
-        x = &knowing;                                                                                        \
+    if (user->effect_uncertain && world->service != SERVICE_STOPPED) {                                       \
+        struct user knowing = *user;                                                                         \
+        world_notice_losses(world, &knowing);                                                                \
+        struct user opened = with_reopened_handle(world, &knowing), closed = with_closed_handle(&knowing);   \
+        user = &knowing;                                                                                     \
         struct expectation other = call;                                                                     \
         expected = expect_either(expected, &other);                                                          \
-        x = &closed;                                                                                         \
+        user = &closed;                                                                                      \
         other = call;                                                                                        \
         expected = expect_either(expected, &other);                                                          \
-        x = &opened;                                                                                         \
+        user = &opened;                                                                                      \
         other = call;                                                                                        \
         expected = expect_either(expected, &other);                                                          \
         expected.steps |= BIT(SCARDMANAGE_STEP_LEAVE);                                                       \
     }                                                                                                        \
     return expected
 
-struct expectation expect_reconnect(const struct world *world, const struct attachment *x,
+struct expectation expect_reconnect(const struct world *world, const struct user *user,
                                     const scardmanage_options *options)
 {
-    JOIN(world, x, reconnect(world, x, options));
+    EXPECT_WITH_UNCERTAINTY(world, user, reconnect(world, user, options));
 }
 
-struct expectation expect_lock(const struct world *world, const struct attachment *x)
+struct expectation expect_lock(const struct world *world, const struct user *user)
 {
-    JOIN(world, x, or_late(world, x, lock(world, x)));
+    EXPECT_WITH_UNCERTAINTY(world, user, or_event_of_abandoned_call(world, user, lock(world, user)));
 }
 
-struct expectation expect_unlock(const struct world *world, const struct attachment *x,
+struct expectation expect_unlock(const struct world *world, const struct user *user,
                                  scardmanage_disposition disposition)
 {
-    JOIN(world, x, or_late(world, x, unlock(world, x, disposition)));
+    EXPECT_WITH_UNCERTAINTY(world, user,
+                            or_event_of_abandoned_call(world, user, unlock(world, user, disposition)));
 }
 
-struct expectation expect_transmit(const struct world *world, const struct attachment *x)
+struct expectation expect_transmit(const struct world *world, const struct user *user)
 {
-    JOIN(world, x, or_late(world, x, transmit(world, x)));
+    EXPECT_WITH_UNCERTAINTY(world, user, or_event_of_abandoned_call(world, user, transmit(world, user)));
 }
 
-struct expectation expect_status(const struct world *world, const struct attachment *x,
-                                 scardmanage_state *state, uint32_t *protocol)
+struct expectation expect_status(const struct world *world, const struct user *user, scardmanage_state *state,
+                                 uint32_t *protocol)
 {
-    JOIN(world, x, status(world, x, state, protocol));
+    EXPECT_WITH_UNCERTAINTY(world, user, status(world, user, state, protocol));
 }

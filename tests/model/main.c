@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * model [OPTION]...: random sequences of actions by two users of libscardmanage, another client and the rig,
- * against a model of what must come of them. Starts several rigs, and itself in each.
+ * model [OPTION]...: compares libscardmanage with a model, in random sequences of actions. Starts
+ * several rigs, and itself in each. model.h explains how it works.
  */
 #include "board.h"
 #include "process.h"
@@ -27,42 +27,41 @@
 
 static const char help[] =
     "Usage: model [OPTION]...\n"
-    "Put libscardmanage to random sequences of actions: two attachments, another client, and a rig in which\n"
-    "cards, the reader and pcscd come and go. After each action it is compared with a model of what must "
-    "be.\n"
-    "A sequence that fails is made as short as it will go, and printed.\n\n"
-    "  --steps N       how many actions in all; the sequence that is under way is finished (100000)\n"
-    "  --seed N        the seed of the first sequence; the next ones have N + 1, N + 2, ... (random)\n"
-    "  --length N      actions of a sequence, up to 200 (50)\n"
-    "  --rigs N        how many rigs side by side (six times as many as there are processors)\n"
-    "  --actions LIST  run these actions, as they are printed, with semicolons or newlines between them;\n"
-    "                  @FILE reads them from a file\n"
+    "Compare libscardmanage with a model, in random sequences of actions: two users of the library and a\n"
+    "client of PC/SC use a rig in which cards, the reader and pcscd come and go. A sequence that fails is\n"
+    "made as short as possible, and printed.\n\n"
+    "  --steps N       number of actions in all; sequences that have begun are finished (100000)\n"
+    "  --seed N        seed of the first sequence; the next ones have N + 1, N + 2, ... (random)\n"
+    "  --length N      number of actions of a sequence, up to 200 (50)\n"
+    "  --rigs N        number of rigs side by side (six for each processor)\n"
+    "  --actions LIST  run these actions, with semicolons or newlines between them; @FILE reads them from a\n"
+    "                  file\n"
     "  --list          print the names of all actions\n"
-    "  --quiet         no tables of what was covered\n"
+    "  --quiet         do not print tables of what was covered\n"
     "  -h, --help      show this\n\n"
-    "Exit status: 0 when the model was right all the time, 1 when it was not, 2 for wrong options.\n";
+    "Exit status: 0 if all was as the model says, 1 if not, 2 for wrong options.\n";
 
-struct plan {
+struct model_plan {
     uint64_t steps, seed, length, rigs;
     const char *actions; /* null: random ones */
-    const char *share;   /* the file of struct shared, in a rig; null: not in one yet */
+    const char *share;   /* in a rig: the file with struct model_shared; else null */
     bool quiet;
 };
 
 /* What all rigs of a run share. */
-struct shared {
+struct model_shared {
     struct coverage coverage;
-    _Atomic uint64_t next; /* sequence */
+    _Atomic uint64_t next; /* the number of the next sequence */
 };
 
-static struct shared *map(const char *path)
+static struct model_shared *map_shared(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, sizeof(struct shared)) < 0) {
+    if (fd < 0 || ftruncate(fd, sizeof(struct model_shared)) < 0) {
         perror(path);
         exit(1);
     }
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct model_shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (shared == MAP_FAILED) {
         perror(path);
@@ -75,33 +74,34 @@ static struct shared *map(const char *path)
  * In a rig
  */
 
-/* A call of PC/SC's that a lock blocks that should not be there cannot be ended but with pcscd. */
-static void *watch(void *argument)
+/* A PC/SC call of C that a wrong lock blocks for ever only ends when pcscd is killed. */
+static void *run_watchdog(void *argument)
 {
     struct model *model = argument;
     for (;;) {
         board_sleep(200);
-        int64_t since = model->since;
-        if (since == 0)
+        int64_t begun = model->action_begun;
+        if (begun == 0)
             return NULL;
-        if (board_now() - since > 3 * CALL_MS && !model->hung) {
+        if (board_now() - begun > 3 * CALL_MS && !model->hung) {
             model->hung = true;
             kill(model->rig.pcscd, SIGKILL);
         }
     }
 }
 
-static bool gives_everything_back(const struct model *model)
+static bool check_for_leaks(const struct model *model)
 {
     struct process now;
-    if (model_await_idle(model, &now))
+    if (model_wait_until_idle(model, &now))
         return true;
     printf("model: FAILED: %u descriptors and %u threads after a sequence, %u and %u before\n",
            now.descriptors, now.threads, model->idle.descriptors, model->idle.threads);
     return false;
 }
 
-static void tell(struct model *model, struct sequence *sequence, const struct plan *plan, uint64_t seed)
+static void print_failure(struct model *model, struct sequence *sequence, const struct model_plan *plan,
+                          uint64_t seed)
 {
     struct sequence whole = *sequence;
     printf("model: FAILED: %s\n", model->failure);
@@ -110,26 +110,27 @@ static void tell(struct model *model, struct sequence *sequence, const struct pl
                plan->length, sequence->count);
     fflush(stdout);
     if (!sequence_shrink(model, sequence)) {
-        printf("model: it does not happen each time; the actions were\n");
+        printf("model: it does not fail each time; the actions were\n");
         *sequence = whole;
     } else {
-        printf("model: these are enough (--actions takes such a list):\n");
+        printf("model: these are enough (give them to --actions):\n");
     }
     sequence_print(sequence, stdout);
     printf("model: %s\n", model->failure[0] ? model->failure : "which succeeds");
     fflush(stdout);
 }
 
-static bool run_one(struct model *model, struct sequence *sequence, const struct plan *plan, uint64_t seed)
+static bool run_one(struct model *model, struct sequence *sequence, const struct model_plan *plan,
+                    uint64_t seed)
 {
     if (sequence_run(model, sequence, plan->actions && !plan->quiet ? stdout : NULL))
         return true;
     if (model->coverage->failures++ == 0 || plan->actions)
-        tell(model, sequence, plan, seed);
+        print_failure(model, sequence, plan, seed);
     return false;
 }
 
-static bool run_given(struct model *model, const struct plan *plan)
+static bool run_given(struct model *model, const struct model_plan *plan)
 {
     struct sequence sequence;
     char error[256];
@@ -139,7 +140,7 @@ static bool run_given(struct model *model, const struct plan *plan)
     return false;
 }
 
-static bool run_random(struct model *model, const struct plan *plan, struct shared *shared)
+static bool run_random(struct model *model, const struct model_plan *plan, struct model_shared *shared)
 {
     while (shared->coverage.steps < plan->steps && shared->coverage.failures == 0) {
         uint64_t seed = plan->seed + shared->next++;
@@ -147,7 +148,7 @@ static bool run_random(struct model *model, const struct plan *plan, struct shar
         sequence_make(&sequence, seed, (unsigned)plan->length);
         if (!run_one(model, &sequence, plan, seed))
             return false;
-        if (!gives_everything_back(model)) {
+        if (!check_for_leaks(model)) {
             printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1 repeats it\n", seed,
                    plan->length);
             shared->coverage.failures++;
@@ -157,45 +158,45 @@ static bool run_random(struct model *model, const struct plan *plan, struct shar
     return true;
 }
 
-static int run_in_rig(const struct plan *plan)
+static int run_in_rig(const struct model_plan *plan)
 {
-    static struct model model; /* the watchdog's, too */
-    struct shared *shared = map(plan->share);
+    static struct model model; /* the watchdog reads it, too */
+    struct model_shared *shared = map_shared(plan->share);
     struct sequence nothing = {0};
     pthread_t watchdog;
     model.coverage = &shared->coverage;
-    model.since = board_now();
+    model.action_begun = board_now();
     model.world = (struct world){.plugged = true, .incarnation = 1};
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s", plan->share);
     const char *cards = dirname(folder);
-    if (!rig_open(&model.rig, cards) || !rig_open(&model.aside, cards)) {
-        printf("model: %s%s\n", model.rig.error, model.aside.error);
+    if (!rig_open(&model.rig, cards) || !rig_open(&model.helper_rig, cards)) {
+        printf("model: %s%s\n", model.rig.error, model.helper_rig.error);
         return 1;
     }
-    if (pthread_create(&watchdog, NULL, watch, &model) != 0 || !rig_unplug(&model.rig, RIG_OTHER, 1) ||
-        !rig_meet(&model.rig, 0)) {
+    if (pthread_create(&watchdog, NULL, run_watchdog, &model) != 0 || !rig_unplug(&model.rig, RIG_OTHER, 1) ||
+        !rig_wait_for_reader(&model.rig, 0)) {
         printf("model: %s\n", model.rig.error);
         return 1;
     }
     model_observe(&model, NOBODY);
-    if (model.truth.present)
+    if (model.rig_state.present)
         model.world.card = &cards_kinds[CARD_RED];
     bool ok = run_one(&model, &nothing, plan, 0);
     model.idle = (struct process){.pid = getpid()};
     process_look(&model.idle);
-    ok = ok && (plan->actions ? run_given(&model, plan) && gives_everything_back(&model)
+    ok = ok && (plan->actions ? run_given(&model, plan) && check_for_leaks(&model)
                               : run_random(&model, plan, shared));
     model_recover(&model);
-    model.since = 0;
+    model.action_begun = 0;
     pthread_join(watchdog, NULL);
     rig_close(&model.rig);
-    rig_close(&model.aside);
+    rig_close(&model.helper_rig);
     return ok ? 0 : 1;
 }
 
-/* B's handle is closed also while a call that was given up still uses it, which frees it under libpcsclite's
- * hands: it looks at the reader's name once more. */
+/* B's handle may be closed while an abandoned call still uses it: libpcsclite then reads the
+ * reader's name in memory that was freed. */
 __attribute__((visibility("default"))) const char *__asan_default_suppressions(void);
 const char *__asan_default_suppressions(void)
 {
@@ -206,7 +207,7 @@ const char *__asan_default_suppressions(void)
  * All rigs
  */
 
-static void become_rig(const char *folder, const char *log, const struct plan *plan)
+static void exec_rig(const char *folder, const char *log, const struct model_plan *plan)
 {
     char cardrig[PATH_MAX], pcscd[PATH_MAX], self[PATH_MAX], steps[24], seed[24], length[24];
     snprintf(cardrig, sizeof cardrig, "%s/cardrig", folder);
@@ -227,7 +228,7 @@ static void become_rig(const char *folder, const char *log, const struct plan *p
                                length,        plan->actions ? "--actions" : NULL,
                                plan->actions, plan->quiet ? "--quiet" : NULL,
                                NULL};
-    /* it has a line for each time that a card is mute */
+    /* stderr has a line for each time that a card does not answer */
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (fd >= 0)
         dup2(fd, STDERR_FILENO);
@@ -237,7 +238,7 @@ static void become_rig(const char *folder, const char *log, const struct plan *p
     _exit(1);
 }
 
-static void show_progress(struct coverage *coverage, int64_t ms, const struct plan *plan)
+static void show_progress(struct coverage *coverage, int64_t ms, const struct model_plan *plan)
 {
     bool terminal = isatty(STDERR_FILENO);
     fprintf(stderr, "%smodel: %" PRId64 " s: %" PRIu64 " of %" PRIu64 " steps, %" PRIu64 " sequences%s",
@@ -252,7 +253,7 @@ static void interrupt(int number)
     interrupted = number;
 }
 
-static bool wait_for_rigs(uint64_t count, struct coverage *coverage, const struct plan *plan)
+static bool wait_for_rigs(uint64_t count, struct coverage *coverage, const struct model_plan *plan)
 {
     int64_t begun = board_now(), shown = begun, interval = isatty(STDERR_FILENO) ? 1000 : 10000;
     bool ok = true;
@@ -288,7 +289,7 @@ static void print_file(const char *path)
         fclose(file);
 }
 
-static int run_rigs(struct plan *plan)
+static int run_rigs(struct model_plan *plan)
 {
     char folder[PATH_MAX], path[PATH_MAX + 8], log[PATH_MAX + 8], self[PATH_MAX] = "";
     const char *names[COVERAGE_ACTIONS], *temporary = getenv("TMPDIR");
@@ -299,7 +300,7 @@ static int run_rigs(struct plan *plan)
     }
     snprintf(path, sizeof path, "%s/shared", folder);
     snprintf(log, sizeof log, "%s/log", folder);
-    struct shared *shared = map(path);
+    struct model_shared *shared = map_shared(path);
     plan->share = path;
     if (!plan->actions)
         printf("model: seed %" PRIu64 ", %" PRIu64 " rigs\n", plan->seed, plan->rigs);
@@ -309,7 +310,7 @@ static int run_rigs(struct plan *plan)
     signal(SIGTERM, interrupt);
     for (uint64_t i = 0; i < plan->rigs; i++)
         if (fork() == 0)
-            become_rig(programs, log, plan);
+            exec_rig(programs, log, plan);
     bool ok = wait_for_rigs(plan->rigs, &shared->coverage, plan);
     if (!ok && shared->coverage.failures == 0) /* a rig has failed, and not the library */
         print_file(log);
@@ -348,7 +349,7 @@ static const char *read_file(const char *path)
     return file ? text : NULL;
 }
 
-static int parse_options(int argc, char **argv, struct plan *plan)
+static int parse_options(int argc, char **argv, struct model_plan *plan)
 {
     enum { STEPS = 256, SEED, LENGTH, RIGS, ACTIONS, LIST, QUIET, IN_RIG };
     static const struct option options[] = {{"steps", required_argument, NULL, STEPS},
@@ -408,10 +409,10 @@ int main(int argc, char **argv)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct plan plan = {.steps = 100000,
-                        .seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
-                        .length = 50,
-                        .rigs = processors > 0 ? 6 * (uint64_t)processors : 6}; /* they mostly wait */
+    struct model_plan plan = {.steps = 100000,
+                              .seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                              .length = 50,
+                              .rigs = processors > 0 ? 6 * (uint64_t)processors : 6}; /* they mostly wait */
     if (plan.rigs > RIGS_MAX)
         plan.rigs = RIGS_MAX;
     int status = parse_options(argc, argv, &plan);

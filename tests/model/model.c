@@ -7,58 +7,60 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* pcscd 1.9.9 walks the list of a handle's reader while it takes that reader from it: readerfactory.c,
- * 683-699 and 856-862. Nobody can do anything about it. */
-static bool has_died_of_its_own(struct model *model)
+/* pcscd 1.9.9 may crash when a reader is unplugged: one thread walks the reader's list of handles
+ * while another frees it (readerfactory.c, 683-699 and 856-862). */
+static bool pcscd_has_died(struct model *model)
 {
-    if (!model->died && model->unplugged_lately && rig_has_died(&model->rig)) {
-        model->died = true;
+    if (!model->pcscd_died && model->unplugged_recently && rig_service_has_died(&model->rig)) {
+        model->pcscd_died = true;
         model->coverage->deaths++;
     }
-    return model->died;
+    return model->pcscd_died;
 }
 
 bool model_check(struct model *model, bool condition, const char *what, ...)
 {
-    if (condition || model->failure[0] || has_died_of_its_own(model))
+    if (condition || model->failure[0] || pcscd_has_died(model))
         return condition;
     va_list arguments;
     va_start(arguments, what);
-    int length = snprintf(model->failure, sizeof model->failure, "%s: ", model->step);
+    int length = snprintf(model->failure, sizeof model->failure, "%s: ", model->action_name);
     vsnprintf(model->failure + length, sizeof model->failure - (size_t)length, what, arguments);
     va_end(arguments);
     return condition;
 }
 
-bool model_rig(struct model *model, bool done)
+bool model_check_rig(struct model *model, bool done)
 {
-    if (!done && !has_died_of_its_own(model))
+    if (!done && !pcscd_has_died(model))
         model_check(model, false, "%s", model->rig.error);
     return done;
 }
 
 /*
- * What is true
+ * Observing
  */
 
-static void hear_of_reset(struct model *model, enum party by)
+/* A reset is an event for all parties except the one that has done it. */
+static void add_reset_event(struct model *model, enum party by)
 {
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
-        if (model->x[i].party != by && model->x[i].open && !world_handle_is_dead(&model->world, &model->x[i]))
-            model->x[i].reset = true;
-    if (by != PARTY_C && model->other.open)
-        model->other.event = true;
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        if (model->user[i].party != by && model->user[i].has_handle &&
+            !world_handle_is_dead(&model->world, &model->user[i]))
+            model->user[i].was_reset = true;
+    if (by != PARTY_C && model->client_c.connected)
+        model->client_c.has_event = true;
 }
 
-/* The simulator hears of a lost power some time after pcscd has taken it away: that has no answer to wait
- * for. */
-void model_observe_off(struct model *model, enum party by)
+/* pcscd does not wait for the answer when it powers a card off, so the simulator sees that a little
+ * later. */
+void model_observe_power_off(struct model *model, enum party by)
 {
-    unsigned off = model->truth.off;
-    bool had_power = model->truth.powered;
+    unsigned off = model->rig_state.off;
+    bool had_power = model->rig_state.powered;
     for (int64_t end = board_now() + CALL_MS; had_power && board_now() < end;) {
-        struct rig_truth truth;
-        if (!model_rig(model, rig_look(&model->rig, &truth)) || truth.off != off)
+        struct rig_state state;
+        if (!model_check_rig(model, rig_get_state(&model->rig, &state)) || state.off != off)
             break;
     }
     model_observe(model, by);
@@ -66,39 +68,39 @@ void model_observe_off(struct model *model, enum party by)
 
 void model_observe(struct model *model, enum party by)
 {
-    struct rig_truth before = model->truth, *truth = &model->truth;
+    struct rig_state before = model->rig_state, *now = &model->rig_state;
     struct world *world = &model->world;
-    if (!model_rig(model, rig_look(&model->rig, truth)))
+    if (!model_check_rig(model, rig_get_state(&model->rig, now)))
         return;
-    if (!truth->present) {
+    if (!now->present) {
         world->negotiated = false;
         world->powered = false;
         world->protocol = 0;
         world->atr = 0;
         return;
     }
-    bool reset = truth->cold != before.cold || truth->warm != before.warm;
-    /* a command that was given up may have been sent since: a silent card loses its power by it */
-    if (model->settles && world->silent && !reset)
+    bool reset = now->cold != before.cold || now->warm != before.warm;
+    /* an abandoned command may have been sent since: if the card does not answer, the reader powers
+     * it off */
+    if (model->abandoned_calls_end && world->unresponsive && !reset)
         by = NOBODY;
-    if (world->silent && !truth->powered && by == NOBODY)
-        world->limp = true;
+    if (world->unresponsive && !now->powered && by == NOBODY)
+        world->lost_power_unnoticed = true;
     if (reset)
-        world->limp = world->negotiated = false;
-    if (!world->limp) {
-        world->powered = truth->powered;
-        world->protocol = truth->protocol;
+        world->lost_power_unnoticed = world->negotiated = false;
+    if (!world->lost_power_unnoticed) {
+        world->powered = now->powered;
+        world->protocol = now->protocol;
     }
-    if (truth->powered)
-        world->atr = truth->atr;
-    if (by != NOBODY &&
-        (truth->cold != before.cold || truth->warm != before.warm || truth->off != before.off)) {
-        hear_of_reset(model, by);
-        world->swallowed = world->silent;
+    if (now->powered)
+        world->atr = now->atr;
+    if (by != NOBODY && (now->cold != before.cold || now->warm != before.warm || now->off != before.off)) {
+        add_reset_event(model, by);
+        world->swallowed = world->unresponsive;
     }
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
-        if (model->x[i].known && !world_moved(world, &model->x[i]))
-            model->x[i].shown |= world->atr;
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        if (model->user[i].has_seen_card && !world_was_removed(world, &model->user[i]))
+            model->user[i].atrs_shown |= world->atr;
 }
 
 bool model_is_left_without_power(const struct model *model, LONG rv)
@@ -106,68 +108,68 @@ bool model_is_left_without_power(const struct model *model, LONG rv)
     return model->world.swallowed && rv == SCARD_W_UNPOWERED_CARD;
 }
 
-void model_settle(struct model *model)
+void model_check_after_action(struct model *model)
 {
     bool quiet = true;
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
-        struct attachment *x = &model->x[i];
-        if (!x->stuck)
+    for (unsigned i = 0; i < MODEL_USERS; i++) {
+        struct user *user = &model->user[i];
+        if (!user->call_running)
             continue;
-        if (world_situation(&model->world, x) == STOPPED || world_is_busy(&model->world, x)) {
+        if (world_situation(&model->world, user) == STOPPED || world_is_busy(&model->world, user)) {
             quiet = false;
             continue;
         }
-        x->stuck = false;
-        model->settles = true;
-        if (x->anywhere)
-            user_learn_reader(model, i);
+        user->call_running = false;
+        model->abandoned_calls_end = true;
+        if (user->reader_uncertain)
+            user_check_reader_name(model, i);
         user_status(model, i);
-        model_observe(model, x->party);
-        model->settles = false;
+        model_observe(model, user->party);
+        model->abandoned_calls_end = false;
     }
     enum party holder = model->world.holder;
     bool locks = holder == PARTY_A || holder == PARTY_B;
-    int locked_out = quiet && !model->failure[0] ? other_is_locked_out(model) : -1;
-    /* a call that was given up, and whose attachment is gone, may come to its turn now, for a moment */
+    int locked_out = quiet && !model->failure[0] ? client_c_is_locked_out(model) : -1;
+    /* an abandoned call whose attachment has ended may have a transaction for a moment */
     for (int64_t end = board_now() + CALL_MS;
-         locked_out == 1 && !locks && model->waits_to_connect && board_now() < end;
-         locked_out = other_is_locked_out(model))
+         locked_out == 1 && !locks && model->may_wait_in_connect && board_now() < end;
+         locked_out = client_c_is_locked_out(model))
         board_sleep(1);
     if (locked_out >= 0)
-        model_check(model, locked_out == locks, "another client is %s",
-                    locked_out ? "locked out, and nobody has a lock" : "not locked out, and there is a lock");
+        model_check(model, locked_out == locks, "C is %s",
+                    locked_out ? "locked out, but nobody has a lock" : "not locked out, but there is a lock");
 }
 
 /*
- * A sequence
+ * Beginning and ending a sequence
  */
 
-static bool clear_reader(struct model *model)
+static bool restore_reader(struct model *model)
 {
     struct world *world = &model->world;
-    if (world->service == SERVICE_STOPPED && !thing_continue(model, 0))
+    if (world->service == SERVICE_STOPPED && !event_continue_service(model))
         return false;
-    if (world->service == SERVICE_DOWN && !thing_up(model, 0))
+    if (world->service == SERVICE_DOWN && !event_start_service(model))
         return false;
-    if (!world->plugged && !thing_plug(model, 0))
+    if (!world->plugged && !event_plug_reader(model))
         return false;
-    if (world->other_plugged && !thing_unplug_other(model, 0))
+    if (world->other_plugged && !event_unplug_other_reader(model))
         return false;
     if (world->index != 0)
-        thing_unplug(model, 0), thing_plug(model, 0);
+        event_unplug_reader(model), event_plug_reader(model);
     if (world->card)
-        thing_remove(model, 0);
-    return thing_insert(model, CARD_RED);
+        event_remove_card(model);
+    return event_insert_card(model, CARD_RED);
 }
 
-static bool create(struct model *model)
+static bool create_objects(struct model *model)
 {
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
-        scardmanage_free(model->m[i]);
-        model->m[i] = NULL;
+    for (unsigned i = 0; i < MODEL_USERS; i++) {
+        scardmanage_free(model->object[i]);
+        model->object[i] = NULL;
         model->timeout_ms[i] = 0;
-        model->x[i] = (struct attachment){.party = i == 0 ? PARTY_A : PARTY_B};
-        if (scardmanage_create(&model->m[i]) != SCARDMANAGE_S_OK)
+        model->user[i] = (struct user){.party = i == 0 ? PARTY_A : PARTY_B};
+        if (scardmanage_create(&model->object[i]) != SCARDMANAGE_S_OK)
             return model_check(model, false, "scardmanage_create() has failed");
     }
     return true;
@@ -176,19 +178,19 @@ static bool create(struct model *model)
 bool model_begin(struct model *model)
 {
     model->failure[0] = '\0';
-    model->died = model->waits_to_connect = false;
-    model->unplugged_lately -= model->unplugged_lately > 0;
-    model->step = "the beginning";
-    model->since = board_now();
-    if (!create(model) || !clear_reader(model))
+    model->pcscd_died = model->may_wait_in_connect = false;
+    model->unplugged_recently -= model->unplugged_recently > 0;
+    model->action_name = "the beginning";
+    model->action_begun = board_now();
+    if (!create_objects(model) || !restore_reader(model))
         return false;
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
+    for (unsigned i = 0; i < MODEL_USERS; i++)
         user_attach(model, i);
-    model_settle(model);
+    model_check_after_action(model);
     return !model->failure[0];
 }
 
-bool model_await_idle(const struct model *model, struct process *now)
+bool model_wait_until_idle(const struct model *model, struct process *now)
 {
     *now = model->idle;
     for (int64_t end = board_now() + CALL_MS; board_now() < end; board_sleep(10))
@@ -201,41 +203,42 @@ bool model_await_idle(const struct model *model, struct process *now)
 void model_end(struct model *model)
 {
     struct process now;
-    model->step = "the end";
+    model->action_name = "the end";
     if (model->world.service == SERVICE_STOPPED)
-        thing_continue(model, 0);
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
-        user_leave(model, i);
+        event_continue_service(model);
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        user_free(model, i);
     if (model->world.holder == PARTY_A || model->world.holder == PARTY_B)
         model->world.holder = NOBODY;
-    other_leave(model);
+    client_c_close(model);
     if (model->idle.pid != 0)
-        model_await_idle(model, &now); /* who calls this looks again, and says so */
-    if (!model->failure[0] && !model->died && other_begin(model, 0))
-        other_end(model, SCARD_LEAVE_CARD);
-    other_leave(model);
+        model_wait_until_idle(model, &now); /* main.c checks the result after the sequence */
+    if (!model->failure[0] && !model->pcscd_died && client_c_begin_transaction(model))
+        client_c_end_transaction(model, SCARD_LEAVE_CARD);
+    client_c_close(model);
 }
 
 bool model_recover(struct model *model)
 {
     model->failure[0] = '\0';
-    model->died = false;
+    model->pcscd_died = false;
     model->hung = false;
-    model->step = "the recovery";
-    model->since = board_now();
+    model->action_name = "the recovery";
+    model->action_begun = board_now();
     struct world *world = &model->world;
-    if (model->rig.pcscd && !rig_has_died(&model->rig) && !rig_end(&model->rig, SIGKILL, false))
+    if (model->rig.pcscd && !rig_service_has_died(&model->rig) &&
+        !rig_end_service(&model->rig, SIGKILL, false))
         return false;
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
-        user_leave(model, i);
-    other_leave(model);
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        user_free(model, i);
+    client_c_close(model);
     world->service = SERVICE_DOWN;
     world->holder = world->exclusive = NOBODY;
     rig_fault(&model->rig, "mute*0");
-    world->silent = false;
-    if (!model_rig(model, rig_is_plugged(&model->rig, RIG_KEY, &world->plugged) &&
-                              rig_is_plugged(&model->rig, RIG_OTHER, &world->other_plugged)) ||
-        !thing_up(model, 0))
+    world->unresponsive = false;
+    if (!model_check_rig(model, rig_is_plugged(&model->rig, RIG_KEY, &world->plugged) &&
+                                    rig_is_plugged(&model->rig, RIG_OTHER, &world->other_plugged)) ||
+        !event_start_service(model))
         return false;
     model_observe(model, NOBODY);
     return true;

@@ -1,6 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The model test: the rig, the model of it, the two attachments and the other client. Actions (action.h) do
- * something to one of them, and compare what comes of it with what the model says. */
+/*
+ * The model test compares libscardmanage with a model, while cards, the reader and the service come
+ * and go.
+ *
+ * Parties. A and B use libscardmanage (user.c), C uses PC/SC as it is (client_c.c). What happens to
+ * card, reader and service is in events.c. A rig is a simulator with two readers and a pcscd that
+ * can be stopped, killed and started (rig.c, model_pcscd.c); several rigs run side by side
+ * (main.c).
+ *
+ * State. The model has the state of the world, and what each user can know of it (struct world and
+ * struct user in world.h). After each action model_observe() asks the simulator for the state of the
+ * card. The actions themselves record what they have done to service, reader, locks and handles.
+ *
+ * Actions. action.c lists what the parties can do and what can happen, each with a name and a
+ * weight. An action that is impossible at the moment does nothing. In some actions two things
+ * happen at the same time (concurrent.c).
+ *
+ * Expectation. Before each call of libscardmanage, expect.c says which results the contract allows
+ * in the current situation of the user, and for a reconnect, which verdicts and steps its report
+ * may have. After the call, user.c checks result and report, how often the simulator saw a reset or
+ * a command, and how long the call took. After a reconnect that succeeds it sends a command. After
+ * each action, C is locked out exactly if A or B has a lock. An abandoned call, which has timed out
+ * or was cancelled but still runs in PC/SC, may or may not have its effect: until it has ended,
+ * expect.c allows both.
+ *
+ * Sequences. sequence.c makes a sequence of actions from a seed; the same seed always makes the
+ * same one. When a sequence fails, it leaves out actions as long as the rest still fails, and
+ * prints what remains: a list that 'model --actions' takes.
+ *
+ * Cases. Such lists are kept in cases/, with a comment that says what they show. Each is a test of
+ * its own.
+ */
 #ifndef CARDRIG_MODEL_MODEL_H
 #define CARDRIG_MODEL_MODEL_H
 
@@ -11,130 +41,146 @@
 
 #include <stdatomic.h>
 
-#define MODEL_ATTACHMENTS 2
+#define MODEL_USERS 2 /* A and B */
 
-/* C, who uses PC/SC as it is. */
-struct other {
+struct client_c {
     SCARDCONTEXT context;
     bool has_context;
     SCARDHANDLE handle;
-    bool open;
-    bool event; /* it has something to acknowledge */
+    bool connected;
+    bool has_event; /* its handle has an event to acknowledge */
 };
 
 struct model {
-    struct rig rig;
-    struct rig aside;       /* the same, for a thread beside the one that makes the calls */
-    bool cancels;           /* the call that follows is being cancelled */
-    bool settles;           /* calls that were given up are coming to their end */
-    bool arrives;           /* the card that the call that follows is to find is yet to come */
-    struct rig_truth truth; /* after the latest action */
-    struct world world;
-    struct attachment x[MODEL_ATTACHMENTS];
-    scardmanage *m[MODEL_ATTACHMENTS];
-    uint32_t timeout_ms[MODEL_ATTACHMENTS]; /* of its options */
-    /* the handle that B is attached to */
-    SCARDCONTEXT context;
-    bool has_context;
-    SCARDHANDLE handle;
-    bool has_handle;
-    struct other other;
-    uint8_t identity[CARDS_IDENTITY]; /* of the card that is in */
-    bool identified;
-    bool waits_to_connect; /* within this sequence, a call that was given up may still be in SCardConnect() */
-    struct process idle;   /* this process between two sequences; no pid: that is not known yet */
-    unsigned unplugged_lately; /* not 0: in this sequence, or the one before: pcscd may die of that */
-    struct coverage *coverage;
-    bool died;             /* pcscd has, by its own fault: the sequence is over */
-    char failure[1024];    /* empty: none */
-    const char *step;      /* the name of the action that is under way */
-    _Atomic int64_t since; /* when it began, for the watchdog */
+    struct rig_connection rig;
+    struct rig_connection helper_rig; /* the same rig, for the thread of concurrent.c */
+
+    /* What is going on: */
+    bool call_is_cancelled;       /* the next call is cancelled while it waits */
+    bool card_is_coming;          /* the card that the next call finds is inserted while it waits */
+    bool abandoned_calls_end;     /* model_check_after_action() lets them end */
+    const char *action_name;      /* of the current action */
+    _Atomic int64_t action_begun; /* for the watchdog; 0: the end */
     atomic_bool hung;
+
+    /* The model: */
+    struct rig_state rig_state; /* what the simulator said after the latest action */
+    struct world world;
+    struct user user[MODEL_USERS];
+    uint8_t identity[CARDS_IDENTITY]; /* of the card in the reader */
+    bool identity_known;
+    bool may_wait_in_connect; /* in this sequence a call was abandoned that may still be in SCardConnect() */
+    unsigned unplugged_recently; /* not 0: in this sequence or the one before; pcscd may die of that */
+    bool pcscd_died;             /* by a fault of its own: the sequence is over */
+
+    /* The parties: */
+    scardmanage *object[MODEL_USERS];
+    uint32_t timeout_ms[MODEL_USERS]; /* of the object's options */
+    SCARDCONTEXT b_context;
+    bool b_has_context;
+    SCARDHANDLE b_handle; /* the handle that B is attached to */
+    bool b_has_handle;
+    struct client_c client_c;
+
+    struct process idle; /* this process between two sequences; no pid: not known yet */
+    struct coverage *coverage;
+    char failure[1024]; /* empty: none */
 };
 
-#define CALL_MS 20000 /* a call that takes longer than the model says hangs */
+#define CALL_MS 20000 /* a call that takes longer than the model allows hangs */
 
-/* Notes a failure, the first one. Returns condition. */
+/* Records a failure, if it is the first one. Returns condition. */
 bool model_check(struct model *model, bool condition, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A function of the rig has failed: so has the test, unless pcscd has died of what it is known to die of. */
-bool model_rig(struct model *model, bool done);
+/* Records a failure of a function of the rig, unless pcscd has died of a known fault. Returns
+ * done. */
+bool model_check_rig(struct model *model, bool done);
 
-/* Takes the simulator's word for what is true. by: who has acted; resets are news to the others. */
+/* Takes the state of the card from the simulator. by: the party that has acted; if the card was
+ * reset, all other parties have an event. */
 void model_observe(struct model *model, enum party by);
-/* The same after the power was taken away. */
-void model_observe_off(struct model *model, enum party by);
+/* The same after the card was powered off, which the simulator sees a little later. */
+void model_observe_power_off(struct model *model, enum party by);
 
-/* SCardConnect() refuses a card that did not answer to a reset, though it would answer now, until it was
- * switched off: scardmanage-pcsclite(7). */
+/* Whether SCardConnect() has failed because the card did not answer to an earlier reset, and pcscd
+ * does not power it again, though it would answer now: see "A card that was mute" in
+ * scardmanage-pcsclite(7). */
 bool model_is_left_without_power(const struct model *model, LONG rv);
 
-/* Waits for calls that were given up, which end some time after the attachments are gone. Until then they may
- * still reset the card, which is not for the next sequence to see. now: what this process has in the end.
- * Returns false if it is more than before. */
-bool model_await_idle(const struct model *model, struct process *now);
+/* Waits for abandoned calls, which may end some time after their attachments. Until then they may
+ * still reset the card, which would disturb the next sequence. now: what this process has in the
+ * end. False if it has more descriptors or threads than when it was idle. */
+bool model_wait_until_idle(const struct model *model, struct process *now);
 
-/* Brings everything to the state that each sequence begins with: both attached, a red card. */
+/* Begins a sequence: A and B are attached, and the red card is in the reader. */
 bool model_begin(struct model *model);
-/* Ends it: nobody is attached any more, and no lock is left. */
+/* Ends it: nobody is attached, and there is no lock. */
 void model_end(struct model *model);
-/* After a failure: with a new pcscd. */
+/* After a failure: starts a new pcscd. */
 bool model_recover(struct model *model);
 
-/* After each action: lets the calls end that were given up, if nothing blocks them any more, and checks that
- * C is locked out exactly while somebody holds the lock. */
-void model_settle(struct model *model);
+/* After each action: waits for abandoned calls that nothing blocks any more, and checks that C is
+ * locked out exactly if A or B has a lock. */
+void model_check_after_action(struct model *model);
+
+/* A card of this kind is in the reader now. Only changes the model. */
+void model_set_card(struct model *model, enum cards_number kind);
 
 /*
- * Who does what. False: it cannot be done now, and was not.
+ * The actions. They return false, and do nothing, if they are impossible at the moment.
  */
 
-/* rig_things.c: what happens to card, reader and service */
-bool thing_insert(struct model *model, unsigned kind);
-void thing_put_in(struct model *model, unsigned kind); /* in the model only */
-bool thing_remove(struct model *model, unsigned unused);
-bool thing_swap(struct model *model, unsigned kind);
-bool thing_silence(struct model *model, unsigned unused);
-bool thing_wake(struct model *model, unsigned unused);
-bool thing_unplug(struct model *model, unsigned unused);
-bool thing_plug(struct model *model, unsigned before_it); /* not 0: another reader takes its number first */
-bool thing_unplug_other(struct model *model, unsigned unused);
-bool thing_stop(struct model *model, unsigned unused);
-bool thing_continue(struct model *model, unsigned unused);
-bool thing_down(struct model *model, unsigned signal);
-bool thing_up(struct model *model, unsigned unused);
-bool thing_restart(struct model *model, unsigned signal);
-bool thing_activate(struct model *model, unsigned signal); /* ends it; the next client starts it */
+/* events.c: what happens to card, reader and service */
+bool event_insert_card(struct model *model, unsigned kind);
+bool event_remove_card(struct model *model);
+bool event_swap_card(struct model *model, unsigned kind);
+bool event_mute_card(struct model *model);
+bool event_unmute_card(struct model *model);
+bool event_unplug_reader(struct model *model);
+bool event_plug_reader(struct model *model);
+bool event_plug_both_readers(struct model *model); /* the other reader first, which takes the number */
+bool event_unplug_other_reader(struct model *model);
+bool event_stop_service(struct model *model);
+bool event_continue_service(struct model *model);
+bool event_end_service(struct model *model, unsigned signal);
+bool event_start_service(struct model *model);
+bool event_restart_service(struct model *model, unsigned signal);
+bool event_end_service_until_used(struct model *model, unsigned signal); /* the next client starts it */
 
-/* other.c: what C does. The numbers are PC/SC's. */
-bool other_connect(struct model *model, unsigned share);
-bool other_disconnect(struct model *model, unsigned disposition);
-bool other_reset(struct model *model, unsigned initialization);
-bool other_reset_often(struct model *model, unsigned unused);
-bool other_choose(struct model *model, unsigned protocol);
-bool other_begin(struct model *model, unsigned unused);
-bool other_end(struct model *model, unsigned disposition);
-/* Whether another client's lock keeps it from the card; -1: cannot be told now. */
-int other_is_locked_out(struct model *model);
-void other_leave(struct model *model);
+/* client_c.c: what C does. The arguments are PC/SC's. */
+bool client_c_connect(struct model *model, unsigned share);
+bool client_c_disconnect(struct model *model, unsigned disposition);
+bool client_c_reset(struct model *model, unsigned initialization);
+bool client_c_reset_three_times(struct model *model);
+bool client_c_choose_protocol(struct model *model, unsigned protocol);
+bool client_c_begin_transaction(struct model *model);
+bool client_c_end_transaction(struct model *model, unsigned disposition);
 
-/* user.c: what A and B do; i is 0 or 1 */
+/* user.c: what A and B do; i is 0 for A, and 1 for B */
 bool user_attach(struct model *model, unsigned i);
 bool user_detach(struct model *model, unsigned i);
 bool user_lock(struct model *model, unsigned i);
-bool user_unlock(struct model *model, unsigned i, scardmanage_disposition disposition);
+bool user_unlock(struct model *model, unsigned i, unsigned disposition); /* a scardmanage_disposition */
 bool user_status(struct model *model, unsigned i);
-/* Which reader it is attached to, after a reconnect that was given up. */
-void user_learn_reader(struct model *model, unsigned i);
 bool user_transmit(struct model *model, unsigned i);
-bool user_wait(struct model *model, unsigned i);
+bool user_wait_for_card(struct model *model, unsigned i);
 bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *options);
-void user_leave(struct model *model, unsigned i);
 
-/* together.c: two things at once; i is 0 or 1 */
-bool together_cancel(struct model *model, unsigned i);
-bool together_insert(struct model *model,
-                     unsigned i_and_kind); /* i + 2 * kind: it comes while i reconnects */
+/* concurrent.c: two things at the same time; i is 0 for A, and 1 for B */
+bool concurrent_cancel(struct model *model, unsigned i); /* i waits, and is cancelled */
+bool concurrent_insert(struct model *model, unsigned i,
+                       unsigned kind); /* i reconnects and waits for the card */
+
+/*
+ * No actions
+ */
+
+/* Whether another party's lock keeps C from the card; -1: this cannot be found out now. */
+int client_c_is_locked_out(struct model *model);
+void client_c_close(struct model *model);
+/* Finds out which reader a user is attached to after an abandoned reconnect. */
+void user_check_reader_name(struct model *model, unsigned i);
+void user_free(struct model *model, unsigned i);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define TRIES_MAX 300
-#define SHRINK_MS 60000 /* a failure that takes long is not made as short as it could be */
-#define AGAIN     5     /* how often a failure is looked for that may depend on what runs at the same time */
+#define TRIES_MAX       300
+#define SHRINK_MS       60000 /* a failure that takes long does not become as short as possible */
+#define REPRODUCE_TRIES 5     /* how often to try for a failure that may depend on timing */
 
 /* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
 static uint64_t next_random(uint64_t *state)
@@ -68,37 +68,38 @@ void sequence_print(const struct sequence *sequence, FILE *to)
  * Running
  */
 
-static void count_state(struct model *model, const enum situation before[MODEL_ATTACHMENTS])
+static void count_state(struct model *model, const enum situation before[MODEL_USERS])
 {
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
-        const struct attachment *x = &model->x[i];
-        enum situation now = world_situation(&model->world, x);
-        model->coverage->state[i][now][x->locks > 0]++;
+    for (unsigned i = 0; i < MODEL_USERS; i++) {
+        const struct user *user = &model->user[i];
+        enum situation now = world_situation(&model->world, user);
+        model->coverage->state[i][now][user->lock_count > 0]++;
         model->coverage->transition[before[i]][now]++;
     }
 }
 
-static void step(struct model *model, unsigned number, FILE *log)
+static void run_action(struct model *model, unsigned number, FILE *log)
 {
-    enum situation before[MODEL_ATTACHMENTS];
-    for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++)
-        before[i] = world_situation(&model->world, &model->x[i]);
-    model->step = actions[number].name;
-    model->since = board_now();
-    bool done = actions[number].run(model, actions[number].argument);
+    enum situation before[MODEL_USERS];
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        before[i] = world_situation(&model->world, &model->user[i]);
+    model->action_name = actions[number].name;
+    model->action_begun = board_now();
+    bool done = action_run(&actions[number], model);
     if (!model->failure[0])
-        model_settle(model);
+        model_check_after_action(model);
     if (model->hung)
-        model_check(model, false, "a call of another client's does not come back");
+        model_check(model, false, "a call of C does not return");
     if (log) {
         fprintf(log, "%s %s\n        card: %s%s, %s\n", done ? "   " : "  -", actions[number].name,
                 model->world.card ? model->world.card->name : "none", model->world.powered ? ", powered" : "",
                 scardmanage_protocol_name(model->world.protocol));
-        for (unsigned i = 0; i < MODEL_ATTACHMENTS; i++) {
-            const struct attachment *x = &model->x[i];
-            fprintf(log, "        %c: %s, %u locks%s%s\n", "AB"[i],
-                    world_situation_name(world_situation(&model->world, x)), x -> locks,
-                    x -> held ? ", held" : "", x->stuck ? ", stuck" : "");
+        for (unsigned i = 0; i < MODEL_USERS; i++) {
+            const struct user *user = &model->user[i];
+            fprintf(log, "        %c: %s, %u locks%s%s\n", i == 0 ? 'A' : 'B',
+                    world_situation_name(world_situation(&model->world, user)), user->lock_count,
+                    user->in_transaction ? ", in a transaction" : "",
+                    user->call_running ? ", its call still runs" : "");
         }
     }
     (done ? model->coverage->done : model->coverage->impossible)[number]++;
@@ -110,18 +111,18 @@ bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
 {
     unsigned i = 0;
     bool begun = model_begin(model);
-    for (; begun && i < sequence->count && !model->failure[0] && !model->died; i++)
-        step(model, sequence->action[i], log);
+    for (; begun && i < sequence->count && !model->failure[0] && !model->pcscd_died; i++)
+        run_action(model, sequence->action[i], log);
     if (!model->failure[0])
         model_end(model);
     model->coverage->sequences++;
-    if (model->died) {
+    if (model->pcscd_died) {
         model_recover(model);
         return true;
     }
     if (!model->failure[0])
         return true;
-    sequence->count = i; /* what comes after it does not matter */
+    sequence->count = i; /* the actions after the failure do not matter */
     return false;
 }
 
@@ -129,8 +130,8 @@ bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
  * Shrinking
  */
 
-/* Runs a copy, on a pcscd that knows nothing. */
-static bool fails(struct model *model, const struct sequence *sequence)
+/* Runs a copy, with a new pcscd. */
+static bool fails_again(struct model *model, const struct sequence *sequence)
 {
     struct sequence copy = *sequence;
     return model_recover(model) && !sequence_run(model, &copy, NULL);
@@ -150,8 +151,8 @@ bool sequence_shrink(struct model *model, struct sequence *sequence)
     unsigned tries = 0;
     int64_t end = board_now() + SHRINK_MS;
     bool again = false;
-    for (unsigned i = 0; i < AGAIN && !again; i++)
-        again = fails(model, sequence);
+    for (unsigned i = 0; i < REPRODUCE_TRIES && !again; i++)
+        again = fails_again(model, sequence);
     if (!again)
         return false;
     memcpy(failure, model->failure, sizeof failure);
@@ -159,7 +160,7 @@ bool sequence_shrink(struct model *model, struct sequence *sequence)
         for (unsigned at = 0; at + size <= sequence->count && tries < TRIES_MAX && board_now() < end;
              tries++) {
             struct sequence shorter = without(sequence, at, size);
-            if (fails(model, &shorter)) {
+            if (fails_again(model, &shorter)) {
                 *sequence = shorter;
                 memcpy(failure, model->failure, sizeof failure);
             } else {
