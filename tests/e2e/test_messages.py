@@ -69,7 +69,7 @@ def test_the_manual_has_every_command_of_the_control_socket(rig):
     for name in names:
         assert re.search(rf"^\.It Cm .*\b{name}\b", page, re.MULTILINE), name
     for field in re.findall(r'"(\w+)"', rig.ask(command="status", nonsense=1)["error"].split("expected ")[1]):
-        assert re.search(rf"^\.Va {field}\b", page, re.MULTILINE), field
+        assert re.search(rf"^\.It Va {field}\b", page, re.MULTILINE), field
 
 
 WRONG = [
