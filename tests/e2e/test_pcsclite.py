@@ -2,7 +2,7 @@
 """What pcsc-lite does other than it documents: the sequences in scardmanage-pcsclite(7), run as they stand there.
 
 In brackets there is what a pcsc-lite would do that keeps to its documentation. One that does skips the rest of the sequence,
-and says so; the versions that the tables of page and README name have to be as these say.
+and says so; the versions that the tables of the page and of docs/PCSC-LITE.md name have to be as these say.
 
 CARDRIG_RECORD=1 in the environment writes into pcsclite.json what is seen with the pcscd at hand, and makes the tables from it.
 """
@@ -24,7 +24,7 @@ from waiting import TIMEOUT, until, wait_for
 
 PAGE_FILE = SOURCE / "lib/scardmanage/man/scardmanage-pcsclite.7"
 PAGE = PAGE_FILE.read_text()
-README = SOURCE / "README.md"
+PCSC_LITE = SOURCE / "docs/PCSC-LITE.md"
 SEEN_FILE = SOURCE / "tests/e2e/pcsclite.json"
 SEEN = json.loads(SEEN_FILE.read_text())  # by version and heading: whether pcsc-lite does what the page says
 RECORDS = "CARDRIG_RECORD" in os.environ
@@ -241,7 +241,7 @@ def table_of_page():
     return "\n".join([*lines, ".El"])
 
 
-def table_of_readme():
+def table_of_markdown():
     """In Markdown: the row that a section of the page has in a comment below its heading, and the versions."""
     lines = [f"| | documented | pcsc-lite | {' | '.join(versions())} |", "| --- " * (3 + len(SEEN)) + "|"]
     for heading, row in re.findall(r'^\.S[sh] (.*)\n\.\\" (\| .* \|)$', PAGE, re.MULTILINE):
@@ -250,7 +250,7 @@ def table_of_readme():
 
 
 TABLES = {PAGE_FILE: (r'(?<=\.\\" the table begins\n).*?(?=\.\\" the table ends)', lambda: table_of_page() + "\n"),
-          README: (r"(?<=\n)\| \| documented \| pcsc-lite.*?(?=\n\n)", table_of_readme)}
+          PCSC_LITE: (r"(?<=\n)\| \| documented \| pcsc-lite.*?(?=\n\n)", table_of_markdown)}
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
