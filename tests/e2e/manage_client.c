@@ -14,7 +14,7 @@
  * last one is for all times after, too. {"call": "return", "code": N} there is what it returns; {"call":
  * "hold"} waits in it for {"call": "go"}, and {"call": "await_hold"} waits for that.
  */
-#include "../soak/process.h"
+#include "process.h"
 #include "scardmanage.h"
 #include "status_change.h"
 

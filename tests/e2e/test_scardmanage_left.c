@@ -3,8 +3,8 @@
  * cardrig run -- test_scardmanage_left
  *
  * PC/SC functions of this program stand before libpcsclite's, and stop at a gate when they are told to. */
+#include "in_rig.h"
 #include "scardmanage.h"
-#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -149,23 +149,10 @@ static void other_resets(void)
                      SCARD_S_SUCCESS);
 }
 
-static SCARD_READERSTATE look(void)
-{
-    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
-    return state;
-}
-
-/* Waits until PC/SC has heard of it. */
 static void reinsert(void)
 {
-    DWORD before = look().dwEventState >> 16;
-    ck_assert_int_eq(system("cardrig remove >/dev/null && cardrig insert >/dev/null"), 0);
-    SCARD_READERSTATE state = look();
-    while ((((state.dwEventState >> 16) - before) & 0xFFFF) < 2) {
-        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        ck_assert_int_eq(status_change(context, LONG_MS, &state), SCARD_S_SUCCESS);
-    }
+    move_card(context, reader, "remove", NULL);
+    move_card(context, reader, "insert", NULL);
 }
 
 static void setup(void)
@@ -368,13 +355,5 @@ static Suite *suite_of_all(void)
 int main(void)
 {
     reader = getenv("CARDRIG_READER");
-    if (reader == NULL) {
-        fputs("test_scardmanage_left: not in a rig: cardrig run -- test_scardmanage_left\n", stderr);
-        return EXIT_FAILURE;
-    }
-    SRunner *runner = srunner_create(suite_of_all());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite_in_rig(suite_of_all());
 }

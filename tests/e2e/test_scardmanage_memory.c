@@ -5,8 +5,8 @@
  * memory does, then the second, and so on until the call gets through. What takes memory is the library's
  * allocator, and every PC/SC function except those that give something back: those of this program stand
  * before libpcsclite's, and return SCARD_E_NO_MEMORY in its place. */
+#include "in_rig.h"
 #include "scardmanage.h"
-#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -15,9 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANY        (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
-#define MANY       100   /* no call takes memory so often */
-#define CARD_IN_MS 10000 /* in which a card is noticed */
+#define ANY  (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+#define MANY 100 /* no call takes memory so often */
 
 enum { BY_IFD, BY_HANDLE, WAYS };
 
@@ -171,32 +170,17 @@ LONG SCardTransmit(SCARDHANDLE which, const SCARD_IO_REQUEST *send_pci, LPCBYTE 
  * The card, and the other client
  */
 
-/* Runs a program and waits until PC/SC has noticed. */
-static void move_card(const char *program)
-{
-    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
-    DWORD before = state.dwEventState >> 16; /* pcsc-lite counts insertions and removals there */
-    ck_assert_int_eq(system(program), 0);
-    while (state.dwEventState >> 16 == before) {
-        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        ck_assert_int_eq(status_change(context, CARD_IN_MS, &state), SCARD_S_SUCCESS);
-    }
-}
-
 static void reinsert(void)
 {
-    move_card("cardrig remove >/dev/null");
-    move_card("cardrig insert >/dev/null");
+    move_card(context, reader, "remove", NULL);
+    move_card(context, reader, "insert", NULL);
 }
 
 /* A case before that ran out of time may have left the card out. */
 static void put_card_in(void)
 {
-    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
-    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
-    if (!(state.dwEventState & SCARD_STATE_PRESENT))
-        move_card("cardrig insert >/dev/null");
+    if (!(reader_state(context, reader).dwEventState & SCARD_STATE_PRESENT))
+        move_card(context, reader, "insert", NULL);
 }
 
 static LONG other_reconnects(DWORD initialization)
@@ -635,10 +619,6 @@ static TCase *new_case(Suite *suite, const char *name)
 
 int main(void)
 {
-    if (getenv("CARDRIG_SOCKET") == NULL || getenv("CARDRIG_READER") == NULL) {
-        fputs("test_scardmanage_memory: not in a rig: cardrig run -- test_scardmanage_memory\n", stderr);
-        return EXIT_FAILURE;
-    }
     Suite *suite = suite_create("libscardmanage without memory");
     TCase *objects = new_case(suite, "objects");
     tcase_add_test(objects, making_an_object);
@@ -648,9 +628,5 @@ int main(void)
         tcase_add_loop_test(tests, attached_by_ifd, i * STATES, (i + 1) * STATES);
         tcase_add_loop_test(tests, attached_by_handle, i * STATES, (i + 1) * STATES);
     }
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite_in_rig(suite);
 }

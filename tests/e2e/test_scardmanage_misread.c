@@ -4,8 +4,8 @@
  *
  * PC/SC functions of this program stand before libpcsclite's. While this program itself looks, they do not
  * interfere. */
+#include "in_rig.h"
 #include "scardmanage.h"
-#include "status_change.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -83,11 +83,10 @@ static void misread_next(LONG code, unsigned times)
 
 static SCARD_READERSTATE look(void)
 {
-    SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
     unsigned misreads_to_come = misreads;
     bool was_listed = listed;
     misreads = 0;
-    ck_assert_int_eq(status_change(context, 0, &state), SCARD_S_SUCCESS);
+    SCARD_READERSTATE state = reader_state(context, reader);
     misreads = misreads_to_come;
     listed = was_listed;
     return state;
@@ -285,10 +284,6 @@ END_TEST
 int main(void)
 {
     reader = getenv("CARDRIG_READER");
-    if (reader == NULL) {
-        fputs("test_scardmanage_misread: not in a rig: cardrig run -- test_scardmanage_misread\n", stderr);
-        return EXIT_FAILURE;
-    }
     Suite *suite = suite_create("scardmanage, misled");
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
@@ -303,9 +298,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_service_that_went_is_noticed_without_time_to_wait, 0, WAYS);
     tcase_add_test(tcase, but_not_for_longer_than_was_asked_for);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite_in_rig(suite);
 }

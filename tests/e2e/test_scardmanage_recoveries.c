@@ -2,9 +2,9 @@
 /* test_scardmanage_recoveries COUNT: so many recoveries of all kinds that a rig has, and then no descriptor,
  * no thread and no memory more than after the first few. Run in a rig; memory is for the sanitizers or
  * valgrind to watch. */
-#include "../soak/control.h"
-#include "../soak/process.h"
+#include "control.h"
 #include "others.h"
+#include "process.h"
 #include "scardmanage.h"
 #include "status_change.h"
 

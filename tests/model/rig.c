@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
-#include "../e2e/status_change.h"
+#include "status_change.h"
 #include "board.h"
 #include "process.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A connection to the rig's control socket (CARDRIG_SOCKET): a line of JSON each way. */
-#ifndef CARDRIG_SOAK_CONTROL_H
-#define CARDRIG_SOAK_CONTROL_H
+#ifndef TESTS_SUPPORT_CONTROL_H
+#define TESTS_SUPPORT_CONTROL_H
 
 #include <jansson.h>
 #include <stdbool.h>

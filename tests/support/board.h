@@ -4,8 +4,8 @@
  * before they are forked; each thread notes the call it is in, so that a call that does not come back can be
  * named.
  */
-#ifndef CARDRIG_SOAK_BOARD_H
-#define CARDRIG_SOAK_BOARD_H
+#ifndef TESTS_SUPPORT_BOARD_H
+#define TESTS_SUPPORT_BOARD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a process has: memory, descriptors and threads, as the kernel tells. */
-#ifndef CARDRIG_SOAK_PROCESS_H
-#define CARDRIG_SOAK_PROCESS_H
+#ifndef TESTS_SUPPORT_PROCESS_H
+#define TESTS_SUPPORT_PROCESS_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A process with a PC/SC client that gets in the way of the tests' one: it cannot be in theirs, as
  * libpcsclite lets threads of one process get in each other's way, too. */
-#ifndef CARDRIG_TEST_OTHERS_H
-#define CARDRIG_TEST_OTHERS_H
+#ifndef TESTS_SUPPORT_OTHERS_H
+#define TESTS_SUPPORT_OTHERS_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SCardGetStatusChange() for tests that look at one reader. pcsc-lite 2.5 says at times what is not so
  * (scardmanage-pcsclite(7)); then it is asked again. */
-#ifndef CARDRIG_TEST_STATUS_CHANGE_H
-#define CARDRIG_TEST_STATUS_CHANGE_H
+#ifndef TESTS_SUPPORT_STATUS_CHANGE_H
+#define TESTS_SUPPORT_STATUS_CHANGE_H
 
 #include <stdbool.h>
 #include <string.h>
