@@ -49,8 +49,8 @@ def works(rig):
     """The rig still serves its drivers and its user."""
     with rig.client() as client:
         assert client.establish() == ["ok"]
-        wait_for("pcscd has heard of the card", lambda: "PRESENT" in client.change()[3])
-        assert client.connect()[0] == "ok"
+        # it may have to hear of a removal first, of a reader whose card came and went
+        wait_for("the card can be used", lambda: client.connect()[0] == "ok")
         assert client.transmit("0084000008")[0] == "ok"
     assert rig.cardrig("status").returncode == 0
 

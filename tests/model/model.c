@@ -194,15 +194,23 @@ bool model_wait_until_idle(const struct model *model, struct process *now)
 {
     *now = model->idle;
     for (int64_t end = board_now() + CALL_MS; board_now() < end; board_sleep(10))
-        if (process_look(now) && now->descriptors <= model->idle.descriptors &&
+        if (process_look(now) && now->descriptors <= model->idle.descriptors + model->b_has_context &&
             now->threads <= model->idle.threads)
             return true;
     return false;
 }
 
-void model_end(struct model *model)
+/* libpcsclite does not allow closing a handle while a call uses it. */
+static void close_b_handle(struct model *model)
 {
     struct process now;
+    if (model->idle.pid != 0)
+        model_wait_until_idle(model, &now); /* main.c checks the result after the sequence */
+    user_close_b_handle(model);
+}
+
+void model_end(struct model *model)
+{
     model->action_name = "the end";
     if (model->world.service == SERVICE_STOPPED)
         event_continue_service(model);
@@ -211,8 +219,7 @@ void model_end(struct model *model)
     if (model->world.holder == PARTY_A || model->world.holder == PARTY_B)
         model->world.holder = NOBODY;
     client_c_close(model);
-    if (model->idle.pid != 0)
-        model_wait_until_idle(model, &now); /* main.c checks the result after the sequence */
+    close_b_handle(model);
     if (!model->failure[0] && !model->pcscd_died && client_c_begin_transaction(model))
         client_c_end_transaction(model, SCARD_LEAVE_CARD);
     client_c_close(model);
@@ -232,6 +239,7 @@ bool model_recover(struct model *model)
     for (unsigned i = 0; i < MODEL_USERS; i++)
         user_free(model, i);
     client_c_close(model);
+    close_b_handle(model);
     world->service = SERVICE_DOWN;
     world->holder = world->exclusive = NOBODY;
     rig_fault(&model->rig, "mute*0");

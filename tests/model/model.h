@@ -80,6 +80,7 @@ struct model {
     bool b_has_context;
     SCARDHANDLE b_handle; /* the handle that B is attached to */
     bool b_has_handle;
+    bool b_handle_in_use; /* an abandoned call may use it: it must not be closed yet */
     struct client_c client_c;
 
     struct process idle; /* this process between two sequences; no pid: not known yet */
@@ -182,5 +183,6 @@ void client_c_close(struct model *model);
 /* Finds out which reader a user is attached to after an abandoned reconnect. */
 void user_check_reader_name(struct model *model, unsigned i);
 void user_free(struct model *model, unsigned i);
+void user_close_b_handle(struct model *model);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
-#include "status_change.h"
 #include "board.h"
 #include "process.h"
+#include "status_change.h"
 
 #include <errno.h>
 #include <signal.h>

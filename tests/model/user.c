@@ -172,13 +172,13 @@ static void lose_handle(struct model *model, struct user *user)
  * Attaching
  */
 
-static void close_b_handle(struct model *model)
+void user_close_b_handle(struct model *model)
 {
     if (model->b_has_handle)
         SCardDisconnect(model->b_handle, SCARD_LEAVE_CARD);
     if (model->b_has_context)
         SCardReleaseContext(model->b_context);
-    model->b_has_handle = model->b_has_context = false;
+    model->b_has_handle = model->b_has_context = model->b_handle_in_use = false;
 }
 
 /* Opens the handle for B to attach to, if SCardConnect() certainly succeeds, without waiting. */
@@ -188,9 +188,9 @@ static bool open_b_handle(struct model *model)
     char name[MAX_READERNAME];
     DWORD protocol;
     if (world->service != SERVICE_UP || !world->plugged || !world->card || world->unresponsive ||
-        world->holder != NOBODY || world->exclusive != NOBODY)
+        world->holder != NOBODY || world->exclusive != NOBODY || model->b_handle_in_use)
         return false;
-    close_b_handle(model); /* it may be from before a restart of the service */
+    user_close_b_handle(model); /* it may be from before a restart of the service */
     model->b_has_context =
         SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &model->b_context) == SCARD_S_SUCCESS;
     rig_reader_name(world->index, name);
@@ -216,6 +216,8 @@ bool user_attach(struct model *model, unsigned i)
     rig_reader_name(world->index, name);
     scardmanage_result result = i == 0 ? scardmanage_attach_by_ifd(model->object[i], name)
                                        : scardmanage_attach_by_handle(model->object[i], model->b_handle);
+    if (i == 1 && was_abandoned(result))
+        model->b_handle_in_use = true;
     if (!check_result(&call, result))
         return true;
     check_resets_and_commands(&call, 0, 0);
@@ -255,8 +257,10 @@ bool user_detach(struct model *model, unsigned i)
     if (i == 1 && ends_with_reset(user) && result == SCARDMANAGE_S_OK)
         model->world.negotiated = true; /* the library has acknowledged the reset on the caller's handle */
     reset_user(model, user);
-    if (i == 1 && model->world.service != SERVICE_STOPPED)
-        close_b_handle(model);
+    if (i == 1 && was_abandoned(result))
+        model->b_handle_in_use = true;
+    if (i == 1 && model->world.service != SERVICE_STOPPED && !model->b_handle_in_use)
+        user_close_b_handle(model);
     return true;
 }
 
@@ -264,8 +268,6 @@ void user_free(struct model *model, unsigned i)
 {
     scardmanage_free(model->object[i]);
     model->object[i] = NULL;
-    if (i == 1)
-        close_b_handle(model);
     reset_user(model, &model->user[i]);
 }
 
