@@ -3,8 +3,6 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
-#include "base/error.h"
-
 #include <stdbool.h>
 
 #define ERROR_TEXT_MAX 1024 /* bytes, with the final zero; what is longer is cut off */

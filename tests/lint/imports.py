@@ -54,6 +54,8 @@ for path in sorted(sources):
         below = os.path.dirname(other)
         if below != folder and below not in LAYERS.get(folder, ()):
             wrong.append(f"{path}: includes {other}, but {folder}/ may not include from {below}/")
+        if other == path:
+            wrong.append(f"{path}: includes itself")
         if module(other) != module(path):
             needs[module(path)].add(module(other))
 
