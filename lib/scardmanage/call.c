@@ -211,7 +211,7 @@ static scardmanage_result take_attachment(struct call *c)
         result = take_object(c);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = !c->at ? SCARDMANAGE_E_INVALID_HANDLE : wait_for_thread(c);
+    result = c->at ? wait_for_thread(c) : SCARDMANAGE_E_INVALID_HANDLE;
     if (result != SCARDMANAGE_S_OK)
         give_object_back(c);
     return result;

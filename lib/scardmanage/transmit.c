@@ -11,7 +11,7 @@
 #define LOSSES_MAX   8 /* how often the card may be lost before the command has an answer */
 
 /* Commands may contain PINs. */
-static scardmanage_result wipe_buffer_job(struct attachment *at)
+static scardmanage_result wipe_buffer(struct attachment *at)
 {
     platform_wipe(at->buffer, at->io.command_length + at->io.response_length);
     return SCARDMANAGE_S_OK;
@@ -55,8 +55,8 @@ static scardmanage_result reserve_buffer(struct attachment *at, size_t size)
     const scardmanage_allocator *allocator = &at->m->allocator;
     if (size <= at->buffer_size)
         return SCARDMANAGE_S_OK;
-    uint8_t *buffer = !at->buffer ? allocator_allocate(allocator, size)
-                                  : allocator->reallocate(allocator->context, at->buffer, size);
+    uint8_t *buffer = at->buffer ? allocator->reallocate(allocator->context, at->buffer, size)
+                                 : allocator_allocate(allocator, size);
     if (!buffer)
         return SCARDMANAGE_E_OUTOFMEMORY;
     at->buffer = buffer;
@@ -75,7 +75,7 @@ static scardmanage_result send_once(struct call *c, struct exchange *x)
     at->io.command_length = x->command_length;
     at->io.response_capacity = x->response_capacity;
     at->io.probe_first = x->probe_first;
-    result = call_run(c, transmit_job, wipe_buffer_job);
+    result = call_run(c, transmit_job, wipe_buffer);
     if (c->left_running) {
         x->sent = true;
         return result;
@@ -85,7 +85,7 @@ static scardmanage_result send_once(struct call *c, struct exchange *x)
         *x->response_length = at->io.response_length;
         memcpy(x->response, at->buffer + x->command_length, at->io.response_length);
     }
-    wipe_buffer_job(at);
+    wipe_buffer(at);
     return result;
 }
 

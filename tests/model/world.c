@@ -4,14 +4,22 @@
 const char *world_situation_name(enum situation situation)
 {
     static const char *const names[SITUATIONS] = {
-        [DETACHED] = "detached",    [STOPPED] = "service stopped",
-        [DOWN] = "service down",    [UNPLUGGED] = "unplugged",
-        [DEAD] = "handle dead",     [EMPTY] = "no card",
-        [RESERVED] = "reserved",    [BUSY] = "busy",
-        [UNRESPONSIVE] = "mute",    [OTHER_CARD] = "other card",
-        [RESTARTED] = "restarted",  [REPLUGGED] = "replugged",
-        [REINSERTED] = "card back", [FIRST] = "first card",
-        [RESET] = "reset",          [WORKING] = "working",
+        [DETACHED] = "detached",
+        [STOPPED] = "service stopped",
+        [DOWN] = "service down",
+        [UNPLUGGED] = "unplugged",
+        [DEAD] = "handle dead",
+        [EMPTY] = "no card",
+        [RESERVED] = "used exclusively",
+        [BUSY] = "locked by others",
+        [UNRESPONSIVE] = "unresponsive",
+        [OTHER_CARD] = "other card",
+        [RESTARTED] = "restarted",
+        [REPLUGGED] = "replugged",
+        [REINSERTED] = "card reinserted",
+        [FIRST] = "first card",
+        [RESET] = "reset",
+        [WORKING] = "working",
     };
     return names[situation];
 }
