@@ -238,16 +238,16 @@ bool rig_is_plugged(struct rig_connection *rig, const char *reader, bool *plugge
 /* pcscd accepts one plugging or unplugging at a time, so the request may have to be repeated. */
 static bool plug_or_unplug(struct rig_connection *rig, const char *command, const char *reader, bool there)
 {
-    bool moved = false, driver = !there, plugged;
-    for (int64_t end = board_now() + WAIT_MS; !moved && board_now() < end; pause_briefly())
-        moved = request(rig, json_pack("{s:s, s:s}", "command", command, "slot", reader));
-    for (int64_t end = board_now() + WAIT_MS; moved && driver != there; pause_briefly()) {
+    bool done = false, driver = !there, plugged;
+    for (int64_t end = board_now() + WAIT_MS; !done && board_now() < end; pause_briefly())
+        done = request(rig, json_pack("{s:s, s:s}", "command", command, "slot", reader));
+    for (int64_t end = board_now() + WAIT_MS; done && driver != there; pause_briefly()) {
         if (!get_usb_state(rig, reader, &plugged, &driver))
             return false;
         if (board_now() > end || rig_service_has_died(rig))
             return fail(rig, "pcscd does not notice that a reader was plugged in or unplugged");
     }
-    return moved;
+    return done;
 }
 
 /* pcscd closes the driver before it forgets the handles. */

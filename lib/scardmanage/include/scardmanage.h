@@ -10,8 +10,9 @@
  * Threads. Any thread may call any function; calls on one object run one after the other. While an
  * object is being freed, nothing else may use it. An object does not survive fork().
  *
- * Time. No function waits for longer than timeout_ms of the options, a minute by default. It then
- * returns E_TIMEOUT, even where PC/SC itself waits without limit: while another client holds a
+ * Time. No function waits for longer than timeout_ms of the options, a minute by default, or, for
+ * scardmanage_wait_for_card(), of its argument. It then returns E_TIMEOUT, even where PC/SC itself
+ * waits without limit: while another client holds a
  * transaction, or the service does not answer. scardmanage_cancel() ends calls early. Calls that need
  * the card wait while another client holds a transaction.
  *
@@ -229,19 +230,19 @@ typedef struct scardmanage_options {
 
 /* What a reconnect did. It is filled in when the reconnect fails, too. Set size before the call. */
 typedef struct scardmanage_report {
-    size_t size;                    /* sizeof(scardmanage_report) */
-    scardmanage_step step;          /* the last step taken; after S_OK the one that worked */
-    scardmanage_verdict verdict;    /* which card is in the reader */
-    scardmanage_lock_state lock;    /* what became of the lock */
-    uint32_t attempts;              /* steps tried, including those that failed */
-    uint64_t elapsed_us;            /* microseconds that the call took */
-    scardmanage_result last_result; /* what the last PC/SC call returned */
-    uint32_t old_protocol;          /* SCARDMANAGE_PROTOCOL_, or 0 for none */
-    uint32_t new_protocol;          /* the same; after a failure the latest that was seen */
-    uint8_t old_atr_len;            /* bytes; 0: not known */
-    uint8_t new_atr_len;            /* bytes; 0: none was seen */
-    uint8_t old_atr[SCARDMANAGE_ATR_MAX];
-    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* if a card was refused, that of this card */
+    size_t size;                          /* sizeof(scardmanage_report) */
+    scardmanage_step step;                /* the last step taken; after S_OK the one that worked */
+    scardmanage_verdict verdict;          /* which card is in the reader */
+    scardmanage_lock_state lock;          /* what became of the lock */
+    uint32_t attempts;                    /* steps tried, including those that failed */
+    uint64_t elapsed_us;                  /* microseconds that the call took */
+    scardmanage_result last_result;       /* what the last PC/SC call returned */
+    uint32_t old_protocol;                /* SCARDMANAGE_PROTOCOL_, or 0 for none */
+    uint32_t new_protocol;                /* the same; after a failure the latest that was seen */
+    uint8_t old_atr_len;                  /* bytes; 0: not known */
+    uint8_t new_atr_len;                  /* bytes; 0: none was seen */
+    uint8_t old_atr[SCARDMANAGE_ATR_MAX]; /* as the card has sent it, TS first */
+    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* the same; if a card was refused, its ATR */
     uint32_t sent;                        /* scardmanage_transmit_ex(): how often the command was sent */
     uint64_t waited_us; /* microseconds of elapsed_us spent waiting for card, reader or service */
 } scardmanage_report;
@@ -315,7 +316,8 @@ SCARDMANAGE_API void scardmanage_free(scardmanage *m);
 
 /*
  * Sets the options of an object. Attaching uses protocols and share; reconnecting without options of
- * its own uses all of them; every call uses timeout_ms. Best called before attaching.
+ * its own uses all of them; every call that takes no time itself uses timeout_ms. Best called before
+ * attaching.
  *
  *   options  copied; null restores the defaults
  *
