@@ -2,7 +2,6 @@
 """What a reader tells and carries, through real pcscd: attributes, control codes, and commands of every size."""
 
 import re
-import shlex
 import struct
 
 import pytest
@@ -262,9 +261,3 @@ def test_options_that_make_no_sense():
         done = run("run", "--reader", f"r,{options}", "--", "true")
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1 and expected in done.stderr
-
-
-@pytest.mark.parametrize("line", re.findall(r"^\.Dl \$ cardrig (.*)$", PAGE, re.MULTILINE))
-def test_examples_of_the_manual(temporary, line):
-    done = run(*shlex.split(line.replace(r"\(aq", "'")))
-    assert done.returncode == 0 and "Model 17 00 00" in done.stdout, done
