@@ -29,9 +29,9 @@ struct world {
     unsigned atr;                  /* the latest that the card has shown, or 0 */
     bool unresponsive;             /* the card does not answer, whatever is done */
     bool swallowed;                /* PC/SC knows that it does not answer */
-    bool
-        lost_power_unnoticed; /* the reader has powered it off, and PC/SC does not know: until a reset it does
-                                      not answer commands */
+    /* The reader has powered the card off, and PC/SC does not know: until a reset the card does not
+     * answer commands. */
+    bool lost_power_unnoticed;
     bool powered;
     uint32_t protocol;
     bool negotiated;      /* a client has connected since the last reset, so the protocol is chosen */
@@ -63,8 +63,8 @@ struct user {
     unsigned atrs_shown;     /* bits: all ATRs that this card has shown, which the library may have seen */
     bool was_reset;          /* the card was reset since */
     bool removal_noticed;    /* a reconnect has noticed its removal, and has failed */
-    bool
-        effect_uncertain; /* a call was abandoned that may have noticed a removal, or reset the card, since */
+    /* a call was abandoned that may have noticed a removal, or reset the card, since */
+    bool effect_uncertain;
 
     /* Its lock: */
     unsigned lock_count;
