@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, CARDRIG, PUBLIC, PYTHON, SOURCE
-from examples import Terminal, examples_of, matches
+from examples import Terminal, blocks_of_markdown, examples_of, matches
 
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md")),
              *sorted(page for folder in ("simulator/cli/man", "lib/scardmanage/man") for page in (SOURCE / folder).iterdir())]
@@ -100,3 +100,18 @@ def test_example(example, folder):
 @pytest.mark.parametrize("word", NOT_RUN)
 def test_what_is_not_run_is_there(word):
     assert any(has(example, word) for example in EXAMPLES)
+
+
+def test_the_c_of_the_readme_compiles(temporary):
+    blocks = ["\n".join(block) for block in blocks_of_markdown((SOURCE / "README.md").read_text())]
+    code, = (block for block in blocks if block.startswith("scardmanage_options"))
+    source = temporary / "readme.c"
+    source.write_text("#include <scardmanage.h>\n"
+                      "scardmanage_result select_and_verify(scardmanage *, const struct scardmanage_report *, void *);\n"
+                      "scardmanage_result send(scardmanage *, const uint8_t *, size_t, uint8_t *, size_t);\n"
+                      "scardmanage_result send(scardmanage *card, const uint8_t *command, size_t command_len,\n"
+                      f"    uint8_t *response, size_t response_len)\n{{\n scardmanage_result result;\n{code}\n return result;\n}}\n")
+    options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{SOURCE}/lib/scardmanage/include", *options, source],
+                   check=True)
+    source.unlink()

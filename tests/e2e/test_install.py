@@ -90,7 +90,7 @@ def test_components(folder):
 def test_an_ordinary_user_builds_and_installs(folder):
     """From the sources alone, without the tests and what they need; with a driver folder of his own choice."""
     home = folder / "home"
-    for name in ("CMakeLists.txt", "cmake", "lib", "driver", "simulator"):
+    for name in ("CMakeLists.txt", "cmake", "lib", "driver", "simulator", "fixtures"):
         copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copy
         (home / "sources").mkdir(parents=True, exist_ok=True)
         copy(SOURCE / name, home / "sources" / name)
@@ -338,6 +338,17 @@ def test_man_finds_a_function(tree):
     done = subprocess.run(["man", "--manpath", tree / "usr/local/share/man", "scardmanage_reconnect_ex"],
                           capture_output=True, text=True, env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"})
     assert "scardmanage_report *report" in re.sub(".\b", "", done.stdout), done.stderr
+
+
+def test_the_installed_examples_are_sound(tree):
+    documents = tree / "usr/local/share/doc/cardrig"
+    cards = sorted((documents / "cards").iterdir())
+    done = run("check", *cards)
+    assert len(cards) > 5 and done.returncode == 0, done.stderr
+    options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True, check=True).stdout.split()
+    examples = sorted((documents / "examples").iterdir())
+    assert len(examples) == 3
+    subprocess.run(["cc", "-fsyntax-only", "-Werror", f"-I{tree}/usr/local/include", *options, *examples], check=True)
 
 
 def test_references_between_man_pages_lead_somewhere(tree):
