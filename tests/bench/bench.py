@@ -24,8 +24,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CARD = HERE / "bench.lua"
-sys.path.insert(0, str(HERE.parent / "e2e"))
-from waiting import Lines, children, stat  # noqa: E402
+sys.path.insert(0, str(HERE.parent / "support"))
+from processes import children, stat  # noqa: E402
+from waiting import Lines  # noqa: E402
 
 VPCD = ["/usr/lib/pcsc/drivers/serial/libifdvpcd.so.*", "/usr/lib*/*/pcsc/drivers/serial/libifdvpcd.so.*"]
 

@@ -595,16 +595,16 @@ static void do_pcsc_transmit(json_t *request, json_t *answer)
     json_object_set_new(answer, "response", hex(response, rv == SCARD_S_SUCCESS ? response_len : 0));
 }
 
-/* Waits until the reader has seen "moves" more removals and insertions than "before"; with no "moves" it only
+/* Waits until the reader has seen "events" more removals and insertions than "before"; with no "events" it only
  * looks. */
-static void do_pcsc_moves(json_t *request, json_t *answer)
+static void do_pcsc_events(json_t *request, json_t *answer)
 {
-    unsigned before = number(request, "before", 0), moves = number(request, "moves", 0), counter;
+    unsigned before = number(request, "before", 0), events = number(request, "events", 0), counter;
     SCARD_READERSTATE state = {.szReader = text(request, "reader"), .dwCurrentState = SCARD_STATE_UNAWARE};
     time_t end = time(NULL) + HUNG;
     LONG rv = status_change(context, 0, &state);
     counter = (unsigned)(state.dwEventState >> 16) & 0xFFFF;
-    while (rv == SCARD_S_SUCCESS && ((counter - before) & 0xFFFF) < moves && time(NULL) < end) {
+    while (rv == SCARD_S_SUCCESS && ((counter - before) & 0xFFFF) < events && time(NULL) < end) {
         /* libpcsclite compares counters only if the one handed in is not 0 */
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
         rv = status_change(context, counter != 0 ? 1000 : 10, &state);
@@ -792,7 +792,7 @@ static const struct {
     CALL(pcsc_end),
     CALL(pcsc_status),
     CALL(pcsc_transmit),
-    CALL(pcsc_moves),
+    CALL(pcsc_events),
     CALL(start),
     CALL(finish),
     CALL(is_done),

@@ -3,7 +3,7 @@
 
 import pytest
 
-from conftest import Rig
+from rig import Rig
 
 # what it has: 300 bytes, or as many of 10 as the command asks for, or as many as its data say
 SCRIPT = """

@@ -3,7 +3,7 @@
 
 import pytest
 
-from conftest import Rig
+from rig import Rig
 
 T0, T1, RAW = 1, 2, 4
 MISMATCH = "SCARD_E_PROTO_MISMATCH"

@@ -12,7 +12,8 @@ import tempfile
 
 import pytest
 
-from conftest import CARDRIG, TIMEOUT, run
+from programs import CARDRIG, run
+from waiting import TIMEOUT
 
 LIST = pathlib.Path("/usr/share/pcsc/smartcard_list.txt")
 ATR_ANALYSIS = "/usr/bin/ATR_analysis"

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, Rig, run
-from waiting import insert_for, until
+from card_state import insert_and_wait, wait_for_state
+from programs import CARDRIG, CARDS, run
+from rig import Rig
 
 
 def test_insert_remove_and_swap(rig):
@@ -68,7 +69,7 @@ def test_outside_a_rig(temporary):
 def test_status():
     with Rig("--empty") as rig, rig.client() as client:
         client.establish()
-        insert_for(client, rig)
+        insert_and_wait(client, rig)
         client.connect()
         client.transmit("0084000008")
         client.reconnect("warm")
@@ -138,7 +139,7 @@ def test_a_card_that_misbehaves(temporary):
         events = client.change()[2]
         assert rig.cardrig("remove").returncode == 0
         assert rig.cardrig("insert").returncode == 0
-        until(client, "PRESENT", events + 2)
+        wait_for_state(client, "PRESENT", events + 2)
         assert client.connect()[0] == "ok"
         assert client.transmit("00100000") == ["ok", "9000"]
     path.unlink()

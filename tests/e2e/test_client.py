@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, Rig, run
+from programs import CARDRIG, CARDS, run
+from rig import Rig
 from waiting import TIMEOUT
 
 CARD = {"name": "a card", "file": "/a/card.lua", "powered": True, "atr": "3B 00", "protocol": "T=1", "f": 372, "d": 1,

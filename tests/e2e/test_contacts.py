@@ -6,19 +6,10 @@ import subprocess
 
 import pytest
 
-from conftest import CARDS, SOURCE, Rig, run
-from waiting import insert_for
-
-
-def rows(path, first):
-    """The rows of the table in a document whose first column has that heading."""
-    found = []
-    for table in re.findall(r"((?:^\|.*\n)+)", (SOURCE / path).read_text(), re.MULTILINE):
-        lines = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
-        if lines[0][0] == first:
-            found += lines[2:]
-    assert found
-    return found
+from card_state import insert_and_wait
+from programs import CARDS, run
+from rig import Rig
+from tables import prefixed, rows
 
 
 CHALLENGE = "0084000008"
@@ -40,10 +31,6 @@ def act(client, action, protocols):
     if action == "connect":
         return client.connect(protocols)[0]
     return client.reconnect(action, protocols)[0]
-
-
-def prefixed(code):
-    return code if code.startswith("ok") else "SCARD_" + code
 
 
 FAULTS = rows("simulator/icc/faults.md", "card")
@@ -169,7 +156,6 @@ def test_a_fault_that_names_a_command(card, level):
         assert rig.card()["last"]["error"]
 
 
-
 PROTOCOLS = rows("simulator/ifd/protocols.md", "ATR")
 
 
@@ -184,7 +170,7 @@ def test_protocol_change(temporary, row, how):
     wanted = sum({"T=0": 1, "T=1": 2}[name] for name in asked.split(" or "))
     with Rig("--empty") as rig, rig.client() as client:
         client.establish()
-        insert_for(client, rig, file=str(path))
+        insert_and_wait(client, rig, file=str(path))
         if how == "connect":
             code, protocol = client.connect(wanted)
         else:

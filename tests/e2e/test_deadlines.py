@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from managing import COUNT, FOREVER, READER, WAYS, Movements, Restarts, got
+from manage_client import FOREVER, outcome_of
+from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig
 from waiting import wait_for
 
 PROMPT = 20  # seconds: what is not prompt, does not end
@@ -128,26 +129,26 @@ def assert_as_before(world, function):
 
 @pytest.mark.parametrize("function, blocker", BLOCKING)
 def test_times_out(tmp_path, way, function, blocker):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         with blocked(world, blocker):
             with promptly():
                 assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
             with promptly():  # and so does what comes behind it
                 assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
         assert_as_before(world, function)
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("function, blocker", BLOCKING)
 def test_is_cancelled(tmp_path, way, function, blocker):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(FOREVER)
+        count_in = Counted(world, way)
+        count_in.attach(FOREVER)
         arguments = forever(FUNCTIONS[function][0])
         if function == "attach_by_ifd":
             arguments["reader"] = world.reader
@@ -157,22 +158,22 @@ def test_is_cancelled(tmp_path, way, function, blocker):
                 answer = world.ours.cancel_until_finished(name="a", object=arguments.get("object", 0))
                 assert answer["code"] == "E_CANCELLED"
         assert_as_before(world, function)
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("function, blocker", AT_ONCE)
 def test_does_not_wait(tmp_path, way, function, blocker):
     arguments, *codes = FUNCTIONS[function]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(FOREVER)
+        count_in = Counted(world, way)
+        count_in.attach(FOREVER)
         with blocked(world, blocker), promptly():
             assert getattr(world.ours, function)(**arguments)["code"] == codes[blocker == "silence"]
         assert_as_before(world, function)
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("blocker", BLOCKERS)
@@ -180,10 +181,10 @@ def test_does_not_wait(tmp_path, way, function, blocker):
 @pytest.mark.parametrize("in_a_call", [False, True])
 def test_getting_rid_of_it_does_not_wait(tmp_path, way, how, blocker, in_a_call):
     """Also while a call that was given up goes on in PC/SC."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         with blocked(world, blocker):
             if in_a_call:
                 assert world.ours.status()["code"] == "E_TIMEOUT"
@@ -195,33 +196,33 @@ def test_getting_rid_of_it_does_not_wait(tmp_path, way, how, blocker, in_a_call)
                 with promptly():
                     assert world.ours.attach_by_ifd()["code"] == "E_TIMEOUT"
                 assert world.ours.status()["code"] == "E_INVALID_HANDLE"
-            counted.free()
-        counted.assert_all_is_back()
+            count_in.free()
+        count_in.assert_all_is_back()
         world.assert_free()
         assert world.ours.pcsc_status()["code"] == "S_OK"  # the caller's handle is as it was
 
 
 def test_a_lock_goes_with_what_is_got_rid_of(tmp_path, way):
     """The service does not answer, so that it cannot be released; it is when it answers again."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
         world.assert_locked_out()
         with blocked(world, "silence"), promptly():
-            counted.free()
+            count_in.free()
         wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
-        counted.assert_all_is_back()
+        count_in.assert_all_is_back()
 
 
 def test_unlocking_times_out(tmp_path, way):
     """Released it is, as soon as the service answers."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
         with blocked(world, "silence"), promptly():
             assert world.ours.unlock() == {"code": "E_TIMEOUT"}
@@ -230,8 +231,8 @@ def test_unlocking_times_out(tmp_path, way):
         if world.ours.unlock()["code"] == "S_OK":  # was not released
             pytest.fail("a lock that was to be released is held")
         world.assert_free()
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 def assert_lock_can_be_had(world):
@@ -247,10 +248,10 @@ def assert_lock_can_be_had(world):
 @pytest.mark.parametrize("how", ["times out", "is cancelled"])
 def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
     """It is the call before that PC/SC does not let go of. The lock is released nonetheless, as soon as it does."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         for _ in range(2):
             assert world.ours.lock() == {"code": "S_OK"}
         with blocked(world, "silence"), promptly():
@@ -266,16 +267,16 @@ def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
         wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
         assert_lock_can_be_had(world)
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
     """The call goes on in PC/SC and gets the transaction when the other client ends its own: it is given back."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         for _ in range(5):
             world.other_begins()
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
@@ -285,16 +286,16 @@ def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
             assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for whoever has it
             world.other_ends()
         assert_lock_can_be_had(world)
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 def test_a_lock_that_times_out_when_another_is_held(tmp_path, way):
     """It stays at one."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
         with blocked(world, "silence"), promptly():
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
@@ -304,16 +305,16 @@ def test_a_lock_that_times_out_when_another_is_held(tmp_path, way):
         assert world.ours.unlock() == {"code": "S_OK"}
         world.assert_free()
         assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 def test_cancelling_ends_all_calls(tmp_path, way):
     """Those that wait for the one in front of them, too."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(FOREVER)
+        count_in = Counted(world, way)
+        count_in.attach(FOREVER)
         with blocked(world, "transaction"):
             calls = ["lock", "status", "reconnect", "lock"]
             for number, call in enumerate(calls):
@@ -322,8 +323,8 @@ def test_cancelling_ends_all_calls(tmp_path, way):
                 for number in range(len(calls)):
                     assert world.ours.cancel_until_finished(name=str(number))["code"] == "E_CANCELLED"
         assert_as_before(world, "lock")
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("function", ["lock", "unlock", "reconnect_ex", "transmit", "status", "attach_by_ifd"])
@@ -334,10 +335,10 @@ def test_cancelled_at_any_moment(tmp_path, way, function):
     # one that has no more to do than to tell pcscd is rarely caught
     wanted = {"S_OK"} if function == "unlock" else {"S_OK", "E_CANCELLED"}
     seen, turn, delay = set(), 0, 0
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(FOREVER)
+        count_in = Counted(world, way)
+        count_in.attach(FOREVER)
         if function == "attach_by_ifd":
             arguments["reader"] = world.reader
         while turn < 100 or not wanted <= seen:
@@ -363,17 +364,17 @@ def test_cancelled_at_any_moment(tmp_path, way, function):
             if function == "unlock":
                 wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         assert_as_before(world, "lock")
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 def test_detaching_under_a_call(tmp_path, way):
     """Calls on one object run one after the other; cancelled, the one in front ends."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(SHORT)
-        world.move("remove")
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
+        world.change_card("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
         wait_for("the call waits", lambda: world.ours.status()["code"] == "E_TIMEOUT")
         with promptly():
@@ -381,28 +382,28 @@ def test_detaching_under_a_call(tmp_path, way):
         assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
         assert world.ours.detach()["code"] in ("S_OK", "E_TIMEOUT")  # PC/SC may not have let go of it yet
         assert world.ours.status()["code"] == "E_INVALID_HANDLE"
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "transaction"])
 def test_where_libpcsclite_does_not_wait(tmp_path, way, function):
     """With PCSCLITE_NO_BLOCKING it says that others have the card, which is nobody's answer to who waits for it."""
-    with Movements(tmp_path) as world, world.client(PCSCLITE_NO_BLOCKING="1") as ours:
+    with RunRig(tmp_path) as world, world.client(PCSCLITE_NO_BLOCKING="1") as ours:
         world.other_connects()
         world.ours, first = ours, world.ours
         assert ours.create() == {"code": "S_OK"}
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         with blocked(world, "transaction"), promptly():
             assert getattr(ours, function)(**FUNCTIONS[function][0])["code"] in ("E_TIMEOUT", "E_SHARING_VIOLATION")
         assert_as_before(world, function)
-        counted.free()
+        count_in.free()
         world.ours = first
 
 
 def test_cancelling_nothing(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         assert world.ours.cancel() == {"code": "S_OK"}
         world.attach(way)
         assert world.ours.cancel() == {"code": "S_OK"}
@@ -413,9 +414,9 @@ def test_cancelling_nothing(tmp_path, way):
 @pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "silence"])
 def test_killed_while_it_does_not_answer(tmp_path, way, function):
     """What was given up ends with the service; the attachment gets back to it, or says that its handle is gone."""
-    with Restarts(tmp_path) as world:
-        counted = Counted(world, way)
-        counted.attach(SHORT)
+    with ServiceRig(tmp_path) as world:
+        count_in = Counted(world, way)
+        count_in.attach(SHORT)
         world.freeze()
         with promptly():
             assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
@@ -428,19 +429,19 @@ def test_killed_while_it_does_not_answer(tmp_path, way, function):
             world.other_connects()
             assert world.count() == (1, "card")
             world.assert_free()
-        counted.free()
+        count_in.free()
         world.ours.pcsc_disconnect()
         world.ours.pcsc_release()
         assert world.ours.pcsc_establish() == {"code": "S_OK"}
-        counted.assert_all_is_back()
+        count_in.assert_all_is_back()
 
 
 @pytest.mark.parametrize("function", [name for name, blocker in BLOCKING if blocker == "silence"])
 def test_killed_under_a_call(tmp_path, way, function):
     """It ends by itself then, as it has no deadline of its own."""
-    with Restarts(tmp_path) as world:
-        counted = Counted(world, way)
-        counted.attach(FOREVER)
+    with ServiceRig(tmp_path) as world:
+        count_in = Counted(world, way)
+        count_in.attach(FOREVER)
         arguments = forever(FUNCTIONS[function][0])
         if function == "attach_by_ifd":
             arguments["reader"] = world.reader
@@ -450,29 +451,29 @@ def test_killed_under_a_call(tmp_path, way, function):
         with promptly():
             answer = world.ours.finish()
         assert answer["code"] not in ("E_TIMEOUT", "E_CANCELLED")
-        counted.free()
+        count_in.free()
 
 
 def test_ten_times(tmp_path, way):
     """Whatever is given up, the next one is not worse off."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
-        counted = Counted(world, way)
-        counted.attach(20)
+        count_in = Counted(world, way)
+        count_in.attach(20)
         for _ in range(10):
             for blocker in BLOCKERS:
                 with blocked(world, blocker):
                     assert world.ours.transmit(command=COUNT)["code"] == "E_TIMEOUT"
                     assert world.ours.lock()["code"] == "E_TIMEOUT"
         assert_as_before(world, "lock")
-        counted.free()
-        counted.assert_all_is_back()
+        count_in.free()
+        count_in.assert_all_is_back()
 
 
 # Waiting for a card.
 
 def test_a_card_that_is_there(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
         for timeout_ms in (0, SHORT, FOREVER):
             assert world.ours.wait_for_card(timeout_ms=timeout_ms) == {"code": "S_OK"}
@@ -480,27 +481,27 @@ def test_a_card_that_is_there(tmp_path, way):
 
 
 def test_no_card(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         for timeout_ms in (0, SHORT):
             with promptly():
                 assert world.ours.wait_for_card(timeout_ms=timeout_ms) == {"code": "E_TIMEOUT"}
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
         with promptly():
             assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
-        assert got(world.ours.reconnect_ex()).code == "E_NO_SMARTCARD"
+        assert outcome_of(world.ours.reconnect_ex()).code == "E_NO_SMARTCARD"
 
 
 @pytest.mark.parametrize("timeout_ms", [1000 * PROMPT, FOREVER])
 def test_a_card_that_comes(tmp_path, way, timeout_ms):
     """The options' deadline is not for this."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way, {"timeout_ms": SHORT})
         for _ in range(3):
-            world.move("remove")
+            world.change_card("remove")
             world.ours.start("wait_for_card", timeout_ms=timeout_ms)
-            world.move("insert")
+            world.change_card("insert")
             with promptly():
                 assert world.ours.finish() == {"code": "S_OK"}
             assert world.count() == "W_REMOVED_CARD"  # judging it is for the reconnect
@@ -509,81 +510,81 @@ def test_a_card_that_comes(tmp_path, way, timeout_ms):
 
 
 def test_a_card_that_is_another(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
-        world.move("swap", "other")
+        world.change_card("swap", "other")
         assert world.ours.finish() == {"code": "S_OK"}
         assert world.reconnect().code == "W_REMOVED_CARD"
 
 
 def test_a_card_that_comes_first(tmp_path):
-    with Movements(tmp_path) as world:
-        world.move("remove")
+    with RunRig(tmp_path) as world:
+        world.change_card("remove")
         world.attach("ifd")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
-        world.move("insert")
+        world.change_card("insert")
         assert world.ours.finish() == {"code": "S_OK"}
         assert world.reconnect()[:3] == ("S_OK", "reopen", "first")
 
 
 def test_waiting_through_unplugging(tmp_path, way):
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
         world.unplug()
         world.plug()
         world.unplug()
         assert world.ours.is_done(name="a") == {"done": False}
         world.plug()
-        world.move("insert")
+        world.change_card("insert")
         with promptly():
             assert world.ours.finish() == {"code": "S_OK"}
 
 
-@pytest.mark.parametrize("how", ["stop", "kill", "await_activation"])
+@pytest.mark.parametrize("how", ["stop", "kill", "stop_until_a_client_comes"])
 def test_waiting_through_a_restart(tmp_path, way, how):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
         getattr(world, how)()
-        if how != "await_activation":  # then it is the one who has it started, if it asks
+        if how != "stop_until_a_client_comes":  # then it is the one who has it started, if it asks
             world.begin_again()
-        world.other_anew()
+        world.other_starts_over()
         assert world.ours.is_done(name="a") == {"done": False}
-        world.move("insert")
+        world.change_card("insert")
         with promptly():
             assert world.ours.finish() == {"code": "S_OK"}
 
 
 def test_waiting_for_a_reader_that_is_not_known(tmp_path):
     """The handle had an event when it was attached, and PC/SC does not tell the reader's name then."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.other_connects()
         assert world.ours.pcsc_connect()["code"] == "S_OK"
         world.other_resets()
         assert world.ours.attach_by_handle() == {"code": "S_OK"}
         assert world.ours.wait_for_card(timeout_ms=FOREVER) == {"code": "W_RESET_CARD"}
-        world.move("remove")
+        world.change_card("remove")
         assert world.ours.attach_by_handle() == {"code": "S_OK"}
         assert world.ours.wait_for_card(timeout_ms=FOREVER) == {"code": "W_REMOVED_CARD"}
 
 
 def test_waiting_ends_with_the_deadline(tmp_path, way):
     """wait_ms is within timeout_ms."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         with promptly():
             code = world.reconnect(wait_ms=FOREVER, timeout_ms=SHORT).code
         assert code in ("E_TIMEOUT", "E_NO_SMARTCARD")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
         with promptly():
             assert world.ours.cancel_until_finished(name="a")["code"] == "E_CANCELLED"
-        world.move("insert")
+        world.change_card("insert")
         assert world.reconnect()[:3] == ("S_OK", "leave", "reinserted")
 
 
@@ -591,15 +592,15 @@ def test_waiting_ends_with_the_deadline(tmp_path, way):
 
 def test_options_of_other_versions(tmp_path, way):
     garbage = {"garbage": 0xA5}
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
-        world.move("remove")
+        world.change_card("remove")
         for size in ("timeout_ms", "wait_ms", "accept_other_index", "rebuild"):
             # what it does not have is not read: no rebuild function is called at A5A5A5A5
             older = {"size": size, "timeout_ms": 1000 * PROMPT, "wait_ms": 1, **garbage}
             assert world.ours.set_options(options=older) == {"code": "S_OK"}
             assert world.reconnect(**older).code == "E_NO_SMARTCARD"
-        world.move("insert")
+        world.change_card("insert")
         assert world.reconnect(size="timeout_ms", **garbage).code == "S_OK"
         assert world.reconnect(size="more").code == "S_OK"
         for refused in ({"size": "more", **garbage}, {"size": 0}, {"size": 8}, {"size": 1 << 40}):
@@ -610,7 +611,7 @@ def test_options_of_other_versions(tmp_path, way):
 
 def test_reports_of_other_versions(tmp_path, way):
     """Nothing is written behind the end of a smaller one."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         world.attach(way)
         whole = world.ours.reconnect_ex(options={"first_step": "warm"})["report"]
         assert (whole["sent"], whole["waited_us"]) == (0, 0)

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, run
-from test_network import HAS_PRIVATE_NETWORK
-from test_pcscd import PCSCD, where_noexec_is
-from test_run import BUILT_IN_ATR, HAS_NAMESPACES, no_namespaces
+from mounts import where_noexec_is
+from programs import CARDRIG, PCSCD, run
+from rig import BUILT_IN_ATR
+from users import HAS_NAMESPACES, HAS_PRIVATE_NETWORK, no_namespaces
 from waiting import TIMEOUT
 
 NAMES = ["pcscd", "driver", "directory", "libpcsclite", "namespaces", "network", "limits", "rig", "USB readers", "system"]

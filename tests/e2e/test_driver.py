@@ -11,8 +11,10 @@ import threading
 
 import pytest
 
-from conftest import BUILD, DRIVER, PYTHON, REDIRECT, Client
-from waiting import TIMEOUT, Lines, until, wait_for
+from card_state import wait_for_state
+from client import Client
+from programs import BUILD, DRIVER, PYTHON, REDIRECT
+from waiting import TIMEOUT, Lines, wait_for
 
 VERSION = 2
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT, WAITING = range(1, 9)
@@ -138,25 +140,25 @@ def alone():
 def test_the_simulator_comes_after_pcscd(alone):
     with alone.client() as client:
         assert client.readers() == ["ok", ["alone 00 00"]]
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         alone.simulator(movement=7)
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect() == ["ok", 2]
         assert client.transmit("00A40000") == ["ok", "9000"]
 
 
 def test_the_simulator_dies_and_comes_back(alone):
     with alone.client() as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         first = alone.simulator(movement=7)
-        until(client, "PRESENT", 1)
+        wait_for_state(client, "PRESENT", 1)
         assert client.connect()[0] == "ok"
         first.die()
-        until(client, "EMPTY", 2)
+        wait_for_state(client, "EMPTY", 2)
         assert client.transmit("00A40000")[0] == "SCARD_W_REMOVED_CARD"
         alone.simulator(movement=7)
-        until(client, "PRESENT", 3)
+        wait_for_state(client, "PRESENT", 3)
         assert client.reconnect("leave")[0] == "ok"
         assert client.transmit("00A40000") == ["ok", "9000"]
 
@@ -165,18 +167,18 @@ def test_it_dies_and_comes_back_again_and_again(alone):
     with alone.client() as client:
         for round in range(10):
             simulator = alone.simulator(movement=2 * round + 1)
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             simulator.die()
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
 
 
 def test_movements_that_come_in_a_lump(alone):
     with alone.client() as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         simulator = alone.simulator(movement=7)
-        until(client, "PRESENT", 1)
+        wait_for_state(client, "PRESENT", 1)
         simulator.tell(7 + 501)
-        until(client, "EMPTY", 502)
+        wait_for_state(client, "EMPTY", 502)
 
 
 LIES = {
@@ -195,7 +197,7 @@ def test_lies_in_an_exchange(alone, lie):
     simulator = alone.simulator(movement=7)
     truth = simulator.respond
     with alone.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         simulator.respond = lambda kind, argument, data: LIES[lie]
         assert client.transmit("00A40000")[0] == "SCARD_E_NOT_TRANSACTED"
@@ -206,7 +208,7 @@ def test_lies_in_an_exchange(alone, lie):
 def test_an_atr_that_is_too_long(alone):
     alone.simulator(movement=7, respond=lambda kind, argument, data: (OK, bytes(34)))
     with alone.client() as client:
-        until(client, "MUTE")
+        wait_for_state(client, "MUTE")
         assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
 
 
@@ -214,7 +216,7 @@ def test_an_answer_longer_than_the_clients_buffer_is_no_harm(alone):
     simulator = alone.simulator(movement=7)
     truth = simulator.respond
     with alone.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         # pyscard's buffer holds an extended response; this is the longest that the link carries
         simulator.respond = lambda kind, argument, data: (OK, bytes(65538))
@@ -228,7 +230,7 @@ def test_a_simulator_that_takes_too_long(alone):
     simulator = alone.simulator(movement=7)
     truth = simulator.respond
     with alone.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         simulator.respond = lambda kind, argument, data: None
         assert client.transmit("00A40000")[0] == "SCARD_E_NOT_TRANSACTED"
@@ -242,12 +244,12 @@ def test_a_silent_listener(alone):
     listener.bind(alone.link)
     listener.listen(16)
     with alone.client() as client:
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         listener.close()
         os.unlink(alone.link)
         alone.simulator(movement=3)
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
 
 
 NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backwards":
@@ -257,16 +259,16 @@ NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backw
 @pytest.mark.parametrize("name", NONSENSE)
 def test_nonsense_among_the_events(alone, name):
     with alone.client() as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         simulator = alone.simulator(movement=7)
-        until(client, "PRESENT", 1)
+        wait_for_state(client, "PRESENT", 1)
         assert simulator.welcomed.wait(TIMEOUT)
         simulator.welcomed.clear()
         connection = simulator.events.pop()
         connection.send(NONSENSE[name])
         # the driver hangs up, and comes back: to PC/SC the card went and came
         assert simulator.welcomed.wait(TIMEOUT)
-        until(client, "PRESENT", 3)
+        wait_for_state(client, "PRESENT", 3)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
@@ -279,7 +281,7 @@ def test_a_socket_of_another_user(alone):
                                  alone.link], stdout=subprocess.PIPE, text=True)
     assert Lines(stranger.stdout).next() == "up"
     with alone.client() as client:
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         log = pathlib.Path(alone.folder.name, "pcscd.log")
         # it looks for a simulator now and then
@@ -289,12 +291,12 @@ def test_a_socket_of_another_user(alone):
         os.unlink(alone.link)
         os.chmod(alone.folder.name, 0o700)
         alone.simulator(movement=3)
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
 
 
 def test_several_slots(alone):
     with Alone(slots=4) as several:
         several.simulator(movement=7)
         with several.client() as client:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.readers()[1] == [f"alone 00 0{slot}" for slot in range(4)]

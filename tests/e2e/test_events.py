@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Card movements as PC/SC clients see them: each one, soon, and none too many."""
+"""Card events as PC/SC clients see them: each one, soon, and none too many."""
 
 import os
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, Client, Rig
-from waiting import insert_for, wait_for
+from card_state import insert_and_wait
+from client import Client
+from programs import CARDRIG, CARDS
+from rig import Rig
+from waiting import wait_for
 
 
-def settle(client, counter):
+def wait_for_counter(client, counter):
     """Waits until the reader's event counter has arrived; returns the last state."""
     code, state, count, names, atr = client.change()
     while count != counter:
@@ -30,7 +33,7 @@ def test_a_card_that_is_in_at_the_start_is_no_insertion(temporary):
     card.unlink()
 
 
-def test_each_movement_wakes_a_waiting_client(rig):
+def test_each_card_event_wakes_a_waiting_client(rig):
     with rig.client() as client:
         client.establish()
         code, state, counter, names, atr = client.change()
@@ -65,7 +68,7 @@ def test_a_thousand_quick_pairs_are_two_thousand_events(rig):
         for _ in range(1000):
             rig.do("remove")
             rig.do("insert")
-        state, names, atr = settle(client, counter + 2000)
+        state, names, atr = wait_for_counter(client, counter + 2000)
         assert names == ["PRESENT"] and atr.startswith("3b87")
         assert client.change(state, 300)[0] == "SCARD_E_TIMEOUT"
         assert client.connect()[0] == "ok"
@@ -80,7 +83,7 @@ def test_a_hundred_quick_pairs_with_the_command_line_tool(rig):
         script = 'for i in $(seq 100); do "$0" remove && "$0" insert || exit 1; done >/dev/null'
         subprocess.run(["sh", "-c", script, CARDRIG], check=True,
                        env={**os.environ, "CARDRIG_SOCKET": rig.control_socket})
-        settle(client, counter + 200)
+        wait_for_counter(client, counter + 200)
 
 
 def test_a_swap_is_two_events_and_a_new_card(rig):
@@ -89,7 +92,7 @@ def test_a_swap_is_two_events_and_a_new_card(rig):
         _, _, counter, _, old = client.change()
         assert client.connect()[0] == "ok"
         rig.do("swap", file=str(CARDS / "t0-only.lua"))
-        state, names, atr = settle(client, counter + 2)
+        state, names, atr = wait_for_counter(client, counter + 2)
         assert "PRESENT" in names and atr != old
         # the handle is still the old card's
         assert client.transmit("0084000008")[0] == "SCARD_W_REMOVED_CARD"
@@ -109,7 +112,7 @@ def test_no_command_reaches_another_card():
             assert result in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD", "SCARD_E_PROTO_MISMATCH")
             assert rig.card()["commands"] == 0
             counter += 2
-            settle(client, counter)
+            wait_for_counter(client, counter)
             while client.reconnect("leave")[0] != "ok":
                 assert client.reconnect("cold")[0] in ("ok", "SCARD_W_UNRESPONSIVE_CARD")
             assert client.transmit("8010000002") == ["ok", "00019000"]
@@ -175,7 +178,7 @@ def test_clients_transmit_while_cards_move():
 def test_reconnect_reaches_the_card(how, resets):
     with Rig("--empty") as rig, rig.client() as client:
         client.establish()
-        insert_for(client, rig)
+        insert_and_wait(client, rig)
         assert client.connect(1) == ["ok", 1]
         assert client.reconnect(how, 1) == ["ok", 1]
         card = rig.card()
@@ -209,7 +212,7 @@ def test_a_powered_card_that_nobody_uses_loses_its_power_only_after_a_while():
     """The event function must not return early: on any return pcscd powers an unused card down."""
     with Rig("--empty") as rig, rig.client() as client:
         client.establish()
-        insert_for(client, rig)
+        insert_and_wait(client, rig)
         client.connect()
         client.disconnect()
         assert client.connect()[0] == "ok"

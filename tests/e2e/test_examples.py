@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, CARDRIG, PUBLIC, PYTHON, SOURCE
 from examples import Terminal, blocks_of_markdown, examples_of, matches
+from programs import BUILD, CARDRIG, PUBLIC, PYTHON, SOURCE
 
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md")),
              *sorted(page for folder in ("simulator/cli/man", "lib/scardmanage/man") for page in (SOURCE / folder).iterdir())]

@@ -12,8 +12,11 @@ import threading
 
 import pytest
 
-from conftest import CARDRIG, PYTHON, Client, Rig
-from waiting import TIMEOUT, cpu_ticks, wait_for
+from client import Client
+from processes import cpu_ticks
+from programs import CARDRIG, PYTHON
+from rig import Rig
+from waiting import TIMEOUT, wait_for
 
 VERSION = 2
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)

@@ -11,7 +11,8 @@ import tempfile
 
 import pytest
 
-from conftest import BUILD, CARDRIG, CARDS, SOURCE, TIMEOUT, run
+from programs import BUILD, CARDS, SOURCE, run
+from waiting import TIMEOUT
 
 SANITIZED = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []

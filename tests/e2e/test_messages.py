@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import CARDS, SOURCE, run
+from programs import CARDS, SOURCE, run
 
 SUBCOMMANDS = re.findall(r"^  (\w+) ", run("--help").stdout, re.MULTILINE)
 MANUAL = SOURCE / "simulator/cli/man"

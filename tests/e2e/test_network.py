@@ -12,28 +12,26 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, PYTHON, Rig, run
-from test_run import BUILT_IN_ATR, COUNTS_INTERRUPTS, IN_A_TERMINAL, no_namespaces, wait_until_gone
-from test_stale import Left, kill_at_once, wait_for_end
-from waiting import TIMEOUT, alive, until
+from card_state import wait_for_state
+from killed_rig import KilledRig
+from processes import alive, kill_at_once, wait_for_end, wait_until_gone
+from programs import CARDRIG, PYTHON, SUPPORT, run
+from rig import BUILT_IN_ATR, Rig
+from terminal import COUNTS_INTERRUPTS, IN_A_TERMINAL
+from users import HAS_PRIVATE_NETWORK, has_private_network, no_namespaces
+from waiting import TIMEOUT
 
-CARD = pathlib.Path(__file__).with_name("vpcd_card.py").read_text()  # not every user can read it where it is
+CARD = (SUPPORT / "vpcd_card.py").read_text()  # not every user can read it where it is
 OPTION = "--private-network"
 
 # Not nobody (65534): that is what all others are called in a user namespace.
 ORDINARY = {"user": 65533, "group": 65533, "extra_groups": [65532]} if os.getuid() == 0 else {}
 
 
-def has_private_network(user):
-    return subprocess.run(["unshare", *([] if user == {} and os.getuid() == 0 else ["--user", "--map-current-user"]),
-                           "--net", "true"], stderr=subprocess.DEVNULL, **user).returncode == 0
-
-
 def skip_without_network(user):
     return pytest.mark.skipif(not has_private_network(user), reason="network namespaces are not available")
 
 
-HAS_PRIVATE_NETWORK = has_private_network({})
 ALL_USERS = {"ordinary": ORDINARY, **({"root": {}} if os.getuid() == 0 else {})}
 for_each_user = pytest.mark.parametrize("user", [
     pytest.param(user, id=name, marks=skip_without_network(user)) for name, user in ALL_USERS.items()])
@@ -64,7 +62,7 @@ def test_rigs_side_by_side_with_cards_at_the_same_port(user):
             assert rig.reader == "Virtual PCD 00 00"
             with rig.client() as client:
                 assert client.establish() == ["ok"]
-                assert until(client, "PRESENT")[2] == atr
+                assert wait_for_state(client, "PRESENT")[2] == atr
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A40000023F00") == ["ok", "3f009000"]
     assert (one.process.returncode, one.errors, two.process.returncode, two.errors) == (0, "", 0, "")
@@ -75,7 +73,7 @@ def test_a_reader_connects_to_a_card_in_its_network(user):
     with taken_port() as port, rig_with_card(f"r,vpcd-connect=127.0.0.1:{port}", ["listen", port], user) as rig, \
             rig.client() as client:
         assert client.establish() == ["ok"]
-        assert until(client, "PRESENT")[2] == "3b800181"
+        assert wait_for_state(client, "PRESENT")[2] == "3b800181"
 
 
 REACH = """
@@ -228,7 +226,7 @@ def test_cardrig_is_killed(who, user):
                          ids=["private", "ours", "both"])
 def test_what_is_left_is_cleared_away(left_by, cleared_by, user):
     """By who can look into the processes that are left; one in another user namespace could not."""
-    left = Left(rig=left_by, **user)
+    left = KilledRig(rig=left_by, **user)
     assert alive(left.pid) and left.directory.exists()
     done = run("run", *cleared_by, "--", "true", **user)
     assert done.returncode == 0

@@ -4,17 +4,17 @@ cannot hold a driver."""
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, PUBLIC, Rig
-from test_run import BUILT_IN_ATR, HAS_NAMESPACES, ordinary_user
-from waiting import TIMEOUT, alive, wait_for
-
-PCSCD = shutil.which("pcscd", path=os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin")
+from mounts import PRIVATE_MOUNTS, where_noexec_is
+from processes import alive
+from programs import CARDRIG, PCSCD, PUBLIC
+from rig import BUILT_IN_ATR, Rig
+from users import HAS_NAMESPACES, ordinary_user
+from waiting import TIMEOUT, wait_for
 
 # In place of pcscd: what is done to the installed one (see doctored.c), and how it is run.
 KINDS = {
@@ -24,21 +24,6 @@ KINDS = {
     "polkit": ("polkit", 'exec "$PCSCD" "$@"'),
     "all": ("no-activation,polkit", '"$PCSCD" "$@"; status=$?; exit $status'),
 }
-
-# root in a mount namespace of its own
-PRIVATE_MOUNTS = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-
-
-def where_noexec_is(places, command):
-    """Runs a command where file systems that are mounted noexec lie over these places. Our programs, which may be in one
-    of these, are in /mnt there."""
-    if not HAS_NAMESPACES and os.getuid() != 0:
-        pytest.skip("needs a mount namespace")
-    script = ('mount --rbind "$1" /mnt || exit 98; shift; '
-              'for place in $0; do mount -t tmpfs -o noexec none "$place" || exit 99; done; exec "$@"')
-    command = ["/mnt/bin/cardrig" if word == CARDRIG else word for word in command]
-    return subprocess.run([*PRIVATE_MOUNTS, "sh", "-c", script, " ".join(map(str, places)), PUBLIC, *command],
-                          capture_output=True, text=True, timeout=TIMEOUT)
 
 
 def test_a_tmpdir_that_is_mounted_noexec(temporary):

@@ -18,9 +18,13 @@ import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, SOURCE, Client, Rig, run
-from serving import Pcscd, Serve, device
-from waiting import TIMEOUT, until, wait_for
+from card_state import wait_for_state
+from client import Client
+from private_pcscd import Pcscd
+from programs import CARDRIG, CARDS, SOURCE, run
+from rig import Rig
+from serving import Serve, devices
+from waiting import TIMEOUT, wait_for
 
 PAGE_FILE = SOURCE / "lib/scardmanage/man/scardmanage-pcsclite.7"
 PAGE = PAGE_FILE.read_text()
@@ -135,7 +139,7 @@ class Stage:
         if words and words[0] in ("insert", "remove"):  # which is done when pcscd has seen it, too
             with Client(self.environment) as watcher:
                 watcher.establish()
-                until(watcher, "PRESENT" if words[0] == "insert" else "EMPTY")
+                wait_for_state(watcher, "PRESENT" if words[0] == "insert" else "EMPTY")
         return "failed" if status else "ok"
 
 
@@ -160,7 +164,7 @@ def stage_for(steps, folder):
     if "pcscd is" in actions:
         with Serve(folder / "rig", "--card", CARD) as rig:
             config = run("serve", "--directory", folder / "rig", "--config").stdout
-            with Pcscd(folder / "pcscd", device(config)) as pcscd:
+            with Pcscd(folder / "pcscd", devices(config)) as pcscd:
                 yield ServiceStage(pcscd)
     else:
         with Rig("--reader", "key,usb" if "plug" in actions else "plain", "--card", CARD) as rig:

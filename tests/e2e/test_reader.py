@@ -7,8 +7,9 @@ import struct
 import pytest
 from smartcard import scard
 
-from conftest import SOURCE, Rig, run
-from test_contacts import prefixed, rows
+from programs import SOURCE, run
+from rig import Rig
+from tables import prefixed, rows
 
 FEATURES, PROPERTIES = 0x42000000 + 3400, 0x42330012
 UNSUPPORTED = ["SCARD_E_UNSUPPORTED_FEATURE", ""]

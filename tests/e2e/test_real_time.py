@@ -5,11 +5,14 @@ import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, Rig, run
-from serving import Pcscd, Serve, device
-from test_vpcd import Inserted
+from card_state import wait_for_state
+from inserted_card import Inserted
+from private_pcscd import Pcscd
+from programs import CARDRIG, CARDS, run
+from rig import Rig
+from serving import Serve, devices
 from vpcd_card import Card
-from waiting import until, wait_for
+from waiting import wait_for
 
 # T=1, with a BWT of 90 ms; and of 46 s: then only what is interrupted ends in the time that a test has
 QUICK = "3B 80 81 31 FE 00 CE"
@@ -98,9 +101,9 @@ def test_a_card_is_taken_out_while_it_is_waited_for(card, fault):
         begin_to_wait(rig, client, fault)
         rig.do("remove")
         assert client.finish()[0] == "SCARD_E_NOT_TRANSACTED"
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         rig.do("insert")
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect() == ["ok", 2]
         assert client.transmit(PROBE) == ANSWER
     assert (rig.process.returncode, rig.errors) == (0, "")
@@ -192,7 +195,7 @@ def test_a_vpcd_card():
 def config(directory, *options):
     done = run("serve", "--directory", directory, "--config", *options)
     assert done.returncode == 0, done.stderr
-    return device(done.stdout)
+    return devices(done.stdout)
 
 
 def test_the_driver_is_told_to_wait(card, temporary):

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from managing import COUNT, FOREVER, READER, WAYS, Movements, Restarts, counted, got, total
+from manage_client import FOREVER, count_in, outcome_of, total_in
+from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig
 from waiting import wait_for
 
 SELECT = {"call": "transmit", "command": COUNT}
@@ -42,8 +43,8 @@ def assert_lock(world, locked):
 
 
 def reinserts(world):
-    world.move("remove")
-    world.move("insert")
+    world.change_card("remove")
+    world.change_card("insert")
 
 
 def nothing(world):
@@ -57,10 +58,10 @@ DUE = {
     "reset by us": (nothing, {"first_step": "warm"}, "S_OK", 1),
     "another protocol": (nothing, {"protocols": 1}, "S_OK", 1),
     "the protocol that is there": (nothing, {"protocols": 2}, "S_OK", 0),
-    "removed": (lambda world: world.move("remove"), {}, "E_NO_SMARTCARD", 0),
-    "another card": (lambda world: world.move("swap", "other"), {}, "W_REMOVED_CARD", 0),
-    "another card that is accepted": (lambda world: world.move("swap", "other"), {"accept_other_card": True}, "S_OK", 1),
-    "a protocol that is not to be had": (lambda world: world.move("swap", "other"),
+    "removed": (lambda world: world.change_card("remove"), {}, "E_NO_SMARTCARD", 0),
+    "another card": (lambda world: world.change_card("swap", "other"), {}, "W_REMOVED_CARD", 0),
+    "another card that is accepted": (lambda world: world.change_card("swap", "other"), {"accept_other_card": True}, "S_OK", 1),
+    "a protocol that is not available": (lambda world: world.change_card("swap", "other"),
                                          {"accept_other_card": True, "protocols": 2}, "E_PROTO_MISMATCH", 0),
 }
 
@@ -68,7 +69,7 @@ DUE = {
 @pytest.mark.parametrize("name", DUE)
 def test_when_it_is_due(tmp_path, way, locked, name):
     action, options, code, calls = DUE[name]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         action(world)
         answer = world.ours.reconnect_ex(options={**options, "rebuild": REBUILD})
@@ -81,12 +82,12 @@ def test_when_it_is_due(tmp_path, way, locked, name):
             for key in ("step", "verdict", "lock", "attempts", "old_atr", "new_atr", "old_protocol", "new_protocol"):
                 assert one["report"][key] == answer["report"][key], key
         if code == "S_OK":
-            assert counted(world.ours.transmit(command=COUNT))[0] == 2  # nobody has reset the card since
+            assert count_in(world.ours.transmit(command=COUNT))[0] == 2  # nobody has reset the card since
             assert_lock(world, locked)
 
 
 def test_after_a_reset(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, False, rebuild=REBUILD)
         for how in ("reset", "unpower"):
             world.other_resets(how)
@@ -98,17 +99,17 @@ def test_after_a_reset(tmp_path, way):
 
 
 def test_for_the_first_card(tmp_path):
-    with Movements(tmp_path) as world:
-        world.move("remove")
+    with RunRig(tmp_path) as world:
+        world.change_card("remove")
         world.attach("ifd", {"rebuild": REBUILD})
-        world.move("insert")
+        world.change_card("insert")
         assert world.ours.reconnect() == {"code": "S_OK"}
         assert world.count() == (2, "card")
         assert len(world.ours.rebuilds()["rebuilds"]) == 1
 
 
 def test_after_a_restart(tmp_path, locked):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, "ifd", locked, rebuild=REBUILD)
         world.restart()
         world.other_connects()
@@ -119,7 +120,7 @@ def test_after_a_restart(tmp_path, locked):
 
 
 def test_nobody_comes_between(tmp_path, way, locked):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         assert world.other.pcsc_reconnect()["code"] == "S_OK"  # hears of it, and could use the card
@@ -133,7 +134,7 @@ def test_nobody_comes_between(tmp_path, way, locked):
         assert world.other.is_done(name="a") == {"done": False}
         world.ours.go()
         assert world.ours.finish()["code"] == "S_OK"
-        assert [counted(one) for one in world.ours.rebuilds()["rebuilds"][0]["answers"] if "response" in one] == [
+        assert [count_in(one) for one in world.ours.rebuilds()["rebuilds"][0]["answers"] if "response" in one] == [
             (1, "card"), (2, "card")]
         if locked:
             assert world.other.is_done(name="a") == {"done": False}
@@ -151,7 +152,7 @@ FORBIDDEN = [{"call": "reconnect"}, {"call": "reconnect_ex"}, {"call": "detach"}
 
 
 def test_what_it_may_do(tmp_path, way, locked):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         assert world.reconnect(rebuild=[ALLOWED]).code == "S_OK"
@@ -162,7 +163,7 @@ def test_what_it_may_do(tmp_path, way, locked):
 
 
 def test_what_it_may_not_do(tmp_path, way, locked):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         forbidden = [*FORBIDDEN, {"call": "attach_by_ifd", "reader": world.reader}, {"call": "set_options", "options": {}}]
@@ -170,13 +171,13 @@ def test_what_it_may_not_do(tmp_path, way, locked):
         *answers, last = world.ours.rebuilds()["rebuilds"][0]["answers"]
         assert {request["call"]: one["code"] for request, one in zip(forbidden, answers)} == {
             request["call"]: "E_FAIL" for request in forbidden}
-        assert counted(last) == (1, "card")
+        assert count_in(last) == (1, "card")
         assert_lock(world, locked)
 
 
 def test_another_object_in_it(tmp_path):
     """One of its own is no business of this one."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, "ifd", False)
         reinserts(world)
         other = {"object": 1}
@@ -190,7 +191,7 @@ def test_another_object_in_it(tmp_path):
 def test_it_fails(tmp_path, way, locked, code):
     """The card counts as lost as before, until it succeeds."""
     fails = [[SELECT, {"call": "return", "code": code}]]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         for _ in range(2):
@@ -212,14 +213,14 @@ def test_it_fails(tmp_path, way, locked, code):
 def test_it_fails_with_another_card(tmp_path, way, locked, accepted):
     """The reconnect that accepted it has not succeeded: it is another card still, and the first one is the right one."""
     fails = [[{"call": "return", "code": "E_FAIL"}]]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
-        world.move("swap", "other")
+        world.change_card("swap", "other")
         assert world.reconnect(accept_other_card=True, rebuild=fails).code == "E_FAIL"
         assert world.count() == "W_REMOVED_CARD"
         answer = world.reconnect(**accepted)
         assert (answer.code, answer.verdict) == ("S_OK" if accepted else "W_REMOVED_CARD", "different")
-        world.move("swap", "card")
+        world.change_card("swap", "card")
         answer = world.reconnect()
         assert (answer.code, answer.verdict) == (("W_REMOVED_CARD", "different") if accepted else ("S_OK", "reinserted"))
         if not accepted:
@@ -230,7 +231,7 @@ def test_it_fails_with_another_card(tmp_path, way, locked, accepted):
 def test_it_fails_again_for_the_same_card(tmp_path, way, locked):
     """Put back, it is said to be until a reconnect succeeds."""
     fails = [[{"call": "return", "code": "E_FAIL"}]]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         for options in ({"rebuild": fails}, {"rebuild": fails, "first_step": "warm"}, {}):
@@ -242,7 +243,7 @@ def test_it_fails_again_for_the_same_card(tmp_path, way, locked):
 def test_it_takes_too_long(tmp_path, way, locked):
     """The deadline is for it, too. It cannot be stopped, but what it asks for is refused."""
     slow = [[{"call": "sleep", "ms": 2500}, {"call": "transmit", "command": COUNT}]]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         assert world.reconnect(timeout_ms=2000, rebuild=slow).code == "E_TIMEOUT"
@@ -253,7 +254,7 @@ def test_it_takes_too_long(tmp_path, way, locked):
 
 
 def test_it_cancels(tmp_path, way, locked):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         assert world.reconnect(rebuild=[[{"call": "cancel"}, SELECT]]).code == "E_CANCELLED"
@@ -267,7 +268,7 @@ def test_it_cancels(tmp_path, way, locked):
 @pytest.mark.parametrize("ends", [{"call": "cancel"}, {"call": "sleep", "ms": 2500}])
 def test_its_own_lock_is_released(tmp_path, way, locked, ends):
     """Though it has no time left for that."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         assert world.reconnect(timeout_ms=2000, rebuild=[[{"call": "lock"}, ends, {"call": "unlock"}]]).code != "S_OK"
@@ -279,7 +280,7 @@ def test_its_own_lock_is_released(tmp_path, way, locked, ends):
 
 def test_it_is_cancelled(tmp_path, way, locked):
     """From another thread, while it waits for something."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         world.ours.start("reconnect_ex", options={"rebuild": [[{"call": "hold"}, SELECT]]})
@@ -307,10 +308,10 @@ def repeatable(request):
 
 
 def test_nothing_in_the_way(tmp_path, way, locked, repeatable):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         answer = sends(world, repeatable, rebuild=REBUILD)
-        assert counted(answer) == (2, "card")
+        assert count_in(answer) == (2, "card")
         assert answer["report"]["sent"] == 1
         assert (answer["report"]["step"], answer["report"]["attempts"]) == ("none", 0)
         assert world.ours.rebuilds()["rebuilds"] == []
@@ -319,70 +320,70 @@ def test_nothing_in_the_way(tmp_path, way, locked, repeatable):
 
 def test_lost_before(tmp_path, way, locked, repeatable):
     """What happened before is mended, and the command is sent once; the rebuild function is called first."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         for _ in range(2):
             reinserts(world)
             answer = sends(world, repeatable, rebuild=REBUILD)
-            assert counted(answer) == (2, "card")
+            assert count_in(answer) == (2, "card")
             assert answer["report"]["sent"] == 1
-            assert got(answer) == ("S_OK", "leave", "reinserted", "reacquired" if locked else "none")
+            assert outcome_of(answer) == ("S_OK", "leave", "reinserted", "reacquired" if locked else "none")
             assert len(world.ours.rebuilds()["rebuilds"]) == 1
         assert_lock(world, locked)
 
 
 def test_reset_before(tmp_path, way, repeatable):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, False)
         world.other_resets()
         answer = sends(world, repeatable)
-        assert (counted(answer), answer["report"]["sent"]) == ((1, "card"), 1)
-        assert got(answer) == ("S_OK", "leave", "reset", "none")
+        assert (count_in(answer), answer["report"]["sent"]) == ((1, "card"), 1)
+        assert outcome_of(answer) == ("S_OK", "leave", "reset", "none")
 
 
 def test_restarted_before(tmp_path, locked, repeatable):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, "ifd", locked)
         world.restart()
         world.other_connects()
         answer = sends(world, repeatable)
-        assert counted(answer) == (1, "card")
-        assert got(answer)[:3] == ("S_OK", "restart", "reinserted")
+        assert count_in(answer) == (1, "card")
+        assert outcome_of(answer)[:3] == ("S_OK", "restart", "reinserted")
         assert answer["report"]["sent"] == 1  # it happened before
         assert_lock(world, locked)
 
 
 def test_replugged_before(tmp_path, locked, repeatable):
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, "ifd", locked)
         world.other_leaves()
         world.unplug()
         world.plug()
         world.other_connects()
         answer = sends(world, repeatable)
-        assert counted(answer) == (1, "card")
-        assert got(answer)[:3] == ("S_OK", "reopen", "reinserted")
+        assert count_in(answer) == (1, "card")
+        assert outcome_of(answer)[:3] == ("S_OK", "reopen", "reinserted")
         assert answer["report"]["sent"] == 1
         assert_lock(world, locked)
 
 
 def test_no_way_back(tmp_path, way, locked, repeatable):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
-        world.move("swap", "other")
+        world.change_card("swap", "other")
         answer = sends(world, repeatable)
         assert (answer["code"], answer["report"]["verdict"], answer["report"]["sent"]) == ("W_REMOVED_CARD", "different", 0)
-        world.move("remove")
+        world.change_card("remove")
         answer = sends(world, repeatable)
         assert (answer["code"], answer["report"]["verdict"], answer["report"]["sent"]) == ("E_NO_SMARTCARD", "absent", 0)
         world.ours.start("transmit_ex", command=COUNT, repeatable=repeatable, options={"wait_ms": FOREVER})
-        world.move("swap", "card")
+        world.change_card("swap", "card")
         answer = world.ours.finish()
-        assert (counted(answer), answer["report"]["sent"]) == ((1, "card"), 1)
+        assert (count_in(answer), answer["report"]["sent"]) == ((1, "card"), 1)
 
 
 def test_rebuilding_fails(tmp_path, way, locked, repeatable):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
         answer = sends(world, repeatable, rebuild=[[{"call": "return", "code": "E_FAIL"}]])
@@ -399,7 +400,7 @@ SILENT = {
 @pytest.mark.parametrize("fault", SILENT)
 def test_falls_silent_in_the_middle(tmp_path, way, locked, fault):
     """Nobody knows whether the card has carried it out."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.fault(fault)
         answer = sends(world)
@@ -412,20 +413,20 @@ def test_falls_silent_in_the_middle(tmp_path, way, locked, fault):
 @pytest.mark.parametrize("fault", SILENT)
 def test_falls_silent_and_is_asked_again(tmp_path, way, locked, fault):
     step, sent = SILENT[fault]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.fault(fault)
         answer = sends(world, True, rebuild=REBUILD)
-        assert counted(answer) == (2, "card")  # the first is of the rebuild function
+        assert count_in(answer) == (2, "card")  # the first is of the rebuild function
         assert answer["report"]["sent"] == sent
-        assert got(answer) == ("S_OK", step, "unchanged", "kept" if locked else "none")
+        assert outcome_of(answer) == ("S_OK", step, "unchanged", "kept" if locked else "none")
         assert len(world.ours.rebuilds()["rebuilds"]) == 1
         assert_lock(world, locked)
 
 
 def test_falls_silent_again_and_again(tmp_path, way):
     """Sent four times and no more, each time after a harder step; the card answers to resets, but not to this command."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, False)
         world.fault("power-loss*1000")
         before = world.ours.transmit_ex(command=COUNT, repeatable=False, options={})
@@ -440,26 +441,26 @@ def test_falls_silent_again_and_again(tmp_path, way):
 
 def test_is_sent_once(tmp_path, way, locked):
     """What a card that counts says."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         for sent in range(2, 5):
             reinserts(world)
-            before = total(sends(world))
+            before = total_in(sends(world))
             assert before == 1  # the card is new
-        answers = [total(sends(world)) for _ in range(3)]
+        answers = [total_in(sends(world)) for _ in range(3)]
         assert answers == [2, 3, 4]
 
 
 def test_removed_in_the_middle(tmp_path, way, locked, repeatable):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.fault("removal")
         world.ours.start("transmit_ex", command=COUNT, repeatable=repeatable, options={"wait_ms": FOREVER})
         if repeatable:
             wait_for("the removal", lambda: not world.rig.card())
-            world.move("insert")
+            world.change_card("insert")
             answer = world.ours.finish()
-            assert (counted(answer), answer["report"]["sent"]) == ((1, "card"), 2)
+            assert (count_in(answer), answer["report"]["sent"]) == ((1, "card"), 2)
         else:
             answer = world.ours.finish()
             assert answer["code"] != "S_OK"
@@ -468,7 +469,7 @@ def test_removed_in_the_middle(tmp_path, way, locked, repeatable):
 
 def test_killed_in_the_middle(tmp_path, repeatable):
     """The command is in pcscd, which does not answer, and dies."""
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, "ifd", False)
         world.freeze()
         world.ours.start("transmit_ex", command=COUNT, repeatable=repeatable, options={"wait_ms": FOREVER,
@@ -477,7 +478,7 @@ def test_killed_in_the_middle(tmp_path, repeatable):
         answer = world.ours.finish()
         sent = answer["report"]["sent"]
         if repeatable:
-            assert counted(answer) == (1, "card")
+            assert count_in(answer) == (1, "card")
             assert sent in (1, 2)
         elif answer["code"] == "S_OK":  # it had not come that far
             assert sent == 1
@@ -486,7 +487,7 @@ def test_killed_in_the_middle(tmp_path, repeatable):
 
 
 def test_in_a_rebuild_function(tmp_path, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, False)
         reinserts(world)
         assert world.reconnect(rebuild=[[{"call": "transmit_ex", "command": COUNT, "repeatable": True}]]).code == "S_OK"

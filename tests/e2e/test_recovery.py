@@ -14,14 +14,15 @@ import time
 
 import pytest
 
-from managing import COUNT, FOREVER, READER, WAYS, Got, Movements, Restarts, atr, counted, got
+from manage_client import FOREVER, Outcome, count_in, outcome_of
+from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig, atr
 from waiting import TIMEOUT, wait_for
 
 LOCKS = ("free", "locked")
 
 
 def ok(step, verdict, lock="kept"):
-    return Got("S_OK", step, verdict, lock)
+    return Outcome("S_OK", step, verdict, lock)
 
 
 def by(ifd, handle):
@@ -32,8 +33,8 @@ def by(ifd, handle):
 UNCHANGED = ok("none", "unchanged")
 RESET = ok("leave", "reset")
 BACK = ok("leave", "reinserted", "reacquired")
-GONE = Got("E_NO_SMARTCARD", "none", "absent", "lost")
-REFUSED = Got("W_REMOVED_CARD", "none", "different", "lost")
+GONE = Outcome("E_NO_SMARTCARD", "none", "absent", "lost")
+REFUSED = Outcome("W_REMOVED_CARD", "none", "different", "lost")
 ACCEPTED = ok("leave", "different", "reacquired")
 ACCEPT = {"accept_other_card": True}
 
@@ -54,14 +55,14 @@ def cannot_reset(world):
         assert world.other.pcsc_reconnect(initialization=how)["code"] == "E_SHARING_VIOLATION"
 
 
-def moves(*commands):
+def card_events(*commands):
     """remove, insert, or the name of a card that is put in the place of the other one."""
     def action(world):
         for command in commands:
             if command in ("remove", "insert"):
-                world.move(command)
+                world.change_card(command)
             else:
-                world.move("swap", command)
+                world.change_card("swap", command)
     return action
 
 
@@ -82,9 +83,9 @@ def falls_silent(*faults):
 
 def is_pulled(world):
     """At our next command, before it answers."""
-    before = world.other.pcsc_moves()["counter"]
+    before = world.other.pcsc_events()["counter"]
     falls_silent("removal")(world)
-    assert not world.other.pcsc_moves(before=before, moves=1)["present"]
+    assert not world.other.pcsc_events(before=before, events=1)["present"]
 
 
 def silent_when_reset(*faults):
@@ -105,16 +106,16 @@ def other_chooses(protocols):
     """The card was out; when it is back, the other client is first to connect."""
     def action(world):
         world.other_leaves()
-        world.move("remove")
-        world.move("insert")
+        world.change_card("remove")
+        world.change_card("insert")
         world.other_connects(protocols=protocols)
     return action
 
 
 def other_is_at_it(world):
     """The card was out, and with it our lock; the other client takes its own."""
-    world.move("remove")
-    world.move("insert")
+    world.change_card("remove")
+    world.change_card("insert")
     assert world.other.pcsc_reconnect()["code"] == "S_OK"
     world.other_begins()
 
@@ -124,8 +125,8 @@ def other_ends(world):
 
 
 FIRST_WARM = {"first_step": "warm"}
-SILENT_BY_HANDLE = Got("W_UNRESPONSIVE_CARD", "cold", "unchanged", "kept")
-SILENT_BY_IFD = Got("W_UNPOWERED_CARD", "reopen", "unchanged", "lost")
+SILENT_BY_HANDLE = Outcome("W_UNRESPONSIVE_CARD", "cold", "unchanged", "kept")
+SILENT_BY_IFD = Outcome("W_UNPOWERED_CARD", "reopen", "unchanged", "lost")
 
 # Others cannot reset a card that we have locked.
 WITHOUT_LOCK = {
@@ -136,47 +137,47 @@ WITHOUT_LOCK = {
     "reset, and only looking is allowed": [(resets("reset"), RESET, {"last_step": "leave"})],
     "switched off": [(switched_off, ok("warm", "reset"))],
     "switched off, and no reset is allowed": [
-        (switched_off, Got("W_UNRESPONSIVE_CARD", "leave", "reset", "none"), {"last_step": "leave"}),
+        (switched_off, Outcome("W_UNRESPONSIVE_CARD", "leave", "reset", "none"), {"last_step": "leave"}),
         (nothing, ok("warm", "reset"))],
-    "reset while out of the way": [(together(resets("reset"), moves("remove", "insert")), BACK)],
-    "removed, put back, reset": [(together(moves("remove", "insert"), resets("reset")), BACK)],
-    "swapped, reset": [(together(moves("other"), resets("reset")), REFUSED), (resets("unpower"), REFUSED),
+    "reset while out of the way": [(together(resets("reset"), card_events("remove", "insert")), BACK)],
+    "removed, put back, reset": [(together(card_events("remove", "insert"), resets("reset")), BACK)],
+    "swapped, reset": [(together(card_events("other"), resets("reset")), REFUSED), (resets("unpower"), REFUSED),
                        (nothing, ACCEPTED, ACCEPT)],
-    "swapped for one with the same ATR, reset": [(together(moves("twin"), resets("unpower")), BACK)],
+    "swapped for one with the same ATR, reset": [(together(card_events("twin"), resets("unpower")), BACK)],
     "silent once, cured warm": [(silent_when_reset("mute"), ok("warm", "reset"))],
     "another protocol chosen by a reset": [(resets("reset"), RESET), (lambda world: world.other_resets(protocols=1), RESET)],
 }
 
 CAUSES = {
     "nothing": [(nothing, UNCHANGED), (nothing, UNCHANGED)],
-    "removed": [(moves("remove"), GONE), (nothing, GONE), (moves("insert"), BACK)],
-    "removed and put back": [(moves("remove", "insert"), BACK)],
-    "removed and put back, again and again": [(moves(*["remove", "insert"] * 5), BACK), (moves("remove"), GONE),
-                                              (moves("insert", "remove"), GONE), (moves("insert"), BACK)],
-    "swapped for another": [(moves("other"), REFUSED), (nothing, REFUSED), (nothing, ACCEPTED, ACCEPT)],
-    "swapped for another, accepted at once": [(moves("other"), ACCEPTED, ACCEPT), (moves("card"), REFUSED)],
-    "swapped for another, then the right one": [(moves("other"), REFUSED), (moves("card"), BACK)],
-    "swapped for another, and back, unseen": [(moves("other", "card"), BACK)],
-    "swapped for another, which is removed": [(moves("other"), REFUSED), (moves("remove"), GONE), (moves("card"), BACK)],
-    "swapped for one with the same ATR": [(moves("twin"), BACK)],
+    "removed": [(card_events("remove"), GONE), (nothing, GONE), (card_events("insert"), BACK)],
+    "removed and put back": [(card_events("remove", "insert"), BACK)],
+    "removed and put back, again and again": [(card_events(*["remove", "insert"] * 5), BACK), (card_events("remove"), GONE),
+                                              (card_events("insert", "remove"), GONE), (card_events("insert"), BACK)],
+    "swapped for another": [(card_events("other"), REFUSED), (nothing, REFUSED), (nothing, ACCEPTED, ACCEPT)],
+    "swapped for another, accepted at once": [(card_events("other"), ACCEPTED, ACCEPT), (card_events("card"), REFUSED)],
+    "swapped for another, then the right one": [(card_events("other"), REFUSED), (card_events("card"), BACK)],
+    "swapped for another, and back, unseen": [(card_events("other", "card"), BACK)],
+    "swapped for another, which is removed": [(card_events("other"), REFUSED), (card_events("remove"), GONE), (card_events("card"), BACK)],
+    "swapped for one with the same ATR": [(card_events("twin"), BACK)],
     "a locked card is not reset": [(lambda world: world.locked and cannot_reset(world), UNCHANGED)],
     "silent, cured warm": [(falls_silent("mute"), ok("warm", "unchanged"))],
     "silent, cured cold": [(falls_silent("mute*2"), ok("cold", "unchanged"))],
     "silent, and only a warm reset is allowed": [
-        (falls_silent("mute*3"), Got("W_UNRESPONSIVE_CARD", "warm", "unchanged", "kept"), {"last_step": "warm"}),
+        (falls_silent("mute*3"), Outcome("W_UNRESPONSIVE_CARD", "warm", "unchanged", "kept"), {"last_step": "warm"}),
         (nothing, ok("cold", "reset"), FIRST_WARM)],
     "silent for good, until it is put back": [
         (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE)),
-        (moves("remove", "insert"), by(ok("reopen", "reinserted", "reacquired"), BACK))],
-    "silent, removed, put back": [(together(falls_silent("mute*1000"), moves("remove", "insert")), BACK)],
+        (card_events("remove", "insert"), by(ok("reopen", "reinserted", "reacquired"), BACK))],
+    "silent, removed, put back": [(together(falls_silent("mute*1000"), card_events("remove", "insert")), BACK)],
     "out of power in the middle": [(falls_silent("power-loss"), ok("warm", "unchanged"))],
-    "removed in the middle": [(is_pulled, GONE), (moves("insert"), BACK)],
+    "removed in the middle": [(is_pulled, GONE), (card_events("insert"), BACK)],
     "another protocol chosen": [(other_chooses(1), BACK)],
     "a protocol that is wanted was not chosen": [
-        (other_chooses(1), Got("E_PROTO_MISMATCH", "leave", "reinserted", "lost"), {"protocols": 2, "last_step": "leave"}),
+        (other_chooses(1), Outcome("E_PROTO_MISMATCH", "leave", "reinserted", "lost"), {"protocols": 2, "last_step": "leave"}),
         (nothing, ok("warm", "reinserted", "reacquired"), {"protocols": 2})],
     "somebody else's transaction": [
-        (other_is_at_it, Got("E_TIMEOUT", "none", "unknown", "lost"), {"timeout_ms": 300}),
+        (other_is_at_it, Outcome("E_TIMEOUT", "none", "unknown", "lost"), {"timeout_ms": 300}),
         (other_ends, BACK)],
 }
 
@@ -220,7 +221,7 @@ def go_through(world, way, locked, stages):
         action(world)
         wanted = expected(entry, way, locked)
         answer = world.ours.reconnect_ex(options=options[0] if options else {})
-        assert got(answer) == wanted, f"{number}: {answer}"
+        assert outcome_of(answer) == wanted, f"{number}: {answer}"
         if wanted.code != "S_OK":
             if wanted.code not in ("E_PROTO_MISMATCH", "E_TIMEOUT"):
                 assert_refuses(world)
@@ -250,22 +251,22 @@ def way(request):
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("cause", CAUSES)
 def test_cause(tmp_path, cause, way, lock):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         go_through(world, way, lock == "locked", CAUSES[cause])
 
 
 @pytest.mark.parametrize("cause", WITHOUT_LOCK)
 def test_cause_without_lock(tmp_path, cause, way):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, False)
         go_through(world, way, False, WITHOUT_LOCK[cause])
 
 
 # The reader is on USB, and there is another one of that name.
 
-UNPLUGGED = Got("E_READER_UNAVAILABLE", "none", "unknown", "lost")
-REPLUGGED = by(ok("reopen", "reinserted", "reacquired"), Got("E_INVALID_HANDLE", "none", "unknown", "lost"))
+UNPLUGGED = Outcome("E_READER_UNAVAILABLE", "none", "unknown", "lost")
+REPLUGGED = by(ok("reopen", "reinserted", "reacquired"), Outcome("E_INVALID_HANDLE", "none", "unknown", "lost"))
 WRONG_CARD = by(REFUSED, REPLUGGED["handle"])
 ANY_INDEX = {"accept_other_index": True}
 
@@ -295,7 +296,7 @@ UNPLUGGING = {
     "unplugged": [(unplugs, UNPLUGGED), (nothing, UNPLUGGED), (plugs, REPLUGGED), (nothing, by(UNCHANGED, REPLUGGED["handle"]))],
     "unplugged and plugged in": [(together(unplugs, plugs), REPLUGGED)],
     "unplugged and plugged in, and reopening is not allowed": [
-        (together(unplugs, plugs), by(Got("E_INVALID_HANDLE", "none", "reinserted", "lost"), REPLUGGED["handle"]),
+        (together(unplugs, plugs), by(Outcome("E_INVALID_HANDLE", "none", "reinserted", "lost"), REPLUGGED["handle"]),
          {"last_step": "cold"}),
         (nothing, REPLUGGED)],
     "unplugged, card swapped, plugged in": [
@@ -303,8 +304,8 @@ UNPLUGGING = {
         (nothing, by(ok("reopen", "different", "reacquired"), REPLUGGED["handle"]), ACCEPT)],
     "unplugged, card removed, plugged in": [
         (together(unplugs, with_cards("remove"), plugs), by(GONE, REPLUGGED["handle"])),
-        (moves("insert"), REPLUGGED)],
-    "swapped, unplugged, plugged in": [(together(moves("other"), unplugs, plugs), WRONG_CARD)],
+        (card_events("insert"), REPLUGGED)],
+    "swapped, unplugged, plugged in": [(together(card_events("other"), unplugs, plugs), WRONG_CARD)],
     # with no handle left to notice that
     "silent for good, unplugged, card swapped, plugged in": [
         (falls_silent("mute*1000"), by(SILENT_BY_IFD, SILENT_BY_HANDLE)),
@@ -317,26 +318,26 @@ UNPLUGGING = {
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("cause", UNPLUGGING)
 def test_unplugging(tmp_path, cause, way, lock):
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, way, lock == "locked")
         go_through(world, way, lock == "locked", UNPLUGGING[cause])
 
 
 def test_replugged_after_a_handle_was_given_up(tmp_path):
     """When unlocking a card that was reset and does not answer."""
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, "ifd", True)
         falls_silent("mute*1000")(world)
         assert world.reconnect(first_step="warm", last_step="warm").code == "W_UNRESPONSIVE_CARD"
         assert world.ours.unlock() == {"code": "W_UNRESPONSIVE_CARD"}
         together(unplugs, with_cards("other"), plugs)(world)
         assert world.reconnect() == REFUSED._replace(lock="none")
-        moves("card")(world)
+        card_events("card")(world)
         assert world.reconnect() == ("S_OK", "reopen", "reinserted", "none")
         assert_works(world, False, "card")
 
 
-class ThreeReaders(Movements):
+class ThreeReaders(RunRig):
     """Ours, slot 0, and two others of that name, which are not plugged in."""
 
     def __init__(self, folder):
@@ -386,8 +387,8 @@ def test_which_of_several_readers_it_is_cannot_be_told(tmp_path):
 
 # The service goes.
 
-DOWN = by(Got("E_NO_SERVICE", "restart", "unknown", "lost"), Got("E_NO_SERVICE", "none", "unknown", "lost"))
-RESTARTED = by(ok("restart", "reinserted", "reacquired"), Got("E_INVALID_HANDLE", "none", "unknown", "lost"))
+DOWN = by(Outcome("E_NO_SERVICE", "restart", "unknown", "lost"), Outcome("E_NO_SERVICE", "none", "unknown", "lost"))
+RESTARTED = by(ok("restart", "reinserted", "reacquired"), Outcome("E_INVALID_HANDLE", "none", "unknown", "lost"))
 WRONG_CARD_AFTER_RESTART = by(REFUSED._replace(step="restart"), RESTARTED["handle"])
 # When the context was opened, but not the card.
 REOPENED = by(ok("reopen", "reinserted", "reacquired"), RESTARTED["handle"])
@@ -404,7 +405,7 @@ def is_killed(world):
 
 
 def waits_for_activation(world):
-    world.await_activation()
+    world.stop_until_a_client_comes()
     world.other_is_there = False
 
 
@@ -433,22 +434,22 @@ RESTARTING = {
     "restarted twice": [(together(restarts, restarts), RESTARTED)],
     "killed and started": [(is_killed_and_started, RESTARTED)],
     "restarted, and that is not allowed": [
-        (restarts, by(Got("E_NO_SERVICE", "none", "unknown", "lost"), RESTARTED["handle"]), {"last_step": "reopen"}),
+        (restarts, by(Outcome("E_NO_SERVICE", "none", "unknown", "lost"), RESTARTED["handle"]), {"last_step": "reopen"}),
         (nothing, RESTARTED)],
     "restarted with another card": [
         (together(stops, with_cards("other"), starts), WRONG_CARD_AFTER_RESTART),
         (nothing, by(ok("reopen", "different", "reacquired"), RESTARTED["handle"]), ACCEPT)],
     "restarted without a card": [
         (together(stops, with_cards("remove")), DOWN),
-        (lambda world: world.begin_again() or world.other_anew(), by(GONE._replace(step="restart"), RESTARTED["handle"])),
-        (moves("insert"), REOPENED)],
-    "removed, put back, restarted": [(together(moves("remove", "insert"), restarts), RESTARTED)],
-    "swapped, restarted": [(together(moves("other"), restarts), WRONG_CARD_AFTER_RESTART)],
-    "restarted, removed, put back": [(together(restarts, moves("remove", "insert")), RESTARTED)],
+        (lambda world: world.begin_again() or world.other_starts_over(), by(GONE._replace(step="restart"), RESTARTED["handle"])),
+        (card_events("insert"), REOPENED)],
+    "removed, put back, restarted": [(together(card_events("remove", "insert"), restarts), RESTARTED)],
+    "swapped, restarted": [(together(card_events("other"), restarts), WRONG_CARD_AFTER_RESTART)],
+    "restarted, removed, put back": [(together(restarts, card_events("remove", "insert")), RESTARTED)],
     "restarted, reset": [(together(restarts, resets("reset")), RESTARTED)],
     "restarted, and in somebody's exclusive use": [
         (together(restarts, lambda world: world.other_leaves() or world.other_connects(share="exclusive")),
-         by(Got("E_SHARING_VIOLATION", "restart", "reinserted", "lost"), RESTARTED["handle"])),
+         by(Outcome("E_SHARING_VIOLATION", "restart", "reinserted", "lost"), RESTARTED["handle"])),
         (lambda world: world.other_leaves() or world.other_connects(), REOPENED)],
 }
 
@@ -456,7 +457,7 @@ RESTARTING = {
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("cause", RESTARTING)
 def test_restarting(tmp_path, cause, way, lock):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         go_through(world, way, lock == "locked", RESTARTING[cause])
 
@@ -465,14 +466,14 @@ def test_restarting(tmp_path, cause, way, lock):
 def test_activated_anew(tmp_path, way, lock):
     """A socket listens while no pcscd runs, and one is started by whoever connects: us. Until it has seen the card
     there is none."""
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         waits_for_activation(world)
         assert not world.running()
         wanted = expected(RESTARTED, way, lock == "locked")
         assert world.reconnect(wait_ms=20000) == wanted
         assert world.running()
-        world.await_card()
+        world.wait_for_card()
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
 
@@ -480,7 +481,7 @@ def test_activated_anew(tmp_path, way, lock):
 @pytest.mark.parametrize("how", ["restarts", "replugs"])
 def test_a_new_handle_after_all(tmp_path, how):
     """What the caller does whose handle is gone for good."""
-    with Restarts(tmp_path) if how == "restarts" else Movements(tmp_path, reader=f"{READER},usb") as world:
+    with ServiceRig(tmp_path) if how == "restarts" else RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, "handle", True)
         (restarts if how == "restarts" else together(unplugs, plugs))(world)
         assert world.reconnect().code == "E_INVALID_HANDLE"
@@ -494,7 +495,7 @@ def test_a_new_handle_after_all(tmp_path, how):
 
 def test_a_handle_that_is_lost_before_its_reader_is_known(tmp_path):
     """It had an event when it was attached, so nothing but that is known of it."""
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         assert world.ours.pcsc_connect()["code"] == "S_OK"
         world.other_connects()
         world.other_resets()
@@ -508,13 +509,13 @@ def test_a_handle_that_is_lost_before_its_reader_is_known(tmp_path):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_card_that_shows_late_that_it_is_another(tmp_path, way, lock):
     """It does not answer at first: a step wakes it up, and what that has locked is let go again."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         other = pathlib.Path(world.card("other"))
         other.write_text(other.read_text().replace("return {", "return { faults = { \"mute\" },", 1))
-        before = world.other.pcsc_moves()["counter"]
+        before = world.other.pcsc_events()["counter"]
         world.rig.do("swap", slot=world.slot, file=str(other))
-        assert world.other.pcsc_moves(before=before, moves=2)["code"] == "S_OK"
+        assert world.other.pcsc_events(before=before, events=2)["code"] == "S_OK"
         for _ in range(2):
             answer = world.reconnect()
             assert (answer.code, answer.verdict) == ("W_REMOVED_CARD", "different")
@@ -524,12 +525,12 @@ def test_a_card_that_shows_late_that_it_is_another(tmp_path, way, lock):
 # A reader that was empty when it was attached.
 
 def test_the_first_card(tmp_path):
-    with Movements(tmp_path) as world:
-        world.move("remove")
+    with RunRig(tmp_path) as world:
+        world.change_card("remove")
         world.attach("ifd")
         assert world.count() == "E_NO_SMARTCARD"
         assert world.reconnect() == GONE._replace(lock="none")
-        world.move("insert")
+        world.change_card("insert")
         world.other_connects(share="exclusive")
         assert world.reconnect() == ("E_SHARING_VIOLATION", "reopen", "first", "none")
         world.other_leaves()
@@ -547,19 +548,19 @@ def wait_until_powered_down(world):
 def test_powered_down_by_the_grace_period(tmp_path, way, lock):
     """pcscd does that to a card that was put in and that nobody connects to, some 5 seconds later; a handle from before
     does not count."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
-        world.move("remove")
-        world.move("insert")
+        world.change_card("remove")
+        world.change_card("insert")
         wait_until_powered_down(world)
         go_through(world, way, lock == "locked", [(nothing, ok("warm", "reinserted", "reacquired"))])
 
 
 def test_powered_down_before_it_was_used(tmp_path):
-    with Movements(tmp_path) as world:
-        world.move("remove")
+    with RunRig(tmp_path) as world:
+        world.change_card("remove")
         world.attach("ifd")
-        world.move("insert")
+        world.change_card("insert")
         wait_until_powered_down(world)
         world.other_is_there = False
         assert world.reconnect() == ("S_OK", "reopen", "first", "none")
@@ -570,14 +571,14 @@ def test_powered_down_before_it_was_used(tmp_path):
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_waits_for_the_card(tmp_path, way, lock):
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
-        world.move("remove")
+        world.change_card("remove")
         assert world.reconnect(wait_ms=50) == expected(GONE, way, lock == "locked")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
-        world.move("insert")
+        world.change_card("insert")
         answer = world.ours.finish()
-        assert got(answer) == expected(BACK, way, lock == "locked")
+        assert outcome_of(answer) == expected(BACK, way, lock == "locked")
         assert answer["report"]["waited_us"] <= answer["report"]["elapsed_us"]
         assert_works(world, lock == "locked", "card")
 
@@ -585,29 +586,29 @@ def test_waits_for_the_card(tmp_path, way, lock):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_wrong_card_comes_while_it_waits(tmp_path, way, lock):
     """A card is there, so that waiting has an end."""
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
-        world.move("swap", "other")
-        assert got(world.ours.finish()) == expected(REFUSED, way, lock == "locked")
-        world.move("swap", "card")
+        world.change_card("swap", "other")
+        assert outcome_of(world.ours.finish()) == expected(REFUSED, way, lock == "locked")
+        world.change_card("swap", "card")
         assert world.reconnect() == expected(BACK, way, lock == "locked")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_service_restarts_while_it_waits_for_a_card(tmp_path, way, lock):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
         world.begin_again()
         if way == "ifd":
             assert world.ours.is_done(name="a") == {"done": False}
             world.rig.do("insert")
         wanted = expected(RESTARTED, way, lock == "locked")
-        assert got(world.ours.finish()) == wanted
-        world.other_anew()
+        assert outcome_of(world.ours.finish()) == wanted
+        world.other_starts_over()
         world.other_is_there = False
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
@@ -616,15 +617,15 @@ def test_the_service_restarts_while_it_waits_for_a_card(tmp_path, way, lock):
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_waits_for_the_service(tmp_path, way, lock, how):
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         getattr(world, how)()
         assert world.reconnect(wait_ms=50) == expected(DOWN, way, lock == "locked")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
         world.begin_again()
         answer = world.ours.finish()
-        assert got(answer) == expected(RESTARTED, way, lock == "locked")
-        world.other_anew()
+        assert outcome_of(answer) == expected(RESTARTED, way, lock == "locked")
+        world.other_starts_over()
         world.other_is_there = False
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
@@ -632,22 +633,22 @@ def test_waits_for_the_service(tmp_path, way, lock, how):
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_waits_for_the_reader(tmp_path, way, lock):
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, way, lock == "locked")
         unplugs(world)
         assert world.reconnect(wait_ms=50) == expected(UNPLUGGED, way, lock == "locked")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
         plugs(world)
-        assert got(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
+        assert outcome_of(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_unplugged_while_it_waits_for_a_card(tmp_path, way, lock):
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, way, lock == "locked")
-        world.move("remove")
+        world.change_card("remove")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
         world.other_leaves()
         world.other_is_there = False
@@ -658,14 +659,14 @@ def test_unplugged_while_it_waits_for_a_card(tmp_path, way, lock):
             assert world.ours.is_done(name="a") == {"done": False}
             world.rig.do("insert")
             world.plug()
-        assert got(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
+        assert outcome_of(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
 
 
 def reinserts(world):
-    world.move("remove")
-    world.move("insert")
+    world.change_card("remove")
+    world.change_card("insert")
 
 
 def replugs(world):
@@ -675,9 +676,9 @@ def replugs(world):
 
 DURING = {
     "removed and put back": (reinserts, 2, BACK),
-    "swapped for one with the same ATR": (moves("twin"), 2, BACK),
-    "swapped for another": (moves("other"), 1, REFUSED),
-    "removed": (moves("remove"), 1, GONE),
+    "swapped for one with the same ATR": (card_events("twin"), 2, BACK),
+    "swapped for another": (card_events("other"), 1, REFUSED),
+    "removed": (card_events("remove"), 1, GONE),
 }
 
 
@@ -688,7 +689,7 @@ def test_during_the_recovery(tmp_path, cause, way, lock):
     action, calls, wanted = DURING[cause]
     rebuild = [[{"call": "transmit", "command": COUNT}, {"call": "hold"}, {"call": "transmit", "command": COUNT}],
                [{"call": "transmit", "command": COUNT}]]
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         reinserts(world)
         world.ours.start("reconnect_ex", options={"rebuild": rebuild})
@@ -696,15 +697,15 @@ def test_during_the_recovery(tmp_path, cause, way, lock):
         action(world)
         world.ours.go()
         answer = world.ours.finish()
-        assert got(answer)[:2] == expected(wanted, way, lock == "locked")[:2]
+        assert outcome_of(answer)[:2] == expected(wanted, way, lock == "locked")[:2]
         assert answer["report"]["lock"] == expected(wanted, way, lock == "locked").lock
         first, *more = world.ours.rebuilds()["rebuilds"]
         assert len(more) == calls - 1
-        assert counted(first["answers"][0]) == (1, "card")
-        assert counted(first["answers"][2]) == "W_REMOVED_CARD"
+        assert count_in(first["answers"][0]) == (1, "card")
+        assert count_in(first["answers"][2]) == "W_REMOVED_CARD"
         if wanted.code == "S_OK":
             name = world.rig.card()["name"]
-            assert counted(more[0]["answers"][0]) == (1, name)
+            assert count_in(more[0]["answers"][0]) == (1, name)
             assert_works(world, lock == "locked", name)
         else:
             assert_refuses(world)
@@ -713,7 +714,7 @@ def test_during_the_recovery(tmp_path, cause, way, lock):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_restarted_during_the_recovery(tmp_path, way, lock):
     rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}], [{"call": "transmit", "command": COUNT}]]
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         reinserts(world)
         world.ours.start("reconnect_ex", options={"rebuild": rebuild})
@@ -721,8 +722,8 @@ def test_restarted_during_the_recovery(tmp_path, way, lock):
         world.restart()
         world.other_is_there = False
         world.ours.go()
-        assert got(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, way, lock == "locked")._replace(verdict=None)
-        assert counted(world.ours.rebuilds()["rebuilds"][0]["answers"][1]) not in (1, "card")
+        assert outcome_of(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, way, lock == "locked")._replace(verdict=None)
+        assert count_in(world.ours.rebuilds()["rebuilds"][0]["answers"][1]) not in (1, "card")
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
 
@@ -731,7 +732,7 @@ def test_restarted_again_and_again(tmp_path):
     """The time to wait decides, not how often the service goes."""
     times = 6
     rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}]] * times + [[{"call": "transmit", "command": COUNT}]]
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, "ifd", False)
         reinserts(world)
         world.ours.start("reconnect_ex", options={"rebuild": rebuild, "wait_ms": FOREVER, "timeout_ms": FOREVER})
@@ -739,7 +740,7 @@ def test_restarted_again_and_again(tmp_path):
             assert world.ours.await_hold() == {"code": "S_OK"}
             world.restart()
             world.ours.go()
-        assert got(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, "ifd", False)._replace(verdict=None)
+        assert outcome_of(world.ours.finish())._replace(verdict=None) == expected(RESTARTED, "ifd", False)._replace(verdict=None)
         assert len(world.ours.rebuilds()["rebuilds"]) == times + 1
         world.other_is_there = False
         assert_works(world, False, "card")
@@ -748,7 +749,7 @@ def test_restarted_again_and_again(tmp_path):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_replugged_during_the_recovery(tmp_path, way, lock):
     rebuild = [[{"call": "hold"}, {"call": "transmit", "command": COUNT}], [{"call": "transmit", "command": COUNT}]]
-    with Movements(tmp_path, reader=f"{READER},usb") as world:
+    with RunRig(tmp_path, reader=f"{READER},usb") as world:
         begin(world, way, lock == "locked")
         reinserts(world)
         world.ours.start("reconnect_ex", options={"rebuild": rebuild})
@@ -756,7 +757,7 @@ def test_replugged_during_the_recovery(tmp_path, way, lock):
         replugs(world)
         world.other_is_there = False
         world.ours.go()
-        assert got(world.ours.finish())._replace(verdict=None) == expected(REPLUGGED, way, lock == "locked")._replace(verdict=None)
+        assert outcome_of(world.ours.finish())._replace(verdict=None) == expected(REPLUGGED, way, lock == "locked")._replace(verdict=None)
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
 
@@ -789,8 +790,8 @@ def recovers_from_stirring(world, chance, locked, more=()):
     answer = world.ours.finish()
     assert answer["code"] == "S_OK", answer["report"]
     world.ours.rebuilds()
-    world.other_anew()
-    world.settle()
+    world.other_starts_over()
+    world.start_over()
     assert world.reconnect(wait_ms=FOREVER).code == "S_OK"
     world.other_is_there = False
     if locked:
@@ -812,7 +813,7 @@ def recovers_from_stirring(world, chance, locked, more=()):
 def test_moved_at_any_moment(tmp_path, way, lock):
     """Whatever is done to the card while we try, in the end we are back."""
     chance = random.Random(f"{way} {lock}")
-    with Movements(tmp_path) as world:
+    with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         for _ in range(40):
             recovers_from_stirring(world, chance, lock == "locked")
@@ -821,7 +822,7 @@ def test_moved_at_any_moment(tmp_path, way, lock):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_restarted_at_any_moment(tmp_path, lock):
     chance = random.Random(lock)
-    with Restarts(tmp_path) as world:
+    with ServiceRig(tmp_path) as world:
         begin(world, "ifd", lock == "locked")
         for _ in range(20):
             recovers_from_stirring(world, chance, lock == "locked", ["restart", "restart"])

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, TIMEOUT, Rig, run
-from waiting import until, wait_for
+from card_state import wait_for_state
+from programs import CARDRIG, CARDS, run
+from rig import Rig
+from waiting import TIMEOUT, wait_for
 
 T0, T1 = 1, 2
 READER = "cardrig 00 00"
@@ -130,7 +132,7 @@ def test_faults_are_those_of_our_contacts():
         # who takes the card out here puts it in again
         rig.do("fault", faults=["removal"])
         assert client.transmit(HIT)[0] != "ok"
-        until(client, "EMPTY")  # PC/SC is told of it a while after the reset
+        wait_for_state(client, "EMPTY")  # PC/SC is told of it a while after the reset
         rig.do("insert")
         connect(client, T1)
         assert client.transmit(HIT)[1] == "00019000"

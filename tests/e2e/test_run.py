@@ -4,34 +4,18 @@
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, PYTHON, Rig, run
-from waiting import TIMEOUT, Lines, alive, child, stop, wait_for
-
-BUILT_IN_ATR = "3b:87:80:01:63:61:72:64:72:69:67:6e"
-
-# Without privileges, in a container say, there may be none to be had: then cardrig does without, and these tests see
-# that it does.
-HAS_NAMESPACES = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "mount", "--make-rprivate", "/"],
-                                stderr=subprocess.DEVNULL).returncode == 0
-
-no_namespaces = [] if not HAS_NAMESPACES else [
-    "unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c",
-    'echo 0 >/proc/sys/user/max_user_namespaces; echo 0 >/proc/sys/user/max_mnt_namespaces; '
-    'echo 0 >/proc/sys/user/max_net_namespaces; exec "$@"', "sh"]
-
-
-def ordinary_user(folder):
-    """How to run as somebody without privileges: as we are, or, for root, as nobody."""
-    if os.getuid() != 0:
-        return []
-    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"TMPDIR={folder}"]
+from processes import alive, child, stop, wait_until_gone
+from programs import CARDRIG, CARDS, DRIVER, PYTHON, run
+from rig import BUILT_IN_ATR, Rig
+from terminal import COUNTS_INTERRUPTS, IN_A_TERMINAL
+from users import HAS_NAMESPACES, no_namespaces, ordinary_user
+from waiting import TIMEOUT, Lines, wait_for
 
 
 @pytest.mark.parametrize("program", [["opensc-tool", "--atr"], ["pcsc_scan", "-r"],
@@ -139,30 +123,6 @@ def test_a_command_that_survives_a_signal_goes_on():
     assert process.returncode == 9
 
 
-IN_A_TERMINAL = """
-import os, pty, sys
-pid, fd = pty.fork()
-if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
-out = b""
-while b"ready" not in out: out += os.read(fd, 100)
-os.write(fd, b"\\x03")
-try:
-    while True: out += os.read(fd, 100)
-except OSError: pass
-print(out.count(b"caught"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-"""
-
-COUNTS_INTERRUPTS = """
-import signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-print("ready", flush=True)
-signal.sigwait([signal.SIGINT])
-print("caught", flush=True)
-if signal.sigtimedwait([signal.SIGINT], 0.3): print("caught", flush=True)
-sys.exit(5)
-"""
-
-
 def test_ctrl_c_reaches_the_command_once():
     """The terminal sends SIGINT to all of its foreground, so that cardrig must not send it again."""
     done = subprocess.run([PYTHON, "-c", IN_A_TERMINAL, CARDRIG, "run", "--", PYTHON, "-c", COUNTS_INTERRUPTS],
@@ -188,18 +148,6 @@ def test_a_command_that_ignores_the_end_of_its_rig():
     os.kill(child(child(process.pid, "cardrig"), "pcscd"), signal.SIGKILL)
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == 125
-
-
-def wait_until_gone(pids, directory):
-    """Whoever clears away after a killed cardrig has no parent that could tell; its own end is the event."""
-    for pid in pids:
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        assert select.select([handle], [], [], TIMEOUT)[0], f"process {pid} is still there"
-        os.close(handle)
-    assert not directory.exists()
 
 
 def test_cardrig_itself_is_killed():

@@ -5,7 +5,8 @@ import pathlib
 import re
 import subprocess
 
-from conftest import BUILD, SOURCE, TIMEOUT
+from programs import BUILD, SOURCE
+from waiting import TIMEOUT
 
 LIBRARY = SOURCE / "lib/scardmanage"
 HEADER = LIBRARY / "include/scardmanage.h"

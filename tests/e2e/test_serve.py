@@ -11,9 +11,12 @@ import tempfile
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, PYTHON, run
-from serving import WITHOUT_CAPABILITIES, Pcscd, Serve, as_user, device
-from waiting import TIMEOUT, Lines, until, wait_for
+from card_state import wait_for_state
+from private_pcscd import Pcscd
+from programs import CARDRIG, CARDS, DRIVER, PYTHON, run
+from serving import Serve, devices
+from users import WITHOUT_CAPABILITIES, as_user
+from waiting import TIMEOUT, Lines, wait_for
 
 ATR = "3b87800163617264726967" + "6e"
 STRANGER = 4711
@@ -251,15 +254,15 @@ def test_a_rig_of_another_user(place):
     (place / "rig").mkdir(mode=0o711)
     os.chown(place / "rig", STRANGER, STRANGER)
     with Serve(place / "rig", prefix=as_stranger()):
-        readers = device(run("serve", "--directory", place / "rig", "--config").stdout)
+        readers = devices(run("serve", "--directory", place / "rig", "--config").stdout)
         assert readers["cardrig"].endswith(f":user={STRANGER}")
         with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
         # not told, it does not trust it
         readers = {"cardrig": readers["cardrig"].replace(f":user={STRANGER}", "")}
         with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
     assert os.listdir(place / "rig") == []
     (place / "rig").rmdir()
 
@@ -267,19 +270,19 @@ def test_a_rig_of_another_user(place):
 def test_an_installed_pcscd(place):
     """The pcscd is first; the rig comes, ends, comes back, is killed, and comes back, and clients go on."""
     options = ("--reader", "served", "--card", CARDS / "t1-only.lua")
-    readers = device(run("serve", "--directory", place / "rig", "--config", *options).stdout)
+    readers = devices(run("serve", "--directory", place / "rig", "--config", *options).stdout)
     with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
         assert client.readers() == ["ok", ["served 00 00"]]
-        _, counter, _ = until(client, "EMPTY", 0)
+        _, counter, _ = wait_for_state(client, "EMPTY", 0)
         for how in ("end", "kill", "end"):
             serve = Serve(place / "rig", *options)
-            _, _, atr = until(client, "PRESENT", counter + 1)
+            _, _, atr = wait_for_state(client, "PRESENT", counter + 1)
             assert client.connect() == ["ok", 2]
             assert client.transmit("00A4040000")[0] == "ok"
             assert serve.slots()[0]["driver_connected"]
             assert bytes.fromhex(serve.card()["atr"]) == bytes.fromhex(atr)
             getattr(serve, how)()
-            _, counter, _ = until(client, "EMPTY", counter + 2)
+            _, counter, _ = wait_for_state(client, "EMPTY", counter + 2)
             assert client.transmit("00A4040000")[0] == "SCARD_W_REMOVED_CARD"
             client.disconnect()
         assert not (place / "rig" / "link").exists()
@@ -388,7 +391,7 @@ def test_strangers_cannot_keep_pcscd_out(place):
         with Strangers(serve.directory / "link", 16) as strangers:
             readers = {"served": f"/dev/null:rig={serve.directory}/link"}
             with Pcscd(place / "pcscd", readers, user=STRANGER + 1) as pcscd, pcscd.client() as client:
-                until(client, "PRESENT")
+                wait_for_state(client, "PRESENT")
         assert strangers.seen == {"EACCES\n"}
     assert serve.errors == ready(place / "rig", STRANGER + 1)
 
@@ -415,9 +418,9 @@ def test_the_services_of_today(place, service, user):
     (place / "etc").mkdir(mode=0o711)
     prefix = with_passwd(place / "etc", f"pcscd:x:{STRANGER + 1}:{STRANGER + 1}::/:/usr/sbin/nologin")
     with Serve(place / "rig", prefix=[*prefix, *as_user(user)]) as serve:
-        readers = device(run("serve", "--directory", place / "rig", "--config").stdout)
+        readers = devices(run("serve", "--directory", place / "rig", "--config").stdout)
         with Pcscd(place / "pcscd", readers, **SERVICES[service]) as pcscd, pcscd.client() as client:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
     assert serve.errors == f"cardrig: serving in {place}/rig, for a pcscd of root or pcscd\n"
     shutil.rmtree(place / "etc")
@@ -430,7 +433,7 @@ def test_who_is_refused_is_reported(place):
     with Serve(place / "rig") as serve:
         readers = {"one": f"/dev/null:rig={serve.directory}/link", "two": f"/dev/null:rig={serve.directory}/link"}
         with Pcscd(place / "pcscd", readers, user=STRANGER) as pcscd, pcscd.client() as client:
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
             wait_for("the reason in pcscd's log",
                      lambda: "permission denied; 'cardrig serve --pcscd-user' lets this user in" in pcscd.log())
         # whatever comes from there: strangers can write to it

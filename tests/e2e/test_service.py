@@ -10,9 +10,11 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, TIMEOUT, Rig, run
+from processes import stat
+from programs import CARDRIG, CARDS, run
+from rig import Rig
 from serving import Serve
-from waiting import stat
+from waiting import TIMEOUT
 
 
 def service(rig, action, expected):

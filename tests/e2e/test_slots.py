@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from conftest import CARDS, Rig
+from programs import CARDS
+from rig import Rig
 from waiting import TIMEOUT, wait_for
 
 ATR = "3B 80 01 81"

@@ -1,60 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a rig whose processes were all killed leaves behind: the next one clears it away, and nothing else."""
 
-import contextlib
 import os
-import pathlib
-import select
 import signal
 import subprocess
 
 import pytest
 
-from conftest import CARDRIG, TIMEOUT, Rig, run
-from waiting import alive, children, stat
-
-
-class Left:
-    """A rig of which nothing lives but what its command has started, and its directory."""
-
-    def __init__(self, script="setsid sleep 1000", rig=(), **options):
-        self.process = subprocess.Popen(
-            [CARDRIG, "run", *rig, "--", "sh", "-c", f'{script} >/dev/null 2>&1 & echo $! "$CARDRIG_SOCKET"; read stay'],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
-        pid, control = self.process.stdout.readline().split()
-        self.pid, self.directory = int(pid), pathlib.Path(control).parent
-        while stat(self.pid)[0] != "sleep":  # what is between two programs has no environment
-            pass
-        supervisor = dict(children(self.process.pid))["cardrig"]
-        self.parts = [self.process.pid, supervisor, *dict(children(supervisor)).values()]
-        kill_at_once(self.parts)
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(TIMEOUT)
-        for part in self.parts:
-            wait_for_end(part)
-
-
-def kill_at_once(pids):
-    """So that none has the time to clear away. The first in the list dies last, and that is to be the front: the end of a
-    parent has a child that is stopped, in a process group of its own, go on with SIGHUP and SIGCONT."""
-    for number, order in ((signal.SIGSTOP, pids), (signal.SIGKILL, reversed(pids))):
-        for pid in order:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-
-def wait_for_end(pid):
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    with os.fdopen(handle):
-        assert select.select([handle], [], [], TIMEOUT)[0], f"process {pid} is still there"
+from killed_rig import KilledRig
+from processes import alive, kill_at_once, wait_for_end
+from programs import CARDRIG, run
+from rig import Rig
+from waiting import TIMEOUT
 
 
 def test_everything_is_killed_at_once():
-    left = Left()
+    left = KilledRig()
     assert alive(left.pid) and left.directory.exists()
     done = run("run", "--", "true")
     assert done.returncode == 0
@@ -66,7 +27,7 @@ def test_everything_is_killed_at_once():
 
 def test_a_shell_that_was_told_of_the_rig_is_nobodys_but_its_users():
     """CARDRIG_SOCKET is what people set by hand in another terminal; it does not make that part of the rig."""
-    left = Left()
+    left = KilledRig()
     shell = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
     assert "and 1 process of its command" in run("run", "--", "true").stderr
     assert not alive(left.pid) and shell.poll() is None
@@ -153,7 +114,7 @@ def test_what_looks_like_a_rig_and_is_none(temporary):
 @pytest.mark.skipif(os.getuid() != 0, reason="a rig of another user needs another user")
 def test_another_users_rig_is_left_alone(temporary):
     """And nobody can have us end what is not his: a process of ours with the mark of his rig, or the reverse."""
-    left = Left(user=65533, group=65533, extra_groups=[])
+    left = KilledRig(user=65533, group=65533, extra_groups=[])
     assert run("run", "--", "true").stderr == ""
     assert alive(left.pid) and left.directory.exists()
     ours = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_RIG": str(left.directory)})
@@ -167,7 +128,7 @@ def test_another_users_rig_is_left_alone(temporary):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a process of another user needs another user")
 def test_another_users_process_with_our_mark(temporary):
-    left = Left()
+    left = KilledRig()
     other = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_RIG": str(left.directory)}, user=65533)
     assert "and 1 process of its command" in run("run", "--", "true").stderr
     assert not alive(left.pid) and other.poll() is None

@@ -7,7 +7,7 @@ import html
 import os
 import re
 
-from conftest import BUILD, CARDRIG, CARDS, SOURCE
+from programs import BUILD, CARDRIG, CARDS, SOURCE
 from examples import Terminal
 
 PICTURE = SOURCE / "docs/tour.svg"

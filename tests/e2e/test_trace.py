@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, PYTHON, Rig, run
+from programs import CARDRIG, PYTHON, run
+from rig import Rig
 from serving import Serve
 from waiting import TIMEOUT, Lines, wait_for
 
@@ -121,7 +122,7 @@ def read_rest(fd):
 
 
 def test_a_reader_that_does_not_read(temporary):
-    """It does not stop the rig; what is lost is counted, and nothing else is."""
+    """It does not stop the rig; what is lost is count_in, and nothing else is."""
     count = all_lines(temporary)
     fifo = temporary / "fifo"
     os.mkfifo(fifo)

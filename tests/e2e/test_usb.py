@@ -8,8 +8,10 @@ import subprocess
 
 import pytest
 
-from conftest import CARDRIG, CARDS, Rig, run
-from test_run import HAS_NAMESPACES, wait_until_gone
+from processes import wait_until_gone
+from programs import CARDRIG, CARDS, run
+from rig import Rig
+from users import HAS_NAMESPACES
 from waiting import TIMEOUT, wait_for
 
 ISOLATIONS = ["namespaces", "redirect"] if HAS_NAMESPACES else ["redirect"]

@@ -3,7 +3,6 @@
 
 import contextlib
 import os
-import pathlib
 import signal
 import socket
 import struct
@@ -14,38 +13,15 @@ import time
 import pytest
 
 import vpcd_card
-from conftest import CARDRIG, CARDS, PYTHON, Rig, run
+from card_state import wait_for_state
+from inserted_card import Inserted
+from processes import stop
+from programs import CARDRIG, CARDS, PYTHON, SUPPORT, run
+from rig import Rig
 from vpcd_card import GET_ATR, OFF, ON, RESET, Card
-from waiting import TIMEOUT, stop, until, wait_for
+from waiting import TIMEOUT, wait_for
 
-CARD = str(pathlib.Path(__file__).with_name("vpcd_card.py"))
-
-
-class Inserted:
-    """A card in a thread of its own, from its connection on to its end."""
-
-    def __init__(self, port, card=None, host="127.0.0.1", source=None):
-        self.card = card or Card()
-        self.connection = socket.create_connection((host, port), TIMEOUT, source)
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        with contextlib.suppress(OSError):
-            self.card.serve(self.connection)
-            self.connection.close()
-
-    def remove(self):
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        self.thread.join(TIMEOUT)
-        self.connection.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.remove()
+CARD = str(SUPPORT / "vpcd_card.py")
 
 
 class VpcdRig(Rig):
@@ -72,20 +48,20 @@ def established(rig):
 
 def test_connection_is_insertion_and_close_is_removal():
     with VpcdRig() as rig, established(rig) as client:
-        state, counter, _ = until(client, "EMPTY", 0)
+        state, counter, _ = wait_for_state(client, "EMPTY", 0)
         for _ in range(5):
             client.start("change", state, 30000)
             card = rig.card()
             code, state, _, names, atr = client.finish()
             assert (code, names, atr) == ("ok", ["PRESENT"], vpcd_card.ATR.hex())
-            until(client, "PRESENT", counter + 1)
+            wait_for_state(client, "PRESENT", counter + 1)
             assert client.connect() == ["ok", 2]
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
             client.start("change", client.change()[1], 30000)
             card.remove()
             code, _, _, names, _ = client.finish()
             assert code == "ok" and "EMPTY" in names
-            state, counter, _ = until(client, "EMPTY", counter + 2)
+            state, counter, _ = wait_for_state(client, "EMPTY", counter + 2)
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_E_NO_SMARTCARD")
             client.disconnect()
             state = client.change()[1]
@@ -93,7 +69,7 @@ def test_connection_is_insertion_and_close_is_removal():
 
 def test_resets_are_told_apart():
     with VpcdRig() as rig, established(rig) as client, rig.card() as inserted:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         controls = inserted.card.controls
         assert controls == [ON]
         assert client.connect()[0] == "ok"
@@ -115,7 +91,7 @@ def test_every_slot_has_a_port():
         for number, inserted in enumerate(cards):
             rig.reader = f"r 00 {number:02X}"
             with established(rig) as client:
-                until(client, "PRESENT")
+                wait_for_state(client, "PRESENT")
                 assert client.connect()[0] == "ok"
                 assert client.transmit(f"00A4000001{number:02X}") == ["ok", f"{number:02x}9000"]
             assert len(inserted.card.commands) == 1
@@ -132,7 +108,7 @@ def test_readers_for_vpcd_cards_and_others_side_by_side():
         with Inserted(rig.ports[2]) as inserted:
             rig.reader = "s 02 01"
             with established(rig) as client:
-                until(client, "PRESENT")
+                wait_for_state(client, "PRESENT")
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
         assert rig.ask(command="insert", slot="r", file="")["error"] == \
@@ -185,16 +161,16 @@ def test_reversed_mode():
 
         thread = threading.Thread(target=serve, daemon=True)
         with VpcdRig(f"vpcd-connect=127.0.0.1:{listener.getsockname()[1]}") as rig, established(rig) as client:
-            until(client, "EMPTY", 0)
+            wait_for_state(client, "EMPTY", 0)
             listener.listen()
             thread.start()
             for round in range(3):
-                until(client, "PRESENT", 2 * round + 1)
+                wait_for_state(client, "PRESENT", 2 * round + 1)
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
                 client.disconnect()
                 connections[-1].shutdown(socket.SHUT_RDWR)
-            until(client, "PRESENT", 7)
+            wait_for_state(client, "PRESENT", 7)
         thread.join(TIMEOUT)
         for connection in connections:
             connection.close()
@@ -206,11 +182,11 @@ def test_reversed_mode_before_the_card_listens():
     with VpcdRig(f"vpcd-connect=localhost:{port}") as rig, established(rig) as client:
         assert client.change()[3] == ["EMPTY"]
         process = subprocess.Popen([PYTHON, CARD, "listen", str(port)])
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         process.kill()
         process.wait()
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
     assert f"r/0: no vpcd card at 127.0.0.1:{port} yet (Connection refused): looking for it until there is one" in rig.errors
 
 
@@ -245,7 +221,7 @@ class InPieces(Card):
 @pytest.mark.parametrize("kind", [Slow, InPieces])
 def test_patience(kind):
     with VpcdRig() as rig, established(rig) as client, rig.card(kind()):
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         for _ in range(3):
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
@@ -284,13 +260,13 @@ def test_a_card_that_answers(misdeed):
     wire, complaint = MISDEEDS[misdeed]
     with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         with rig.card(Raw(wire)):
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
         client.disconnect()
         with rig.card():
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
     assert complaint in rig.errors and "the card is mute" not in rig.errors
@@ -309,10 +285,10 @@ def test_a_card_that_trickles_has_one_deadline():
 
     with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         with rig.card(Trickle(None)):
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
     assert "part of an answer, and not the rest in time" in rig.errors
 
 
@@ -320,7 +296,7 @@ def test_a_card_that_trickles_has_one_deadline():
 def test_an_answer_without_a_status(wire):
     """It is no response APDU, but the card stays in: this is how one says that it has no answer."""
     with VpcdRig() as rig, established(rig) as client, rig.card(Raw(wire)):
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         for _ in range(2):
             assert client.transmit("00A4000002DEAD")[0] == "SCARD_E_NOT_TRANSACTED"
@@ -331,11 +307,11 @@ def test_an_answer_without_a_status(wire):
 def test_one_that_speaks_unasked():
     with VpcdRig() as rig, established(rig) as client:
         with rig.card() as inserted:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             vpcd_card.send(inserted.connection, b"\x90\x00")
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
     assert "it spoke unasked: taken out" in rig.errors
 
 
@@ -343,9 +319,9 @@ def test_one_that_speaks_unasked():
 def test_atrs_that_are_none(length):
     with VpcdRig() as rig, established(rig) as client:
         with rig.card(Card(bytes(length))):
-            until(client, "MUTE")
+            wait_for_state(client, "MUTE")
             assert client.connect()[0] in ("SCARD_W_UNPOWERED_CARD", "SCARD_W_UNRESPONSIVE_CARD")
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
     assert "an ATR of more than 33 bytes" in rig.errors
 
 
@@ -356,7 +332,7 @@ def test_an_empty_atr_says_that_there_is_no_card():
             inserted.thread.join(TIMEOUT)  # until the reader hangs up
             assert client.change()[3] == ["EMPTY"]
         with rig.card() as inserted:
-            until(client, "PRESENT", 1)
+            wait_for_state(client, "PRESENT", 1)
             assert client.connect()[0] == "ok"
             inserted.card.atr = b""
             assert client.reconnect("warm")[0] != "ok"
@@ -372,7 +348,7 @@ def test_one_that_hangs_up_without_an_atr():
         with socket.create_connection(("127.0.0.1", rig.ports[0]), TIMEOUT) as connection:
             assert vpcd_card.receive(connection) == bytes([GET_ATR])
         with rig.card():
-            until(client, "PRESENT", 1)
+            wait_for_state(client, "PRESENT", 1)
     assert "is refused: it has hung up without an ATR" in rig.errors
 
 
@@ -383,15 +359,15 @@ def test_no_atr():
                 pass
 
     with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         with rig.card(): # libpcsclite takes no notice of two events in one go if there were none before
-            until(client, "PRESENT")
-        until(client, "EMPTY", 2)
+            wait_for_state(client, "PRESENT")
+        wait_for_state(client, "EMPTY", 2)
         with rig.card(Silent()) as silent:
             silent.thread.join(TIMEOUT) # until the reader hangs up
-            until(client, "EMPTY", 2)
+            wait_for_state(client, "EMPTY", 2)
         with rig.card():
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
     assert "no answer in time" in rig.errors
 
 
@@ -411,7 +387,7 @@ class LateRiser(Card):
 
 def test_a_card_that_takes_seconds_for_its_atr():
     with VpcdRig("vpcd,timeout=20000") as rig, established(rig) as client, rig.card(LateRiser()):
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         assert client.reconnect("warm")[0] == "ok"
         assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
@@ -430,7 +406,7 @@ def test_what_other_cards_have(tmp_path):
     trace = tmp_path / "trace"
     with VpcdRig("vpcd,timeout=5000", "--trace", trace) as rig, established(rig) as client:
         with rig.card() as inserted:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
             status = rig.do("status")["slots"][0]["card"]
@@ -449,11 +425,11 @@ def test_what_other_cards_have(tmp_path):
                                               ("00A4000002DEAD", "00A4000002BEEF", "00A4000002DEAD", "00A4000002DEAD")]
             rig.do("fault", faults=["removal"])
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
             inserted.thread.join(TIMEOUT)  # the reader has hung up
         client.disconnect()
         with rig.card() as inserted:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             rig.do("remove")
             inserted.thread.join(TIMEOUT)
     assert " r/0 card 3B" in trace.read_text() and "card inserted: vpcd card 127.0.0.1:" in trace.read_text()
@@ -461,11 +437,11 @@ def test_what_other_cards_have(tmp_path):
 
 def test_a_card_that_goes_is_not_called_mute():
     with VpcdRig() as rig, established(rig) as client, rig.card():
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         rig.do("fault", faults=["removal"])
         assert client.transmit("00A4000002DEAD")[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
     assert "r/0: " not in rig.errors
 
 
@@ -480,7 +456,7 @@ def test_a_card_of_t0(level):
             return bytes(range(10)) + b"\x90\x00" if command[0] == 0x80 else b"\x90\x00"
 
     with VpcdRig(f"vpcd,level={level}") as rig, established(rig) as client, rig.card(Counts(ATR_T0)) as inserted:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         if level == "apdu":
             assert client.transmit("8010000002DEAD0A") == ["ok", bytes(range(10)).hex() + "9000"]
@@ -495,7 +471,7 @@ def test_a_card_of_t0(level):
 def test_the_second_card_is_refused_and_the_first_stays():
     with VpcdRig() as rig, established(rig) as client:
         with rig.card() as first:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             with socket.create_connection(("127.0.0.1", rig.ports[0]), TIMEOUT) as second:
                 second.settimeout(TIMEOUT)
                 assert second.recv(1) == b""
@@ -503,9 +479,9 @@ def test_the_second_card_is_refused_and_the_first_stays():
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
             assert first.card.controls == [ON]
             client.disconnect()
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         with rig.card() as third:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
     assert "is refused: there is a card already" in rig.errors
 
@@ -524,7 +500,7 @@ def test_many_at_once_wait_for_no_second_try():
             assert stranger.recv(1) == b""
         strangers[0].close()
         with rig.card():
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
 
 
 def test_only_from_where_they_may_come():
@@ -533,7 +509,7 @@ def test_only_from_where_they_may_come():
             stranger.settimeout(TIMEOUT)
             assert stranger.recv(1) == b""
         with rig.card(source=("127.0.0.3", 0)):
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
     assert "is refused: from= does not allow it" in rig.errors
 
 
@@ -553,14 +529,14 @@ class Brief(Card):
 
 def test_a_card_that_comes_back_at_once_is_two_events():
     with VpcdRig() as rig, established(rig) as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         inserted = rig.card()
-        until(client, "PRESENT", 1)
+        wait_for_state(client, "PRESENT", 1)
         for _ in range(100):
             inserted.remove()
             inserted = rig.card(Brief())
             assert inserted.card.known.wait(TIMEOUT)
-        until(client, "PRESENT", 201)
+        wait_for_state(client, "PRESENT", 201)
         assert client.connect()[0] == "ok"
         assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
         inserted.remove()
@@ -568,12 +544,12 @@ def test_a_card_that_comes_back_at_once_is_two_events():
 
 def test_a_command_meant_for_one_card_does_not_reach_the_next():
     with VpcdRig() as rig, established(rig) as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         with rig.card():
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
         with rig.card() as second:
-            until(client, "PRESENT", 3)
+            wait_for_state(client, "PRESENT", 3)
             assert client.transmit("00A4000002DEAD")[0] in ("SCARD_W_REMOVED_CARD", "SCARD_W_RESET_CARD")
             assert second.card.commands == []
 
@@ -584,7 +560,7 @@ def test_the_longest_messages():
             return bytes(65533) + b"\x90\x00" if len(command) == 65535 else len(command).to_bytes(3, "big") + b"\x90\x00"
 
     with VpcdRig() as rig, established(rig) as client, rig.card(Long()):
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         longest = "00D00000" + "00FFF6" + "AB" * 65526 + "0000"
         assert client.transmit(longest) == ["ok", "00" * 65533 + "9000"]
@@ -606,11 +582,11 @@ def test_a_card_that_takes_no_command():
 
     with VpcdRig("vpcd,timeout=1500") as rig, established(rig) as client:
         inserted = rig.card(Deaf())
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         longest = "00D00000" + "00FFF6" + "AB" * 65526 + "0000"
         assert client.transmit(longest)[0] in ("SCARD_E_NOT_TRANSACTED", "SCARD_W_REMOVED_CARD")
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         inserted.connection.close()
 
 
@@ -630,7 +606,7 @@ def test_unplugging_the_plug_while_a_command_is_under_way():
     with VpcdRig() as rig:
         inserted = rig.card(card)
         with established(rig) as client:
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             client.start("transmit", "00A4000002DEAD")
             assert card.begun.wait(TIMEOUT)

@@ -13,9 +13,12 @@ import time
 
 import pytest
 
-from conftest import CARDRIG, CARDS, DRIVER, run
-from serving import Pcscd, Serve
-from waiting import TIMEOUT, cpu_ticks, until, wait_for
+from card_state import wait_for_state
+from private_pcscd import Pcscd
+from processes import cpu_ticks
+from programs import CARDRIG, CARDS, DRIVER, run
+from serving import Serve
+from waiting import TIMEOUT, wait_for
 
 STOCK = next(iter(sorted(pathlib.Path("/usr/lib").glob("**/pcsc/drivers/serial/libifdvpcd.so"))), None)
 T1_ONLY, WARM_DIFFERS = CARDS / "t1-only.lua", CARDS / "warm-differs.lua"
@@ -122,7 +125,7 @@ def card_file(place, faults="", name="echo.lua"):
 @settings(moves=False)
 def test_atr_commands_and_resets(setting):
     with setting.serve(WARM_DIFFERS) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        _, _, cold = until(client, "PRESENT")
+        _, _, cold = wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         assert client.status()[2] == cold
         assert client.transmit("00FF0000") == ["ok", "6d00"]
@@ -142,7 +145,7 @@ def test_atr_commands_and_resets(setting):
 def test_looking_does_nothing_to_the_card(setting):
     """A reader asks for the ATR again and again: also of a card without power, and with faults in store."""
     with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         client.disconnect("cold")
         wait_for("the power is off", lambda: not serve.card()["powered"])
@@ -159,7 +162,7 @@ def test_looking_does_nothing_to_the_card(setting):
 @settings(moves=False)
 def test_long_commands_and_answers(setting):
     with setting.serve(card_file(setting.place)), setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         for length in (256, 4000, 65526):  # the last one makes 65,535 bytes
             data = random.randbytes(length).hex()
@@ -174,17 +177,17 @@ def test_long_commands_and_answers(setting):
 @settings(moves=True)
 def test_cards_come_and_go(setting):
     with setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         with setting.serve() as serve:
-            _, counter, first = until(client, "PRESENT", 1)
+            _, counter, first = wait_for_state(client, "PRESENT", 1)
             for round in range(3):
                 serve.do("remove", slot="0")
-                until(client, "EMPTY", counter + 1)
+                wait_for_state(client, "EMPTY", counter + 1)
                 serve.do("insert", slot="0")
-                _, counter, _ = until(client, "PRESENT", counter + 2)
+                _, counter, _ = wait_for_state(client, "PRESENT", counter + 2)
             assert client.connect()[0] == "ok"
             serve.do("swap", slot="0", file=str(CARDS / "pin.lua"))
-            _, _, second = until(client, "PRESENT", counter + 2)  # it was empty for a moment
+            _, _, second = wait_for_state(client, "PRESENT", counter + 2)  # it was empty for a moment
             assert second not in ("", first)
             assert client.transmit("00FF0000")[0] == "SCARD_W_REMOVED_CARD"
             client.disconnect()
@@ -195,9 +198,9 @@ def test_cards_come_and_go(setting):
 @settings(moves=True)
 def test_the_other_slot(setting):
     with setting.serve() as serve, setting.pcscd() as pcscd, pcscd.client("v 00 01") as client:
-        until(client, "EMPTY")
+        wait_for_state(client, "EMPTY")
         serve.do("insert", slot="1", file=str(CARDS / "pin.lua"))
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         with pcscd.client("v 00 00") as other:
             assert other.connect()[0] == "ok"
@@ -212,7 +215,7 @@ def test_the_other_slot(setting):
 def test_a_mute_card(setting):
     """It is there, but unresponsive; and once it answers, it works."""
     with setting.serve(card_file(setting.place, '"mute@1"')) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "MUTE")
+        wait_for_state(client, "MUTE")
         assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
         state = client.change()[1]
         assert client.change(state, 1000)[0] == "SCARD_E_TIMEOUT"  # and it stays
@@ -227,7 +230,7 @@ def test_a_mute_card(setting):
 def test_a_card_that_fails_in_a_command(setting, faults):
     """The reader is given one byte, which is no answer; so are further commands, until there is a reset."""
     with setting.serve(card_file(setting.place)) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         for step in ("warm", "cold"):
             serve.do("fault", slot="0", faults=faults)
@@ -242,16 +245,16 @@ def test_a_card_that_fails_in_a_command(setting, faults):
 @settings(moves=True)
 def test_a_card_that_is_pulled_in_a_command(setting):
     with setting.pcscd() as pcscd, pcscd.client() as client:
-        until(client, "EMPTY", 0)
+        wait_for_state(client, "EMPTY", 0)
         with setting.serve(card_file(setting.place)) as serve:
-            until(client, "PRESENT", 1)
+            wait_for_state(client, "PRESENT", 1)
             assert client.connect()[0] == "ok"
             serve.do("fault", slot="0", faults=["removal"])
             assert client.transmit("8010000001AA00")[1] == ""
-            until(client, "EMPTY", 2)
+            wait_for_state(client, "EMPTY", 2)
             assert serve.card() is None
             serve.do("insert", slot="0")
-            until(client, "PRESENT")
+            wait_for_state(client, "PRESENT")
             client.disconnect()
             assert client.connect()[0] == "ok"
             assert client.transmit("8010000001AA00") == ["ok", "aa9000"]
@@ -264,12 +267,12 @@ def test_the_reader_goes_and_comes_back(setting):
         serve = setting.serve()
     else:  # it comes first, or last
         with setting.pcscd() as pcscd, pcscd.client() as client:
-            until(client, "EMPTY")
+            wait_for_state(client, "EMPTY")
         serve = setting.serve()
     with serve:
         for _ in range(2):
             with setting.pcscd() as pcscd, pcscd.client() as client:
-                until(client, "PRESENT")
+                wait_for_state(client, "PRESENT")
                 assert client.connect()[0] == "ok"
                 assert client.transmit("0084000004")[0] == "ok"
                 assert serve.card()["powered"]
@@ -695,7 +698,7 @@ def test_a_reader_waits(ends, place, fault, seconds, length):
 def test_an_application_waits(setting):
     with setting.serve(timed_card(setting.place, QUICK), options=["--real-time"]) as serve, setting.pcscd() as pcscd, \
             pcscd.client() as client:
-        until(client, "PRESENT")
+        wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"
         serve.do("fault", slot="0", faults=["slow"])
         begun = time.monotonic()

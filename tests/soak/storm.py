@@ -26,8 +26,9 @@ import tempfile
 import time
 
 SOAK = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(SOAK.parent / "e2e"))
-from waiting import Lines, child, lead_a_group  # noqa: E402
+sys.path.insert(0, str(SOAK.parent / "support"))
+from processes import child, lead_a_group  # noqa: E402
+from waiting import Lines, wait_for  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("CARDRIG_BUILD", SOAK.parents[1] / "build"))
 CARDRIG = str(BUILD / "bin" / "cardrig")
@@ -39,16 +40,6 @@ SANITIZED = b"__asan_init" in (BUILD / "bin" / "cardrig").read_bytes()  # the sa
 
 class Failed(Exception):
     pass
-
-
-def until(what, condition, seconds=WAIT):
-    """Waits for something, and returns it."""
-    end = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > end:
-            raise Failed(f"{what}: not within {seconds} s")
-        time.sleep(0.01)
-    return result
 
 
 def command_line(entry):
@@ -237,14 +228,14 @@ class Apart(Storm):
             env={**os.environ, "DRIVER": str(BUILD / "lib" / "libifdcardrig.so"),
                  "REDIRECT": str(BUILD / "lib" / "libcardrig-redirect.so")})
         self.lines = Lines(self.clients.stdout)
-        self.pcscd = until("pcscd", lambda: child(self.clients.pid, "pcscd"))
+        self.pcscd = wait_for("pcscd", lambda: child(self.clients.pid, "pcscd"))
         for number in range(self.VPCD):
             self.start_card(number)
 
     def start_simulator(self):
         with open(self.folder / "simulator.log", "ab") as log:
             self.simulator = subprocess.Popen([CARDRIG, "serve", *self.options], stderr=log)
-        self.control = until("the simulator", self.connect)
+        self.control = wait_for("the simulator", self.connect)
 
     def connect(self):
         if self.simulator.poll() is not None:
@@ -274,7 +265,7 @@ class Apart(Storm):
 
     def restart_pcscd(self):
         self.clients.send_signal(self.random.choice((signal.SIGUSR1, signal.SIGUSR2)))
-        self.pcscd = until("a new pcscd", lambda: (pid := child(self.clients.pid, "pcscd")) != self.pcscd and pid)
+        self.pcscd = wait_for("a new pcscd", lambda: (pid := child(self.clients.pid, "pcscd")) != self.pcscd and pid)
 
     def stop_pcscd(self):
         self.tell("stopped")
@@ -377,7 +368,7 @@ class Usb(Storm):
         self.hear("held")
         if self.control.ask(command="unplug", slot=f"usb{number}")["ok"]:
             self.plugged[number] = False
-            until("pcscd lets go of a reader", lambda: not self.slot(number)["driver_connected"])
+            wait_for("pcscd lets go of a reader", lambda: not self.slot(number)["driver_connected"])
             time.sleep(0.05)
         self.tell("go")
 
@@ -431,7 +422,7 @@ def main():
             storm.start()
             storm.run(arguments.seconds * (1 if arguments.only else share))
             storm.end()
-        except (Failed, OSError, subprocess.SubprocessError) as reason:
+        except (Failed, AssertionError, OSError, subprocess.SubprocessError) as reason:
             print(f"\nsoak: FAILED: {reason}\nsoak: --seed {arguments.seed} lets the same things happen; logs are in {storm.folder}",
                   file=sys.stderr)
             storm.clear_away()

@@ -6,7 +6,8 @@ import functools
 import os
 import signal
 
-from stage import PURSE, ServiceRig, UsbRig, until
+from stage import PURSE, ServiceRig, UsbRig
+from waiting import wait_for
 
 LONG = 5  # seconds: longer than a call may take
 EXCLUSIVE = 1  # SCARD_SHARE_EXCLUSIVE
@@ -59,7 +60,7 @@ def put_back(s):
 def pulled_in_command(s):
     s.fail("removal")
     s.release()
-    until("the removal", lambda: not s.card())
+    wait_for("the removal", lambda: not s.card())
     s.pause(0, 0.5)
     s.insert()
 
@@ -67,8 +68,8 @@ def pulled_in_command(s):
 def grace_period(s):
     s.remove()
     s.insert()
-    until("power", lambda: s.card()["powered"])
-    until("no power", lambda: not s.card()["powered"])
+    wait_for("power", lambda: s.card()["powered"])
+    wait_for("no power", lambda: not s.card()["powered"])
 
 
 def other_card(s):
@@ -180,7 +181,7 @@ def down(s):
 def activated(s):
     s.rig.take_down(SOCKET_WAITS)
     s.release()
-    s.rig.pid = until("pcscd", s.rig.pcscd.pid)
+    s.rig.pid = wait_for("pcscd", s.rig.pcscd.pid)
 
 
 def several(s):

@@ -14,11 +14,15 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 os.environ.setdefault("CARDRIG_BUILD", str(HERE.parents[1] / "build"))
 os.environ.setdefault("CARDRIG_TEST_PYTHON", sys.executable)
-sys.path.insert(0, str(HERE.parent / "e2e"))
+sys.path.insert(0, str(HERE.parent / "support"))
 
 from smartcard import scard  # noqa: E402
-from conftest import BUILD, Client, Rig, run as run_cardrig  # noqa: E402
-from serving import Pcscd, Serve, device  # noqa: E402
+from client import Client  # noqa: E402
+from private_pcscd import Pcscd  # noqa: E402
+from programs import BUILD, run as run_cardrig  # noqa: E402
+from rig import Rig  # noqa: E402
+from serving import Serve, devices  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 BACK = 10
 LEAKED = 5
@@ -34,15 +38,6 @@ CRASHED = object()  # pcscd has died by itself
 
 class Lost(Exception):
     """Why the program has not survived."""
-
-
-def until(what, condition, seconds=SECONDS):
-    end = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(0.005)
-    return result
 
 
 class Program:
@@ -146,7 +141,7 @@ class ServiceRig:
         self.rig = Serve(folder / "rig", "--reader", "purse", "--card", f"0={PURSE}")
         try:
             config = run_cardrig("serve", "--config", "--directory", folder / "rig", "--reader", "purse").stdout
-            self.pcscd = Pcscd(folder / "pcscd", device(config))
+            self.pcscd = Pcscd(folder / "pcscd", devices(config))
         except BaseException:
             self.rig.kill()
             raise
@@ -156,7 +151,7 @@ class ServiceRig:
 
     def tell(self, number, condition):
         self.pcscd.process.send_signal(number)
-        self.pid = until("pcscd", condition)
+        self.pid = wait_for("pcscd", condition)
 
     def restart(self, kill=False):
         self.tell(signal.SIGUSR2 if kill else signal.SIGUSR1, lambda: (pid := self.pcscd.pid()) != self.pid and pid)
@@ -164,7 +159,7 @@ class ServiceRig:
     def take_down(self, how):
         """What pcscd_alone has for that: its socket goes, too, or stays, or whoever connects has it started."""
         self.pcscd.process.send_signal(how)
-        until("no pcscd", lambda: not self.pcscd.pid())
+        wait_for("no pcscd", lambda: not self.pcscd.pid())
 
     def bring_up(self):
         self.tell(signal.SIGUSR1, self.pcscd.pid)
@@ -295,16 +290,16 @@ class Stage:
         """The rival; the reader's name may be another one by now, and the service have been away."""
         if isinstance(self.rig, UsbRig):
             self.rival.use(self.rig.reader())
-        until("the service", lambda: self.rival.establish() == ["ok"])
+        wait_for("the service", lambda: self.rival.establish() == ["ok"])
 
     def connect(self, *arguments):
         self.establish()
-        until("the rival's card", lambda: self.rival.connect(*arguments)[0] == "ok")
+        wait_for("the rival's card", lambda: self.rival.connect(*arguments)[0] == "ok")
 
     def reset(self, step, protocols=3):
         """By the rival, who stays connected. A card that was moved before may take its time."""
         self.establish()
-        until("the reset", lambda: self.rival.connect()[0] == "ok" and self.rival.reconnect(step, protocols)[0] == "ok")
+        wait_for("the reset", lambda: self.rival.connect()[0] == "ok" and self.rival.reconnect(step, protocols)[0] == "ok")
 
     def disconnect(self, step="leave"):
         assert self.rival.disconnect(step) == ["ok"]

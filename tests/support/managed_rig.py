@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Clients of libscardmanage (manage_client.c), and rigs for what can happen to them."""
+"""Rigs for what can happen to a client of libscardmanage: card events, other clients, a service that goes."""
 
-import collections
 import contextlib
-import json
 import os
 import signal
-import subprocess
 
-from conftest import BUILD, Rig, run
-from serving import Pcscd, Serve, device
-from waiting import TIMEOUT, Lines, stop, wait_for
+from manage_client import Manage, count_in, outcome_of
+from private_pcscd import Pcscd
+from processes import stop
+from programs import run
+from rig import Rig
+from serving import Serve, devices
+from waiting import wait_for
 
 WAYS = ("ifd", "handle")
-FOREVER = 0xFFFFFFFF
 READER = "reader"
-
 # One card and others. Two cards of one ATR, "card" and "twin", cannot be told apart, but by what they answer.
 ATRS = {"card": "3B 93 96 80 01 74 77 6F E8", "twin": "3B 93 96 80 01 74 77 6F E8",
         "other": "3B 06 74 30 6F 6E 6C 79", "t1": "3B 80 81 01 00"}
@@ -35,67 +34,7 @@ def atr(name):
     return ATRS[name].replace(" ", "").lower()
 
 
-class Manage:
-    """A process of manage_client: each call is one of its, and what it got is a dictionary."""
-
-    def __init__(self, environment, reader, prefix=(), **more):
-        self.reader = reader
-        self.process = subprocess.Popen([*prefix, BUILD / "bin" / "manage_client"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, env={**environment, **more})
-        self.lines = Lines(self.process.stdout)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *exception):
-        self.process.stdin.close()
-        try:
-            status = self.process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        self.process.stdout.close()
-        if kind is None:
-            assert status == 0, "it hangs, leaks, or has crashed"
-
-    def line(self):
-        """The next one. In its time, or it hangs."""
-        try:
-            line = self.lines.next()
-            assert line, "the client has died"
-        except AssertionError:
-            self.process.kill()
-            raise
-        return json.loads(line)
-
-    def ask(self, call, **arguments):
-        self.process.stdin.write(json.dumps({"call": call, **arguments}).encode() + b"\n")
-        self.process.stdin.flush()
-        return self.line()
-
-    def start(self, call, name="a", **arguments):
-        """In a thread: for finish()."""
-        self.ask("start", name=name, do={"call": call, **arguments})
-
-    def finish(self, name="a"):
-        return self.ask("finish", name=name)
-
-    def __getattr__(self, call):
-        if call in ("attach_by_ifd", "pcsc_connect", "pcsc_moves"):
-            return lambda **arguments: self.ask(call, **{"reader": self.reader, **arguments})
-        return lambda **arguments: self.ask(call, **arguments)
-
-
-Got = collections.namedtuple("Got", "code step verdict lock")
-
-
-def got(answer):
-    """What a test compares: code, step, verdict, lock."""
-    report = answer["report"]
-    return Got(answer["code"], report["step"], report["verdict"], report["lock"])
-
-
-class World:
+class ManagedRig:
     """A rig, its reader's card, us, and another client. libpcsclite tells the other one of sharing violations at once."""
 
     def __init__(self, rig, environment, reader, folder, base):
@@ -131,19 +70,19 @@ class World:
     def card(self, name):
         return make_card(self.folder, name)
 
-    def move(self, command, card=None):
+    def change_card(self, command, card=None):
         """insert, remove, swap: waits until PC/SC has heard of it."""
-        before = self.other.pcsc_moves()
+        before = self.other.pcsc_events()
         assert before["code"] == "S_OK"
         self.rig.do(command, slot=self.slot, **({"file": self.card(card)} if card else {}))
-        moves = 2 if command == "swap" and before["present"] else 1
-        assert self.other.pcsc_moves(before=before["counter"], moves=moves)["code"] == "S_OK"
+        events = 2 if command == "swap" and before["present"] else 1
+        assert self.other.pcsc_events(before=before["counter"], events=events)["code"] == "S_OK"
 
-    def settle(self):
+    def start_over(self):
         """Until PC/SC has heard of all that was done to the card; then it is the one with which all begins."""
         for name in ("t1", "card"):
             self.rig.do("swap", slot=self.slot, file=self.card(name))
-            wait_for(f"PC/SC sees {name}", lambda: self.other.pcsc_moves().get("atr") == atr(name))
+            wait_for(f"PC/SC sees {name}", lambda: self.other.pcsc_events().get("atr") == atr(name))
 
     def fault(self, *names):
         self.rig.do("fault", slot=self.slot, faults=list(names))
@@ -158,11 +97,11 @@ class World:
             assert self.ours.attach_by_ifd() == {"code": "S_OK"}
 
     def reconnect(self, **options):
-        return got(self.ours.reconnect_ex(options=options))
+        return outcome_of(self.ours.reconnect_ex(options=options))
 
     def count(self):
         """How often the card was asked since its latest reset, and its name; or why it can't be."""
-        return counted(self.ours.transmit(command=COUNT))
+        return count_in(self.ours.transmit(command=COUNT))
 
     # the other client
 
@@ -192,7 +131,7 @@ class World:
         self.other_begins()
         self.other_ends()
 
-    def other_anew(self):
+    def other_starts_over(self):
         """With a context and a handle of its own, after the service or the reader was away."""
         self.other.pcsc_release()
         assert self.other.pcsc_establish() == {"code": "S_OK"}
@@ -204,28 +143,14 @@ def make_card(folder, name):
     return str(path)
 
 
-def counted(answer):
-    if answer["code"] != "S_OK":
-        return answer["code"]
-    response = bytes.fromhex(answer["response"])
-    assert response[-2:] == b"\x90\x00", response
-    return int.from_bytes(response[:2], "big"), response[4:-2].decode()
-
-
-def total(answer):
-    """How often the card was asked since it was put in."""
-    assert answer["code"] == "S_OK", answer
-    return int.from_bytes(bytes.fromhex(answer["response"])[2:4], "big")
-
-
-class Movements(World):
+class RunRig(ManagedRig):
     """In a rig of cardrig run, which ends with its pcscd."""
 
     def __init__(self, folder, *options, reader=READER):
         self.outer = Rig("--reader", reader, *options, "--card", make_card(folder, "card"))
         super().__init__(self.outer, self.outer.environment(), self.outer.reader, folder, "0")
         if "unplugged" not in reader:
-            wait_for("the card", lambda: self.other.pcsc_moves().get("present"))
+            wait_for("the card", lambda: self.other.pcsc_events().get("present"))
 
     def __exit__(self, *exception):
         self.thaw()
@@ -245,7 +170,7 @@ class Movements(World):
         assert done.returncode == 0, done.stderr
 
 
-class Restarts(World):
+class ServiceRig(ManagedRig):
     """With a pcscd of its own, which can be stopped and started."""
 
     def __init__(self, folder):
@@ -256,11 +181,11 @@ class Restarts(World):
         config = run("serve", "--directory", place / "rig", "--config", *options).stdout
         with contextlib.ExitStack() as stack:
             serve = stack.enter_context(Serve(place / "rig", *options))
-            self.pcscd = stack.enter_context(Pcscd(place / "pcscd", device(config)))
+            self.pcscd = stack.enter_context(Pcscd(place / "pcscd", devices(config)))
             self.socket = place / "pcscd" / "run" / "pcscd" / "pcscd.comm"
             environment = {**os.environ, "PCSCLITE_CSOCK_NAME": str(self.socket)}
             super().__init__(serve, environment, f"{READER} 00 00", folder, "0")
-            self.await_card()
+            self.wait_for_card()
             self.outer = stack.pop_all()
 
     def __exit__(self, *exception):
@@ -283,7 +208,7 @@ class Restarts(World):
     def kill(self):
         self.order(signal.SIGRTMIN + 1, lambda: not self.running())
 
-    def await_activation(self):
+    def stop_until_a_client_comes(self):
         """Stopped, but whoever connects has it started."""
         before = self.socket.stat()
         self.order(signal.SIGRTMIN + 2, lambda: not os.path.samestat(self.socket.stat(), before) or
@@ -296,12 +221,12 @@ class Restarts(World):
     def start(self):
         """After stop() or kill(), and until the other client sees the card."""
         self.begin_again()
-        self.await_card()
+        self.wait_for_card()
 
     def restart(self, number=signal.SIGUSR1):
         self.begin_again(number)
-        self.await_card()
+        self.wait_for_card()
 
-    def await_card(self):
-        self.other_anew()
-        wait_for("the card", lambda: self.other.pcsc_moves().get("present"))
+    def wait_for_card(self):
+        self.other_starts_over()
+        wait_for("the card", lambda: self.other.pcsc_events().get("present"))

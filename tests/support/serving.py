@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""cardrig serve, and a pcscd that plays the installed one."""
+"""A rig of cardrig serve."""
 
 import json
 import os
@@ -8,16 +8,8 @@ import signal
 import socket
 import subprocess
 
-from conftest import BUILD, CARDRIG, DRIVER, REDIRECT, Client
-from waiting import TIMEOUT, Lines, child
-
-
-# Debian 13's pcscd.service: root, that cannot open what belongs to others (CapabilityBoundingSet=)
-WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
-
-
-def as_user(number, *command):
-    return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", *map(str, command)]
+from programs import CARDRIG
+from waiting import TIMEOUT
 
 
 class Serve:
@@ -81,54 +73,8 @@ class Serve:
         return self.slots()[0]["card"]
 
 
-def device(config):
+def devices(config):
     """The readers of a configuration that was printed, as pcscd_alone takes them."""
     lines = [line.split(None, 1) for line in config.splitlines() if line]
     names = [value.strip('"') for key, value in lines if key == "FRIENDLYNAME"]
     return dict(zip(names, (value for key, value in lines if key == "DEVICENAME")))
-
-
-class Pcscd:
-    """A private pcscd with a driver and readers, by name and DEVICENAME, that plays the installed one.
-
-    user is a number, for root alone to give; prefix is a command that goes before."""
-
-    def __init__(self, folder, readers, driver=DRIVER, prefix=(), user=None):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(mode=0o700)
-        # in a user namespace of its own it would not see who serves
-        redirected = {} if user is None else {"REDIRECTED": "yes"}
-        if user is not None:
-            self.folder.chmod(0o711)
-            os.chown(self.folder, user, user)
-            prefix = as_user(user)
-        self.readers = readers
-        self.process = subprocess.Popen(
-            [*prefix, BUILD / "bin" / "pcscd_alone", str(self.folder), *(f"{name}={device}" for name, device in readers.items()),
-             "--", "sh", "-c", "echo up; read stay"],
-            env={**os.environ, "DRIVER": str(driver), "REDIRECT": REDIRECT, **redirected},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert Lines(self.process.stdout).next() == "up", self.log()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.process.communicate("\n", timeout=TIMEOUT)
-        log = self.log()
-        subprocess.run(["rm", "-rf", str(self.folder)], check=True)
-        assert self.process.returncode == 0, log
-
-    def pid(self):
-        """None: it is down."""
-        return child(self.process.pid, "pcscd")
-
-    def log(self):
-        return (self.folder / "pcscd.log").read_text(errors="replace")
-
-    def client(self, reader=None):
-        """With a context; for the reader of this name, or the first one."""
-        reader = reader or f"{next(iter(self.readers))} 00 00"
-        client = Client({**os.environ, "PCSCLITE_CSOCK_NAME": f"{self.folder}/run/pcscd/pcscd.comm", "CARDRIG_READER": reader})
-        assert client.establish() == ["ok"]
-        return client
