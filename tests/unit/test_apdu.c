@@ -2,29 +2,15 @@
 #include "iso7816/apdu.h"
 #include "iso7816/hex.h"
 
+#include "bytes.h"
+#include "count.h"
+#include "next_random.h"
 #include "run_suite.h"
 
 #include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint32_t next_random(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state;
-}
-
-/* A zeroed buffer of exactly len bytes, so that the address sanitizer sees a step beyond it. */
-static uint8_t *exact(size_t len)
-{
-    uint8_t *buf = calloc(1, len > 0 ? len : 1);
-
-    ck_assert_ptr_nonnull(buf);
-    return buf;
-}
 
 /* Valid commands: header, Lc, nc bytes of data and Le, with zero bytes filled in for the data. */
 static const struct {
@@ -391,8 +377,6 @@ START_TEST(hex_texts_differ)
     }
 }
 END_TEST
-
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
 
 static Suite *apdu_suite(void)
 {

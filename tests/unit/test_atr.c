@@ -69,7 +69,7 @@ START_TEST(each_error)
     ck_assert_str_eq(text, errors[_i].text);
     ck_assert_ptr_nonnull(error.reason);
     ck_assert_ptr_nonnull(error.clause);
-    /* whoever does not want to know why need not */
+    /* a caller need not ask for the reason */
     ck_assert_int_eq(atr_parse(atr.raw, 0, &(struct atr){0}, NULL), ATR_EMPTY);
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(lengths_around_the_limit)
     ck_assert_int_eq(parse_exact(bytes, 33, &atr, &error), ATR_TOO_LONG);
     ck_assert_uint_eq(error.position, 33);
 
-    /* 34 bytes and more are too long whatever they say */
+    /* 34 bytes and more are too long whatever is in them */
     memset(bytes, 0, sizeof bytes);
     bytes[0] = 0x3B;
     ck_assert_int_eq(parse_exact(bytes, 33, &atr, &error), ATR_TRAILING);

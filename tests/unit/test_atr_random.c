@@ -110,7 +110,7 @@ START_TEST(round_trip_random)
         memset(&layout, 0, sizeof layout);
         layout.convention = next_random(&seed) & 64 ? ATR_DIRECT : ATR_INVERSE;
         layout.group_count = (uint8_t)groups;
-        /* from the last group to the first, since each TD tells what comes after it */
+        /* from the last group to the first, since each TD says what comes after it */
         for (unsigned i = groups; i-- > 0; next = present) {
             unsigned others = next_random(&seed) >> 7 & (n % 4 == 0 ? 0 : 7);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a reader tells through SCardGetAttrib and SCardControl: each attribute, with and without a card, power
+/* What a reader reports through SCardGetAttrib and SCardControl: each attribute, with and without a card, power
  * and protocol, and what options make of them. */
 #include "base/error.h"
 #include "rig/attribute.h"
@@ -86,11 +86,11 @@ static void check_text(struct slot *slot, uint32_t tag, const char *text)
 
 static void check_number(struct slot *slot, uint32_t tag, uint32_t number)
 {
-    uint32_t told = number + 1;
+    uint32_t found = number + 1;
     ck_assert_msg(attribute(slot, tag, value, &length), "tag %05X", tag);
     ck_assert_msg(length == 4, "tag %05X: %zu bytes", tag, length);
-    memcpy(&told, value, sizeof told);
-    ck_assert_msg(told == number, "tag %05X: %u, not %u", tag, told, number);
+    memcpy(&found, value, sizeof found);
+    ck_assert_msg(found == number, "tag %05X: %u, not %u", tag, found, number);
 }
 
 static void check_byte(struct slot *slot, uint32_t tag, uint8_t byte)
@@ -143,7 +143,7 @@ static const uint32_t never[] = {SCARD_ATTR_SYNC_PROTOCOL_TYPES,
                                  SCARD_ATTR_ESC_AUTHREQUEST,
                                  SCARD_ATTR_DEVICE_UNIT,
                                  SCARD_ATTR_DEVICE_IN_USE,
-                                 SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, /* pcscd tells it when we do not */
+                                 SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, /* pcscd answers it when we do not */
                                  SCARD_ATTR_DEVICE_SYSTEM_NAME_A,
                                  0,
                                  0xFFFFFFFF};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one says, and what
+ * The IFD handler as pcscd calls it, against a simulator that this test plays: what a good one answers, and what
  * a bad one does.
  */
 #include "base/clock.h"
@@ -33,13 +33,13 @@
  */
 static char directory[] = "/tmp/test-driver-XXXXXX", path[64], device[200];
 static int listener = -1, events = -1;
-static uint32_t movement;
+static uint32_t event_counter;
 
 enum behaviour { ANSWER, SILENT, HANG_UP, WRONG_TYPE, SHORT_PACKET, TOO_MUCH };
 static enum behaviour behaviour;
 static struct link_message answer; /* of ANSWER */
 static _Atomic uint8_t last_type;
-static struct link_message last; /* the last request, but for its data */
+static struct link_message last; /* the last request, without its data */
 static struct link_message last_power_off;
 static uint8_t last_data[64];
 static pthread_t player;
@@ -68,7 +68,7 @@ static int accept_one(void)
     return accept(listener, NULL, NULL);
 }
 
-/* Accepts a connection, hears its hello and answers it. */
+/* Accepts a connection, reads its hello and answers it. */
 static int welcome(enum link_channel channel)
 {
     uint8_t buffer[64];
@@ -79,7 +79,8 @@ static int welcome(enum link_channel channel)
     ck_assert_uint_eq(hello.arg, LINK_VERSION);
     ck_assert_uint_eq(hello.event, channel);
     ck_assert_uint_eq(hello.value, 7u << 16); /* reader=7 of the device name, slot 0 of the Lun */
-    struct link_message yes = {.type = LINK_HELLO, .arg = LINK_OK, .event = movement, .value = LINK_VERSION};
+    struct link_message yes = {
+        .type = LINK_HELLO, .arg = LINK_OK, .event = event_counter, .value = LINK_VERSION};
     ck_assert_int_eq(link_send(fd, &yes), 0);
     return fd;
 }
@@ -91,9 +92,9 @@ static void *welcome_events(void *unused)
     return NULL;
 }
 
-static void tell(uint32_t number)
+static void report_event(uint32_t number)
 {
-    movement = number;
+    event_counter = number;
     struct link_message event = {.type = LINK_EVENT, .event = number};
     ck_assert_int_eq(link_send(events, &event), 0);
 }
@@ -152,7 +153,7 @@ static void start_playing(enum behaviour how)
     ck_assert_int_eq(pthread_create(&player, NULL, play, NULL), 0);
 }
 
-/* Opens the channel, with the simulator's slot in the state of movement. */
+/* Opens the channel, with the simulator's slot in the state that event_counter says. */
 static void open_channel(void)
 {
     pthread_t welcomer;
@@ -167,7 +168,7 @@ static void set_up(void)
     ck_assert(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/link", directory);
     snprintf(device, sizeof device, "/dev/null:rig=%s:reader=7:slots=2:timeout=1000", path);
-    movement = 0;
+    event_counter = 0;
     answer = (struct link_message){.arg = LINK_OK};
     playing = false;
     raise_simulator();
@@ -302,7 +303,7 @@ END_TEST
 
 START_TEST(what_is_there_at_the_start_is_no_event)
 {
-    movement = 41;
+    event_counter = 41;
     open_channel();
     ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
     ck_assert_int_ge(wait_ms(30), 29);
@@ -310,12 +311,12 @@ START_TEST(what_is_there_at_the_start_is_no_event)
 }
 END_TEST
 
-START_TEST(no_movement_is_lost)
+START_TEST(no_card_event_is_lost)
 {
-    movement = 41;
+    event_counter = 41;
     open_channel();
-    tell(42);
-    tell(45); /* in, out, in */
+    report_event(42);
+    report_event(45); /* in, out, in */
     static const RESPONSECODE seen[] = {ABSENT, PRESENT, ABSENT, PRESENT};
     for (size_t i = 0; i < 4; i++) {
         /* what presence says changes only when pcscd has waited for it, however often it asks */
@@ -331,10 +332,10 @@ END_TEST
 
 START_TEST(numbers_run_over)
 {
-    movement = UINT32_MAX; /* odd: a card */
+    event_counter = UINT32_MAX; /* odd: a card */
     open_channel();
     ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
-    tell(1);
+    report_event(1);
     wait_ms(5000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     wait_ms(5000);
@@ -347,11 +348,11 @@ END_TEST
 START_TEST(too_many_movements_at_once_end_the_connection)
 {
     uint8_t byte;
-    movement = 1;
+    event_counter = 1;
     open_channel();
     ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
     wait_ms(30);
-    tell(1 + 0x20000);
+    report_event(1 + 0x20000);
     wait_ms(5000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     while (recv(events, &byte, 1, 0) > 0) /* LINK_WAITING */
@@ -363,7 +364,7 @@ END_TEST
 static void *welcome_and_hang_up(void *count)
 {
     struct pollfd ready = {.fd = listener, .events = POLLIN};
-    for (movement = 0; poll(&ready, 1, 600) == 1; ++*(unsigned *)count)
+    for (event_counter = 0; poll(&ready, 1, 600) == 1; ++*(unsigned *)count)
         close(welcome(LINK_CHANNEL_EVENTS));
     return NULL;
 }
@@ -419,7 +420,7 @@ END_TEST
 
 START_TEST(requests_carry_the_movement_that_pcscd_knows)
 {
-    movement = 3;
+    event_counter = 3;
     open_channel();
     start_playing(ANSWER);
     UCHAR atr[MAX_ATR_SIZE];
@@ -432,7 +433,7 @@ START_TEST(requests_carry_the_movement_that_pcscd_knows)
     ck_assert_uint_eq(last.type, LINK_POWER);
     ck_assert_uint_eq(last.arg, LINK_POWER_COLD);
     ck_assert_uint_eq(last.event, 3);
-    tell(5);
+    report_event(5);
     length = sizeof atr;
     ck_assert_int_eq(IFDHPowerICC(LUN, IFD_RESET, atr, &length), IFD_SUCCESS);
     ck_assert_uint_eq(last.arg, LINK_POWER_WARM);
@@ -454,7 +455,7 @@ END_TEST
 
 START_TEST(transmit_goes_through)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(ANSWER);
     answer.data = (const uint8_t *)"\x90\x00";
@@ -467,7 +468,7 @@ START_TEST(transmit_goes_through)
     ck_assert_uint_eq(last.type, LINK_TRANSMIT);
     ck_assert_uint_eq(last.arg, 1);
     ck_assert_mem_eq(last_data, "\0\244\4\0", 4);
-    /* longer than the client's buffer: pcscd is told the true length, and nothing is written behind the end
+    /* longer than the client's buffer: pcscd gets the true length, and nothing is written behind the end
      */
     static const uint8_t eleven[11] = "0123456789";
     answer.data = eleven;
@@ -498,7 +499,7 @@ static const struct {
 
 START_TEST(statuses_become_response_codes)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(ANSWER);
     answer.arg = codes[_i].status;
@@ -515,7 +516,7 @@ END_TEST
 
 START_TEST(bad_simulators_are_a_communication_error)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing((enum behaviour)_i);
     UCHAR buffer[300];
@@ -529,7 +530,7 @@ END_TEST
 
 START_TEST(a_late_answer_is_not_taken_for_the_next)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(SILENT);
     UCHAR buffer[300];
@@ -547,7 +548,7 @@ END_TEST
 
 START_TEST(a_status_that_is_not_one_ends_the_connection)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(ANSWER);
     answer.arg = LINK_UNPLUGGED + 1;
@@ -575,7 +576,7 @@ static void *transmit_in_vain(void *unused)
 /* Others may have theirs in pcscd's queue behind it, which are for the card that has gone. */
 START_TEST(a_removal_is_shown_until_a_command_has_come_back)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(SILENT);
     pthread_t client;
@@ -583,7 +584,7 @@ START_TEST(a_removal_is_shown_until_a_command_has_come_back)
     ck_assert_int_eq(pthread_create(&client, NULL, transmit_in_vain, NULL), 0);
     while (last_type != LINK_TRANSMIT)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    tell(3); /* out, in */
+    report_event(3); /* out, in */
     ck_assert_int_lt(wait_ms(5000), 4000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     ck_assert_int_lt(wait_ms(5000), 4000);
@@ -596,9 +597,9 @@ END_TEST
 /* Else clients that wait for a change could miss that there was one. */
 START_TEST(a_swapped_card_is_shown_after_a_while)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
-    tell(3); /* out, in */
+    report_event(3); /* out, in */
     ck_assert_int_lt(wait_ms(5000), 4000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     ck_assert_int_ge(wait_ms(5000), 30);
@@ -615,25 +616,25 @@ static void *power_up(void *unused)
     return NULL;
 }
 
-/* pcscd notes what came of it after the call, and would overwrite the removal. */
+/* pcscd records the outcome after the call, and would overwrite the removal. */
 START_TEST(a_removal_is_shown_a_while_after_a_clients_reset_that_failed)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(ANSWER);
     answer = (struct link_message){.arg = LINK_REMOVED};
-    wait_ms(1); /* which tells us from the client */
+    wait_ms(1); /* so that we are not taken for the client */
     pthread_t client;
     ck_assert_int_eq(pthread_create(&client, NULL, power_up, NULL), 0);
     ck_assert_int_eq(pthread_join(client, NULL), 0);
-    tell(2);
+    report_event(2);
     ck_assert_int_ge(wait_ms(5000), 30);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
-    /* of a reset by the thread that is told of removals nothing is noted later */
-    tell(3);
+    /* after a reset by the thread that waits for events, pcscd records nothing */
+    report_event(3);
     ck_assert_int_lt(wait_ms(5000), 4000);
     power_up(NULL);
-    tell(4);
+    report_event(4);
     ck_assert_int_lt(wait_ms(5000), 4000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
 }
@@ -659,7 +660,7 @@ static int stop_us(void)
 /* A command of before the removal waits for a processor as long as the driver does. */
 START_TEST(a_removal_is_shown_for_longer_when_the_machine_is_busy)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     start_playing(ANSWER);
     bool longer = false;
@@ -668,16 +669,16 @@ START_TEST(a_removal_is_shown_for_longer_when_the_machine_is_busy)
         UCHAR buffer[300];
         DWORD length = sizeof buffer;
         transmit("\0\1\0\0", 4, buffer, &length);
-        tell(movement + 2); /* out, in */
+        report_event(event_counter + 2); /* out, in */
         ck_assert_int_lt(wait_ms(5000), 4000);
         ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
         int64_t goes_on;
-        int told = stop_us();
+        int stopped = stop_us();
         ck_assert_int_lt(wait_ms(5000), 4000);
         int64_t shown = clock_ms();
         ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
-        ck_assert_int_eq(read(told, &goes_on, sizeof goes_on), sizeof goes_on);
-        close(told);
+        ck_assert_int_eq(read(stopped, &goes_on, sizeof goes_on), sizeof goes_on);
+        close(stopped);
         longer = shown - goes_on >= 20;
     }
     ck_assert(longer);
@@ -686,7 +687,7 @@ END_TEST
 
 START_TEST(the_simulator_dies_and_comes_back)
 {
-    movement = 11;
+    event_counter = 11;
     open_channel();
     ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
     end_simulator();
@@ -694,7 +695,7 @@ START_TEST(the_simulator_dies_and_comes_back)
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     ck_assert_int_ge(wait_ms(30), 29);
     /* another one, with numbers of its own */
-    movement = 100001;
+    event_counter = 100001;
     raise_simulator();
     pthread_t welcomer;
     pthread_create(&welcomer, NULL, welcome_events, NULL);
@@ -707,11 +708,11 @@ END_TEST
 
 START_TEST(a_restart_between_two_looks_is_a_removal)
 {
-    movement = 11;
+    event_counter = 11;
     open_channel();
     end_simulator();
     raise_simulator();
-    movement = 11; /* even with the same number */
+    event_counter = 11; /* even with the same number */
     wait_ms(5000);
     ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
     pthread_t welcomer;
@@ -735,7 +736,7 @@ static const struct {
 
 START_TEST(nonsense_on_the_events_connection_ends_it)
 {
-    movement = 11;
+    event_counter = 11;
     open_channel();
     ck_assert_int_gt(send(events, nonsense[_i].packet, nonsense[_i].length, MSG_NOSIGNAL), 0);
     ck_assert_int_lt(wait_ms(5000), 4000);
@@ -769,7 +770,7 @@ static void *wait_long(void *unused)
 
 START_TEST(closing_ends_what_is_under_way)
 {
-    movement = 1;
+    event_counter = 1;
     open_channel();
     pthread_t waiter;
     pthread_create(&waiter, NULL, wait_long, NULL);
@@ -815,7 +816,7 @@ int main(void)
     tcase_add_test(tests, a_lun_that_is_not_open);
     tcase_add_test(tests, capabilities);
     tcase_add_test(tests, what_is_there_at_the_start_is_no_event);
-    tcase_add_test(tests, no_movement_is_lost);
+    tcase_add_test(tests, no_card_event_is_lost);
     tcase_add_test(tests, numbers_run_over);
     tcase_add_test(tests, a_protocol_that_is_ready_is_not_asked_for);
     tcase_add_test(tests, requests_carry_the_movement_that_pcscd_knows);

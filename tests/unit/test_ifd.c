@@ -34,7 +34,7 @@ static void give_random(void *arg, uint8_t *out, size_t length)
         out[i] = (uint8_t)draw(256);
 }
 
-/* Counts how often the script runs: at "80 01" it echoes, at "80 02" it tells; "80 03" asks for the fault
+/* Counts how often the script runs: at "80 01" it echoes, at "80 02" it says how often; "80 03" asks for the fault
  * that is its data, "80 04" for the one that "80 05" has named. */
 static const char script[] = "local runs, named = 0\n"
                              "return { atr = %s, commands = {\n"
@@ -379,7 +379,7 @@ START_TEST(a_fault_in_hand_takes_the_card_s_time)
     snprintf(none, sizeof none, "%s*0", fault);
     snprintf(once, sizeof once, "%s*1", fault);
     insert(slowing[_i / 2].atr);
-    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK); /* the first tells the card of an IFSD */
+    ck_assert_int_eq(echo(protocol, 10), IFD_RESULT_OK); /* the first announces an IFSD to the card */
     ck_assert_int_eq(ask_in_hand(protocol, none, from_card), IFD_RESULT_OK);
     uint64_t without = ifd.last_us;
     ck_assert_int_eq(ask_in_hand(protocol, once, from_card), IFD_RESULT_OK);

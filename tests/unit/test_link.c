@@ -161,7 +161,7 @@ END_TEST
 
 START_TEST(strangers_and_trusted_users)
 {
-    /* a connection has the credentials of who made it, so a child can knock as somebody else */
+    /* a connection has the credentials of who made it, so a child connects as another user */
     if (geteuid() != 0)
         return;
     ck_assert_int_eq(chmod(directory, 0711), 0);
@@ -179,8 +179,8 @@ START_TEST(strangers_and_trusted_users)
               connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
               read(finished[0], &byte, 1) != 0);
     }
-    struct pollfd knock = {.fd = listener, .events = POLLIN};
-    ck_assert_int_eq(poll(&knock, 1, 10000), 1);
+    struct pollfd incoming = {.fd = listener, .events = POLLIN};
+    ck_assert_int_eq(poll(&incoming, 1, 10000), 1);
     int server = accept(listener, NULL, NULL);
     ck_assert_int_ge(server, 0);
     ck_assert(!link_peer_trusted(server, LINK_NOBODY));

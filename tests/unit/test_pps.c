@@ -3,27 +3,14 @@
 #include "iso7816/pps.h"
 #include "iso7816/timing.h"
 
+#include "bytes.h"
+#include "count.h"
+#include "next_random.h"
 #include "run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-
-static size_t unhex(const char *text, uint8_t *out, size_t cap)
-{
-    size_t len;
-
-    ck_assert_int_eq(hex_decode(text, strlen(text), out, cap, &len, NULL), HEX_OK);
-    return len;
-}
-
-static uint32_t next_random(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state;
-}
 
 static const struct {
     const char *bytes;
@@ -55,7 +42,7 @@ static const struct {
 START_TEST(each_message)
 {
     uint8_t bytes[8], built[PPS_MAX];
-    size_t len = unhex(messages[_i].bytes, bytes, sizeof bytes);
+    size_t len = from_hex(messages[_i].bytes, bytes, sizeof bytes);
     const struct pps *expected = &messages[_i].pps;
     struct pps pps;
 
@@ -155,7 +142,7 @@ START_TEST(each_exchange)
         response_len = unhex_pck(exchanges[_i].response, response, sizeof response);
     ck_assert_int_eq(pps_parse(request, request_len, &wanted), PPS_OK);
     pps_ifd_start(&x, &wanted, 14);
-    pps_ifd_byte(&x, 0xFF, true); /* too early: not heard */
+    pps_ifd_byte(&x, 0xFF, true); /* too early: ignored */
     pps_ifd_timeout(&x);
     pps_ifd_next(&x, &step);
     if (exchanges[_i].reason != PPS_BAD_REQUEST) {
@@ -229,13 +216,13 @@ static const struct {
 START_TEST(each_card)
 {
     uint8_t request[8], response[8];
-    size_t request_len = unhex(cards[_i].request, request, sizeof request);
+    size_t request_len = from_hex(cards[_i].request, request, sizeof request);
     size_t response_len = 0, at = 0;
     struct pps_icc x;
     struct step step;
 
     if (cards[_i].response != NULL)
-        response_len = unhex(cards[_i].response, response, sizeof response);
+        response_len = from_hex(cards[_i].response, response, sizeof response);
     pps_icc_start(&x);
     pps_icc_answer(&x, PPS_ACCEPT); /* too early */
     pps_icc_next(&x, &step);
@@ -305,12 +292,12 @@ static const struct {
 START_TEST(each_policy)
 {
     uint8_t bytes[ATR_MAX];
-    size_t len = unhex(policies[_i].atr, bytes, sizeof bytes);
+    size_t len = from_hex(policies[_i].atr, bytes, sizeof bytes);
     struct atr atr;
     struct pps request;
 
     ck_assert_int_eq(atr_parse(bytes, len, &atr, NULL), ATR_OK);
-    len = unhex(policies[_i].request, bytes, sizeof bytes);
+    len = from_hex(policies[_i].request, bytes, sizeof bytes);
     ck_assert_int_eq(pps_parse(bytes, len, &request), PPS_OK);
     ck_assert_int_eq(pps_policy(&request, &atr), policies[_i].answer);
 }
@@ -357,8 +344,6 @@ START_TEST(texts_differ)
     }
 }
 END_TEST
-
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
 
 int main(void)
 {

@@ -197,7 +197,7 @@ START_TEST(each_movement_counts)
     ck_assert_uint_eq(slot->movement, start + 3);
     ck_assert(slot_remove(slot, &error));
     ck_assert_uint_eq(slot->movement, start + 4);
-    ck_assert_uint_eq(moves, 3); /* a swap is told once */
+    ck_assert_uint_eq(moves, 3); /* a swap is reported once */
 }
 END_TEST
 

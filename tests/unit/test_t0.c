@@ -102,7 +102,7 @@ static void run_ifd(struct t0_ifd *x, const uint8_t *card, size_t card_len, size
     size_t at = 0;
 
     memset(log, 0, sizeof *log);
-    t0_ifd_byte(x, 0x90, true); /* too early: not heard */
+    t0_ifd_byte(x, 0x90, true); /* too early: ignored */
     t0_ifd_timeout(x);
     for (t0_ifd_next(x, step); step->kind == STEP_SEND || step->kind == STEP_RECEIVE; t0_ifd_next(x, step)) {
         if (step->kind == STEP_SEND) {

@@ -20,7 +20,7 @@
 struct ends {
     struct t0_apdu_ifd ifd;
     struct t0_apdu_icc icc;
-    /* what the script saw, and what it says */
+    /* what the script got, and what it answers */
     uint8_t seen[APDU_COMMAND_MAX];
     size_t seen_length;
     unsigned runs;
@@ -306,7 +306,7 @@ static void same_step(const struct step *a, const struct step *b)
     must((a->kind == STEP_RECEIVE) == (a->most > 0));
 }
 
-/* Two machines each, told the same: one of each character, one of several at once. */
+/* Two machines each that get the same: one each character by itself, one several at once. */
 START_TEST(runs_are_as_single_characters)
 {
     uint32_t seed = 0x816;

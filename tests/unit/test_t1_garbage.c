@@ -121,7 +121,7 @@ START_TEST(garbage_in)
 }
 END_TEST
 
-/* Two machines that are told the same: one of each character, one of as many at once as comes. */
+/* Two machines that get the same: one each character by itself, one as many at once as come. */
 struct twins {
     struct t1 single, run;
     uint8_t single_buffer[300], run_buffer[300];

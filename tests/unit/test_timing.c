@@ -3,6 +3,7 @@
 #include "iso7816/hex.h"
 #include "iso7816/timing.h"
 
+#include "count.h"
 #include "run_suite.h"
 
 #include <check.h>
@@ -113,8 +114,6 @@ START_TEST(conversions)
     ck_assert_uint_eq(TIMING_ATR_MAX_CYCLES, 40000);
 }
 END_TEST
-
-#define COUNT(array) ((int)(sizeof array / sizeof array[0]))
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* USB readers: what they may be called and what PC/SC calls them, and what plugging one in leaves in the
- * folder that stands for /sys and tells those who listen there. */
+ * folder that stands for /sys and notifies those who listen there. */
 #include "base/error.h"
 #include "rig/directory.h"
 #include "rig/slot.h"
@@ -261,10 +261,10 @@ START_TEST(plugging)
     ck_assert(reader_plug(&slots, other, &error));
     ck_assert_str_eq(slot_pcsc_name(other->slots, name, sizeof name), "other 01 00");
     ck_assert_int_eq(ifd_power_up(key->slots->ifd, IFD_COLD), IFD_RESULT_OK);
-    uint32_t movement = key->slots->movement;
+    uint32_t before = key->slots->movement;
     ck_assert(reader_unplug(&slots, key, &error));
     ck_assert(key->slots->card && !key->slots->ifd->powered); /* it stays in, without power */
-    ck_assert_uint_eq(key->slots->movement, movement);
+    ck_assert_uint_eq(key->slots->movement, before);
     /* pcscd gives a number again as soon as it is free */
     ck_assert(reader_unplug(&slots, other, &error));
     ck_assert(reader_plug(&slots, other, &error));

@@ -137,13 +137,13 @@ static void tear_down(void)
     slots_free(&slots);
 }
 
-static void say(const char *bytes, size_t length)
+static void send_bytes(const char *bytes, size_t length)
 {
     ck_assert_int_eq(send(reader, bytes, length, MSG_NOSIGNAL), (ssize_t)length);
 }
 
 /* Receives messages, all of one length. */
-static void hear(unsigned count, size_t length)
+static void receive_messages(unsigned count, size_t length)
 {
     static uint8_t bytes[2 + VPCD_MAX_MESSAGE];
     while (count-- > 0) {
@@ -198,37 +198,37 @@ static void check_next_reader(void)
 {
     close(reader);
     connect_reader();
-    say("\0\1\4", 3);
+    send_bytes("\0\1\4", 3);
     struct pollfd answer = {.fd = reader, .events = POLLIN};
     while (__real_poll(&answer, 1, 1) == 0)
         move_clock(10);
-    hear(1, 13);
+    receive_messages(1, 13);
 }
 
 static void begin_message(void)
 {
     await_wait(false);
-    say("\0\7\0\x84\0", 5);
+    send_bytes("\0\7\0\x84\0", 5);
 }
 
 static void end_message(void)
 {
-    say("\0\0\0\0", 4);
-    hear(1, 1); /* it has no power */
+    send_bytes("\0\0\0\0", 4);
+    receive_messages(1, 1); /* it has no power */
 }
 
 static void begin_to_ask(void)
 {
     static const char power[] = {0, 1, VPCD_POWER_ON},
                       command[] = {0, 7, 0, (char)0x84, 0, 0, 0, (char)0xFF, 0};
-    say(power, sizeof power);
+    send_bytes(power, sizeof power);
     for (unsigned i = 0; i < COMMANDS; i++)
-        say(command, sizeof command);
+        send_bytes(command, sizeof command);
 }
 
 static void take_answers(void)
 {
-    hear(COMMANDS, 0xFF00 + 2);
+    receive_messages(COMMANDS, 0xFF00 + 2);
 }
 
 static const struct {
@@ -264,8 +264,8 @@ START_TEST(a_reader_that_is_in_time)
     await_wait(false);
     move_clock(24 * 60 * LIMIT_MS);
     ck_assert(is_connected());
-    say("\0\1\4", 3);
-    hear(1, 13);
+    send_bytes("\0\1\4", 3);
+    receive_messages(1, 13);
     ck_assert_str_eq(said, "");
 }
 END_TEST

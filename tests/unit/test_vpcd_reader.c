@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Readers for vpcd cards where things run short. The rest is for the end-to-end tests. */
+/* Readers for vpcd cards where descriptors run short. The rest is for the end-to-end tests. */
 #include "base/error.h"
 #include "rig/vpcd_reader.h"
 
