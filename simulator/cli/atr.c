@@ -7,19 +7,9 @@
 #include "iso7816/hex.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-    "Usage: cardrig atr [--json] HEX...\n"
-    "       cardrig atr [--json] -\n"
-    "Explain an Answer-to-Reset, byte by byte: ISO/IEC 7816-3:2006, clause 8. HEX are\n"
-    "its bytes, in one argument or in many; '-' reads one ATR per line from standard\n"
-    "input. Exits with 1 if the standard does not allow it.\n\n"
-    "  -j, --json  as JSON, for programs; with '-' one line for each ATR\n"
-    "  -h, --help  show this\n";
 
 /* One ATR. source stands for it in messages. Returns an exit status. */
 static int analyse(const char *text, size_t length, const char *source, bool json, size_t json_flags)
@@ -109,18 +99,12 @@ no_memory:
     return EXIT_FAILED;
 }
 
-int atr_main(int argc, char **argv)
+static int atr_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool json = false;
-    for (int option; (option = getopt_long(argc, argv, "jh", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
+    for (int option; (option = options_next(&atr_subcommand, argc, argv)) != -1;) {
         if (option != 'j')
-            return EXIT_USAGE;
+            return option == 'h' ? EXIT_OK : EXIT_USAGE;
         json = true;
     }
     if (optind == argc) {
@@ -131,3 +115,17 @@ int atr_main(int argc, char **argv)
         return analyse_lines(json);
     return analyse_arguments(argv + optind, json);
 }
+
+static const struct option_entry options[] = {
+    {'j', "json", NULL, NULL, "as JSON, for programs; with '-' one line for each ATR"}, {0}};
+
+const struct subcommand atr_subcommand = {
+    .name = "atr",
+    .summary = "explain an Answer-to-Reset, byte by byte",
+    .function = atr_main,
+    .usage = "[--json] HEX...\n[--json] -",
+    .description = "Explain an Answer-to-Reset, byte by byte: ISO/IEC 7816-3:2006, clause 8. HEX are\n"
+                   "its bytes, in one argument or in many; '-' reads one ATR per line from standard\n"
+                   "input. Exits with 1 if the standard does not allow it.\n",
+    .options = {options},
+};

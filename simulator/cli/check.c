@@ -8,14 +8,7 @@
 #include "iso7816/hex.h"
 #include "rig/random.h"
 
-#include <getopt.h>
 #include <stdio.h>
-
-static const char help[] =
-    "Usage: cardrig check FILE...\n"
-    "Load card scripts as a rig would, and say for each whether it is sound: its name\n"
-    "and ATRs, or file, line and reason of what is wrong. Exits with 1 if any is not.\n\n"
-    "  -h, --help  show this\n";
 
 static void give_random(void *arg, uint8_t *out, size_t length)
 {
@@ -55,15 +48,11 @@ static bool check(const char *path)
     return true;
 }
 
-int check_main(int argc, char **argv)
+static int check_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option != 'h')
-            return EXIT_USAGE;
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
+    int option = options_next(&check_subcommand, argc, argv);
+    if (option != -1)
+        return option == 'h' ? EXIT_OK : EXIT_USAGE;
     if (optind == argc) {
         fprintf(stderr, "cardrig check: which files? 'cardrig check --help' says more\n");
         return EXIT_USAGE;
@@ -74,3 +63,13 @@ int check_main(int argc, char **argv)
             status = EXIT_FAILED;
     return status;
 }
+
+const struct subcommand check_subcommand = {
+    .name = "check",
+    .summary = "say whether card scripts are sound, and what is wrong with them",
+    .function = check_main,
+    .usage = "FILE...",
+    .description = "Load card scripts as a rig would, and say for each whether it is sound: its name\n"
+                   "and ATRs, or file, line and reason of what is wrong. Exits with 1 if any is not.\n",
+    .arguments = {":files", ":files"},
+};

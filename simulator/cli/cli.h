@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the subcommands of cardrig share: one function for each, and how they end. */
+/* What the subcommands of cardrig share. */
 #ifndef CARDRIG_CLI_CLI_H
 #define CARDRIG_CLI_CLI_H
+
+#include "cli/options.h"
 
 /* Exit statuses. Those of `cardrig run` are as with env(1) and timeout(1), so that they are seldom taken for
  * the command's own. */
@@ -14,20 +16,10 @@ enum {
     EXIT_NOT_FOUND = 127,      /* run: there is no such command */
 };
 
-/* argv[0] is "cardrig" and the subcommand's name. Each returns an exit status. */
-int run_main(int argc, char **argv);
-int serve_main(int argc, char **argv);
-int insert_main(int argc, char **argv);
-int remove_main(int argc, char **argv);
-int swap_main(int argc, char **argv);
-int plug_main(int argc, char **argv);
-int unplug_main(int argc, char **argv);
-int fault_main(int argc, char **argv);
-int service_main(int argc, char **argv);
-int status_main(int argc, char **argv);
-int check_main(int argc, char **argv);
-int atr_main(int argc, char **argv);
-int doctor_main(int argc, char **argv);
+/* Each in its own file. */
+extern const struct subcommand run_subcommand, serve_subcommand, insert_subcommand, remove_subcommand,
+    swap_subcommand, plug_subcommand, unplug_subcommand, fault_subcommand, service_subcommand,
+    status_subcommand, check_subcommand, atr_subcommand, doctor_subcommand;
 
 /* Names `cardrig doctor` to who has a rig that could not be set up. */
 void doctor_hint(void);

@@ -12,7 +12,6 @@
 #include "rig/log.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +170,11 @@ json_t *client_request_service(const char *action)
     return ask("service", json_pack("{s:s, s:s}", "command", "service", "action", action), SERVICE_MS);
 }
 
+enum { BUILTIN = 256 };
+
+const struct option_entry client_move_options[] = {
+    {BUILTIN, "builtin", NULL, NULL, "put in the built-in card"}, {0}};
+
 /* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'
  * or '.', ends in ".lua" or is a relay, else a slot. */
 struct client_arguments {
@@ -190,15 +194,9 @@ static bool looks_like_file(const char *text)
 static int parse_arguments(const struct client_move *move, int argc, char **argv,
                            struct client_arguments *arguments)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'}, {"builtin", no_argument, NULL, 'b'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(move->help, stdout);
-            return -1;
-        }
-        if (option != 'b' || !move->takes_file)
-            goto usage;
+    for (int option; (option = options_next(move->subcommand, argc, argv)) != -1;) {
+        if (option != BUILTIN)
+            return option == 'h' ? -1 : EXIT_USAGE;
         arguments->builtin = true;
     }
     int left = argc - optind;
@@ -223,8 +221,8 @@ static int parse_arguments(const struct client_move *move, int argc, char **argv
         goto usage;
     return EXIT_OK;
 usage:
-    fprintf(stderr, "cardrig %s: wrong arguments; 'cardrig %s --help' shows the right ones\n", move->command,
-            move->command);
+    fprintf(stderr, "cardrig %s: wrong arguments; 'cardrig %s --help' shows the right ones\n",
+            move->subcommand->name, move->subcommand->name);
     return EXIT_USAGE;
 }
 
@@ -234,7 +232,7 @@ int client_move(const struct client_move *move, int argc, char **argv)
     int status = parse_arguments(move, argc, argv, &arguments);
     if (status != EXIT_OK)
         return status < 0 ? EXIT_OK : status;
-    json_t *result = client_request(move->command, arguments.slot, arguments.file, NULL);
+    json_t *result = client_request(move->subcommand->name, arguments.slot, arguments.file, NULL);
     if (!result && arguments.alone && access(arguments.slot, F_OK) == 0)
         rig_log("'%s' is a file, but was taken for a slot: write ./%s for the card in it", arguments.slot,
                 arguments.slot);

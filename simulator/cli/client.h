@@ -3,6 +3,8 @@
 #ifndef CARDRIG_CLI_CLIENT_H
 #define CARDRIG_CLI_CLIENT_H
 
+#include "cli/options.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -14,10 +16,12 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
 /* Likewise for the rig's pcscd: "service" with an action, which may take long. */
 json_t *client_request_service(const char *action);
 
+/* Of subcommands that take a card's file: --builtin. */
+extern const struct option_entry client_move_options[];
+
 /* What a subcommand that moves a card is like. */
 struct client_move {
-    const char *command;
-    const char *help;
+    const struct subcommand *subcommand;
     bool takes_file, needs_file;
     const char *done; /* a word for the user: "inserted" */
 };

@@ -14,7 +14,6 @@
 #include "rig/log.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
 #include <pthread.h>
@@ -35,15 +34,6 @@
 #define FILES_WANTED    256  /* by 16 readers, their cards and as many clients */
 #define THREADS_WANTED  64
 #define FILE_WANTED     (16L << 20) /* logs and traces */
-
-static const char help[] = "Usage: cardrig doctor [OPTION]...\n"
-                           "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"
-                           "is missing. Everything is tried out: a rig with a reader, one with a reader on\n"
-                           "USB, namespaces, threads. Nothing is changed, and the system's pcscd is left\n"
-                           "alone. Exits with 0 if 'cardrig run' works here, with 1 if it does not.\n\n"
-                           "      --pcscd PATH  the pcscd to run\n"
-                           "  -j, --json        as JSON, for programs\n"
-                           "  -h, --help        show this\n";
 
 enum state {
     STATE_OK,
@@ -443,20 +433,14 @@ void doctor_hint(void)
         rig_log("'cardrig doctor' says what this machine lacks");
 }
 
-int doctor_main(int argc, char **argv)
+enum { PCSCD = 256, CARD };
+
+static int doctor_main(int argc, char **argv)
 {
-    enum { PCSCD = 256, CARD };
-    static const struct option options[] = {
-        {"pcscd", required_argument, NULL, PCSCD},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {CARD_OPTION, no_argument, NULL, CARD},
-        {0},
-    };
     static struct machine machine;
     bool json = false;
     machine.wanted_pcscd = getenv("CARDRIG_PCSCD");
-    for (int option; (option = getopt_long(argc, argv, "jh", options, NULL)) != -1;)
+    for (int option; (option = options_next(&doctor_subcommand, argc, argv)) != -1;)
         switch (option) {
         case PCSCD:
             machine.wanted_pcscd = optarg;
@@ -466,12 +450,8 @@ int doctor_main(int argc, char **argv)
             break;
         case CARD:
             return probe_card();
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
         default:
-            fprintf(stderr, "'cardrig doctor --help' lists the options\n");
-            return EXIT_USAGE;
+            return option == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     if (optind < argc) {
         fprintf(stderr, "cardrig doctor: takes no arguments\n");
@@ -480,3 +460,22 @@ int doctor_main(int argc, char **argv)
     setenv(TRIED_BY_DOCTOR, "yes", 1);
     return report(&machine, json);
 }
+
+static const struct option_entry options[] = {
+    {PCSCD, "pcscd", "PATH", ":files", "the pcscd to run"},
+    {'j', "json", NULL, NULL, "as JSON, for programs"},
+    {CARD, CARD_OPTION, NULL, NULL, NULL},
+    {0},
+};
+
+const struct subcommand doctor_subcommand = {
+    .name = "doctor",
+    .summary = "say what this machine has and lacks for 'cardrig run'",
+    .function = doctor_main,
+    .usage = "[OPTION]...",
+    .description = "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"
+                   "is missing. Everything is tried out: a rig with a reader, one with a reader on\n"
+                   "USB, namespaces, threads. Nothing is changed, and the system's pcscd is left\n"
+                   "alone. Exits with 0 if 'cardrig run' works here, with 1 if it does not.\n",
+    .options = {options},
+};

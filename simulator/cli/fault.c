@@ -7,38 +7,16 @@
 #include "icc/fault.h"
 #include "rig/log.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
-static const char help[] = "Usage: cardrig fault [SLOT] NAME...\n"
-                           "Have the card in a slot of the rig around this command do something wrong.\n\n"
-                           "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                           "may be left out when there is only one. NAME is the name of a fault:\n\n"
-                           "  NAME         at its next opportunity\n"
-                           "  NAME*N       at the next N\n"
-                           "  NAME@N       from the Nth on\n"
-                           "  NAME@N*M     M times from the Nth on\n"
-                           "  NAME*0       no more\n"
-                           "  ...:PATTERN  any of these, but only commands that begin with PATTERN count:\n"
-                           "               hex, '.' is any digit; NAME@N:PATTERN is the Nth such command\n"
-                           "               alone\n\n"
-                           "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
-                           "taken out.\n\n"
-                           "  -l, --list  show the names of all faults; 'man cardrig-fault' explains them\n"
-                           "  -h, --help  show this\n";
-
-int fault_main(int argc, char **argv)
+static int fault_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
-    for (int option; (option = getopt_long(argc, argv, "lh", options, NULL)) != -1;) {
-        if (option == 'h')
-            fputs(help, stdout);
-        else if (option == 'l')
-            for (int i = 0; i < FAULT_COUNT; i++)
-                printf("%s\n", fault_name((enum fault)i));
+    int option = options_next(&fault_subcommand, argc, argv);
+    if (option == 'l')
+        for (int i = 0; i < FAULT_COUNT; i++)
+            printf("%s\n", fault_name((enum fault)i));
+    if (option != -1)
         return option == '?' ? EXIT_USAGE : EXIT_OK;
-    }
     /* what does not begin like a fault, and is not the only argument, can only be a slot */
     const char *slot = argc - optind > 1 && !fault_named(argv[optind]) ? argv[optind++] : NULL;
     if (optind == argc) {
@@ -63,3 +41,28 @@ int fault_main(int argc, char **argv)
     json_decref(result);
     return EXIT_OK;
 }
+
+static const struct option_entry options[] = {
+    {'l', "list", NULL, NULL, "show the names of all faults; 'man cardrig-fault' explains them"}, {0}};
+
+const struct subcommand fault_subcommand = {
+    .name = "fault",
+    .summary = "have a card do something wrong on purpose",
+    .function = fault_main,
+    .usage = "[SLOT] NAME...\n--list",
+    .description = "Have the card in a slot of the rig around this command do something wrong.\n\n"
+                   "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                   "may be left out when there is only one. NAME is the name of a fault:\n\n"
+                   "  NAME         at its next opportunity\n"
+                   "  NAME*N       at the next N\n"
+                   "  NAME@N       from the Nth on\n"
+                   "  NAME@N*M     M times from the Nth on\n"
+                   "  NAME*0       no more\n"
+                   "  ...:PATTERN  any of these, but only commands that begin with PATTERN count:\n"
+                   "               hex, '.' is any digit; NAME@N:PATTERN is the Nth such command\n"
+                   "               alone\n\n"
+                   "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
+                   "taken out.\n",
+    .options = {options},
+    .arguments = {":slot :fault", ":fault"},
+};

@@ -3,23 +3,29 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-int insert_main(int argc, char **argv)
+static const struct client_move insertion = {
+    .subcommand = &insert_subcommand,
+    .takes_file = true,
+    .done = "inserted",
+};
+
+static int insert_main(int argc, char **argv)
 {
-    static const struct client_move insert = {
-        .command = "insert",
-        .help = "Usage: cardrig insert [SLOT] [FILE]\n"
-                "       cardrig insert --builtin [SLOT]\n"
-                "Put a card into a slot of the rig around this command.\n\n"
-                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                "may be left out when there is only one. FILE is a card script, or relay=READER\n"
-                "for the card in a reader of another PC/SC service; without it the card that was\n"
-                "in last is put back, or the built-in card where there was none. A single\n"
-                "argument is a FILE if it begins with '/', '.' or relay=, or ends in .lua, else a\n"
-                "SLOT.\n\n"
-                "      --builtin  put in the built-in card\n"
-                "  -h, --help     show this\n",
-        .takes_file = true,
-        .done = "inserted",
-    };
-    return client_move(&insert, argc, argv);
+    return client_move(&insertion, argc, argv);
 }
+
+const struct subcommand insert_subcommand = {
+    .name = "insert",
+    .summary = "put a card into a slot of the running rig",
+    .function = insert_main,
+    .usage = "[SLOT] [FILE]\n--builtin [SLOT]",
+    .description = "Put a card into a slot of the rig around this command.\n\n"
+                   "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                   "may be left out when there is only one. FILE is a card script, or relay=READER\n"
+                   "for the card in a reader of another PC/SC service; without it the card that was\n"
+                   "in last is put back, or the built-in card where there was none. A single\n"
+                   "argument is a FILE if it begins with '/', '.' or relay=, or ends in .lua, else a\n"
+                   "SLOT.\n",
+    .options = {client_move_options},
+    .arguments = {":slot :card", ":card"},
+};

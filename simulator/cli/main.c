@@ -11,23 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct {
-    const char *name, *summary;
-    int (*function)(int argc, char **argv);
-} subcommands[] = {
-    {"run", "run a command with a private pcscd, a virtual reader and a card", run_main},
-    {"serve", "be the readers and cards of an installed pcscd, or of vpcd", serve_main},
-    {"insert", "put a card into a slot of the running rig", insert_main},
-    {"remove", "take the card out of a slot", remove_main},
-    {"swap", "take the card out and put another one in", swap_main},
-    {"plug", "plug a USB reader of the running rig in", plug_main},
-    {"unplug", "pull a USB reader of the running rig out", unplug_main},
-    {"fault", "have a card do something wrong on purpose", fault_main},
-    {"service", "stop, continue, kill or restart the rig's pcscd", service_main},
-    {"status", "show readers, slots and cards of the running rig", status_main},
-    {"check", "say whether card scripts are sound, and what is wrong with them", check_main},
-    {"atr", "explain an Answer-to-Reset, byte by byte", atr_main},
-    {"doctor", "say what this machine has and lacks for 'cardrig run'", doctor_main},
+static const struct subcommand *const subcommands[] = {
+    &run_subcommand,   &serve_subcommand,  &insert_subcommand, &remove_subcommand,  &swap_subcommand,
+    &plug_subcommand,  &unplug_subcommand, &fault_subcommand,  &service_subcommand, &status_subcommand,
+    &check_subcommand, &atr_subcommand,    &doctor_subcommand,
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])
@@ -37,7 +24,7 @@ static void print_help(FILE *to)
     fprintf(to, "Usage: cardrig SUBCOMMAND [OPTION]... [ARGUMENT]...\n"
                 "Scriptable smart cards in virtual readers, under a real pcscd.\n\n");
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        fprintf(to, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
+        fprintf(to, "  %-8s %s\n", subcommands[i]->name, subcommands[i]->summary);
     fprintf(to, "\n'cardrig SUBCOMMAND --help' and 'man cardrig-SUBCOMMAND' say more.\n"
                 "Try:  cardrig run -- opensc-tool --atr\n");
 }
@@ -61,16 +48,14 @@ static int finish(int status)
     return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
-typedef int subcommand_function(int argc, char **argv);
-
-/* Says so if there is none of that name. */
-static subcommand_function *find(const char *name)
+/* NULL after an error that has been printed: there is no subcommand of that name. */
+static const struct subcommand *find(const char *name)
 {
     struct similar similar = similar_to(name, strlen(name));
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
-        if (strcmp(name, subcommands[i].name) == 0)
-            return subcommands[i].function;
-        similar_consider(&similar, subcommands[i].name);
+        if (strcmp(name, subcommands[i]->name) == 0)
+            return subcommands[i];
+        similar_consider(&similar, subcommands[i]->name);
     }
     if (similar.best)
         rig_log("there is no subcommand '%s': did you mean '%s'?", name, similar.best);
@@ -82,13 +67,13 @@ static subcommand_function *find(const char *name)
 /* A subcommand's own messages and those of getopt begin with both names. */
 static int call(char *name, int argc, char **argv)
 {
-    subcommand_function *function = find(name);
+    const struct subcommand *subcommand = find(name);
     char both[40];
-    if (!function)
+    if (!subcommand)
         return EXIT_USAGE;
     snprintf(both, sizeof both, "cardrig %s", name);
     argv[0] = both;
-    return finish(function(argc, argv));
+    return finish(subcommand->function(argc, argv));
 }
 
 int main(int argc, char **argv)

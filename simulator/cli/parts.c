@@ -29,7 +29,7 @@ static int serve(const struct supervisor *supervisor, int lifeline)
     struct rig *rig = supervisor->plan->rig;
     struct error error;
     rig_set_lifeline(rig, lifeline);
-    int status = furnish_cards(supervisor->plan->furniture, rig_slots_of(rig), &error);
+    int status = rig_options_insert_cards(supervisor->plan->rig_options, rig_slots_of(rig), &error);
     if (status == EXIT_OK)
         return rig_serve(rig, control_answer, -1) ? EXIT_OK : EXIT_RIG_FAILED;
     rig_log("%s", error.text);

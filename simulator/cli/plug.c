@@ -3,18 +3,20 @@
 #include "cli/cli.h"
 #include "cli/plugging.h"
 
-int plug_main(int argc, char **argv)
+static int plug_main(int argc, char **argv)
 {
-    static const struct plugging plug = {
-        .command = "plug",
-        .help = "Usage: cardrig plug [READER]\n"
-                "Plug a USB reader of the rig around this command in, and wait until pcscd\n"
-                "has it.\n\n"
-                "READER is a reader's name or the number of one of its slots, as 'cardrig status'\n"
-                "shows them; it may be left out when there is only one on USB. Readers are on USB\n"
-                "that 'cardrig run' was given with --reader NAME,usb.\n\n"
-                "  -h, --help  show this\n",
-        .in = true,
-    };
-    return plugging_main(&plug, argc, argv);
+    return plugging_main(&plug_subcommand, true, argc, argv);
 }
+
+const struct subcommand plug_subcommand = {
+    .name = "plug",
+    .summary = "plug a USB reader of the running rig in",
+    .function = plug_main,
+    .usage = "[READER]",
+    .description = "Plug a USB reader of the rig around this command in, and wait until pcscd\n"
+                   "has it.\n\n"
+                   "READER is a reader's name or the number of one of its slots, as 'cardrig status'\n"
+                   "shows them; it may be left out when there is only one on USB. Readers are on USB\n"
+                   "that 'cardrig run' was given with --reader NAME,usb.\n",
+    .arguments = {":usb"},
+};

@@ -6,7 +6,6 @@
 #include "cli/client.h"
 #include "cli/print.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -56,28 +55,25 @@ static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t si
     return EXIT_FAILED;
 }
 
-int plugging_main(const struct plugging *plugging, int argc, char **argv)
+int plugging_main(const struct subcommand *subcommand, bool in, int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-    int option = getopt_long(argc, argv, "h", options, NULL);
-    if (option == 'h') {
-        fputs(plugging->help, stdout);
-        return EXIT_OK;
-    }
-    if (option != -1 || argc - optind > 1) {
-        fprintf(stderr, "cardrig %s: wrong arguments; 'cardrig %s --help' shows the right ones\n",
-                plugging->command, plugging->command);
+    int option = options_next(subcommand, argc, argv);
+    if (option != -1)
+        return option == 'h' ? EXIT_OK : EXIT_USAGE;
+    if (argc - optind > 1) {
+        fprintf(stderr, "cardrig %s: takes one reader, got '%s', too; 'cardrig %s --help' says more\n",
+                subcommand->name, argv[optind + 1], subcommand->name);
         return EXIT_USAGE;
     }
-    json_t *result = client_request(plugging->command, argv[optind], NULL, NULL);
+    json_t *result = client_request(subcommand->name, argv[optind], NULL, NULL);
     if (!result)
         return EXIT_FAILED;
     const char *slot = json_string_value(json_object_get(result, "slot"));
     char pcsc_name[160];
-    int status = wait_for_pcscd(json_integer_value(json_object_get(result, "reader")), plugging->in,
-                                pcsc_name, sizeof pcsc_name);
+    int status = wait_for_pcscd(json_integer_value(json_object_get(result, "reader")), in, pcsc_name,
+                                sizeof pcsc_name);
     int name_length = (int)strcspn(slot, "/");
-    if (status == EXIT_OK && plugging->in)
+    if (status == EXIT_OK && in)
         print_line("%.*s: plugged in, in PC/SC '%s'", name_length, slot, pcsc_name);
     else if (status == EXIT_OK)
         print_line("%.*s: unplugged", name_length, slot);

@@ -5,13 +5,10 @@
 
 #include <stdbool.h>
 
-struct plugging {
-    const char *command, *help;
-    bool in; /* plugged, when it is done */
-};
+struct subcommand;
 
-/* All of such a subcommand: asks the rig, and waits until pcscd has taken the reader in or let it go. Returns
- * an exit status. */
-int plugging_main(const struct plugging *plugging, int argc, char **argv);
+/* All of such a subcommand: asks the rig, and waits until pcscd has taken the reader in, or (!in) let it go.
+ * Returns an exit status. */
+int plugging_main(const struct subcommand *subcommand, bool in, int argc, char **argv);
 
 #endif

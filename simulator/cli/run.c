@@ -5,12 +5,12 @@
 #include "cli/cli.h"
 #include "cli/device.h"
 #include "cli/front.h"
-#include "cli/furnish.h"
 #include "cli/keeper.h"
 #include "cli/network.h"
 #include "cli/origin.h"
 #include "cli/paths.h"
 #include "cli/pcscd_version.h"
+#include "cli/rig_options.h"
 #include "cli/stale.h"
 #include "cli/supervise.h"
 #include "rig/directory.h"
@@ -18,7 +18,6 @@
 #include "rig/random.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,31 +26,8 @@
 
 #define OTHER_FILES 16 /* that pcscd and the simulator have open besides those for slots */
 
-static const char help[] =
-    "Usage: cardrig run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-    "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual\n"
-    "readers and cards. Needs no privileges and no configuration, and leaves the\n"
-    "system's pcscd alone. Without options there is one reader, 'cardrig', with a\n"
-    "built-in card. Exits as COMMAND does.\n\n" FURNISH_HELP "      --pcscd PATH        the pcscd to run\n"
-    "      --pcscd-log FILE    write pcscd's debug log, with the APDUs, to FILE\n"
-    "                          (with %p as above)\n"
-    "      --isolation HOW     keep pcscd apart by 'namespaces', or by 'redirect' (a\n"
-    "                          preloaded library); 'auto', the default, takes what\n"
-    "                          works, namespaces first\n"
-    "      --private-network   give the rig and COMMAND a network of their own, which\n"
-    "                          has localhost and nothing else, and all ports free:\n"
-    "                          for cards whose port cannot be changed\n"
-    "  -h, --help              show this\n\n" FURNISH_KEYS_HELP "\n"
-    "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME; 'cardrig insert', 'remove',\n"
-    "'plug', 'status' and others find the rig through CARDRIG_SOCKET; CARDRIG_READER\n"
-    "is what PC/SC calls the first slot. A reader for vpcd cards listens at\n"
-    "CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
-    "Exit status: that of COMMAND; 2 when the command line is wrong, 125 when the rig\n"
-    "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it is\n"
-    "not there.\n";
-
 struct plan {
-    struct furniture furniture;
+    struct rig_options rig_options;
     const char *pcscd;
     char pcscd_log[PATH_MAX]; /* "": only in the rig's directory */
     enum pcscd_isolation isolation;
@@ -71,22 +47,13 @@ static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
     return false;
 }
 
+enum { PCSCD = 256, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
+
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct plan *plan)
 {
-    enum { PCSCD = 256, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
-    static const struct option options[] = {
-        FURNISH_LONG_OPTIONS,
-        {"pcscd", required_argument, NULL, PCSCD},
-        {"pcscd-log", required_argument, NULL, PCSCD_LOG},
-        {"isolation", required_argument, NULL, ISOLATION},
-        {"private-network", no_argument, NULL, PRIVATE_NETWORK},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     *plan = (struct plan){.pcscd = getenv("CARDRIG_PCSCD")};
-    for (int option;
-         (option = getopt_long(argc, argv, "+" FURNISH_SHORT_OPTIONS "h", options, NULL)) != -1;) {
+    for (int option; (option = options_next(&run_subcommand, argc, argv)) != -1;) {
         switch (option) {
         case PCSCD:
             plan->pcscd = optarg;
@@ -103,14 +70,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         case PRIVATE_NETWORK:
             plan->private_network = true;
             break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
         default:
-            if (furnish_take_option(&plan->furniture, option, optarg))
-                break;
-            fprintf(stderr, "'cardrig run --help' lists the options\n");
-            return EXIT_USAGE;
+            if (!rig_options_take(&plan->rig_options, option, optarg))
+                return option == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     }
     plan->command = argv + optind;
@@ -119,7 +81,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         return EXIT_USAGE;
     }
     struct error error;
-    if (!furnish_check(&plan->furniture, &error)) {
+    if (!rig_options_check(&plan->rig_options, &error)) {
         rig_log("%s", error.text);
         return EXIT_USAGE;
     }
@@ -197,7 +159,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
         return set_up_failed();
     if (!paths_driver(driver, sizeof driver) || !paths_redirect(redirect, sizeof redirect))
         return set_up_failed();
-    struct rig *rig = rig_new(plan->furniture.seed, &error);
+    struct rig *rig = rig_new(plan->rig_options.seed, &error);
     if (!rig) {
         rig_log("%s", error.text);
         return set_up_failed();
@@ -213,7 +175,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
         .debug = plan->pcscd_log[0] != '\0',
     };
     struct slots *slots = rig_slots_of(rig);
-    int status = furnish_readers(&plan->furniture, slots, &error);
+    int status = rig_options_add_readers(&plan->rig_options, slots, &error);
     if (status == EXIT_OK && !(enough_files(slots, &error) && enough_room(program, slots, &error) &&
                                rig_listen_for_vpcd(rig, &error) && prepare_pcscd(&pcscd, slots, &error)))
         status = EXIT_RIG_FAILED;
@@ -224,7 +186,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
         return status;
     }
     return supervise(&(struct supervise_plan){.rig = rig,
-                                              .furniture = &plan->furniture,
+                                              .rig_options = &plan->rig_options,
                                               .pcscd = &pcscd,
                                               .command = plan->command,
                                               .origin = origin,
@@ -233,7 +195,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
                                               .keeper = keeper});
 }
 
-int run_main(int argc, char **argv)
+static int run_main(int argc, char **argv)
 {
     struct plan plan;
     struct origin origin;
@@ -257,3 +219,38 @@ int run_main(int argc, char **argv)
     keeper_end(&keeper);
     return status;
 }
+
+static const struct option_entry options[] = {
+    {PCSCD, "pcscd", "PATH", ":files", "the pcscd to run"},
+    {PCSCD_LOG, "pcscd-log", "FILE", ":files",
+     "write pcscd's debug log, with the APDUs, to FILE (with %p as above)"},
+    {ISOLATION, "isolation", "HOW", "auto namespaces redirect",
+     "keep pcscd apart by 'namespaces', or by 'redirect' (a preloaded library); 'auto', the default, takes what works, "
+     "namespaces first"},
+    {PRIVATE_NETWORK, "private-network", NULL, NULL,
+     "give the rig and COMMAND a network of their own, which has localhost and nothing else, and all ports free: for "
+     "cards whose port cannot be changed"},
+    {0},
+};
+
+const struct subcommand run_subcommand = {
+    .name = "run",
+    .summary = "run a command with a private pcscd, a virtual reader and a card",
+    .function = run_main,
+    .usage = "[OPTION]... [--] COMMAND [ARGUMENT]...",
+    .description = "Run COMMAND with a PC/SC service of its own: a private pcscd with virtual\n"
+                   "readers and cards. Needs no privileges and no configuration, and leaves the\n"
+                   "system's pcscd alone. Without options there is one reader, 'cardrig', with a\n"
+                   "built-in card. Exits as COMMAND does.\n",
+    .options = {rig_options_list, options},
+    .keys = rig_options_keys_help,
+    .notes = "COMMAND finds PC/SC through PCSCLITE_CSOCK_NAME; 'cardrig insert', 'remove',\n"
+             "'plug', 'status' and others find the rig through CARDRIG_SOCKET; CARDRIG_READER\n"
+             "is what PC/SC calls the first slot. A reader for vpcd cards listens at\n"
+             "CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
+             "Exit status: that of COMMAND; 2 when the command line is wrong, 125 when the rig\n"
+             "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it is\n"
+             "not there.\n",
+    .arguments = {":command", ":command"},
+    .runs_command = true,
+};

@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/device.h"
-#include "cli/furnish.h"
 #include "cli/notify.h"
 #include "cli/paths.h"
 #include "cli/pcscd_version.h"
+#include "cli/rig_options.h"
 #include "link/vpcd.h"
 #include "rig/address.h"
 #include "rig/control.h"
@@ -17,7 +17,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -28,33 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char help[] =
-    "Usage: cardrig serve [OPTION]...\n"
-    "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT.\n"
-    "Without options there is one reader, 'cardrig', with a built-in card.\n\n" FURNISH_HELP
-    "  -d, --directory DIR     where the sockets are: 'link', for the driver, and\n"
-    "                          'control'; without it $RUNTIME_DIRECTORY, as systemd\n"
-    "                          sets it, or else " DIRECTORY_DEFAULT "\n"
-    "  -u, --pcscd-user USER   a name or number: let a pcscd in that runs as USER;\n"
-    "                          those of root, of the user 'pcscd' and of our own\n"
-    "                          always are\n"
-    "      --vpcd HOST[:PORT]  be cards for vpcd's readers: slot i connects to the\n"
-    "                          one at PORT + i (35963)\n"
-    "      --vpcd-listen [HOST:]PORT\n"
-    "                          the same reversed: vpcd's reader for slot i connects\n"
-    "                          to us at PORT + i; HOST is 127.0.0.1 unless given\n"
-    "      --config            print what pcscd needs to know of these readers, and\n"
-    "                          exit: cardrig serve --config >\n"
-    "                          /etc/reader.conf.d/cardrig\n"
-    "  -h, --help              show this\n\n" FURNISH_KEYS_HELP
-    "                          (those for USB are for 'cardrig run')\n\n"
-    "'cardrig insert', 'remove', 'swap', 'fault' and 'status' find the rig in\n" DIRECTORY_DEFAULT
-    ", or where CARDRIG_SOCKET says.\n\n"
-    "Exit status: 0 after a signal to end; 1 when it could not serve, 2 when the\n"
-    "command line is wrong.\n";
-
 struct plan {
-    struct furniture furniture;
+    struct rig_options rig_options;
     char directory[PATH_MAX];
     struct access_list pcscd_users;
     bool other_user; /* --pcscd-user was given */
@@ -112,25 +86,15 @@ static void default_directory(char *path, size_t size)
     snprintf(path, size, "%.*s", (int)strcspn(runtime, ":"), runtime);
 }
 
+enum { CONFIG = 256, VPCD, VPCD_LISTEN };
+
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct plan *plan)
 {
-    enum { CONFIG = 256, VPCD, VPCD_LISTEN };
-    static const struct option options[] = {
-        FURNISH_LONG_OPTIONS,
-        {"directory", required_argument, NULL, 'd'},
-        {"pcscd-user", required_argument, NULL, 'u'},
-        {"config", no_argument, NULL, CONFIG},
-        {"vpcd", required_argument, NULL, VPCD},
-        {"vpcd-listen", required_argument, NULL, VPCD_LISTEN},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     *plan = (struct plan){.vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
     add_user_of_service(&plan->pcscd_users);
     default_directory(plan->directory, sizeof plan->directory);
-    for (int option;
-         (option = getopt_long(argc, argv, FURNISH_SHORT_OPTIONS "d:u:h", options, NULL)) != -1;) {
+    for (int option; (option = options_next(&serve_subcommand, argc, argv)) != -1;) {
         switch (option) {
         case 'd':
             snprintf(plan->directory, sizeof plan->directory, "%s", optarg);
@@ -148,14 +112,9 @@ static int parse_options(int argc, char **argv, struct plan *plan)
         case CONFIG:
             plan->config = true;
             break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_OK;
         default:
-            if (furnish_take_option(&plan->furniture, option, optarg))
-                break;
-            fprintf(stderr, "'cardrig serve --help' lists the options\n");
-            return EXIT_USAGE;
+            if (!rig_options_take(&plan->rig_options, option, optarg))
+                return option == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     }
     struct error error;
@@ -168,7 +127,7 @@ static int parse_options(int argc, char **argv, struct plan *plan)
                 plan->config ? "--config" : "--pcscd-user", plan->vpcd_listen ? "--vpcd-listen" : "--vpcd");
         return EXIT_USAGE;
     }
-    if (!furnish_check(&plan->furniture, &error) || !directory_check_name(plan->directory, &error)) {
+    if (!rig_options_check(&plan->rig_options, &error) || !directory_check_name(plan->directory, &error)) {
         rig_log("%s", error.text);
         return EXIT_USAGE;
     }
@@ -215,9 +174,9 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
 static int prepare(const struct plan *plan, struct slots *slots, struct error *error)
 {
     unsigned port = VPCD_PORT;
-    int status = furnish_readers(&plan->furniture, slots, error);
+    int status = rig_options_add_readers(&plan->rig_options, slots, error);
     if (status == EXIT_OK)
-        status = furnish_cards(&plan->furniture, slots, error);
+        status = rig_options_insert_cards(&plan->rig_options, slots, error);
     if (status != EXIT_OK)
         return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
     for (unsigned i = 0; i < slots->reader_count; i++) {
@@ -330,12 +289,12 @@ static int configure(struct plan *plan)
 {
     struct error error = {"out of memory"};
     struct slots *slots = calloc(1, sizeof *slots);
-    plan->furniture.card_count = 0;
-    plan->furniture.trace = NULL;
-    plan->furniture.empty = true;
+    plan->rig_options.card_count = 0;
+    plan->rig_options.trace = NULL;
+    plan->rig_options.empty = true;
     int status = EXIT_FAILED;
     if (slots) {
-        slots_init(slots, plan->furniture.seed);
+        slots_init(slots, plan->rig_options.seed);
         status = prepare(plan, slots, &error);
         if (status == EXIT_OK)
             status = print_config(plan, slots);
@@ -391,7 +350,7 @@ static void report_ready(const struct rig *rig, const struct plan *plan)
     notify("READY=1");
 }
 
-int serve_main(int argc, char **argv)
+static int serve_main(int argc, char **argv)
 {
     struct plan plan;
     int status = parse_options(argc, argv, &plan);
@@ -413,7 +372,7 @@ int serve_main(int argc, char **argv)
     if (!directory_claim(&claim, plan.directory, &error))
         goto out;
     struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_users = &plan.pcscd_users};
-    if (!(rig = rig_new_at(&place, plan.furniture.seed, &error)))
+    if (!(rig = rig_new_at(&place, plan.rig_options.seed, &error)))
         goto out;
     if ((status = prepare(&plan, rig_slots_of(rig), &error)) != EXIT_OK)
         goto out;
@@ -438,3 +397,34 @@ out:
     fflush(NULL);
     _exit(status); /* what exit() does is not for other threads to meet */
 }
+
+static const struct option_entry options[] = {
+    {'d', "directory", "DIRECTORY", ":directories",
+     "where the sockets are: 'link', for the driver, and 'control'; without it $RUNTIME_DIRECTORY, as systemd sets it, "
+     "or else " DIRECTORY_DEFAULT},
+    {'u', "pcscd-user", "USER", ":users",
+     "a name or number: let a pcscd in that runs as USER; those of root, of the user 'pcscd' and of our own always are"},
+    {CONFIG, "config", NULL, NULL,
+     "print what pcscd needs to know of these readers, and exit: cardrig serve --config > /etc/reader.conf.d/cardrig"},
+    {VPCD, "vpcd", "HOST[:PORT]", NULL,
+     "be cards for vpcd's readers: slot i connects to the one at PORT + i (35963)"},
+    {VPCD_LISTEN, "vpcd-listen", "[HOST:]PORT", NULL,
+     "the same reversed: vpcd's reader for slot i connects to us at PORT + i; HOST is 127.0.0.1 unless given"},
+    {0},
+};
+
+const struct subcommand serve_subcommand = {
+    .name = "serve",
+    .summary = "be the readers and cards of an installed pcscd, or of vpcd",
+    .function = serve_main,
+    .usage = "[OPTION]...\n[OPTION]... --vpcd HOST[:PORT]\n[OPTION]... --vpcd-listen [HOST:]PORT",
+    .description = "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT.\n"
+                   "Without options there is one reader, 'cardrig', with a built-in card.\n",
+    .options = {rig_options_list, options},
+    .keys = rig_options_keys_help,
+    .notes = "The keys for USB are for 'cardrig run'.\n\n"
+             "'cardrig insert', 'remove', 'swap', 'fault' and 'status' find the rig in\n" DIRECTORY_DEFAULT
+             ", or where CARDRIG_SOCKET says.\n\n"
+             "Exit status: 0 after a signal to end; 1 when it could not serve, 2 when the\n"
+             "command line is wrong.\n",
+};

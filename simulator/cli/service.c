@@ -5,28 +5,15 @@
 #include "cli/print.h"
 #include "rig/lifeline.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
-static const char help[] = "Usage: cardrig service stop|continue|kill|restart\n"
-                           "Do something to the PC/SC service, pcscd, of the rig around this command.\n\n"
-                           "  stop        halt it: its clients wait, as they do for a service that hangs\n"
-                           "  continue    have it go on\n"
-                           "  kill        kill it: from now on there is no service\n"
-                           "  restart     end it, if it runs, start it again, and wait until it is ready\n\n"
-                           "Prints the state that it is in then. 'cardrig status' shows it, too.\n\n"
-                           "  -h, --help  show this\n";
-
-int service_main(int argc, char **argv)
+static int service_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
     enum service_action action;
-    int option = getopt_long(argc, argv, "h", options, NULL);
-    if (option == 'h') {
-        fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (option != -1 || argc - optind != 1 || !service_action_find(argv[optind], &action)) {
+    int option = options_next(&service_subcommand, argc, argv);
+    if (option != -1)
+        return option == 'h' ? EXIT_OK : EXIT_USAGE;
+    if (argc - optind != 1 || !service_action_find(argv[optind], &action)) {
         fprintf(stderr, "cardrig service: expected one of stop, continue, kill and restart; "
                         "'cardrig service --help' says what they do\n");
         return EXIT_USAGE;
@@ -40,3 +27,17 @@ int service_main(int argc, char **argv)
     json_decref(status);
     return EXIT_OK;
 }
+
+const struct subcommand service_subcommand = {
+    .name = "service",
+    .summary = "stop, continue, kill or restart the rig's pcscd",
+    .function = service_main,
+    .usage = "stop|continue|kill|restart",
+    .description = "Do something to the PC/SC service, pcscd, of the rig around this command.\n\n"
+                   "  stop        halt it: its clients wait, as they do for a service that hangs\n"
+                   "  continue    have it go on\n"
+                   "  kill        kill it: from now on there is no service\n"
+                   "  restart     end it, if it runs, start it again, and wait until it is ready\n\n"
+                   "Prints the state that it is in then. 'cardrig status' shows it, too.\n",
+    .arguments = {"stop continue kill restart"},
+};

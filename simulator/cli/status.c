@@ -4,15 +4,8 @@
 #include "cli/client.h"
 #include "cli/print.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char help[] = "Usage: cardrig status [--json]\n"
-                           "Show the slots of the rig around this command, the cards in them and what these\n"
-                           "have been through since they were inserted.\n\n"
-                           "  -j, --json  as JSON, for programs\n"
-                           "  -h, --help  show this\n";
 
 /* What answer_read has seen to is there and of its type. NULL where there is null. */
 static const char *text_of(json_t *object, const char *key)
@@ -102,18 +95,12 @@ static void print_status(json_t *status)
     }
 }
 
-int status_main(int argc, char **argv)
+static int status_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     bool json = false;
-    for (int option; (option = getopt_long(argc, argv, "jh", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return EXIT_OK;
-        }
+    for (int option; (option = options_next(&status_subcommand, argc, argv)) != -1;) {
         if (option != 'j')
-            return EXIT_USAGE;
+            return option == 'h' ? EXIT_OK : EXIT_USAGE;
         json = true;
     }
     if (optind < argc) {
@@ -133,3 +120,15 @@ int status_main(int argc, char **argv)
     json_decref(status);
     return EXIT_OK;
 }
+
+static const struct option_entry options[] = {{'j', "json", NULL, NULL, "as JSON, for programs"}, {0}};
+
+const struct subcommand status_subcommand = {
+    .name = "status",
+    .summary = "show readers, slots and cards of the running rig",
+    .function = status_main,
+    .usage = "[--json]",
+    .description = "Show the slots of the rig around this command, the cards in them and what these\n"
+                   "have been through since they were inserted.\n",
+    .options = {options},
+};

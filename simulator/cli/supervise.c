@@ -222,7 +222,7 @@ static int end_status(const struct supervisor *supervisor)
                                           : 0;
     if (supervisor->failed)
         return supervisor->failed;
-    if (status != 0 && supervisor->random_drawn && !supervisor->plan->furniture->seed_text)
+    if (status != 0 && supervisor->random_drawn && !supervisor->plan->rig_options->seed_text)
         rig_log("the command failed; --seed %llu repeats what was random",
                 (unsigned long long)rig_seed(supervisor->plan->rig));
     if (number != 0)

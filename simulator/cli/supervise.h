@@ -3,8 +3,8 @@
 #ifndef CARDRIG_CLI_SUPERVISE_H
 #define CARDRIG_CLI_SUPERVISE_H
 
-#include "cli/furnish.h"
 #include "cli/origin.h"
+#include "cli/rig_options.h"
 #include "pcscd/pcscd.h"
 #include "rig/rig.h"
 
@@ -12,7 +12,7 @@
 
 struct supervise_plan {
     struct rig *rig; /* taken over; it has readers, but no cards yet */
-    const struct furniture *furniture;
+    const struct rig_options *rig_options;
     struct pcscd *pcscd; /* configured */
     char **command;
     const struct origin *origin;

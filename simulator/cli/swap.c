@@ -3,23 +3,29 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-int swap_main(int argc, char **argv)
+static const struct client_move swap = {
+    .subcommand = &swap_subcommand,
+    .takes_file = true,
+    .needs_file = true,
+    .done = "swapped for",
+};
+
+static int swap_main(int argc, char **argv)
 {
-    static const struct client_move swap = {
-        .command = "swap",
-        .help = "Usage: cardrig swap [SLOT] FILE\n"
-                "       cardrig swap --builtin [SLOT]\n"
-                "Take the card, if any, out of a slot of the rig around this command, and put\n"
-                "another in: two events for PC/SC, however quickly they follow each other. FILE\n"
-                "is a card script, or relay=READER for the card in a reader of another PC/SC\n"
-                "service. If it is not a card, nothing changes.\n\n"
-                "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                "may be left out when there is only one.\n\n"
-                "      --builtin  put in the built-in card\n"
-                "  -h, --help     show this\n",
-        .takes_file = true,
-        .needs_file = true,
-        .done = "swapped for",
-    };
     return client_move(&swap, argc, argv);
 }
+
+const struct subcommand swap_subcommand = {
+    .name = "swap",
+    .summary = "take the card out and put another one in",
+    .function = swap_main,
+    .usage = "[SLOT] FILE\n--builtin [SLOT]",
+    .description = "Take the card, if any, out of a slot of the rig around this command, and put\n"
+                   "another in: two events for PC/SC, however quickly they follow each other. FILE\n"
+                   "is a card script, or relay=READER for the card in a reader of another PC/SC\n"
+                   "service. If it is not a card, nothing changes.\n\n"
+                   "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
+                   "may be left out when there is only one.\n",
+    .options = {client_move_options},
+    .arguments = {":slot :card", ":card"},
+};
