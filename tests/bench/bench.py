@@ -96,7 +96,7 @@ class Instance:
     """A system that runs, with a client in it that measures."""
 
     def __init__(self, name, command, environment=None, card=None):
-        """card: the command line of a card process, which is told on its standard input to move."""
+        """card: the command line of a card process, which comes and goes as its standard input says."""
         self.name = name
         self.stack = contextlib.ExitStack()
         self.card = None

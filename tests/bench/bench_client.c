@@ -39,7 +39,7 @@
 
 #define READERS_MAX  16
 #define START_MS     5000 /* for the cards to be there */
-#define MOVEMENT_MS  10000
+#define EVENT_MS     10000
 #define PAUSE_MIN_MS 50 /* so that nothing is under way when a card moves */
 #define SETTLE_MS    5  /* for a thread to have begun to wait */
 #define NS_IN_MS     INT64_C(1000000)
@@ -235,7 +235,7 @@ static json_t *measure(struct client *client, const struct operation *operation,
  * Events
  */
 
-/* Whoever moves the card: the rig's control socket, or a FIFO. */
+/* What moves the card: the rig's control socket, or a FIFO. */
 struct mover {
     int fd;
     bool is_rig;
@@ -260,17 +260,17 @@ static struct mover find_mover(void)
     return mover;
 }
 
-/* Returns when it was told. */
+/* Returns when it was asked. */
 static int64_t move_card(const struct mover *mover, const char *how)
 {
     char line[64], answer[4096];
     int length =
         snprintf(line, sizeof line, mover->is_rig ? "{\"command\": \"%s\", \"slot\": \"0\"}\n" : "%s\n", how);
-    int64_t told = now_ns();
+    int64_t asked = now_ns();
     if (write(mover->fd, line, (size_t)length) != length)
-        die("events: cannot tell '%s': %s", how, strerror(errno));
+        die("events: cannot ask for '%s': %s", how, strerror(errno));
     if (!mover->is_rig)
-        return told;
+        return asked;
     size_t got = 0;
     while (got == 0 || answer[got - 1] != '\n') {
         ssize_t count = read(mover->fd, answer + got, sizeof answer - 1 - got);
@@ -281,7 +281,7 @@ static int64_t move_card(const struct mover *mover, const char *how)
     answer[got] = '\0';
     if (!strstr(answer, "\"ok\":true"))
         die("events: '%s': %s", how, answer);
-    return told;
+    return asked;
 }
 
 struct wait {
@@ -296,8 +296,7 @@ static void *wait_for_state(void *arg)
     struct wait *wait = arg;
     do {
         wait->state.dwCurrentState = wait->state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-        check(SCardGetStatusChange(wait->client->context, MOVEMENT_MS, &wait->state, 1),
-              "SCardGetStatusChange");
+        check(SCardGetStatusChange(wait->client->context, EVENT_MS, &wait->state, 1), "SCardGetStatusChange");
     } while (!(wait->state.dwEventState & wait->expected));
     wait->seen = now_ns();
     return NULL;
@@ -313,9 +312,9 @@ static int64_t measure_event(struct wait *wait, const struct mover *mover, const
         die("events: cannot start a thread");
     /* at any moment of a period in which somebody may be polling */
     sleep_ms(SETTLE_MS + (pause_ms > 0 ? random() % pause_ms : 0));
-    int64_t told = move_card(mover, how);
+    int64_t asked = move_card(mover, how);
     pthread_join(thread, NULL);
-    return wait->seen - told;
+    return wait->seen - asked;
 }
 
 static json_t *measure_events(struct client *client, unsigned rounds, long pause_ms)

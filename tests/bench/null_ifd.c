@@ -42,7 +42,7 @@ EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
 }
 
 /* The card never moves; without this, pcscd would ask every 400 ms whether it has. */
-static RESPONSECODE wait_for_movement(DWORD Lun, int timeout_ms)
+static RESPONSECODE wait_for_event(DWORD Lun, int timeout_ms)
 {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
@@ -68,7 +68,7 @@ static RESPONSECODE give(const void *value, size_t size, PDWORD Length, PUCHAR V
 EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
 {
     static const UCHAR one = 1, many = READERS_MAX;
-    RESPONSECODE (*waiting)(DWORD, int) = wait_for_movement;
+    RESPONSECODE (*waiting)(DWORD, int) = wait_for_event;
     RESPONSECODE (*stopping)(DWORD) = stop_waiting;
     (void)Lun;
     switch (Tag) {

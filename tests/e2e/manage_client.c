@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client of libscardmanage that is told on its standard input what to call, a JSON object a line, and
- * prints what it got, a JSON object a line:
+/* A client of libscardmanage whose calls come on its standard input, a JSON object a line; it prints the
+ * result of each, a JSON object a line:
  *
  *   {"call": "reconnect_ex", "options": {"last_step": "warm"}}
  *   {"code": "S_OK", "report": {"step": "leave", "verdict": "the same card, reset", ...}}
@@ -646,7 +646,7 @@ static void do_start(json_t *request, json_t *answer)
     t->request = json_incref(json_object_get(request, "do"));
     atomic_store(&t->done, false);
     if (pthread_create(&t->id, NULL, run_thread, t) != 0)
-        die("thread", "cannot be had");
+        die("thread", "cannot be started");
     set_code(answer, SCARDMANAGE_S_OK);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private pcscd that has
- * these readers, and nothing else: whoever is at the other end of the driver is for somebody else to play, or
- * not. $DRIVER is the driver, $REDIRECT the library to preload; $REDIRECTED says that no namespaces are
+ * these readers, and nothing else: what is at the other end of the driver, if anything is, is the business of the
+ * test. $DRIVER is the driver, $REDIRECT the library to preload; $REDIRECTED says that no namespaces are
  * wanted. Exits as the command does, or with 125 when pcscd could not be started or has died.
  *
  * Signals are orders to it:
@@ -11,8 +11,8 @@
  *   SIGUSR2     the same, but kills it
  *   SIGRTMIN    ends it, and its socket is gone
  *   SIGRTMIN+1  kills it; its socket stays, but nobody listens
- *   SIGRTMIN+2  ends it, and listens in its place: whoever connects waits, and has it started, as
- *               with systemd
+ *   SIGRTMIN+2  ends it, and listens in its place: the first client that connects has it started, as with
+ *               systemd
  */
 #include "base/error.h"
 #include "pcscd/pcscd.h"
@@ -31,9 +31,9 @@
 #include <unistd.h>
 
 #define READERS_MAX 16
-#define END_SECONDS 10 /* for pcscd, to end when it is told to */
+#define END_SECONDS 10 /* for pcscd to end when it is asked to */
 
-/* Waits for a child without taking its signal away from whoever waits for that; false: it stays. */
+/* Waits for a child without taking its signal away from others that wait for it; false: it stays. */
 static bool wait_for_end(pid_t pid, int *status)
 {
     for (int i = 0; i < END_SECONDS * 100; i++) {
@@ -57,7 +57,7 @@ static bool end(struct pcscd *pcscd, int number)
     else if (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == number))
         return true;
     else
-        fprintf(stderr, "pcscd_alone: pcscd, told to end by signal %d, died with wait status %d\n", number,
+        fprintf(stderr, "pcscd_alone: pcscd, asked to end by signal %d, died with wait status %d\n", number,
                 status);
     return false;
 }

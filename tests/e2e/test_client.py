@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the subcommands make of the answers of a control server that is none, or of another version, or lies."""
+"""What the subcommands make of the answers of a control server that is of another version, lies, or is not a control server."""
 
 import copy
 import json

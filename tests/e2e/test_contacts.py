@@ -142,7 +142,7 @@ def test_a_fault_that_a_script_asks_for_hits_the_command_in_hand(temporary, prot
 @pytest.mark.parametrize("card", ["t0-only", "t1-only"])
 @pytest.mark.parametrize("level", ["apdu", "tpdu"])
 def test_a_fault_that_names_a_command(card, level):
-    """opensc-tool sends commands of its own before those that it is told; they do not count."""
+    """opensc-tool sends commands of its own before those of its command line; they do not count."""
     with Rig("--reader", f"cardrig,level={level}", "--card", CARDS / f"{card}.lua") as rig:
         rig.do("fault", faults=["mute@2:80 12 .4"])
         before = rig.card()["commands"]
@@ -152,7 +152,7 @@ def test_a_fault_that_names_a_command(card, level):
         assert tool.returncode != 0
         assert tool.stdout.count("Received") == 2, tool
         assert "80 12 14 00" in tool.stdout and "80 12 24 00" not in tool.stdout, tool
-        assert rig.card()["commands"] - before > 3  # more than the three that it was told
+        assert rig.card()["commands"] - before > 3  # more than the three of its command line
         assert rig.card()["last"]["error"]
 
 

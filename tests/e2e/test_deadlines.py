@@ -283,7 +283,7 @@ def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
             world.other_ends()
             wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
-            assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for whoever has it
+            assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for the one that has it
             world.other_ends()
         assert_lock_can_be_had(world)
         count_in.free()

@@ -90,7 +90,7 @@ def test_no_namespaces():
 
 
 def test_no_umockdev(temporary):
-    """A library of that name that is none stands before it."""
+    """A file of that name, which is not a library, comes first."""
     (temporary / "libumockdev-preload.so.0").write_text("no library")
     checks = doctor(env={**os.environ, "LD_LIBRARY_PATH": str(temporary)})
     (temporary / "libumockdev-preload.so.0").unlink()

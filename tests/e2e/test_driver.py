@@ -26,8 +26,8 @@ ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
 class Simulator:
     """Serves any number of connections, each in a thread; what it answers to requests can be set."""
 
-    def __init__(self, path, movement, respond=None):
-        self.path, self.movement = path, movement
+    def __init__(self, path, event, respond=None):
+        self.path, self.event = path, event
         self.respond = respond or (lambda kind, argument, data: (
             OK, ATR if kind == POWER and argument != OFF else b"\x90\x00" if kind == TRANSMIT else b""))
         self.connections, self.events = [], []
@@ -54,7 +54,7 @@ class Simulator:
                 if kind == HELLO:
                     if event == 1:  # before the driver, and with it the test, can know of it
                         self.events.append(connection)
-                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.movement, VERSION))
+                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.event, VERSION))
                     if event == 1:
                         self.welcomed.set()
                     continue
@@ -70,14 +70,14 @@ class Simulator:
                 if isinstance(answer, bytes):
                     connection.send(answer)
                 else:
-                    connection.send(struct.pack(">BBHII", kind, answer[0], 0, self.movement, 0) + answer[1])
+                    connection.send(struct.pack(">BBHII", kind, answer[0], 0, self.event, 0) + answer[1])
         except OSError:
             pass
 
-    def tell(self, movement):
-        self.movement = movement
+    def report(self, event):
+        self.event = event
         for connection in self.events:
-            connection.send(struct.pack(">BBHII", EVENT, 0, 0, movement, 0))
+            connection.send(struct.pack(">BBHII", EVENT, 0, 0, event, 0))
 
     def die(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -121,8 +121,8 @@ class Alone:
         self.folder.cleanup()
         assert self.process.returncode == 0, log
 
-    def simulator(self, movement=0, respond=None):
-        self.simulators.append(Simulator(self.link, movement, respond))
+    def simulator(self, event=0, respond=None):
+        self.simulators.append(Simulator(self.link, event, respond))
         return self.simulators[-1]
 
     def client(self):
@@ -142,7 +142,7 @@ def test_the_simulator_comes_after_pcscd(alone):
         assert client.readers() == ["ok", ["alone 00 00"]]
         wait_for_state(client, "EMPTY")
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
-        alone.simulator(movement=7)
+        alone.simulator(event=7)
         wait_for_state(client, "PRESENT")
         assert client.connect() == ["ok", 2]
         assert client.transmit("00A40000") == ["ok", "9000"]
@@ -151,13 +151,13 @@ def test_the_simulator_comes_after_pcscd(alone):
 def test_the_simulator_dies_and_comes_back(alone):
     with alone.client() as client:
         wait_for_state(client, "EMPTY", 0)
-        first = alone.simulator(movement=7)
+        first = alone.simulator(event=7)
         wait_for_state(client, "PRESENT", 1)
         assert client.connect()[0] == "ok"
         first.die()
         wait_for_state(client, "EMPTY", 2)
         assert client.transmit("00A40000")[0] == "SCARD_W_REMOVED_CARD"
-        alone.simulator(movement=7)
+        alone.simulator(event=7)
         wait_for_state(client, "PRESENT", 3)
         assert client.reconnect("leave")[0] == "ok"
         assert client.transmit("00A40000") == ["ok", "9000"]
@@ -166,18 +166,18 @@ def test_the_simulator_dies_and_comes_back(alone):
 def test_it_dies_and_comes_back_again_and_again(alone):
     with alone.client() as client:
         for round in range(10):
-            simulator = alone.simulator(movement=2 * round + 1)
+            simulator = alone.simulator(event=2 * round + 1)
             wait_for_state(client, "PRESENT")
             simulator.die()
             wait_for_state(client, "EMPTY")
 
 
-def test_movements_that_come_in_a_lump(alone):
+def test_card_events_that_come_at_once(alone):
     with alone.client() as client:
         wait_for_state(client, "EMPTY", 0)
-        simulator = alone.simulator(movement=7)
+        simulator = alone.simulator(event=7)
         wait_for_state(client, "PRESENT", 1)
-        simulator.tell(7 + 501)
+        simulator.report(7 + 501)
         wait_for_state(client, "EMPTY", 502)
 
 
@@ -194,7 +194,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_lies_in_an_exchange(alone, lie):
-    simulator = alone.simulator(movement=7)
+    simulator = alone.simulator(event=7)
     truth = simulator.respond
     with alone.client() as client:
         wait_for_state(client, "PRESENT")
@@ -206,14 +206,14 @@ def test_lies_in_an_exchange(alone, lie):
 
 
 def test_an_atr_that_is_too_long(alone):
-    alone.simulator(movement=7, respond=lambda kind, argument, data: (OK, bytes(34)))
+    alone.simulator(event=7, respond=lambda kind, argument, data: (OK, bytes(34)))
     with alone.client() as client:
         wait_for_state(client, "MUTE")
         assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
 
 
 def test_an_answer_longer_than_the_clients_buffer_is_no_harm(alone):
-    simulator = alone.simulator(movement=7)
+    simulator = alone.simulator(event=7)
     truth = simulator.respond
     with alone.client() as client:
         wait_for_state(client, "PRESENT")
@@ -227,7 +227,7 @@ def test_an_answer_longer_than_the_clients_buffer_is_no_harm(alone):
 
 def test_a_simulator_that_takes_too_long(alone):
     """The driver waits 10 s and no longer, and a late answer is not taken for that of the next command."""
-    simulator = alone.simulator(movement=7)
+    simulator = alone.simulator(event=7)
     truth = simulator.respond
     with alone.client() as client:
         wait_for_state(client, "PRESENT")
@@ -248,7 +248,7 @@ def test_a_silent_listener(alone):
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         listener.close()
         os.unlink(alone.link)
-        alone.simulator(movement=3)
+        alone.simulator(event=3)
         wait_for_state(client, "PRESENT")
 
 
@@ -260,7 +260,7 @@ NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backw
 def test_nonsense_among_the_events(alone, name):
     with alone.client() as client:
         wait_for_state(client, "EMPTY", 0)
-        simulator = alone.simulator(movement=7)
+        simulator = alone.simulator(event=7)
         wait_for_state(client, "PRESENT", 1)
         assert simulator.welcomed.wait(TIMEOUT)
         simulator.welcomed.clear()
@@ -290,13 +290,13 @@ def test_a_socket_of_another_user(alone):
         stranger.communicate()
         os.unlink(alone.link)
         os.chmod(alone.folder.name, 0o700)
-        alone.simulator(movement=3)
+        alone.simulator(event=3)
         wait_for_state(client, "PRESENT")
 
 
 def test_several_slots(alone):
     with Alone(slots=4) as several:
-        several.simulator(movement=7)
+        several.simulator(event=7)
         with several.client() as client:
             wait_for_state(client, "PRESENT")
             assert client.readers()[1] == [f"alone 00 0{slot}" for slot in range(4)]

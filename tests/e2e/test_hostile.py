@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bad input to a rig's two sockets: each gets an answer or is hung up on, is told of in one line, and the rig goes on."""
+"""Bad input to a rig's two sockets: each gets an answer or is disconnected, is reported in one line, and the rig goes on."""
 
 import json
 import os
@@ -89,8 +89,8 @@ def test_bad_requests_after_the_hello(rig, name):
         status, _, _ = exchange(connection, ATTRIBUTE, value=0x10100)
         assert status == OK
         connection.send(packet(ATTRIBUTE, value=0x10100))
-        movement = struct.unpack(">I", connection.recv(100)[4:8])[0]
-        connection.send(bad[:4] + struct.pack(">I", movement) + bad[8:])
+        event = struct.unpack(">I", connection.recv(100)[4:8])[0]
+        connection.send(bad[:4] + struct.pack(">I", event) + bad[8:])
         assert connection.recv(100)[1] == BAD_REQUEST
         assert connection.recv(100) == b""
     works(rig)
@@ -140,14 +140,14 @@ def test_a_driver_that_takes_the_power_away_too_late(rig):
         assert client.connect()[0] == "ok"
     with hello(rig) as old, hello(rig) as new:
         old.send(packet(CONTROL, value=42 << 16))
-        movement = struct.unpack(">BBHII", old.recv(70000)[:12])[3]
+        event = struct.unpack(">BBHII", old.recv(70000)[:12])[3]
 
         def on(connection):
-            assert exchange(connection, POWER, 1, movement)[0] == OK
+            assert exchange(connection, POWER, 1, event)[0] == OK
             return rig.card()["powered"]
 
         def off(connection):
-            connection.send(packet(POWER, 3, movement))  # which is not answered; what follows is, when it is done
+            connection.send(packet(POWER, 3, event))  # which is not answered; what follows is, when it is done
             assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED
             return not rig.card()["powered"]
 

@@ -206,7 +206,7 @@ def test_the_library_with_pkg_config(tree, tmp_path):
 
 
 def test_the_example_gets_back_to_a_card_that_others_reset(tmp_path):
-    """The card counts these commands, and begins anew after each reset."""
+    """The card counts these commands, and begins again after each reset."""
     script = """
         mkfifo in out
         scardmanage-send "$CARDRIG_READER" <in >out & exec 3>in 4<out

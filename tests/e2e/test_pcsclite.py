@@ -73,7 +73,7 @@ def record(heading, seen):
 class Actor(Client):
     """One of the clients. Its calls may not return."""
 
-    state = 0  # of the reader, as it was told last
+    state = 0  # of the reader, as PC/SC reported it last
 
     def begin(self, action):
         """Makes the call that a step names."""
@@ -144,7 +144,7 @@ class Stage:
 
 
 class ServiceStage:
-    """The same, where it is pcscd that things happen to."""
+    """The same, where pcscd is killed."""
 
     def __init__(self, pcscd):
         self.pcscd = pcscd

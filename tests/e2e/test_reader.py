@@ -51,15 +51,15 @@ def script(temporary):
     path.unlink(missing_ok=True)
 
 
-def test_the_manual_names_every_attribute_that_is_told(script):
-    told = set()
+def test_the_manual_names_every_attribute_that_there_is(script):
+    found = set()
     for atr in ATRS.values():
         with Rig("--reader", "r,serial=1", "--card", script(atr)) as rig, rig.client() as client:
             client.establish()
             client.connect()
-            told |= {name for name in ATTRIBUTES if client.attribute(name) != UNSUPPORTED}
+            found |= {name for name in ATTRIBUTES if client.attribute(name) != UNSUPPORTED}
     named = {name for line in re.findall(r"^\.It Dv (.*)$", PAGE, re.MULTILINE) for name in line.split(" , ")}
-    assert told == named
+    assert found == named
 
 
 def test_one_that_looks_like_a_product(script):
@@ -194,9 +194,9 @@ def test_sizes(script, row):
         assert client.connect(wanted) == ["ok", wanted]
         if not answer.isdigit():
             rig.do("fault", faults=[answer])
-        code, told, value = client.transmit_into(command(int(nc), int(ne)), int(size))
+        code, said, value = client.transmit_into(command(int(nc), int(ne)), int(size))
         assert code == prefixed(reports)
-        assert told == (0 if length == "-" else int(length))
+        assert said == (0 if length == "-" else int(length))
         if code == "ok" and answer.isdigit():
             assert bytes.fromhex(value) == b"x" * int(answer) + b"\x90\x00"
         if protocol[-1] == "1" or answer.isdigit():  # an answer that breaks off ends T=0

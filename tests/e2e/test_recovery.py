@@ -463,9 +463,9 @@ def test_restarting(tmp_path, cause, way, lock):
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_activated_anew(tmp_path, way, lock):
-    """A socket listens while no pcscd runs, and one is started by whoever connects: us. Until it has seen the card
-    there is none."""
+def test_activated_again(tmp_path, way, lock):
+    """A socket listens while no pcscd runs, and the first client that connects starts one: we. Until it has seen the card,
+    the reader is empty."""
     with ServiceRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         waits_for_activation(world)
@@ -762,8 +762,8 @@ def test_replugged_during_the_recovery(tmp_path, way, lock):
             assert_works(world, lock == "locked", "card")
 
 
-def stir(chance, world, more=()):
-    """Up to six things, one after the other, and at any moment: nobody waits for what comes of them. In the end there is a
+def change_at_random(chance, world, more=()):
+    """Up to six events, one after the other, and at any moment: nobody waits for what comes of them. In the end there is a
     card."""
     for _ in range(chance.randrange(7)):
         command = chance.choice(["remove", "insert", "card", "twin", "reset", "unpower", *more])
@@ -780,13 +780,13 @@ def stir(chance, world, more=()):
         world.rig.do("insert", slot="0")
 
 
-def recovers_from_stirring(world, chance, locked, more=()):
+def recovers_from_changes_at_random(world, chance, locked, more=()):
     rebuild = [[{"call": "transmit", "command": COUNT}, {"call": "sleep", "ms": chance.choice([0, 1, 3])},
                 {"call": "transmit", "command": COUNT}]]
     options = {"wait_ms": FOREVER, "timeout_ms": 1000 * TIMEOUT, "first_step": chance.choice(["leave", "warm", "cold"]),
                **({"rebuild": rebuild} if chance.random() < 0.5 else {})}
     world.ours.start("reconnect_ex", options=options)
-    stir(chance, world, more)
+    change_at_random(chance, world, more)
     answer = world.ours.finish()
     assert answer["code"] == "S_OK", answer["report"]
     world.ours.rebuilds()
@@ -810,13 +810,13 @@ def recovers_from_stirring(world, chance, locked, more=()):
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_moved_at_any_moment(tmp_path, way, lock):
+def test_card_events_at_any_moment(tmp_path, way, lock):
     """Whatever is done to the card while we try, in the end we are back."""
     chance = random.Random(f"{way} {lock}")
     with RunRig(tmp_path) as world:
         begin(world, way, lock == "locked")
         for _ in range(40):
-            recovers_from_stirring(world, chance, lock == "locked")
+            recovers_from_changes_at_random(world, chance, lock == "locked")
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -825,4 +825,4 @@ def test_restarted_at_any_moment(tmp_path, lock):
     with ServiceRig(tmp_path) as world:
         begin(world, "ifd", lock == "locked")
         for _ in range(20):
-            recovers_from_stirring(world, chance, lock == "locked", ["restart", "restart"])
+            recovers_from_changes_at_random(world, chance, lock == "locked", ["restart", "restart"])

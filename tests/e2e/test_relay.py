@@ -132,7 +132,7 @@ def test_faults_are_those_of_our_contacts():
         # who takes the card out here puts it in again
         rig.do("fault", faults=["removal"])
         assert client.transmit(HIT)[0] != "ok"
-        wait_for_state(client, "EMPTY")  # PC/SC is told of it a while after the reset
+        wait_for_state(client, "EMPTY")  # PC/SC sees it a while after the reset
         rig.do("insert")
         connect(client, T1)
         assert client.transmit(HIT)[1] == "00019000"

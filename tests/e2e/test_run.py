@@ -293,22 +293,22 @@ RANDOM_CARDS = {
 }
 
 
-@pytest.mark.parametrize("how, told", [("when it is loaded", True), ("by math.random", True), ("seeded by itself", False)])
-def test_the_seed_is_told_when_a_card_has_drawn(temporary, how, told):
+@pytest.mark.parametrize("how, reported", [("when it is loaded", True), ("by math.random", True), ("seeded by itself", False)])
+def test_the_seed_is_reported_when_a_card_has_drawn(temporary, how, reported):
     card = temporary / "card.lua"
     card.write_text(RANDOM_CARDS[how])
-    assert ("repeats what was random" in run("run", "--card", card, "--", "false").stderr) == told
+    assert ("repeats what was random" in run("run", "--card", card, "--", "false").stderr) == reported
     card.unlink()
 
 
 CHALLENGE = "opensc-tool -s 0084000008 >&2;"
 
 
-@pytest.mark.parametrize("options, script, told", [
+@pytest.mark.parametrize("options, script, reported", [
     ((), CHALLENGE + "exit 1", True), ((), "exit 1", False), ((), CHALLENGE, False), (("--seed", 42), CHALLENGE + "exit 1", False)])
-def test_the_seed_is_told_where_it_helps(options, script, told):
-    """After a failure, if chance had a part in it, and to who doesn't know it."""
-    assert ("repeats what was random" in run("run", *options, "--", "sh", "-c", script).stderr) == told
+def test_the_seed_is_reported_where_it_helps(options, script, reported):
+    """After a failure, if chance had a part in it, and only if the seed was not given."""
+    assert ("repeats what was random" in run("run", *options, "--", "sh", "-c", script).stderr) == reported
 
 
 def test_twenty_rigs_at_once():
@@ -532,7 +532,7 @@ def test_too_few_file_descriptors():
 
 
 def test_a_limit_on_the_size_of_files():
-    """Is told, and nobody dies of a signal."""
+    """It is reported, and no process dies of a signal."""
     done = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" run -- true', CARDRIG], capture_output=True, text=True,
                           timeout=TIMEOUT)
     assert done.returncode == 125

@@ -2,7 +2,7 @@
 /* libscardmanage while PC/SC does not let go of a call, and what the calls after it find. Run in a rig:
  * cardrig run -- test_scardmanage_left
  *
- * PC/SC functions of this program stand before libpcsclite's, and stop at a gate when they are told to. */
+ * PC/SC functions of this program stand before libpcsclite's, and stop at a gate that a test has shut. */
 #include "in_rig.h"
 #include "scardmanage.h"
 

@@ -141,7 +141,7 @@ START_TEST(unlock_with_reset)
         assert_lock();
         assert_count(1);
         assert_unlock(how[i]);
-        ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); /* the others are told, we know */
+        ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); /* it is reported to the others; we know */
         assert_free();
         assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_SPECIFIC, SCARDMANAGE_PROTOCOL_T1);
         assert_count(1);
@@ -162,7 +162,7 @@ START_TEST(unlock_with_reset)
     assert_lock();
     assert_unlock(SCARDMANAGE_RESET);
     ck_assert_int_eq(other_reconnects(SCARD_RESET_CARD), SCARD_S_SUCCESS);
-    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* a later reset by the other is told */
+    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* a later reset by the other is reported */
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(unlock_with_an_event_pending)
     assert_refuses(SCARDMANAGE_W_RESET_CARD);
     ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_W_RESET_CARD);
     assert_free();
-    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* also told when it was taken off the handle */
+    assert_refuses(SCARDMANAGE_W_RESET_CARD); /* also reported when it was taken off the handle */
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_RESET, SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_LOCK_NONE);
     /* and cold it speaks T=1 */
     assert_reconnects(OPTIONS(.protocols = SCARDMANAGE_PROTOCOL_T1), SCARDMANAGE_VERDICT_UNCHANGED,
@@ -298,7 +298,7 @@ START_TEST(exclusive_use_that_others_prevent)
     ck_assert_int_eq(other_status(), SCARD_S_SUCCESS);
     assert_count(2); /* as it was */
     assert_free();
-    /* the same after a reset of our own: that is told */
+    /* the same after a reset of our own: that is reported */
     ck_assert_int_eq(
         reconnect_with(OPTIONS(.share = SCARDMANAGE_SHARE_EXCLUSIVE, .first_step = SCARDMANAGE_STEP_WARM)),
         SCARDMANAGE_E_SHARING_VIOLATION);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* libscardmanage without memory, against a real pcscd. Run in a rig: cardrig run -- test_scardmanage_memory
  *
- * Each call is made again and again. The first time nothing fails; then the first thing in it that takes
+ * Each call is made again and again. The first time nothing fails; then the first step of it that takes
  * memory does, then the second, and so on until the call gets through. What takes memory is the library's
  * allocator, and every PC/SC function except those that give something back: those of this program stand
  * before libpcsclite's, and return SCARD_E_NO_MEMORY in its place. */
@@ -483,8 +483,8 @@ static void end(void)
     ck_assert_int_eq(contexts, 1);
 }
 
-/* One call, in which one thing fails, or with which 0 none. regular: what it returns if nothing fails.
- * Returns whether something failed. */
+/* One call, in which one allocation fails (which), or none (0). regular: what it returns if none fails.
+ * Returns whether one failed. */
 static bool make(const call *c, const state *in, unsigned which, scardmanage_result *regular)
 {
     begin(in);
@@ -598,7 +598,7 @@ END_TEST
 
 static void setup(void)
 {
-    setenv("PCSCLITE_NO_BLOCKING", "1", 1); /* a card that is locked is told, not waited for */
+    setenv("PCSCLITE_NO_BLOCKING", "1", 1); /* a card that is locked is reported, not waited for */
     snprintf(reader, sizeof reader, "%s", getenv("CARDRIG_READER"));
     ck_assert_int_eq(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context), SCARD_S_SUCCESS);
 }

@@ -176,7 +176,7 @@ START_TEST(what_happened_to_the_card_is_found_out)
     ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_W_RESET_CARD);
     ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_RESET);
     move("cardrig remove >/dev/null && cardrig insert >/dev/null", 2);
-    /* the handle is told of the latest event only: that it was removed, the reader tells */
+    /* the handle reports the latest event only; the removal is reported by the reader */
     ck_assert_int_eq(SCardReconnect(other, SCARD_SHARE_SHARED, ANY, SCARD_RESET_CARD, &active),
                      SCARD_S_SUCCESS);
     misread_next(codes[_i / WAYS], 1);

@@ -103,7 +103,7 @@ static void reconnects(scardmanage_step first)
     works();
 }
 
-/* Until PC/SC has heard of both movements: what is there before, is not what is there after. */
+/* Takes the card out and puts it in, until PC/SC has reported both. */
 static void move_card(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};

@@ -96,7 +96,7 @@ def can_mount():
     return subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/run"], capture_output=True).returncode == 0
 
 
-@pytest.mark.skipif(not can_mount(), reason="mount namespaces are not to be had")
+@pytest.mark.skipif(not can_mount(), reason="mount namespaces are not available")
 def test_commands_find_it_where_it_is_by_default(place):
     script = (f"mount -t tmpfs none /run; {CARDRIG} serve 2>/run/said & "
               f"until grep -q serving /run/said; do :; done; {CARDRIG} remove && {CARDRIG} status; kill $!; wait $!; "
@@ -250,7 +250,7 @@ def test_the_configuration_names_the_user(place):
 
 @root_only
 def test_a_rig_of_another_user(place):
-    """As cardrig.service has it: it runs as a user of its own, and pcscd as root has to be told so."""
+    """As in cardrig.service: it runs as a user of its own, and DEVICENAME has to say so to a pcscd that is root."""
     (place / "rig").mkdir(mode=0o711)
     os.chown(place / "rig", STRANGER, STRANGER)
     with Serve(place / "rig", prefix=as_stranger()):
@@ -259,7 +259,7 @@ def test_a_rig_of_another_user(place):
         with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
             wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
-        # not told, it does not trust it
+        # without that it does not trust it
         readers = {"cardrig": readers["cardrig"].replace(f":user={STRANGER}", "")}
         with Pcscd(place / "pcscd", readers) as pcscd, pcscd.client() as client:
             wait_for_state(client, "EMPTY")
@@ -306,7 +306,7 @@ print(*sorted(map(str, answers)))
 """
 
 
-def knock(link, count, user=STRANGER, prefix=()):
+def say_hello(link, count, user=STRANGER, prefix=()):
     """What a stranger's drivers get, each on a connection of its own, when they say hello."""
     done = subprocess.run([*prefix] + as_user(user, PYTHON, "-c", HELLO, link, count), capture_output=True, text=True,
                           timeout=TIMEOUT)
@@ -315,15 +315,15 @@ def knock(link, count, user=STRANGER, prefix=()):
 
 
 @root_only
-def test_a_stranger_cannot_knock(place):
+def test_a_stranger_cannot_connect(place):
     with Serve(place / "rig") as serve:
-        assert knock(serve.directory / "link", 1) == ["PermissionError"]
+        assert say_hello(serve.directory / "link", 1) == ["PermissionError"]
 
 
 @root_only
 def test_the_user_of_pcscd_is_let_in(place):
     with Serve(place / "rig", "--pcscd-user", STRANGER) as serve:
-        assert knock(serve.directory / "link", 10) == ["12"]
+        assert say_hello(serve.directory / "link", 10) == ["12"]
         # but not to the control socket
         done = subprocess.run(as_stranger(CARDRIG, "status"), capture_output=True, text=True, timeout=TIMEOUT,
                               env={**os.environ, "CARDRIG_SOCKET": str(serve.directory / "control")})
@@ -469,8 +469,8 @@ def test_without_acls(place):
     with Serve(place / "rig", "--pcscd-user", STRANGER + 1, prefix=namespace) as serve:
         enter = ["nsenter", f"--mount=/proc/{serve.process.pid}/ns/mnt"]
         link = serve.directory / "link"
-        assert set(knock(link, 300, prefix=enter)) <= {"0", "BrokenPipeError", "ConnectionResetError"}
-        assert knock(link, 10, STRANGER + 1, prefix=enter) == ["12"]
+        assert set(say_hello(link, 300, prefix=enter)) <= {"0", "BrokenPipeError", "ConnectionResetError"}
+        assert say_hello(link, 10, STRANGER + 1, prefix=enter) == ["12"]
     lines = serve.errors.splitlines(keepends=True)
     assert lines[0] == (f"cardrig: {place}/rig/link: no ACL can be set (Operation not supported): every user can connect, "
                         "and is refused only then\n")

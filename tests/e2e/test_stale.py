@@ -25,7 +25,7 @@ def test_everything_is_killed_at_once():
     assert run("run", "--", "true").stderr == ""
 
 
-def test_a_shell_that_was_told_of_the_rig_is_nobodys_but_its_users():
+def test_a_shell_in_which_a_user_set_cardrig_socket_is_left_alone():
     """CARDRIG_SOCKET is what people set by hand in another terminal; it does not make that part of the rig."""
     left = KilledRig()
     shell = subprocess.Popen(["sleep", "1000"], env={"CARDRIG_SOCKET": f"{left.directory}/control"})
@@ -72,7 +72,7 @@ def test_a_rig_that_is_being_made_is_left_alone(temporary):
 
 
 def test_from_inside_the_rig_that_is_left():
-    """Whoever runs there is not ended by what it runs itself."""
+    """A program in the rig is not ended by a cardrig that it runs itself."""
     rig = Rig()
     parts = [rig.process.pid, rig.supervisor(), *(pid for name, pid in rig.children().items() if name != "sh")]
     environment = {**os.environ, "CARDRIG_RIG": str(rig.directory)}

@@ -291,7 +291,7 @@ def test_fifty_times(isolation):
 
 
 def test_faster_than_pcscd_takes_it():
-    """Whoever does not wait gets either what was asked for or an error; in the end all agree."""
+    """A client that does not wait gets either what was asked for or an error; in the end all agree."""
     with Rig("--reader", "key,usb") as rig:
         plugged, refused = True, 0
         for _ in range(500):
@@ -367,7 +367,7 @@ def test_without_umockdev():
 
 @pytest.mark.skipif(not HAS_NAMESPACES, reason="a directory can only be hidden in a namespace")
 def test_without_a_directory_of_drivers():
-    """Where there is none, nothing can be mounted over it: the paths are redirected."""
+    """Nothing can be mounted over a directory that does not exist: the paths are redirected."""
     script = """mount -t tmpfs none /usr/lib/pcsc && exec "$0" run --reader key,usb -- sh -c 'echo "$CARDRIG_READER";
         opensc-tool --atr; exec "$0" status' "$0\""""
     done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, CARDRIG],

@@ -144,7 +144,7 @@ def test_rigs_side_by_side_do_not_collide():
         assert done.returncode == 125
         assert f"cannot listen at 127.0.0.1:{rig.ports[0]} for 1 slot: Address already in use" in done.stderr
         port = rig.ports[0]
-    with VpcdRig(f"vpcd={port}") as rig: # when a rig has ended its port can be had again
+    with VpcdRig(f"vpcd={port}") as rig: # when a rig has ended, its port is free again
         assert rig.ports == [port]
 
 

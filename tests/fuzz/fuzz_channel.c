@@ -49,7 +49,7 @@ static struct {
     struct conn conn[CONNS_MAX];
     unsigned count;
     struct conn *asked; /* where the last request came */
-    uint32_t movement;
+    uint32_t event;
     bool good; /* it does what a simulator is to do, and not what the input says */
 } simulator;
 
@@ -171,14 +171,14 @@ static void say(struct conn *conn, const struct link_message *message)
 static void answer_hello(struct conn *conn)
 {
     say(conn, &(struct link_message){
-                  .type = LINK_HELLO, .arg = LINK_OK, .event = simulator.movement, .value = LINK_VERSION});
+                  .type = LINK_HELLO, .arg = LINK_OK, .event = simulator.event, .value = LINK_VERSION});
 }
 
-static void tell_movement(void)
+static void report_event(void)
 {
     for (unsigned i = 0; i < simulator.count; i++)
         if (simulator.conn[i].events)
-            say(&simulator.conn[i], &(struct link_message){LINK_EVENT, .event = simulator.movement});
+            say(&simulator.conn[i], &(struct link_message){LINK_EVENT, .event = simulator.event});
 }
 
 /* Whether the driver has connected for events. */
@@ -250,7 +250,7 @@ static int act(void)
     case 0:
         return (int)next();
     case 1:
-        simulator.movement += next() % 4;
+        simulator.event += next() % 4;
         if (simulator.asked)
             answer_hello(simulator.asked);
         break;
@@ -263,8 +263,8 @@ static int act(void)
             say_anything(conn);
         break;
     case 4:
-        simulator.movement += next();
-        tell_movement();
+        simulator.event += next();
+        report_event();
         break;
     case 5:
         if ((conn = any_conn()))
@@ -290,8 +290,8 @@ static int act(void)
         break;
     }
     case 10:
-        simulator.movement = next() * 0x01000001u;
-        tell_movement();
+        simulator.event = next() * 0x01000001u;
+        report_event();
         break;
     case 11:
         if ((conn = any_conn()))
@@ -304,7 +304,7 @@ static int act(void)
         break;
     case 13:
         for (unsigned i = next(); i > 0; i--)
-            tell_movement();
+            report_event();
         break;
     default:
         return (int)next() * 8;
@@ -336,7 +336,7 @@ static int64_t check_stopwatch(const struct stopwatch *watch, int64_t limit_ms)
 }
 
 /* A wait may begin to connect just before its time is over: to say hello, and to hear the answer. */
-static void wait_for_movement(int timeout_ms)
+static void wait_for_event(int timeout_ms)
 {
     if (waiting)
         return;
@@ -347,7 +347,7 @@ static void wait_for_movement(int timeout_ms)
     channel_wait(channel, timeout_ms);
     waiting = false;
     int64_t took = check_stopwatch(&watch, timeout_ms + 3 * LINK_HELLO_TIMEOUT + 2);
-    /* one movement; or another simulator's numbers, which only an empty slot takes */
+    /* one card event; or another simulator's numbers, which only an empty slot takes */
     CHECK(channel->shown - shown <= 1 || (!channel_card_in(shown) && connects > connected));
     if (other_calls == watch.calls) /* a simulator that hangs up is not connected to again and again */
         CHECK(connects - connected <= 2 + took / 10);
@@ -399,7 +399,7 @@ static void call(void)
 {
     switch (next() % 4) {
     case 0:
-        wait_for_movement((int)next() * 4);
+        wait_for_event((int)next() * 4);
         break;
     case 1:
         exchange_anything();
@@ -417,7 +417,7 @@ static void wait_until(bool present)
 {
     for (unsigned i = 0; channel_card_present(channel) != present; i++) {
         CHECK(i < 10);
-        wait_for_movement(1000);
+        wait_for_event(1000);
     }
 }
 
@@ -432,18 +432,18 @@ static void check_recovery(void)
     end_listening();
     begin_to_listen();
     simulator.good = true;
-    simulator.movement = 7;
-    /* movements that it was told are shown first, and they are not so many that it never comes to an end */
+    simulator.event = 7;
+    /* events that were reported to it are shown first; they are few enough to come to an end */
     for (unsigned i = 0; !hears_events(); i++) {
         CHECK(i < 100000);
-        wait_for_movement(1000);
+        wait_for_event(1000);
     }
     wait_until(true);
     CHECK(exchange(&reset, 33, &length) == LINK_OK && length == 2);
     CHECK(exchange(&command, LINK_MAX_RESPONSE, &length) == LINK_OK && length == 2);
     hear();
-    simulator.movement = 10; /* out, in, and out */
-    tell_movement();
+    simulator.event = 10; /* out, in, and out */
+    report_event();
     wait_until(false);
     wait_until(true);
     wait_until(false);
@@ -463,8 +463,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input = (struct input){data, data + size};
     memset(&simulator, 0, sizeof simulator);
     simulator.listener = -1;
-    simulator.movement = next();
-    if (simulator.movement & 0x80)
+    simulator.event = next();
+    if (simulator.event & 0x80)
         begin_to_listen();
     waiting = exchanging = hung_up = false;
     ops = connects = 0;

@@ -2,7 +2,7 @@
 /*
  * A card at the other end of a vpcd connection that says anything, late or never, and goes at any time.
  * Each call is back in time; a response is the one message that has come since the command was sent, and
- * nothing else. A card that breaks the protocol is gone for good, and told by the end of its connection; one
+ * nothing else. A card that breaks the protocol is gone for good, and sees it by the end of its connection; one
  * that does not can be used on.
  */
 #include "virtual.h"
@@ -193,19 +193,19 @@ static void call(void)
         command(sizes[next() % 5]);
 }
 
-static void check_told(void)
+static void check_disconnected(void)
 {
     uint8_t byte;
     hear();
     CHECK(peer < 0 || recv(peer, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
 }
 
-/* One that was disconnected is told; one that has done nothing wrong is still a card. */
+/* One that was disconnected sees it; one that has done nothing wrong is still a card. */
 static void check_end(void)
 {
     hear();
     if (card_gone(card) && !shut) {
-        check_told();
+        check_disconnected();
     } else if (!card_gone(card) && !unasked && !shut && peer >= 0) {
         good = resets = true;
         CHECK(power(CARD_COLD) == 2);
@@ -232,7 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         call();
     check_end();
     card_free(card);
-    check_told();
+    check_disconnected();
     if (peer >= 0)
         close(peer);
     virtual_time = false;

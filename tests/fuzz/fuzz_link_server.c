@@ -3,7 +3,7 @@
  * The simulator's link server and its workers, and drivers that say anything, on several
  * connections, while cards move and readers are plugged in and out. The threads and the loop
  * are the real ones. Each answer is one to a request that was made, in order; a card's
- * movements are told in order, and the last one is. Afterwards a good driver is served at
+ * events are reported in order, and the last one is. Afterwards a good driver is served at
  * each slot, and nothing is left: no thread, no connection, no memory.
  *
  * The input: what drivers and the user do, one after the other. Mostly the next comes when
@@ -142,9 +142,9 @@ static void let_cards_be_stuck(void)
 struct conn {
     int fd; /* -1: none */
     bool ended;
-    const struct slot *slot; /* of events; NULL: none are told */
+    const struct slot *slot; /* of events; NULL: none are reported */
     unsigned plugging;
-    uint32_t told;
+    uint32_t reported;
     unsigned sent_count;
     struct {
         uint8_t type;
@@ -179,7 +179,7 @@ static void connect_conn(struct conn *conn, bool small)
     run_loop();
 }
 
-/* Each request is answered, in order, but for those that are not answered unless they are refused. */
+/* Each request is answered, in order, except those that are answered only when they are refused. */
 static void check_answer(struct conn *conn, const struct link_message *answer)
 {
     unsigned i = 0;
@@ -194,14 +194,14 @@ static void check_answer(struct conn *conn, const struct link_message *answer)
 
 static void check_message(struct conn *conn, const struct link_message *message)
 {
-    if (message->type == LINK_EVENT && message->arg == LINK_OK && conn->slot && conn->told) {
-        CHECK(message->length == 0 && (int32_t)(message->event - conn->told) > 0);
-        conn->told = message->event;
+    if (message->type == LINK_EVENT && message->arg == LINK_OK && conn->slot && conn->reported) {
+        CHECK(message->length == 0 && (int32_t)(message->event - conn->reported) > 0);
+        conn->reported = message->event;
         return;
     }
     check_answer(conn, message);
     if (message->type == LINK_HELLO && message->arg == LINK_OK)
-        conn->told = message->event;
+        conn->reported = message->event;
     else if (message->type == LINK_HELLO)
         conn->slot = NULL;
 }
@@ -262,14 +262,14 @@ static void hear_all(void)
     }
 }
 
-/* A hello for events, and for a slot that there is: its events are told from then on. */
+/* A hello for events, and for a slot that there is: its events are reported from then on. */
 static void note_hello(struct conn *conn, const struct link_message *hello)
 {
     struct link_message message;
     while (hear(conn, false, &message)) /* what was said before may have been refused */
         ;
     unsigned reader = hello->value >> 16, slot = hello->value & 0xFFFF;
-    if (hello->type != LINK_HELLO || conn->sent_count > 0 || conn->told ||
+    if (hello->type != LINK_HELLO || conn->sent_count > 0 || conn->reported ||
         hello->event != LINK_CHANNEL_EVENTS || reader >= slots.reader_count ||
         slot >= slots.reader[reader].options.slots)
         return;
@@ -337,7 +337,7 @@ static void say_bytes(struct conn *conn)
     free(bytes);
 }
 
-/* With the number of a movement that may be the last one. */
+/* With the number of an event that may be the last one. */
 static void say_request(struct conn *conn, uint8_t type)
 {
     static uint8_t data[LINK_MAX_COMMAND + 4];
@@ -469,9 +469,9 @@ static void act(void)
 static void check_events(void)
 {
     for (const struct conn *conn = conns; conn < conns + CONNS_MAX; conn++)
-        if (conn->fd >= 0 && !conn->ended && conn->slot && conn->told && conn->slot->reader->plugged &&
+        if (conn->fd >= 0 && !conn->ended && conn->slot && conn->reported && conn->slot->reader->plugged &&
             conn->slot->reader->plugging == conn->plugging)
-            CHECK(conn->told == conn->slot->movement);
+            CHECK(conn->reported == conn->slot->movement);
 }
 
 static void end_drivers(void)

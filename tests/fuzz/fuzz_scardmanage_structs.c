@@ -68,7 +68,7 @@ static void check_options(size_t size, const uint8_t *bytes, size_t length)
         CHECK(memcmp(&read, &before, sizeof read) == 0); /* as they were */
     } else {
         CHECK(read.size == sizeof read && read.timeout_ms > 0 && read.first_step && read.last_step);
-        /* what was read is what was given, but for the defaults; and it is read as itself */
+        /* what was read is what was given, except the defaults; and it is read as itself */
         size_t known = size < sizeof read ? size : sizeof read;
         scardmanage_options expected = {0}, again;
         memcpy(&expected, given, known);

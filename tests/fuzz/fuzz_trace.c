@@ -4,7 +4,7 @@
  * there are whole lines, each of which is one for people. They come in order, and where some are missing, a
  * line says how many.
  *
- * The first byte says where to, and how far a file may grow; what follows are things that happen.
+ * The first byte says where to, and how far a file may grow; what follows are events.
  */
 #include "base/error.h"
 #include "fuzz.h"
@@ -119,7 +119,7 @@ static const char *next_text(struct input *input, char text[300], bool any)
     return text;
 }
 
-/* Things that happen. Returns the reader, -1 when it has gone. */
+/* Events. Returns the reader, -1 when it has gone. */
 static int happen(struct trace *trace, int reader, struct input *input)
 {
     char slot[300] = "cardrig/0", text[300];

@@ -95,8 +95,8 @@ struct reader_end {
     int fd;      /* -1: none, or it has hung up */
     int card_fd; /* the card's end */
     unsigned slot;
-    bool taken; /* by the card that came with this movement */
-    uint32_t movement;
+    bool taken; /* by the card that came with this event */
+    uint32_t event;
     bool hung_up; /* half of it, at least */
     bool ended;   /* by the card, as was seen */
     struct stream said, heard;
@@ -280,7 +280,7 @@ bool __wrap_vpcd_prepare(int fd)
     for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++)
         if (reader->fd >= 0 && !reader->ended && reader->card_fd == fd) {
             reader->taken = ok;
-            reader->movement = slots.slot[reader->slot].movement;
+            reader->event = slots.slot[reader->slot].movement;
         }
     errno = ENOTCONN;
     return ok && fd >= 0;
@@ -295,7 +295,7 @@ static void check_end(struct reader_end *reader)
 {
     reader->ended = true;
     hear(reader);
-    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].movement == reader->movement)
+    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].movement == reader->event)
         CHECK(!is_at_rest(reader) && virtual_ms() - reader->rested_ms >= PATIENCE_MS);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Input bytes as what comes in on a card's I/O line. Each is a character, but LINE_ESCAPE and the byte after
  * it are: 00 a character LINE_ESCAPE, 01 and a byte a character with wrong parity, 02 silence until the time
- * is over, and anything else a call with that code, which each target has its own meaning for. */
+ * is over, and anything else a call with that code, which means something else in each target. */
 #ifndef CARDRIG_FUZZ_LINE_H
 #define CARDRIG_FUZZ_LINE_H
 
@@ -24,7 +24,7 @@ struct line {
     const uint8_t *at, *end;
 };
 
-/* The next byte, 0 when there is none. */
+/* The next byte, 0 at the end. */
 static inline uint8_t line_byte(struct line *line)
 {
     return line->at < line->end ? *line->at++ : 0;

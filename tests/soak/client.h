@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A PC/SC client of a long run: its calls are on the board, its commands have answers that can be told from
- * all others. */
+/* A PC/SC client of a long run: its calls are on the board, its commands have answers that differ from all
+ * others. */
 #ifndef CARDRIG_SOAK_CLIENT_H
 #define CARDRIG_SOAK_CLIENT_H
 
@@ -34,7 +34,7 @@ unsigned client_below(struct client *client, unsigned limit);
 LONG client_connect(struct client *client, const char *reader);
 
 /* Sends a command with data that no other has. SCARD_S_SUCCESS: the answer is right. A wrong one, or one from
- * another card than the first on this handle, has been told, and is SCARD_F_UNKNOWN_ERROR. */
+ * another card than the first on this handle, has been reported, and is SCARD_F_UNKNOWN_ERROR. */
 LONG client_transmit(struct client *client);
 
 #endif

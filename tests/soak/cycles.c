@@ -3,7 +3,7 @@
  * soak_cycles: cards go in and out of all readers of a rig at once, while clients send commands to them. Runs
  * inside a rig whose cards are identity.lua's. What must hold:
  *
- *   - each movement raises the reader's event counter by one, and nothing else does;
+ *   - each card event raises the reader's event counter by one, and nothing else does;
  *   - every answer is the right one, and all answers on a handle come from one card;
  *   - a call fails only with what a removal explains, and always comes back;
  *   - in the end each reader works, and pcscd and the simulator have no more memory and descriptors than
@@ -30,14 +30,14 @@
 
 #define READERS_MAX 16
 #define HAMMERS     2     /* clients of each reader that send commands */
-#define BURST_MAX   5     /* pairs of movements at once */
+#define BURST_MAX   5     /* pairs of card events at once */
 #define CALL_MS     60000 /* a call that takes longer hangs; the longest take some 100 ms on two busy cores */
 #define EVENT_MS    60000 /* an event that takes longer is lost */
 #define SETTLE_MS   500   /* how long the counter must stay where it is in the end */
 
 /*
- * How much more memory may be in use in the end. In a full run of 320,000 movements that is 3 bytes for each of
- * them, and 20 in the simulator: whatever is lost with a movement, a connection or a command shows. What is seen
+ * How much more memory may be in use in the end. In a full run of 320,000 card events that is 3 bytes for each of
+ * them, and 20 in the simulator: whatever is lost with a card event, a connection or a command shows. What is seen
  * of pcscd is 64 KiB more, which are the stacks of the 16 threads that serve the movers: these send their first
  * command in the end. What is seen of the simulator, beside a full load, is up to 3 MiB more, which malloc has
  * between what is in use: cards of many sizes come and go in its two arenas.
@@ -60,7 +60,7 @@ struct reader {
 struct shared {
     struct board board;
     atomic_bool release; /* the readers' processes may end */
-    uint64_t target;     /* cycles of each reader; 0: until told to stop */
+    uint64_t target;     /* cycles of each reader; 0: until stopped */
     unsigned count;
     struct reader reader[READERS_MAX];
 };
@@ -165,7 +165,7 @@ static void *hammer(void *argument)
 }
 
 /*
- * Movements
+ * Card events
  */
 
 struct watch {
@@ -193,7 +193,7 @@ static bool look(struct worker *worker, struct watch *watch, DWORD ms)
     return true;
 }
 
-/* Waits until the counter is where the movements so far have brought it. */
+/* Waits until the counter is where the card events so far have brought it. */
 static bool wait_for(struct worker *worker, struct watch *watch, uint16_t expected)
 {
     int64_t deadline = board_now() + EVENT_MS;

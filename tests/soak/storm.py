@@ -82,7 +82,7 @@ class Control:
 
 
 class Storm:
-    """What both have: clients, things that happen to all they need, and what must hold."""
+    """What both have: clients, events that hit all they need, and what must hold."""
 
     EVENTS = {}  # the names of methods, with weights
 
@@ -111,7 +111,7 @@ class Storm:
         self.tell("kill")
 
     def happen(self, seconds, without=()):
-        """Lets things happen for some time."""
+        """Lets events happen for some time."""
         events = {name: weight for name, weight in self.EVENTS.items() if name not in without}
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -250,7 +250,7 @@ class Apart(Storm):
         self.simulator.send_signal(number)
         status = self.simulator.wait(WAIT)
         if status not in (0, -number):
-            raise Failed(f"the simulator, told to end by signal {number}, ended with {status}")
+            raise Failed(f"the simulator, asked to end by signal {number}, ended with {status}")
 
     def restart_simulator(self):
         self.end_simulator(self.random.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)))
@@ -358,7 +358,7 @@ class Usb(Storm):
     def move_reader(self):
         number = self.random.randrange(self.READERS)
         if not self.plugged[number]:
-            # pcscd takes one movement at a time, and the next one is refused meanwhile
+            # pcscd takes one event at a time, and the next one is refused meanwhile
             self.plugged[number] = self.control.ask(command="plug", slot=f"usb{number}")["ok"]
             return
         # pcscd 1.9.9 dies when a handle is looked up while a reader goes: RFReaderInfoById (readerfactory.c:856-862) walks
@@ -423,7 +423,7 @@ def main():
             storm.run(arguments.seconds * (1 if arguments.only else share))
             storm.end()
         except (Failed, AssertionError, OSError, subprocess.SubprocessError) as reason:
-            print(f"\nsoak: FAILED: {reason}\nsoak: --seed {arguments.seed} lets the same things happen; logs are in {storm.folder}",
+            print(f"\nsoak: FAILED: {reason}\nsoak: --seed {arguments.seed} lets the same events happen; logs are in {storm.folder}",
                   file=sys.stderr)
             storm.clear_away()
             return 1

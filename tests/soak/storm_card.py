@@ -17,7 +17,7 @@ import vpcd_card
 
 
 class Identity(vpcd_card.Card):
-    """Dies in the middle of an answer, if it is told to."""
+    """Dies in the middle of an answer, if half says so."""
 
     def __init__(self, half):
         super().__init__()

@@ -8,7 +8,7 @@
  *   stopped      pcscd has been stopped: calls need not come back
  *   continued    now they must
  *   kill         kill one of the clients, and start another one
- *   hold         no call is to begin; "held" when none is under way, but for those that wait for changes
+ *   hold         no call is to begin; "held" when none is under way, except those that wait for changes
  *   go           and on
  *   pause        all clients leave; "paused" once they have
  *   resume       and come again
@@ -129,7 +129,7 @@ static LONG ask_attribute(struct client *client)
     return CALL(client, SCardGetAttrib, client->card, SCARD_ATTR_VENDOR_NAME, value, &size);
 }
 
-/* One thing that is done with a handle. */
+/* One call on a handle, or some that belong together. */
 static LONG act(struct client *client, struct member *me)
 {
     LONG rv = SCARD_S_SUCCESS;
@@ -303,7 +303,7 @@ static void obey(char *line, unsigned *wanted)
     } else if (strcmp(line, "end") == 0) {
         all->board.stop = true;
     } else {
-        board_fail(&all->board, NULL, "an order that is none: %s", line);
+        board_fail(&all->board, NULL, "an unknown order: %s", line);
     }
 }
 

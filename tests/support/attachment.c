@@ -106,7 +106,7 @@ void assert_locked_out(void)
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_E_SHARING_VIOLATION);
 }
 
-/* A transaction can be had, so nobody has one: not a single count has leaked. */
+/* The other client gets a transaction, so nobody has one: not a single count has leaked. */
 void assert_free(void)
 {
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_S_SUCCESS);

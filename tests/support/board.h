@@ -56,7 +56,7 @@ void board_leave(struct board_line *line);
 void board_begin(struct board_line *line);
 void board_end(struct board_line *line);
 
-/* Whether no call is under way, but for some that only wait for changes. */
+/* Whether no call is under way, except those that only wait for changes. */
 bool board_is_quiet(const struct board *board);
 
 /* Prints what is wrong, and that the run has failed. */

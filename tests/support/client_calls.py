@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A PC/SC client that is told on its standard input, a JSON line each, what to call, and prints what it got.
+"""A PC/SC client whose calls come on its standard input, a JSON line each; it prints the result of each.
 
 Results are lists, with the PC/SC code first, in words.
 """

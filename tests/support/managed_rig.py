@@ -15,7 +15,7 @@ from waiting import wait_for
 
 WAYS = ("ifd", "handle")
 READER = "reader"
-# One card and others. Two cards of one ATR, "card" and "twin", cannot be told apart, but by what they answer.
+# One card and others. Two cards of one ATR, "card" and "twin", differ only in what they answer.
 ATRS = {"card": "3B 93 96 80 01 74 77 6F E8", "twin": "3B 93 96 80 01 74 77 6F E8",
         "other": "3B 06 74 30 6F 6E 6C 79", "t1": "3B 80 81 01 00"}
 SCRIPT = """local hits, total = 0, 0
@@ -35,7 +35,7 @@ def atr(name):
 
 
 class ManagedRig:
-    """A rig, its reader's card, us, and another client. libpcsclite tells the other one of sharing violations at once."""
+    """A rig, its reader's card, us, and another client. libpcsclite reports sharing violations to the other one at once."""
 
     def __init__(self, rig, environment, reader, folder, base):
         self.rig, self.environment, self.reader, self.folder = rig, environment, reader, folder
@@ -71,7 +71,7 @@ class ManagedRig:
         return make_card(self.folder, name)
 
     def change_card(self, command, card=None):
-        """insert, remove, swap: waits until PC/SC has heard of it."""
+        """insert, remove, swap: waits until PC/SC has reported it."""
         before = self.other.pcsc_events()
         assert before["code"] == "S_OK"
         self.rig.do(command, slot=self.slot, **({"file": self.card(card)} if card else {}))
@@ -79,7 +79,7 @@ class ManagedRig:
         assert self.other.pcsc_events(before=before["counter"], events=events)["code"] == "S_OK"
 
     def start_over(self):
-        """Until PC/SC has heard of all that was done to the card; then it is the one with which all begins."""
+        """Until PC/SC has reported all that was done to the card; then "card" is in the reader, as at the beginning."""
         for name in ("t1", "card"):
             self.rig.do("swap", slot=self.slot, file=self.card(name))
             wait_for(f"PC/SC sees {name}", lambda: self.other.pcsc_events().get("atr") == atr(name))
@@ -126,7 +126,7 @@ class ManagedRig:
         assert self.other.pcsc_reconnect()["code"] == "E_SHARING_VIOLATION"
 
     def assert_free(self):
-        """A transaction can be had, so nobody has one: not a single count has leaked."""
+        """The other client gets a transaction, so nobody has one: not a single count has leaked."""
         assert self.other.pcsc_reconnect()["code"] == "S_OK"
         self.other_begins()
         self.other_ends()
@@ -209,7 +209,7 @@ class ServiceRig(ManagedRig):
         self.order(signal.SIGRTMIN + 1, lambda: not self.running())
 
     def stop_until_a_client_comes(self):
-        """Stopped, but whoever connects has it started."""
+        """Stopped; the first client that connects has it started."""
         before = self.socket.stat()
         self.order(signal.SIGRTMIN + 2, lambda: not os.path.samestat(self.socket.stat(), before) or
                    self.socket.stat().st_mtime_ns != before.st_mtime_ns)

@@ -78,7 +78,7 @@ def wait_for_end(pid):
 
 
 def wait_until_gone(pids, directory):
-    """Whoever clears away after a killed cardrig has no parent that could tell; its own end is the event."""
+    """What clears away after a killed cardrig has no parent that could say so; its own end is the event."""
     for pid in pids:
         try:
             handle = os.pidfd_open(pid)

@@ -12,8 +12,7 @@ def as_user(number, *command):
     return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups", *map(str, command)]
 
 
-# Without privileges, in a container say, there may be none to be had: then cardrig does without, and these tests see
-# that it does.
+# In a container, for example, they may not be available: then cardrig works without them, which these tests see.
 HAS_NAMESPACES = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "mount", "--make-rprivate", "/"],
                                 stderr=subprocess.DEVNULL).returncode == 0
 no_namespaces = [] if not HAS_NAMESPACES else [

@@ -345,7 +345,7 @@ START_TEST(numbers_run_over)
 END_TEST
 
 /* pcscd would be busy with them for hours. */
-START_TEST(too_many_movements_at_once_end_the_connection)
+START_TEST(too_many_events_at_once_end_the_connection)
 {
     uint8_t byte;
     event_counter = 1;
@@ -418,7 +418,7 @@ START_TEST(a_protocol_that_is_ready_is_not_asked_for)
 }
 END_TEST
 
-START_TEST(requests_carry_the_movement_that_pcscd_knows)
+START_TEST(requests_carry_the_event_that_pcscd_knows)
 {
     event_counter = 3;
     open_channel();
@@ -819,11 +819,11 @@ int main(void)
     tcase_add_test(tests, no_card_event_is_lost);
     tcase_add_test(tests, numbers_run_over);
     tcase_add_test(tests, a_protocol_that_is_ready_is_not_asked_for);
-    tcase_add_test(tests, requests_carry_the_movement_that_pcscd_knows);
+    tcase_add_test(tests, requests_carry_the_event_that_pcscd_knows);
     tcase_add_test(tests, transmit_goes_through);
     tcase_add_loop_test(tests, statuses_become_response_codes, 0, sizeof codes / sizeof codes[0]);
     tcase_add_test(tests, a_status_that_is_not_one_ends_the_connection);
-    tcase_add_test(tests, too_many_movements_at_once_end_the_connection);
+    tcase_add_test(tests, too_many_events_at_once_end_the_connection);
     tcase_add_test(tests, a_simulator_that_hangs_up_at_once_is_not_called_at_once);
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);

@@ -181,7 +181,7 @@ START_TEST(the_only_slot_needs_no_name)
 }
 END_TEST
 
-START_TEST(each_movement_counts)
+START_TEST(each_card_event_counts)
 {
     add("cardrig");
     struct slot *slot = &slots.slot[0];
@@ -418,7 +418,7 @@ int main(void)
     tcase_add_test(tests, find);
     tcase_add_test(tests, two_readers_of_one_name);
     tcase_add_test(tests, the_only_slot_needs_no_name);
-    tcase_add_test(tests, each_movement_counts);
+    tcase_add_test(tests, each_card_event_counts);
     tcase_add_test(tests, the_last_card_comes_back);
     tcase_add_test(tests, a_bad_card_changes_nothing);
     tcase_add_test(tests, whose_time_is_real);

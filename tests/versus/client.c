@@ -4,7 +4,7 @@
  * It makes purchases. Each takes the card for itself, reads the balance, debits, checks what the card says of
  * the balance then, and lets go of the card. If anything fails it recovers, for as long as it takes.
  *
- * What it does is told on standard output, a line each, with seconds on the monotonic clock in front: "call
+ * What it does is reported on standard output, a line each, with seconds on the monotonic clock in front: "call
  * NAME" and "back NAME CODE" for all that goes to the card, "at idle" and "at locked" where it waits for a
  * line on standard input, "wrong TEXT" if a card has answered what the right card, prepared, does not. */
 #include "link.h"
@@ -26,26 +26,26 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-static void tell(const char *what, const char *text)
+static void report(const char *what, const char *text)
 {
     printf("%.6f %s %s\n", seconds(), what, text);
     fflush(stdout);
 }
 
-static uint32_t told(const char *name, uint32_t code)
+static uint32_t report_result(const char *name, uint32_t code)
 {
     printf("%.6f back %s %08X\n", seconds(), name, (unsigned)code);
     fflush(stdout);
     return code;
 }
 
-#define CALL(name, ...) (tell("call", #name), told(#name, link_##name(__VA_ARGS__)))
+#define CALL(name, ...) (report("call", #name), report_result(#name, link_##name(__VA_ARGS__)))
 
-/* Until whoever watches lets us go on; false: we shall end. */
+/* Waits until versus.py lets us go on; false: we shall end. */
 static bool stop_at(const char *place)
 {
     char line[16];
-    tell("at", place);
+    report("at", place);
     return fgets(line, sizeof line, stdin) != NULL;
 }
 
@@ -66,7 +66,7 @@ static uint32_t ask(struct link *link, const char *what, const uint8_t *command,
     char text[64];
     snprintf(text, sizeof text, "%s: %zu bytes, %02X %02X", what, length, length < 2 ? 0 : answer[length - 2],
              length < 2 ? 0 : answer[length - 1]);
-    tell("wrong", text);
+    report("wrong", text);
     return LINK_WRONG_ANSWER;
 }
 
@@ -82,8 +82,8 @@ static uint32_t prepare(struct link *link, void *context)
 static uint32_t ask_balance(struct link *link, const char *what, uint8_t instruction, unsigned *balance)
 {
     uint8_t command[] = {0x80, instruction, 0x00, 0x00, 0x02}, data[2];
-    tell("call", what);
-    uint32_t rv = told(what, ask(link, what, command, sizeof command, data, sizeof data));
+    report("call", what);
+    uint32_t rv = report_result(what, ask(link, what, command, sizeof command, data, sizeof data));
     if (rv == 0)
         *balance = (unsigned)data[0] << 8 | data[1];
     return rv;
@@ -125,7 +125,7 @@ static bool purchase(struct link *link)
     }
     /* while the card was locked nobody else can have debited */
     if (after != ((before - 1) & 0xFFFF))
-        tell("wrong", "the balance is that of another card");
+        report("wrong", "the balance is that of another card");
     return true;
 }
 

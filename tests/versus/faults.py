@@ -140,7 +140,7 @@ def transaction(s, seconds):
 
 
 def first_transaction(s):
-    """The program has to connect anew while the card is another's."""
+    """The program has to connect again while the card is another's."""
     s.rig.restart()
     transaction(s, LONG)
 

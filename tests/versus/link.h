@@ -14,7 +14,7 @@ struct link;
 /* How long a call may take in the eyes of the program, in milliseconds: a user is waiting. */
 #define LINK_LIMIT_MS 1000
 
-/* What it says itself when the card's answer is none of the program's: no code of PC/SC has this value. */
+/* What the program returns itself for a wrong answer of the card: no code of PC/SC has this value. */
 #define LINK_WRONG_ANSWER 0xA0010001u
 
 /* What brings the card to the state that the program needs; called with the card locked. */

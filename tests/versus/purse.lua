@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A purse. What it has been told by SELECT and VERIFY is lost with each reset, as on any card; what is in it, with the
+-- A purse. What SELECT and VERIFY have done is lost with each reset, as on any card; what is in it, with the
 -- card: one that is put in is another card, with the same ATR.
 
 local PIN     = "1234"

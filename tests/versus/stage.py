@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A program, a rival, the rig that they are in, and how it is judged whether the program has survived: see versus.py."""
+"""A program, a rival, the rig that they are in, and how it is decided whether the program has survived: see versus.py."""
 
 import collections
 import os
@@ -157,7 +157,7 @@ class ServiceRig:
         self.tell(signal.SIGUSR2 if kill else signal.SIGUSR1, lambda: (pid := self.pcscd.pid()) != self.pid and pid)
 
     def take_down(self, how):
-        """What pcscd_alone has for that: its socket goes, too, or stays, or whoever connects has it started."""
+        """What pcscd_alone has for that: its socket goes, too, or stays, or the first client that connects has it started."""
         self.pcscd.process.send_signal(how)
         wait_for("no pcscd", lambda: not self.pcscd.pid())
 
@@ -305,9 +305,9 @@ class Stage:
         assert self.rival.disconnect(step) == ["ok"]
         self.rival.release()
 
-    # judging
+    # whether it has survived
 
-    def judge(self, over):
+    def check_survival(self, over):
         """The fault was over at that time."""
         end = over + BACK
         self.program.hold_at("locked", end)
@@ -352,7 +352,7 @@ class Stage:
             self.program.hold_at(fault.place or draw.choice(("idle", "locked")), time.monotonic() + SECONDS)
             fault.happen(self)
             self.release()
-            self.judge(time.monotonic())
+            self.check_survival(time.monotonic())
             return None
         except Exception as error:
             if self.rig and self.rig.has_crashed():

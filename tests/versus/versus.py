@@ -11,12 +11,12 @@ program run into it, and ends. A program survives if then all of this holds (sta
 - back: within BACK seconds it has made two whole purchases with the right card, and goes on;
 - no wrong card: it has sent nothing to a card with another ATR, and no balance was another card's. (Of a card with the same
   ATR it must have noticed that it was put in: it is not prepared, and has another balance.);
-- prepared: no command met a card that had lost what SELECT and VERIFY had told it;
+- prepared: no command met a card that had lost what SELECT and VERIFY had done;
 - locked: while it takes the card for its own, another client is kept out;
 - not leaked: while it does not, another client gets the card within LEAKED seconds;
 - bounded: none of its calls took longer than LIMIT seconds, which is thrice as long as the program says that it can wait.
 
-One that does not survive is killed, and started anew with everything in order, as its user would. The exit status is 1 if
+One that does not survive is killed, and started again with everything in order, as its user would. The exit status is 1 if
 libscardmanage's has not survived a fault, or if one of the two does not work without faults.
 """
 
