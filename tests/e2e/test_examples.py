@@ -42,6 +42,15 @@ until opensc-tool --list-readers >/dev/null; do sleep 0.1; done
 """
 
 
+LIBRARY = f"""Name: scardmanage
+Description: the one of the build, where e2e.install looks at the installed one
+Version: 0
+Requires: libpcsclite
+Cflags: -I{SOURCE}/lib/scardmanage/include
+Libs: -L{BUILD}/lib -Wl,-rpath,{BUILD}/lib -lscardmanage
+"""
+
+
 def own_system():
     as_root = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     return [CARDRIG, "run", "--private-network", "--", "unshare", *as_root, "--mount", "sh", "-c", SYSTEM, "sh"]
@@ -62,6 +71,7 @@ def folder(temporary):
     (place / ".bin/python3").symlink_to(PYTHON)
     (place / ".bin/systemctl").write_text(SYSTEMCTL)
     (place / ".bin/systemctl").chmod(0o755)
+    (place / ".bin/scardmanage.pc").write_text(LIBRARY)
     yield place
     shutil.rmtree(place)
 
@@ -85,7 +95,7 @@ def test_example(example, folder):
         shutil.rmtree(folder / "system")
         prefix = own_system()
     environment = {**os.environ, "NO_COLOR": "1", "PATH": f"{folder}/.bin:{PUBLIC}/bin:{os.environ['PATH']}",
-                   "VPCD": "vpcd" if has(example, "--vpcd") else ""}
+                   "PKG_CONFIG_PATH": f"{folder}/.bin", "VPCD": "vpcd" if has(example, "--vpcd") else ""}
     with Terminal(folder, environment, prefix) as terminal:
         for command, wanted in example.steps:
             status, printed = terminal.run(command, wanted)
