@@ -2,6 +2,7 @@
 /* cardrig: one program, a subcommand each for what it does. */
 #include "base/similar.h"
 #include "cli/cli.h"
+#include "cli/complete.h"
 #include "rig/log.h"
 
 #include <errno.h>
@@ -93,6 +94,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("cardrig %s\n", CARDRIG_VERSION);
+        return finish(EXIT_OK);
+    }
+    if (strcmp(argv[1], "__complete") == 0) {
+        complete(subcommands, SUBCOMMAND_COUNT, argv + 2, (size_t)argc - 2);
         return finish(EXIT_OK);
     }
     return call(argv[1], argc - 1, argv + 1);

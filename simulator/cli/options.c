@@ -10,14 +10,13 @@
 
 static const struct option_entry help_option = {'h', "help", NULL, NULL, "show this help"};
 
-/* Calls function for each option, --help at the end. */
-static void for_each_option(const struct subcommand *subcommand,
-                            void (*function)(const struct option_entry *option, void *arg), void *arg)
+const struct option_entry *options_at(const struct subcommand *subcommand, size_t i)
 {
     for (unsigned list = 0; list < OPTION_LISTS && subcommand->options[list]; list++)
         for (const struct option_entry *option = subcommand->options[list]; option->name; option++)
-            function(option, arg);
-    function(&help_option, arg);
+            if (i-- == 0)
+                return option;
+    return i == 0 ? &help_option : NULL;
 }
 
 /*
@@ -35,13 +34,18 @@ static size_t label(const struct option_entry *option, char *text, size_t size)
     return (size_t)length;
 }
 
-static void find_column(const struct option_entry *option, void *arg)
+/* Where explanations begin: behind the longest label, or the next line where that is too long. */
+static size_t find_column(const struct subcommand *subcommand)
 {
-    size_t *column = arg;
+    const struct option_entry *option;
+    size_t column = 0;
     char text[80];
-    size_t length = label(option, text, sizeof text) + 2;
-    if (option->help && length > *column && length <= HELP_COLUMN)
-        *column = length;
+    for (size_t i = 0; (option = options_at(subcommand, i)); i++) {
+        size_t length = label(option, text, sizeof text) + 2;
+        if (option->help && length > column && length <= HELP_COLUMN)
+            column = length;
+    }
+    return column;
 }
 
 /* Prints words from this column on, and goes on in the same one in further lines. */
@@ -61,17 +65,14 @@ static void print_words(const char *words, size_t column)
     putchar('\n');
 }
 
-static void print_option(const struct option_entry *option, void *arg)
+static void print_option(const struct option_entry *option, size_t column)
 {
-    const size_t *column = arg;
     char text[80];
-    if (!option->help)
-        return;
-    if (label(option, text, sizeof text) + 2 > *column)
-        printf("%s\n%*s", text, (int)*column, "");
+    if (label(option, text, sizeof text) + 2 > column)
+        printf("%s\n%*s", text, (int)column, "");
     else
-        printf("%-*s", (int)*column, text);
-    print_words(option->help, *column);
+        printf("%-*s", (int)column, text);
+    print_words(option->help, column);
 }
 
 static void print_help(const struct subcommand *subcommand)
@@ -83,10 +84,12 @@ static void print_help(const struct subcommand *subcommand)
         before = "";
         form = form[length] ? form + length + 1 : NULL;
     }
-    size_t column = 0;
-    for_each_option(subcommand, find_column, &column);
     printf("%s\n", subcommand->description);
-    for_each_option(subcommand, print_option, &column);
+    const struct option_entry *option;
+    size_t column = find_column(subcommand);
+    for (size_t i = 0; (option = options_at(subcommand, i)); i++)
+        if (option->help)
+            print_option(option, column);
     if (subcommand->keys)
         printf("\n%s", subcommand->keys);
     if (subcommand->notes)
@@ -103,9 +106,8 @@ struct lists {
     char letters[2 * OPTIONS_MAX + 2];
 };
 
-static void add_option(const struct option_entry *option, void *arg)
+static void add_option(struct lists *lists, const struct option_entry *option)
 {
-    struct lists *lists = arg;
     size_t length = strlen(lists->letters);
     if (lists->count == OPTIONS_MAX)
         return;
@@ -121,7 +123,9 @@ int options_next(const struct subcommand *subcommand, int argc, char **argv)
     struct lists lists = {.letters = ""};
     if (subcommand->runs_command)
         strcpy(lists.letters, "+");
-    for_each_option(subcommand, add_option, &lists);
+    const struct option_entry *option;
+    for (size_t i = 0; (option = options_at(subcommand, i)); i++)
+        add_option(&lists, option);
     int id = getopt_long(argc, argv, lists.letters, lists.all, NULL);
     if (id == 'h')
         print_help(subcommand);

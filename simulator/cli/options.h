@@ -8,10 +8,11 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * What completes a value or an argument: words with a blank between them, or one of
- *   ":files" ":directories" ":command"   what the shell knows
+ *   ":files" ":directories" ":command" ":users"   what the shell knows
  *   ":card"     the file of a card script, or relay=
  *   ":slot"     a slot of the running rig
  *   ":usb"      a USB reader of the running rig
@@ -19,13 +20,12 @@
  *   ":reader"   a reader's name and keys, as --reader takes them
  * NULL: nothing can be proposed.
  */
-typedef const char *completion;
 
 struct option_entry {
     int id;            /* its letter; from 256 on: it has none */
     const char *name;  /* without the dashes; NULL: the end of the list */
     const char *value; /* what its value is called; NULL: it takes none */
-    completion completion;
+    const char *completion;
     const char *help; /* a sentence or two, in any number of columns; NULL: not shown */
 };
 
@@ -39,9 +39,12 @@ struct subcommand {
     const char *description;                          /* lines of at most 80 columns */
     const struct option_entry *options[OPTION_LISTS]; /* besides --help */
     const char *keys, *notes;                         /* lines behind the options, or NULL */
-    completion arguments[ARGUMENT_KINDS];             /* of the first argument, and of all that follow */
+    const char *arguments[ARGUMENT_KINDS];             /* of the first argument, and of all that follow */
     bool runs_command;                                /* options end at the first argument */
 };
+
+/* The subcommand's options one after the other, --help at the end; then NULL. */
+const struct option_entry *options_at(const struct subcommand *subcommand, size_t i);
 
 /* As many options as the lists of one subcommand can have. */
 #define OPTIONS_MAX 32

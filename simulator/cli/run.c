@@ -251,6 +251,6 @@ const struct subcommand run_subcommand = {
              "Exit status: that of COMMAND; 2 when the command line is wrong, 125 when the rig\n"
              "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it is\n"
              "not there.\n",
-    .arguments = {":command", ":command"},
+    .arguments = {":command", ":files"},
     .runs_command = true,
 };

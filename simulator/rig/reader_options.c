@@ -258,6 +258,11 @@ static const struct key {
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
+const char *reader_options_key(unsigned i)
+{
+    return i < KEY_COUNT ? keys[i].name : NULL;
+}
+
 /* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
 static bool check_name(const char *name, size_t length, struct error *error)
 {

@@ -77,4 +77,7 @@ void reader_options_real_time(struct reader_options *options);
  * reader. reader_options_parse takes none whose name has no room there. */
 void reader_options_pcsc_name(const struct reader_options *options, char name[READER_NAME_MAX + 1]);
 
+/* The names of the keys, one after the other; then NULL. */
+const char *reader_options_key(unsigned i);
+
 #endif

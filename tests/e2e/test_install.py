@@ -68,6 +68,12 @@ def test_what_names_others_names_the_prefix_that_was_installed_to(folder):
     assert library.startswith(f"{prefix}/") and os.path.exists(library)
 
 
+def test_completion_is_where_the_shells_look(tree):
+    share = tree / "usr/local/share"
+    for file in ("bash-completion/completions/cardrig", "zsh/site-functions/_cardrig", "fish/vendor_completions.d/cardrig.fish"):
+        assert "__complete" in (share / file).read_text()
+
+
 def test_what_was_installed_can_be_moved(folder):
     install("--prefix", folder / "first")
     (folder / "first").rename(folder / "moved")

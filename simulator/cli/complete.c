@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cli/complete.h"
+
+#include "base/oneline.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "icc/fault.h"
+#include "rig/reader_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What is to be completed: text, of which `head` stays in front of each candidate ("--card="). */
+struct unfinished {
+    const char *head;
+    size_t head_length;
+    const char *text;
+};
+
+static void propose(const struct unfinished *word, const char *candidate, const char *explanation)
+{
+    char line[200];
+    if (strncmp(candidate, word->text, strlen(word->text)) != 0)
+        return;
+    oneline(line, sizeof line, explanation ? explanation : "", explanation ? strlen(explanation) : 0);
+    printf("%.*s%s%s%s\n", (int)word->head_length, word->head, candidate, *line ? "\t" : "", line);
+}
+
+/*
+ * Values
+ */
+
+/* Calls function for each slot of the running rig. Without a rig there are none. */
+static void for_each_slot(void (*function)(const struct unfinished *word, json_t *slot),
+                          const struct unfinished *word)
+{
+    json_t *status = client_request("status", NULL, NULL, NULL), *slot;
+    size_t i;
+    json_array_foreach(json_object_get(status, "slots"), i, slot)
+    {
+        function(word, slot);
+    }
+    json_decref(status);
+}
+
+static const char *text_of(json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void propose_slot(const struct unfinished *word, json_t *slot)
+{
+    char explanation[200];
+    const char *card = text_of(json_object_get(slot, "card"), "name");
+    snprintf(explanation, sizeof explanation, "%s: %s", text_of(slot, "slot"), card ? card : "empty");
+    char number[16];
+    snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(slot, "number")));
+    propose(word, number, explanation);
+}
+
+static void propose_usb_reader(const struct unfinished *word, json_t *slot)
+{
+    char name[READER_NAME_MAX + 8];
+    json_t *usb = json_object_get(slot, "usb");
+    snprintf(name, sizeof name, "%s", text_of(slot, "slot"));
+    char *slash = strrchr(name, '/');
+    if (!json_is_object(usb) || !slash || strcmp(slash, "/0") != 0)
+        return;
+    *slash = '\0';
+    propose(word, name, json_is_true(json_object_get(usb, "plugged")) ? "plugged in" : "not plugged in");
+}
+
+static void propose_faults(const struct unfinished *word)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        propose(word, fault_name((enum fault)i), NULL);
+}
+
+/* Behind the last comma a key, before it a name, which is the user's choice. */
+static void propose_reader_keys(const struct unfinished *word)
+{
+    const char *comma = strrchr(word->text, ','), *key;
+    if (!comma)
+        return;
+    struct unfinished rest = {word->head, (size_t)(comma + 1 - word->head), comma + 1};
+    for (unsigned i = 0; (key = reader_options_key(i)); i++)
+        propose(&rest, key, NULL);
+}
+
+static void propose_value(const struct unfinished *word, const char *completion)
+{
+    char one[32];
+    for (const char *next = completion; next && *next; next += strspn(next, " ")) {
+        int length = (int)strcspn(next, " ");
+        snprintf(one, sizeof one, "%.*s", length, next);
+        next += length;
+        if (strcmp(one, ":slot") == 0) {
+            for_each_slot(propose_slot, word);
+        } else if (strcmp(one, ":usb") == 0) {
+            for_each_slot(propose_usb_reader, word);
+        } else if (strcmp(one, ":fault") == 0) {
+            propose_faults(word);
+        } else if (strcmp(one, ":reader") == 0) {
+            propose_reader_keys(word);
+        } else if (strcmp(one, ":card") == 0) {
+            propose(word, "relay=", "the card in a reader of another PC/SC service");
+            puts(":files");
+        } else if (one[0] == ':') {
+            puts(one);
+        } else {
+            propose(word, one, NULL);
+        }
+    }
+}
+
+/*
+ * Options
+ */
+
+/* The option that this word is, or NULL. */
+static const struct option_entry *find_option(const struct subcommand *subcommand, const char *word)
+{
+    const struct option_entry *option;
+    for (size_t i = 0; (option = options_at(subcommand, i)); i++) {
+        char letter[3] = {'-', option->id < 256 ? (char)option->id : '\0', '\0'};
+        if ((letter[1] && strcmp(word, letter) == 0) ||
+            (strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0))
+            return option;
+    }
+    return NULL;
+}
+
+static void propose_options(const struct subcommand *subcommand, const struct unfinished *word)
+{
+    const struct option_entry *option;
+    char text[40];
+    for (size_t i = 0; (option = options_at(subcommand, i)); i++) {
+        snprintf(text, sizeof text, "--%s", option->name);
+        if (option->help)
+            propose(word, text, option->help);
+    }
+}
+
+/* The last of these words is unfinished. */
+static void complete_subcommand(const struct subcommand *subcommand, char **words, size_t count)
+{
+    const char *last = words[count - 1], *equals = strchr(last, '=');
+    const struct option_entry *waiting = NULL; /* the option whose value the next word is */
+    struct unfinished word = {last, 0, last};
+    size_t arguments = 0;
+    bool options_over = false;
+    for (size_t i = 0; i + 1 < count; i++) {
+        const struct option_entry *option =
+            options_over || waiting ? NULL : find_option(subcommand, words[i]);
+        if (waiting) {
+            waiting = NULL;
+        } else if (option) {
+            waiting = option->value ? option : NULL;
+        } else if (!options_over && strcmp(words[i], "--") == 0) {
+            options_over = true;
+        } else if (options_over || words[i][0] != '-') {
+            options_over = options_over || subcommand->runs_command;
+            arguments++;
+        }
+    }
+    if (!waiting && !options_over && equals && strncmp(last, "--", 2) == 0) {
+        char name[40];
+        snprintf(name, sizeof name, "%.*s", (int)(equals - last), last);
+        if ((waiting = find_option(subcommand, name)))
+            word = (struct unfinished){last, (size_t)(equals + 1 - last), equals + 1};
+    }
+    if (waiting)
+        propose_value(&word, waiting->completion);
+    else if (!options_over && last[0] == '-')
+        propose_options(subcommand, &word);
+    else
+        propose_value(&word,
+                      subcommand->arguments[arguments < ARGUMENT_KINDS ? arguments : ARGUMENT_KINDS - 1]);
+}
+
+void complete(const struct subcommand *const *subcommands, size_t subcommand_count, char **words,
+              size_t word_count)
+{
+    if (word_count == 0)
+        return;
+    bool help = word_count == 2 && strcmp(words[0], "help") == 0;
+    struct unfinished word = {"", 0, words[word_count - 1]};
+    if (word_count == 1 || help) {
+        for (size_t i = 0; i < subcommand_count; i++)
+            propose(&word, subcommands[i]->name, subcommands[i]->summary);
+        if (!help)
+            propose(&word, "help", "show a subcommand's help");
+        return;
+    }
+    for (size_t i = 0; i < subcommand_count; i++)
+        if (strcmp(words[0], subcommands[i]->name) == 0)
+            complete_subcommand(subcommands[i], words + 1, word_count - 1);
+}
