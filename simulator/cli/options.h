@@ -39,7 +39,7 @@ struct subcommand {
     const char *description;                          /* lines of at most 80 columns */
     const struct option_entry *options[OPTION_LISTS]; /* besides --help */
     const char *keys, *notes;                         /* lines behind the options, or NULL */
-    const char *arguments[ARGUMENT_KINDS];             /* of the first argument, and of all that follow */
+    const char *arguments[ARGUMENT_KINDS];            /* of the first argument, and of all that follow */
     bool runs_command;                                /* options end at the first argument */
 };
 
