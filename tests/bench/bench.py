@@ -15,7 +15,6 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 CARD = HERE / "bench.lua"
 sys.path.insert(0, str(HERE.parent / "support"))
+from ports import free_ports  # noqa: E402
 from processes import children, stat  # noqa: E402
 from waiting import Lines  # noqa: E402
 
@@ -60,19 +60,6 @@ def in_ms(ns):
 
 class Failed(Exception):
     """Something could not be started or measured."""
-
-
-def free_ports(count, bases=iter(range(20000 + os.getpid() % 20000, 60000, 16))):
-    """The first of so many ports (16 at most) in a row, at which nobody listens, and which nobody got from here before."""
-    for base in bases:
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    stack.enter_context(socket.socket()).bind(("", port))
-            except OSError:
-                continue
-            return base
-    raise Failed("no free TCP ports")
 
 
 def descendants(pid):

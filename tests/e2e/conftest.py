@@ -12,6 +12,7 @@ SUPPORT = pathlib.Path(__file__).resolve().parents[1] / "support"
 sys.path.insert(0, str(SUPPORT))
 pytest.register_assert_rewrite(*(path.stem for path in SUPPORT.glob("*.py")))
 
+from managed_rig import WAYS  # noqa: E402
 from processes import lead_a_group  # noqa: E402
 from rig import Rig  # noqa: E402
 
@@ -57,3 +58,9 @@ def rig():
     with Rig() as one:
         yield one
     assert one.process.returncode == 0, one.errors
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    """How libscardmanage is attached: by reader, by handle."""
+    return request.param

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from manage_client import FOREVER, outcome_of
-from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig
+from managed_rig import COUNT, READER, RunRig, ServiceRig
 from waiting import wait_for
 
 PROMPT = 20  # seconds: what is not prompt, does not end
@@ -44,11 +44,6 @@ BLOCKING = [(function, blocker) for function, (_, *codes) in FUNCTIONS.items()
             for blocker, code in zip(("transaction", "silence"), codes) if code is BLOCKS]
 AT_ONCE = [(function, blocker) for function, (_, *codes) in FUNCTIONS.items()
            for blocker, code in zip(("transaction", "silence"), codes) if code is not BLOCKS]
-
-
-@pytest.fixture(params=WAYS)
-def way(request):
-    return request.param
 
 
 @contextlib.contextmanager

@@ -8,16 +8,11 @@ import signal
 import pytest
 
 from manage_client import FOREVER, count_in, outcome_of, total_in
-from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig
+from managed_rig import COUNT, READER, RunRig, ServiceRig, nothing, reinserts
 from waiting import wait_for
 
 SELECT = {"call": "transmit", "command": COUNT}
 REBUILD = [[SELECT]]
-
-
-@pytest.fixture(params=WAYS)
-def way(request):
-    return request.param
 
 
 @pytest.fixture(params=["free", "locked"])
@@ -40,15 +35,6 @@ def assert_lock(world, locked):
         assert world.ours.unlock() == {"code": "S_OK"}
     world.assert_free()
     assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
-
-
-def reinserts(world):
-    world.change_card("remove")
-    world.change_card("insert")
-
-
-def nothing(world):
-    pass
 
 
 DUE = {

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from manage_client import FOREVER, Outcome, count_in, outcome_of
-from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig, atr
+from managed_rig import COUNT, READER, WAYS, RunRig, ServiceRig, atr, nothing, reinserts
 from waiting import TIMEOUT, wait_for
 
 LOCKS = ("free", "locked")
@@ -37,10 +37,6 @@ GONE = Outcome("E_NO_SMARTCARD", "none", "absent", "lost")
 REFUSED = Outcome("W_REMOVED_CARD", "none", "different", "lost")
 ACCEPTED = ok("leave", "different", "reacquired")
 ACCEPT = {"accept_other_card": True}
-
-
-def nothing(world):
-    pass
 
 
 def resets(*how):
@@ -241,11 +237,6 @@ def begin(world, way, locked):
         assert world.ours.lock() == {"code": "S_OK"}
         assert world.ours.unlock() == {"code": "S_OK"}
     assert world.count() == (1, "card")
-
-
-@pytest.fixture(params=WAYS)
-def way(request):
-    return request.param
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -662,11 +653,6 @@ def test_unplugged_while_it_waits_for_a_card(tmp_path, way, lock):
         assert outcome_of(world.ours.finish()) == expected(REPLUGGED, way, lock == "locked")
         if way == "ifd":
             assert_works(world, lock == "locked", "card")
-
-
-def reinserts(world):
-    world.change_card("remove")
-    world.change_card("insert")
 
 
 def replugs(world):

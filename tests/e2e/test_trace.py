@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from mounts import can_mount
 from programs import CARDRIG, PYTHON, run
 from rig import Rig
 from serving import Serve
@@ -53,11 +54,6 @@ def test_a_full_disk_at_once():
 
 def mount_prefix(folder, size):
     return ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={size} none {folder} && exec "$@"', "sh"]
-
-
-def can_mount():
-    return os.getuid() == 0 and subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"],
-                                               capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not can_mount(), reason="root and a mount namespace are needed")

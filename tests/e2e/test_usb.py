@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from processes import wait_until_gone
+from processes import descriptors, wait_until_gone
 from programs import CARDRIG, CARDS, run
 from rig import Rig
 from users import HAS_NAMESPACES
@@ -264,10 +264,6 @@ def test_sixteen_readers():
                 client.use(slot["pcsc_name"])
                 assert client.connect() == ["ok", 2]
         assert rig.end() == 0
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)

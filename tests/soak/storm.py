@@ -27,7 +27,8 @@ import time
 
 SOAK = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(SOAK.parent / "support"))
-from processes import child, lead_a_group  # noqa: E402
+from ports import free_ports  # noqa: E402
+from processes import child, descriptors, lead_a_group  # noqa: E402
 from waiting import Lines, wait_for  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("CARDRIG_BUILD", SOAK.parents[1] / "build"))
@@ -52,10 +53,6 @@ def command_line(entry):
 def memory(pid):
     """KiB of heap and stacks."""
     return int(re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Control:
@@ -182,18 +179,6 @@ class Storm:
         if left:
             raise Failed(f"processes are left: {left}")
         shutil.rmtree(self.folder)
-
-
-def free_ports(count):
-    """The first of as many ports in a row."""
-    while True:
-        first = random.randrange(20000, 32000)
-        try:
-            for port in range(first, first + count):
-                socket.create_server(("127.0.0.1", port)).close()
-            return first
-        except OSError:
-            pass
 
 
 class Apart(Storm):

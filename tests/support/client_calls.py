@@ -12,8 +12,9 @@ import time
 
 from smartcard import scard
 
-CODES = {getattr(scard, name) & 0xFFFFFFFF: name for name in dir(scard) if name.startswith(("SCARD_E_", "SCARD_W_"))}
-CODES[0] = "ok"
+from pcsc_codes import CODES
+
+NAMES = {0: "ok", **CODES}
 MISREAD = ("SCARD_E_UNSUPPORTED_FEATURE", "SCARD_E_INSUFFICIENT_BUFFER", "SCARD_E_UNKNOWN_READER")
 STATES = ("UNKNOWN", "IGNORE", "PRESENT", "EMPTY", "MUTE", "UNAVAILABLE", "INUSE", "EXCLUSIVE")
 STEPS = {"leave": scard.SCARD_LEAVE_CARD, "warm": scard.SCARD_RESET_CARD, "cold": scard.SCARD_UNPOWER_CARD}
@@ -25,7 +26,7 @@ context = handle = protocol = None
 
 
 def code(value):
-    return CODES.get(value & 0xFFFFFFFF, hex(value & 0xFFFFFFFF))
+    return NAMES.get(value & 0xFFFFFFFF, hex(value & 0xFFFFFFFF))
 
 
 def establish():

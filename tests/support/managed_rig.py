@@ -230,3 +230,14 @@ class ServiceRig(ManagedRig):
     def wait_for_card(self):
         self.other_starts_over()
         wait_for("the card", lambda: self.other.pcsc_events().get("present"))
+
+
+# what can happen to it
+
+def reinserts(world):
+    world.change_card("remove")
+    world.change_card("insert")
+
+
+def nothing(world):
+    pass

@@ -24,3 +24,9 @@ def where_noexec_is(places, command):
     command = ["/mnt/bin/cardrig" if word == CARDRIG else word for word in command]
     return subprocess.run([*PRIVATE_MOUNTS, "sh", "-c", script, " ".join(map(str, places)), PUBLIC, *command],
                           capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def can_mount():
+    """Whether we are root, with a mount namespace of our own."""
+    return os.getuid() == 0 and subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"],
+                                               capture_output=True).returncode == 0

@@ -54,6 +54,11 @@ def stop(pid):
     wait_for("all of it is stopped", lambda: states() <= {"T", "X"})
 
 
+def descriptors(pid):
+    """How many it has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def cpu_ticks(pid):
     """The processor time that it has used, in hundredths of a second."""
     return sum(map(int, stat(pid)[12:14]))

@@ -16,8 +16,8 @@ os.environ.setdefault("CARDRIG_BUILD", str(HERE.parents[1] / "build"))
 os.environ.setdefault("CARDRIG_TEST_PYTHON", sys.executable)
 sys.path.insert(0, str(HERE.parent / "support"))
 
-from smartcard import scard  # noqa: E402
 from client import Client  # noqa: E402
+from pcsc_codes import CODES  # noqa: E402
 from private_pcscd import Pcscd  # noqa: E402
 from programs import BUILD, run as run_cardrig  # noqa: E402
 from rig import Rig  # noqa: E402
@@ -32,7 +32,6 @@ PURSE = HERE / "purse.lua"
 ATR = "3B 95 96 80 01 70 75 72 73 65 E3"
 STRANGER_ATR = "3B 95 96 80 01 73 74 72 61 6E F8"
 OTHER_WARM_ATR = "3B 95 96 80 01 6F 74 68 65 72 E6"
-CODES = {getattr(scard, name) & 0xFFFFFFFF: name for name in dir(scard) if name.startswith(("SCARD_E_", "SCARD_W_"))}
 CRASHED = object()  # pcscd has died by itself
 
 
