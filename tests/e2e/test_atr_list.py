@@ -128,7 +128,8 @@ def test_warnings_are_no_errors():
 def test_wrong_arguments(arguments):
     done = run("atr", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "atr: " in done.stderr and len(done.stderr.splitlines()) == 1
+    hint = arguments[:1] == ["--frobnicate"]  # a second line, which says how to list the options
+    assert done.stderr.startswith("cardrig atr: ") and len(done.stderr.splitlines()) == 1 + hint
 
 
 def test_lines():

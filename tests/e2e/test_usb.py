@@ -325,8 +325,8 @@ def test_pcscd_that_does_nothing():
     (["plug", "plain"], "reader 'plain' is not on USB"),
     (["plug", "key"], "reader 'key' is plugged in already"),
     (["unplug", "nobody"], "there is no slot 'nobody'"),
-    (["unplug", "key", "plain"], "wrong arguments"),
-    (["plug", "--now"], "wrong arguments"),
+    (["unplug", "key", "plain"], "takes one reader, got 'plain', too"),
+    (["plug", "--now"], "unrecognized option '--now'"),
 ])
 def test_what_cannot_be_done(arguments, error):
     with Rig("--reader", "key,usb", "--reader", "plain") as rig:
