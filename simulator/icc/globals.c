@@ -53,7 +53,7 @@ static int global_fault(lua_State *L)
     struct error error;
 
     if (!sandbox_fault(sandbox_of(L), luaL_checkstring(L, 1), &error))
-        return luaL_error(L, "%s", error);
+        return luaL_error(L, "%s", error.text);
     return 0;
 }
 
