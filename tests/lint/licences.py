@@ -5,7 +5,7 @@ import tree
 
 LINE = "SPDX-License-Identifier: BSD-3-Clause"
 SOURCES = (".c", ".h", ".lua", ".py", ".sh", ".cmake", ".conf", ".map", ".in", ".1", ".3", ".5", ".7", ".bash", ".fish",
-           "CMakeLists.txt", "dev", ".ci/run")
+           "_cardrig", "CMakeLists.txt", "dev", ".ci/run")
 
 sources = tree.files(endings=SOURCES)
 tree.finish(f"the licence is named in {len(sources)} files",
