@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The files and functions that docs/ names are in the tree.
+"""The files and functions that README.md and docs/ name are in the tree.
 
 What stands in backquotes is checked. `name()` is a function, `struct name` and `enum name` are types. A path that
 begins with a folder of the tree, or has a known ending, is a file or a folder; it may be the end of a path
@@ -14,7 +14,7 @@ import tree
 
 ENDINGS = (".c", ".h", ".lua", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".map")
 INSTALLED = ("lib/pcsc/drivers",)  # below a prefix
-PAGES = tree.files(("docs",), (".md",))
+PAGES = ["README.md", "tests/README.md", *tree.files(("docs", "simulator"), (".md",))]
 
 paths = set(tree.files())
 folders = {os.path.dirname(path) for path in paths} | {os.path.dirname(os.path.dirname(path)) for path in paths}
@@ -61,4 +61,4 @@ def check(page, number, line):
 for page in PAGES:
     for number, line in enumerate(tree.read(page).splitlines(), 1):
         check(page, number, line)
-tree.finish(f"the files and functions that {len(PAGES)} pages in docs/ name are there", wrong)
+tree.finish(f"the files and functions that {len(PAGES)} pages name are there", wrong)
