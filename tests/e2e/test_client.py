@@ -85,7 +85,7 @@ def server(temporary):
     folder.rmdir()
 
 
-def refused(done, why=""):
+def assert_refused(done, why=""):
     """One line that says so, and no more."""
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("cardrig: ") and done.stderr.count("\n") == 1 and why in done.stderr
@@ -137,7 +137,7 @@ def test_each_member_missing(server):
     for path in paths(STATUS):
         done = server.cardrig("status", answer={"ok": True, "result": changed(STATUS, path)})
         if path[-1] in READ:
-            refused(done, f"{path[-1]}: expected ")
+            assert_refused(done, f"{path[-1]}: expected ")
         else:
             assert done.returncode == 0, (path, done.stderr)
 
@@ -152,7 +152,7 @@ def test_each_member_of_another_type(server):
             if done.returncode == 0:
                 assert done.stderr == "" and "null" not in done.stdout
             else:
-                refused(done, "expected ")
+                assert_refused(done, "expected ")
     assert count > 200
 
 
@@ -163,7 +163,7 @@ def test_the_answers_of_other_commands(server, command):
         refused_or_done = server.cardrig(*command, answer={"ok": True, "result": changed(SLOT, path)}) \
             if command[0] not in ("plug", "unplug") or path[-1] in READ else None
         if path[-1] in READ:
-            refused(refused_or_done, f"{path[-1]}: expected ")
+            assert_refused(refused_or_done, f"{path[-1]}: expected ")
 
 
 WRONG = {
@@ -181,7 +181,7 @@ WRONG = {
 @pytest.mark.parametrize("command", ["status", "remove"])
 @pytest.mark.parametrize("name", WRONG)
 def test_nonsense(server, name, command):
-    refused(server.cardrig(command, answer=WRONG[name]))
+    assert_refused(server.cardrig(command, answer=WRONG[name]))
 
 
 def test_escapes(server):
@@ -203,7 +203,7 @@ def test_escapes(server):
     assert json.loads(done.stdout) == answer
     done = server.cardrig("insert", answer={"ok": True, "result": answer["slots"][0]})
     assert done.stdout.rstrip("\n").isprintable() and done.stdout.count("\n") == 1
-    refused(server.cardrig("remove", answer={"ok": False, "error": evil}), "a\\x1B[31mb\\r\\nc")
+    assert_refused(server.cardrig("remove", answer={"ok": False, "error": evil}), "a\\x1B[31mb\\r\\nc")
 
 
 def test_too_much(server):
@@ -215,7 +215,7 @@ def test_too_much(server):
         resource.setrlimit(resource.RLIMIT_DATA, (64 << 20, 64 << 20))
     limit = {} if "libasan" in subprocess.run(["ldd", CARDRIG], capture_output=True, text=True).stdout else \
         {"preexec_fn": little_memory}
-    refused(server.cardrig("status", answer=flood, **limit), "more than a megabyte came instead")
+    assert_refused(server.cardrig("status", answer=flood, **limit), "more than a megabyte came instead")
 
 
 def test_an_answer_as_long_as_it_may_be(server):
@@ -277,7 +277,7 @@ def hangs_up():
 
 
 def test_it_hangs_up(server):
-    refused(server.cardrig("status", answer=hangs_up), "the rig did not answer: Connection reset by peer")
+    assert_refused(server.cardrig("status", answer=hangs_up), "the rig did not answer: Connection reset by peer")
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("atr", "3B00"), ("check", CARDS / "t1-only.lua"), ("status",)],
@@ -312,7 +312,7 @@ def test_what_scripts_print(temporary):
     named = temporary / "named.lua"
     named.write_text('return { name = "n\\u{202E}x", atr = "3B 80 01 81" }\n')
     with Rig("--card", script) as rig:
-        refused(rig.cardrig("swap", "0", named), "name is not usable")
+        assert_refused(rig.cardrig("swap", "0", named), "name is not usable")
         with rig.client() as client:
             client.establish()
             client.connect()

@@ -47,7 +47,7 @@ AT_ONCE = [(function, blocker) for function, (_, *codes) in FUNCTIONS.items()
 
 
 @contextlib.contextmanager
-def promptly():
+def must_be_prompt():
     begun = time.monotonic()
     yield
     assert time.monotonic() - begun < PROMPT
@@ -129,9 +129,9 @@ def test_times_out(tmp_path, way, function, blocker):
         count_in = Counted(world, way)
         count_in.attach(SHORT)
         with blocked(world, blocker):
-            with promptly():
+            with must_be_prompt():
                 assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
-            with promptly():  # and so does what comes behind it
+            with must_be_prompt():  # and so does what comes behind it
                 assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
         assert_as_before(world, function)
         count_in.free()
@@ -149,7 +149,7 @@ def test_is_cancelled(tmp_path, way, function, blocker):
             arguments["reader"] = world.reader
         with blocked(world, blocker):
             world.ours.start(function, **arguments)
-            with promptly():
+            with must_be_prompt():
                 answer = world.ours.cancel_until_finished(name="a", object=arguments.get("object", 0))
                 assert answer["code"] == "E_CANCELLED"
         assert_as_before(world, function)
@@ -164,7 +164,7 @@ def test_does_not_wait(tmp_path, way, function, blocker):
         world.other_connects()
         count_in = Counted(world, way)
         count_in.attach(FOREVER)
-        with blocked(world, blocker), promptly():
+        with blocked(world, blocker), must_be_prompt():
             assert getattr(world.ours, function)(**arguments)["code"] == codes[blocker == "silence"]
         assert_as_before(world, function)
         count_in.free()
@@ -183,12 +183,12 @@ def test_getting_rid_of_it_does_not_wait(tmp_path, way, how, blocker, in_a_call)
         with blocked(world, blocker):
             if in_a_call:
                 assert world.ours.status()["code"] == "E_TIMEOUT"
-            with promptly():
+            with must_be_prompt():
                 code = getattr(world.ours, how)()["code"]
             if how == "detach":
                 assert code in ("S_OK", "E_TIMEOUT")
                 assert world.ours.status()["code"] == "E_INVALID_HANDLE"
-                with promptly():
+                with must_be_prompt():
                     assert world.ours.attach_by_ifd()["code"] == "E_TIMEOUT"
                 assert world.ours.status()["code"] == "E_INVALID_HANDLE"
             count_in.free()
@@ -205,7 +205,7 @@ def test_a_lock_goes_with_what_is_got_rid_of(tmp_path, way):
         count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
         world.assert_locked_out()
-        with blocked(world, "silence"), promptly():
+        with blocked(world, "silence"), must_be_prompt():
             count_in.free()
         wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
@@ -219,7 +219,7 @@ def test_unlocking_times_out(tmp_path, way):
         count_in = Counted(world, way)
         count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
-        with blocked(world, "silence"), promptly():
+        with blocked(world, "silence"), must_be_prompt():
             assert world.ours.unlock() == {"code": "E_TIMEOUT"}
         assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
         assert world.ours.reconnect() == {"code": "S_OK"}
@@ -230,7 +230,7 @@ def test_unlocking_times_out(tmp_path, way):
         count_in.assert_all_is_back()
 
 
-def assert_lock_can_be_had(world):
+def assert_lock_is_free(world):
     """It is not held, and it can be."""
     assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
     assert world.ours.unlock() == {"code": "E_NOT_TRANSACTED"}
@@ -249,7 +249,7 @@ def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
         count_in.attach(SHORT)
         for _ in range(2):
             assert world.ours.lock() == {"code": "S_OK"}
-        with blocked(world, "silence"), promptly():
+        with blocked(world, "silence"), must_be_prompt():
             assert world.ours.transmit(command=COUNT)["code"] == "E_TIMEOUT"
             if how == "times out":
                 assert world.ours.unlock() == {"code": "E_TIMEOUT"}
@@ -261,7 +261,7 @@ def test_unlocking_behind_a_call_that_does_not_return(tmp_path, way, how):
                     assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
         wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
         world.assert_free()
-        assert_lock_can_be_had(world)
+        assert_lock_is_free(world)
         count_in.free()
         count_in.assert_all_is_back()
 
@@ -280,7 +280,7 @@ def test_a_lock_that_timed_out_is_not_held(tmp_path, way):
             wait_for("the lock is given back", lambda: world.other.pcsc_reconnect()["code"] == "S_OK")
             assert world.other.pcsc_begin() == {"code": "S_OK"}  # which waits for the one that has it
             world.other_ends()
-        assert_lock_can_be_had(world)
+        assert_lock_is_free(world)
         count_in.free()
         count_in.assert_all_is_back()
 
@@ -292,7 +292,7 @@ def test_a_lock_that_times_out_when_another_is_held(tmp_path, way):
         count_in = Counted(world, way)
         count_in.attach(SHORT)
         assert world.ours.lock() == {"code": "S_OK"}
-        with blocked(world, "silence"), promptly():
+        with blocked(world, "silence"), must_be_prompt():
             assert world.ours.lock() == {"code": "E_TIMEOUT"}
         assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
         assert world.ours.reconnect() == {"code": "S_OK"}
@@ -314,7 +314,7 @@ def test_cancelling_ends_all_calls(tmp_path, way):
             calls = ["lock", "status", "reconnect", "lock"]
             for number, call in enumerate(calls):
                 world.ours.start(call, name=str(number))
-            with promptly():
+            with must_be_prompt():
                 for number in range(len(calls)):
                     assert world.ours.cancel_until_finished(name=str(number))["code"] == "E_CANCELLED"
         assert_as_before(world, "lock")
@@ -372,7 +372,7 @@ def test_detaching_under_a_call(tmp_path, way):
         world.change_card("remove")
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
         wait_for("the call waits", lambda: world.ours.status()["code"] == "E_TIMEOUT")
-        with promptly():
+        with must_be_prompt():
             assert world.ours.detach() == {"code": "E_TIMEOUT"}
         assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
         assert world.ours.detach()["code"] in ("S_OK", "E_TIMEOUT")  # PC/SC may not have let go of it yet
@@ -390,7 +390,7 @@ def test_where_libpcsclite_does_not_wait(tmp_path, way, function):
         assert ours.create() == {"code": "S_OK"}
         count_in = Counted(world, way)
         count_in.attach(SHORT)
-        with blocked(world, "transaction"), promptly():
+        with blocked(world, "transaction"), must_be_prompt():
             assert getattr(ours, function)(**FUNCTIONS[function][0])["code"] in ("E_TIMEOUT", "E_SHARING_VIOLATION")
         assert_as_before(world, function)
         count_in.free()
@@ -413,11 +413,11 @@ def test_killed_while_it_does_not_answer(tmp_path, way, function):
         count_in = Counted(world, way)
         count_in.attach(SHORT)
         world.freeze()
-        with promptly():
+        with must_be_prompt():
             assert getattr(world.ours, function)(**FUNCTIONS[function][0])["code"] == "E_TIMEOUT"
         world.restart(signal.SIGUSR2)
         assert world.ours.set_options(options={"timeout_ms": 1000 * PROMPT}) == {"code": "S_OK"}
-        with promptly():
+        with must_be_prompt():
             code = world.ours.reconnect()["code"]
         assert code == ("S_OK" if way == "ifd" else "E_INVALID_HANDLE")
         if way == "ifd":
@@ -443,7 +443,7 @@ def test_killed_under_a_call(tmp_path, way, function):
         world.freeze()
         world.ours.start(function, **arguments)
         world.restart(signal.SIGUSR2)
-        with promptly():
+        with must_be_prompt():
             answer = world.ours.finish()
         assert answer["code"] not in ("E_TIMEOUT", "E_CANCELLED")
         count_in.free()
@@ -480,10 +480,10 @@ def test_no_card(tmp_path, way):
         world.attach(way)
         world.change_card("remove")
         for timeout_ms in (0, SHORT):
-            with promptly():
+            with must_be_prompt():
                 assert world.ours.wait_for_card(timeout_ms=timeout_ms) == {"code": "E_TIMEOUT"}
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
-        with promptly():
+        with must_be_prompt():
             assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}
         assert outcome_of(world.ours.reconnect_ex()).code == "E_NO_SMARTCARD"
 
@@ -497,7 +497,7 @@ def test_a_card_that_comes(tmp_path, way, timeout_ms):
             world.change_card("remove")
             world.ours.start("wait_for_card", timeout_ms=timeout_ms)
             world.change_card("insert")
-            with promptly():
+            with must_be_prompt():
                 assert world.ours.finish() == {"code": "S_OK"}
             assert world.count() == "W_REMOVED_CARD"  # judging it is for the reconnect
             assert world.reconnect()[:3] == ("S_OK", "leave", "reinserted")
@@ -535,7 +535,7 @@ def test_waiting_through_unplugging(tmp_path, way):
         assert world.ours.is_done(name="a") == {"done": False}
         world.plug()
         world.change_card("insert")
-        with promptly():
+        with must_be_prompt():
             assert world.ours.finish() == {"code": "S_OK"}
 
 
@@ -551,7 +551,7 @@ def test_waiting_through_a_restart(tmp_path, way, how):
         world.other_starts_over()
         assert world.ours.is_done(name="a") == {"done": False}
         world.change_card("insert")
-        with promptly():
+        with must_be_prompt():
             assert world.ours.finish() == {"code": "S_OK"}
 
 
@@ -573,11 +573,11 @@ def test_waiting_ends_with_the_deadline(tmp_path, way):
     with RunRig(tmp_path) as world:
         world.attach(way)
         world.change_card("remove")
-        with promptly():
+        with must_be_prompt():
             code = world.reconnect(wait_ms=FOREVER, timeout_ms=SHORT).code
         assert code in ("E_TIMEOUT", "E_NO_SMARTCARD")
         world.ours.start("reconnect_ex", options={"wait_ms": FOREVER, "timeout_ms": FOREVER})
-        with promptly():
+        with must_be_prompt():
             assert world.ours.cancel_until_finished(name="a")["code"] == "E_CANCELLED"
         world.change_card("insert")
         assert world.reconnect()[:3] == ("S_OK", "leave", "reinserted")

@@ -48,7 +48,7 @@ def hello(rig, channel=0):
     return connection
 
 
-def works(rig):
+def assert_works(rig):
     """The rig still serves its drivers and its user."""
     with rig.client() as client:
         assert client.establish() == ["ok"]
@@ -74,7 +74,7 @@ def test_bad_first_packets(rig, name):
         if answer:
             assert answer[1] == BAD_REQUEST
             assert connection.recv(70000) == b""
-    works(rig)
+    assert_works(rig)
 
 
 BAD_REQUESTS = {"hello": packet(HELLO, VERSION), "unknown type": packet(99), "power": packet(POWER, 9),
@@ -93,14 +93,14 @@ def test_bad_requests_after_the_hello(rig, name):
         connection.send(bad[:4] + struct.pack(">I", event) + bad[8:])
         assert connection.recv(100)[1] == BAD_REQUEST
         assert connection.recv(100) == b""
-    works(rig)
+    assert_works(rig)
 
 
 def test_requests_on_the_events_connection(rig):
     with hello(rig, 1) as connection:
         assert exchange(connection, POWER, 1)[0] == BAD_REQUEST
         assert connection.recv(100) == b""
-    works(rig)
+    assert_works(rig)
 
 
 def test_room_for_events_that_nobody_is_to_hear():
@@ -130,7 +130,7 @@ def test_requests_for_a_card_that_has_moved(rig):
                 assert exchange(connection, kind, argument, 12345)[0] == REMOVED
             assert exchange(connection, CONTROL, value=42 << 16)[0] == UNSUPPORTED
         assert rig.card()["resets"] == before
-    works(rig)
+    assert_works(rig)
 
 
 def test_a_driver_that_takes_the_power_away_too_late(rig):
@@ -170,7 +170,7 @@ def test_random_packets(rig):
                                            source.randbytes(source.randrange(20))))
             except (BrokenPipeError, ConnectionResetError):
                 pass
-    works(rig)
+    assert_works(rig)
 
 
 def wait_for_refusals(connections, count):
@@ -183,14 +183,14 @@ def wait_for_refusals(connections, count):
 
 def test_too_many_connections(rig):
     """64 are served, two of them pcscd's, who has used the card."""
-    works(rig)
+    assert_works(rig)
     connections = [link(rig) for _ in range(100)]
     wait_for_refusals(connections, 100 - 64 + 2)
-    works(rig)
+    assert_works(rig)
     for connection in connections:
         connection.close()
     wait_for("room", lambda: can_say_hello(rig))
-    works(rig)
+    assert_works(rig)
     rig.end()
     assert "rig link: no room for more than 64 connections: one refused" in rig.errors
 
@@ -211,7 +211,7 @@ def test_events_that_nobody_reads(rig):
             rig.do("insert")
         last = None
         lazy.settimeout(5)
-        works(rig)
+        assert_works(rig)
         with hello(rig) as other:
             other.send(packet(ATTRIBUTE, value=0x10100))
             now = struct.unpack(">I", other.recv(100)[4:8])[0]
@@ -240,7 +240,7 @@ def test_bad_control_lines(rig, name):
         # and the connection can still be used
         connection.sendall(b'{"command": "status"}\n')
         assert json.loads(lines.readline())["ok"] is True
-    works(rig)
+    assert_works(rig)
 
 
 def test_a_control_line_without_end(rig):
@@ -256,7 +256,7 @@ def test_a_control_line_without_end(rig):
             assert "65535 bytes" in connection.makefile("r").readline()
         except ConnectionResetError:
             pass  # it had hung up with bytes unread
-    works(rig)
+    assert_works(rig)
 
 
 def test_pieces_and_several_lines_at_once(rig):
@@ -281,7 +281,7 @@ def test_a_control_client_that_does_not_read(rig):
             assert False, "the rig takes without end"
         except BlockingIOError:
             pass
-        works(rig)
+        assert_works(rig)
 
 
 def test_more_requests_than_answers_are_read(rig):
@@ -291,7 +291,7 @@ def test_more_requests_than_answers_are_read(rig):
         connection.connect(rig.control_socket)
         sender = threading.Thread(target=connection.sendall, args=(b'{"command": "status"}\n' * 3000,))
         sender.start()
-        works(rig)
+        assert_works(rig)
         lines = connection.makefile("r")
         for _ in range(3000):
             assert json.loads(lines.readline())["ok"] is True
@@ -309,7 +309,7 @@ def test_too_many_control_clients(rig):
     for connection in connections:
         connection.close()
     wait_for("room", lambda: rig.cardrig("status").returncode == 0)
-    works(rig)
+    assert_works(rig)
     rig.end()
     assert "control socket: no room for more than 32 clients: one refused" in rig.errors
 
@@ -331,7 +331,7 @@ def test_another_users_client(rig):
     done = subprocess.run([*other, PYTHON, "-c", script, rig.directory / "link"], capture_output=True, text=True,
                           timeout=TIMEOUT)
     assert done.stdout.strip() == "b''", done.stderr
-    works(rig)
+    assert_works(rig)
     rig.end()
     assert "control socket: a process of user nobody was refused" in rig.errors
     assert "rig link: a process of user nobody was refused" in rig.errors
@@ -347,4 +347,4 @@ def test_an_unknown_reader(rig):
     with Client({**rig.environment(), "CARDRIG_READER": "no such reader 00 00"}) as client:
         client.establish()
         assert client.connect()[0] == "SCARD_E_UNKNOWN_READER"
-    works(rig)
+    assert_works(rig)

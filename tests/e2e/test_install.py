@@ -44,7 +44,7 @@ def tree(folder):
     return folder / "tree"
 
 
-def gives_its_card(cardrig, isolation="auto"):
+def assert_gives_its_card(cardrig, isolation="auto"):
     done = subprocess.run([*NOBODY, cardrig, "run", "--isolation", isolation, "--", "opensc-tool", "--atr"],
                           capture_output=True, text=True, timeout=TIMEOUT, cwd="/")
     assert done.stdout.startswith("3b:87:80:01"), done.stderr
@@ -77,8 +77,8 @@ def test_completion_is_where_the_shells_look(tree):
 def test_what_was_installed_can_be_moved(folder):
     install("--prefix", folder / "first")
     (folder / "first").rename(folder / "moved")
-    gives_its_card(folder / "moved/bin/cardrig")
-    gives_its_card(folder / "moved/bin/cardrig", "redirect")
+    assert_gives_its_card(folder / "moved/bin/cardrig")
+    assert_gives_its_card(folder / "moved/bin/cardrig", "redirect")
 
 
 def test_components(folder):
@@ -90,7 +90,7 @@ def test_components(folder):
     install("--prefix", folder / "all")
     found = [name for prefix in parts.values() for name in files(prefix)]
     assert sorted(found) == sorted(files(folder / "all"))
-    gives_its_card(parts["tool"] / "bin/cardrig")
+    assert_gives_its_card(parts["tool"] / "bin/cardrig")
 
 
 @pytest.mark.skipif(SANITIZED, reason="it builds without sanitizers, as the other half of the tests does")
@@ -112,7 +112,7 @@ def test_an_ordinary_user_builds_and_installs(folder):
                               umask=0o022, timeout=10 * TIMEOUT)
         assert done.returncode == 0 and "warning" not in done.stdout + done.stderr, done.stdout + done.stderr
     assert (home / "installed/lib/drivers/serial/libifdcardrig.so").exists()
-    gives_its_card(home / "installed/bin/cardrig")
+    assert_gives_its_card(home / "installed/bin/cardrig")
 
 
 def variable(package, name):
@@ -122,7 +122,7 @@ def variable(package, name):
 
 def test_the_installed_tool_finds_its_driver(tree):
     for isolation in ("auto", "redirect"):
-        gives_its_card(tree / "usr/local/bin/cardrig", isolation)
+        assert_gives_its_card(tree / "usr/local/bin/cardrig", isolation)
 
 
 def test_the_driver_is_where_pcscd_looks(tree):

@@ -281,7 +281,7 @@ def test_it_is_cancelled(tmp_path, way, locked):
 
 # scardmanage_transmit_ex()
 
-def sends(world, repeatable=False, **options):
+def transmit_count(world, repeatable=False, **options):
     answer = world.ours.transmit_ex(command=COUNT, repeatable=repeatable, options=options)
     if answer["code"] != "S_OK":
         assert answer["response"] == ""
@@ -296,7 +296,7 @@ def repeatable(request):
 def test_nothing_in_the_way(tmp_path, way, locked, repeatable):
     with RunRig(tmp_path) as world:
         begin(world, way, locked)
-        answer = sends(world, repeatable, rebuild=REBUILD)
+        answer = transmit_count(world, repeatable, rebuild=REBUILD)
         assert count_in(answer) == (2, "card")
         assert answer["report"]["sent"] == 1
         assert (answer["report"]["step"], answer["report"]["attempts"]) == ("none", 0)
@@ -310,7 +310,7 @@ def test_lost_before(tmp_path, way, locked, repeatable):
         begin(world, way, locked)
         for _ in range(2):
             reinserts(world)
-            answer = sends(world, repeatable, rebuild=REBUILD)
+            answer = transmit_count(world, repeatable, rebuild=REBUILD)
             assert count_in(answer) == (2, "card")
             assert answer["report"]["sent"] == 1
             assert outcome_of(answer) == ("S_OK", "leave", "reinserted", "reacquired" if locked else "none")
@@ -322,7 +322,7 @@ def test_reset_before(tmp_path, way, repeatable):
     with RunRig(tmp_path) as world:
         begin(world, way, False)
         world.other_resets()
-        answer = sends(world, repeatable)
+        answer = transmit_count(world, repeatable)
         assert (count_in(answer), answer["report"]["sent"]) == ((1, "card"), 1)
         assert outcome_of(answer) == ("S_OK", "leave", "reset", "none")
 
@@ -332,7 +332,7 @@ def test_restarted_before(tmp_path, locked, repeatable):
         begin(world, "ifd", locked)
         world.restart()
         world.other_connects()
-        answer = sends(world, repeatable)
+        answer = transmit_count(world, repeatable)
         assert count_in(answer) == (1, "card")
         assert outcome_of(answer)[:3] == ("S_OK", "restart", "reinserted")
         assert answer["report"]["sent"] == 1  # it happened before
@@ -346,7 +346,7 @@ def test_replugged_before(tmp_path, locked, repeatable):
         world.unplug()
         world.plug()
         world.other_connects()
-        answer = sends(world, repeatable)
+        answer = transmit_count(world, repeatable)
         assert count_in(answer) == (1, "card")
         assert outcome_of(answer)[:3] == ("S_OK", "reopen", "reinserted")
         assert answer["report"]["sent"] == 1
@@ -357,10 +357,10 @@ def test_no_way_back(tmp_path, way, locked, repeatable):
     with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.change_card("swap", "other")
-        answer = sends(world, repeatable)
+        answer = transmit_count(world, repeatable)
         assert (answer["code"], answer["report"]["verdict"], answer["report"]["sent"]) == ("W_REMOVED_CARD", "different", 0)
         world.change_card("remove")
-        answer = sends(world, repeatable)
+        answer = transmit_count(world, repeatable)
         assert (answer["code"], answer["report"]["verdict"], answer["report"]["sent"]) == ("E_NO_SMARTCARD", "absent", 0)
         world.ours.start("transmit_ex", command=COUNT, repeatable=repeatable, options={"wait_ms": FOREVER})
         world.change_card("swap", "card")
@@ -372,7 +372,7 @@ def test_rebuilding_fails(tmp_path, way, locked, repeatable):
     with RunRig(tmp_path) as world:
         begin(world, way, locked)
         reinserts(world)
-        answer = sends(world, repeatable, rebuild=[[{"call": "return", "code": "E_FAIL"}]])
+        answer = transmit_count(world, repeatable, rebuild=[[{"call": "return", "code": "E_FAIL"}]])
         assert (answer["code"], answer["report"]["sent"]) == ("E_FAIL", 0)
 
 
@@ -389,7 +389,7 @@ def test_falls_silent_in_the_middle(tmp_path, way, locked, fault):
     with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.fault(fault)
-        answer = sends(world)
+        answer = transmit_count(world)
         assert answer["code"] not in ("S_OK", "E_TIMEOUT")
         assert answer["report"]["sent"] == 1
         assert world.reconnect() == ("S_OK", SILENT[fault][0], "unchanged", "kept" if locked else "none")
@@ -402,7 +402,7 @@ def test_falls_silent_and_is_asked_again(tmp_path, way, locked, fault):
     with RunRig(tmp_path) as world:
         begin(world, way, locked)
         world.fault(fault)
-        answer = sends(world, True, rebuild=REBUILD)
+        answer = transmit_count(world, True, rebuild=REBUILD)
         assert count_in(answer) == (2, "card")  # the first is of the rebuild function
         assert answer["report"]["sent"] == sent
         assert outcome_of(answer) == ("S_OK", step, "unchanged", "kept" if locked else "none")
@@ -417,12 +417,12 @@ def test_falls_silent_again_and_again(tmp_path, way):
         world.fault("power-loss*1000")
         before = world.ours.transmit_ex(command=COUNT, repeatable=False, options={})
         assert before["report"]["sent"] == 1
-        answer = sends(world, True)
+        answer = transmit_count(world, True)
         assert answer["code"] != "S_OK"
         assert answer["report"]["sent"] == 4
         assert answer["report"]["step"] == "cold"
         world.fault("power-loss*0")
-        assert sends(world, True, first_step="warm")["code"] == "S_OK"
+        assert transmit_count(world, True, first_step="warm")["code"] == "S_OK"
 
 
 def test_is_sent_once(tmp_path, way, locked):
@@ -431,9 +431,9 @@ def test_is_sent_once(tmp_path, way, locked):
         begin(world, way, locked)
         for sent in range(2, 5):
             reinserts(world)
-            before = total_in(sends(world))
+            before = total_in(transmit_count(world))
             assert before == 1  # the card is new
-        answers = [total_in(sends(world)) for _ in range(3)]
+        answers = [total_in(transmit_count(world)) for _ in range(3)]
         assert answers == [2, 3, 4]
 
 

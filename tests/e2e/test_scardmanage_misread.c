@@ -81,7 +81,7 @@ static void misread_next(LONG code, unsigned times)
  * Fixture
  */
 
-static SCARD_READERSTATE look(void)
+static SCARD_READERSTATE true_state(void)
 {
     unsigned misreads_to_come = misreads;
     bool was_listed = listed;
@@ -93,11 +93,11 @@ static SCARD_READERSTATE look(void)
 }
 
 /* Waits until PC/SC has heard of it. */
-static void move(const char *command, unsigned moves)
+static void change_card(const char *command, unsigned moves)
 {
-    DWORD before = look().dwEventState >> 16;
+    DWORD before = true_state().dwEventState >> 16;
     ck_assert_int_eq(system(command), 0);
-    while ((((look().dwEventState >> 16) - before) & 0xFFFF) < moves)
+    while ((((true_state().dwEventState >> 16) - before) & 0xFFFF) < moves)
         ;
 }
 
@@ -118,8 +118,8 @@ static void connect_to(SCARDHANDLE *to)
 static void setup(void)
 {
     ck_assert_int_eq(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context), SCARD_S_SUCCESS);
-    if (!(look().dwEventState & SCARD_STATE_PRESENT)) /* a test has failed */
-        move("cardrig insert >/dev/null", 1);
+    if (!(true_state().dwEventState & SCARD_STATE_PRESENT)) /* a test has failed */
+        change_card("cardrig insert >/dev/null", 1);
     connect_to(&handle);
     connect_to(&other);
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
@@ -146,7 +146,7 @@ static const LONG codes[] = {SCARD_E_UNSUPPORTED_FEATURE, SCARD_E_INSUFFICIENT_B
                              SCARD_E_UNKNOWN_READER};
 #define CASES (WAYS * (int)(sizeof codes / sizeof codes[0]))
 
-static scardmanage_report reconnects(void)
+static scardmanage_report reconnect_and_report(void)
 {
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &report), SCARDMANAGE_S_OK);
@@ -159,7 +159,7 @@ START_TEST(attaching_and_a_reconnect_are_not_misled)
     attach(_i % WAYS);
     ck_assert_uint_eq(said, 1);
     misread_next(codes[_i / WAYS], 3);
-    scardmanage_report report = reconnects();
+    scardmanage_report report = reconnect_and_report();
     ck_assert_uint_eq(said, 3);
     ck_assert_int_eq(report.verdict, SCARDMANAGE_VERDICT_UNCHANGED);
     ck_assert_int_eq(report.step, SCARDMANAGE_STEP_NONE);
@@ -174,8 +174,8 @@ START_TEST(what_happened_to_the_card_is_found_out)
                      SCARD_S_SUCCESS);
     misread_next(codes[_i / WAYS], 1);
     ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_W_RESET_CARD);
-    ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_RESET);
-    move("cardrig remove >/dev/null && cardrig insert >/dev/null", 2);
+    ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_RESET);
+    change_card("cardrig remove >/dev/null && cardrig insert >/dev/null", 2);
     /* the handle reports the latest event only; the removal is reported by the reader */
     ck_assert_int_eq(SCardReconnect(other, SCARD_SHARE_SHARED, ANY, SCARD_RESET_CARD, &active),
                      SCARD_S_SUCCESS);
@@ -183,7 +183,7 @@ START_TEST(what_happened_to_the_card_is_found_out)
     ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_W_REMOVED_CARD);
     ck_assert_uint_eq(said, 1);
     misread_next(codes[_i / WAYS], 1);
-    ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_REINSERTED);
+    ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_REINSERTED);
     ck_assert_uint_eq(said, 1);
 }
 END_TEST
@@ -191,11 +191,11 @@ END_TEST
 START_TEST(waiting_goes_on)
 {
     attach(_i % WAYS);
-    move("cardrig remove >/dev/null", 1);
+    change_card("cardrig remove >/dev/null", 1);
     misread_next(codes[_i / WAYS], 5);
     ck_assert_int_eq(scardmanage_wait_for_card(m, 20), SCARDMANAGE_E_TIMEOUT);
     misreads = 0;
-    move("cardrig insert >/dev/null", 1);
+    change_card("cardrig insert >/dev/null", 1);
     misread_next(codes[_i / WAYS], 1);
     ck_assert_int_eq(scardmanage_wait_for_card(m, 20), SCARDMANAGE_S_OK);
     ck_assert_uint_eq(said, 1);
@@ -218,7 +218,7 @@ START_TEST(what_is_said_again_and_again_is_said)
     ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE));
     ck_assert_int_eq(scardmanage_wait_for_card(m, WAIT_MS), SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE));
     misreads = 0;
-    ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_UNCHANGED);
+    ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_UNCHANGED);
 }
 END_TEST
 
@@ -231,7 +231,7 @@ START_TEST(a_service_that_is_older_is_there)
     older_service = true;
     listed = false;
     attach(_i);
-    ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_UNCHANGED);
+    ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_UNCHANGED);
 }
 END_TEST
 
@@ -260,7 +260,7 @@ START_TEST(a_service_that_went_is_noticed_without_time_to_wait)
     ck_assert_int_eq(scardmanage_lock(m),
                      _i == BY_IFD ? SCARDMANAGE_E_NO_SMARTCARD : SCARDMANAGE_W_REMOVED_CARD);
     if (_i == BY_IFD)
-        ck_assert_int_eq(reconnects().verdict, SCARDMANAGE_VERDICT_REINSERTED);
+        ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_REINSERTED);
     else
         ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_INVALID_HANDLE);
 }

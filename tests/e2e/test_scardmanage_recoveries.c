@@ -50,7 +50,7 @@ static struct process look_at_self(void)
     return self;
 }
 
-static void rig(const char *command)
+static void ask_rig(const char *command)
 {
     char error[256];
     json_t *answer = control_ask(&control, command, 0, error, sizeof error);
@@ -60,7 +60,7 @@ static void rig(const char *command)
     json_decref(answer);
 }
 
-static void works(void)
+static void check_works(void)
 {
     uint8_t answer[16];
     size_t length = sizeof answer;
@@ -90,7 +90,7 @@ static void attach(bool by_handle)
         CHECK(is(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK));
 }
 
-static void reconnects(scardmanage_step first)
+static void check_reconnects(scardmanage_step first)
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.first_step = first;
@@ -100,17 +100,17 @@ static void reconnects(scardmanage_step first)
     unsigned before = rebuilt;
     CHECK(is(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_S_OK));
     CHECK(rebuilt > before);
-    works();
+    check_works();
 }
 
 /* Takes the card out and puts it in, until PC/SC has reported both. */
-static void move_card(void)
+static void reinsert(void)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = SCARD_STATE_UNAWARE};
     CHECK(status_change(context, 0, &state) == SCARD_S_SUCCESS);
     unsigned long before = state.dwEventState >> 16;
-    rig("remove");
-    rig("insert");
+    ask_rig("remove");
+    ask_rig("insert");
     do {
         state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
         LONG rv = status_change(context, 20, &state);
@@ -119,7 +119,7 @@ static void move_card(void)
 }
 
 /* Under somebody's transaction: in time, and not locked when that ends. */
-static void waits_in_vain(void)
+static void check_wait_in_vain(void)
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.timeout_ms = 2;
@@ -129,7 +129,7 @@ static void waits_in_vain(void)
     CHECK(others_do(&others, 'e'));
     CHECK(is(scardmanage_set_options(m, NULL), SCARDMANAGE_S_OK));
     CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED));
-    works();
+    check_works();
 }
 
 static void recover(unsigned kind, bool by_handle)
@@ -138,37 +138,37 @@ static void recover(unsigned kind, bool by_handle)
     case 0:
     case 1:
         CHECK(others_do(&others, kind == 0 ? 'w' : 'c'));
-        reconnects(SCARDMANAGE_STEP_LEAVE);
+        check_reconnects(SCARDMANAGE_STEP_LEAVE);
         break;
     case 2:
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
-        reconnects(SCARDMANAGE_STEP_WARM);
+        check_reconnects(SCARDMANAGE_STEP_WARM);
         CHECK(is(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_S_OK));
-        works();
+        check_works();
         break;
     case 3:
-        reconnects(by_handle ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_REOPEN);
+        check_reconnects(by_handle ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_REOPEN);
         break;
     case 4:
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
-        move_card();
-        reconnects(SCARDMANAGE_STEP_LEAVE);
+        reinsert();
+        check_reconnects(SCARDMANAGE_STEP_LEAVE);
         CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_S_OK));
         break;
     case 5:
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
         CHECK(is(scardmanage_detach(m), SCARDMANAGE_S_OK));
         attach(by_handle);
-        works();
+        check_works();
         break;
     case 6:
         scardmanage_free(m);
         CHECK(is(scardmanage_create(&m), SCARDMANAGE_S_OK));
         attach(by_handle);
-        works();
+        check_works();
         break;
     default:
-        waits_in_vain();
+        check_wait_in_vain();
         break;
     }
 }

@@ -17,14 +17,14 @@ from serving import Serve
 from waiting import TIMEOUT
 
 
-def service(rig, action, expected):
+def run_service(rig, action, expected):
     done = rig.cardrig("service", action)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"pcscd: {expected}\n", "")
     assert rig.do("status")["service"]["state"] == expected
     assert f"\npcscd {expected}" in rig.cardrig("status").stdout
 
 
-def answers(rig):
+def assert_answers(rig):
     with rig.client() as client:
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
@@ -35,13 +35,13 @@ def test_a_service_that_hangs():
     with Rig() as rig, rig.client() as client:
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
-        service(rig, "stop", "stopped")
+        run_service(rig, "stop", "stopped")
         client.start("transmit", "0084000008")
         assert not select.select([client.process.stdout], [], [], 0.3)[0]
-        service(rig, "stop", "stopped")
-        service(rig, "continue", "running")
+        run_service(rig, "stop", "stopped")
+        run_service(rig, "continue", "running")
         assert client.finish()[0] == "ok"
-        service(rig, "continue", "running")
+        run_service(rig, "continue", "running")
     assert rig.end() == 0, rig.errors
 
 
@@ -49,17 +49,17 @@ def test_a_service_that_dies():
     with Rig() as rig, rig.client() as client:
         assert client.establish() == ["ok"]
         assert client.connect()[0] == "ok"
-        service(rig, "kill", "down")
+        run_service(rig, "kill", "down")
         assert client.transmit("0084000008")[0] != "ok"
         with rig.client() as other:
             assert other.establish() == ["SCARD_E_NO_SERVICE"]
-        service(rig, "kill", "down")
+        run_service(rig, "kill", "down")
         for action in ("stop", "continue"):
             done = rig.cardrig("service", action)
             assert (done.returncode, done.stdout) == (1, "")
             assert done.stderr == "cardrig: pcscd is down: 'cardrig service restart' starts it\n"
-        service(rig, "restart", "running")
-        answers(rig)
+        run_service(rig, "restart", "running")
+        assert_answers(rig)
     assert rig.end() == 0 and rig.errors == ""
 
 
@@ -68,11 +68,11 @@ def test_a_service_that_comes_back(before):
     with Rig("--card", CARDS / "two-protocols.lua") as rig:
         rig.cardrig("service", before)
         old = rig.children().get("pcscd")
-        service(rig, "restart", "running")
+        run_service(rig, "restart", "running")
         assert rig.children()["pcscd"] != old
         slot = rig.do("status")["slots"][0]
         assert slot["ready"] and slot["card"]["powered"]
-        answers(rig)
+        assert_answers(rig)
     assert rig.end() == 0 and rig.errors == ""
 
 
@@ -87,7 +87,7 @@ def test_a_pcscd_that_does_not_end_when_it_is_told_to():
         pcscd = rig.children()["pcscd"]
         os.kill(rig.children()["cardrig"], signal.SIGSTOP)  # the driver waits for it
         os.kill(rig.children()["cardrig"], signal.SIGCONT)
-        service(rig, "restart", "running")
+        run_service(rig, "restart", "running")
         assert stat(pcscd) is None or rig.children()["pcscd"] != pcscd
 
 
@@ -96,19 +96,19 @@ def test_somebody_else_stops_it():
         os.kill(rig.children()["pcscd"], signal.SIGSTOP)
         while rig.do("status")["service"]["state"] != "stopped":
             pass
-        service(rig, "continue", "running")
+        run_service(rig, "continue", "running")
 
 
 def test_readers_on_usb():
     with Rig("--reader", "key,usb", "--reader", "other,usb,unplugged", "--reader", "serial") as rig:
         names = lambda: [slot["pcsc_name"] for slot in rig.do("status")["slots"] if slot["ready"]]
         before = names()
-        service(rig, "restart", "running")
+        run_service(rig, "restart", "running")
         assert names() == before and len(before) == 2
-        service(rig, "kill", "down")
+        run_service(rig, "kill", "down")
         rig.do("unplug", slot="key")
         rig.do("plug", slot="other")
-        service(rig, "restart", "running")
+        run_service(rig, "restart", "running")
         assert len(names()) == 2 and "other" in " ".join(names())
         with rig.client() as client:
             assert client.establish() == ["ok"]
@@ -121,10 +121,10 @@ def test_a_reader_for_vpcd_cards():
     with Rig("--reader", "cards,vpcd,slots=2") as rig:
         ports = [slot["vpcd"]["port"] for slot in rig.do("status")["slots"]]
         for before in ("restart", "kill"):
-            service(rig, before, "running" if before == "restart" else "down")
+            run_service(rig, before, "running" if before == "restart" else "down")
             with socket.create_connection(("127.0.0.1", ports[1]), TIMEOUT) as card:
                 if before == "kill":
-                    service(rig, "restart", "running")
+                    run_service(rig, "restart", "running")
                 assert card.recv(2) == b"\x00\x01"  # the reader wants something of it
         assert [slot["vpcd"]["port"] for slot in rig.do("status")["slots"]] == ports
 
@@ -151,8 +151,8 @@ def test_a_pcscd_that_does_not_come_back(temporary):
         assert "pcscd has died before it was ready (exit status 3)" in done.stderr
         assert rig.do("status")["service"]["state"] == "down"
         (temporary / "broken").unlink()
-        service(rig, "restart", "running")
-        answers(rig)
+        run_service(rig, "restart", "running")
+        assert_answers(rig)
     wrapper.unlink()
     assert rig.end() == 0
     assert "cardrig: pcscd: out of order" in rig.errors
@@ -169,7 +169,7 @@ def test_two_at_once():
         while not answers_[-1]["ok"]:
             assert answers_[-1]["error"] == "an earlier 'cardrig service' is not done yet"
             answers_.append(rig.ask(command="service", action="restart"))
-        answers(rig)
+        assert_answers(rig)
 
 
 def test_requests_that_wait_behind_a_restart():

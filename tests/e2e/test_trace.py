@@ -24,7 +24,7 @@ for _ in range({COMMANDS}):
 ONE = ("opensc-tool", "--send-apdu", "00B0000014")
 
 
-def whole(text):
+def whole_lines(text):
     """Only whole lines, of the two kinds that there are."""
     assert text.endswith("\n")
     for line in text.splitlines():
@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up(temporary):
                            "--trace", f"{folder}/trace", "--", *MANY], capture_output=True, text=True, timeout=TIMEOUT)
     assert done.stdout == "0\n"
     assert done.stderr == f"cardrig: trace {folder}/trace: cannot be written: No space left on device: it ends here\n"
-    whole(copy.read_text())
+    whole_lines(copy.read_text())
     assert 65536 - 100 < copy.stat().st_size <= 65536
     copy.unlink()
     folder.rmdir()
@@ -88,7 +88,7 @@ def test_a_file_that_may_not_grow(temporary, command):
                 serve.do("insert")
         said = "".join(serve.errors.splitlines(keepends=True)[1:])
     assert said == f"cardrig: trace {trace}: cannot be written: File too large: it ends here\n"
-    whole(trace.read_text())
+    whole_lines(trace.read_text())
     trace.unlink()
 
 
@@ -106,7 +106,7 @@ def all_lines(temporary):
     """How many lines a trace of MANY has."""
     trace = temporary / "trace"
     assert seeded("--trace", trace, "--", *MANY).returncode == 0
-    count = len(whole(trace.read_text()))
+    count = len(whole_lines(trace.read_text()))
     trace.unlink()
     return count
 
@@ -129,7 +129,7 @@ def test_a_reader_that_does_not_read(temporary):
     text = read_rest(reader)
     # of the last one there may be a part
     assert text.count("\n") + lost(done.stderr) == count
-    whole(text[:text.rindex("\n") + 1])
+    whole_lines(text[:text.rindex("\n") + 1])
     fifo.unlink()
 
 
@@ -158,7 +158,7 @@ def test_a_reader_that_sleeps(temporary):
             seen.append(line)
     drain.wait(TIMEOUT)
     drain.stdout.close()
-    whole("\n".join(seen) + "\n")
+    whole_lines("\n".join(seen) + "\n")
     marks = [int(re.match(r"# \((\d+) lines", line)[1]) for line in seen if "lines were lost here" in line]
     assert sum(marks) == lost(rig.errors) and len(seen) + sum(marks) > count
     fifo.unlink()
@@ -184,7 +184,7 @@ def test_a_pipe_of_the_shell(temporary):
                           capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0
     wait_for("the end of the pipe", (temporary / "out.done").exists)
-    assert any("ifd  14" in line for line in whole(out.read_text()))
+    assert any("ifd  14" in line for line in whole_lines(out.read_text()))
     out.unlink()
     (temporary / "out.done").unlink()
 

@@ -45,7 +45,7 @@ static void ask_bytes(const char *line, size_t length)
     free(text);
 }
 
-static json_t *accepted(const char *line)
+static json_t *result_of(const char *line)
 {
     ask_bytes(line, strlen(line));
     ck_assert_msg(json_is_true(json_object_get(answer, "ok")), "%s: %s", line,
@@ -53,7 +53,7 @@ static json_t *accepted(const char *line)
     return json_object_get(answer, "result");
 }
 
-static const char *refused(const char *line, size_t length)
+static const char *error_of(const char *line, size_t length)
 {
     ask_bytes(line, length);
     ck_assert(json_is_false(json_object_get(answer, "ok")));
@@ -62,7 +62,7 @@ static const char *refused(const char *line, size_t length)
 
 START_TEST(status_of_an_empty_rig)
 {
-    json_t *status = accepted("{\"command\": \"status\"}");
+    json_t *status = result_of("{\"command\": \"status\"}");
     ck_assert_int_eq(json_integer_value(json_object_get(status, "seed")), 4711);
     json_t *slot = json_array_get(json_object_get(status, "slots"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(slot, "pcsc_name")), "cardrig 00 00");
@@ -74,13 +74,13 @@ END_TEST
 START_TEST(cards_come_and_go)
 {
     json_t *card = json_object_get(
-        accepted("{\"command\": \"insert\", \"file\": \"" CARDS "two-protocols.lua\"}"), "card");
+        result_of("{\"command\": \"insert\", \"file\": \"" CARDS "two-protocols.lua\"}"), "card");
     ck_assert_str_eq(json_string_value(json_object_get(card, "name")), "two protocols");
     ck_assert(json_is_false(json_object_get(card, "powered")));
     ck_assert(json_is_null(json_object_get(card, "atr")));
-    card = json_object_get(accepted("{\"command\": \"swap\", \"slot\": \"0\", \"file\": \"\"}"), "card");
+    card = json_object_get(result_of("{\"command\": \"swap\", \"slot\": \"0\", \"file\": \"\"}"), "card");
     ck_assert(json_is_null(json_object_get(card, "file")));
-    json_t *slot = accepted("{\"command\": \"remove\", \"slot\": \"cardrig/0\"}");
+    json_t *slot = result_of("{\"command\": \"remove\", \"slot\": \"cardrig/0\"}");
     ck_assert(json_is_null(json_object_get(slot, "card")));
 }
 END_TEST
@@ -115,18 +115,18 @@ static const struct {
 
 START_TEST(bad_lines)
 {
-    const char *error = refused(bad[_i].line, strlen(bad[_i].line));
+    const char *error = error_of(bad[_i].line, strlen(bad[_i].line));
     ck_assert_msg(strstr(error, bad[_i].reason) != NULL, "'%s' should say: %s", error, bad[_i].reason);
 }
 END_TEST
 
 START_TEST(bytes_that_are_no_text)
 {
-    ck_assert(strstr(refused("\0\0\0\0", 4), "not JSON"));
-    ck_assert(strstr(refused("\xFF\xFE{}", 4), "not JSON"));
+    ck_assert(strstr(error_of("\0\0\0\0", 4), "not JSON"));
+    ck_assert(strstr(error_of("\xFF\xFE{}", 4), "not JSON"));
     char deep[4000];
     memset(deep, '[', sizeof deep);
-    ck_assert(strstr(refused(deep, sizeof deep), "not JSON"));
+    ck_assert(strstr(error_of(deep, sizeof deep), "not JSON"));
     uint32_t state = 1;
     for (int round = 0; round < 20000; round++) {
         char line[40];
@@ -134,7 +134,7 @@ START_TEST(bytes_that_are_no_text)
             state = state * 1664525 + 1013904223;
             line[i] = "{}[]\":,command status insert0\\\x01\xC3"[state >> 24 & 31];
         }
-        refused(line, sizeof line);
+        error_of(line, sizeof line);
     }
 }
 END_TEST

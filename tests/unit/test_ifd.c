@@ -110,7 +110,7 @@ static enum ifd_result echo(uint8_t protocol, size_t length)
     return result;
 }
 
-static uint32_t runs(uint8_t protocol)
+static uint32_t runs_of_the_script(uint8_t protocol)
 {
     static const uint8_t ask[] = {0x80, 0x02, 0, 0, 4};
     ck_assert_int_eq(
@@ -160,7 +160,7 @@ START_TEST(what_can_be_recovered_does_not_show)
         enum ifd_result result = echo(protocol, some_length());
         ck_assert_msg(result == IFD_RESULT_OK, "exchange %u: %s", i, ifd.last_error);
     }
-    uint32_t ran = runs(protocol);
+    uint32_t ran = runs_of_the_script(protocol);
     ck_assert_uint_ge(ran, count);
     if (!recoverable[_i].repeats)
         ck_assert_uint_eq(ran, count);
@@ -183,7 +183,7 @@ static void no_report(void *arg, const char *line)
 }
 
 /* The same exchanges and faults each time. A fault that is too far off to fire makes characters go one by one. */
-static void exchanges(int index, bool singly, FILE *traced, struct outcome *outcome, unsigned count)
+static void make_exchanges(int index, bool singly, FILE *traced, struct outcome *outcome, unsigned count)
 {
     char path[40];
     struct error error;
@@ -214,7 +214,7 @@ static void exchanges(int index, bool singly, FILE *traced, struct outcome *outc
 }
 
 /* ck_assert writes to a file each time, which is slow. */
-static void same_outcomes(const struct outcome *a, const struct outcome *b, unsigned count)
+static void assert_same_outcomes(const struct outcome *a, const struct outcome *b, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         if (a[i].result != b[i].result || a[i].us != b[i].us || a[i].sum != b[i].sum ||
@@ -226,10 +226,10 @@ static void same_outcomes(const struct outcome *a, const struct outcome *b, unsi
 START_TEST(characters_go_at_once_or_one_by_one)
 {
     static struct outcome runs[2000], singly[2000];
-    exchanges(_i, false, NULL, runs, 2000);
+    make_exchanges(_i, false, NULL, runs, 2000);
     tear_down();
-    exchanges(_i, true, NULL, singly, 2000);
-    same_outcomes(runs, singly, 2000);
+    make_exchanges(_i, true, NULL, singly, 2000);
+    assert_same_outcomes(runs, singly, 2000);
 }
 END_TEST
 
@@ -240,10 +240,10 @@ START_TEST(a_trace_has_each_character)
     unsigned lines = 0;
     FILE *runs_trace = tmpfile(), *singly_trace = tmpfile();
     ck_assert(runs_trace != NULL && singly_trace != NULL);
-    exchanges(_i, false, runs_trace, runs, 50);
+    make_exchanges(_i, false, runs_trace, runs, 50);
     tear_down();
-    exchanges(_i, true, singly_trace, singly, 50);
-    same_outcomes(runs, singly, 50);
+    make_exchanges(_i, true, singly_trace, singly, 50);
+    assert_same_outcomes(runs, singly, 50);
     rewind(runs_trace);
     rewind(singly_trace);
     for (; fgets(a, sizeof a, runs_trace); lines++)

@@ -299,7 +299,7 @@ static size_t some_of(size_t left, uint32_t *seed)
     return count < left ? count : left;
 }
 
-static void same_step(const struct step *a, const struct step *b)
+static void assert_same_step(const struct step *a, const struct step *b)
 {
     must(a->kind == b->kind && a->length == b->length && a->timeout == b->timeout && a->most == b->most);
     must(a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
@@ -333,7 +333,7 @@ START_TEST(runs_are_as_single_characters)
         t0_ifd_start(&single_ifd, &ifd_config, &tpdu);
         t0_ifd_next(&ifd, &step);
         t0_ifd_next(&single_ifd, &single_step);
-        same_step(&step, &single_step);
+        assert_same_step(&step, &single_step);
         for (size_t at = 0; at < count; at += now) {
             now = some_of(count - at, &seed);
             t0_ifd_bytes(&ifd, bytes + at, now, parity_ok || at + now < count);
@@ -341,7 +341,7 @@ START_TEST(runs_are_as_single_characters)
                 t0_ifd_byte(&single_ifd, bytes[i], parity_ok || i + 1 < count);
             t0_ifd_next(&ifd, &step);
             t0_ifd_next(&single_ifd, &single_step);
-            same_step(&step, &single_step);
+            assert_same_step(&step, &single_step);
             must(ifd.reason == single_ifd.reason);
         }
         done += step.kind == STEP_DONE;
@@ -358,7 +358,7 @@ START_TEST(runs_are_as_single_characters)
                 t0_icc_byte(&single_icc, bytes[i], parity_ok || i + 1 < count);
             t0_icc_next(&icc, &step);
             t0_icc_next(&single_icc, &single_step);
-            same_step(&step, &single_step);
+            assert_same_step(&step, &single_step);
             must(icc.reason == single_icc.reason);
             if (take)
                 must(t0_icc_take(&icc) == t0_icc_take(&single_icc));
@@ -366,7 +366,7 @@ START_TEST(runs_are_as_single_characters)
             for (; step.kind == STEP_PROCESS || step.kind == STEP_SEND;) {
                 t0_icc_next(&icc, &step);
                 t0_icc_next(&single_icc, &single_step);
-                same_step(&step, &single_step);
+                assert_same_step(&step, &single_step);
                 if (step.kind == STEP_PROCESS)
                     break;
             }

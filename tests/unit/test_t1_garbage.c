@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Asks for steps as long as the machine gives some that need no answer; it must come to rest at once. */
-static int rest(struct t1 *t1, size_t capacity, uint32_t *seed)
+static int sent_before_rest(struct t1 *t1, size_t capacity, uint32_t *seed)
 {
     struct step step;
     uint8_t sum = 0;
@@ -101,7 +101,7 @@ static void garbage(enum t1_role role, enum t1_edc edc, uint32_t seed, unsigned 
                 t1_byte(&t1, block[k], true);
             break;
         }
-        sent += rest(&t1, capacity, &seed);
+        sent += sent_before_rest(&t1, capacity, &seed);
         if (t1_needs_reset(&t1)) {
             must(t1_init(&t1, &p));
             t1_listen(&t1);
@@ -130,7 +130,7 @@ struct twins {
     unsigned received; /* blocks without error */
 };
 
-static void same_step(struct twins *twins)
+static void assert_same_step(struct twins *twins)
 {
     struct step single, run;
 
@@ -148,18 +148,18 @@ static void same_step(struct twins *twins)
 }
 
 /* What may be taken at once is under one time limit, as long as all is right. */
-static void same_limit(struct twins *twins)
+static void assert_same_limit(struct twins *twins)
 {
     size_t most = twins->most;
     uint32_t timeout = twins->timeout;
 
-    same_step(twins);
+    assert_same_step(twins);
     must(most <= 1 || twins->timeout == timeout);
     if (most > 1)
         must(twins->most == most - 1);
 }
 
-static void both_get(struct twins *twins, const uint8_t *bytes, size_t count, bool parity_ok, uint32_t *seed)
+static void give_both(struct twins *twins, const uint8_t *bytes, size_t count, bool parity_ok, uint32_t *seed)
 {
     for (size_t i = 0; i < count; i++)
         t1_byte(&twins->single, bytes[i], parity_ok || i + 1 < count);
@@ -168,11 +168,11 @@ static void both_get(struct twins *twins, const uint8_t *bytes, size_t count, bo
         now = now < count - at ? now : count - at;
         t1_bytes(&twins->run, bytes + at, now, parity_ok || at + now < count);
     }
-    same_step(twins);
+    assert_same_step(twins);
 }
 
 /* A block, in good order or not, and more behind it. */
-static void both_get_block(struct twins *twins, uint32_t *seed)
+static void give_both_a_block(struct twins *twins, uint32_t *seed)
 {
     static const uint8_t pcbs[] = {0x00, 0x20, 0x40, 0x60, 0x80, 0x90, 0x81, 0xC0, 0xC1, 0xC3, 0xE0, 0xE1};
     uint8_t inf[T1_INF_MAX], bytes[2 * T1_BLOCK_MAX];
@@ -188,7 +188,7 @@ static void both_get_block(struct twins *twins, uint32_t *seed)
         bytes[next_random(seed) % length] ^= (uint8_t)next_random(seed);
     for (; next_random(seed) % 8 == 0 && length < sizeof bytes; length++)
         bytes[length] = (uint8_t)next_random(seed);
-    both_get(twins, bytes, length, next_random(seed) % 16 != 0, seed);
+    give_both(twins, bytes, length, next_random(seed) % 16 != 0, seed);
 }
 
 static void begin_twins(struct twins *twins, enum t1_role role, enum t1_edc edc)
@@ -223,7 +223,7 @@ START_TEST(runs_are_as_single_characters)
             t1_timeout(&twins.run);
             break;
         case 1:
-            both_get(&twins, data, length, next_random(&seed) % 2 != 0, &seed);
+            give_both(&twins, data, length, next_random(&seed) % 2 != 0, &seed);
             break;
         case 2:
         case 3:
@@ -231,15 +231,15 @@ START_TEST(runs_are_as_single_characters)
             must(t1_answer(&twins.single, data, length) == t1_answer(&twins.run, data, length));
             break;
         default:
-            both_get_block(&twins, &seed);
+            give_both_a_block(&twins, &seed);
         }
-        same_step(&twins);
+        assert_same_step(&twins);
         if (next_random(&seed) % 4 == 0) {
-            both_get(&twins, (const uint8_t *)"\0\x40\x09", 3, true, &seed);
+            give_both(&twins, (const uint8_t *)"\0\x40\x09", 3, true, &seed);
             for (int more = 0; more < 9; more++) {
                 t1_byte(&twins.single, data[more], true);
                 t1_bytes(&twins.run, data + more, 1, true);
-                same_limit(&twins);
+                assert_same_limit(&twins);
             }
         }
         if (t1_needs_reset(&twins.run))

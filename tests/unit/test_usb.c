@@ -48,7 +48,7 @@ static struct reader *add(const char *text)
     return &slots.reader[slots.reader_count - 1];
 }
 
-static void refuses(bool result, const char *reason)
+static void assert_refused(bool result, const char *reason)
 {
     ck_assert(!result);
     ck_assert_msg(strstr(error.text, reason) != NULL, "'%s' should say: %s", error.text, reason);
@@ -81,7 +81,7 @@ static const struct {
 
 START_TEST(options_that_make_no_sense)
 {
-    refuses(try_to_add(bad_options[_i].text), bad_options[_i].reason);
+    assert_refused(try_to_add(bad_options[_i].text), bad_options[_i].reason);
 }
 END_TEST
 
@@ -113,7 +113,7 @@ START_TEST(ids)
     ck_assert_uint_eq(reader->options.vendor_id, 0x076B);
     ck_assert_uint_eq(reader->options.product_id, 0x3021);
     add("c,usb=076b:3021");
-    refuses(try_to_add("d,usb=076b:3021"), "are those of reader 'c'");
+    assert_refused(try_to_add("d,usb=076b:3021"), "are those of reader 'c'");
     add("d,usb=1209:0003");
     ck_assert_uint_eq(add("e,usb")->options.product_id, 4);
     ck_assert_uint_eq(slots.slot_count, 7); /* what was refused is not there */
@@ -123,17 +123,17 @@ END_TEST
 START_TEST(finding_a_reader)
 {
     add("serial");
-    refuses(NULL != slots_find_reader(&slots, NULL, &error), "there is no USB reader");
+    assert_refused(NULL != slots_find_reader(&slots, NULL, &error), "there is no USB reader");
     struct reader *key = add("key,usb,slots=2");
     ck_assert_ptr_eq(slots_find_reader(&slots, NULL, &error), key);
     ck_assert_ptr_eq(slots_find_reader(&slots, "key", &error), key);
     ck_assert_ptr_eq(slots_find_reader(&slots, "key/1", &error), key);
     ck_assert_ptr_eq(slots_find_reader(&slots, "2", &error), key);
     ck_assert_ptr_eq(slots_find_reader(&slots, "serial", &error), &slots.reader[0]);
-    refuses(NULL != slots_find_reader(&slots, "3", &error), "there is no slot '3'");
+    assert_refused(NULL != slots_find_reader(&slots, "3", &error), "there is no slot '3'");
     struct reader *twin = add("key,usb");
-    refuses(NULL != slots_find_reader(&slots, "key", &error), "several called key");
-    refuses(NULL != slots_find_reader(&slots, "", &error), "several");
+    assert_refused(NULL != slots_find_reader(&slots, "key", &error), "several called key");
+    assert_refused(NULL != slots_find_reader(&slots, "", &error), "several");
     ck_assert_ptr_eq(slots_find_reader(&slots, "3", &error), twin);
 }
 END_TEST
@@ -252,12 +252,12 @@ START_TEST(plugging)
     struct reader *serial = add("serial"), *key = add("key,usb"), *other = add("other,usb");
     char name[160];
     ck_assert(serial->plugged && !key->plugged && !other->plugged);
-    refuses(reader_unplug(&slots, serial, &error), "not on USB");
-    refuses(reader_plug(&slots, serial, &error), "not on USB");
-    refuses(reader_unplug(&slots, key, &error), "'key' is not plugged in");
+    assert_refused(reader_unplug(&slots, serial, &error), "not on USB");
+    assert_refused(reader_plug(&slots, serial, &error), "not on USB");
+    assert_refused(reader_unplug(&slots, key, &error), "'key' is not plugged in");
     ck_assert(slot_insert(key->slots, CARDS "t0-only.lua", &error));
     ck_assert(reader_plug(&slots, key, &error));
-    refuses(reader_plug(&slots, key, &error), "plugged in already");
+    assert_refused(reader_plug(&slots, key, &error), "plugged in already");
     ck_assert(reader_plug(&slots, other, &error));
     ck_assert_str_eq(slot_pcsc_name(other->slots, name, sizeof name), "other 01 00");
     ck_assert_int_eq(ifd_power_up(key->slots->ifd, IFD_COLD), IFD_RESULT_OK);
@@ -272,7 +272,7 @@ START_TEST(plugging)
     ck_assert(reader_plug(&slots, key, &error));
     ck_assert_str_eq(slot_pcsc_name(key->slots, name, sizeof name), "key 01 00");
     slots.usb_folder = NULL;
-    refuses(reader_unplug(&slots, key, &error), "not on USB");
+    assert_refused(reader_unplug(&slots, key, &error), "not on USB");
 }
 END_TEST
 
@@ -315,9 +315,9 @@ START_TEST(a_token_keeps_its_card)
     struct slot *slot = add("key,usb,token")->slots;
     ck_assert(slot_insert(slot, "", &error));
     struct card *card = slot->card;
-    refuses(slot_remove(slot, &error), "reader and card in one: unplug it");
-    refuses(slot_swap(slot, "", &error), "reader and card in one: unplug it");
-    refuses(slot_insert(slot, "", &error), "reader and card in one: unplug it");
+    assert_refused(slot_remove(slot, &error), "reader and card in one: unplug it");
+    assert_refused(slot_swap(slot, "", &error), "reader and card in one: unplug it");
+    assert_refused(slot_insert(slot, "", &error), "reader and card in one: unplug it");
     ck_assert_ptr_eq(slot->card, card);
 }
 END_TEST
@@ -326,7 +326,7 @@ START_TEST(a_folder_that_cannot_be_written)
 {
     struct reader *reader = add("key,usb");
     slots.usb_folder = "/dev/null/usb";
-    refuses(reader_plug(&slots, reader, &error), "cannot plug in reader 'key': Not a directory");
+    assert_refused(reader_plug(&slots, reader, &error), "cannot plug in reader 'key': Not a directory");
     ck_assert(!reader->plugged);
 }
 END_TEST
