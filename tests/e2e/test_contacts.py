@@ -273,7 +273,7 @@ def test_data_both_ways_in_both_protocols(temporary, atr, length):
     path.unlink()
 
 
-def test_a_mute_card_takes_the_cards_time_and_not_ours():
+def test_an_unresponsive_card_takes_the_cards_time_and_not_ours():
     with Rig("--card", CARDS / "t1-only.lua") as rig, rig.client() as client:
         client.establish()
         assert client.connect()[0] == "ok"

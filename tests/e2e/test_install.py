@@ -233,7 +233,7 @@ def test_the_example_gets_back_to_a_card_that_others_reset(tmp_path):
     assert "no such reader: " in done.stderr and done.returncode == 1
 
 
-def test_the_example_waits_for_a_card_that_is_out_and_selects_anew(tmp_path):
+def test_the_example_waits_for_a_card_that_is_out_and_selects_again(tmp_path):
     script = """
         mkfifo in out
         scardmanage-send "$CARDRIG_READER" 8010000002 <in >out & exec 3>in 4<out

@@ -364,7 +364,7 @@ def test_replugged_under_another_index(tmp_path, way, lock, accepted):
         assert world.ours.get_reader()["reader"] == f"{READER} 01 00"
 
 
-def test_which_of_several_readers_it_is_cannot_be_told(tmp_path):
+def test_which_of_several_readers_it_is_cannot_be_known(tmp_path):
     with ThreeReaders(tmp_path) as world:
         begin(world, "ifd", False)
         another_index(world)

@@ -62,7 +62,7 @@ def test_atr_and_name():
         assert f"card      relay of {READER} (relay={READER})" in rig.cardrig("status").stdout
 
 
-def test_cold_and_warm_resets_are_told_apart():
+def test_cold_and_warm_resets_stay_what_they_are():
     with relayed(WARM) as (other, _, client):
         connect(client)
         for step, atr, last in (("warm", WARM_ATR, b"warm"), ("cold", COLD_ATR, b"cold"), ("warm", WARM_ATR, b"warm")):

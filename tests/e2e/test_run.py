@@ -545,7 +545,7 @@ def test_a_process_without_our_environment_is_ended_too():
     assert not alive(int(done.stdout))
 
 
-def test_a_crash_of_pcscd_is_told_even_when_the_command_ends_well():
+def test_a_crash_of_pcscd_is_reported_even_when_the_command_ends_well():
     done = run("run", "--", "sh", "-c", "kill -KILL $(pgrep -P $PPID pcscd)")
     assert done.returncode == 125
     assert "pcscd" in done.stderr

@@ -310,7 +310,7 @@ END_TEST
  * Mute cards
  */
 
-START_TEST(a_mute_card_in_the_reader)
+START_TEST(an_unresponsive_card_in_the_reader)
 {
     put_card_that_falls_silent("cold");
     ck_assert_int_eq(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK);
@@ -418,7 +418,7 @@ int main(void)
     tcase_add_test(tc, a_protocol_others_have_chosen);
 
     tc = add_attachment_case(suite, "unresponsive cards", REPORTS_AT_ONCE);
-    tcase_add_test(tc, a_mute_card_in_the_reader);
+    tcase_add_test(tc, an_unresponsive_card_in_the_reader);
     BOTH_WAYS(tc, a_card_that_falls_silent);
     tcase_add_loop_test(tc, a_card_that_falls_silent_when_unlocked, BY_HANDLE, BY_HANDLE + 1);
     BOTH_WAYS(tc, unlocking_a_card_that_fell_silent);

@@ -495,7 +495,7 @@ def test_what_a_service_does_not_see(place):
     (place / "libifdcardrig.so").unlink()
 
 
-def test_nobody_is_told_where_nobody_listens(place):
+def test_a_notify_socket_that_leads_nowhere(place):
     """A NOTIFY_SOCKET that leads nowhere is no reason not to serve."""
     for address in ("/no/such", "relative", "@nobody-listens", "/" + "x" * 200, ""):
         process = subprocess.Popen([CARDRIG, "serve", "--directory", place / "rig"], stderr=subprocess.PIPE, text=True,

@@ -82,7 +82,7 @@ def test_the_command_ends_meanwhile(state):
     assert (done.returncode, done.stderr) == (5, "")
 
 
-def test_a_pcscd_that_does_not_end_when_it_is_told_to():
+def test_a_pcscd_that_does_not_end_when_it_is_asked_to():
     with Rig() as rig:
         pcscd = rig.children()["pcscd"]
         os.kill(rig.children()["cardrig"], signal.SIGSTOP)  # the driver waits for it

@@ -64,7 +64,7 @@ def test_it_comes_and_goes(key):
             assert plug(key) == "key (42) 00 00"
 
 
-def test_what_a_client_is_told(key):
+def test_what_a_client_sees(key):
     with key.client() as client:
         client.establish()
         client.connect()
@@ -93,7 +93,7 @@ def test_a_handle_from_before(key):
         assert client.transmit(PROBE)[0] == "ok"
 
 
-def test_whoever_waits_is_woken(log):
+def test_clients_that_wait_are_woken(log):
     with Rig("--reader", "key,usb", "--pcscd-log", log) as rig:
         with rig.client() as all_readers, rig.client() as this_reader:
             all_readers.establish()

@@ -67,7 +67,7 @@ def test_connection_is_insertion_and_close_is_removal():
             state = client.change()[1]
 
 
-def test_resets_are_told_apart():
+def test_each_kind_of_reset_reaches_the_card():
     with VpcdRig() as rig, established(rig) as client, rig.card() as inserted:
         wait_for_state(client, "PRESENT")
         controls = inserted.card.controls
@@ -116,7 +116,7 @@ def test_readers_for_vpcd_cards_and_others_side_by_side():
         assert rig.ask(command="remove", slot="r")["error"] == "slot r/0 is empty"
 
 
-def test_the_command_is_told_the_ports():
+def test_the_command_gets_the_ports():
     done = run("run", "--reader", "a", "--reader", "b,vpcd", "--reader", "c,vpcd,slots=2", "--", "sh", "-c",
                'echo "$CARDRIG_VPCD_HOST $CARDRIG_VPCD_PORT $CARDRIG_VPCD_PORTS"; '
                'exec "$0" run -- sh -c \'echo "inner: $CARDRIG_VPCD_HOST$CARDRIG_VPCD_PORT$CARDRIG_VPCD_PORTS"\'', CARDRIG)
@@ -435,7 +435,7 @@ def test_what_other_cards_have(tmp_path):
     assert " r/0 card 3B" in trace.read_text() and "card inserted: vpcd card 127.0.0.1:" in trace.read_text()
 
 
-def test_a_card_that_goes_is_not_called_mute():
+def test_a_card_that_goes_is_not_called_unresponsive():
     with VpcdRig() as rig, established(rig) as client, rig.card():
         wait_for_state(client, "PRESENT")
         assert client.connect()[0] == "ok"

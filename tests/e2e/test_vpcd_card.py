@@ -212,7 +212,7 @@ def test_the_other_slot(setting):
 
 
 @settings(moves=True)
-def test_a_mute_card(setting):
+def test_an_unresponsive_card(setting):
     """It is there, but unresponsive; and once it answers, it works."""
     with setting.serve(card_file(setting.place, '"mute@1"')) as serve, setting.pcscd() as pcscd, pcscd.client() as client:
         wait_for_state(client, "MUTE")

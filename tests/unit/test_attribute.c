@@ -98,7 +98,7 @@ static void check_byte(struct slot *slot, uint32_t tag, uint8_t byte)
     check_bytes(slot, tag, &byte, 1);
 }
 
-static void check_untold(struct slot *slot, uint32_t tag)
+static void check_unsupported(struct slot *slot, uint32_t tag)
 {
     ck_assert_msg(!attribute(slot, tag, value, &length), "tag %05X", tag);
 }
@@ -107,9 +107,9 @@ static const uint32_t of_card[] = {SCARD_ATTR_ATR_STRING, SCARD_ATTR_ICC_TYPE_PE
                                    SCARD_ATTR_CURRENT_F,  SCARD_ATTR_CURRENT_D,        SCARD_ATTR_CURRENT_N};
 static const uint32_t of_t1[] = {SCARD_ATTR_CURRENT_IFSC, SCARD_ATTR_CURRENT_IFSD, SCARD_ATTR_CURRENT_BWT,
                                  SCARD_ATTR_CURRENT_CWT, SCARD_ATTR_CURRENT_EBC_ENCODING};
-#define CHECK_ALL_UNTOLD(slot, tags)                                                                         \
+#define CHECK_ALL_UNSUPPORTED(slot, tags)                                                                    \
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)                                                \
-    check_untold(slot, tags[i])
+    check_unsupported(slot, tags[i])
 
 START_TEST(of_the_reader)
 {
@@ -118,7 +118,7 @@ START_TEST(of_the_reader)
     check_text(slot, SCARD_ATTR_VENDOR_NAME, "cardrig");
     check_text(slot, SCARD_ATTR_VENDOR_IFD_TYPE, "virtual reader");
     check_number(slot, SCARD_ATTR_VENDOR_IFD_VERSION, VERSION);
-    check_untold(slot, SCARD_ATTR_VENDOR_IFD_SERIAL_NO);
+    check_unsupported(slot, SCARD_ATTR_VENDOR_IFD_SERIAL_NO);
     check_number(slot, SCARD_ATTR_CHANNEL_ID, 0x00F00001);
     check_number(slot, SCARD_ATTR_ASYNC_PROTOCOL_TYPES, 3);
     check_number(slot, SCARD_ATTR_DEFAULT_CLK, 4000);
@@ -148,14 +148,14 @@ static const uint32_t never[] = {SCARD_ATTR_SYNC_PROTOCOL_TYPES,
                                  0,
                                  0xFFFFFFFF};
 
-START_TEST(what_is_never_told)
+START_TEST(what_no_reader_has)
 {
     struct slot *slot = add("r");
     insert(slot, "3B 80 01 81");
-    CHECK_ALL_UNTOLD(slot, never);
+    CHECK_ALL_UNSUPPORTED(slot, never);
     ifd_power_up(slot->ifd, IFD_COLD);
     ifd_set_protocol(slot->ifd, 1);
-    CHECK_ALL_UNTOLD(slot, never);
+    CHECK_ALL_UNSUPPORTED(slot, never);
 }
 END_TEST
 
@@ -163,11 +163,11 @@ END_TEST
 START_TEST(of_the_card)
 {
     struct slot *other = add("r,slots=2"), *slot = other - 1;
-    CHECK_ALL_UNTOLD(slot, of_card);
+    CHECK_ALL_UNSUPPORTED(slot, of_card);
     check_byte(slot, SCARD_ATTR_ICC_PRESENCE, 0);
     check_byte(slot, SCARD_ATTR_ICC_INTERFACE_STATUS, 0);
     insert(slot, "3B D0 96 05 80 01 C2");
-    CHECK_ALL_UNTOLD(slot, of_card);
+    CHECK_ALL_UNSUPPORTED(slot, of_card);
     check_byte(slot, SCARD_ATTR_ICC_PRESENCE, 2);
     check_byte(slot, SCARD_ATTR_ICC_INTERFACE_STATUS, 0);
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
@@ -179,9 +179,9 @@ START_TEST(of_the_card)
     check_number(slot, SCARD_ATTR_CURRENT_D, 1);
     check_number(slot, SCARD_ATTR_CURRENT_N, 5);
     check_byte(other, SCARD_ATTR_ICC_PRESENCE, 0);
-    CHECK_ALL_UNTOLD(other, of_card);
+    CHECK_ALL_UNSUPPORTED(other, of_card);
     ck_assert_int_eq(ifd_power_down(slot->ifd), IFD_RESULT_OK);
-    CHECK_ALL_UNTOLD(slot, of_card);
+    CHECK_ALL_UNSUPPORTED(slot, of_card);
     check_byte(slot, SCARD_ATTR_ICC_PRESENCE, 2);
     check_byte(slot, SCARD_ATTR_ICC_INTERFACE_STATUS, 0);
 }
@@ -192,16 +192,16 @@ START_TEST(of_t0)
     struct slot *slot = add("r");
     insert(slot, "3B 50 96 05");
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
-    check_untold(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE);
-    check_untold(slot, SCARD_ATTR_CURRENT_W);
+    check_unsupported(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE);
+    check_unsupported(slot, SCARD_ATTR_CURRENT_W);
     ck_assert_int_eq(ifd_set_protocol(slot->ifd, 0), IFD_RESULT_OK);
     check_number(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE, 1);
     check_number(slot, SCARD_ATTR_CURRENT_F, 512);
     check_number(slot, SCARD_ATTR_CURRENT_D, 32);
     check_number(slot, SCARD_ATTR_CURRENT_W, 10);
-    CHECK_ALL_UNTOLD(slot, of_t1);
+    CHECK_ALL_UNSUPPORTED(slot, of_t1);
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_WARM), IFD_RESULT_OK);
-    check_untold(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE);
+    check_unsupported(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE);
     check_number(slot, SCARD_ATTR_CURRENT_F, 372);
 }
 END_TEST
@@ -210,7 +210,7 @@ START_TEST(of_t1_before_and_after_its_first_command)
 {
     struct slot *slot = add("r");
     insert(slot, "3B 80 81 71 FE 25 01 AA"); /* TA3 IFSC 254, TB3 BWI 2 and CWI 5, TC3 CRC */
-    CHECK_ALL_UNTOLD(slot, of_t1);
+    CHECK_ALL_UNSUPPORTED(slot, of_t1);
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
     check_number(slot, SCARD_ATTR_CURRENT_PROTOCOL_TYPE, 2); /* the only one that it has, without a PPS */
     check_number(slot, SCARD_ATTR_CURRENT_IFSC, 254);
@@ -218,7 +218,7 @@ START_TEST(of_t1_before_and_after_its_first_command)
     check_number(slot, SCARD_ATTR_CURRENT_BWT, 2);
     check_number(slot, SCARD_ATTR_CURRENT_CWT, 5);
     check_number(slot, SCARD_ATTR_CURRENT_EBC_ENCODING, 1);
-    check_untold(slot, SCARD_ATTR_CURRENT_W);
+    check_unsupported(slot, SCARD_ATTR_CURRENT_W);
     static const uint8_t command[4] = {0};
     uint8_t response[10];
     ck_assert_int_eq(ifd_transmit(slot->ifd, 1, command, 4, response, sizeof response, &length),
@@ -227,7 +227,7 @@ START_TEST(of_t1_before_and_after_its_first_command)
     ck_assert_int_eq(ifd_power_up(slot->ifd, IFD_COLD), IFD_RESULT_OK);
     check_number(slot, SCARD_ATTR_CURRENT_IFSD, 32);
     ck_assert_int_eq(ifd_power_down(slot->ifd), IFD_RESULT_OK);
-    CHECK_ALL_UNTOLD(slot, of_t1);
+    CHECK_ALL_UNSUPPORTED(slot, of_t1);
 }
 END_TEST
 
@@ -240,9 +240,9 @@ START_TEST(as_the_options_say)
     check_text(slot, SCARD_ATTR_VENDOR_IFD_SERIAL_NO, "0042");
     check_number(slot, SCARD_ATTR_VENDOR_IFD_VERSION, 0x03FAFFFF);
     slot = add("s,vendor=,type=,serial=x,serial=");
-    check_untold(slot, SCARD_ATTR_VENDOR_NAME);
-    check_untold(slot, SCARD_ATTR_VENDOR_IFD_TYPE);
-    check_untold(slot, SCARD_ATTR_VENDOR_IFD_SERIAL_NO);
+    check_unsupported(slot, SCARD_ATTR_VENDOR_NAME);
+    check_unsupported(slot, SCARD_ATTR_VENDOR_IFD_TYPE);
+    check_unsupported(slot, SCARD_ATTR_VENDOR_IFD_SERIAL_NO);
 }
 END_TEST
 
@@ -253,7 +253,7 @@ START_TEST(attributes_of_ones_own)
     check_bytes(slot, SCARD_ATTR_VENDOR_NAME, "C", 1); /* 65792 is 0x10100, and the later one counts */
     check_bytes(slot, SCARD_ATTR_DEVICE_UNIT, "\1\0\0\0", 4);
     check_bytes(slot, SCARD_ATTR_ATR_STRING, "\x3B\0", 2); /* with neither card nor power */
-    check_untold(slot, SCARD_ATTR_DEFAULT_CLK);
+    check_unsupported(slot, SCARD_ATTR_DEFAULT_CLK);
     check_byte(slot, 0xFFFFFFFF, 0xFF);
     check_text(slot, SCARD_ATTR_VENDOR_IFD_TYPE, "virtual reader");
     ck_assert_uint_eq(slot->reader->options.attribute_count, 5);
@@ -405,7 +405,7 @@ int main(void)
     TCase *tests = tcase_create("attribute");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, of_the_reader);
-    tcase_add_test(tests, what_is_never_told);
+    tcase_add_test(tests, what_no_reader_has);
     tcase_add_test(tests, of_the_card);
     tcase_add_test(tests, of_t0);
     tcase_add_test(tests, of_t1_before_and_after_its_first_command);

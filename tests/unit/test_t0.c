@@ -83,7 +83,7 @@ static const struct {
     {"00 B0 00 00 02", "9F FF", 0, ">00B0000002 <9FFF", T0_OK, "9FFF"},
     /* an INS that looks like SW1 */
     {"00 6A 00 00 02", "6A 86", 0, ">006A000002 <6A86", T0_OK, "6A86"},
-    /* mute */
+    /* no answer */
     {"00 A4 04 00", "", 0, ">00A4040000", T0_MUTE, NULL},
     {"00 A4 04 00", "60", 0, ">00A4040000 <60", T0_MUTE, NULL},
     {"00 A4 04 00", "90", 0, ">00A4040000 <90", T0_MUTE, NULL},

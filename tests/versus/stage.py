@@ -228,7 +228,7 @@ class Stage:
         self.program = Program(self.name, self.rig.environment["CARDRIG_READER"], self.rig.environment)
         self.settle()
 
-    def start_anew(self):
+    def start_again(self):
         """The program; and the rival, who may hang in a call."""
         self.program.end()
         self.rival.kill()
@@ -363,5 +363,5 @@ class Stage:
             if self.name == "managed":
                 print("".join(self.program.last), end="", file=sys.stderr)
             reason = self.wrong() or str(error)
-            self.start_anew()
+            self.start_again()
             return reason
