@@ -7,6 +7,7 @@
 #include "count.h"
 #include "must.h"
 #include "run_suite.h"
+#include "transcript.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -15,77 +16,22 @@
 
 /* ---- APDUs, interface device ---- */
 
-/* A run: the command, then TPDUs and their results in turn, then what the application gets. */
-static const char *const ifd_apdus[][16] = {
-    /* case 1 */
-    {"00A40400", "00A4040000", "9000", "=9000"},
-    {"00A40400", "00A4040000", "6105", "=6105"},
-    {"00A40400", "00A4040000", "6C05", "=6C05"},
-    /* case 2S.1, 2S.2, 2S.3, 2S.4 */
-    {"00B0000002", "00B0000002<", "11229000", "=11229000"},
-    {"00B0000002", "00B0000002<", "116282", "=116282"},
-    {"00B0000002", "00B0000002<", "6700", "=6700"},
-    {"00B0000000", "00B0000000<", "6C02", "00B0000002<", "11229000", "=11229000"},
-    {"00B0000001", "00B0000001<", "6C02", "00B0000002<", "11229000", "=119000"},
-    {"00B0000001", "00B0000001<", "6C00", "00B0000000<", "6A82", "=6A82"},
-    {"00B0000002", "00B0000002<", "9F05", "=9F05"},
-    {"00B0000000", "00B0000000<", "6C02", "00B0000002<", "6C03", "=6C03"},
-    {"00B0000002", "00B0000002<", "11226C05", "=11226C05"},
-    /* case 2 with 61XX */
-    {"00B0000000", "00B0000000<", "6102", "00C0000002<", "11229000", "=11229000"},
-    {"00B0000003", "00B0000003<", "116109", "00C0000002<", "22336107", "=1122336107"},
-    {"00B0000002", "00B0000002<", "11226109", "=11226109"},
-    {"00B0000000", "00B0000000<", "6C02", "00B0000002<", "6104", "00C0000004<", "6C01", "00C0000001<",
-     "119000", "=119000"},
-    /* case 3S */
-    {"00D6000001AA", "00D6000001AA", "9000", "=9000"},
-    {"00D6000001AA", "00D6000001AA", "6105", "=6105"},
-    {"00D6000001AA", "00D6000001AA", "6C05", "=6C05"},
-    /* case 4S.1 */
-    {"00A4000001AA05", "00A4000001AA", "6A82", "=6A82"},
-    {"00A4000001AA05", "00A4000001AA", "6C02", "=6C02"},
-    /* case 4S.2 */
-    {"00A4000001AA05", "00A4000001AA", "9000", "00C0000005<", "11223344559000", "=11223344559000"},
-    {"00A4000001AA00", "00A4000001AA", "9000", "00C0000000<", "6C01", "00C0000001<", "116283", "=116283"},
-    {"00A4000001AA00", "00A4000001AA", "9000", "00C0000000<", "6985", "=9000"},
-    {"00A4000001AA00", "00A4000001AA", "9000", "00C0000000<", "6C00", "00C0000000<", "6F00", "=9000"},
-    {"00A4000001AA00", "00A4000001AA", "9000", "00C0000000<", "9000", "=9000"},
-    {"00A4000001AA00", "00A4000001AA", "9000", "00C0000000<", "6101", "00C0000001<", "6F00", "=6F00"},
-    /* case 4S.3 */
-    {"00A4000001AA05", "00A4000001AA", "6102", "00C0000002<", "11229000", "=11229000"},
-    {"00A4000001AA01", "00A4000001AA", "6102", "00C0000001<", "116101", "=116101"},
-    {"00A4000001AA05", "00A4000001AA", "6102", "00C0000002<", "11226102", "00C0000002<", "33449000",
-     "=112233449000"},
-    {"00A4000001AA00", "00A4000001AA", "6100", "00C0000000<", "6C01", "00C0000001<", "119000", "=119000"},
-    {"00A4000001AA01", "00A4000001AA", "6105", "00C0000001<", "6C05", "00C0000005<", "11223344559000",
-     "=119000"},
-    {"00A4000001AA05", "00A4000001AA", "6102", "00C0000002<", "6F00", "=6F00"},
-    {"00A4000001AA05", "00A4000001AA", "6102", "00C0000002<", "116105", "00C0000004<", "6F00", "=116F00"},
-    /* case 4S.4 */
-    {"00A4000001AA05", "00A4000001AA", "6283", "=6283"},
-    {"00A4000001AA05", "00A4000001AA", "6300", "=6300"},
-    {"00A4000001AA05", "00A4000001AA", "9F02", "=9F02"},
-    {"00A4000001AA05", "00A4000001AA", "9001", "=9001"},
-    /* class of GET RESPONSE */
-    {"1FA4000001AA05", "1FA4000001AA", "6101", "03C0000001<", "119000", "=119000"},
-    {"7FA4000001AA05", "7FA4000001AA", "6101", "4FC0000001<", "119000", "=119000"},
-    {"84A4000001AA05", "84A4000001AA", "6101", "00C0000001<", "119000", "=119000"},
-    {"92A4000001AA05", "92A4000001AA", "6101", "02C0000001<", "119000", "=119000"},
-    {"EBA4000001AA05", "EBA4000001AA", "6101", "4BC0000001<", "119000", "=119000"},
-    {"A3A4000001AA05", "A3A4000001AA", "6101", "00C0000001<", "119000", "=119000"},
-    {"FFA4000001AA05", "FFA4000001AA", "6101", "00C0000001<", "119000", "=119000"},
-    {"2CA4000001AA05", "2CA4000001AA", "6101", "00C0000001<", "119000", "=119000"},
-    /* case 2E, 3E, 4E that fit a TPDU */
-    {"00B00000000002", "00B0000002<", "11229000", "=11229000"},
-    {"00B00000000100", "00B0000000<", "6C01", "00B0000001<", "119000", "=119000"},
-    {"00B00000000101", "00B0000000<", "6C01", "00B0000001<", "119000", "=119000"},
-    {"00B00000000000", "00B0000000<", "6700", "=6700"},
-    {"00B00000000000", "00B0000000<", "116102", "00C0000002<", "22339000", "=1122339000"},
-    {"00D6000000000101", "00D600000101", "9000", "=9000"},
-    {"00D60000000001010100", "00D600000101", "9000", "00C0000000<", "6C01", "00C0000001<", "119000",
-     "=119000"},
-    {"00D60000000001010000", "00D600000101", "6101", "00C0000001<", "119000", "=119000"},
-};
+/* What a line of a transcript says after these words; NULL: it does not begin with them. */
+static const char *after(const struct transcript_line *line, const char *words)
+{
+    size_t length = strlen(words);
+    return strncmp(line->text, words, length) == 0 ? line->text + length : NULL;
+}
+
+/* The same, where the line has to begin with them. */
+static const char *expect(const struct transcript *transcript, const struct transcript_line *line,
+                          const char *words)
+{
+    const char *rest = after(line, words);
+    ck_assert_msg(rest != NULL, "%s:%u: expected '%s': %s", transcript->file, line->number, words,
+                  line->text);
+    return rest;
+}
 
 static void assert_tpdu(const struct t0_tpdu *tpdu, const char *text)
 {
@@ -101,25 +47,42 @@ static void assert_tpdu(const struct t0_tpdu *tpdu, const char *text)
         ck_assert_mem_eq(tpdu->data, bytes + 5, len - 5);
 }
 
+/* What may stand behind the bytes of a TPDU: "<", and "Ne NUMBER". Returns the number, 0 if there is none. */
+static uint32_t ne_behind(const char *text)
+{
+    char *end;
+    if (*text == '<')
+        text += text[1] == ' ' ? 2 : 1;
+    if (*text == '\0')
+        return 0;
+    ck_assert_msg(strncmp(text, "Ne ", 3) == 0, "neither '<' nor 'Ne NUMBER': %s", text);
+    unsigned long ne = strtoul(text + 3, &end, 10);
+    ck_assert_msg(*end == '\0' && ne > 0, "not a number: %s", text);
+    return (uint32_t)ne;
+}
+
+static struct transcripts device_side, card_side;
+
 START_TEST(each_ifd_apdu)
 {
-    const char *const *p = ifd_apdus[_i];
+    const struct transcript *run = &device_side.transcripts[_i];
+    const struct transcript_line *line = run->lines;
     struct t0_apdu_ifd *x = exact(sizeof *x);
     uint8_t bytes[300];
     struct t0_tpdu tpdu;
-    size_t len = from_hex(*p++, bytes, sizeof bytes);
+    size_t len = from_hex(expect(run, line++, "application sends "), bytes, sizeof bytes);
 
     memset(x, 0xA5, sizeof *x);
     t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
-    for (; (*p)[0] != '='; p += 2) {
-        ck_assert(t0_apdu_ifd_next(x, &tpdu));
-        assert_tpdu(&tpdu, p[0]);
-        len = from_hex(p[1], bytes, sizeof bytes);
+    for (; line + 1 < run->lines + run->count; line += 2) {
+        ck_assert_msg(t0_apdu_ifd_next(x, &tpdu), "%s:%u: no TPDU", run->file, line->number);
+        assert_tpdu(&tpdu, expect(run, line, "> "));
+        len = from_hex(expect(run, line + 1, "< "), bytes, sizeof bytes);
         t0_apdu_ifd_result(x, bytes, len);
     }
-    ck_assert(!t0_apdu_ifd_next(x, &tpdu));
+    ck_assert_msg(!t0_apdu_ifd_next(x, &tpdu), "%s:%u: a TPDU more", run->file, line->number);
     ck_assert_int_eq(x->reason, T0_APDU_OK);
-    len = from_hex(*p + 1, bytes, sizeof bytes);
+    len = from_hex(expect(run, line, "application gets "), bytes, sizeof bytes);
     ck_assert_uint_eq(x->response_length, len);
     ck_assert_mem_eq(x->response, bytes, len);
     free(x);
@@ -281,76 +244,6 @@ END_TEST
 
 /* ---- APDUs, card ---- */
 
-/*
- * A run: "TPDU" or "TPDU<" (from the card), perhaps with "@Ne", then "!command" for the script and its response,
- * then the answer.
- */
-static const char *const icc_apdus[][24] = {
-    /* as it comes */
-    {"00A4040000", "!00A40400", "9000", "9000"},
-    {"00A4040000", "!00A40400", "1122 9000", "6102", "00C0000002<", "11229000"},
-    {"00D6000001AA", "!00D6000001AA", "9000", "9000"},
-    {"00B0000002<", "!00B0000002", "1122 9000", "11229000"},
-    {"00B0000002<", "!00B0000002", "6A82", "6A82"},
-    {"00B0000002<", "!00B0000002", "9000", "9000"},
-    /* status words of the script's own */
-    {"00B0000002<", "!00B0000002", "6C05", "6C05", "00B0000005<", "!00B0000005", "1122334455 9000",
-     "11223344559000"},
-    {"00A4000001AA", "!00A4000001AA", "6105", "6105", "00C0000005<", "!00C0000005", "1122334455 9000",
-     "11223344559000"},
-    {"A0A4000001AA", "!A0A4000001AA", "9F05", "9F05", "A0C0000005<", "!A0C0000005", "1122334455 9000",
-     "11223344559000"},
-    /* 6C: again with the right P3, once */
-    {"00B0000000<", "!00B0000000", "1122 6282", "6C02", "00B0000002<", "11226282", "00B0000002<",
-     "!00B0000002", "3344 9000", "33449000"},
-    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00B0000001<", "!00B0000001", "6A82", "6A82"},
-    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00B0000102<", "!00B0000102", "6A82", "6A82",
-     "00B0000002<", "!00B0000002", "6A83", "6A83"},
-    {"00B0000003<", "!00B0000003", "1122 9000", "6C02", "00C0000002<", "!00C0000002", "6985", "6985"},
-    /* more than P3: nothing is lost */
-    {"00B0000001<", "!00B0000001", "112233 6282", "116102", "00C0000001<", "226101", "00C0000001<", "336282"},
-    {"00B0000001<", "!00B0000001", "112233 9000", "116102", "00B0000002<", "!00B0000002", "44 9000", "6C01",
-     "00B0000001<", "449000", "00C0000002<", "!00C0000002", "6985", "6985"},
-    /* an Ne that T=0 does not carry */
-    {"00A4000001AA@2", "!00A4000001AA02", "1122 6101", "6102", "00C0000002<", "11226101", "00C0000001<",
-     "!00C0000001", "33 9000", "339000"},
-    {"00A4000001AA@256", "!00A4000001AA00", "1122 9000", "6102", "00C0000002<", "11229000"},
-    {"00A4000001AA@257", "!00A4000000 0001AA 0101", "1122 9000", "6102", "00C0000002<", "11229000"},
-    {"00A4000001AA@65536", "!00A4000000 0001AA 0000", "9000", "9000"},
-    {"00B0000000<@65536", "!00B00000 000000", "1122 9000", "6C02", "00B0000002<", "11229000"},
-    {"00B0000000<@300", "!00B00000 00012C", "6A82", "6A82"},
-    {"00B0000002<@1", "!00B0000002", "6A82", "6A82"},
-    {"00B0000002<@4294967295", "!00B00000 000000", "6A82", "6A82"},
-    /* 61: in pieces, with any class, dropped by another command */
-    {"00A4000001AA", "!00A4000001AA", "112233 9000", "6103", "00C0000001<", "116102", "00C0000003<", "6C02",
-     "00C0000000<", "6C02", "00C0000002<", "22339000", "00C0000001<", "!00C0000001", "6985", "6985"},
-    {"80A4000001AA", "!80A4000001AA", "112233 6283", "6103", "00C0000003<", "1122336283"},
-    {"00A4000001AA", "!00A4000001AA", "112233 9000", "6103", "00C0000103<", "!00C0000103", "6A86", "6A86",
-     "00C0000003<", "!00C0000003", "6985", "6985"},
-    {"00A4000001AA", "!00A4000001AA", "112233 9000", "6103", "00B0000001<", "!00B0000001", "44 9000",
-     "449000", "00C0000003<", "!00C0000003", "6985", "6985"},
-    /* 9000 of what may be a case 4 */
-    {"00A4000001AA", "!00A4000001AA", "9000", "9000", "00C0000000<", "9000", "00C0000000<", "!00C0000000",
-     "6985", "6985"},
-    {"00A4000001AA", "!00A4000001AA", "9001", "9001", "00C0000000<", "!00C0000000", "6985", "6985"},
-    {"00A4040000", "!00A40400", "9000", "9000", "00C0000000<", "!00C0000000", "6985", "6985"},
-    {"00B0000002<", "!00B0000002", "9000", "9000", "00C0000000<", "!00C0000000", "6985", "6985"},
-    /* ENVELOPE of its own: too short, short Lc, Lc below 256, other class, other P1 */
-    {"00C2000004D1020102", "!00C2000004D1020102", "9000", "9000"},
-    {"00C200000800D600000201AABB", "!00C200000800D600000201AABB", "9000", "9000"},
-    {"00C200000800D60000000001AA", "!00C200000800D60000000001AA", "9000", "9000"},
-    {"80C200000800D60000000100AA", "!80C200000800D60000000100AA", "9000", "9000"},
-    {"00C201000800D60000000100AA", "!00C201000800D60000000100AA", "9000", "9000"},
-    {"00C2000000", "!00C20000", "9000", "9000"},
-    /* ENVELOPE that ends too early, and one that another command drops */
-    {"00C200000800D60000000100AA", "9000", "00C2000000", "6700", "00C2000000", "!00C20000", "6F00", "6F00"},
-    {"00C200000800D60000000100AA", "9000", "00B0000001<", "!00B0000001", "44 9000", "449000", "00C2000001AA",
-     "!00C2000001AA", "6F00", "6F00"},
-    {"00A4000001AA", "!00A4000001AA", "112233 9000", "6103", "00C200000800D60000000100AA", "9000",
-     "00C0000003<", "!00C0000003", "6985", "6985"},
-    {"00C200000700D60000000100", "!00C200000700D60000000100", "9000", "9000"},
-};
-
 static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t len, bool from_card, uint32_t ne)
 {
     struct t0_tpdu tpdu = {.direction = from_card ? T0_FROM_CARD : T0_TO_CARD, .length = len - 5, .ne = ne};
@@ -360,20 +253,32 @@ static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t len, b
     t0_apdu_icc_command(x, &tpdu);
 }
 
-static void assert_step(struct t0_apdu_icc *x, enum step_kind kind, const char *text)
+/* line: of a transcript, for the message, or NULL */
+static void assert_step_at(struct t0_apdu_icc *x, enum step_kind kind, const char *text,
+                           const struct transcript *run, const struct transcript_line *line)
 {
+    const char *file = line ? run->file : "test";
+    unsigned number = line ? line->number : 0;
     uint8_t bytes[300];
     size_t len = from_hex(text, bytes, sizeof bytes);
     struct step step;
 
     t0_apdu_icc_next(x, &step);
-    ck_assert_int_eq(step.kind, kind);
-    ck_assert_uint_eq(step.length, len);
-    ck_assert_mem_eq(step.bytes, bytes, len);
+    ck_assert_msg(step.kind == kind, "%s:%u: step %d, not %d", file, number, (int)step.kind, (int)kind);
+    ck_assert_msg(step.length == len, "%s:%u: %zu bytes, not %zu", file, number, step.length, len);
+    ck_assert_msg(len == 0 || memcmp(step.bytes, bytes, len) == 0, "%s:%u: %02X ... %02X, not %s", file,
+                  number, step.bytes[0], step.bytes[len - 1], text);
+}
+
+static void assert_step(struct t0_apdu_icc *x, enum step_kind kind, const char *text)
+{
+    assert_step_at(x, kind, text, NULL, NULL);
 }
 
 START_TEST(each_icc_apdu)
 {
+    const struct transcript *run = &card_side.transcripts[_i];
+    const struct transcript_line *line = run->lines, *end = line + run->count;
     struct t0_apdu_icc *x = exact(sizeof *x);
     uint8_t bytes[300];
     struct step step;
@@ -381,26 +286,28 @@ START_TEST(each_icc_apdu)
     memset(x, 0xA5, sizeof *x);
     t0_apdu_icc_reset(x);
     ck_assert(!t0_apdu_icc_answer(x, bytes, 2));
-    for (const char *const *p = icc_apdus[_i]; *p != NULL;) {
-        size_t digits = strcspn(*p, "<@"), len;
-        bool from_card = (*p)[digits] == '<';
-        const char *ne = strchr(*p, '@');
+    while (line < end) {
+        const char *text = expect(run, line++, "> ");
+        size_t digits = strcspn(text, "<N"), len;
+        bool from_card = text[digits] == '<';
         enum t0_direction direction;
 
-        ck_assert_int_eq(hex_decode(*p, digits, bytes, sizeof bytes, &len, NULL), HEX_OK);
+        ck_assert_int_eq(hex_decode(text, digits, bytes, sizeof bytes, &len, NULL), HEX_OK);
         if (t0_apdu_icc_direction(x, bytes, &direction))
             ck_assert_int_eq(direction, from_card ? T0_FROM_CARD : T0_TO_CARD);
-        give_tpdu(x, bytes, len, from_card, ne != NULL ? (uint32_t)strtoul(ne + 1, NULL, 10) : 0);
-        p++;
-        if ((*p)[0] == '!') {
-            assert_step(x, STEP_PROCESS, *p++ + 1);
-            len = from_hex(*p++, bytes, sizeof bytes);
+        give_tpdu(x, bytes, len, from_card, ne_behind(text + digits));
+        ck_assert_msg(line < end, "%s:%u: no answer", run->file, line[-1].number);
+        if ((text = after(line, "script gets ")) != NULL) {
+            assert_step_at(x, STEP_PROCESS, text, run, line);
+            ck_assert_msg(end - ++line >= 2, "%s:%u: no answer", run->file, line[-1].number);
+            len = from_hex(expect(run, line++, "script answers "), bytes, sizeof bytes);
             ck_assert(!t0_apdu_icc_answer(x, bytes, 1));
             ck_assert(!t0_apdu_icc_answer(x, bytes, T0_APDU_RESPONSE_MAX + 1));
             ck_assert(t0_apdu_icc_answer(x, bytes, len));
         }
         ck_assert(!t0_apdu_icc_answer(x, bytes, 2));
-        assert_step(x, STEP_DONE, *p++);
+        assert_step_at(x, STEP_DONE, expect(run, line, "< "), run, line);
+        line++;
     }
     /* after a reset there is nothing left */
     t0_apdu_icc_reset(x);
@@ -553,10 +460,12 @@ END_TEST
 
 int main(void)
 {
+    device_side = transcripts_read(TRANSCRIPTS_DIR "/t0-interface-device.txt");
+    card_side = transcripts_read(TRANSCRIPTS_DIR "/t0-card.txt");
     Suite *suite = suite_create("t0_apdu");
     TCase *tc = tcase_create("interface device");
 
-    tcase_add_loop_test(tc, each_ifd_apdu, 0, COUNT(ifd_apdus));
+    tcase_add_loop_test(tc, each_ifd_apdu, 0, device_side.count);
     tcase_add_test(tc, ifd_apdu_refuses);
     tcase_add_test(tc, classes_of_get_response);
     tcase_add_test(tc, ifd_apdu_endless);
@@ -565,10 +474,13 @@ int main(void)
 
     tc = tcase_create("card");
 
-    tcase_add_loop_test(tc, each_icc_apdu, 0, COUNT(icc_apdus));
+    tcase_add_loop_test(tc, each_icc_apdu, 0, card_side.count);
     tcase_add_test(tc, icc_envelopes);
     tcase_add_test(tc, icc_directions);
     tcase_add_test(tc, icc_long_responses);
     suite_add_tcase(suite, tc);
-    return run_suite(suite);
+    int status = run_suite(suite);
+    transcripts_free(&device_side);
+    transcripts_free(&card_side);
+    return status;
 }
