@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pcscd_alone DIRECTORY NAME=DEVICENAME... -- COMMAND...: runs the command with a private pcscd that has
- * these readers, and nothing else: what is at the other end of the driver, if anything is, is the business of the
- * test. $DRIVER is the driver, $REDIRECT the library to preload; $REDIRECTED says that no namespaces are
+ * these readers, and nothing else: what is at the other end of the driver, if anything is, is the test's
+ * business. $DRIVER is the driver, $REDIRECT the library to preload; $REDIRECTED says that no namespaces are
  * wanted. Exits as the command does, or with 125 when pcscd could not be started or has died.
  *
  * Signals are orders to it:

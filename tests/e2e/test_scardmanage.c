@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libscardmanage against a real pcscd: attaching, its calls and their arguments, options. Run in a rig: cardrig run -- test_scardmanage
+/* libscardmanage against a real pcscd: attaching, its calls and their arguments, options.
+ * Run in a rig: cardrig run -- test_scardmanage
  *
  * Most tests run twice: attached by name and by handle. */
 #include "attachment.h"

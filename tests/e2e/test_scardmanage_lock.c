@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libscardmanage against a real pcscd: the lock, exclusive use, threads. Run in a rig: cardrig run -- test_scardmanage_lock
+/* libscardmanage against a real pcscd: the lock, exclusive use, threads.
+ * Run in a rig: cardrig run -- test_scardmanage_lock
  *
  * Most tests run twice: attached by name and by handle. */
 #include "attachment.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libscardmanage against a real pcscd: steps and verdicts, protocols, unresponsive cards. Run in a rig: cardrig run -- test_scardmanage_steps
+/* libscardmanage against a real pcscd: steps and verdicts, protocols, unresponsive cards.
+ * Run in a rig: cardrig run -- test_scardmanage_steps
  *
  * Most tests run twice: attached by name and by handle. */
 #include "attachment.h"

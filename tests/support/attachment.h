@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One object of libscardmanage, attached to a rig's reader, and a second client that plays "the others". Steps
- * fail the test, too, if they cannot be done. */
+/* One object of libscardmanage, attached to a rig's reader, and a second client that plays "the
+ * others". Steps that cannot be done fail the test, too. */
 #ifndef TESTS_SUPPORT_ATTACHMENT_H
 #define TESTS_SUPPORT_ATTACHMENT_H
 

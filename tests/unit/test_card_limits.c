@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Scripts at the limits of instructions, memory and time: after some the card goes on, after some it is dead. */
+/* Scripts at the limits of instructions, memory and time, after which the card goes on or is dead. */
 #include "icc/watchdog.h"
 
 #include "cards.h"
