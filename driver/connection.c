@@ -75,7 +75,7 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
     driver_log(absent ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no simulator: %s", slot_text(channel, text),
                absent ? "nobody listens there"
                : reason == EPERM
-                   ? "the socket belongs to somebody else than us, root, and user= in DEVICENAME"
+                   ? "the socket does not belong to pcscd's user, root or the user= of DEVICENAME"
                : reason == EACCES ? "permission denied; 'cardrig serve --pcscd-user' lets this user in"
                : reason == EPROTO ? "hello was not answered as it should be"
                                   : strerror(reason));

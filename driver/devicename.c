@@ -62,7 +62,7 @@ static const struct key {
 } keys[] = {
     {"rig", read_rig, "rig must be an absolute path of at most 107 bytes"},
     {"reader", read_reader, "reader must be a number from 0 to 65535"},
-    {"user", read_user, "user must be the name of a user that there is, or a number up to 999999"},
+    {"user", read_user, "user must be the name of an existing user, or a number up to 999999"},
     {"slots", read_slots, "slots must be a number from 1 to 255"},
     {"timeout", read_timeout, "timeout must be a number of milliseconds from 1 to 700000"},
 };

@@ -666,7 +666,7 @@ const char *t1_reason_text(enum t1_reason reason)
     case T1_NO_REASON:
         return "no error";
     case T1_PEER_MUTE:
-        return "the card is mute";
+        return "the card does not answer";
     case T1_NO_VALID_BLOCK:
         return "the card never sent a block without error";
     case T1_RESYNCH_FAILED:

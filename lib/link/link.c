@@ -62,7 +62,7 @@ const char *link_status_text(unsigned status)
         [LINK_OK] = "ok",
         [LINK_REMOVED] = "the card was removed",
         [LINK_UNPOWERED] = "the card has no power",
-        [LINK_MUTE] = "the card is mute",
+        [LINK_MUTE] = "the card does not answer",
         [LINK_GARBLED] = "the card's answer is garbled",
         [LINK_PROTOCOL_UNAVAILABLE] = "the card does not offer that protocol",
         [LINK_PPS_FAILED] = "the PPS exchange failed",

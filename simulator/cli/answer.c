@@ -140,7 +140,7 @@ json_t *answer_read(const char *command, const char *text, size_t length, struct
     else if (json_is_false(ok) && json_string_length(said) > 0)
         error_set(error, "%s", json_string_value(said));
     else if (!json_is_true(ok))
-        error_set(error, "the rig's answer is not one: expected \"ok\", and \"result\" or \"error\"");
+        error_set(error, "the rig's answer is not valid: expected \"ok\", and \"result\" or \"error\"");
     else if (!is_result(command, result, error))
         error_set(error, "the rig's answer is not as expected (is it of another version?): %s", error->text);
     else

@@ -66,7 +66,7 @@ static int check_main(int argc, char **argv)
 
 const struct subcommand check_subcommand = {
     .name = "check",
-    .summary = "say whether card scripts are sound, and what is wrong with them",
+    .summary = "check card scripts",
     .function = check_main,
     .usage = "FILE...",
     .description = "Load card scripts as a rig would, and say for each whether it is sound: its name\n"

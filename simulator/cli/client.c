@@ -117,7 +117,7 @@ static json_t *converse(int fd, const char *command, const char *line, int64_t d
     json_t *result = NULL;
     if (!text || !send_line(fd, line, deadline) || !receive_line(fd, text, &length, deadline))
         rig_log("the rig did not answer: %s", errno == EAGAIN     ? "it took too long"
-                                              : errno == EMSGSIZE ? "more than a megabyte came instead"
+                                              : errno == EMSGSIZE ? "its answer has more than a megabyte"
                                                                   : strerror(errno));
     else if (!(result = answer_read(command, text, length, &error)))
         rig_log("%s", error.text);

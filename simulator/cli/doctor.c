@@ -257,7 +257,7 @@ static void check_network(struct machine *machine, struct finding *finding)
     }
     found(finding, STATE_LIMITED, "not for us (%s): 'cardrig run --private-network' does not work",
           one_line(trial.said));
-    snprintf(finding->remedy, sizeof finding->remedy, "not needed else; to have it: %s", network_remedy());
+    snprintf(finding->remedy, sizeof finding->remedy, "not needed else; remedy: %s", network_remedy());
 }
 
 static void *stay(void *gate)
@@ -470,7 +470,7 @@ static const struct option_entry options[] = {
 
 const struct subcommand doctor_subcommand = {
     .name = "doctor",
-    .summary = "say what this machine has and lacks for 'cardrig run'",
+    .summary = "check what this machine has and lacks for 'cardrig run'",
     .function = doctor_main,
     .usage = "[OPTION]...",
     .description = "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"

@@ -47,22 +47,22 @@ static const struct option_entry options[] = {
 
 const struct subcommand fault_subcommand = {
     .name = "fault",
-    .summary = "have a card do something wrong on purpose",
+    .summary = "make a card do something wrong on purpose",
     .function = fault_main,
     .usage = "[SLOT] NAME...\n--list",
-    .description = "Have the card in a slot of the rig around this command do something wrong.\n\n"
+    .description = "Make the card in a slot of the running rig do something wrong.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
                    "may be left out when there is only one. NAME is the name of a fault:\n\n"
                    "  NAME         at its next opportunity\n"
                    "  NAME*N       at the next N\n"
                    "  NAME@N       from the Nth on\n"
                    "  NAME@N*M     M times from the Nth on\n"
-                   "  NAME*0       no more\n"
+                   "  NAME*0       not any more\n"
                    "  ...:PATTERN  any of these, but only commands that begin with PATTERN count:\n"
                    "               hex, '.' is any digit; NAME@N:PATTERN is the Nth such command\n"
                    "               alone\n\n"
-                   "For example: cardrig fault 'removal@2:00 2A 9E 9A'. Faults go when the card is\n"
-                   "taken out.\n",
+                   "For example: cardrig fault 'removal@2:00 2A 9E 9A'. The faults of a card\n"
+                   "end when it is removed.\n",
     .options = {options},
     .arguments = {":slot :fault", ":fault"},
 };

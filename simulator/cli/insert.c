@@ -16,7 +16,7 @@ static int insert_main(int argc, char **argv)
 
 const struct subcommand insert_subcommand = {
     .name = "insert",
-    .summary = "put a card into a slot of the running rig",
+    .summary = "insert a card into a slot of the running rig",
     .function = insert_main,
     .usage = "[SLOT] [FILE]\n--builtin [SLOT]",
     .description = "Put a card into a slot of the rig around this command.\n\n"

@@ -10,7 +10,7 @@ static int plug_main(int argc, char **argv)
 
 const struct subcommand plug_subcommand = {
     .name = "plug",
-    .summary = "plug a USB reader of the running rig in",
+    .summary = "plug in a USB reader of the running rig",
     .function = plug_main,
     .usage = "[READER]",
     .description = "Plug a USB reader of the rig around this command in, and wait until pcscd\n"

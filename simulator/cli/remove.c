@@ -15,7 +15,7 @@ static int remove_main(int argc, char **argv)
 
 const struct subcommand remove_subcommand = {
     .name = "remove",
-    .summary = "take the card out of a slot",
+    .summary = "remove the card from a slot",
     .function = remove_main,
     .usage = "[SLOT]",
     .description = "Take the card out of a slot of the rig around this command.\n\n"

@@ -19,18 +19,17 @@ enum { RIG_OPTIONS_REAL_TIME = 0x1000 };
 
 const struct option_entry rig_options_list[] = {
     {'r', "reader", "NAME[,KEY[=VALUE]]...", ":reader",
-     "a reader, and what is special about it (see below); may be repeated: 16 slots in all, or 255 with a pcscd "
-     "from 2.5.0 on"},
+     "add a reader; its keys are below; can be repeated, for up to 16 slots in all, or 255 with a pcscd from 2.5.0 on"},
     {'c', "card", "[SLOT=]CARD", ":card",
-     "insert CARD into a slot: a number, READER or READER/NUMBER; without SLOT into the first empty one; may be "
+     "insert CARD into a slot: a number, READER or READER/NUMBER; by default the first empty one; can be "
      "repeated. CARD is the file of a card script, or relay=READER: the card in a reader of another PC/SC service, the "
      "machine's own or another rig's"},
     {'e', "empty", NULL, NULL, "start with empty slots; 'cardrig insert' fills them"},
     {'t', "trace", "FILE", ":files",
      "write each character that goes over the contacts to FILE, as text; %p in its name is the process number"},
     {RIG_OPTIONS_REAL_TIME, "real-time", NULL, NULL,
-     "the card's time is real: a slow card is slow, and all as slow as with a real reader: time=real"},
-    {'s', "seed", "N", NULL, "the seed of all that is random, to repeat a run"},
+     "make the card's time real, as slow as with a real reader; time=real does it for one reader"},
+    {'s', "seed", "N", NULL, "the seed of everything random, to repeat a run"},
     {0},
 };
 
@@ -46,16 +45,16 @@ const char rig_options_keys_help[] =
     "  get-response=command    with T=0 GET RESPONSE has the command's class; or HH,\n"
     "                          this class (00, with the command's logical channel)\n"
     "  vendor=TEXT, type=TEXT, serial=TEXT, version=A.B.C, attribute=TAG:HEX\n"
-    "                          what it tells of itself\n"
-    "  vpcd[=[HOST:]PORT]      its cards are vpcd's: they connect to it\n"
-    "  vpcd-connect=HOST:PORT  its cards are vpcd's: it connects to them\n"
-    "  from=ADDRESS[/BITS]     where vpcd's cards may come from, if not from this\n"
-    "                          machine; any: from everywhere\n"
+    "                          its attributes\n"
+    "  vpcd[=[HOST:]PORT]      its cards speak vpcd, and connect to it\n"
+    "  vpcd-connect=HOST:PORT  its cards speak vpcd, and it connects to them\n"
+    "  from=ADDRESS[/BITS]     from where vpcd cards may connect, if not only from\n"
+    "                          this machine; any: from everywhere\n"
     "  timeout=MS              how long an answer of a vpcd card may take (60000)\n"
-    "  usb[=VVVV:PPPP]         it is on USB, with these IDs; see 'cardrig plug'\n"
+    "  usb[=VVVV:PPPP]         on USB, with these IDs; see 'cardrig plug'\n"
     "  interface=TEXT          on USB: the name of its interface\n"
-    "  token                   on USB: it and its card are one\n"
-    "  unplugged               on USB: it is not plugged in at first\n";
+    "  token                   on USB: reader and card are one device\n"
+    "  unplugged               on USB: not plugged in at first\n";
 
 bool rig_options_take(struct rig_options *options, int option, const char *argument)
 {

@@ -144,7 +144,7 @@ static bool leave_network(void)
     const char *failed = network_enter_private();
     int reason = errno;
     if (failed)
-        rig_log("--private-network is not available here (%s: %s); to have it: %s", failed, strerror(reason),
+        rig_log("--private-network is not available here (%s: %s); remedy: %s", failed, strerror(reason),
                 network_remedy());
     return !failed;
 }
@@ -249,8 +249,8 @@ const struct subcommand run_subcommand = {
              "is what PC/SC calls the first slot. A reader for vpcd cards listens at\n"
              "CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT.\n\n"
              "Exit status: that of COMMAND; 2 when the command line is wrong, 125 when the rig\n"
-             "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it is\n"
-             "not there.\n",
+             "could not be set up or has died, 126 when COMMAND cannot be run, 127 when it\n"
+             "does not exist.\n",
     .arguments = {":command", ":files"},
     .runs_command = true,
 };

@@ -68,7 +68,7 @@ static bool parse_vpcd(const char *text, bool listen, struct plan *plan)
     struct error error;
     const char *option = listen ? "--vpcd-listen" : "--vpcd";
     if (plan->vpcd)
-        error_set(&error, "only one of --vpcd and --vpcd-listen, and once");
+        error_set(&error, "give --vpcd or --vpcd-listen, and only once");
     else if (address_parse(text, &plan->vpcd_address, &error)) {
         plan->vpcd_listen = listen;
         return plan->vpcd = true;
@@ -163,7 +163,9 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
                   "others",
                   options->name);
     else if (plan->vpcd && options->cards != READER_OWN_CARDS)
-        error_set(error, "reader '%s' is for vpcd cards, and its slots cannot be such", options->name);
+        error_set(error,
+                  "reader '%s' is for vpcd cards: its slots cannot be cards for others' vpcd readers as well",
+                  options->name);
     else
         return true;
     return false;
@@ -403,7 +405,7 @@ static const struct option_entry options[] = {
      "where the sockets are: 'link', for the driver, and 'control'; without it $RUNTIME_DIRECTORY, as systemd sets it, "
      "or else " DIRECTORY_DEFAULT},
     {'u', "pcscd-user", "USER", ":users",
-     "a name or number: let a pcscd in that runs as USER; those of root, of the user 'pcscd' and of our own always are"},
+     "a name or number: let a pcscd of this user connect, too; those of root, of the user 'pcscd' and of the own user always can"},
     {CONFIG, "config", NULL, NULL,
      "print what pcscd needs to know of these readers, and exit: cardrig serve --config > /etc/reader.conf.d/cardrig"},
     {VPCD, "vpcd", "HOST[:PORT]", NULL,
@@ -415,10 +417,10 @@ static const struct option_entry options[] = {
 
 const struct subcommand serve_subcommand = {
     .name = "serve",
-    .summary = "be the readers and cards of an installed pcscd, or of vpcd",
+    .summary = "provide the readers and cards of an installed pcscd, or of vpcd",
     .function = serve_main,
     .usage = "[OPTION]...\n[OPTION]... --vpcd HOST[:PORT]\n[OPTION]... --vpcd-listen [HOST:]PORT",
-    .description = "Be the readers and cards of a pcscd that is installed, until SIGTERM or SIGINT.\n"
+    .description = "Provide the readers and cards of an installed pcscd until SIGTERM or SIGINT.\n"
                    "Without options there is one reader, 'cardrig', with a built-in card.\n",
     .options = {rig_options_list, options},
     .keys = rig_options_keys_help,

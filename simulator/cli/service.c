@@ -35,9 +35,9 @@ const struct subcommand service_subcommand = {
     .usage = "stop|continue|kill|restart",
     .description = "Do something to the PC/SC service, pcscd, of the rig around this command.\n\n"
                    "  stop        halt it: its clients wait, as they do for a service that hangs\n"
-                   "  continue    have it go on\n"
+                   "  continue    let it go on\n"
                    "  kill        kill it: from now on there is no service\n"
                    "  restart     end it, if it runs, start it again, and wait until it is ready\n\n"
-                   "Prints the state that it is in then. 'cardrig status' shows it, too.\n",
+                   "Prints the new state. 'cardrig status' shows it, too.\n",
     .arguments = {"stop continue kill restart"},
 };

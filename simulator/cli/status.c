@@ -129,6 +129,6 @@ const struct subcommand status_subcommand = {
     .function = status_main,
     .usage = "[--json]",
     .description = "Show the slots of the rig around this command, the cards in them and what these\n"
-                   "have been through since they were inserted.\n",
+                   "have seen since they were inserted.\n",
     .options = {options},
 };

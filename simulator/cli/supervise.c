@@ -188,7 +188,7 @@ static void judge_end(struct supervisor *supervisor, enum part_name name)
     if (supervisor->failed || part->killed || status == 0 ||
         (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
         return;
-    rig_log("%s did not end well (%s)", name == PCSCD ? "pcscd" : "the simulator",
+    rig_log("%s failed at the end (%s)", name == PCSCD ? "pcscd" : "the simulator",
             how_it_ended(part, how, sizeof how));
     if (name == PCSCD)
         show_pcscd_log(supervisor);

@@ -17,7 +17,7 @@ static int swap_main(int argc, char **argv)
 
 const struct subcommand swap_subcommand = {
     .name = "swap",
-    .summary = "take the card out and put another one in",
+    .summary = "remove the card and insert another one",
     .function = swap_main,
     .usage = "[SLOT] FILE\n--builtin [SLOT]",
     .description = "Take the card, if any, out of a slot of the rig around this command, and put\n"

@@ -10,7 +10,7 @@ static int unplug_main(int argc, char **argv)
 
 const struct subcommand unplug_subcommand = {
     .name = "unplug",
-    .summary = "pull a USB reader of the running rig out",
+    .summary = "unplug a USB reader of the running rig",
     .function = unplug_main,
     .usage = "[READER]",
     .description = "Pull a USB reader of the rig around this command out, and wait until pcscd has\n"

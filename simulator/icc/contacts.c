@@ -198,7 +198,7 @@ static bool lost_for_command(struct contacts *contacts, fires_function *fire)
     return true;
 }
 
-/* Has the script answer. False: it does not, and the card is mute from now on. */
+/* Has the script answer. False: it does not, and the card does not answer from now on. */
 static bool ask_script(struct contacts *contacts, const struct step *command)
 {
     card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,

@@ -266,7 +266,7 @@ static enum ifd_result receive_atr(struct ifd *ifd)
         bytes[length++] = *byte;
     }
     if (length == 0)
-        return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card is mute");
+        return fail(ifd, IFD_RESULT_MUTE, "ATR", "the card does not answer");
     struct atr_error error;
     enum atr_result parsed = atr_parse(bytes, length, &ifd->atr, &error);
     if (parsed == ATR_OK || (parsed == ATR_TCK_WRONG && ifd->options.tck == IFD_TCK_IGNORE))
@@ -504,7 +504,7 @@ static enum ifd_result transmit_as_is(struct ifd *ifd, const uint8_t *command, s
     note_bytes(ifd, "command", command, command_length);
     if (!contacts_exchange(ifd->contacts, command, command_length, &answer, &answer_length)) {
         deactivate(ifd);
-        return fail(ifd, IFD_RESULT_MUTE, "APDU", "the card is mute");
+        return fail(ifd, IFD_RESULT_MUTE, "APDU", "the card does not answer");
     }
     note_bytes(ifd, "response", answer, answer_length);
     return copy_out(ifd, answer, answer_length, response, capacity, length);

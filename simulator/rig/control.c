@@ -142,10 +142,8 @@ static json_t *rig_status(struct rig *rig)
 
 static json_t *status(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    if (arguments->slot || arguments->file || arguments->faults) {
-        error_set(error, "status takes no arguments");
-        return NULL;
-    }
+    (void)arguments;
+    (void)error;
     return rig_status(rig);
 }
 
@@ -163,8 +161,8 @@ static void service_done(struct rig *rig, uint64_t ticket, const char *error)
 static json_t *service(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     enum service_action action;
-    if (arguments->slot || arguments->file || arguments->faults || !arguments->action)
-        error_set(error, "service takes an \"action\", and nothing else");
+    if (!arguments->action)
+        error_set(error, "service needs an \"action\"");
     else if (!service_action_find(arguments->action, &action))
         error_set(error, "service: unknown action '%.40s': expected stop, continue, kill or restart",
                   arguments->action);
@@ -250,10 +248,6 @@ static struct change *new_change(struct rig *rig, const struct arguments *argume
 /* The commands that move a card answer with the slot as it is then. */
 static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, struct error *error)
 {
-    if (arguments->faults) {
-        error_set(error, "faults go with the command fault");
-        return NULL;
-    }
     struct slot *slot = find_slot(rig, arguments, error);
     if (!slot || !slot_check(slot, swap, error))
         return NULL;
@@ -282,7 +276,7 @@ static json_t *insert(struct rig *rig, const struct arguments *arguments, struct
 static json_t *swap(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     if (!arguments->file) {
-        error_set(error, "swap needs a file");
+        error_set(error, "swap needs a \"file\"");
         return NULL;
     }
     return put_card(rig, arguments, true, error);
@@ -290,10 +284,6 @@ static json_t *swap(struct rig *rig, const struct arguments *arguments, struct e
 
 static json_t *remove_(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    if (arguments->faults || arguments->file) {
-        error_set(error, arguments->faults ? "faults go with the command fault" : "remove takes no file");
-        return NULL;
-    }
     struct slot *slot = find_slot(rig, arguments, error);
     return slot && slot_remove(slot, error) ? slot_status(rig, slot) : NULL;
 }
@@ -302,10 +292,6 @@ static json_t *remove_(struct rig *rig, const struct arguments *arguments, struc
 static json_t *move_reader(struct rig *rig, const struct arguments *arguments, struct error *error,
                            bool (*how)(struct slots *, struct reader *, struct error *))
 {
-    if (arguments->file || arguments->faults) {
-        error_set(error, "plug and unplug take a reader as \"slot\", and nothing else");
-        return NULL;
-    }
     struct reader *reader = slots_find_reader(rig_slots_of(rig), arguments->slot, error);
     if (!reader || !how(rig_slots_of(rig), reader, error))
         return NULL;
@@ -350,14 +336,14 @@ static json_t *fault(struct rig *rig, const struct arguments *arguments, struct 
     struct slot *slot = find_slot(rig, arguments, error);
     if (!slot)
         return NULL;
-    if (arguments->file || !json_is_array(arguments->faults) || json_array_size(arguments->faults) == 0) {
-        error_set(error, "fault takes a list \"faults\" of strings, and no file");
+    if (json_array_size(arguments->faults) == 0) {
+        error_set(error, "fault needs \"faults\", a list of strings");
         return NULL;
     }
     const char **texts = texts_of(arguments->faults, error);
     if (!texts)
         return NULL;
-    error_set(error, "the slot is empty: faults are a card's, and go with it");
+    error_set(error, "slot %s is empty: insert a card first", slot_text(slot));
     pthread_mutex_lock(&slot->lock);
     bool ok = slot->card &&
               faults_set_all(card_faults(slot->card), texts, json_array_size(arguments->faults), error);
@@ -366,43 +352,93 @@ static json_t *fault(struct rig *rig, const struct arguments *arguments, struct 
     return ok ? slot_status(rig, slot) : NULL;
 }
 
+/*
+ * Requests
+ */
+
+enum { SLOT = 1, FILE_NAME = 2, FAULTS = 4, ACTION = 8 };
+
+static const struct command {
+    const char *name;
+    command_function *function;
+    unsigned takes;
+} commands[] = {
+    {"status", status, 0},           {"insert", insert, SLOT | FILE_NAME},
+    {"remove", remove_, SLOT},       {"swap", swap, SLOT | FILE_NAME},
+    {"fault", fault, SLOT | FAULTS}, {"plug", plug, SLOT}, /* a reader */
+    {"unplug", unplug, SLOT},        {"service", service, ACTION},
+};
+
+static const struct command *find_command(const json_t *request, struct error *error)
+{
+    const char *name = json_string_value(json_object_get(request, "command"));
+    for (size_t i = 0; name && i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    if (name)
+        error_set(error, "unknown command '%.40s': expected", name);
+    else
+        error_set(error, "expected an object with \"command\", one of");
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        error_add(error, "%s %s", i ? "," : "", commands[i].name);
+    return NULL;
+}
+
+static bool take_arguments(json_t *request, const struct command *command, struct arguments *arguments,
+                           struct error *error)
+{
+    const struct {
+        const char *name;
+        unsigned bit;
+        json_type type;
+        const char *expected, **text;
+    } fields[] = {
+        {"slot", SLOT, JSON_STRING, "a string", &arguments->slot},
+        {"file", FILE_NAME, JSON_STRING, "a string", &arguments->file},
+        {"faults", FAULTS, JSON_ARRAY, "a list of strings", NULL},
+        {"action", ACTION, JSON_STRING, "a string", &arguments->action},
+    };
+    enum { COUNT = sizeof fields / sizeof fields[0] };
+    const char *key;
+    json_t *value;
+    json_object_foreach(request, key, value)
+    {
+        size_t i = 0;
+        while (i < COUNT && strcmp(key, fields[i].name) != 0)
+            i++;
+        if (strcmp(key, "command") == 0)
+            continue;
+        if (i == COUNT) {
+            error_set(error, "there is no field \"%.40s\": expected", key);
+            for (i = 0; i < COUNT; i++)
+                error_add(error, "%s \"%s\"", i ? "," : "", fields[i].name);
+            return false;
+        }
+        if (!(command->takes & fields[i].bit))
+            return error_set(error, "%s takes no \"%s\"", command->name, key);
+        if (json_typeof(value) != fields[i].type)
+            return error_set(error, "\"%s\": expected %s", key, fields[i].expected);
+        if (fields[i].text)
+            *fields[i].text = json_string_value(value);
+        else
+            arguments->faults = value;
+    }
+    return true;
+}
+
 static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size_t length,
                         enum control_when *when, struct error *error)
 {
-    static const struct {
-        const char *name;
-        command_function *function;
-    } commands[] = {{"status", status}, {"insert", insert}, {"remove", remove_}, {"swap", swap},
-                    {"fault", fault},   {"plug", plug},     {"unplug", unplug},  {"service", service}};
-
     json_error_t bad;
     json_t *request = json_loadb(line, length, JSON_REJECT_DUPLICATES, &bad);
     if (!request) {
         error_set(error, "not JSON: column %d: %s", bad.column, bad.text);
         return NULL;
     }
-    json_t *result = NULL;
-    const char *name;
     struct arguments arguments = {.ticket = ticket, .when = when};
-    if (json_unpack_ex(request, &bad, JSON_STRICT, "{s:s, s?s, s?s, s?o, s?s}", "command", &name, "slot",
-                       &arguments.slot, "file", &arguments.file, "faults", &arguments.faults, "action",
-                       &arguments.action) != 0) {
-        error_set(
-            error,
-            "%s: expected {\"command\": NAME} and optionally \"slot\", \"file\", \"faults\" and \"action\"",
-            bad.text);
-        goto out;
-    }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (strcmp(name, commands[i].name) == 0) {
-            result = commands[i].function(rig, &arguments, error);
-            goto out;
-        }
-    error_set(
-        error,
-        "unknown command '%.40s': expected status, insert, remove, swap, fault, plug, unplug or service",
-        name);
-out:
+    const struct command *command = find_command(request, error);
+    bool ok = command && take_arguments(request, command, &arguments, error);
+    json_t *result = ok ? command->function(rig, &arguments, error) : NULL;
     json_decref(request);
     return result;
 }

@@ -72,7 +72,8 @@ static bool check(const struct slots *slots, const struct reader *reader, bool p
 static bool fail(const struct reader *reader, const char *what, struct error *error)
 {
     return error_set(error, "cannot %s reader '%s': %s", what, reader->options.name,
-                     errno == EAGAIN ? "pcscd has yet to take what was done before" : strerror(errno));
+                     errno == EAGAIN ? "pcscd has not yet handled the last change: try again"
+                                     : strerror(errno));
 }
 
 static bool plug(struct slots *slots, struct reader *reader, struct error *error)

@@ -196,7 +196,7 @@ struct slot *slots_find(struct slots *slots, const char *text, struct error *err
     if (!text || !*text) {
         if (slots->slot_count == 1)
             return &slots->slot[0];
-        error_set(error, "which slot? There are");
+        error_set(error, "which slot? The slots are");
         name_slots(slots, error);
         return NULL;
     }
@@ -225,7 +225,7 @@ struct slot *slots_find(struct slots *slots, const char *text, struct error *err
         found = &reader->slots[number];
     }
     if (!found) {
-        error_set(error, "there is no slot '%.200s': there are", text);
+        error_set(error, "there is no slot '%.200s': the slots are", text);
         name_slots(slots, error);
     }
     return found;
@@ -286,8 +286,8 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
     const char *reader = relay_reader(incoming->file);
     enum pcsc_result result = PCSC_OK;
     if (reader && slot->reader->options.token)
-        error_set(error, "%s is a token, reader and card in one, and a relay comes and goes: %s",
-                  slot->reader->options.name, "leave 'token' out");
+        error_set(error, "%s is a token, whose card cannot be removed as a relay's can: leave 'token' out",
+                  slot->reader->options.name);
     else if (reader)
         incoming->card =
             relay_load(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
@@ -394,7 +394,7 @@ static bool check_remove(const struct slot *slot, struct error *error)
 bool slot_check(struct slot *slot, bool swap, struct error *error)
 {
     if (slot->reader->options.cards != READER_OWN_CARDS)
-        return error_set(error, "slot %s is for vpcd cards, which come and go by themselves",
+        return error_set(error, "slot %s is for vpcd cards: a card is inserted when its program connects",
                          slot_text(slot));
     pthread_mutex_lock(&slot->lock);
     bool ok = check_put(slot, swap, error);

@@ -12,7 +12,7 @@
  * libifdvpcd 3.3, the reader that comes with vsmartcard, goes on and makes the best of it (it never returns
  * from an empty message, and takes a closed connection for an answer):
  *
- *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: the card is mute
+ *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: the card does not answer
  *   a command, likewise, or without power               an answer of one byte: no response APDU
  *   a response APDU longer than a message can be        67 00
  */

@@ -244,7 +244,7 @@ static void on_connect(void *arg, uint32_t events);
 static void pause_listening(struct end *end, int reason)
 {
     if (reason != end->complaint)
-        rig_log("%s: no vpcd card can come in: %s", slot_text(end->slot), strerror(reason));
+        rig_log("%s: cannot accept vpcd cards: %s", slot_text(end->slot), strerror(reason));
     end->complaint = reason;
     end->paused = true;
     loop_remove(end->readers->loop, end->listen_fd);

@@ -59,7 +59,7 @@ def test_a_card_that_says_nothing(temporary):
     with Rig("--card", path) as rig, rig.client() as client:
         client.establish()
         assert client.connect()[0] == "SCARD_W_UNPOWERED_CARD"
-    assert "ATR: the card is mute" in rig.errors
+    assert "ATR: the card does not answer" in rig.errors
     path.unlink()
 
 

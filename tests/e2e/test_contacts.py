@@ -322,7 +322,7 @@ def test_wrong_faults(rig):
     assert rig.cardrig("fault").returncode == 2
     assert rig.cardrig("fault", "7", "mute").returncode == 1
     assert rig.cardrig("remove").returncode == 0
-    assert "the slot is empty" in rig.cardrig("fault", "mute").stderr
+    assert "cardrig/0 is empty" in rig.cardrig("fault", "mute").stderr
 
 
 def test_faults_from_the_script(temporary):

@@ -285,7 +285,7 @@ def test_a_socket_of_another_user(alone):
         assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
         log = pathlib.Path(alone.folder.name, "pcscd.log")
         # it looks for a simulator now and then
-        wait_for("the driver's complaint", lambda: "belongs to somebody else than us, root" in log.read_text())
+        wait_for("the driver's complaint", lambda: "does not belong to pcscd's user, root" in log.read_text())
         stranger.kill()
         stranger.communicate()
         os.unlink(alone.link)

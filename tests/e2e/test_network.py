@@ -252,7 +252,7 @@ def test_not_available(user):
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("cardrig: --private-network is not available here (unshare: "), done.stderr
     if no_namespaces:
-        assert "); to have it: sysctl user.max_" in done.stderr
+        assert "); remedy: sysctl user.max_" in done.stderr
 
 
 def test_a_port_that_is_taken():

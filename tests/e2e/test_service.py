@@ -182,8 +182,8 @@ def test_requests_that_wait_behind_a_restart():
 
 
 @pytest.mark.parametrize("request_, text", [
-    ({}, 'service takes an "action"'), ({"action": "dance"}, "unknown action 'dance': expected stop, continue, kill or"),
-    ({"action": "stop", "slot": "0"}, "nothing else")])
+    ({}, 'service needs an "action"'), ({"action": "dance"}, "unknown action 'dance': expected stop, continue, kill or"),
+    ({"action": "stop", "slot": "0"}, "service takes no")])
 def test_requests_that_are_wrong(request_, text):
     with Rig() as rig:
         answer = rig.ask(command="service", **request_)

@@ -112,7 +112,7 @@ def test_readers_for_vpcd_cards_and_others_side_by_side():
                 assert client.connect()[0] == "ok"
                 assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
         assert rig.ask(command="insert", slot="r", file="")["error"] == \
-            "slot r/0 is for vpcd cards, which come and go by themselves"
+            "slot r/0 is for vpcd cards: a card is inserted when its program connects"
         assert rig.ask(command="remove", slot="r")["error"] == "slot r/0 is empty"
 
 
@@ -269,7 +269,7 @@ def test_a_card_that_answers(misdeed):
             wait_for_state(client, "PRESENT")
             assert client.connect()[0] == "ok"
             assert client.transmit("00A4000002DEAD") == ["ok", "dead9000"]
-    assert complaint in rig.errors and "the card is mute" not in rig.errors
+    assert complaint in rig.errors and "the card does not answer" not in rig.errors
 
 
 def test_a_card_that_trickles_has_one_deadline():

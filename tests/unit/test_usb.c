@@ -236,7 +236,7 @@ START_TEST(a_listener_that_does_not_listen)
     while (count < 100000 && (reader->plugged ? reader_unplug : reader_plug)(&slots, reader, &error))
         count++;
     ck_assert_uint_lt(count, 100000);
-    ck_assert_ptr_nonnull(strstr(error.text, "pcscd has yet to take"));
+    ck_assert_ptr_nonnull(strstr(error.text, "pcscd has not yet handled"));
     /* nothing has changed: it is as it was, and goes on from there */
     ck_assert_int_eq(file("1-1/idVendor") != NULL, reader->plugged);
     uint8_t message[1000];
