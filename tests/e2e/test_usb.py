@@ -49,6 +49,11 @@ def waits(log):
     return re.findall("CMD_WAIT_READER_STATE_CHANGE from client ([0-9]+)", log.read_text(errors="replace"))
 
 
+def wait_until_it_is_not_listed(client):
+    """pcscd takes it off its list only after it has closed the driver, which is what 'cardrig unplug' waits for."""
+    wait_for("pcscd has taken the reader off its list", lambda: client.readers() == ["ok", ["plain 00 00"]])
+
+
 def test_it_comes_and_goes(key):
     assert key.reader == "key (42) 00 00"
     with key.client() as client:
@@ -59,7 +64,7 @@ def test_it_comes_and_goes(key):
             assert client.connect() == ["ok", 2]
             assert client.transmit(PROBE)[0] == "ok"
             unplug(key)
-            assert client.readers() == ["ok", ["plain 00 00"]]
+            wait_until_it_is_not_listed(client)
             assert client.disconnect() == ["ok"]
             assert plug(key) == "key (42) 00 00"
 
@@ -69,6 +74,7 @@ def test_what_a_client_sees(key):
         client.establish()
         client.connect()
         unplug(key)
+        wait_until_it_is_not_listed(client)
         assert client.status() == ["SCARD_E_READER_UNAVAILABLE", 0, ""]
         assert client.transmit(PROBE) == ["SCARD_E_INVALID_VALUE", ""]
         assert client.begin() == ["SCARD_E_INVALID_VALUE"]
