@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The subjects of the last commits have at most 72 characters. A shallow clone has fewer commits: those, then."""
+"""The subjects of commits have at most 72 characters.
+
+Checked are the last 100, of a shallow clone those that it has; and none up to EARLIER, which cannot be changed any more.
+"""
 
 import subprocess
 import sys
@@ -8,13 +11,19 @@ import tree
 
 LAST = 100
 SUBJECT_MAX = 72
+EARLIER = "04a5efe738d2f2144cdd1f85f6d11a88a3417c58"
 
-log = subprocess.run(["git", "-c", "safe.directory=*", "log", f"-{LAST}", "--no-merges", "--format=%h %s"],
-                     cwd=tree.ROOT, capture_output=True, text=True)
+
+def git(*arguments):
+    return subprocess.run(["git", "-c", "safe.directory=*", *arguments], cwd=tree.ROOT, capture_output=True, text=True)
+
+
+without = [f"^{EARLIER}"] if git("cat-file", "-e", f"{EARLIER}^{{commit}}").returncode == 0 else []
+log = git("log", f"-{LAST}", "--no-merges", "--format=%h %s", "HEAD", *without)
 if log.returncode != 0:
     print(f"lint: commit subjects were not checked: {log.stderr.splitlines()[0]}")
     sys.exit()
 commits = [line.split(" ", 1) for line in log.stdout.splitlines()]
-tree.finish(f"commit subjects are short enough: of the last {len(commits)}",
+tree.finish(f"commit subjects are short enough: of {len(commits)} commits",
             [f"commit {commit}: the subject has {len(subject)} characters, expected at most {SUBJECT_MAX}: {subject}"
              for commit, subject in commits if len(subject) > SUBJECT_MAX])
