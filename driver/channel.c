@@ -20,7 +20,7 @@
  *
  * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
  * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would
- * be overwritten, and the empty slot have a card until the next movement: so it is told a while later. Clients
+ * be overwritten, and the empty slot have a card until the next card event: so it is told a while later. Clients
  * that try again and again to connect do not put it off.
  *
  * Where the next card is in when pcscd is told of a removal, as when cards are swapped, the slot is empty for
@@ -100,8 +100,8 @@ void channel_wake(struct channel *channel)
     (void)written; /* fails only when the counter is at its end, that is, when a wake is pending */
 }
 
-/* Moves what is shown by one movement towards the latest. */
-static void take_movement(struct channel *channel, int64_t now)
+/* Moves what is shown by one card event towards the latest. */
+static void show_next_event(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
     channel->shown++;
@@ -161,7 +161,7 @@ void channel_wait(struct channel *channel, int timeout_ms)
             channel->even_at = now;
         bool holds = now < shown_until(channel);
         if (channel->shown != channel->latest && !holds) {
-            take_movement(channel, now);
+            show_next_event(channel, now);
             return;
         }
         if (is_hung_up(channel) || now >= deadline)

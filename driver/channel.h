@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A channel: one slot as pcscd sees it. What pcscd has been told of its card, the wait for the next movement,
+ * A channel: one slot as pcscd sees it. What pcscd has been told of its card, the wait for the next card event,
  * and one exchange at a time. The connections to the simulator are connection.h's.
  *
  * Functions may be called from any threads at once, but for channel_wait, which is for one at a time. What
- * pcscd is told of the card's presence moves only in channel_wait, one movement a call, so that it sees each
+ * pcscd is told of the card's presence moves only in channel_wait, one card event a call, so that it sees each
  * removal and each insertion.
  */
 #ifndef CARDRIG_DRIVER_CHANNEL_H
@@ -37,7 +37,7 @@ unsigned channel_slots(const struct channel *channel);
 /* Whether there is a card, as far as channel_wait has told. Asks nobody. */
 bool channel_card_present(struct channel *channel);
 
-/* Sleeps until the card moves, for timeout_ms at the most; takes one movement. Returns early for nothing else
+/* Sleeps until the card moves, for timeout_ms at the most; takes one card event. Returns early for nothing else
  * but channel_wake, which may come before and is not lost. */
 void channel_wait(struct channel *channel, int timeout_ms);
 void channel_wake(struct channel *channel);

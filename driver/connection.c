@@ -17,7 +17,7 @@
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
-/* More movements than this are not yet to be shown: to pcscd they are shown one by one, which takes its time. */
+/* More card events than this are not yet to be shown: to pcscd they are shown one by one, which takes its time. */
 #define UNSHOWN_MAX 0x10000u
 
 #define TEXT_MAX    192
@@ -81,9 +81,9 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
                                   : strerror(reason));
 }
 
-/* Says hello on a connection. On success *movement is the slot's; else errno. */
+/* Says hello on a connection. On success *card_event is the slot's; else errno. */
 static bool say_hello(const struct channel *channel, int fd, enum link_channel link_channel, int timeout_ms,
-                      uint32_t *movement)
+                      uint32_t *card_event)
 {
     unsigned long number = channel->number;
     const uint8_t data[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
@@ -104,14 +104,14 @@ static bool say_hello(const struct channel *channel, int fd, enum link_channel l
         errno = EPROTO;
         return false;
     }
-    *movement = answer.event;
+    *card_event = answer.event;
     struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
 }
 
 /* Connects one channel and says hello on it. */
 static bool connect_channel(struct channel *channel, int *fd_slot, enum link_channel link_channel,
-                            int timeout_ms, uint32_t *movement)
+                            int timeout_ms, uint32_t *card_event)
 {
     int fd = link_connect(channel->name.socket, LINK_HELLO_TIMEOUT, channel->name.user);
     if (fd < 0) {
@@ -120,7 +120,7 @@ static bool connect_channel(struct channel *channel, int *fd_slot, enum link_cha
     }
     if (!adopt(channel, fd_slot, fd))
         return false;
-    if (say_hello(channel, fd, link_channel, timeout_ms, movement))
+    if (say_hello(channel, fd, link_channel, timeout_ms, card_event))
         return true;
     complain(channel, link_channel, errno);
     drop(channel, fd_slot);
@@ -136,17 +136,18 @@ static void retry_later(struct channel *channel)
 /* While no card is shown, so that a card from before the connection was lost is first seen to leave. */
 static void connect_events(struct channel *channel)
 {
-    uint32_t movement;
-    if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT, &movement)) {
+    uint32_t card_event;
+    if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT,
+                         &card_event)) {
         retry_later(channel);
         return;
     }
-    channel->latest = movement;
+    channel->latest = card_event;
     channel->complaint = 0;
     channel->told_waiting = false;
     channel->connected_at = clock_ms();
     pthread_mutex_lock(&channel->lock);
-    channel->shown = movement - channel_card_in(movement); /* a card that is there has yet to be shown */
+    channel->shown = card_event - channel_card_in(card_event); /* a card that is there has yet to be shown */
     pthread_mutex_unlock(&channel->lock);
 }
 
@@ -204,9 +205,9 @@ static bool send_request(struct channel *channel, const struct link_message *req
             return true;
         drop(channel, &channel->exchange_fd);
     }
-    uint32_t movement;
+    uint32_t card_event;
     return connect_channel(channel, &channel->exchange_fd, LINK_CHANNEL_EXCHANGE,
-                           (int)channel->name.timeout_ms, &movement) &&
+                           (int)channel->name.timeout_ms, &card_event) &&
            link_send(channel->exchange_fd, request) == 0;
 }
 

@@ -26,13 +26,13 @@ struct channel {
     int64_t power_at;           /* the same of a request for power that a client has caused, if it failed */
     bool has_waiter;            /* channel_wait has been called */
     pthread_t waiter;           /* by this thread: pcscd has one for it */
-    uint32_t shown;             /* the movement that pcscd has been told, as link/link.h numbers them */
+    uint32_t shown;             /* the card event that pcscd has been told, as link/link.h numbers them */
     int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
 
     /* only in channel_wait */
     int64_t absent_until; /* a card that is in is not shown before */
-    int64_t even_at;      /* when pcscd was last known to have been told of all movements */
-    uint32_t latest;      /* the last movement heard of */
+    int64_t even_at;      /* when pcscd was last known to have been told of all card events */
+    uint32_t latest;      /* the last card event heard of */
     int64_t retry_at, retry_ms, connected_at;
     int complaint; /* the errno last logged */
     bool told_waiting;
@@ -63,10 +63,10 @@ void connection_shut(struct channel *channel);
 
 void connection_close(struct channel *channel);
 
-/* Whether a movement's number is an insertion's. */
-static inline bool channel_card_in(uint32_t movement)
+/* Whether a card event's number is an insertion's. */
+static inline bool channel_card_in(uint32_t card_event)
 {
-    return movement & 1;
+    return card_event & 1;
 }
 
 #endif

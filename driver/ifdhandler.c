@@ -111,7 +111,7 @@ EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
 }
 
 /* TAG_IFD_POLLING_THREAD_WITH_TIMEOUT. Anything but IFD_SUCCESS makes pcscd sleep 400 ms. */
-static RESPONSECODE wait_for_movement(DWORD Lun, int timeout_ms)
+static RESPONSECODE wait_for_card_event(DWORD Lun, int timeout_ms)
 {
     struct channel *channel = readers_get(Lun);
     if (!channel)
@@ -280,7 +280,7 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
     case TAG_IFD_POLLING_THREAD_KILLABLE:
         return give_byte(0, Length, Value);
     case TAG_IFD_POLLING_THREAD_WITH_TIMEOUT: {
-        RESPONSECODE (*function)(DWORD, int) = wait_for_movement;
+        RESPONSECODE (*function)(DWORD, int) = wait_for_card_event;
         return give(&function, sizeof function, Length, Value);
     }
     case TAG_IFD_STOP_POLLING_THREAD: {

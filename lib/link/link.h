@@ -15,17 +15,17 @@
  *          1  arg     request: see enum link_type; answer: enum link_status
  *          2  flags   enum link_flag
  *          3  zero
- *          4  event   big-endian: the number of a card movement, see below
+ *          4  event   big-endian: the number of a card event, see below
  *          8  value   big-endian: see enum link_type
  *         12  data
  *
- * Card movements are numbered: each insertion and each removal adds one (modulo 2^32), and the number is even
+ * Card events are numbered: each insertion and each removal adds one (modulo 2^32), and the number is even
  * while the slot is empty, odd while it holds a card. A number thus says both what is in the slot and how
  * often it moved, so a receiver that has seen n and hears m knows each step between, and nothing is lost when
- * several movements are told by one message. A simulator starts from a random number, so that one simulator's
+ * several card events are told by one message. A simulator starts from a random number, so that one simulator's
  * numbers are not taken for another's.
  *
- * A request that concerns a card carries the number of the movement up to which the driver has told pcscd.
+ * A request that concerns a card carries the number of the card event up to which the driver has told pcscd.
  * When the card has moved since, the simulator answers LINK_REMOVED and does nothing. The value of an answer
  * to such a request says how long it took the card, in microseconds of the card's own time.
  */
@@ -51,14 +51,14 @@
 enum link_type {
     LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
                         data: pcscd's Lun, four bytes, big-endian.
-                        answer: event: the slot's number of movements; value: LINK_VERSION */
+                        answer: event: the slot's number of card events; value: LINK_VERSION */
     LINK_POWER,      /* arg: enum link_power. LINK_POWER_OFF has no answer; else answer data: the ATR,
                       flags: enum link_flag */
     LINK_PARAMETERS, /* arg: protocol T (0 or 1); value: flags << 24 | PPS1 << 16 | PPS2 << 8 | PPS3 */
     LINK_TRANSMIT,   /* arg: protocol T, or LINK_RAW; data: command. answer data: response */
     LINK_CONTROL,    /* value: control code; data: input. answer data: output */
     LINK_ATTRIBUTE,  /* value: SCARD_ATTR_ tag. answer data: its value */
-    LINK_EVENT,      /* only from the simulator, on an events connection; event: the number of movements */
+    LINK_EVENT,      /* only from the simulator, on an events connection; event: the number of card events */
     LINK_WAITING,    /* only from the driver, on an events connection, no answer: pcscd has the slot in use
                       and waits for its card to move */
 };

@@ -26,7 +26,7 @@ struct peer {
     unsigned plugging; /* of the reader's: a peer from an earlier one is cut off */
     bool waiting;      /* for room to send */
     bool ready;        /* it has said so */
-    uint32_t told;     /* the last movement that was sent */
+    uint32_t reported; /* the last card event that was sent */
 };
 
 struct link_server {
@@ -58,16 +58,16 @@ static bool is_cut_off(const struct peer *peer)
     return !reader->plugged || reader->plugging != peer->plugging;
 }
 
-/* Under the lock: sends the slot's movement. Intermediate movements need not be sent one by one: their number
+/* Under the lock: sends the slot's card event. Intermediate card events need not be sent one by one: their number
  * says it all. A driver that is slow to read gets it later; one that is gone is hung up on, by the loop. */
-static void tell_movement(struct peer *peer)
+static void send_event(struct peer *peer)
 {
-    struct link_message event = {.type = LINK_EVENT, .event = peer->slot->movement};
+    struct link_message event = {.type = LINK_EVENT, .event = peer->slot->card_event};
     peer->waiting = false;
-    if (peer->told == event.event || is_cut_off(peer))
+    if (peer->reported == event.event || is_cut_off(peer))
         return;
     if (link_send(peer->fd, &event) == 0)
-        peer->told = event.event;
+        peer->reported = event.event;
     else if (errno == EAGAIN)
         peer->waiting = true;
     else
@@ -125,7 +125,7 @@ static void begin_events(struct peer *peer, struct slot *slot, struct link_messa
 {
     pthread_mutex_lock(&peer->server->lock);
     peer->plugging = slot->reader->plugging;
-    peer->told = answer->event = slot->movement;
+    peer->reported = answer->event = slot->card_event;
     if (link_send(peer->fd, answer) == 0)
         peer->slot = slot;
     pthread_mutex_unlock(&peer->server->lock);
@@ -148,7 +148,7 @@ static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_me
 {
     struct link_server *server = peer->server;
     unsigned plugging = slot->reader->plugging, driver = ++slot->drivers;
-    answer->event = slot->movement;
+    answer->event = slot->card_event;
     if (link_send(peer->fd, answer) < 0) {
         hang_up(peer);
         return;
@@ -205,7 +205,7 @@ static void on_peer(void *arg, uint32_t events)
     struct peer *peer = arg;
     if ((events & EPOLLOUT) && peer->slot) {
         pthread_mutex_lock(&peer->server->lock);
-        tell_movement(peer);
+        send_event(peer);
         pthread_mutex_unlock(&peer->server->lock);
         watch_for_room(peer->server);
     }
@@ -288,13 +288,13 @@ void link_server_free(struct link_server *server)
     free(server);
 }
 
-void link_server_card_moved(struct link_server *server, const struct slot *slot)
+void link_server_on_card_event(struct link_server *server, const struct slot *slot)
 {
     bool waiting = false;
     pthread_mutex_lock(&server->lock);
     for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         if (peer->fd >= 0 && peer->slot == slot) {
-            tell_movement(peer);
+            send_event(peer);
             waiting = waiting || peer->waiting;
         }
     pthread_mutex_unlock(&server->lock);

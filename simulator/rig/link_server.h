@@ -35,7 +35,7 @@ void link_server_free(struct link_server *server);
 void link_server_forget(struct link_server *server);
 
 /* From any thread: tells the slot's drivers that its card has moved. */
-void link_server_card_moved(struct link_server *server, const struct slot *slot);
+void link_server_on_card_event(struct link_server *server, const struct slot *slot);
 
 /* Whether a driver listens to the slot, and whether its pcscd has the slot ready for clients. */
 bool link_server_is_connected(struct link_server *server, const struct slot *slot, bool *ready);

@@ -130,7 +130,7 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
         request->type == LINK_POWER || request->type == LINK_PARAMETERS || request->type == LINK_TRANSMIT;
     if (is_cut_off(worker))
         return LINK_UNPLUGGED;
-    if (concerns_card && request->event != use->movement)
+    if (concerns_card && request->event != use->card_event)
         return LINK_REMOVED;
     if (is_too_late(worker))
         return LINK_OK;
@@ -159,7 +159,7 @@ static uint8_t remove_card(struct worker *worker, uint8_t status)
     struct error error;
     if (reader->options.token && reader_unplug(worker->slot->slots, reader, &error))
         return LINK_UNPLUGGED;
-    return slot_remove_at(worker->slot, worker->use.movement) ? LINK_REMOVED : status;
+    return slot_remove_at(worker->slot, worker->use.card_event) ? LINK_REMOVED : status;
 }
 
 static bool send_answer(int fd, struct link_message *answer)
@@ -194,7 +194,7 @@ static void on_removal(struct slot_use *use)
     struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));
     struct link_workers *workers = worker->workers;
     struct link_message answer = {
-        .type = worker->request[0], .arg = LINK_REMOVED, .event = use->slot->movement + 1};
+        .type = worker->request[0], .arg = LINK_REMOVED, .event = use->slot->card_event + 1};
     int fd = worker->fd;
     take_connection(worker);
     if (worker->power_off || send_answer(fd, &answer))
@@ -218,7 +218,7 @@ static bool answer_request(struct worker *worker, const struct link_message *req
         answer.arg = LINK_UNPLUGGED;
     else if (removal)
         answer.arg = remove_card(worker, answer.arg);
-    answer.event = worker->slot->movement;
+    answer.event = worker->slot->card_event;
     bool sent = worker->power_off || send_answer(worker->fd, &answer);
     if (answer.arg == LINK_BAD_REQUEST)
         link_report_bad_request(request->type);

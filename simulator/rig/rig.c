@@ -75,15 +75,15 @@ static void random_drawn(void *arg)
         loop_post(rig->loop, &rig->tell_of_random);
 }
 
-static void card_moved(void *arg, struct slot *slot)
+static void on_card_event(void *arg, struct slot *slot)
 {
     struct rig *rig = arg;
     if (rig->link)
-        link_server_card_moved(rig->link, slot);
+        link_server_on_card_event(rig->link, slot);
     if (rig->vpcd)
-        vpcd_cards_moved(rig->vpcd, slot);
+        vpcd_cards_on_card_event(rig->vpcd, slot);
     if (rig->vpcd_readers)
-        vpcd_readers_moved(rig->vpcd_readers, slot);
+        vpcd_readers_on_card_event(rig->vpcd_readers, slot);
 }
 
 static const char *socket_path(const struct rig *rig, const char *name, char path[DIRECTORY_MAX + 16])
@@ -120,7 +120,7 @@ static struct rig *rig_bare(uint64_t seed, struct error *error)
     rig->slots.arg = rig;
     rig->slots.log = log_line;
     rig->slots.random_drawn = random_drawn;
-    rig->slots.moved = card_moved;
+    rig->slots.on_card_event = on_card_event;
     rig->slots.start = start_thread;
     return rig;
 }

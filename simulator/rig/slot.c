@@ -89,7 +89,7 @@ static bool slot_init(struct slots *slots, struct reader *reader, unsigned numbe
 {
     struct slot *slot = &slots->slot[slots->slot_count];
     uint32_t start = (uint32_t)random_seed(); /* not the rig's: nobody sees it */
-    *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .movement = start & ~1u};
+    *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .card_event = start & ~1u};
     slot->host = (struct card_host){.arg = slot, .random = draw_random, .log = log_line};
     slot_name(slot, reader->options.name);
     random_start(&slot->random, slots->seed + slots->slot_count);
@@ -343,9 +343,9 @@ static void end_watch(struct slot *slot)
     slot->watch = NULL;
 }
 
-/* Under the lock, one movement: in, or with an empty incoming out. The slot remembers the file of a card that is
+/* Under the lock, one card event: in, or with an empty incoming out. The slot remembers the file of a card that is
  * gone. What was in before, if it is not left to who uses it, is in incoming then. False: out of memory. */
-static bool move(struct slot *slot, struct incoming *incoming)
+static bool change_card(struct slot *slot, struct incoming *incoming)
 {
     struct trace *trace = slot->slots->trace;
     if (slot->user && !leave_to_user(slot))
@@ -360,7 +360,7 @@ static bool move(struct slot *slot, struct incoming *incoming)
     ifd_set_card(slot->ifd, slot->contacts, trace, slot->text);
     trace_note(trace, slot->text, 0, slot->card ? "card inserted: %s" : "card removed%s",
                slot->card ? card_name(slot->card) : "");
-    before.movement = ++slot->movement;
+    before.card_event = ++slot->card_event;
     *incoming = before;
     return true;
 }
@@ -402,12 +402,12 @@ bool slot_check(struct slot *slot, bool swap, struct error *error)
     return ok;
 }
 
-/* After one or two movements, without the lock: tells of them. */
-static void tell_moved(struct slot *slot)
+/* After one or two card events, without the lock: tells of them. */
+static void report_card_event(struct slot *slot)
 {
     trace_flush(slot->slots->trace);
-    if (slot->slots->moved)
-        slot->slots->moved(slot->slots->arg, slot);
+    if (slot->slots->on_card_event)
+        slot->slots->on_card_event(slot->slots->arg, slot);
 }
 
 /* For the watch: puts its card in, or with an empty incoming takes it out. Nothing happens if the slot is not
@@ -418,12 +418,12 @@ static bool move_relay(struct slot *slot, const struct relay_watch *watch, struc
     bool ok = slot->watch == watch && !slot->card == !!incoming->card;
     if (ok && incoming->card) /* the slot keeps the name that it has */
         incoming->file = slot->file;
-    ok = ok && move(slot, incoming);
+    ok = ok && change_card(slot, incoming);
     if (ok || incoming->file == slot->file)
         incoming->file = NULL;
     pthread_mutex_unlock(&slot->lock);
     if (ok)
-        tell_moved(slot);
+        report_card_event(slot);
     return ok;
 }
 
@@ -489,13 +489,13 @@ bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, struct er
     bool ok = check_put(slot, swap, error) && begin_watch(slot, incoming, error);
     if (ok)
         error_set(error, "out of memory");
-    bool moved = ok && (!slot->card || move(slot, &before));
-    ok = moved && move(slot, incoming);
-    if (!ok && moved)
+    bool changed = ok && (!slot->card || change_card(slot, &before));
+    ok = changed && change_card(slot, incoming);
+    if (!ok && changed)
         end_watch(slot);
     pthread_mutex_unlock(&slot->lock);
-    if (moved)
-        tell_moved(slot);
+    if (changed)
+        report_card_event(slot);
     incoming_free(&before);
     return ok;
 }
@@ -521,20 +521,20 @@ bool slot_swap(struct slot *slot, const char *file, struct error *error)
     return put_file(slot, true, file, error);
 }
 
-/* Takes the card out; with a movement, only the one that it has put in. */
-static bool take_out(struct slot *slot, const uint32_t *movement, struct error *error)
+/* Takes the card out; with a card event, only the one that it has put in. */
+static bool take_out(struct slot *slot, const uint32_t *card_event, struct error *error)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
-    bool ok = (!movement || *movement == slot->movement) && check_remove(slot, error);
+    bool ok = (!card_event || *card_event == slot->card_event) && check_remove(slot, error);
     if (ok) {
         error_set(error, "out of memory");
-        ok = move(slot, &before);
+        ok = change_card(slot, &before);
         end_watch(slot);
     }
     pthread_mutex_unlock(&slot->lock);
     if (ok)
-        tell_moved(slot);
+        report_card_event(slot);
     incoming_free(&before);
     return ok;
 }
@@ -544,10 +544,10 @@ bool slot_remove(struct slot *slot, struct error *error)
     return take_out(slot, NULL, error);
 }
 
-bool slot_remove_at(struct slot *slot, uint32_t movement)
+bool slot_remove_at(struct slot *slot, uint32_t card_event)
 {
     struct error error;
-    return take_out(slot, &movement, &error);
+    return take_out(slot, &card_event, &error);
 }
 
 /* Has an empty slot get the card that a relay's reader has none of yet. */
@@ -608,7 +608,7 @@ void slot_use_begin(struct slot *slot, struct slot_use *use)
     use->removed = false;
     use->abandoned = slot->ending;
     use->pace = (struct pace){wait_until, use};
-    use->movement = slot->movement;
+    use->card_event = slot->card_event;
     use->card = slot->card;
     use->contacts = slot->contacts;
     use->ifd = slot->ifd;

@@ -38,7 +38,7 @@ struct slot {
     unsigned number;                 /* in the reader, from 0 */
     char text[READER_NAME_MAX + 12]; /* what people call it, see slot_text */
     struct card_host host;           /* what its cards get from the rig */
-    _Atomic uint32_t movement;       /* as link/link.h counts them; changes under the lock */
+    _Atomic uint32_t card_event;     /* as link/link.h counts them; changes under the lock */
     bool changing;                   /* for control.c, in its thread: a card is being loaded for it */
     atomic_uint drivers;             /* how many have connected for exchanges; each has the number it made */
     atomic_uint powered_by;          /* the number of the one that has switched the card on last */
@@ -66,7 +66,7 @@ struct slots {
     void *arg;
     void (*log)(void *arg, const char *line); /* a line of a card's */
     void (*random_drawn)(void *arg);
-    void (*moved)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
+    void (*on_card_event)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
     /* has work(work_arg) called in a thread; false with errno. NULL: there are no threads */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
     /* large, and touched only as far as they are in use */
@@ -127,7 +127,7 @@ bool slots_plug_all(struct slots *slots, struct error *error);
  * card; nothing has changed then. Takes as long as the script does to load. */
 bool slot_insert(struct slot *slot, const char *file, struct error *error);
 
-/* Takes the card out, if there is one, and puts in another: as slot_insert, two movements. A file that is no
+/* Takes the card out, if there is one, and puts in another: as slot_insert, two card events. A file that is no
  * card leaves the old one in. */
 bool slot_swap(struct slot *slot, const char *file, struct error *error);
 
@@ -141,7 +141,7 @@ struct incoming {
     struct card *card;
     struct contacts *contacts;
     char *file;             /* NULL: the built-in card, or none that is a file */
-    uint32_t movement;      /* that put it in */
+    uint32_t card_event;    /* that put it in */
     uint32_t relay_counter; /* of a relay, as relay_load has it, and so is the result */
     enum pcsc_result relay_result;
 };
@@ -157,8 +157,8 @@ bool slot_insert_relay(struct slot *slot, const char *file, struct error *error)
 /* The use of a slot by a thread, which owns the struct. */
 struct slot_use {
     struct slot *slot;
-    uint32_t movement; /* of the card that it is about */
-    struct card *card; /* NULL: the slot was empty */
+    uint32_t card_event; /* of the card that it is about */
+    struct card *card;   /* NULL: the slot was empty */
     struct contacts *contacts;
     struct ifd *ifd;
     struct pace pace; /* of the interface device, where the reader's time is real; within the use it may be
@@ -193,8 +193,8 @@ void slot_use_abandon(struct slot_use *use);
  * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */
 bool slot_abandon(struct slot *slot);
 
-/* Takes the card out that a movement has put in, if it is still in. False: it is not, or is one with its reader. */
-bool slot_remove_at(struct slot *slot, uint32_t movement);
+/* Takes the card out that a card event has put in, if it is still in. False: it is not, or is one with its reader. */
+bool slot_remove_at(struct slot *slot, uint32_t card_event);
 
 /* Takes power from the card of a reader that is not plugged in. Waits for its turn; in a reader that has been
  * plugged in again by then, the card keeps the power that it may have got since. */

@@ -51,9 +51,9 @@ struct end {
  */
 struct session {
     struct end *end;
-    uint32_t movement; /* that has put the card in */
-    int over_fd;       /* can be read when it is over */
-    int fd;            /* the connection, -1: no reader; set by the thread alone, under the lock */
+    uint32_t card_event; /* that has put the card in */
+    int over_fd;         /* can be read when it is over */
+    int fd;              /* the connection, -1: no reader; set by the thread alone, under the lock */
     unsigned retry_ms;
     int64_t second; /* in which something was said last, */
     unsigned lines; /* and how often it was to be */
@@ -244,7 +244,7 @@ static bool begin_use(struct session *session)
     struct slot_use *use = &session->use;
     slot_use_begin(session->end->slot, use);
     use->pace = (struct pace){wait_until, session};
-    if (use->movement == session->movement)
+    if (use->card_event == session->card_event)
         return true;
     slot_use_end(use);
     return false;
@@ -264,7 +264,7 @@ static bool serve_message(struct session *session)
     else if (length > 1)
         answer = on_command(session, use, data, length);
     bool removal = slot_use_wants_removal(use);
-    if (!slot_use_end(use) || (removal && slot_remove_at(session->end->slot, session->movement)))
+    if (!slot_use_end(use) || (removal && slot_remove_at(session->end->slot, session->card_event)))
         return false;
     vpcd_drop(&session->input);
     return answer == 0 || send_answer(session, answer);
@@ -379,13 +379,13 @@ static void attend(void *arg)
  * Sessions; all under the lock
  */
 
-static void begin_session(struct end *end, uint32_t movement)
+static void begin_session(struct end *end, uint32_t card_event)
 {
     struct session *session = calloc(1, sizeof *session); /* only what is used takes memory */
     int over_fd = eventfd(0, EFD_CLOEXEC);
     if (session && over_fd >= 0) {
         session->end = end;
-        session->movement = movement;
+        session->card_event = card_event;
         session->over_fd = over_fd;
         session->fd = -1;
         session->retry_ms = RETRY_FIRST_MS;
@@ -419,12 +419,12 @@ static void end_session(struct end *end)
 /* The card that is in has a session, and no other has. */
 static void follow_card(struct end *end)
 {
-    uint32_t movement = end->slot->movement;
-    bool in = movement & 1;
-    if (end->session && end->session->movement != movement)
+    uint32_t card_event = end->slot->card_event;
+    bool in = card_event & 1;
+    if (end->session && end->session->card_event != card_event)
         end_session(end);
     if (!end->session && in)
-        begin_session(end, movement);
+        begin_session(end, card_event);
 }
 
 /*
@@ -501,7 +501,7 @@ void vpcd_cards_free(struct vpcd_cards *cards)
     free(cards);
 }
 
-void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot)
+void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot)
 {
     pthread_mutex_lock(&cards->lock);
     if (cards->threads)

@@ -45,7 +45,7 @@ void vpcd_cards_stop(struct vpcd_cards *cards);
 void vpcd_cards_free(struct vpcd_cards *cards);
 
 /* From any thread: the slot's card has moved. */
-void vpcd_cards_moved(struct vpcd_cards *cards, const struct slot *slot);
+void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot);
 
 /* Where the slot's card is, or its reader. Returns whether a reader is connected. */
 bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,

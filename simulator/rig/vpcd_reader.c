@@ -36,14 +36,14 @@ struct end {
     union tcp_address address; /* of its other end */
     struct vpcd_input *input;  /* while it is asked for its ATR */
     bool paused;               /* it does not listen until the pause is over */
-    uint32_t movement;         /* of the card's insertion, while there is one */
+    uint32_t card_event;       /* of the card's insertion, while there is one */
     int64_t inserted_at;       /* when that was */
     int timer_fd;
     unsigned retry_ms;
     int complaint;      /* the errno last logged */
     int64_t refused_at; /* in seconds: when a refusal was last logged, */
     unsigned refused;   /* and how often somebody has been refused since */
-    struct loop_letter moved;
+    struct loop_letter card_event_letter;
 };
 
 struct vpcd_readers {
@@ -144,7 +144,7 @@ static void insert(struct end *end)
         incoming.contacts = contacts_new(incoming.card);
     if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
         slot_put(slot, false, &incoming, &error)) {
-        end->movement = incoming.movement;
+        end->card_event = incoming.card_event;
         end->complaint = 0;
         return;
     }
@@ -211,22 +211,22 @@ static void on_end(void *arg, uint32_t events)
 {
     struct end *end = arg;
     (void)events;
-    slot_remove_at(end->slot, end->movement);
+    slot_remove_at(end->slot, end->card_event);
     leave(end);
 }
 
 /* Somebody else has taken the card out, or the loop has. */
-static void on_moved(void *arg)
+static void on_card_event(void *arg)
 {
     struct end *end = arg;
-    if (end->state == INSERTED && end->slot->movement != end->movement)
+    if (end->state == INSERTED && end->slot->card_event != end->card_event)
         leave(end);
 }
 
 /* A card that went and came back at once went first; what it said before counts. */
 static void take_out_what_has_gone(struct end *end)
 {
-    on_moved(end);
+    on_card_event(end);
     if (end->state == ASKING)
         on_answer(end, 0);
     struct pollfd card = {.fd = end->fd, .events = POLLRDHUP};
@@ -415,7 +415,7 @@ static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
     struct end *end = &readers->end[slot_index(readers->slots, slot)];
     end->readers = readers;
     end->retry_ms = RETRY_FIRST_MS;
-    end->moved = (struct loop_letter){.function = on_moved, .arg = end};
+    end->card_event_letter = (struct loop_letter){.function = on_card_event, .arg = end};
     end->timer_fd = timer_new();
     return end->timer_fd >= 0;
 }
@@ -488,9 +488,9 @@ void vpcd_readers_free(struct vpcd_readers *readers)
     free(readers);
 }
 
-void vpcd_readers_moved(struct vpcd_readers *readers, const struct slot *slot)
+void vpcd_readers_on_card_event(struct vpcd_readers *readers, const struct slot *slot)
 {
     struct end *end = &readers->end[slot_index(readers->slots, slot)];
     if (end->readers && readers->loop)
-        loop_post(readers->loop, &end->moved);
+        loop_post(readers->loop, &end->card_event_letter);
 }

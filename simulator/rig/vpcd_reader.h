@@ -28,6 +28,6 @@ bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop);
 void vpcd_readers_free(struct vpcd_readers *readers);
 
 /* From any thread: the slot's card has moved. */
-void vpcd_readers_moved(struct vpcd_readers *readers, const struct slot *slot);
+void vpcd_readers_on_card_event(struct vpcd_readers *readers, const struct slot *slot);
 
 #endif

@@ -344,7 +344,7 @@ static void say_request(struct conn *conn, uint8_t type)
     unsigned length = next();
     struct link_message request = {.type = type, .data = data};
     request.length = length < 0xF0 ? length : sizeof data - (0xFF - length);
-    request.event = any_slot()->movement - next() % 4 / 3;
+    request.event = any_slot()->card_event - next() % 4 / 3;
     request.arg = (uint8_t)next();
     request.value = next() << 24 | next() << 8 | next();
     say(conn, &request);
@@ -357,7 +357,7 @@ static void say_command(struct conn *conn, const struct slot *slot)
         command[1] = 0;
     say(conn, &(struct link_message){.type = LINK_TRANSMIT,
                                      .arg = (uint8_t)next(),
-                                     .event = slot->movement,
+                                     .event = slot->card_event,
                                      .data = command,
                                      .length = 4 + (command[1] & 1)});
     run_loop();
@@ -372,7 +372,7 @@ static void say_command(struct conn *conn, const struct slot *slot)
 
 static void power_card(struct conn *conn, const struct slot *slot, uint8_t how)
 {
-    say(conn, &(struct link_message){.type = LINK_POWER, .arg = how, .event = slot->movement});
+    say(conn, &(struct link_message){.type = LINK_POWER, .arg = how, .event = slot->card_event});
 }
 
 static void move_card(struct slot *slot)
@@ -471,7 +471,7 @@ static void check_events(void)
     for (const struct conn *conn = conns; conn < conns + CONNS_MAX; conn++)
         if (conn->fd >= 0 && !conn->ended && conn->slot && conn->reported && conn->slot->reader->plugged &&
             conn->slot->reader->plugging == conn->plugging)
-            CHECK(conn->reported == conn->slot->movement);
+            CHECK(conn->reported == conn->slot->card_event);
 }
 
 static void end_drivers(void)
@@ -500,29 +500,29 @@ static void check_slot(struct slot *slot)
     connect_conn(events, false);
     say_hello(events, slot, LINK_CHANNEL_EVENTS);
     answer = hear_answers(events);
-    CHECK(answer.type == LINK_HELLO && answer.arg == LINK_OK && answer.event == slot->movement);
+    CHECK(answer.type == LINK_HELLO && answer.arg == LINK_OK && answer.event == slot->card_event);
     if (slot->reader->options.token)
         return;
     power_card(exchange, slot, LINK_POWER_COLD);
     answer = hear_answers(exchange);
     CHECK(answer.type == LINK_POWER && answer.arg == LINK_OK && answer.length == atrs[0].length);
-    command.event = slot->movement;
+    command.event = slot->card_event;
     say(exchange, &command);
     answer = hear_answers(exchange);
     CHECK(answer.type == LINK_TRANSMIT && answer.arg == LINK_OK && answer.length == 2);
     CHECK(slot_remove(slot, &(struct error){""}));
-    CHECK(hear(events, true, &answer) && answer.type == LINK_EVENT && answer.event == slot->movement);
+    CHECK(hear(events, true, &answer) && answer.type == LINK_EVENT && answer.event == slot->card_event);
 }
 
 /*
  * The simulator
  */
 
-static void card_moved(void *arg, struct slot *slot)
+static void on_card_event(void *arg, struct slot *slot)
 {
     (void)arg;
     if (server)
-        link_server_card_moved(server, slot);
+        link_server_on_card_event(server, slot);
 }
 
 static bool start_thread(void *arg, void (*work)(void *work_arg), void *work_arg)
@@ -555,7 +555,7 @@ static void begin_simulator(void)
     const struct link_host host = {NULL, driver_connecting, driver_ready};
     slots_init(&slots, 1);
     slots.usb_folder = folder;
-    slots.moved = card_moved;
+    slots.on_card_event = on_card_event;
     slots.start = start_thread;
     add_reader("two,slots=2");
     add_reader("usb,usb");

@@ -280,7 +280,7 @@ bool __wrap_vpcd_prepare(int fd)
     for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++)
         if (reader->fd >= 0 && !reader->ended && reader->card_fd == fd) {
             reader->taken = ok;
-            reader->event = slots.slot[reader->slot].movement;
+            reader->event = slots.slot[reader->slot].card_event;
         }
     errno = ENOTCONN;
     return ok && fd >= 0;
@@ -295,7 +295,7 @@ static void check_end(struct reader_end *reader)
 {
     reader->ended = true;
     hear(reader);
-    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].movement == reader->event)
+    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].card_event == reader->event)
         CHECK(!is_at_rest(reader) && virtual_ms() - reader->rested_ms >= PATIENCE_MS);
 }
 
@@ -571,11 +571,11 @@ static void check_slot(unsigned i, unsigned kind)
 
 static struct reader_options options;
 
-static void card_moved(void *arg, struct slot *slot)
+static void on_card_event(void *arg, struct slot *slot)
 {
     (void)arg;
     if (cards)
-        vpcd_cards_moved(cards, slot);
+        vpcd_cards_on_card_event(cards, slot);
 }
 
 static void begin(unsigned how)
@@ -591,7 +591,7 @@ static void begin(unsigned how)
     for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++)
         *reader = (struct reader_end){.fd = -1};
     slots_init(&slots, 1);
-    slots.moved = card_moved;
+    slots.on_card_event = on_card_event;
     CHECK(slots_add_reader(&slots, &options, &error));
     if (how & 2)
         CHECK(insert(&slots.slot[0], false, how >> 4));

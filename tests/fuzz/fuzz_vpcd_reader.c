@@ -308,7 +308,7 @@ static bool use(struct slot *slot, unsigned what)
     bool gone = user.card && card_gone(user.card);
     bool in = slot_use_end(&user);
     if (in && gone)
-        slot_remove_at(slot, user.movement);
+        slot_remove_at(slot, user.card_event);
     users--;
     run();
     return ok && in && length == 2;
@@ -366,7 +366,7 @@ static int act(void)
         use(&slots.slot[next() % SLOTS], what >> 4);
         break;
     case 13: /* as somebody who has found it gone */
-        slot_remove_at(&slots.slot[what / 16 % SLOTS], slots.slot[what / 16 % SLOTS].movement);
+        slot_remove_at(&slots.slot[what / 16 % SLOTS], slots.slot[what / 16 % SLOTS].card_event);
         break;
     default:
         pass(next() * 8);
@@ -406,11 +406,11 @@ static void check_slot(unsigned i)
     hang_up_all();
 }
 
-static void card_moved(void *arg, struct slot *slot)
+static void on_card_event(void *arg, struct slot *slot)
 {
     (void)arg;
     if (readers)
-        vpcd_readers_moved(readers, slot);
+        vpcd_readers_on_card_event(readers, slot);
 }
 
 static struct reader_options listening, connecting;
@@ -425,7 +425,7 @@ static void begin(void)
     for (struct peer *peer = peers; peer < peers + PEERS_MAX; peer++)
         *peer = (struct peer){.fd = -1};
     slots_init(&slots, 1);
-    slots.moved = card_moved;
+    slots.on_card_event = on_card_event;
     CHECK(slots_add_reader(&slots, &listening, &error));
     CHECK(slots_add_reader(&slots, &connecting, &error));
     readers = vpcd_readers_new(&slots, &error);

@@ -28,7 +28,7 @@ static void count_move(void *arg, struct slot *slot)
 static void set_up(void)
 {
     slots_init(&slots, 1);
-    slots.moved = count_move;
+    slots.on_card_event = count_move;
     moves = 0;
 }
 
@@ -185,18 +185,18 @@ START_TEST(each_card_event_counts)
 {
     add("cardrig");
     struct slot *slot = &slots.slot[0];
-    uint32_t start = slot->movement;
+    uint32_t start = slot->card_event;
     ck_assert_uint_eq(start % 2, 0);
     ck_assert(!slot_remove(slot, &error));
     ck_assert_ptr_nonnull(strstr(error.text, "is empty"));
     ck_assert(slot_insert(slot, CARDS "t0-only.lua", &error));
-    ck_assert_uint_eq(slot->movement, start + 1);
+    ck_assert_uint_eq(slot->card_event, start + 1);
     ck_assert(!slot_insert(slot, NULL, &error));
     ck_assert_ptr_nonnull(strstr(error.text, "holds a card already"));
     ck_assert(slot_swap(slot, CARDS "t1-only.lua", &error));
-    ck_assert_uint_eq(slot->movement, start + 3);
+    ck_assert_uint_eq(slot->card_event, start + 3);
     ck_assert(slot_remove(slot, &error));
-    ck_assert_uint_eq(slot->movement, start + 4);
+    ck_assert_uint_eq(slot->card_event, start + 4);
     ck_assert_uint_eq(moves, 3); /* a swap is reported once */
 }
 END_TEST

@@ -261,10 +261,10 @@ START_TEST(plugging)
     ck_assert(reader_plug(&slots, other, &error));
     ck_assert_str_eq(slot_pcsc_name(other->slots, name, sizeof name), "other 01 00");
     ck_assert_int_eq(ifd_power_up(key->slots->ifd, IFD_COLD), IFD_RESULT_OK);
-    uint32_t before = key->slots->movement;
+    uint32_t before = key->slots->card_event;
     ck_assert(reader_unplug(&slots, key, &error));
     ck_assert(key->slots->card && !key->slots->ifd->powered); /* it stays in, without power */
-    ck_assert_uint_eq(key->slots->movement, before);
+    ck_assert_uint_eq(key->slots->card_event, before);
     /* pcscd gives a number again as soon as it is free */
     ck_assert(reader_unplug(&slots, other, &error));
     ck_assert(reader_plug(&slots, other, &error));
