@@ -19,13 +19,13 @@
  * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
  *
  * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
- * after the call and without a lock (winscard.c). A removal of which its other thread is told meanwhile would
- * be overwritten, and the empty slot have a card until the next card event: so it is told a while later. Clients
- * that try again and again to connect do not put it off.
+ * after the call and without a lock (winscard.c). A removal that is reported to its other thread meanwhile
+ * would be overwritten, and the empty slot have a card until the next card event: so it is reported a while
+ * later. Clients that try again and again to connect do not put it off.
  *
- * Where the next card is in when pcscd is told of a removal, as when cards are swapped, the slot is empty for
- * a while, too. A client that waits for a change looks at the slot after it was woken up, and libpcsclite does
- * not tell it of a card in place of another while the event counter it knows is 0.
+ * Where the next card is in when a removal is reported to pcscd, as when cards are swapped, the slot is
+ * empty for a while, too. A client that waits for a change looks at the slot after it was woken up, and
+ * libpcsclite does not tell it of a card in place of another while the event counter it knows is 0.
  *
  * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
  * it waits longer.
@@ -100,7 +100,7 @@ void channel_wake(struct channel *channel)
     (void)written; /* fails only when the counter is at its end, that is, when a wake is pending */
 }
 
-/* Moves what is shown by one card event towards the latest. */
+/* Shows one card event more, if the latest has not been shown. */
 static void show_next_event(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);

@@ -17,7 +17,8 @@
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
-/* More card events than this are not yet to be shown: to pcscd they are shown one by one, which takes its time. */
+/* More card events than this are not yet to be shown: to pcscd they are shown one by one, which takes its
+ * time. */
 #define UNSHOWN_MAX 0x10000u
 
 #define TEXT_MAX    192
@@ -144,7 +145,7 @@ static void connect_events(struct channel *channel)
     }
     channel->latest = card_event;
     channel->complaint = 0;
-    channel->told_waiting = false;
+    channel->reported_waiting = false;
     channel->connected_at = clock_ms();
     pthread_mutex_lock(&channel->lock);
     channel->shown = card_event - channel_card_in(card_event); /* a card that is there has yet to be shown */
@@ -156,8 +157,8 @@ static void connect_events(struct channel *channel)
 static void tell_waiting(struct channel *channel)
 {
     bool shown = channel->shown == channel->latest;
-    if (channel->has_waiter && shown && !channel->told_waiting && channel->events_fd >= 0)
-        channel->told_waiting =
+    if (channel->has_waiter && shown && !channel->reported_waiting && channel->events_fd >= 0)
+        channel->reported_waiting =
             link_send(channel->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A channel's connections to the simulator: the rig link (link/link.h), two for each slot. The one for events
- * belongs to channel_wait, that for exchanges to whoever is in an exchange; others only shut them down.
+ * belongs to channel_wait, that for exchanges to the thread in an exchange; others only shut them down.
  */
 #ifndef CARDRIG_DRIVER_CONNECTION_H
 #define CARDRIG_DRIVER_CONNECTION_H
@@ -26,19 +26,19 @@ struct channel {
     int64_t power_at;           /* the same of a request for power that a client has caused, if it failed */
     bool has_waiter;            /* channel_wait has been called */
     pthread_t waiter;           /* by this thread: pcscd has one for it */
-    uint32_t shown;             /* the card event that pcscd has been told, as link/link.h numbers them */
+    uint32_t shown;             /* the card event that pcscd has been shown, as link/link.h numbers them */
     int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
 
     /* only in channel_wait */
     int64_t absent_until; /* a card that is in is not shown before */
-    int64_t even_at;      /* when pcscd was last known to have been told of all card events */
-    uint32_t latest;      /* the last card event heard of */
+    int64_t even_at;      /* when pcscd was last known to have been shown all card events */
+    uint32_t latest;      /* the last one that the simulator has reported */
     int64_t retry_at, retry_ms, connected_at;
     int complaint; /* the errno last logged */
-    bool told_waiting;
+    bool reported_waiting;
 
     pthread_mutex_t exchanging; /* held over one exchange; guards what follows */
-    uint8_t ready; /* which protocol takes no PPS, as the last reset's answer has it, while no other has been
+    uint8_t ready; /* which protocol takes no PPS, as in the last reset's answer, while no other has been
                       asked for since */
     uint8_t buffer[LINK_MAX_MESSAGE];
 };
@@ -46,8 +46,9 @@ struct channel {
 /* For a new channel. */
 void connection_init(struct channel *channel);
 
-/* In channel_wait: connects for events if need be, and puts what is to be waited for into watch (fd -1: nothing).
- * Returns when it wants to be called again if nothing happens (as clock_ms counts), or INT64_MAX. */
+/* In channel_wait: connects for events if need be, and puts what is to be waited for into watch (fd -1:
+ * nothing). Returns when it wants to be called again if nothing happens (as clock_ms counts), or INT64_MAX.
+ */
 int64_t connection_watch(struct channel *channel, struct pollfd *watch);
 
 /* In channel_wait, when there is something at the connection for events: hears it. */

@@ -5,8 +5,8 @@
  *   /dev/null:rig=PATH[:reader=N][:user=NAME][:slots=N][:timeout=MS]
  *
  * PATH is the simulator's socket, reader the number of the reader in that rig (0), user whom the simulator
- * may run as besides root and ourselves. slots is how many slots the reader has (1), timeout how long an answer
- * may take in ms (10,000).
+ * may run as besides root and ourselves. slots is how many slots the reader has (1), timeout how long an
+ * answer may take in ms (10,000).
  *
  * pcscd insists that what stands before the first ':' exists, or that there is a ':'; /dev/null satisfies
  * every version. Its lexer takes only letters, digits and = \ / - . _ @ : so that PATH cannot have other
@@ -30,7 +30,7 @@ struct devicename {
     unsigned timeout_ms;
 };
 
-/* False when text is none; error then says why. */
+/* False with error: text is not a DEVICENAME. */
 bool devicename_parse(const char *text, struct devicename *name, struct error *error);
 
 #endif

@@ -3,12 +3,12 @@
  * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean
  * to pcscd. Two choices of result matter more than they seem to:
  *
- * - A card that is gone is told as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter pcscd
- * marks the slot empty from the client's thread, which may be after its event thread has already seen the
- * next card.
- * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first protocol)
- * or IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd silently
- * assumes the card's first protocol.
+ * - A card that is gone is reported as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter
+ *   pcscd marks the slot empty from the client's thread, which may be after its event thread has already
+ *   seen the next card.
+ * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first
+ *   protocol) or IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd
+ *   silently assumes the card's first protocol.
  */
 #include "base/error.h"
 #include "log.h"
@@ -45,7 +45,8 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
     }
 }
 
-/* Has a slot's simulator do something: see channel_exchange. A slot that there is not is one that was unplugged. */
+/* Has a slot's simulator do something: see channel_exchange. A slot that there is not is one that was
+ * unplugged. */
 static unsigned exchange(DWORD Lun, struct link_message *request, uint8_t *out, size_t *out_length)
 {
     struct channel *channel = readers_get(Lun);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 /* The DEVICENAME of a reader that pcscd calls so: for a USB reader that of its bus, else the name itself.
- * NULL: the name is that of a USB reader of nobody's, or is none; error says which. */
+ * NULL: the name is that of another USB reader, or not a name; error says which. */
 const char *usb_device_resolve(const char *name, struct error *error);
 
 #endif

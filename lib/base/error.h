@@ -12,7 +12,8 @@ struct error {
     char text[ERROR_TEXT_MAX];
 };
 
-/* Puts the text, formatted as by printf(3), in the place of what is there. An argument may be what is there. False, always. */
+/* Puts the text, formatted as by printf(3), in the place of what is there. An argument may be what is
+ * there. False, always. */
 bool error_set(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts the text behind what is there. */

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Reads the decimal digits at *text, at least one, and moves *text behind them. A sign or a space is not taken.
- * False: there is no digit, or the number is not one from low to high; *text and *number are as they were.
+ * Reads the decimal digits at *text, at least one, and moves *text behind them. A sign or a space is not
+ * taken. False: there is no digit, or the number is not one from low to high; *text and *number are as they
+ * were.
  */
 bool number_take(const char **text, unsigned low, unsigned high, unsigned *number);
 

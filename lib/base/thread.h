@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <time.h>
 
-/* A condition whose deadlines are of a clock that only goes forward; and such a deadline, so many ms from now. */
+/* A condition whose deadlines are of a clock that only goes forward; and such a deadline, so many ms from
+ * now. */
 void thread_condition_init(pthread_cond_t *condition);
 struct timespec thread_deadline(int milliseconds);
 

@@ -37,8 +37,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* In a thread that nobody joins, and to which no signal is delivered that is meant for the process. False with
- * errno. */
+/* In a thread that nobody joins, and to which no signal is delivered that is meant for the process. False
+ * with errno. */
 static bool begin(void *(*function)(void *arg), void *arg)
 {
     pthread_attr_t attributes;

@@ -95,7 +95,7 @@ enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, s
  */
 enum apdu_result apdu_shortest_case(size_t nc, uint32_t ne, enum apdu_case *out);
 
-/* The name of a case as the standard has it: "1", "2S" ... "4E"; "?" for no case. Static string. */
+/* The name of a case as in the standard: "1", "2S" ... "4E"; "?" for no case. Static string. */
 const char *apdu_case_name(enum apdu_case kind);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How the protocol machines of this folder talk to whoever moves the characters: they do no I/O and know no
- * clock, so each says what is to be done next, and is told what came of it.
+ * How the protocol machines of this folder are used by the code that moves the characters: they do no I/O
+ * and know no clock, so each says what is to be done next, and is given the outcome.
  *
  *   for (;;) {
  *       X_next(&x, &step);

@@ -133,7 +133,7 @@ void t0_ifd_next(struct t0_ifd *x, struct step *step)
     }
 }
 
-/* 6X or 9X; that 60 is none has been seen to before. */
+/* 6X or 9X; 60 has been sorted out before. */
 static bool is_sw1(uint8_t byte)
 {
     return (byte & 0xF0) == 0x60 || (byte & 0xF0) == 0x90;

@@ -6,8 +6,8 @@
  * the card steer how P3 bytes of data go in one direction, and at last come SW1 SW2. The direction is not in
  * the header; both sides must know it of the command (10.3.2).
  *
- * Two machines, t0_ifd and t0_icc, are used as step.h says, anew for every TPDU. Repetition of characters
- * with a parity error (7.3) is the line's business: a machine that sees one gives up.
+ * Two machines, t0_ifd and t0_icc, are used as step.h says, from the start for every TPDU. Repetition of
+ * characters with a parity error (7.3) is the line's business: a machine that sees one gives up.
  */
 #ifndef ISO7816_T0_H
 #define ISO7816_T0_H
@@ -70,8 +70,8 @@ enum t0_tpdu_result {
  * added, no data), 5 bytes (data from the card), or 5 bytes and as many more as P3 says (data to the card).
  *
  * out->data points into bytes, which must live as long as it is used. out->ne is what P3 says, and
- * T0_NE_UNKNOWN for a TPDU with data; T0_DATA_MAX after T0_TPDU_LE, whatever Le is, since application and card
- * deal with it between them. All zero after an error.
+ * T0_NE_UNKNOWN for a TPDU with data; T0_DATA_MAX after T0_TPDU_LE, whatever Le is, since application and
+ * card deal with it between them. All zero after an error.
  */
 enum t0_tpdu_result t0_tpdu_decode(const uint8_t *bytes, size_t length, struct t0_tpdu *out);
 

@@ -7,17 +7,19 @@
  *
  * - GET RESPONSE and ENVELOPE are interindustry commands, of class 00 with the logical channel of the command
  *   that they serve (ISO/IEC 7816-4:2005, 5.1.1), and without its bits for secure messaging and chaining. A
- *   proprietary class has its channel where the interindustry class without bit 8 has it (GlobalPlatform Card
- *   Specification 2.3, 11.1.4; ETSI TS 102 221, 10.1.1). GET RESPONSE may be asked to have another class:
- *   cards from before that, such as SIMs with their A0 C0, take only that of the command.
+ *   proprietary class has its channel where the interindustry class without bit 8 has its own
+ *   (GlobalPlatform Card Specification 2.3, 11.1.4; ETSI TS 102 221, 10.1.1). GET RESPONSE may be asked to
+ *   have another class: cards from before that, such as SIMs with their A0 C0, take only that of the
+ *   command.
  * - Case 4 answered 9000: GET RESPONSE with Le follows (12.2.5, case 4S.2). When it brings no data, the
  *   command's 9000 stands, since the command was carried out. 62XX and 63XX are passed on without GET
  *   RESPONSE (case 4S.4).
- * - A response with 61XX is continued by GET RESPONSE until there are Ne bytes; what is left then is told by
- *   the last 61XX, which is passed on. 6CXX is obeyed once per command; a second one is passed on.
+ * - A response with 61XX is continued by GET RESPONSE until there are Ne bytes; what is left then is
+ *   reported by the last 61XX, which is passed on. 6CXX is obeyed once per command; a second one is passed
+ *   on.
  * - The Le of a case 4 command, and an Ne of more than 256, do not travel to the card (unless inside
- *   ENVELOPE). They are beside the TPDU in t0_tpdu.ne, so that a card's program behind these machines is given
- *   the command that the application sent, and answers as it does in T=1.
+ *   ENVELOPE). They are beside the TPDU in t0_tpdu.ne, so that a card's program behind these machines is
+ *   given the command that the application sent, and answers as it does in T=1.
  * - ENVELOPE segments of a case 4E command never leave Le alone in the last one: the card takes the command
  *   for complete (as case 3E) when Lc bytes of data are there and Le has not begun.
  */

@@ -48,7 +48,7 @@ static void send_again(struct t1 *t1)
 }
 
 /*
- * The I-block at tx_at, be it for the first time or again. It is cut anew each time: the peer may have
+ * The I-block at tx_at, be it for the first time or again. It is cut again each time: the peer may have
  * announced another IFS since, and when it wants the block again it has nothing of it.
  */
 static void send_i(struct t1 *t1)

@@ -79,7 +79,7 @@ uint8_t t1_pcb_i(unsigned number, bool more);
 uint8_t t1_pcb_r(unsigned number, enum t1_complaint complaint);
 uint8_t t1_pcb_s(enum t1_function function, bool response);
 
-/* NAD with source and destination exchanged, as an answer has it. */
+/* NAD with source and destination exchanged, as in an answer. */
 uint8_t t1_nad_swap(uint8_t nad);
 
 /*

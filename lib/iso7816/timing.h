@@ -37,7 +37,7 @@ extern "C" {
 #define TIMING_NEVER UINT32_MAX
 
 struct timing {
-    /* Shortest times, for the interface device; extra guard time is none of the card's concern (8.3). */
+    /* Shortest times, for the interface device; extra guard time does not concern the card (8.3). */
     uint32_t gt;  /* guard time in T=0 and PPS: 12, and N of TC1 (8.3) */
     uint32_t cgt; /* T=1: character guard time, the same but 11 when N is 255 (11.2) */
     uint32_t bgt; /* T=1: block guard time, 22 (11.4.3) */

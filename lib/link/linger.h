@@ -2,9 +2,9 @@
 /*
  * Waiting awake, for a moment. What one side of a link waits for mostly comes within a few microseconds, but
  * to be woken up from sleep on another processor takes tens of them, in virtual machines above all: many
- * times what the exchange itself takes. So whoever waits looks for LINGER_US before it sleeps, and gives way
- * to others between looks. Only as many threads do so at once as there are processors for: more of them would
- * take these from the threads that they wait for.
+ * times what the exchange itself takes. So a waiting thread polls for LINGER_US before it sleeps, and gives
+ * way to others between looks. Only as many threads do so at once as there are processors for: more of them
+ * would take these from the threads that they wait for.
  */
 #ifndef CARDRIG_LINGER_H
 #define CARDRIG_LINGER_H

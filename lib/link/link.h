@@ -5,7 +5,7 @@
  * Transport: AF_UNIX, SOCK_SEQPACKET; the simulator listens, the driver connects; one message is one packet.
  * A slot uses two connections:
  *
- *   exchange  the driver sends requests; each has exactly one answer, in order, but for LINK_POWER_OFF,
+ *   exchange  the driver sends requests; each has exactly one answer, in order, except LINK_POWER_OFF,
  *             which has none, since nothing hangs on it and nobody is to wait for it
  *   events    after the hello the simulator sends LINK_EVENT messages, and the driver one LINK_WAITING
  *
@@ -21,13 +21,14 @@
  *
  * Card events are numbered: each insertion and each removal adds one (modulo 2^32), and the number is even
  * while the slot is empty, odd while it holds a card. A number thus says both what is in the slot and how
- * often it moved, so a receiver that has seen n and hears m knows each step between, and nothing is lost when
- * several card events are told by one message. A simulator starts from a random number, so that one simulator's
- * numbers are not taken for another's.
+ * many events there were, so a receiver that has seen n and hears m knows each step between, and nothing is
+ * lost when one message reports several card events. A simulator starts from a random number, so that one
+ * simulator's numbers are not taken for another's.
  *
- * A request that concerns a card carries the number of the card event up to which the driver has told pcscd.
- * When the card has moved since, the simulator answers LINK_REMOVED and does nothing. The value of an answer
- * to such a request says how long it took the card, in microseconds of the card's own time.
+ * A request that concerns a card carries the number of the last card event that the driver has shown to
+ * pcscd. When there was another card event since, the simulator answers LINK_REMOVED and does nothing. The
+ * value of an answer to such a request says how long it took the card, in microseconds of the card's own
+ * time.
  */
 #ifndef CARDRIG_LINK_H
 #define CARDRIG_LINK_H
@@ -60,7 +61,7 @@ enum link_type {
     LINK_ATTRIBUTE,  /* value: SCARD_ATTR_ tag. answer data: its value */
     LINK_EVENT,      /* only from the simulator, on an events connection; event: the number of card events */
     LINK_WAITING,    /* only from the driver, on an events connection, no answer: pcscd has the slot in use
-                      and waits for its card to move */
+                      and waits for its card events */
 };
 
 /* In the answer to a reset: the card can be spoken to in T=0 or T=1 as it is. To choose that protocol takes
@@ -78,7 +79,7 @@ enum link_status {
     LINK_REMOVED,              /* no card, or not the one that was meant */
     LINK_UNPOWERED,            /* the card is there but has no power, or has not answered to reset */
     LINK_MUTE,                 /* the card does not answer */
-    LINK_GARBLED,              /* the card answers, but not as its protocol has it */
+    LINK_GARBLED,              /* the card answers, but not by the rules of its protocol */
     LINK_PROTOCOL_UNAVAILABLE, /* the card does not offer that protocol */
     LINK_PPS_FAILED,           /* the card offers the protocol, but the PPS exchange went wrong */
     LINK_UNSUPPORTED,          /* the simulator has no such control code or attribute */

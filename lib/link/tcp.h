@@ -26,12 +26,13 @@ const char *tcp_text(const union tcp_address *address, char text[TCP_TEXT_MAX]);
  * replaced by the free one that the system has found. -1 with errno. */
 int tcp_listen(const char *host, unsigned *port, int backlog);
 
-/* Begins to connect, or has connected: a non-blocking socket, close-on-exec, that can be written when it is known
- * which. -1 with errno. */
+/* Begins to connect, or has connected: a non-blocking socket, close-on-exec, that can be written when it is
+ * known which. -1 with errno. */
 int tcp_connect(const char *host, unsigned port);
 
-/* Then: 0 if the connection is there, else the errno that says why not. One that has met itself (which can happen at
- * a port of this machine where nobody listens, when it is given that very port for its own end) counts as refused. */
+/* Then: 0 if the connection is there, else the errno that says why not. One that has met itself (which can
+ * happen at a port of this machine where nobody listens, when it is given that very port for its own end)
+ * counts as refused. */
 int tcp_connect_result(int fd);
 
 #endif

@@ -10,7 +10,8 @@
 
 /* Sends a command to the rig at $CARDRIG_SOCKET; slot, file and faults (a list, which stays the
  * caller's) may be NULL; a file is made absolute, "" stays. Returns what the rig answered, for the caller to
- * json_decref, with the members that answer.c lists, or NULL when it refused or could not be asked, which has been printed. */
+ * json_decref, with the members that answer.c lists, or NULL when it refused or could not be asked, which
+ * has been printed. */
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults);
 
 /* Likewise for the rig's pcscd: "service" with an action, which may take long. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A reader's DEVICENAME in reader.conf, as driver/devicename.h has it: what the driver is told of the reader.
+/* A reader's DEVICENAME in reader.conf, as in driver/devicename.h: what the driver knows of the reader.
  */
 #ifndef CARDRIG_CLI_DEVICE_H
 #define CARDRIG_CLI_DEVICE_H

@@ -118,7 +118,7 @@ int front_split(void)
      * which is opened later, the front sees this one closed when the lock is free. */
     int first = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(ends[1]);
-    setpgid(0, 0); /* whoever kills the caller's group leaves us to clear away */
+    setpgid(0, 0); /* who kills the caller's group leaves us to clear away */
     return first;
 }
 

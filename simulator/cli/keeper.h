@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A process that keeps the caller's group of processes from being orphaned. The command is in that group, and
- * its parent, the supervisor, is in another one of the same session. Where no shell is the parent of others in
- * the group (CI, setsid), the end of the command would orphan it, and if any process in it is stopped then,
- * Linux sends SIGHUP to all of them, the caller included (setpgid(2); POSIX.1-2017, _Exit(), "Consequences of
- * Process Termination"). The keeper is one more such child, and leaves the group before it ends.
+ * its parent, the supervisor, is in another one of the same session. Where no shell is the parent of others
+ * in the group (CI, setsid), the end of the command would orphan it, and if any process in it is stopped
+ * then, Linux sends SIGHUP to all of them, the caller included (setpgid(2); POSIX.1-2017, _Exit(),
+ * "Consequences of Process Termination"). The keeper is one more such child, and leaves the group before it
+ * ends.
  */
 #ifndef CARDRIG_CLI_KEEPER_H
 #define CARDRIG_CLI_KEEPER_H

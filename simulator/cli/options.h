@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a subcommand takes: its options and arguments, written down once. getopt_long(3), --help and the shells'
- * completion use the same table; a test holds the manual page to it.
+ * What a subcommand takes: its options and arguments, written down once. getopt_long(3), --help and the
+ * shells' completion use the same table; a test holds the manual page to it.
  */
 #ifndef CARDRIG_CLI_OPTIONS_H
 #define CARDRIG_CLI_OPTIONS_H

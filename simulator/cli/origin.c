@@ -40,7 +40,7 @@ void origin_leave(struct origin *origin)
 bool origin_restore(const struct origin *origin)
 {
     umask(origin->umask);
-    setpgid(0, origin->group); /* fails only if whoever started us, and all with it, have gone */
+    setpgid(0, origin->group); /* fails only if the process that started us, and its group, have gone */
     return setrlimit(RLIMIT_NOFILE, &origin->files) == 0 && sigaction(SIGPIPE, &origin->pipe, NULL) == 0 &&
            sigaction(SIGXFSZ, &origin->file_size, NULL) == 0 &&
            sigprocmask(SIG_SETMASK, &origin->mask, NULL) == 0;

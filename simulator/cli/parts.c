@@ -20,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OWN_GRACE_MS 2000 /* for the simulator and pcscd, when they are told to end */
+#define OWN_GRACE_MS 2000 /* for the simulator and pcscd, when they are asked to end */
 
-/* Puts the cards in, while pcscd starts, and serves until the supervisor tells it to end, or has died. Returns
- * an exit status. */
+/* Puts the cards in, while pcscd starts, and serves until the supervisor tells it to end, or has died.
+ * Returns an exit status. */
 static int serve(const struct supervisor *supervisor, int lifeline)
 {
     struct rig *rig = supervisor->plan->rig;

@@ -61,7 +61,7 @@ void tell_state(struct supervisor *supervisor)
         tell_state_of(supervisor, state);
 }
 
-/* Whether nobody needs pcscd any more, or one that works is not to be had. */
+/* Whether nobody needs pcscd any more, or no working one is available. */
 static bool is_in_vain(const struct supervisor *supervisor)
 {
     return supervisor->early_signal || supervisor->front_died || supervisor->failed ||

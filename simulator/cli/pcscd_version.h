@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* pcscd 2.5.0 was the first without a limit of its own, but it asks a driver in a byte for how many readers and
- * slots there are. A client needs a libpcsclite of such a version, too, to see more than 16. */
+/* pcscd 2.5.0 was the first without a limit of its own, but it asks a driver in a byte for how many readers
+ * and slots there are. A client needs a libpcsclite of such a version, too, to see more than 16. */
 #define PCSCD_SLOTS_BEFORE_2_5 16u
 #define PCSCD_SLOTS            255u
 

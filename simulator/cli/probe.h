@@ -16,7 +16,8 @@ struct probe_protocol {
 /* Where the client library is. False with error: it is not there. */
 bool probe_library(char *path, size_t size, struct error *error);
 
-/* What the client library speaks, as it says to a service. directory is where a socket can be made. Blocks. */
+/* What the client library speaks, as it says to a service. directory is where a socket can be made. Blocks.
+ */
 bool probe_library_protocol(const char *directory, struct probe_protocol *protocol);
 
 /* The command that `cardrig doctor` runs in a rig, as one process that knows only PC/SC: connects to the card

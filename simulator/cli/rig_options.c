@@ -131,8 +131,9 @@ static struct slot *first_empty(struct slots *slots)
     return NULL;
 }
 
-/* [SLOT=]FILE, or [SLOT=]relay=READER. What stands before '=' may be part of a file's name: only if it names a
- * slot it is one, or if the whole is no file. Returns an exit status, as rig_options_insert_cards() does. */
+/* [SLOT=]FILE, or [SLOT=]relay=READER. What stands before '=' may be part of a file's name: only if it
+ * names a slot it is one, or if the whole is no file. Returns an exit status, as rig_options_insert_cards()
+ * does. */
 static int add_card(struct slots *slots, const char *text, struct error *error)
 {
     char slot_name[256], absolute[PATH_MAX];

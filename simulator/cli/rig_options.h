@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a rig starts with: the options for readers, cards, seed and trace, of `cardrig run` and `cardrig serve`. */
+/* What a rig starts with: the options for readers, cards, seed and trace, of `cardrig run` and `cardrig
+ * serve`. */
 #ifndef CARDRIG_CLI_RIG_OPTIONS_H
 #define CARDRIG_CLI_RIG_OPTIONS_H
 
@@ -34,12 +35,15 @@ extern const char rig_options_keys_help[];
 /* Takes an option of the list. False: it is not in the list. */
 bool rig_options_take(struct rig_options *options, int option, const char *argument);
 
-/* Checks the options, alone and together, and sets the seed: a random one if none was given. False with error. */
+/* Checks the options, alone and together, and sets the seed: a random one if none was given. False with
+ * error. */
 bool rig_options_check(struct rig_options *options, struct error *error);
 
-/* Both return EXIT_OK, or with error EXIT_USAGE (an option is wrong) or EXIT_RIG_FAILED (a file that it names is). */
+/* Both return EXIT_OK, or with error EXIT_USAGE (an option is wrong) or EXIT_RIG_FAILED (a file that it
+ * names is). */
 
-/* Adds the readers, and opens the trace, which is the slots' then. Without readers there is one, "cardrig". */
+/* Adds the readers, and opens the trace, which is the slots' then. Without readers there is one, "cardrig".
+ */
 int rig_options_add_readers(const struct rig_options *options, struct slots *slots, struct error *error);
 
 /* Puts the cards in. Without cards the built-in card is in the first slot. */

@@ -320,7 +320,7 @@ static int watch_signals(void)
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGHUP);
-    signal(SIGPIPE, SIG_IGN); /* whoever reads what we say may stop to */
+    signal(SIGPIPE, SIG_IGN); /* the reader of our output may go away */
     return sigprocmask(SIG_BLOCK, &ends, NULL) < 0 ? -1 : signalfd(-1, &ends, SFD_CLOEXEC);
 }
 

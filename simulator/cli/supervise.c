@@ -85,7 +85,7 @@ static void take_from_simulator(struct supervisor *supervisor)
             supervisor->request = (enum service_action)message.value;
             break;
         }
-    if (got == 0) { /* its end as a process is told by SIGCHLD */
+    if (got == 0) { /* its end as a process comes as SIGCHLD */
         close(supervisor->lifeline);
         supervisor->lifeline = -1;
     }
@@ -132,26 +132,26 @@ static void rig_died(struct supervisor *supervisor, enum part_name part)
     supervisor->failed = EXIT_RIG_FAILED;
 }
 
-static void look_after_parts(struct supervisor *supervisor, bool told[COMMAND])
+static void look_after_parts(struct supervisor *supervisor, bool reported[COMMAND])
 {
     const bool gone[COMMAND] = {
         [SIMULATOR] = !supervisor->part[SIMULATOR].pid,
         [PCSCD] = !supervisor->part[PCSCD].pid && !supervisor->down,
     };
     for (int part = 0; part < COMMAND; part++)
-        if (gone[part] && !told[part]) {
-            told[part] = true;
+        if (gone[part] && !reported[part]) {
+            reported[part] = true;
             rig_died(supervisor, (enum part_name)part);
         }
 }
 
 static void wait_for_command(struct supervisor *supervisor)
 {
-    bool told[COMMAND] = {false};
+    bool reported[COMMAND] = {false};
     wait_until(supervisor, clock_ms()); /* takes signals from before the command was there */
     /* a command that ended in the same moment as the rig was not cut short */
     while (supervisor->part[COMMAND].pid && !supervisor->front_died) {
-        look_after_parts(supervisor, told);
+        look_after_parts(supervisor, reported);
         if (supervisor->kill_command_at && clock_ms() >= supervisor->kill_command_at) {
             kill(supervisor->part[COMMAND].pid, SIGKILL);
             supervisor->kill_command_at = 0;
@@ -179,7 +179,7 @@ static void end_orphans(struct supervisor *supervisor)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
 }
 
-/* A part that ended in another way than by being told to has failed, even if the command did not notice. */
+/* A part that ended in another way than on our request has failed, even if the command did not notice. */
 static void judge_end(struct supervisor *supervisor, enum part_name name)
 {
     const struct part *part = &supervisor->part[name];

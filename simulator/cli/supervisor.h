@@ -63,11 +63,11 @@ bool start_command(struct supervisor *supervisor);
 /* Puts down which children have ended or were stopped. */
 void reap(struct supervisor *supervisor);
 
-/* Sends a signal to a part, if it runs, and has it go on should it be stopped. (pcscd leads a group: the
+/* Sends a signal to a part, if it runs, and continues it if it is stopped. (pcscd leads a group: the
  * program that was given may be a wrapper around it.) */
 void signal_part(struct supervisor *supervisor, enum part_name part, int signal);
 
-/* Waits for a part that has been told to end; kills it when it does not, which is said. */
+/* Waits for a part that has been asked to end; kills it when it does not, which is said. */
 void wait_for_end(struct supervisor *supervisor, enum part_name part);
 
 /* "killed by signal 9, Killed". */

@@ -50,7 +50,8 @@ static void be_child(int output, int (*function)(void *arg), void *arg)
     _exit(status);
 }
 
-/* Waits for the child's end, which is to come by then: it may have closed what it printed to, and be there. */
+/* Waits for the child's end, which is to come by then: it may have closed what it printed to, and be there.
+ */
 static void reap(struct trial *trial, pid_t pid, int64_t deadline)
 {
     while (waitpid(pid, &trial->status, WNOHANG) == 0) {
@@ -80,7 +81,7 @@ void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int 
     if (pid < 0)
         snprintf(trial->said, sizeof trial->said, "cannot start a process: %s", strerror(error));
     else {
-        setpgid(pid, pid); /* whoever of the two comes first */
+        setpgid(pid, pid); /* here and there: either process may come first */
         int64_t deadline = start + seconds * 1000L;
         trial->ended = read_all(trial, output[0], deadline);
         if (!trial->ended && kill(-pid, SIGTERM) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Trying things out in a child: whatever it does, it is over some seconds after a deadline, and what it printed
- * is there. */
+/* Trying things out in a child: whatever it does, it is over some seconds after a deadline, and what it
+ * printed is there. */
 #ifndef CARDRIG_CLI_TRIAL_H
 #define CARDRIG_CLI_TRIAL_H
 

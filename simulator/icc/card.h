@@ -2,10 +2,10 @@
 /*
  * A card: what is on the card side of the contacts, from the command APDU inwards. It has power or has not,
  * answers to reset with an ATR and to a command with a response. There are several kinds of card, each in a
- * file of its own (script_card.h is one); whoever uses a card need not know which it is. Cards know nothing of
+ * file of its own (script_card.h is one); who uses a card need not know which it is. Cards know nothing of
  * transmission protocols, readers or the contacts' time.
  *
- * A card belongs to one thread at a time, but for card_interrupt.
+ * A card belongs to one thread at a time, except card_interrupt.
  */
 #ifndef ICC_CARD_H
 #define ICC_CARD_H
@@ -63,7 +63,7 @@ struct card {
     struct faults faults; /* that the card has been asked for */
 };
 
-/* Frees the card, which is not told. NULL is allowed. */
+/* Frees the card, without a call of its power function. NULL is allowed. */
 void card_free(struct card *card);
 
 /* The card's name: UTF-8, 1 to 128 bytes, no control characters. Lives as long as the card. Also of a dead
@@ -71,8 +71,8 @@ void card_free(struct card *card);
 const char *card_name(const struct card *card);
 
 /*
- * The ATR after a cold or a warm reset (for CARD_OFF: none, *len is 0), as far as it is known without a reset:
- * *len is 0 where it is not. Lives as long as the card. Also of a dead card.
+ * The ATR after a cold or a warm reset (for CARD_OFF: none, *len is 0), as far as it is known without a
+ * reset: *len is 0 where it is not. Lives as long as the card. Also of a dead card.
  */
 const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *len);
 
@@ -80,9 +80,9 @@ const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *le
 uint8_t card_t1_ifsc(const struct card *card);
 
 /*
- * What the card is given for a TPDU of T=0 with data, which does not say whether an answer is expected: a case 3
- * command, as the program that is the card gets it from other readers; or, for a script, a case 4 one of Ne 256,
- * so that it answers as it does in T=1.
+ * What the card is given for a TPDU of T=0 with data, which does not say whether an answer is expected: a
+ * case 3 command, as the program that is the card gets it from other readers; or, for a script, a case 4
+ * one of Ne 256, so that it answers as it does in T=1.
  */
 bool card_takes_case_3(const struct card *card);
 
@@ -96,7 +96,8 @@ bool card_gone(const struct card *card);
  * does not, and for CARD_OFF. */
 void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
 
-/* After a reset: T=0 or T=1 is used from now on. A card whose ATR is as it is (contacts.h) does not hear of it. */
+/* After a reset: T=0 or T=1 is used from now on. A card whose ATR is as it is (contacts.h) does not hear of
+ * it. */
 void card_protocol(struct card *card, uint8_t protocol);
 
 /*

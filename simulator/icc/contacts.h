@@ -46,9 +46,9 @@ void contacts_power_off(struct contacts *contacts);
 void contacts_expect(struct contacts *contacts, bool data_to_card, uint32_t ne);
 
 /*
- * After a reset: the bytes that the card answers, where they are not an ATR by which T=0 or T=1 can be run. One
- * whose TCK is wrong counts as an ATR with any_tck only. There are no characters then, and commands go by
- * contacts_exchange. NULL: the ATR comes as characters, if any.
+ * After a reset: the bytes that the card answers, where they are not an ATR by which T=0 or T=1 can be run.
+ * One whose TCK is wrong counts as an ATR with any_tck only. There are no characters then, and commands go
+ * by contacts_exchange. NULL: the ATR comes as characters, if any.
  */
 const uint8_t *contacts_as_is(struct contacts *contacts, bool any_tck, size_t *length);
 

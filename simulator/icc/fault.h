@@ -88,7 +88,7 @@ struct faults {
 enum fault fault_find(const char *name);
 const char *fault_name(enum fault fault);
 
-/* Whether a text begins with the name of a fault, and what goes on as faults_set would have it. */
+/* Whether a text begins with the name of a fault, and what goes on as faults_set reads it. */
 bool fault_named(const char *text);
 
 /*

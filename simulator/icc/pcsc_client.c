@@ -59,7 +59,7 @@ struct pcsc_client {
     size_t command_length;
     uint8_t response[RESPONSE_MAX];
     size_t response_length;
-    /* of the thread alone, but for reader and active */
+    /* of the thread alone, except reader and active */
     char reader[NAME_MAX_]; /* the full name; "": not known */
     bool has_context, has_card;
     SCARDCONTEXT context;
@@ -190,7 +190,7 @@ static enum pcsc_result establish(struct pcsc_client *client)
     if (client->has_context)
         return PCSC_OK;
     LONG rv = establish_alone(client);
-    /* access is denied, or the service died just then, which is told if one asks again */
+    /* access is denied, or the service died just then, which the next call will say */
     if (code(rv) == (uint32_t)SCARD_W_SECURITY_VIOLATION)
         rv = establish_alone(client);
     client->has_context = rv == SCARD_S_SUCCESS;
@@ -270,7 +270,7 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
  */
 
 /*
- * libpcsclite 2.5.0 to 2.5.3 asks to be told of events before it asks for the states of all
+ * libpcsclite 2.5.0 to 2.5.3 registers for events before it asks for the states of all
  * readers, and takes an event that comes in between for the beginning of the answer
  * (getReaderStatesAndRegisterForEvents() in winscard_clnt.c); older ones do so with a
  * service from 2.5.0 on. What it says then is one of these; before it returns it reads what
@@ -401,7 +401,8 @@ static enum pcsc_result run(struct pcsc_client *client)
     return PCSC_FAILED;
 }
 
-/* Of all clients. libpcsclite frees what it has when the process exits, and they are to have left it by then. */
+/* Of all clients. libpcsclite frees what it has when the process exits, and they are to have left it by
+ * then. */
 static struct threads threads;
 static pthread_once_t threads_once = PTHREAD_ONCE_INIT;
 

@@ -46,8 +46,8 @@ struct pcsc_client *pcsc_client_new(const char *reader, struct error *error);
  * NULL is allowed. */
 void pcsc_client_free(struct pcsc_client *client);
 
-/* Waits, for limit_ms at most, until the clients that were freed are gone. False: a PC/SC service does not let go of
- * one, and the process must end by _exit(). */
+/* Waits, for limit_ms at most, until the clients that were freed are gone. False: a PC/SC service does not
+ * let go of one, and the process must end by _exit(). */
 bool pcsc_clients_await(int limit_ms);
 
 /* From any thread: has the call that is under way, and each that is yet to come, return

@@ -27,7 +27,7 @@ struct relay {
     bool cold;      /* the last reset was */
     uint8_t wanted; /* the protocol that was chosen since, or PCSC_ANY_PROTOCOL */
     uint8_t active; /* that of the other service, or PCSC_ANY_PROTOCOL: neither T=0 nor T=1 */
-    bool gone;      /* the other reader has it no more */
+    bool gone;      /* the other reader no longer has it */
     bool powered;
 };
 

@@ -38,8 +38,8 @@ struct sandbox {
 
 /*
  * A machine with the libraries that `open` gives it (globals_open), and no script. `host` is copied; `faults`
- * are where fault() puts them. `chunk` is the script's file name for messages, and is copied. NULL on failure,
- * with a line in `error`. To be freed with sandbox_free().
+ * are where fault() puts them. `chunk` is the script's file name for messages, and is copied. NULL on
+ * failure, with a line in `error`. To be freed with sandbox_free().
  */
 struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
                             const char *chunk, struct error *error);

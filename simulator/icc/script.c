@@ -523,7 +523,8 @@ static size_t skip_to_lua(const struct source *source)
     return at;
 }
 
-/* Fails with what is wrong with a text that is no Lua, the message on top, and with what it may be instead. */
+/* Fails with what is wrong with a text that is no Lua, the message on top, and with what it may be instead.
+ */
 static _Noreturn void refuse_text(lua_State *L, const char *text, size_t len)
 {
     static const char near[] = "unexpected symbol near '{'";

@@ -20,10 +20,10 @@
  *
  * What the script does not decide: a command that apdu_decode() cannot read is answered 67 00, whatever the
  * patterns of the script; one that no pattern matches, 6D 00; and 6F 00 comes when the script fails, gives
- * something else than an answer, or gives one that does not fit, with the reason in the log. An answer of more
- * than Ne bytes becomes Ne bytes and 61 XX, and the rest waits for GET RESPONSE (response.h). An error in
- * on_power is logged, and has no other consequence. The ATRs are ones
- * that atr_parse() accepts, unless the script says as_is"...".
+ * something else than an answer, or gives one that does not fit, with the reason in the log. An answer of
+ * more than Ne bytes becomes Ne bytes and 61 XX, and the rest waits for GET RESPONSE (response.h). An error
+ * in on_power is logged, and has no other consequence. The ATRs are ones that atr_parse() accepts, unless
+ * the script says as_is"...".
  */
 #ifndef ICC_SCRIPT_CARD_H
 #define ICC_SCRIPT_CARD_H

@@ -88,7 +88,7 @@ static bool receive_answer(struct vpcd_card *vpcd, int64_t deadline, const uint8
 static void free_vpcd(struct card *card)
 {
     struct vpcd_card *vpcd = vpcd_of(card);
-    shutdown(vpcd->fd, SHUT_RDWR); /* whoever else has the socket */
+    shutdown(vpcd->fd, SHUT_RDWR); /* others may have the socket, too */
     close(vpcd->fd);
     free(vpcd);
 }
@@ -127,7 +127,7 @@ static bool send_controls(struct vpcd_card *vpcd, enum card_power how)
     if (ok)
         return true;
     if (errno == EAGAIN)
-        return disconnect(vpcd, "it does not take what it is told");
+        return disconnect(vpcd, "it does not take what it is sent");
     vpcd->gone = true;
     return false;
 }

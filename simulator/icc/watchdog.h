@@ -9,13 +9,13 @@
  * too often it jumps out of it. Whatever the call was working on is then in an unknown state and must be
  * thrown away, not repaired.
  *
- * The handler of the signal belongs to the process, all else to the thread that calls: each has its own timer,
- * which counts that thread's CPU time and signals that thread.
+ * The handler of the signal belongs to the process, all else to the thread that calls: each has its own
+ * timer, which counts that thread's CPU time and signals that thread.
  *
  * - The signal is WATCHDOG_SIGNAL. It comes only while the thread uses CPU time. It can make a system call
  *   outside of Lua return EINTR, as any signal can.
- * - A thread's timer starts with its first call, and ends with the thread. A child made by fork() has no timer;
- *   it starts its own with its own first call, and needs to do nothing for that.
+ * - A thread's timer starts with its first call, and ends with the thread. A child made by fork() has no
+ *   timer; it starts its own with its own first call, and needs to do nothing for that.
  * - A call costs no system call, apart from a thread's first one.
  */
 #ifndef ICC_WATCHDOG_H
@@ -64,8 +64,8 @@ void watchdog_escape(void);
 
 /*
  * Sets another limit: a call ends after `ticks` ticks of `tick_ms` milliseconds of CPU time, or up to one
- * tick later, for this thread. For tests; the default is WATCHDOG_TICKS ticks of WATCHDOG_TICK_MS. Not to be called inside a
- * call.
+ * tick later, for this thread. For tests; the default is WATCHDOG_TICKS ticks of WATCHDOG_TICK_MS. Not to
+ * be called inside a call.
  */
 void watchdog_set_limit(unsigned tick_ms, unsigned ticks);
 

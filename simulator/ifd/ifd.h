@@ -31,7 +31,7 @@ enum ifd_result {
     IFD_RESULT_NO_CARD,
     IFD_RESULT_UNPOWERED,            /* the card has not been reset, or has not answered to it */
     IFD_RESULT_MUTE,                 /* the card does not answer */
-    IFD_RESULT_GARBLED,              /* the card answers, but not as the standard has it */
+    IFD_RESULT_GARBLED,              /* the card answers, but not as the standard says */
     IFD_RESULT_PROTOCOL_UNAVAILABLE, /* the ATR does not offer the protocol, or the card has refused it */
     IFD_RESULT_PPS_FAILED,           /* the PPS exchange went wrong */
     IFD_RESULT_WRONG_PROTOCOL,       /* another protocol than the one that was chosen */
@@ -54,7 +54,7 @@ struct ifd_counters {
 
 /* An ATR whose TCK is wrong, and nothing else. */
 enum ifd_tck {
-    IFD_TCK_AS_IS,  /* is taken as it is, if the card has it so; one that a fault has made is refused */
+    IFD_TCK_AS_IS,  /* is taken as it is, if it comes from the card; one that a fault has made is refused */
     IFD_TCK_CHECK,  /* is refused */
     IFD_TCK_IGNORE, /* is as good as any */
 };

@@ -52,13 +52,13 @@ void line_begin(struct line *line, int64_t real_us, uint64_t limit_us);
 /* The length of an etu is F / D clock cycles from now on. */
 void line_set_speed(struct line *line, unsigned f, unsigned d);
 
-/* Sends characters to the card, at least one: the first one guard etu after the last that went, the others gap
- * etu apart. */
+/* Sends characters to the card, at least one: the first one guard etu after the last that went, the others
+ * gap etu apart. */
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap);
 
-/* Waits for characters of the card, most at most, for each of them timeout etu after the last one that went in
- * either direction. Returns how many came one after the other, in bytes until the next call; parity_ok is that
- * of the last, the others are right. 0: none came in time. */
+/* Waits for characters of the card, most at most, for each of them timeout etu after the last one that went
+ * in either direction. Returns how many came one after the other, in bytes until the next call; parity_ok
+ * is that of the last, the others are right. 0: none came in time. */
 size_t line_receive(struct line *line, uint32_t timeout, size_t most, const uint8_t **bytes, bool *parity_ok);
 
 /* The card's time, in microseconds since the line was set up. */

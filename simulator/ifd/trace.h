@@ -7,8 +7,9 @@
  *     # 0.015120 cardrig/0 PPS for T=1
  *        0.015120 cardrig/0 ifd  FF
  *
- * Any thread may add to it, a line at a time. The rig never waits for a trace. A reader that is slow loses lines, which are counted; a file that cannot
- * be written ends with a whole line. Both are reported. Each line is as oneline() makes it.
+ * Any thread may add to it, a line at a time. The rig never waits for a trace. A reader that is slow loses
+ * lines, which are counted; a file that cannot be written ends with a whole line. Both are reported. Each
+ * line is as oneline() makes it.
  */
 #ifndef CARDRIG_IFD_TRACE_H
 #define CARDRIG_IFD_TRACE_H

@@ -71,7 +71,8 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *
 bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      struct error *error);
 
-/* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be missing. */
+/* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be
+ * missing. */
 bool pcscd_finish_log(const struct pcscd *pcscd, struct error *error);
 
 /* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */

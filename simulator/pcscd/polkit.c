@@ -2,7 +2,7 @@
 /*
  * Preloaded into a private pcscd: answers it in polkit's place. Who may use a card of this machine is not
  * what polkit could say about the rig's: that is decided by who can reach the rig's socket, and polkit's
- * daemon may not be there. (Only pcscd 2.x can be told not to ask.)
+ * daemon may not be there. (Only pcscd 2.x can be run without it.)
  *
  * The functions are those that IsClientAuthorized() of pcscd calls; what they return is only handed back to
  * them, and to g_object_unref().

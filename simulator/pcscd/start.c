@@ -41,7 +41,7 @@ static int listen_for_clients(const char *directory)
     char path[PCSCD_SOCKET_MAX];
     pcscd_socket(directory, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* whoever the command runs as may talk to it; the directory keeps all others out */
+    /* any user that the command runs as may talk to it; the directory keeps all others out */
     if (fd >= 0 && unix_address(&address, path) &&
         bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, SOMAXCONN) == 0)
         return fd;

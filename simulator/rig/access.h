@@ -23,7 +23,7 @@ struct access_list {
 
 #define ACCESS_USER_TEXT 64
 
-/* Adds a user, unless it is root or the list has it. False: the list is full. */
+/* Adds a user, unless it is root or in the list. False: the list is full. */
 bool access_add(struct access_list *list, uid_t user);
 
 /* Whether a user is root, or ours, or on the list (NULL: there is no list). */

@@ -17,7 +17,7 @@
 #define CHANNEL_USB    (0x20u << 16)
 #define CHANNEL_VENDOR (0xF0u << 16)
 
-/* The attribute that is being told. */
+/* The attribute that is being given. */
 struct telling {
     uint8_t *out;
     size_t *length;

@@ -83,7 +83,7 @@ static json_t *vpcd_status(const struct slot *slot)
                      "port", (int)address.port);
 }
 
-/* Where it is a vpcd card for somebody else's reader; null where the rig's slots are none. */
+/* Where it is a vpcd card for somebody else's reader; null in a rig for our driver. */
 static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
 {
     struct address address;

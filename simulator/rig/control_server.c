@@ -71,8 +71,8 @@ static void take_line(struct client *client, size_t length)
     memmove(client->line, client->line + length, client->length);
 }
 
-/* Answers the first of the lines that have come, which has length bytes. False: it is not answered yet, or the
- * client is gone. */
+/* Answers the first of the lines that have come, which has length bytes. False: it is not answered yet, or
+ * the client is gone. */
 static bool answer_line(struct client *client, size_t length)
 {
     enum control_when when;
@@ -97,8 +97,8 @@ static bool answer_line(struct client *client, size_t length)
     return false;
 }
 
-/* Answers the whole lines that have come, one after the other, as long as there is room for the answers; keeps
- * the rest. */
+/* Answers the whole lines that have come, one after the other, as long as there is room for the answers;
+ * keeps the rest. */
 static void answer_lines(struct client *client)
 {
     char *newline;

@@ -14,10 +14,10 @@
  *
  * slot is a slot's number or name, or, for plug and unplug, the name of a reader on USB; it is optional where
  * there is only one. file is optional for insert: "" is the built-in card, none the card that was in last.
- * Faults are named as in icc/fault.h. pcscd takes in a reader that was plugged in, and lets go of one that was
- * unplugged, soon after: then "ready" of status is true, or "driver_connected" false. The service, which is
- * the rig's pcscd, can be asked to stop, continue, be killed ("kill") and restart; it is answered with the
- * rig's status when that is done.
+ * Faults are named as in icc/fault.h. pcscd takes in a reader that was plugged in, and lets go of one that
+ * was unplugged, soon after: then "ready" of status is true, or "driver_connected" false. The service,
+ * which is the rig's pcscd, can be asked to stop, continue, be killed ("kill") and restart; it is answered
+ * with the rig's status when that is done.
  *
  * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.
  */
@@ -50,8 +50,8 @@ struct control_server *control_server_new(struct loop *loop, int fd, control_fun
                                           struct rig *rig);
 void control_server_free(struct control_server *server);
 
-/* Answers the client whose request has this ticket, if it is still there, with a line that is taken over (NULL: it
- * is hung up on); then has another look at the requests that have waited for their turn. */
+/* Answers the client whose request has this ticket, if it is still there, with a line that is taken over
+ * (NULL: it is hung up on); then has another look at the requests that have waited for their turn. */
 void control_server_answer(struct control_server *server, uint64_t ticket, char *answer);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where a rig for an installed pcscd is, unless told otherwise. */
+/* Where a rig for an installed pcscd is, by default. */
 #define DIRECTORY_DEFAULT "/run/cardrig"
 
 /* Long enough for any directory_new: its run/pcscd/pcscd.comm must fit a socket's address, of 108 bytes. */

@@ -14,8 +14,8 @@
 
 #define FEATURE_OUTPUT_MAX 64
 
-/* For who uses the slot: does what the control code asks for: the output goes to out, its length to *length. False: there is no such
- * code here. */
+/* For who uses the slot: does what the control code asks for: the output goes to out, its length to
+ * *length. False: there is no such code here. */
 bool feature_control(const struct slot_use *use, uint32_t code, uint8_t out[FEATURE_OUTPUT_MAX],
                      size_t *length);
 

@@ -18,7 +18,7 @@
 #define SLOT_CONNECTIONS 4
 #define PEERS_MIN        64 /* others, who say nothing, are not to keep a driver out */
 
-/* A connection that is new, or for events. Under the server's lock, but for what only the loop uses. */
+/* A connection that is new, or for events. Under the server's lock, except what only the loop uses. */
 struct peer {
     struct link_server *server;
     int fd;            /* -1: free */
@@ -58,8 +58,9 @@ static bool is_cut_off(const struct peer *peer)
     return !reader->plugged || reader->plugging != peer->plugging;
 }
 
-/* Under the lock: sends the slot's card event. Intermediate card events need not be sent one by one: their number
- * says it all. A driver that is slow to read gets it later; one that is gone is hung up on, by the loop. */
+/* Under the lock: sends the slot's card event. Intermediate card events need not be sent one by one: their
+ * number says it all. A driver that is slow to read gets it later; one that is gone is hung up on, by the
+ * loop. */
 static void send_event(struct peer *peer)
 {
     struct link_message event = {.type = LINK_EVENT, .event = peer->slot->card_event};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The simulator's end of the rig link: serves drivers that connect for a slot. New connections and those for
- * events are in the loop; each one for exchanges has a thread of its own (link_worker.h), so that a card which
- * takes its time delays nobody else.
+ * events are in the loop; each one for exchanges has a thread of its own (link_worker.h), so that a card
+ * which takes its time delays nobody else.
  */
 #ifndef CARDRIG_RIG_LINK_SERVER_H
 #define CARDRIG_RIG_LINK_SERVER_H
@@ -26,15 +26,15 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
                                     const struct access_list *users, struct threads *threads,
                                     const struct link_host *host);
 
-/* Accepts no more drivers, and hangs up on those there are. Their threads end soon; then comes link_server_free.
- * Both take NULL. */
+/* Accepts no more drivers, and hangs up on those there are. Their threads end soon; then comes
+ * link_server_free. Both take NULL. */
 void link_server_stop(struct link_server *server);
 void link_server_free(struct link_server *server);
 
 /* Hangs up on all drivers. Their threads end soon. */
 void link_server_forget(struct link_server *server);
 
-/* From any thread: tells the slot's drivers that its card has moved. */
+/* From any thread: reports the slot's card event to its drivers. */
 void link_server_on_card_event(struct link_server *server, const struct slot *slot);
 
 /* Whether a driver listens to the slot, and whether its pcscd has the slot ready for clients. */

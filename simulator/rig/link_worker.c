@@ -115,14 +115,15 @@ static bool is_cut_off(const struct worker *worker)
     return !reader->plugged || reader->plugging != worker->plugging;
 }
 
-/* A driver that goes takes the power away, and does not wait until that is done. The next one may have switched
- * the card on by then. */
+/* A driver that goes takes the power away, and does not wait until that is done. The next one may have
+ * switched the card on by then. */
 static bool is_too_late(const struct worker *worker)
 {
     return worker->power_off && (int)(worker->slot->powered_by - worker->driver) > 0;
 }
 
-/* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the response. */
+/* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the
+ * response. */
 static uint8_t serve(struct worker *worker, const struct link_message *request, struct link_message *answer)
 {
     struct slot_use *use = &worker->use;
@@ -187,8 +188,8 @@ static bool take_connection(struct worker *worker)
     return taken;
 }
 
-/* The card was removed while it does what it was asked: its driver is told, and the connection is for another
- * thread. */
+/* The card was removed while it does what it was asked: its driver gets LINK_REMOVED, and the connection is
+ * for another thread. */
 static void on_removal(struct slot_use *use)
 {
     struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));

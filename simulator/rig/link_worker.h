@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The connections of drivers for exchanges, each of which has a thread that serves it: it waits for a request,
- * has the slot's card do what it asks, and answers.
+ * The connections of drivers for exchanges, each of which has a thread that serves it: it waits for a
+ * request, has the slot's card do what it asks, and answers.
  *
  * When the card is taken out meanwhile the request is answered at once, and another thread goes on with the
  * connection; the first one ends when the card lets it go.

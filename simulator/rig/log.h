@@ -3,8 +3,8 @@
 #ifndef CARDRIG_RIG_LOG_H
 #define CARDRIG_RIG_LOG_H
 
-/* Prints "cardrig: " and the line, as oneline() makes it: what comes from a card script or a client cannot play
- * with a terminal. */
+/* Prints "cardrig: " and the line, as oneline() makes it: what comes from a card script or a client cannot
+ * play with a terminal. */
 void rig_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -31,8 +31,8 @@ struct loop_letter {
     struct loop_letter *next;
 };
 
-/* From any thread: has letter->function(letter->arg) called in the loop's, after what was posted before. One that
- * is posted already, and has not been called yet, is called once. */
+/* From any thread: has letter->function(letter->arg) called in the loop's, after what was posted before.
+ * One that is posted already, and has not been called yet, is called once. */
 void loop_post(struct loop *loop, struct loop_letter *letter);
 
 /* Calls what was posted, when the loop does not run any more. */

@@ -18,7 +18,7 @@
 #define READER_ATTRIBUTES_MAX 32
 #define READER_ATTRIBUTE_SIZE 264 /* the longest attribute that pcscd hands on */
 
-/* An attribute that is as the user has it, whatever the simulator would say. */
+/* An attribute that is as the user wants it, whatever the simulator would say. */
 struct reader_attribute {
     uint32_t tag;
     uint16_t length; /* 0: the reader does not tell it */
@@ -50,13 +50,13 @@ struct reader_options {
     enum reader_cards cards;
     struct address vpcd;    /* of the first slot; port 0: a free one is to be found */
     unsigned timeout_ms;    /* how long an answer of a vpcd card may take */
-    char from[ADDRESS_MAX]; /* where vpcd cards may come from, as driver/devicename.h has it; "": from this
+    char from[ADDRESS_MAX]; /* where vpcd cards may come from, see driver/devicename.h; "": from this
                                machine */
-    /* what it tells of itself; an empty text is not told */
+    /* its attributes; an empty text is not given to clients */
     char vendor[READER_TEXT_MAX + 1];
     char type[READER_TEXT_MAX + 1];
     char serial[READER_TEXT_MAX + 1];
-    uint32_t version; /* 0xMMmmbbbb, as SCARD_ATTR_VENDOR_IFD_VERSION has it */
+    uint32_t version; /* 0xMMmmbbbb, as in SCARD_ATTR_VENDOR_IFD_VERSION */
     unsigned attribute_count;
     struct reader_attribute attribute[READER_ATTRIBUTES_MAX];
     bool usb; /* it can be plugged in and pulled out; the rest is for such readers only */
@@ -66,8 +66,8 @@ struct reader_options {
     bool unplugged; /* at first */
 };
 
-/* Reads text, in which a comma of a name or value is written twice; what it does not say gets its default. False: it is wrong,
- * and error says what was expected. */
+/* Reads text, in which a comma of a name or value is written twice; what it does not say gets its default.
+ * False: it is wrong, and error says what was expected. */
 bool reader_options_parse(const char *text, struct reader_options *options, struct error *error);
 
 /* Makes the card's time real, unless the text says something else. */

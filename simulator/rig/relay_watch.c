@@ -29,7 +29,7 @@ struct relay_watch {
     bool card_in;     /* the reader's card is in the slot */
     uint32_t counter; /* of the reader's card events, when it was found */
     bool in_use;      /* somebody else's, when it was last tried: perhaps ours, of the card before */
-    char said[600];   /* why it is not in, as the log has it */
+    char said[600];   /* why it is not in, as in the log */
 };
 
 /* Says why there is no card, once. */

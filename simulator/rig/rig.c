@@ -26,8 +26,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long threads are waited for in the end, whose cards have been interrupted. Few do not end at once: a function
- * of Lua's libraries that keeps the processor. */
+/* How long threads are waited for in the end, whose cards have been interrupted. Few do not end at once: a
+ * function of Lua's libraries that keeps the processor. */
 #define THREADS_LIMIT_MS 300
 
 struct rig {
@@ -365,8 +365,8 @@ static int take(int *fd)
     return taken;
 }
 
-/* Each thread of glibc's takes its memory from a heap of its own, and gives little of it back: with a thread for each
- * connection, and for each card that loads, that is a lot. */
+/* Each thread of glibc's takes its memory from a heap of its own, and gives little of it back: with a
+ * thread for each connection, and for each card that loads, that is a lot. */
 static void share_memory(void)
 {
 #ifdef __GLIBC__

@@ -29,8 +29,8 @@ struct rig_place {
 /* Likewise, at a place. On failure the directory's holder has to remove what there is. */
 struct rig *rig_new_at(const struct rig_place *place, uint64_t seed, struct error *error);
 
-/* Closes its sockets and frees it. The directory stays: see directory_remove. False: a thread has not ended in time,
- * and what it may use is still there: the process must end by _exit(). */
+/* Closes its sockets and frees it. The directory stays: see directory_remove. False: a thread has not ended
+ * in time, and what it may use is still there: the process must end by _exit(). */
 bool rig_free(struct rig *rig);
 
 /* For a process whose child serves the rig: closes the sockets, so that nobody waits at them in vain should
@@ -42,14 +42,15 @@ const char *rig_directory(const struct rig *rig);
 uint64_t rig_seed(const struct rig *rig);
 struct slots *rig_slots_of(struct rig *rig);
 
-/* Listens for the vpcd cards of readers that have such, of which there are to be no more. False with error. */
+/* Listens for the vpcd cards of readers that have such, of which there are to be no more. False with error.
+ */
 bool rig_listen_for_vpcd(struct rig *rig, struct error *error);
 
 /* Has the slots, of which there are to be no more, be cards of the vpcd protocol while the rig serves, as
- * vpcd_cards_new has it. False with error. */
+ * vpcd_cards_new does. False with error. */
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, struct error *error);
 
-/* Where a slot is as a vpcd card, as vpcd_cards_address has it. False: it is none. */
+/* Where a slot is as a vpcd card, see vpcd_cards_address. False: it is not one. */
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens);
 
 /* Whether a driver, or a vpcd reader, is connected to a slot; ready: pcscd has taken it in as well, and
@@ -63,22 +64,24 @@ void rig_set_lifeline(struct rig *rig, int lifeline);
 /* The state of the rig's pcscd, and how it runs where that is worth words, else "". False: it is not ours. */
 bool rig_has_service(const struct rig *rig, enum service_state *state, const char **note);
 
-/* Does something with the rig's pcscd; when that is done, or has failed (with error, else NULL), calls done, in the
- * thread that serves the rig. False with error. */
+/* Does something with the rig's pcscd; when that is done, or has failed (with error, else NULL), calls
+ * done, in the thread that serves the rig. False with error. */
 typedef void rig_service_done(struct rig *rig, uint64_t ticket, const char *error);
 bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, rig_service_done *done,
                  struct error *error);
 
-/* For work that may take its time: has work(arg) called in a thread of its own. False: the rig does not serve, or
- * there is no thread left. rig_post is for that thread: has something done in the one that serves the rig. */
+/* For work that may take its time: has work(arg) called in a thread of its own. False: the rig does not
+ * serve, or there is no thread left. rig_post is for that thread: has something done in the one that serves
+ * the rig. */
 bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg);
 void rig_post(struct rig *rig, struct loop_letter *letter);
 
 /* Answers a control client, as control_server_answer; then those who wait for a slot are served. */
 void rig_answer(struct rig *rig, uint64_t ticket, char *answer);
 
-/* Serves drivers, and control clients by their function (control_answer), until stop_fd (-1: none) can be read, or its other end is closed, or the
- * lifeline ends it. Once. False: that could not be begun or continued, which has been logged. */
+/* Serves drivers, and control clients by their function (control_answer), until stop_fd (-1: none) can be
+ * read, or its other end is closed, or the lifeline ends it. Once. False: that could not be begun or
+ * continued, which has been logged. */
 bool rig_serve(struct rig *rig, control_function *answer, int stop_fd);
 
 #endif

@@ -23,8 +23,8 @@ struct service_host {
 struct service *service_new(struct loop *loop, int lifeline, const struct service_host *host);
 void service_free(struct service *service);
 
-/* To be called when a driver connects, before it is one of those that there are: takes in what the supervisor has
- * said by now, since it says that it starts a pcscd before it does. */
+/* To be called when a driver connects, before it is one of those that there are: takes in what the
+ * supervisor has said by now, since it says that it starts a pcscd before it does. */
 void service_driver_connecting(struct service *service);
 
 /* To be called when a driver has become ready: tells the supervisor when the last one has. */

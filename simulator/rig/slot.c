@@ -335,7 +335,7 @@ static bool leave_to_user(struct slot *slot)
     return true;
 }
 
-/* Under the lock: somebody else than the watch moves a card. */
+/* Under the lock: somebody else than the watch inserts or removes a card. */
 static void end_watch(struct slot *slot)
 {
     if (slot->watch)
@@ -343,8 +343,9 @@ static void end_watch(struct slot *slot)
     slot->watch = NULL;
 }
 
-/* Under the lock, one card event: in, or with an empty incoming out. The slot remembers the file of a card that is
- * gone. What was in before, if it is not left to who uses it, is in incoming then. False: out of memory. */
+/* Under the lock, one card event: in, or with an empty incoming out. The slot remembers the file of a card
+ * that is gone. What was in before, if it is not left to who uses it, is in incoming then. False: out of
+ * memory. */
 static bool change_card(struct slot *slot, struct incoming *incoming)
 {
     struct trace *trace = slot->slots->trace;
@@ -402,7 +403,7 @@ bool slot_check(struct slot *slot, bool swap, struct error *error)
     return ok;
 }
 
-/* After one or two card events, without the lock: tells of them. */
+/* After one or two card events, without the lock: reports them. */
 static void report_card_event(struct slot *slot)
 {
     trace_flush(slot->slots->trace);

@@ -22,15 +22,16 @@ struct relay_watch;
 struct reader {
     struct reader_options options; /* as it was asked for; USB readers have a product ID */
     unsigned number;               /* in the rig, from 0 */
-    unsigned pcsc_number;          /* what pcscd calls it; before pcscd has told, what it is expected to be */
+    unsigned pcsc_number;          /* what pcscd calls it; before pcscd has said, what it is expected to be */
     atomic_bool plugged;           /* a USB reader is not until reader_plug */
     atomic_uint plugging;          /* how often it was plugged in */
     struct slot *slots;            /* options.slots of them, inside the rig's array */
 };
 
 /*
- * A slot. Any thread may look at it, and put a card in or take one out. To have the card do something a thread
- * uses the slot, see slot_use_begin: then the card, its contacts and the interface device are that thread's.
+ * A slot. Any thread may look at it, and put a card in or take one out. To have the card do something a
+ * thread uses the slot, see slot_use_begin: then the card, its contacts and the interface device are that
+ * thread's.
  */
 struct slot {
     struct slots *slots;
@@ -62,7 +63,7 @@ struct slots {
     struct trace *trace;      /* owned; NULL: none */
     const char *usb_folder;   /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
     pthread_mutex_t plugging; /* held while a reader is plugged in or out */
-    /* who is told what, from any thread: NULL: nobody */
+    /* called from any thread; NULL: not called */
     void *arg;
     void (*log)(void *arg, const char *line); /* a line of a card's */
     void (*random_drawn)(void *arg);
@@ -98,7 +99,7 @@ struct reader *slots_find_reader(struct slots *slots, const char *text, struct e
 /* The slot's number in the rig. */
 unsigned slot_index(const struct slots *slots, const struct slot *slot);
 
-/* How people are told of the slot: "cardrig/0". */
+/* The slot's name for people: "cardrig/0". */
 const char *slot_text(const struct slot *slot);
 
 /* Where the reader listens for the slot's vpcd card, or connects to it; false for a slot of the rig's own
@@ -117,7 +118,7 @@ bool reader_unplug(struct slots *slots, struct reader *reader, struct error *err
 /* The number of a USB reader's device on its bus, which is another one each time that it is plugged in. */
 unsigned reader_usb_number(const struct reader *reader);
 
-/* Before pcscd starts: plugs in all USB readers, but for those that are to be unplugged at first. False with
+/* Before pcscd starts: plugs in all USB readers, except those that are to be unplugged at first. False with
  * error. */
 bool slots_plug_all(struct slots *slots, struct error *error);
 
@@ -127,22 +128,22 @@ bool slots_plug_all(struct slots *slots, struct error *error);
  * card; nothing has changed then. Takes as long as the script does to load. */
 bool slot_insert(struct slot *slot, const char *file, struct error *error);
 
-/* Takes the card out, if there is one, and puts in another: as slot_insert, two card events. A file that is no
- * card leaves the old one in. */
+/* Takes the card out, if there is one, and puts in another: as slot_insert, two card events. A file that is
+ * no card leaves the old one in. */
 bool slot_swap(struct slot *slot, const char *file, struct error *error);
 
 /* Takes the card out, whatever it is doing: see slot_use_begin. False with error: there is none, or it is one
  * with the reader. */
 bool slot_remove(struct slot *slot, struct error *error);
 
-/* The same in two steps, for whoever cannot wait for a script to load: slot_load in any thread, and then, or
- * when that has failed, incoming_free. */
+/* The same in two steps, for a thread that cannot wait for a script to load: slot_load in any thread, and
+ * then, or when that has failed, incoming_free. */
 struct incoming {
     struct card *card;
     struct contacts *contacts;
     char *file;             /* NULL: the built-in card, or none that is a file */
     uint32_t card_event;    /* that put it in */
-    uint32_t relay_counter; /* of a relay, as relay_load has it, and so is the result */
+    uint32_t relay_counter; /* of a relay, set by relay_load, as is the result */
     enum pcsc_result relay_result;
 };
 bool slot_check(struct slot *slot, bool swap, struct error *error); /* before a file is loaded */
@@ -166,15 +167,15 @@ struct slot_use {
     bool abandoned;   /* under the lock: see slot_use_abandon */
     /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
     bool removed;
-    /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has been
-     * interrupted then, but may go on for a while. */
+    /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has
+     * been interrupted then, but may go on for a while. */
     void (*on_removal)(struct slot_use *use);
 };
 
 /*
- * Waits until nobody else uses the slot; then its card is the caller's to use, until slot_use_end. Nobody waits
- * for the use to end who takes the card out: the slot is empty at once, and whoever uses it next gets what is in
- * then. slot_use_end returns whether the card is still in.
+ * Waits until nobody else uses the slot; then its card is the caller's to use, until slot_use_end. Nobody
+ * waits for the use to end who takes the card out: the slot is empty at once, and who uses it next gets
+ * what is in then. slot_use_end returns whether the card is still in.
  */
 void slot_use_begin(struct slot *slot, struct slot_use *use);
 bool slot_use_end(struct slot_use *use);
@@ -193,7 +194,8 @@ void slot_use_abandon(struct slot_use *use);
  * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */
 bool slot_abandon(struct slot *slot);
 
-/* Takes the card out that a card event has put in, if it is still in. False: it is not, or is one with its reader. */
+/* Takes the card out that a card event has put in, if it is still in. False: it is not, or is one with its
+ * reader. */
 bool slot_remove_at(struct slot *slot, uint32_t card_event);
 
 /* Takes power from the card of a reader that is not plugged in. Waits for its turn; in a reader that has been

@@ -154,7 +154,7 @@ static void remove_files(const char *folder, const struct usb_device *device)
 }
 
 /*
- * The messages: what udev sends to programs that listen with libudev, as systemd's sd-device has it: this
+ * The messages: what udev sends to programs that listen with libudev, as in systemd's sd-device: this
  * header and then strings of KEY=VALUE. Programs choose by hashes (MurmurHash2) of subsystem and device type.
  */
 
@@ -187,7 +187,7 @@ static bool send_to(int fd, const char *folder, const char *name, const struct i
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == ECONNREFUSED;
 }
 
-/* Tells whoever listens that the interface has come or gone. umockdev makes a socket "event" and a number in
+/* Tells all listeners that the interface has come or gone. umockdev makes a socket "event" and a number in
  * the folder for each listener. */
 static bool tell(const char *folder, const struct usb_device *device, const char *action)
 {

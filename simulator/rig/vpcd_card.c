@@ -161,7 +161,7 @@ static size_t on_control(struct session *session, const struct slot_use *use, ui
         return give_atr(session, use);
     default:
         if (!atomic_exchange(&session->end->said_unknown, true))
-            rig_log("%s: the vpcd reader sends a control %u, which is none: ignored", slot_text(use->slot),
+            rig_log("%s: the vpcd reader sent the unknown control %u: ignored", slot_text(use->slot),
                     control);
         return 0;
     }

@@ -12,7 +12,7 @@
  * libifdvpcd 3.3, the reader that comes with vsmartcard, goes on and makes the best of it (it never returns
  * from an empty message, and takes a closed connection for an answer):
  *
- *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: the card does not answer
+ *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: no answer
  *   a command, likewise, or without power               an answer of one byte: no response APDU
  *   a response APDU longer than a message can be        67 00
  */
@@ -44,7 +44,7 @@ void vpcd_cards_stop(struct vpcd_cards *cards);
 /* When all the threads have ended. NULL is allowed. */
 void vpcd_cards_free(struct vpcd_cards *cards);
 
-/* From any thread: the slot's card has moved. */
+/* From any thread: the slot has had a card event. */
 void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot);
 
 /* Where the slot's card is, or its reader. Returns whether a reader is connected. */

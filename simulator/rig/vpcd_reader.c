@@ -21,12 +21,13 @@
 #define BACKLOG    64   /* TCP tries for a second time only after a second */
 #define TRIES      100  /* to find free ports in a row */
 #define CONNECT_MS 5000 /* how long a connection may take to come about */
-/* How long to wait before looking for a card again that is to listen: it doubles from the first to the last. */
+/* How long to wait before looking for a card again that is to listen: it doubles from the first to the
+ * last. */
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  100
 #define RETRY_RESET_MS 500 /* after a card that was in for so long it is the first again */
 
-/* A slot. All is the loop's, but for the letter. */
+/* A slot. All is the loop's, except the letter. */
 struct end {
     struct vpcd_readers *readers; /* NULL: a slot of another reader's */
     struct slot *slot;
@@ -103,8 +104,8 @@ static void close_connection(struct end *end)
 
 static void wait_to_retry(struct end *end, int reason);
 
-/* The connection is no more, or is not to be: there can be another. Who hangs up at once is not to be called at
- * once, for ever. */
+/* The connection is no more, or is not to be: there can be another. Who hangs up at once is not to be
+ * called at once, for ever. */
 static void leave(struct end *end)
 {
     bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
@@ -152,8 +153,8 @@ static void insert(struct end *end)
     refuse_connection(end, error.text);
 }
 
-/* The connection ended before the ATR came. Where the card is to listen, something may accept in its place, and
- * hang up until there is one: a port that is forwarded. */
+/* The connection ended before the ATR came. Where the card is to listen, something may accept in its place,
+ * and hang up until there is one: a port that is forwarded. */
 static void hung_up(struct end *end)
 {
     if (is_reversed(end))
@@ -162,8 +163,8 @@ static void hung_up(struct end *end)
         refuse_connection(end, "it has hung up without an ATR");
 }
 
-/* A card is in when it has said who it is, as with vpcd's own reader: some take seconds for that, and pcscd waits for
- * a card that is in. */
+/* A card is in when it has said who it is, as with vpcd's own reader: some take seconds for that, and pcscd
+ * waits for a card that is in. */
 static void on_answer(void *arg, uint32_t events)
 {
     struct end *end = arg;

@@ -390,8 +390,8 @@ def test_what_is_no_control_is_ignored_and_said_once(place, port, echo):
         with reader_of(listener) as reader:
             reader.send(b"", b"\x03", b"\x05", b"", b"\xff")
             assert reader.atr() == bytes.fromhex("3B800181")
-    assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: cardrig/0: the vpcd reader sends a control 3, "
-                            "which is none: ignored\n")
+    assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: cardrig/0: the vpcd reader sent the unknown "
+                            "control 3: ignored\n")
 
 
 def test_a_reader_does_not_fill_the_log(place, port):
