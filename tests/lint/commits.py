@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The subjects of commits have at most 72 characters.
 
-Checked are the last 100, of a shallow clone those that it has; and none up to EARLIER, which cannot be changed any more.
+Checked are the last 100, of a shallow clone those that it has; and none up to EARLIER, which cannot be changed any
+more.
 """
 
 import subprocess
