@@ -46,19 +46,25 @@ static bool wait_for_end(pid_t pid, int *status)
     return false;
 }
 
-/* Ends it by a signal; false, which has been printed, if it did not, or ended in another way. */
+/*
+ * Ends it by a signal; false, which has been printed: it died in another way. One that stays is killed: a client's
+ * unlocking, at that moment, can overwrite by 0 what tells pcscd's event thread to end (hLockId, which
+ * RFUnlockSharing() checks and sets under another lock than EHDestroyEventHandler(), which then waits for ever).
+ */
 static bool end(struct pcscd *pcscd, int number)
 {
     int status;
     kill(pcscd->pid, number);
     kill(pcscd->pid, SIGCONT); /* a test may have stopped it */
-    if (!wait_for_end(pcscd->pid, &status))
-        fprintf(stderr, "pcscd_alone: pcscd has not ended %d s after signal %d\n", END_SECONDS, number);
-    else if (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == number))
+    if (!wait_for_end(pcscd->pid, &status)) {
+        fprintf(stderr, "pcscd_alone: killed a pcscd that had not ended %d s after signal %d\n", END_SECONDS,
+                number);
         return true;
-    else
-        fprintf(stderr, "pcscd_alone: pcscd, asked to end by signal %d, died with wait status %d\n", number,
-                status);
+    }
+    if (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == number))
+        return true;
+    fprintf(stderr, "pcscd_alone: pcscd, asked to end by signal %d, died with wait status %d\n", number,
+            status);
     return false;
 }
 
