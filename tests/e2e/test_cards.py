@@ -8,8 +8,10 @@ import subprocess
 import pytest
 
 from card_state import insert_and_wait, wait_for_state
+from mounts import with_an_empty_run
 from programs import CARDRIG, CARDS, run
 from rig import Rig
+from waiting import TIMEOUT
 
 
 def test_insert_remove_and_swap(rig):
@@ -58,7 +60,7 @@ def test_wrong_arguments(rig, arguments):
 
 
 def test_outside_a_rig(temporary):
-    done = run("status")
+    done = subprocess.run(with_an_empty_run([CARDRIG, "status"]), capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 1
     assert "CARDRIG_SOCKET is not set, and there is no /run/cardrig/control" in done.stderr
     done = run("remove", env={**os.environ, "CARDRIG_SOCKET": f"{temporary}/gone"})

@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 from card_state import wait_for_state
-from mounts import can_mount
+from mounts import can_mount, with_an_empty_run
 from private_pcscd import Pcscd
 from programs import CARDRIG, CARDS, DRIVER, PYTHON, run
 from serving import Serve, devices
@@ -110,7 +110,7 @@ def test_systemd_says_where(place):
 
 
 def test_no_rig():
-    done = run("status")
+    done = subprocess.run(with_an_empty_run([CARDRIG, "status"]), capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 1
     assert done.stderr == ("cardrig: no rig: CARDRIG_SOCKET is not set, and there is no /run/cardrig/control; this works "
                            "inside 'cardrig run -- COMMAND', or while 'cardrig serve' runs\n")

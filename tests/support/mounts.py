@@ -14,6 +14,14 @@ from waiting import TIMEOUT
 PRIVATE_MOUNTS = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
 
 
+def with_an_empty_run(command):
+    """The command with a /run that is its own and empty, so that nothing there is found: a system's rig, systemd's files.
+    Where nobody may mount, as it is."""
+    words = [*PRIVATE_MOUNTS, "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+    can = subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    return [*(words if can else []), *map(str, command)]
+
+
 def where_noexec_is(places, command):
     """Runs a command where file systems that are mounted noexec lie over these places. Our programs, which may be in one
     of these, are in /mnt there."""
