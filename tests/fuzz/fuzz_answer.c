@@ -47,7 +47,7 @@ static char *status_text(const char *option)
     stdout = open_memstream(&text, &length);
     CHECK(stdout);
     optind = 0;
-    int status = status_main(option ? 2 : 1, arguments);
+    int status = status_subcommand.function(option ? 2 : 1, arguments);
     CHECK(fclose(stdout) == 0);
     stdout = terminal;
     CHECK(status == EXIT_OK ? length > 0 && text[length - 1] == '\n' && strlen(text) == length : length == 0);
