@@ -2,7 +2,6 @@
 #include "apdu.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 static enum apdu_result fail(struct apdu_error *error, enum apdu_result result, size_t position,
@@ -186,84 +185,4 @@ enum apdu_result apdu_shortest_case(size_t nc, uint32_t ne, enum apdu_case *out)
     else
         *out = extended ? APDU_CASE_4E : APDU_CASE_4S;
     return APDU_OK;
-}
-
-const char *apdu_case_name(enum apdu_case kind)
-{
-    switch (kind) {
-    case APDU_CASE_1:
-        return "1";
-    case APDU_CASE_2S:
-        return "2S";
-    case APDU_CASE_3S:
-        return "3S";
-    case APDU_CASE_4S:
-        return "4S";
-    case APDU_CASE_2E:
-        return "2E";
-    case APDU_CASE_3E:
-        return "3E";
-    case APDU_CASE_4E:
-        return "4E";
-    }
-    return "?";
-}
-
-/* snprintf can only fail here if the C library does; the text is then empty. */
-static size_t text_length(int n, char *buf, size_t cap)
-{
-    if (n >= 0)
-        return (size_t)n;
-    if (cap > 0)
-        buf[0] = '\0';
-    return 0;
-}
-
-#define CLAUSE " (ISO/IEC 7816-3:2006, 12.1.3)"
-
-size_t apdu_error_text(const struct apdu_error *error, char *buf, size_t cap)
-{
-    size_t at = error->position;
-    size_t expected = error->expected;
-    size_t found = error->found;
-    int n = 0;
-
-    switch (error->result) {
-    case APDU_OK:
-        n = snprintf(buf, cap, "no error");
-        break;
-    case APDU_TOO_SHORT:
-        n = snprintf(buf, cap, "byte %zu: the command ends inside the header of 4 bytes" CLAUSE, at);
-        break;
-    case APDU_TOO_LONG:
-        n = snprintf(buf, cap, "byte %zu: the command is %zu bytes long, the longest possible has %zu" CLAUSE,
-                     at, found, expected);
-        break;
-    case APDU_BAD_BODY:
-        n = snprintf(buf, cap, "byte %zu: 00 begins an extended length, but only one byte follows" CLAUSE,
-                     at);
-        break;
-    case APDU_LC_ZERO:
-        n = snprintf(buf, cap, "byte %zu: the extended Lc is 0000, though %zu %s" CLAUSE, at, found,
-                     found == 1 ? "byte follows" : "bytes follow");
-        break;
-    case APDU_DATA_SHORT:
-        n = snprintf(buf, cap, "byte %zu: Lc says that %zu %s, %zu %s there" CLAUSE, at, expected,
-                     expected == 1 ? "byte follows" : "bytes follow", found, found == 1 ? "is" : "are");
-        break;
-    case APDU_DATA_LONG:
-        n = snprintf(buf, cap, "byte %zu: Lc says that %zu %s, %zu are there, too many for an Le" CLAUSE, at,
-                     expected, expected == 1 ? "byte follows" : "bytes follow", found);
-        break;
-    case APDU_LE_SHORT:
-        n = snprintf(buf, cap, "byte %zu: Le has one byte, but after an extended Lc it needs two" CLAUSE, at);
-        break;
-    case APDU_BAD_COMMAND:
-        n = snprintf(buf, cap, "the lengths do not fit the case of the command (ISO/IEC 7816-3:2006, 12.1)");
-        break;
-    case APDU_NO_SPACE:
-        n = snprintf(buf, cap, "the buffer is too small for the command");
-        break;
-    }
-    return text_length(n, buf, cap);
 }

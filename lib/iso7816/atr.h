@@ -144,9 +144,6 @@ enum atr_result {
     ATR_TCK_MISSING,
     ATR_T15_FIRST, /* TD1 names T=15 */
     ATR_TCK_WRONG,
-    /* atr_build only: */
-    ATR_BAD_LAYOUT,
-    ATR_NO_SPACE,
 };
 
 struct atr_error {
@@ -186,20 +183,6 @@ size_t atr_announced(const uint8_t *bytes, size_t len);
 
 /* Whether atr_parse fills its struct completely with this result: ATR_OK, ATR_TRAILING to ATR_TCK_WRONG. */
 bool atr_is_decoded(enum atr_result result);
-
-/*
- * Writes the ATR that has this layout: the reverse of atr_parse. T0, the high half of each TD and,
- * where 8.2.5 asks for one, TCK follow from the layout; the high half of td and bytes not present are not
- * looked at.
- *
- * out, cap  buffer and its size; ATR_MAX is always enough
- * out_len   receives the length, 0 after an error
- *
- * ATR_BAD_LAYOUT: unknown convention, too many groups or historical bytes, a group without bytes, or a group
- * other than the last without TD. ATR_TOO_LONG: over 32 bytes after TS. ATR_NO_SPACE: cap is too small.
- * Values are not judged, so a card simulator can build what atr_parse warns of.
- */
-enum atr_result atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t *out_len);
 
 /*
  * The protocol that the card uses when nothing is chosen: that of TA2 in specific mode, else the first one

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "t1_block.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { AT_NAD, AT_PCB, AT_LEN };
@@ -184,30 +183,6 @@ const char *t1_block_result_text(enum t1_block_result result)
         return "NAD has a bit set that once controlled VPP";
     }
     return "?";
-}
-
-size_t t1_block_text(const struct t1_block *block, char *buf, size_t cap)
-{
-    static const char *const functions[] = {"RESYNCH", "IFS", "ABORT", "WTX"};
-    int len = 0;
-
-    switch (block->kind) {
-    case T1_I_BLOCK:
-        len = snprintf(buf, cap, "I(%d,%d)", block->number, block->more);
-        break;
-    case T1_R_BLOCK:
-        if (block->complaint == T1_NO_COMPLAINT)
-            len = snprintf(buf, cap, "R(%d)", block->number);
-        else
-            len = snprintf(buf, cap, "R(%d:%d)", block->number, (int)block->complaint);
-        break;
-    case T1_S_REQUEST:
-    case T1_S_RESPONSE:
-        len = snprintf(buf, cap, "S(%s %s)", functions[block->function & 3],
-                       block->kind == T1_S_REQUEST ? "request" : "response");
-        break;
-    }
-    return len < 0 ? 0 : (size_t)len;
 }
 
 void t1_receiver_start(struct t1_receiver *receiver, enum t1_edc edc)

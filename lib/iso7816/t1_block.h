@@ -108,14 +108,6 @@ enum t1_block_result t1_block_decode(enum t1_edc edc, const uint8_t *bytes, size
 /* English text for a result; static. */
 const char *t1_block_result_text(enum t1_block_result result);
 
-/*
- * The block as the standard writes it: "I(0,1)", "R(1)", "S(IFS request)"; an R-block that complains has its
- * code behind a colon, "R(1:2)". INF is not shown.
- *
- * Returns the length of the whole text without its NUL, like snprintf.
- */
-size_t t1_block_text(const struct t1_block *block, char *buf, size_t cap);
-
 /* Receives a block character by character (11.5). */
 struct t1_receiver {
     enum t1_edc edc;

@@ -46,11 +46,6 @@ bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d)
     return (atr.warnings & (1u << ATR_WARN_FI_RFU | 1u << ATR_WARN_DI_RFU)) == 0;
 }
 
-uint64_t timing_cycles(uint64_t etu, uint16_t f, uint8_t d)
-{
-    return divide_up(etu * f, d);
-}
-
 uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz)
 {
     return divide_up(etu * f * 1000, (uint64_t)d * khz);

@@ -62,9 +62,6 @@ void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out)
  */
 bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d);
 
-/* Clock cycles in a number of etu (below 2^40), rounded up. 1 etu of F=372, D=20 is 18.6 cycles: 19. */
-uint64_t timing_cycles(uint64_t etu, uint16_t f, uint8_t d);
-
 /* Microseconds that a number of etu (below 2^40) takes with a clock of khz (not 0), rounded up. */
 uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz);
 

@@ -78,8 +78,6 @@ static const char *error_code(enum atr_result result)
     case ATR_TCK_WRONG:
         return "tck_wrong";
     case ATR_OK:
-    case ATR_BAD_LAYOUT:
-    case ATR_NO_SPACE:
         break; /* none of atr_parse's errors */
     }
     return "?";

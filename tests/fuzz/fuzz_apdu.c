@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Any bytes as a command APDU: what is decoded is encoded to the same bytes; what is encoded is decoded to
  * the same fields. */
+#include "apdu_text.h"
 #include "fuzz.h"
 
 #include "iso7816/apdu.h"

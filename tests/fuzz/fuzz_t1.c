@@ -3,6 +3,7 @@
  * wrong between two machines. */
 #include "fuzz.h"
 #include "line.h"
+#include "t1_block_text.h"
 
 #include "iso7816/t1.h"
 

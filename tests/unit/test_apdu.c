@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "apdu_text.h"
 #include "iso7816/apdu.h"
 #include "iso7816/hex.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ATRs: each error and each warning, values and their defaults, building. */
+#include "atr_build.h"
 #include "atr_parsing.h"
 #include "bytes.h"
 #include "count.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ATRs of real cards: what they say, and the same with pieces missing and with bit errors. */
+#include "atr_build.h"
 #include "atr_parsing.h"
 #include "bytes.h"
 #include "count.h"

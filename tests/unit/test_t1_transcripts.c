@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* T=1: the transcripts of transcripts/t1-*.txt, played with our machine on either side. */
 #include "iso7816/t1.h"
+#include "t1_block_text.h"
 
 #include "bytes.h"
 #include "count.h"

@@ -96,12 +96,13 @@ END_TEST
 
 START_TEST(conversions)
 {
-    ck_assert_uint_eq(timing_cycles(1, 372, 1), 372);
-    ck_assert_uint_eq(timing_cycles(1, 372, 12), 31);
-    ck_assert_uint_eq(timing_cycles(1, 372, 20), 19); /* 18.6 */
-    ck_assert_uint_eq(timing_cycles(5, 372, 20), 93);
-    ck_assert_uint_eq(timing_cycles(0, 372, 1), 0);
-    ck_assert_uint_eq(timing_cycles(UINT64_C(1) << 39, 2048, 1), UINT64_C(1) << 50);
+    /* at 1 MHz: clock cycles */
+    ck_assert_uint_eq(timing_microseconds(1, 372, 1, 1000), 372);
+    ck_assert_uint_eq(timing_microseconds(1, 372, 12, 1000), 31);
+    ck_assert_uint_eq(timing_microseconds(1, 372, 20, 1000), 19); /* 18.6 */
+    ck_assert_uint_eq(timing_microseconds(5, 372, 20, 1000), 93);
+    ck_assert_uint_eq(timing_microseconds(0, 372, 1, 1000), 0);
+    ck_assert_uint_eq(timing_microseconds(UINT64_C(1) << 39, 2048, 1, 1000), UINT64_C(1) << 50);
     ck_assert_uint_eq(timing_microseconds(9600, 372, 1, 3720), 960000);
     ck_assert_uint_eq(timing_microseconds(9600, 372, 1, 4000), 892800);
     ck_assert_uint_eq(timing_microseconds(1, 512, 32, 5000), 4); /* 3.2 */
