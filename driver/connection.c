@@ -26,7 +26,6 @@
 void connection_init(struct channel *channel)
 {
     channel->events_fd = channel->exchange_fd = -1;
-    channel->retry_ms = RETRY_FIRST_MS;
 }
 
 /* Makes *slot the owner of fd, or closes it when the channel has hung up (false). */
@@ -130,8 +129,7 @@ static bool connect_channel(struct channel *channel, int *fd_slot, enum link_cha
 
 static void retry_later(struct channel *channel)
 {
-    channel->retry_at = clock_ms() + channel->retry_ms;
-    channel->retry_ms = channel->retry_ms * 2 < RETRY_LAST_MS ? channel->retry_ms * 2 : RETRY_LAST_MS;
+    channel->retry_at = clock_ms() + backoff_next(&channel->retry, RETRY_FIRST_MS, RETRY_LAST_MS);
 }
 
 /* While no card is shown, so that a card from before the connection was lost is first seen to leave. */
@@ -191,7 +189,7 @@ void connection_on_event(struct channel *channel)
                errno == ECONNRESET ? "it hung up" : strerror(errno));
     drop(channel, &channel->events_fd);
     if (clock_ms() - channel->connected_at >= RETRY_LAST_MS)
-        channel->retry_ms = RETRY_FIRST_MS;
+        backoff_reset(&channel->retry);
     retry_later(channel); /* one that hangs up again and again is to fill no log */
     /* its card goes with it */
     channel->latest = channel->shown + channel_card_in(channel->shown);

@@ -6,6 +6,7 @@
 #ifndef CARDRIG_DRIVER_CONNECTION_H
 #define CARDRIG_DRIVER_CONNECTION_H
 
+#include "base/backoff.h"
 #include "devicename.h"
 #include "link/link.h"
 
@@ -33,7 +34,8 @@ struct channel {
     int64_t absent_until; /* a card that is in is not shown before */
     int64_t even_at;      /* when pcscd was last known to have been shown all card events */
     uint32_t latest;      /* the last one that the simulator has reported */
-    int64_t retry_at, retry_ms, connected_at;
+    int64_t retry_at, connected_at;
+    struct backoff retry;
     int complaint; /* the errno last logged */
     bool reported_waiting;
 

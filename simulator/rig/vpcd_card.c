@@ -2,6 +2,7 @@
 #include "rig/vpcd_card.h"
 
 #include "base/await.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "link/tcp.h"
 #include "link/vpcd.h"
@@ -54,7 +55,7 @@ struct session {
     uint32_t card_event; /* that has put the card in */
     int over_fd;         /* can be read when it is over */
     int fd;              /* the connection, -1: no reader; set by the thread alone, under the lock */
-    unsigned retry_ms;
+    struct backoff retry;
     int64_t second; /* in which something was said last, */
     unsigned lines; /* and how often it was to be */
     struct slot_use use;
@@ -275,7 +276,7 @@ static void serve(struct session *session)
     session->input.used = 0;
     session->unanswered = false;
     while (receive(session) && serve_message(session))
-        session->retry_ms = RETRY_FIRST_MS; /* it is a reader that uses the card */
+        backoff_reset(&session->retry); /* it is a reader that uses the card */
 }
 
 /*
@@ -368,8 +369,8 @@ static void attend(void *arg)
             serve(session);
             lose_reader(session);
         }
-        await_ready(-1, 0, session->over_fd, clock_ms() + session->retry_ms);
-        session->retry_ms = session->retry_ms * 2 < RETRY_LAST_MS ? session->retry_ms * 2 : RETRY_LAST_MS;
+        await_ready(-1, 0, session->over_fd,
+                    clock_ms() + backoff_next(&session->retry, RETRY_FIRST_MS, RETRY_LAST_MS));
     }
     close(session->over_fd);
     free(session);
@@ -388,7 +389,7 @@ static void begin_session(struct end *end, uint32_t card_event)
         session->card_event = card_event;
         session->over_fd = over_fd;
         session->fd = -1;
-        session->retry_ms = RETRY_FIRST_MS;
+        backoff_reset(&session->retry);
         end->session = session;
         begin_to_listen(end); /* now, so that nobody is refused who comes when the card is in */
         if (threads_start(end->cards->threads, attend, session))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/vpcd_reader.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "icc/vpcd.h"
 #include "link/tcp.h"
@@ -40,7 +41,7 @@ struct end {
     uint32_t card_event;       /* of the card's insertion, while there is one */
     int64_t inserted_at;       /* when that was */
     int timer_fd;
-    unsigned retry_ms;
+    struct backoff retry;
     int complaint;      /* the errno last logged */
     int64_t refused_at; /* in seconds: when a refusal was last logged, */
     unsigned refused;   /* and how often somebody has been refused since */
@@ -113,7 +114,7 @@ static void leave(struct end *end)
     if (!is_reversed(end))
         return;
     if (long_ago)
-        end->retry_ms = RETRY_FIRST_MS;
+        backoff_reset(&end->retry);
     wait_to_retry(end, 0);
 }
 
@@ -303,8 +304,7 @@ static void wait_to_retry(struct end *end, int reason)
                 end_text(end, text), strerror(reason));
     end->complaint = reason;
     close_connection(end);
-    timer_set(end->timer_fd, end->retry_ms);
-    end->retry_ms = end->retry_ms * 2 < RETRY_LAST_MS ? end->retry_ms * 2 : RETRY_LAST_MS;
+    timer_set(end->timer_fd, backoff_next(&end->retry, RETRY_FIRST_MS, RETRY_LAST_MS));
 }
 
 /* Whether the connection that was being made is there. */
@@ -415,7 +415,7 @@ static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
 {
     struct end *end = &readers->end[slot_index(readers->slots, slot)];
     end->readers = readers;
-    end->retry_ms = RETRY_FIRST_MS;
+    backoff_reset(&end->retry);
     end->card_event_letter = (struct loop_letter){.function = on_card_event, .arg = end};
     end->timer_fd = timer_new();
     return end->timer_fd >= 0;
