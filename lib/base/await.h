@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting for a descriptor, with a deadline. */
-#ifndef BASE_AWAIT_H
-#define BASE_AWAIT_H
+#ifndef CARDRIG_BASE_AWAIT_H
+#define CARDRIG_BASE_AWAIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

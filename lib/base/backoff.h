@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How long to wait before the next attempt at something that has failed: twice as long each time. */
-#ifndef BASE_BACKOFF_H
-#define BASE_BACKOFF_H
+#ifndef CARDRIG_BASE_BACKOFF_H
+#define CARDRIG_BASE_BACKOFF_H
 
 /* In the same unit as first and last, such as ms. 0: nothing has failed yet. */
 struct backoff {

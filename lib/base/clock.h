@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A clock that only goes forward: CLOCK_MONOTONIC. */
-#ifndef BASE_CLOCK_H
-#define BASE_CLOCK_H
+#ifndef CARDRIG_BASE_CLOCK_H
+#define CARDRIG_BASE_CLOCK_H
 
 #include <stdint.h>
 

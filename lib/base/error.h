@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Why something failed, in words for the user: one line, without a full stop. */
-#ifndef BASE_ERROR_H
-#define BASE_ERROR_H
+#ifndef CARDRIG_BASE_ERROR_H
+#define CARDRIG_BASE_ERROR_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Namespaces of our own, with and without privileges: namespaces(7), user_namespaces(7). */
-#ifndef BASE_NAMESPACES_H
-#define BASE_NAMESPACES_H
+#ifndef CARDRIG_BASE_NAMESPACES_H
+#define CARDRIG_BASE_NAMESPACES_H
 
 /* Leaves the process's namespaces of these kinds (CLONE_NEWNS, CLONE_NEWNET) for new ones. Where
  * that takes more rights than we have, in a user namespace in which we have them and keep our own

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Decimal numbers in text that somebody wrote: options, addresses, DEVICENAME. */
-#ifndef BASE_NUMBER_H
-#define BASE_NUMBER_H
+#ifndef CARDRIG_BASE_NUMBER_H
+#define CARDRIG_BASE_NUMBER_H
 
 #include <stdbool.h>
 

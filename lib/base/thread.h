@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What POSIX threads leave to their users. */
-#ifndef BASE_THREAD_H
-#define BASE_THREAD_H
+#ifndef CARDRIG_BASE_THREAD_H
+#define CARDRIG_BASE_THREAD_H
 
 #include <pthread.h>
 #include <time.h>

@@ -3,8 +3,8 @@
  * Threads that end by themselves, and are counted, so that one can wait for their end. No signal that is
  * meant for the process is delivered to them.
  */
-#ifndef BASE_THREADS_H
-#define BASE_THREADS_H
+#ifndef CARDRIG_BASE_THREADS_H
+#define CARDRIG_BASE_THREADS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sockets with a path: unix(7). */
-#ifndef BASE_UNIX_SOCKET_H
-#define BASE_UNIX_SOCKET_H
+#ifndef CARDRIG_BASE_UNIX_SOCKET_H
+#define CARDRIG_BASE_UNIX_SOCKET_H
 
 #include <stdbool.h>
 #include <sys/un.h>

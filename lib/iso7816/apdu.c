@@ -7,7 +7,7 @@
 static enum apdu_result fail(struct apdu_error *error, enum apdu_result result, size_t position,
                              size_t expected, size_t found)
 {
-    if (error != NULL)
+    if (error)
         *error =
             (struct apdu_error){.result = result, .position = position, .expected = expected, .found = found};
     return result;
@@ -34,22 +34,22 @@ static bool is_extended(enum apdu_case kind)
 }
 
 /* b5 is 00 and more follows: extended length fields. */
-static enum apdu_result decode_extended(const uint8_t *bytes, size_t len, struct apdu_command *out,
+static enum apdu_result decode_extended(const uint8_t *bytes, size_t length, struct apdu_command *out,
                                         struct apdu_error *error)
 {
     uint32_t lc, le;
     size_t rest;
 
-    if (len == 6)
+    if (length == 6)
         return fail(error, APDU_BAD_BODY, 4, 3, 2);
-    if (len == 7) {
+    if (length == 7) {
         le = be16(bytes + 5);
         out->ne = le == 0 ? APDU_NE_MAX : le;
         out->kind = APDU_CASE_2E;
         return APDU_OK;
     }
     lc = be16(bytes + 5);
-    rest = len - 7;
+    rest = length - 7;
     if (lc == 0)
         return fail(error, APDU_LC_ZERO, 5, 0, rest);
     if (rest < lc)
@@ -69,24 +69,24 @@ static enum apdu_result decode_extended(const uint8_t *bytes, size_t len, struct
     return APDU_OK;
 }
 
-static enum apdu_result decode_body(const uint8_t *bytes, size_t len, struct apdu_command *out,
+static enum apdu_result decode_body(const uint8_t *bytes, size_t length, struct apdu_command *out,
                                     struct apdu_error *error)
 {
     size_t lc, rest;
 
-    if (len == APDU_HEADER_SIZE) {
+    if (length == APDU_HEADER_SIZE) {
         out->kind = APDU_CASE_1;
         return APDU_OK;
     }
-    if (len == 5) {
+    if (length == 5) {
         out->ne = bytes[4] == 0 ? 256 : bytes[4];
         out->kind = APDU_CASE_2S;
         return APDU_OK;
     }
     if (bytes[4] == 0)
-        return decode_extended(bytes, len, out, error);
+        return decode_extended(bytes, length, out, error);
     lc = bytes[4];
-    rest = len - 5;
+    rest = length - 5;
     if (rest < lc)
         return fail(error, APDU_DATA_SHORT, 4, lc, rest);
     if (rest > lc + 1)
@@ -95,53 +95,54 @@ static enum apdu_result decode_body(const uint8_t *bytes, size_t len, struct apd
     out->nc = lc;
     out->kind = APDU_CASE_3S;
     if (rest == lc + 1) {
-        out->ne = bytes[len - 1] == 0 ? 256 : bytes[len - 1];
+        out->ne = bytes[length - 1] == 0 ? 256 : bytes[length - 1];
         out->kind = APDU_CASE_4S;
     }
     return APDU_OK;
 }
 
-enum apdu_result apdu_decode(const uint8_t *bytes, size_t len, struct apdu_command *out,
+enum apdu_result apdu_decode(const uint8_t *bytes, size_t length, struct apdu_command *out,
                              struct apdu_error *error)
 {
     enum apdu_result result;
 
     memset(out, 0, sizeof *out);
-    if (error != NULL)
+    if (error)
         memset(error, 0, sizeof *error);
-    if (len < APDU_HEADER_SIZE)
-        return fail(error, APDU_TOO_SHORT, len, APDU_HEADER_SIZE, len);
-    if (len > APDU_COMMAND_MAX)
-        return fail(error, APDU_TOO_LONG, APDU_COMMAND_MAX, APDU_COMMAND_MAX, len);
+    if (length < APDU_HEADER_SIZE)
+        return fail(error, APDU_TOO_SHORT, length, APDU_HEADER_SIZE, length);
+    if (length > APDU_COMMAND_MAX)
+        return fail(error, APDU_TOO_LONG, APDU_COMMAND_MAX, APDU_COMMAND_MAX, length);
     out->cla = bytes[0];
     out->ins = bytes[1];
     out->p1 = bytes[2];
     out->p2 = bytes[3];
-    result = decode_body(bytes, len, out, error);
+    result = decode_body(bytes, length, out, error);
     if (result != APDU_OK)
         memset(out, 0, sizeof *out);
     return result;
 }
 
-enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t cap, size_t *out_len)
+enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t capacity,
+                             size_t *out_length)
 {
     const struct apdu_command c = *command; /* a copy, should the struct lie in out as well */
     bool extended = is_extended(c.kind);
     size_t nc_max = !has_data(c.kind) ? 0 : extended ? APDU_NC_MAX : 255;
     uint32_t ne_max = !has_le(c.kind) ? 0 : extended ? APDU_NE_MAX : 256;
     size_t data_at = has_data(c.kind) ? (extended ? 7 : 5) : APDU_HEADER_SIZE;
-    size_t at, len;
+    size_t at, length;
 
-    *out_len = 0;
+    *out_length = 0;
     if (c.kind < APDU_CASE_1 || c.kind > APDU_CASE_4E)
         return APDU_BAD_COMMAND;
     if (c.nc > nc_max || c.ne > ne_max || (has_data(c.kind) && c.nc == 0) || (has_le(c.kind) && c.ne == 0))
         return APDU_BAD_COMMAND;
 
-    len = data_at + c.nc;
+    length = data_at + c.nc;
     if (has_le(c.kind))
-        len += !extended ? 1 : has_data(c.kind) ? 2 : 3;
-    if (len > cap)
+        length += !extended ? 1 : has_data(c.kind) ? 2 : 3;
+    if (length > capacity)
         return APDU_NO_SPACE;
 
     /* The data go first, since they may lie where the header or Le will be written. */
@@ -166,7 +167,7 @@ enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, s
         out[at++] = (uint8_t)(c.ne >> 8);
     if (has_le(c.kind))
         out[at++] = (uint8_t)c.ne;
-    *out_len = at;
+    *out_length = at;
     return APDU_OK;
 }
 

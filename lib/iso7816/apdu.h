@@ -10,8 +10,8 @@
  * CLA and INS are not judged: values that ISO/IEC 7816 forbids (CLA FF, INS 6X and 9X) are used by readers
  * for commands of their own.
  */
-#ifndef ISO7816_APDU_H
-#define ISO7816_APDU_H
+#ifndef CARDRIG_ISO7816_APDU_H
+#define CARDRIG_ISO7816_APDU_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -67,13 +67,13 @@ struct apdu_error {
 };
 
 /*
- * Decodes a command APDU of len bytes. ISO/IEC 7816-3:2006, 12.1.3.
+ * Decodes a command APDU of length bytes. ISO/IEC 7816-3:2006, 12.1.3.
  *
  * out    receives the fields; out->data points into bytes, which must live as long as it is used.
  *        Le 00 gives ne 256, extended Le 0000 gives 65,536. All zero after an error.
  * error  receives what was wrong and where, after APDU_OK all zero; may be NULL
  */
-enum apdu_result apdu_decode(const uint8_t *bytes, size_t len, struct apdu_command *out,
+enum apdu_result apdu_decode(const uint8_t *bytes, size_t length, struct apdu_command *out,
                              struct apdu_error *error);
 
 /*
@@ -81,13 +81,14 @@ enum apdu_result apdu_decode(const uint8_t *bytes, size_t len, struct apdu_comma
  * 7816-3:2006, 12.1.
  *
  * command->data  may lie inside out (a decoded command can be encoded again where it is)
- * out, cap       buffer and its size; APDU_COMMAND_MAX is always enough
- * out_len        receives the length, 0 after an error
+ * out, capacity  buffer and its size; APDU_COMMAND_MAX is always enough
+ * out_length     receives the length, 0 after an error
  *
  * APDU_BAD_COMMAND when nc or ne do not fit the kind (say nc 256 in case 3S, or ne 0 in case 2S),
  * APDU_NO_SPACE.
  */
-enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t cap, size_t *out_len);
+enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t capacity,
+                             size_t *out_length);
 
 /*
  * The case with the shortest coding for nc data bytes and at most ne answer bytes (0: no Le).

@@ -238,7 +238,7 @@ static void decode_td(struct atr *atr, struct walk *walk, size_t i, uint8_t valu
 /* The next byte cannot be had: either the ATR ends here, or no ATR may be that long. */
 static enum atr_result fail_missing(const struct atr *atr, struct atr_error *error)
 {
-    return fail(error, atr->len < ATR_MAX ? ATR_TRUNCATED : ATR_TOO_LONG, atr->len, 0, 0);
+    return fail(error, atr->length < ATR_MAX ? ATR_TRUNCATED : ATR_TOO_LONG, atr->length, 0, 0);
 }
 
 static void store(struct atr_layout *layout, size_t i, uint8_t which, uint8_t value)
@@ -272,7 +272,7 @@ static enum atr_result walk_interface_bytes(struct atr *atr, struct walk *walk, 
 
             if ((announced & which) == 0)
                 continue;
-            if (walk->at == atr->len) {
+            if (walk->at == atr->length) {
                 error->missing = which;
                 error->group = (uint8_t)i;
                 fail_missing(atr, error);
@@ -297,7 +297,7 @@ static enum atr_result walk_interface_bytes(struct atr *atr, struct walk *walk, 
 static enum atr_result walk_historical_bytes(struct atr *atr, struct walk *walk, struct atr_error *error)
 {
     size_t count = atr->raw[1] & 0x0F;
-    size_t left = atr->len - walk->at;
+    size_t left = atr->length - walk->at;
     size_t there = left < count ? left : count;
 
     atr->historical_at = walk->at;
@@ -338,16 +338,16 @@ static enum atr_result check_end(struct atr *atr, const struct walk *walk, struc
     if (atr->tck_required) {
         if (end == ATR_MAX)
             return fail(error, ATR_TOO_LONG, end, 0, 0);
-        if (end == atr->len)
+        if (end == atr->length)
             return fail(error, ATR_TCK_MISSING, end, expected, 0);
         atr->tck_present = true;
         atr->tck = atr->raw[end];
         end++;
     }
-    if (!atr->tck_required && atr->len == end + 1 && atr->raw[end] == expected)
+    if (!atr->tck_required && atr->length == end + 1 && atr->raw[end] == expected)
         return fail(error, ATR_TCK_UNEXPECTED, end, 0, expected);
-    if (atr->len > end)
-        return fail(error, ATR_TRAILING, end, 0, atr->len - end);
+    if (atr->length > end)
+        return fail(error, ATR_TRAILING, end, 0, atr->length - end);
     if (has_td1 && (atr->layout.group[0].td & 0x0F) == ATR_T15)
         return fail(error, ATR_T15_FIRST, group_2_at(atr) - 1, 0, 0);
     if (atr->tck_present && atr->tck != expected)
@@ -355,28 +355,28 @@ static enum atr_result check_end(struct atr *atr, const struct walk *walk, struc
     return ATR_OK;
 }
 
-enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, struct atr_error *error)
+enum atr_result atr_parse(const uint8_t *bytes, size_t length, struct atr *out, struct atr_error *error)
 {
     struct walk walk = {.at = 2};
     struct atr_error unwanted;
     enum atr_result result;
 
-    if (error == NULL)
+    if (!error)
         error = &unwanted;
     memset(error, 0, sizeof *error);
     fail(error, ATR_OK, 0, 0, 0);
     set_defaults(out);
 
-    if (len == 0)
+    if (length == 0)
         return fail(error, ATR_EMPTY, 0, 0, 0);
-    out->len = len < ATR_MAX ? len : ATR_MAX;
-    memcpy(out->raw, bytes, out->len);
+    out->length = length < ATR_MAX ? length : ATR_MAX;
+    memcpy(out->raw, bytes, out->length);
     if (bytes[0] != ATR_DIRECT && bytes[0] != ATR_INVERSE)
         return fail(error, ATR_BAD_TS, 0, 0, bytes[0]);
     out->layout.convention = (enum atr_convention)bytes[0];
-    if (len > ATR_MAX)
-        return fail(error, ATR_TOO_LONG, ATR_MAX, 0, len - 1);
-    if (len == 1) {
+    if (length > ATR_MAX)
+        return fail(error, ATR_TOO_LONG, ATR_MAX, 0, length - 1);
+    if (length == 1) {
         fail(error, ATR_TRUNCATED, 1, 0, 0);
         error->clause = "8.2.1";
         return ATR_TRUNCATED;
@@ -390,17 +390,17 @@ enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, str
     return result;
 }
 
-size_t atr_announced(const uint8_t *bytes, size_t len)
+size_t atr_announced(const uint8_t *bytes, size_t length)
 {
     size_t end = 2; /* TS and T0 */
     bool tck = false;
 
-    if (len < end)
+    if (length < end)
         return end;
     for (unsigned present = bytes[1] >> 4u; present != 0;) {
         for (unsigned bit = 0; bit < 4; bit++)
             end += present >> bit & 1u;
-        if ((present & ATR_TD) == 0 || end > len)
+        if ((present & ATR_TD) == 0 || end > length)
             break;
         tck = tck || (bytes[end - 1] & 0x0F) != 0;
         present = bytes[end - 1] >> 4u;
@@ -425,21 +425,21 @@ void atr_default_speed(const struct atr *atr, uint16_t *f, uint8_t *d)
     *d = said ? atr->d : 1;
 }
 
-uint8_t atr_check_byte(const uint8_t *bytes, size_t len)
+uint8_t atr_check_byte(const uint8_t *bytes, size_t length)
 {
     uint8_t check = 0;
 
-    for (size_t i = 1; i < len; i++)
+    for (size_t i = 1; i < length; i++)
         check ^= bytes[i];
     return check;
 }
 
 /* snprintf can only fail here if the C library does; the text is then empty. */
-static size_t text_length(int n, char *buf, size_t cap)
+static size_t text_length(int n, char *buf, size_t capacity)
 {
     if (n >= 0)
         return (size_t)n;
-    if (cap > 0)
+    if (capacity > 0)
         buf[0] = '\0';
     return 0;
 }
@@ -450,47 +450,47 @@ static char interface_letter(uint8_t which)
 }
 
 /* The part of the text that says what is wrong; short, so a fixed buffer is enough. */
-static void describe(const struct atr_error *error, char *buf, size_t cap)
+static void describe(const struct atr_error *error, char *buf, size_t capacity)
 {
     unsigned group = error->group;
     const char *plural = error->found == 1 ? "" : "s";
 
-    snprintf(buf, cap, "%s", error->reason != NULL ? error->reason : reason_text(error->result));
+    snprintf(buf, capacity, "%s", error->reason ? error->reason : reason_text(error->result));
     switch (error->result) {
     case ATR_BAD_TS:
-        snprintf(buf, cap, "TS is %02zX, expected 3B or 3F", error->found);
+        snprintf(buf, capacity, "TS is %02zX, expected 3B or 3F", error->found);
         break;
     case ATR_TRUNCATED:
         if (group > 1)
-            snprintf(buf, cap, "TD%u says that T%c%u follows, but the ATR ends", group - 1,
+            snprintf(buf, capacity, "TD%u says that T%c%u follows, but the ATR ends", group - 1,
                      interface_letter(error->missing), group);
         else if (group == 1)
-            snprintf(buf, cap, "T0 says that T%c1 follows, but the ATR ends",
+            snprintf(buf, capacity, "T0 says that T%c1 follows, but the ATR ends",
                      interface_letter(error->missing));
         else if (error->expected > 0)
-            snprintf(buf, cap, "T0 says that %zu historical byte%s, %zu %s there", error->expected,
+            snprintf(buf, capacity, "T0 says that %zu historical byte%s, %zu %s there", error->expected,
                      error->expected == 1 ? " follows" : "s follow", error->found,
                      error->found == 1 ? "is" : "are");
         else
-            snprintf(buf, cap, "T0 must follow TS, but the ATR ends");
+            snprintf(buf, capacity, "T0 must follow TS, but the ATR ends");
         break;
     case ATR_TOO_LONG:
         if (error->found > 0)
-            snprintf(buf, cap, "%zu bytes follow TS, at most 32 may", error->found);
+            snprintf(buf, capacity, "%zu bytes follow TS, at most 32 may", error->found);
         else
-            snprintf(buf, cap, "the ATR announces more than the 32 bytes that may follow TS");
+            snprintf(buf, capacity, "the ATR announces more than the 32 bytes that may follow TS");
         break;
     case ATR_TRAILING:
-        snprintf(buf, cap, "%zu byte%s too many after the end of the ATR", error->found, plural);
+        snprintf(buf, capacity, "%zu byte%s too many after the end of the ATR", error->found, plural);
         break;
     case ATR_TCK_UNEXPECTED:
-        snprintf(buf, cap, "TCK %02zX follows although only T=0 is offered", error->found);
+        snprintf(buf, capacity, "TCK %02zX follows although only T=0 is offered", error->found);
         break;
     case ATR_TCK_MISSING:
-        snprintf(buf, cap, "TCK is missing, expected %02zX", error->expected);
+        snprintf(buf, capacity, "TCK is missing, expected %02zX", error->expected);
         break;
     case ATR_TCK_WRONG:
-        snprintf(buf, cap, "TCK is %02zX, expected %02zX", error->found, error->expected);
+        snprintf(buf, capacity, "TCK is %02zX, expected %02zX", error->found, error->expected);
         break;
     case ATR_OK:
     case ATR_EMPTY:
@@ -499,21 +499,21 @@ static void describe(const struct atr_error *error, char *buf, size_t cap)
     }
 }
 
-size_t atr_error_text(const struct atr_error *error, char *buf, size_t cap)
+size_t atr_error_text(const struct atr_error *error, char *buf, size_t capacity)
 {
-    const char *clause = error->clause != NULL ? error->clause : reason_clause(error->result);
+    const char *clause = error->clause ? error->clause : reason_clause(error->result);
     char what[128];
     int n;
 
     describe(error, what, sizeof what);
     if (error->result == ATR_OK || error->result > ATR_TCK_WRONG)
-        n = snprintf(buf, cap, "%s", what);
+        n = snprintf(buf, capacity, "%s", what);
     else
-        n = snprintf(buf, cap, "byte %zu: %s (" STANDARD ", %s)", error->position, what, clause);
-    return text_length(n, buf, cap);
+        n = snprintf(buf, capacity, "byte %zu: %s (" STANDARD ", %s)", error->position, what, clause);
+    return text_length(n, buf, capacity);
 }
 
-size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t cap)
+size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t capacity)
 {
     static const struct {
         const char *what;
@@ -535,10 +535,10 @@ size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *b
     };
     int n = 0;
 
-    if (cap > 0)
+    if (capacity > 0)
         buf[0] = '\0';
     if ((unsigned)warning < ATR_WARNING_COUNT && (atr->warnings & 1u << warning) != 0)
-        n = snprintf(buf, cap, "byte %u: %s (" STANDARD ", %s)", atr->warning_at[warning], text[warning].what,
-                     text[warning].clause);
-    return text_length(n, buf, cap);
+        n = snprintf(buf, capacity, "byte %u: %s (" STANDARD ", %s)", atr->warning_at[warning],
+                     text[warning].what, text[warning].clause);
+    return text_length(n, buf, capacity);
 }

@@ -6,8 +6,8 @@
  * from 0, so byte 0 is TS, byte 1 is T0. Interface byte groups count from 1 as in the standard (TA1), hence
  * TAi is group[i - 1].ta.
  */
-#ifndef ISO7816_ATR_H
-#define ISO7816_ATR_H
+#ifndef CARDRIG_ISO7816_ATR_H
+#define CARDRIG_ISO7816_ATR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,7 +89,7 @@ enum atr_warning {
 
 struct atr {
     uint8_t raw[ATR_MAX];
-    size_t len; /* of raw */
+    size_t length; /* of raw */
 
     struct atr_layout layout;
     size_t historical_at; /* position of the first historical byte; their number is in the layout */
@@ -159,27 +159,27 @@ struct atr_error {
 };
 
 /*
- * Reads an ATR of len bytes. ISO/IEC 7816-3:2006, 8.1 to 8.3, 10.2, 11.4.
+ * Reads an ATR of length bytes. ISO/IEC 7816-3:2006, 8.1 to 8.3, 10.2, 11.4.
  *
- * bytes  may be NULL when len is 0, and must not lie inside *out
+ * bytes  may be NULL when length is 0, and must not lie inside *out
  * out    always written; complete when atr_is_decoded(result). After another error it holds what was read
  *        before it, with every field not reached at its default.
  * error  receives what is wrong and where, result ATR_OK when nothing is; may be NULL
  *
- * Checked in this order, the first error wins: ATR_EMPTY, ATR_BAD_TS, ATR_TOO_LONG for len itself,
+ * Checked in this order, the first error wins: ATR_EMPTY, ATR_BAD_TS, ATR_TOO_LONG for length itself,
  * ATR_TRUNCATED or ATR_TOO_LONG byte by byte, ATR_TRAILING, ATR_TCK_UNEXPECTED or ATR_TCK_MISSING,
  * ATR_T15_FIRST, ATR_TCK_WRONG. So after ATR_TCK_WRONG nothing else is wrong, and a caller may choose to
  * accept the ATR.
  *
  * ATR_EMPTY, ATR_TRUNCATED and ATR_TCK_MISSING mean that at least one more byte is to come.
  */
-enum atr_result atr_parse(const uint8_t *bytes, size_t len, struct atr *out, struct atr_error *error);
+enum atr_result atr_parse(const uint8_t *bytes, size_t length, struct atr *out, struct atr_error *error);
 
 /*
- * How many bytes an ATR has at least that begins with these, its TCK included: more than len as long as it is
- * not complete. For an interface device that receives byte by byte. ISO/IEC 7816-3:2006, 8.2.
+ * How many bytes an ATR has at least that begins with these, its TCK included: more than length as long as
+ * it is not complete. For an interface device that receives byte by byte. ISO/IEC 7816-3:2006, 8.2.
  */
-size_t atr_announced(const uint8_t *bytes, size_t len);
+size_t atr_announced(const uint8_t *bytes, size_t length);
 
 /* Whether atr_parse fills its struct completely with this result: ATR_OK, ATR_TRAILING to ATR_TCK_WRONG. */
 bool atr_is_decoded(enum atr_result result);
@@ -197,21 +197,21 @@ uint8_t atr_default_protocol(const struct atr *atr);
 void atr_default_speed(const struct atr *atr, uint16_t *f, uint8_t *d);
 
 /*
- * The TCK for an ATR of len bytes from TS to the last byte before TCK: the exclusive-or of all but TS.
+ * The TCK for an ATR of length bytes from TS to the last byte before TCK: the exclusive-or of all but TS.
  * ISO/IEC 7816-3:2006, 8.2.5. It is 0 for a whole ATR whose TCK is right.
  */
-uint8_t atr_check_byte(const uint8_t *bytes, size_t len);
+uint8_t atr_check_byte(const uint8_t *bytes, size_t length);
 
 /*
  * One line for people, such as "byte 4: TCK is 12, expected 34 (ISO/IEC 7816-3:2006, 8.2.5)".
  *
- * Returns the length of the whole text without its NUL, like snprintf: cut to fit when that is cap or more,
- * always ended by a NUL when cap is not 0.
+ * Returns the length of the whole text without its NUL, like snprintf: cut to fit when that is capacity or
+ * more, always ended by a NUL when capacity is not 0.
  */
-size_t atr_error_text(const struct atr_error *error, char *buf, size_t cap);
+size_t atr_error_text(const struct atr_error *error, char *buf, size_t capacity);
 
 /* The same for a warning of atr; empty when atr->warnings has no such bit. */
-size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t cap);
+size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -29,14 +29,14 @@ static bool read_digit(char c, bool dots, int *value, int *mask)
 }
 
 /* mask NULL: there are no dots */
-static enum hex_result decode(const char *text, size_t len, uint8_t *value, uint8_t *mask, size_t cap,
-                              size_t *out_len, size_t *bad_at)
+static enum hex_result decode(const char *text, size_t length, uint8_t *value, uint8_t *mask, size_t capacity,
+                              size_t *out_length, size_t *bad_at)
 {
     enum hex_result result = HEX_OK;
     size_t count = 0;
     size_t i = 0;
 
-    while (i < len) {
+    while (i < length) {
         int high, low, high_mask, low_mask;
 
         if (is_separator(text[i])) {
@@ -47,7 +47,7 @@ static enum hex_result decode(const char *text, size_t len, uint8_t *value, uint
             result = HEX_BAD_CHARACTER;
             break;
         }
-        if (i + 1 == len || is_separator(text[i + 1])) {
+        if (i + 1 == length || is_separator(text[i + 1])) {
             result = HEX_ODD_DIGITS;
             break;
         }
@@ -57,7 +57,7 @@ static enum hex_result decode(const char *text, size_t len, uint8_t *value, uint
                 text[i - 1] == '0' && (text[i] == 'x' || text[i] == 'X') ? HEX_PREFIX : HEX_BAD_CHARACTER;
             break;
         }
-        if (count == cap) {
+        if (count == capacity) {
             result = HEX_NO_SPACE;
             break;
         }
@@ -66,40 +66,40 @@ static enum hex_result decode(const char *text, size_t len, uint8_t *value, uint
         value[count++] = (uint8_t)(high << 4 | low);
         i += 2;
     }
-    *out_len = count;
-    if (bad_at != NULL)
+    *out_length = count;
+    if (bad_at)
         *bad_at = i;
     return result;
 }
 
-enum hex_result hex_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
+enum hex_result hex_decode(const char *text, size_t length, uint8_t *out, size_t capacity, size_t *out_length,
                            size_t *bad_at)
 {
-    return decode(text, len, out, NULL, cap, out_len, bad_at);
+    return decode(text, length, out, NULL, capacity, out_length, bad_at);
 }
 
-enum hex_result hex_decode_pattern(const char *text, size_t len, uint8_t *value, uint8_t *mask, size_t cap,
-                                   size_t *out_len, size_t *bad_at)
+enum hex_result hex_decode_pattern(const char *text, size_t length, uint8_t *value, uint8_t *mask,
+                                   size_t capacity, size_t *out_length, size_t *bad_at)
 {
-    return decode(text, len, value, mask, cap, out_len, bad_at);
+    return decode(text, length, value, mask, capacity, out_length, bad_at);
 }
 
-enum hex_result hex_encode(const uint8_t *bytes, size_t len, char *out, size_t cap, char separator)
+enum hex_result hex_encode(const uint8_t *bytes, size_t length, char *out, size_t capacity, char separator)
 {
     static const char digits[] = "0123456789ABCDEF";
     size_t width = separator != 0 ? 3 : 2;
     size_t at = 0;
 
-    if (cap == 0)
+    if (capacity == 0)
         return HEX_NO_SPACE;
     out[0] = '\0';
-    if (len == 0)
+    if (length == 0)
         return HEX_OK;
     /* Divided, not multiplied, so that no length can wrap around. The NUL takes the place of the separator
      * that the last byte has not got. */
-    if (len > (separator != 0 ? cap : cap - 1) / width)
+    if (length > (separator != 0 ? capacity : capacity - 1) / width)
         return HEX_NO_SPACE;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < length; i++) {
         if (i > 0 && separator != 0)
             out[at++] = separator;
         out[at++] = digits[bytes[i] >> 4];

@@ -42,11 +42,11 @@ const char *pps_reason_text(enum pps_reason reason)
     return "unknown error";
 }
 
-static uint8_t xor_of(const uint8_t *bytes, size_t len)
+static uint8_t xor_of(const uint8_t *bytes, size_t length)
 {
     uint8_t sum = 0;
 
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < length; i++)
         sum ^= bytes[i];
     return sum;
 }
@@ -67,30 +67,30 @@ size_t pps_build(const struct pps *pps, uint8_t out[PPS_MAX])
     return at + 1;
 }
 
-size_t pps_missing(const uint8_t *bytes, size_t len)
+size_t pps_missing(const uint8_t *bytes, size_t length)
 {
     size_t total = 3;
 
-    if (len >= 2) {
+    if (length >= 2) {
         total += (bytes[1] & PPS_PPS1) != 0;
         total += (bytes[1] & PPS_PPS2) != 0;
         total += (bytes[1] & PPS_PPS3) != 0;
     }
-    return len < total ? total - len : 0;
+    return length < total ? total - length : 0;
 }
 
-enum pps_reason pps_parse(const uint8_t *bytes, size_t len, struct pps *out)
+enum pps_reason pps_parse(const uint8_t *bytes, size_t length, struct pps *out)
 {
     size_t at = 2;
 
     memset(out, 0, sizeof *out);
-    if (len > 0 && bytes[0] != PPS_PPSS)
+    if (length > 0 && bytes[0] != PPS_PPSS)
         return PPS_NOT_PPSS;
-    if (pps_missing(bytes, len) > 0)
+    if (pps_missing(bytes, length) > 0)
         return PPS_TRUNCATED;
-    if (len > PPS_MAX || pps_missing(bytes, len - 1) == 0)
+    if (length > PPS_MAX || pps_missing(bytes, length - 1) == 0)
         return PPS_TOO_LONG;
-    if (xor_of(bytes, len) != 0)
+    if (xor_of(bytes, length) != 0)
         return PPS_BAD_PCK;
     if (bytes[1] & 0x80)
         return PPS_RFU;
@@ -139,7 +139,9 @@ enum pps_reason pps_judge(const struct pps *request, const struct pps *response,
 
 enum { SENDING, RECEIVING, PROCESSING, DONE, FAILED };
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 static void ifd_fail(struct pps_ifd *x, enum pps_reason reason)
 {
@@ -222,7 +224,9 @@ void pps_ifd_timeout(struct pps_ifd *x)
         ifd_fail(x, x->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
 }
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 static void icc_fail(struct pps_icc *x, enum pps_reason reason)
 {

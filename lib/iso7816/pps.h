@@ -8,8 +8,8 @@
  *
  * Two machines, pps_ifd and pps_icc, are used as step.h says.
  */
-#ifndef ISO7816_PPS_H
-#define ISO7816_PPS_H
+#ifndef CARDRIG_ISO7816_PPS_H
+#define CARDRIG_ISO7816_PPS_H
 
 #include "atr.h"
 #include "step.h"
@@ -71,16 +71,16 @@ const char *pps_reason_text(enum pps_reason reason);
 size_t pps_build(const struct pps *pps, uint8_t out[PPS_MAX]);
 
 /*
- * How many bytes are still to come after the first len ones: exactly when PPS0 is among them, otherwise at
+ * How many bytes are still to come after the first length ones: exactly when PPS0 is among them, otherwise at
  * least. 0: complete. Only PPS0 is looked at.
  */
-size_t pps_missing(const uint8_t *bytes, size_t len);
+size_t pps_missing(const uint8_t *bytes, size_t length);
 
 /*
  * Reads a whole request or response. Checked in this order: PPS_NOT_PPSS, PPS_TRUNCATED, PPS_TOO_LONG,
  * PPS_BAD_PCK, PPS_RFU. *out is all zero unless PPS_OK. ISO/IEC 7816-3:2006, 9.2.
  */
-enum pps_reason pps_parse(const uint8_t *bytes, size_t len, struct pps *out);
+enum pps_reason pps_parse(const uint8_t *bytes, size_t length, struct pps *out);
 
 /*
  * Whether a response makes the exchange successful, ISO/IEC 7816-3:2006, 9.3: it names the protocol of the
@@ -91,7 +91,9 @@ enum pps_reason pps_parse(const uint8_t *bytes, size_t len, struct pps *out);
  */
 enum pps_reason pps_judge(const struct pps *request, const struct pps *response, struct pps_outcome *out);
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 struct pps_ifd {
     enum pps_reason reason;     /* after STEP_FAILED */
@@ -117,7 +119,9 @@ void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool p
 void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok);
 void pps_ifd_timeout(struct pps_ifd *x);
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 /* What a card says to a request. */
 enum pps_answer {

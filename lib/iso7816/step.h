@@ -22,8 +22,8 @@
  * Pointers in a step stay valid until the next call on the machine. Times are in elementary time units (etu),
  * counted between the leading edges of characters as ISO/IEC 7816-3 does.
  */
-#ifndef ISO7816_STEP_H
-#define ISO7816_STEP_H
+#ifndef CARDRIG_ISO7816_STEP_H
+#define CARDRIG_ISO7816_STEP_H
 
 #include <stddef.h>
 #include <stdint.h>

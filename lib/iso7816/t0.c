@@ -74,7 +74,9 @@ const char *t0_tpdu_result_text(enum t0_tpdu_result result)
     return "unknown error";
 }
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 enum { IFD_HEADER, IFD_PROCEDURE, IFD_SEND, IFD_RECEIVE, IFD_SW2, IFD_DONE, IFD_FAILED };
 
@@ -225,7 +227,9 @@ void t0_ifd_timeout(struct t0_ifd *x)
         ifd_fail(x, T0_MUTE);
 }
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 enum { ICC_HEADER, ICC_ASK_HEADER, ICC_TAKE, ICC_TAKE_DATA, ICC_ASK_COMMAND, ICC_GIVE, ICC_DONE, ICC_FAILED };
 

@@ -9,8 +9,8 @@
  * Two machines, t0_ifd and t0_icc, are used as step.h says, from the start for every TPDU. Repetition of
  * characters with a parity error (7.3) is the line's business: a machine that sees one gives up.
  */
-#ifndef ISO7816_T0_H
-#define ISO7816_T0_H
+#ifndef CARDRIG_ISO7816_T0_H
+#define CARDRIG_ISO7816_T0_H
 
 #include "step.h"
 
@@ -81,7 +81,9 @@ const char *t0_tpdu_result_text(enum t0_tpdu_result result);
 /* How many bytes P3 stands for in this direction: 0..255 to the card, 1..256 from it (10.3.2). */
 size_t t0_tpdu_size(const uint8_t header[T0_HEADER_SIZE], enum t0_direction direction);
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 struct t0_ifd_config {
     uint32_t wwt;        /* etu until the card's next character, see timing.h */
@@ -121,7 +123,9 @@ void t0_ifd_bytes(struct t0_ifd *x, const uint8_t *bytes, size_t count, bool par
 void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok);
 void t0_ifd_timeout(struct t0_ifd *x);
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 enum t0_ack {
     T0_ACK_ALL,  /* INS: all data at once */

@@ -53,7 +53,9 @@ static size_t from_256(uint8_t code)
     return code == 0 ? 256 : code;
 }
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 enum { IFD_COMMAND, IFD_ENVELOPE, IFD_GET_RESPONSE, IFD_DONE, IFD_FAILED };
 
@@ -223,7 +225,9 @@ void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t leng
     ifd_answered(x, n, sw1, sw2);
 }
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 enum { ICC_IDLE, ICC_PROCESS, ICC_ANSWER };
 

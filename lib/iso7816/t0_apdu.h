@@ -23,8 +23,8 @@
  * - ENVELOPE segments of a case 4E command never leave Le alone in the last one: the card takes the command
  *   for complete (as case 3E) when Lc bytes of data are there and Le has not begun.
  */
-#ifndef ISO7816_T0_APDU_H
-#define ISO7816_T0_APDU_H
+#ifndef CARDRIG_ISO7816_T0_APDU_H
+#define CARDRIG_ISO7816_T0_APDU_H
 
 #include "apdu.h"
 #include "step.h"
@@ -62,7 +62,9 @@ const char *t0_apdu_reason_text(enum t0_apdu_reason reason);
 /* The class of a GET RESPONSE after a command of class cla. */
 uint8_t t0_apdu_response_class(uint16_t which, uint8_t cla);
 
-/* ---- interface device ---- */
+/*
+ * Interface device
+ */
 
 struct t0_apdu_ifd {
     enum t0_apdu_reason reason;
@@ -100,7 +102,9 @@ bool t0_apdu_ifd_next(struct t0_apdu_ifd *x, struct t0_tpdu *tpdu);
 /* What came of that TPDU: data and SW1 SW2. When the exchange failed, the caller just stops. */
 void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t length);
 
-/* ---- card ---- */
+/*
+ * Card
+ */
 
 struct t0_apdu_icc {
     /* private */

@@ -32,11 +32,13 @@ static void die(struct t1 *t1, enum t1_reason reason)
     fail(t1, reason);
 }
 
-/* ---- sending ---- */
+/*
+ * Sending
+ */
 
-static void send_block(struct t1 *t1, enum t1_sent sent, uint8_t pcb, const uint8_t *inf, size_t len)
+static void send_block(struct t1 *t1, enum t1_sent sent, uint8_t pcb, const uint8_t *inf, size_t length)
 {
-    t1->out_len = t1_block_encode(t1->parameters.edc, t1->parameters.nad, pcb, inf, len, t1->out);
+    t1->out_length = t1_block_encode(t1->parameters.edc, t1->parameters.nad, pcb, inf, length, t1->out);
     t1->sent = sent;
     t1->mode = T1_MODE_SEND;
 }
@@ -53,7 +55,7 @@ static void send_again(struct t1 *t1)
  */
 static void send_i(struct t1 *t1)
 {
-    size_t left = t1->tx_len - t1->tx_at;
+    size_t left = t1->tx_length - t1->tx_at;
 
     t1->tx_chunk = left < t1->ifs_out ? left : t1->ifs_out;
     t1->outstanding = true;
@@ -79,7 +81,7 @@ static void send_request(struct t1 *t1, enum t1_function function, uint8_t value
 static void send_response(struct t1 *t1, const struct t1_block *request)
 {
     t1->failures = 0;
-    send_block(t1, T1_SENT_RESPONSE, t1_pcb_s(request->function, true), request->inf, request->len);
+    send_block(t1, T1_SENT_RESPONSE, t1_pcb_s(request->function, true), request->inf, request->length);
 }
 
 static void send_abort(struct t1 *t1)
@@ -102,14 +104,16 @@ static void send_resynch(struct t1 *t1)
 static void send_command(struct t1 *t1)
 {
     t1->tx_at = 0;
-    t1->rx_len = 0;
+    t1->rx_length = 0;
     if (t1->parameters.announce_ifsd != 0 && !t1->announced)
         send_request(t1, T1_IFS, t1->parameters.announce_ifsd);
     else
         send_i(t1);
 }
 
-/* ---- state that several rules touch ---- */
+/*
+ * State that several rules touch
+ */
 
 static void acknowledged(struct t1 *t1)
 {
@@ -129,7 +133,7 @@ static void reset_protocol(struct t1 *t1)
     t1->aborting = false;
     t1->want_abort = false;
     t1->announced = false;
-    t1->rx_len = 0;
+    t1->rx_length = 0;
     t1->failures = 0;
     t1->asked = 0;
     t1->multiplier = 1;
@@ -137,7 +141,9 @@ static void reset_protocol(struct t1 *t1)
     t1->ifs_in = is_card(t1) ? t1->parameters.ifsc : t1->parameters.ifsd;
 }
 
-/* ---- when things go wrong (11.6.3.2) ---- */
+/*
+ * When things go wrong (11.6.3.2)
+ */
 
 /* All attempts are used up. */
 static void give_up(struct t1 *t1)
@@ -199,13 +205,15 @@ static void not_allowed_here(struct t1 *t1)
     failed_to_receive(t1, T1_OTHER_COMPLAINT);
 }
 
-/* ---- blocks that come in ---- */
+/*
+ * Blocks that come in
+ */
 
 static void on_i_block(struct t1 *t1, const struct t1_block *block)
 {
     bool too_long;
 
-    if (block->number != t1->nr || (t1->outstanding && t1->outstanding_more) || block->len > t1->ifs_in ||
+    if (block->number != t1->nr || (t1->outstanding && t1->outstanding_more) || block->length > t1->ifs_in ||
         t1->aborting) {
         not_allowed_here(t1);
         return;
@@ -214,7 +222,7 @@ static void on_i_block(struct t1 *t1, const struct t1_block *block)
     t1->failures = 0;
     t1->asked = 0;
     t1->nr ^= 1;
-    too_long = block->len > t1->parameters.capacity - t1->rx_len;
+    too_long = block->length > t1->parameters.capacity - t1->rx_length;
     if (too_long && !is_card(t1)) {
         t1->pending = T1_TOO_LONG;
         if (block->more)
@@ -229,9 +237,9 @@ static void on_i_block(struct t1 *t1, const struct t1_block *block)
         send_abort(t1);
         return;
     }
-    if (block->len > 0)
-        memcpy(t1->parameters.buffer + t1->rx_len, block->inf, block->len);
-    t1->rx_len += block->len;
+    if (block->length > 0)
+        memcpy(t1->parameters.buffer + t1->rx_length, block->inf, block->length);
+    t1->rx_length += block->length;
     if (block->more)
         send_r(t1, T1_NO_COMPLAINT); /* rule 2.2 */
     else if (is_card(t1))
@@ -307,7 +315,7 @@ static void on_request(struct t1 *t1, const struct t1_block *block)
         if (is_card(t1)) {
             /* to abort, the interface device must have got the block that gave it its turn */
             acknowledged(t1);
-            t1->rx_len = 0;
+            t1->rx_length = 0;
             t1->want_abort = false;
         } else {
             t1->aborting = true;
@@ -349,7 +357,7 @@ static void on_response(struct t1 *t1)
             send_i(t1);
         return;
     case T1_ABORT:
-        t1->rx_len = 0;
+        t1->rx_length = 0;
         if (is_card(t1))
             send_r(t1, T1_NO_COMPLAINT); /* gives the right to send back (rule 9) */
         else
@@ -382,7 +390,7 @@ static void on_block(struct t1 *t1, const struct t1_block *block)
     }
     if (t1->sent == T1_SENT_REQUEST) {
         if (block->kind == T1_S_RESPONSE && block->function == t1->request &&
-            (block->len == 0 || block->inf[0] == t1->request_value))
+            (block->length == 0 || block->inf[0] == t1->request_value))
             on_response(t1);
         else
             request_unanswered(t1);
@@ -429,7 +437,9 @@ static void on_complete(struct t1 *t1)
         drain(t1, result == T1_BLOCK_BAD_EDC ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
 }
 
-/* ---- the interface ---- */
+/*
+ * The interface
+ */
 
 bool t1_init(struct t1 *t1, const struct t1_parameters *parameters)
 {
@@ -439,7 +449,7 @@ bool t1_init(struct t1 *t1, const struct t1_parameters *parameters)
     if (parameters->ifsc < 1 || parameters->ifsc > T1_INF_MAX || parameters->ifsd < 1 ||
         parameters->ifsd > T1_INF_MAX || parameters->announce_ifsd > T1_INF_MAX || parameters->cwt == 0 ||
         (parameters->role == T1_INTERFACE_DEVICE && parameters->bwt == 0) ||
-        (parameters->buffer == NULL && parameters->capacity > 0) || (nad & 0x88) != 0 ||
+        (!parameters->buffer && parameters->capacity > 0) || (nad & 0x88) != 0 ||
         (nad != 0 && (nad & 7) == nad >> 4))
         return false;
     t1->parameters = *parameters;
@@ -460,19 +470,19 @@ static bool start_task(struct t1 *t1, enum t1_task task)
     t1->pending = T1_NO_REASON;
     t1->want_abort = false;
     t1->want_resynch = false;
-    t1->rx_len = 0;
+    t1->rx_length = 0;
     t1->failures = 0;
     t1->asked = 0;
     t1->resynchs = 0;
     return true;
 }
 
-bool t1_transmit(struct t1 *t1, const uint8_t *apdu, size_t len)
+bool t1_transmit(struct t1 *t1, const uint8_t *apdu, size_t length)
 {
     if (!start_task(t1, T1_TASK_TRANSMIT))
         return false;
     t1->tx = apdu;
-    t1->tx_len = len;
+    t1->tx_length = length;
     send_command(t1);
     return true;
 }
@@ -485,14 +495,14 @@ bool t1_listen(struct t1 *t1)
     return true;
 }
 
-bool t1_answer(struct t1 *t1, const uint8_t *bytes, size_t len)
+bool t1_answer(struct t1 *t1, const uint8_t *bytes, size_t length)
 {
     if (t1->mode != T1_MODE_PROCESS)
         return false;
     t1->tx = bytes;
-    t1->tx_len = len;
+    t1->tx_length = length;
     t1->tx_at = 0;
-    t1->rx_len = 0;
+    t1->rx_length = 0;
     send_i(t1);
     return true;
 }
@@ -566,7 +576,7 @@ void t1_next(struct t1 *t1, struct step *step)
     case T1_MODE_SEND:
         step->kind = STEP_SEND;
         step->bytes = t1->out;
-        step->length = t1->out_len;
+        step->length = t1->out_length;
         step->guard = t1->parameters.bgt;
         t1->counters.blocks_sent++;
         receive(t1);
@@ -591,11 +601,11 @@ void t1_next(struct t1 *t1, struct step *step)
     case T1_MODE_PROCESS:
         step->kind = STEP_PROCESS;
         step->bytes = t1->parameters.buffer;
-        step->length = t1->rx_len;
+        step->length = t1->rx_length;
         break;
     case T1_MODE_DONE:
         step->bytes = t1->parameters.buffer;
-        step->length = t1->rx_len;
+        step->length = t1->rx_length;
         break;
     case T1_MODE_FAILED:
         step->kind = STEP_FAILED;

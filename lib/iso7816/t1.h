@@ -19,8 +19,8 @@
  *
  * All state is in struct t1, which may be copied as long as its buffers stay.
  */
-#ifndef ISO7816_T1_H
-#define ISO7816_T1_H
+#ifndef CARDRIG_ISO7816_T1_H
+#define CARDRIG_ISO7816_T1_H
 
 #include "iso7816/step.h"
 #include "iso7816/t1_block.h"
@@ -123,8 +123,8 @@ struct t1 {
     bool outstanding;      /* an I-block was sent and not acknowledged */
     bool outstanding_more; /* its M bit */
     const uint8_t *tx;
-    size_t tx_len, tx_at, tx_chunk; /* tx_at: start of the outstanding block's INF, tx_chunk: its length */
-    size_t rx_len;
+    size_t tx_length, tx_at, tx_chunk; /* tx_at: start of the outstanding block's INF, tx_chunk: its length */
+    size_t rx_length;
 
     enum t1_function request; /* the S-request that is unanswered when sent is T1_SENT_REQUEST */
     uint8_t request_value;
@@ -138,7 +138,7 @@ struct t1 {
     enum t1_complaint complaint; /* T1_MODE_DRAIN: what the R-block will say */
     size_t drained;
     uint8_t out[T1_BLOCK_MAX];
-    size_t out_len;
+    size_t out_length;
 };
 
 /*
@@ -150,19 +150,19 @@ struct t1 {
 bool t1_init(struct t1 *t1, const struct t1_parameters *parameters);
 
 /*
- * Interface device: starts the exchange of a command of len bytes. apdu must live until STEP_DONE or
+ * Interface device: starts the exchange of a command of length bytes. apdu must live until STEP_DONE or
  * STEP_FAILED. False when an exchange is going on, or the card must be reset first.
  */
-bool t1_transmit(struct t1 *t1, const uint8_t *apdu, size_t len);
+bool t1_transmit(struct t1 *t1, const uint8_t *apdu, size_t length);
 
 /* Card: starts waiting for blocks. False for an interface device, or when it has started already. */
 bool t1_listen(struct t1 *t1);
 
 /*
- * Card, after STEP_PROCESS: the answer, len bytes, which must live until the next STEP_PROCESS. It may
+ * Card, after STEP_PROCESS: the answer, length bytes, which must live until the next STEP_PROCESS. It may
  * overlap neither the buffer nor the command. False when no command waits for an answer.
  */
-bool t1_answer(struct t1 *t1, const uint8_t *bytes, size_t len);
+bool t1_answer(struct t1 *t1, const uint8_t *bytes, size_t length);
 
 /*
  * What is to be done next; see step.h. An interface device that has nothing to do gets STEP_DONE with no

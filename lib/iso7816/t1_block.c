@@ -5,30 +5,30 @@
 
 enum { AT_NAD, AT_PCB, AT_LEN };
 
-uint8_t t1_lrc(const uint8_t *bytes, size_t len)
+uint8_t t1_lrc(const uint8_t *bytes, size_t length)
 {
     uint64_t lrcs = 0, word; /* of every eighth byte, side by side */
     uint8_t lrc = 0;
 
-    for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
+    for (; length >= sizeof word; bytes += sizeof word, length -= sizeof word) {
         memcpy(&word, bytes, sizeof word);
         lrcs ^= word;
     }
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < length; i++)
         lrc ^= bytes[i];
     for (; lrcs > 0; lrcs >>= 8)
         lrc ^= (uint8_t)lrcs;
     return lrc;
 }
 
-uint16_t t1_crc(const uint8_t *bytes, size_t len)
+uint16_t t1_crc(const uint8_t *bytes, size_t length)
 {
     /* the remainders of one half byte, as characters go: lowest bit first */
     static const uint16_t step[16] = {0x0000, 0x1081, 0x2102, 0x3183, 0x4204, 0x5285, 0x6306, 0x7387,
                                       0x8408, 0x9489, 0xA50A, 0xB58B, 0xC60C, 0xD68D, 0xE70E, 0xF78F};
     unsigned crc = 0xFFFF;
 
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < length; i++) {
         crc ^= bytes[i];
         crc = crc >> 4 ^ step[crc & 0xF];
         crc = crc >> 4 ^ step[crc & 0xF];
@@ -61,31 +61,31 @@ uint8_t t1_nad_swap(uint8_t nad)
     return (uint8_t)(nad << 4 | nad >> 4);
 }
 
-/* The EDC of len bytes, in the order of the wire. */
-static void write_edc(enum t1_edc edc, const uint8_t *bytes, size_t len, uint8_t *out)
+/* The EDC of length bytes, in the order of the wire. */
+static void write_edc(enum t1_edc edc, const uint8_t *bytes, size_t length, uint8_t *out)
 {
     if (edc == T1_CRC) {
-        uint16_t crc = t1_crc(bytes, len);
+        uint16_t crc = t1_crc(bytes, length);
 
         out[0] = (uint8_t)crc;
         out[1] = (uint8_t)(crc >> 8);
     } else {
-        out[0] = t1_lrc(bytes, len);
+        out[0] = t1_lrc(bytes, length);
     }
 }
 
-size_t t1_block_encode(enum t1_edc edc, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t len,
+size_t t1_block_encode(enum t1_edc edc, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t length,
                        uint8_t *out)
 {
-    if (len > T1_INF_MAX)
-        len = T1_INF_MAX;
+    if (length > T1_INF_MAX)
+        length = T1_INF_MAX;
     out[AT_NAD] = nad;
     out[AT_PCB] = pcb;
-    out[AT_LEN] = (uint8_t)len;
-    if (len > 0)
-        memcpy(out + T1_PROLOGUE_SIZE, inf, len);
-    write_edc(edc, out, T1_PROLOGUE_SIZE + len, out + T1_PROLOGUE_SIZE + len);
-    return T1_PROLOGUE_SIZE + len + t1_edc_size(edc);
+    out[AT_LEN] = (uint8_t)length;
+    if (length > 0)
+        memcpy(out + T1_PROLOGUE_SIZE, inf, length);
+    write_edc(edc, out, T1_PROLOGUE_SIZE + length, out + T1_PROLOGUE_SIZE + length);
+    return T1_PROLOGUE_SIZE + length + t1_edc_size(edc);
 }
 
 /* 11.3.2.2; false when the PCB is reserved. */
@@ -116,9 +116,9 @@ static bool len_fits(const struct t1_block *block)
     case T1_I_BLOCK:
         return true;
     case T1_R_BLOCK:
-        return block->len == 0;
+        return block->length == 0;
     default:
-        return block->len == (block->function == T1_IFS || block->function == T1_WTX ? 1 : 0);
+        return block->length == (block->function == T1_IFS || block->function == T1_WTX ? 1 : 0);
     }
 }
 
@@ -143,7 +143,7 @@ enum t1_block_result t1_block_decode(enum t1_edc edc, const uint8_t *bytes, size
 
     block.nad = bytes[AT_NAD];
     block.pcb = bytes[AT_PCB];
-    block.len = bytes[AT_LEN];
+    block.length = bytes[AT_LEN];
     block.inf = bytes + T1_PROLOGUE_SIZE;
     sad = block.nad & 7;
     dad = block.nad >> 4 & 7;
@@ -153,7 +153,7 @@ enum t1_block_result t1_block_decode(enum t1_edc edc, const uint8_t *bytes, size
         return T1_BLOCK_BAD_PCB;
     if (!len_fits(&block))
         return T1_BLOCK_BAD_LEN;
-    if (block.len == 1 && (block.kind == T1_S_REQUEST || block.kind == T1_S_RESPONSE) &&
+    if (block.length == 1 && (block.kind == T1_S_REQUEST || block.kind == T1_S_RESPONSE) &&
         block.function == T1_IFS && (block.inf[0] == 0 || block.inf[0] > T1_INF_MAX))
         return T1_BLOCK_BAD_IFS;
     *out = block;

@@ -5,8 +5,8 @@
  * A block is NAD, PCB and LEN, then LEN bytes of information field (INF), then the error detection code
  * (EDC): one byte (LRC) or two (CRC).
  */
-#ifndef ISO7816_T1_BLOCK_H
-#define ISO7816_T1_BLOCK_H
+#ifndef CARDRIG_ISO7816_T1_BLOCK_H
+#define CARDRIG_ISO7816_T1_BLOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ enum t1_complaint {
 
 struct t1_block {
     uint8_t nad, pcb;
-    uint8_t len;        /* bytes in inf */
+    uint8_t length;     /* bytes in inf */
     const uint8_t *inf; /* inside the caller's bytes */
     enum t1_block_kind kind;
     uint8_t number;              /* N(S) of an I-block, N(R) of an R-block */
@@ -60,16 +60,16 @@ enum t1_block_result {
                          ignores it (11.3.2.1). Found last, so all else is right and the block is decoded. */
 };
 
-/* Exclusive-or of len bytes: the LRC of a block without one, 0 for a block with the right one (11.3.4). */
-uint8_t t1_lrc(const uint8_t *bytes, size_t len);
+/* Exclusive-or of length bytes: the LRC of a block without one, 0 for a block with the right one (11.3.4). */
+uint8_t t1_lrc(const uint8_t *bytes, size_t length);
 
 /*
- * The CRC of len bytes: the 16-bit frame checking sequence of ISO/IEC 13239, to which 11.3.4 refers
+ * The CRC of length bytes: the 16-bit frame checking sequence of ISO/IEC 13239, to which 11.3.4 refers
  * (polynomial x^16 + x^12 + x^5 + 1 over bits in the order of the direct convention, preset to ones,
  * complemented). Its coefficient of the highest power goes first, so in a block the low byte of this value
  * comes before the high one.
  */
-uint16_t t1_crc(const uint8_t *bytes, size_t len);
+uint16_t t1_crc(const uint8_t *bytes, size_t length);
 
 /* Bytes of EDC: 1 or 2. */
 size_t t1_edc_size(enum t1_edc edc);
@@ -86,12 +86,12 @@ uint8_t t1_nad_swap(uint8_t nad);
  * Writes a block with a right EDC; nothing else is judged, so a simulator can build what is against the
  * rules.
  *
- * inf  may be NULL when len is 0; len is at most T1_INF_MAX (more is cut off)
+ * inf  may be NULL when length is 0; length is at most T1_INF_MAX (more is cut off)
  * out  at least T1_BLOCK_MAX bytes; not overlapping inf
  *
  * Returns the size of the block.
  */
-size_t t1_block_encode(enum t1_edc edc, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t len,
+size_t t1_block_encode(enum t1_edc edc, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t length,
                        uint8_t *out);
 
 /*

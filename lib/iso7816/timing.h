@@ -8,8 +8,8 @@
  * are 372 and
  * 1. ISO/IEC 7816-3:2006, 7.1.
  */
-#ifndef ISO7816_TIMING_H
-#define ISO7816_TIMING_H
+#ifndef CARDRIG_ISO7816_TIMING_H
+#define CARDRIG_ISO7816_TIMING_H
 
 #include "atr.h"
 

@@ -224,14 +224,14 @@ static void each_interface_byte(const struct atr *atr, analysis_byte_function *f
 void analysis_each_byte(const struct analysis *analysis, analysis_byte_function *function, void *arg)
 {
     const struct atr *atr = &analysis->atr;
-    if (atr->len == 0)
+    if (atr->length == 0)
         return;
     uint8_t ts = atr->raw[0];
     function(arg, "TS", 0, ts,
              ts == ATR_DIRECT    ? "direct convention"
              : ts == ATR_INVERSE ? "inverse convention"
                                  : "neither direct (3B) nor inverse (3F) convention");
-    if (atr->len == 1 || analysis->error.result == ATR_BAD_TS)
+    if (atr->length == 1 || analysis->error.result == ATR_BAD_TS)
         return;
     uint8_t t0 = atr->raw[1];
     struct text meaning = {.length = 0};

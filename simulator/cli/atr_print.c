@@ -53,7 +53,7 @@ static void print_trailing(const struct analysis *analysis)
     if (analysis->error.result != ATR_TRAILING)
         return;
     printf("  after the end\n        ");
-    print_bytes(analysis->atr.raw + end, analysis->atr.len - end);
+    print_bytes(analysis->atr.raw + end, analysis->atr.length - end);
     putchar('\n');
 }
 

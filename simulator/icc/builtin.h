@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The text of builtin.lua, made into C by the build. */
-#ifndef ICC_BUILTIN_H
-#define ICC_BUILTIN_H
+#ifndef CARDRIG_ICC_BUILTIN_H
+#define CARDRIG_ICC_BUILTIN_H
 
 #include <stddef.h>
 
 extern const char builtin_lua[]; /* ends with a NUL that the length does not count */
-extern const size_t builtin_lua_len;
+extern const size_t builtin_lua_length;
 
 #endif

@@ -12,9 +12,9 @@ const char *card_name(const struct card *card)
     return card->kind->name(card);
 }
 
-const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *len)
+const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *length)
 {
-    return card->kind->atr(card, how, len);
+    return card->kind->atr(card, how, length);
 }
 
 uint8_t card_t1_ifsc(const struct card *card)
@@ -37,9 +37,9 @@ bool card_gone(const struct card *card)
     return card->kind->gone && card->kind->gone(card);
 }
 
-void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len)
+void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_length)
 {
-    card->kind->power(card, how, atr, atr_len);
+    card->kind->power(card, how, atr, atr_length);
 }
 
 void card_protocol(struct card *card, uint8_t protocol)
@@ -48,10 +48,10 @@ void card_protocol(struct card *card, uint8_t protocol)
         card->kind->protocol(card, protocol);
 }
 
-void card_command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                  size_t *resp_len)
+void card_command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                  size_t *resp_length)
 {
-    card->kind->command(card, cmd, len, resp, resp_cap, resp_len);
+    card->kind->command(card, cmd, length, resp, resp_capacity, resp_length);
 }
 
 void card_interrupt(struct card *card)

@@ -7,8 +7,8 @@
  *
  * A card belongs to one thread at a time, except card_interrupt.
  */
-#ifndef ICC_CARD_H
-#define ICC_CARD_H
+#ifndef CARDRIG_ICC_CARD_H
+#define CARDRIG_ICC_CARD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,8 +31,8 @@ enum card_power {
 /* What a card gets from its rig. */
 struct card_host {
     void *arg; /* handed to the functions */
-    /* Fills buf with len random bytes. Required. */
-    void (*random)(void *arg, uint8_t *buf, size_t len);
+    /* Fills buf with length random bytes. Required. */
+    void (*random)(void *arg, uint8_t *buf, size_t length);
     /*
      * One line, no newline, at most 1,023 bytes, no control characters: what the card says, and what was
      * wrong with it. NULL if nobody wants to know.
@@ -47,13 +47,13 @@ struct card_kind {
     bool takes_case_3;
     void (*free)(struct card *card);
     const char *(*name)(const struct card *card);
-    const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *len);
+    const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *length);
     uint8_t (*t1_ifsc)(const struct card *card); /* NULL: the ATR says it */
     bool (*gone)(const struct card *card);       /* NULL: it never goes by itself */
-    void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
+    void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_length);
     void (*protocol)(struct card *card, uint8_t protocol); /* NULL: the card does not care */
-    void (*command)(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                    size_t *resp_len);
+    void (*command)(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                    size_t *resp_length);
     void (*interrupt)(struct card *card);
 };
 
@@ -71,10 +71,10 @@ void card_free(struct card *card);
 const char *card_name(const struct card *card);
 
 /*
- * The ATR after a cold or a warm reset (for CARD_OFF: none, *len is 0), as far as it is known without a
- * reset: *len is 0 where it is not. Lives as long as the card. Also of a dead card.
+ * The ATR after a cold or a warm reset (for CARD_OFF: none, *length is 0), as far as it is known without a
+ * reset: *length is 0 where it is not. Lives as long as the card. Also of a dead card.
  */
-const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *len);
+const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *length);
 
 /* The IFSC of the card in T=1, 1 to 254, where the ATR is not to say it; else 0. */
 uint8_t card_t1_ifsc(const struct card *card);
@@ -92,21 +92,22 @@ struct faults *card_faults(struct card *card);
 /* Has the card gone by itself, as one behind a connection does, so that it is to be taken out? */
 bool card_gone(const struct card *card);
 
-/* Gives power, resets, or takes power away. `atr` is what the card answers to reset; *atr_len is 0 when it
+/* Gives power, resets, or takes power away. `atr` is what the card answers to reset; *atr_length is 0 when it
  * does not, and for CARD_OFF. */
-void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_len);
+void card_power(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_length);
 
 /* After a reset: T=0 or T=1 is used from now on. A card whose ATR is as it is (contacts.h) does not hear of
  * it. */
 void card_protocol(struct card *card, uint8_t protocol);
 
 /*
- * Gives one command APDU to the card and takes its response APDU, data and status word: *resp_len is 2 to
- * CARD_RESPONSE_MAX. `resp` has room for `resp_cap` bytes, CARD_RESPONSE_MAX if nothing is to be missed, at
- * least 2. `resp` and `cmd` must not overlap. *resp_len 0 means that the card does not answer.
+ * Gives one command APDU to the card and takes its response APDU, data and status word: *resp_length is 2 to
+ * CARD_RESPONSE_MAX. `resp` has room for `resp_capacity` bytes, CARD_RESPONSE_MAX if nothing is to be
+ * missed, at least 2. `resp` and `cmd` must not overlap. *resp_length 0 means that the card does not
+ * answer.
  */
-void card_command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                  size_t *resp_len);
+void card_command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                  size_t *resp_length);
 
 /*
  * From any thread: has a card_power or card_command that is under way, or that is yet to come, return soon,

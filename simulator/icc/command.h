@@ -2,8 +2,8 @@
 /*
  * One of a card script's commands: its pattern, and what answers it.
  */
-#ifndef ICC_COMMAND_H
-#define ICC_COMMAND_H
+#ifndef CARDRIG_ICC_COMMAND_H
+#define CARDRIG_ICC_COMMAND_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ struct script_function {
 struct script_command {
     struct pattern pattern;
     const uint8_t *answer; /* data and status word; NULL if the handler makes it */
-    size_t answer_len;
+    size_t answer_length;
     struct script_function handler;
     int number; /* in the list, from 1 */
 };

@@ -441,7 +441,7 @@ static bool t1_spoil(struct contacts *contacts, const struct step *step)
         struct t1_block block;
         if (t1_block_decode(edc, step->bytes, step->length, &block) == T1_BLOCK_OK)
             contacts->out_length =
-                t1_block_encode(edc, block.nad, block.pcb ^ 0x40, block.inf, block.len, contacts->out);
+                t1_block_encode(edc, block.nad, block.pcb ^ 0x40, block.inf, block.length, contacts->out);
     }
     return true;
 }

@@ -4,8 +4,8 @@
  * for its script, and with the script's answers, until they are characters again. ISO/IEC 7816-3 from the
  * card's end; the faults that the card has been asked for are committed here.
  */
-#ifndef ICC_CONTACTS_H
-#define ICC_CONTACTS_H
+#ifndef CARDRIG_ICC_CONTACTS_H
+#define CARDRIG_ICC_CONTACTS_H
 
 #include "icc/card.h"
 

@@ -5,5 +5,5 @@ string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")
 file(WRITE ${OUTPUT} "#include \"icc/builtin.h\"
 
 const char builtin_lua[] = {${bytes} 0};
-const size_t builtin_lua_len = sizeof builtin_lua - 1;
+const size_t builtin_lua_length = sizeof builtin_lua - 1;
 ")

@@ -193,12 +193,12 @@ static bool fire_in_hand(struct fault_table *faults, enum fault fault)
 }
 
 /* Each trigger counts the command in hand once. */
-static void count_command(struct fault_table *faults, const uint8_t *apdu, size_t len)
+static void count_command(struct fault_table *faults, const uint8_t *apdu, size_t length)
 {
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++) {
         struct fault_trigger *trigger = &faults->trigger[i];
         struct pattern pattern = {trigger->value, trigger->mask, trigger->length};
-        if (!trigger->counted && pattern_matches(&pattern, apdu, len) && take(&trigger->count))
+        if (!trigger->counted && pattern_matches(&pattern, apdu, length) && take(&trigger->count))
             faults->set[trigger->fault].now = true;
         trigger->counted = true;
     }
@@ -265,20 +265,20 @@ bool faults_fire_in_hand(struct faults *faults, enum fault fault)
     return ask(faults, fault, fire_in_hand);
 }
 
-void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len)
+void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t length)
 {
     pthread_mutex_lock(&faults->lock);
     for (int i = 0; i < FAULT_COUNT; i++)
         faults->table.set[i].fresh = false;
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
         faults->table.trigger[i].counted = false;
-    count_command(&faults->table, apdu, len);
+    count_command(&faults->table, apdu, length);
     unlock(faults);
 }
 
-void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t len)
+void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t length)
 {
     pthread_mutex_lock(&faults->lock);
-    count_command(&faults->table, apdu, len);
+    count_command(&faults->table, apdu, length);
     unlock(faults);
 }

@@ -4,8 +4,8 @@
  * the next one, at the next N, or from the Nth on; or at the Nth command that begins with a pattern. What an
  * opportunity is depends on the fault; faults.md has them all, with what PC/SC reports.
  */
-#ifndef ICC_FAULT_H
-#define ICC_FAULT_H
+#ifndef CARDRIG_ICC_FAULT_H
+#define CARDRIG_ICC_FAULT_H
 
 #include "base/error.h"
 
@@ -112,8 +112,8 @@ bool faults_fire(struct faults *faults, enum fault fault);
  * between are for this command, and so are those whose pattern it begins with: where the opportunities that
  * faults_fire() is asked at have passed, faults_fire_in_hand() says whether such a fault fires.
  */
-void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t len);
-void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t len);
+void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t length);
+void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t length);
 bool faults_fire_in_hand(struct faults *faults, enum fault fault);
 
 #endif

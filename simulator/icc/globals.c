@@ -17,11 +17,11 @@
 
 static int global_hex(lua_State *L)
 {
-    size_t len, count, bad_at;
-    const char *text = luaL_checklstring(L, 1, &len);
+    size_t length, count, bad_at;
+    const char *text = luaL_checklstring(L, 1, &length);
     luaL_Buffer b;
-    uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, len / 2);
-    enum hex_result result = hex_decode(text, len, out, len / 2, &count, &bad_at);
+    uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, length / 2);
+    enum hex_result result = hex_decode(text, length, out, length / 2, &count, &bad_at);
 
     if (result != HEX_OK)
         return luaL_error(L, "hex: character %I: %s", (lua_Integer)bad_at + 1, hex_result_text(result));
@@ -58,10 +58,10 @@ static int global_fault(lua_State *L)
 }
 
 /* logs the lines of a text, as long as the script may; `text` need not end with a line end */
-static void print_lines(struct sandbox *sandbox, const char *text, size_t len)
+static void print_lines(struct sandbox *sandbox, const char *text, size_t length)
 {
     static const char full[] = "(this call printed too much; the rest is not shown)";
-    const char *end = text + len;
+    const char *end = text + length;
 
     do {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
@@ -82,7 +82,7 @@ static int global_print(lua_State *L)
 {
     int n = lua_gettop(L);
     const char *text;
-    size_t len;
+    size_t length;
     luaL_Buffer b;
 
     luaL_buffinit(L, &b);
@@ -93,8 +93,8 @@ static int global_print(lua_State *L)
         luaL_addvalue(&b);
     }
     luaL_pushresult(&b);
-    text = lua_tolstring(L, -1, &len);
-    print_lines(sandbox_of(L), text, len);
+    text = lua_tolstring(L, -1, &length);
+    print_lines(sandbox_of(L), text, length);
     return 0;
 }
 

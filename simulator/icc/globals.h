@@ -2,8 +2,8 @@
 /*
  * What a card script finds in its global environment.
  */
-#ifndef ICC_GLOBALS_H
-#define ICC_GLOBALS_H
+#ifndef CARDRIG_ICC_GLOBALS_H
+#define CARDRIG_ICC_GLOBALS_H
 
 #include <lua.h>
 

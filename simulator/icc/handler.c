@@ -39,7 +39,7 @@ struct answer_call {
     const struct script_command *entry;
     const struct handler_command *command;
     uint8_t *resp;
-    size_t cap, len;
+    size_t capacity, length;
 };
 
 static void set_integer(lua_State *L, const char *field, lua_Integer value)
@@ -48,9 +48,9 @@ static void set_integer(lua_State *L, const char *field, lua_Integer value)
     lua_setfield(L, -2, field);
 }
 
-static void set_bytes(lua_State *L, const char *field, const uint8_t *bytes, size_t len)
+static void set_bytes(lua_State *L, const char *field, const uint8_t *bytes, size_t length)
 {
-    lua_pushlstring(L, len > 0 ? (const char *)bytes : "", len);
+    lua_pushlstring(L, length > 0 ? (const char *)bytes : "", length);
     lua_setfield(L, -2, field);
 }
 
@@ -59,7 +59,7 @@ static void push_command(lua_State *L, const struct handler_command *command)
     const struct apdu_command *decoded = &command->decoded;
 
     lua_createtable(L, 0, 8);
-    set_bytes(L, "raw", command->raw, command->len);
+    set_bytes(L, "raw", command->raw, command->length);
     set_integer(L, "cla", decoded->cla);
     set_integer(L, "ins", decoded->ins);
     set_integer(L, "p1", decoded->p1);
@@ -88,13 +88,13 @@ static _Noreturn void refuse_value(lua_State *L, int index)
     refuse(L, lua_pushfstring(L, "a %s", luaL_typename(L, index)), expected);
 }
 
-static void take_bytes(lua_State *L, struct answer_call *call, const char *bytes, size_t len)
+static void take_bytes(lua_State *L, struct answer_call *call, const char *bytes, size_t length)
 {
-    if (len > call->cap - call->len)
-        refuse(L, lua_pushfstring(L, "%I bytes with the status word", (lua_Integer)(call->len + len)),
-               lua_pushfstring(L, "at most %I", (lua_Integer)call->cap));
-    memcpy(call->resp + call->len, bytes, len);
-    call->len += len;
+    if (length > call->capacity - call->length)
+        refuse(L, lua_pushfstring(L, "%I bytes with the status word", (lua_Integer)(call->length + length)),
+               lua_pushfstring(L, "at most %I", (lua_Integer)call->capacity));
+    memcpy(call->resp + call->length, bytes, length);
+    call->length += length;
 }
 
 static void take_status_word(lua_State *L, struct answer_call *call, int index)
@@ -121,20 +121,20 @@ static void take_answer(lua_State *L, struct answer_call *call)
 {
     int count = lua_gettop(L) - 1;
     const char *bytes;
-    size_t len;
+    size_t length;
 
     if (count > 2)
         refuse(L, lua_pushfstring(L, "%d values", count), "at most two");
     if (count == 0 || lua_type(L, 2) != LUA_TSTRING)
         refuse_value(L, 2);
-    bytes = lua_tolstring(L, 2, &len);
-    if (count == 1 && len < 2)
-        refuse(L, lua_pushfstring(L, "%d byte%s", (int)len, len == 1 ? "" : "s"),
+    bytes = lua_tolstring(L, 2, &length);
+    if (count == 1 && length < 2)
+        refuse(L, lua_pushfstring(L, "%d byte%s", (int)length, length == 1 ? "" : "s"),
                "at least the 2 of a status word");
     /* the whole length, so that the message tells it */
-    if (count == 2 && len > call->cap - 2)
-        take_bytes(L, call, bytes, len + 2);
-    take_bytes(L, call, bytes, len);
+    if (count == 2 && length > call->capacity - 2)
+        take_bytes(L, call, bytes, length + 2);
+    take_bytes(L, call, bytes, length);
     if (count == 2)
         take_status_word(L, call, 3);
 }
@@ -151,13 +151,13 @@ static int call_handler(lua_State *L)
 }
 
 bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
-                    const struct handler_command *command, uint8_t *resp, size_t cap, size_t *resp_len,
-                    struct error *error)
+                    const struct handler_command *command, uint8_t *resp, size_t capacity,
+                    size_t *resp_length, struct error *error)
 {
-    struct answer_call call = {.entry = entry, .command = command, .resp = resp, .cap = cap};
+    struct answer_call call = {.entry = entry, .command = command, .resp = resp, .capacity = capacity};
 
     if (!sandbox_call(sandbox, call_handler, &call, entry->handler.line, error))
         return false;
-    *resp_len = call.len;
+    *resp_length = call.length;
     return true;
 }

@@ -2,8 +2,8 @@
 /*
  * Calling the functions of a card script.
  */
-#ifndef ICC_HANDLER_H
-#define ICC_HANDLER_H
+#ifndef CARDRIG_ICC_HANDLER_H
+#define CARDRIG_ICC_HANDLER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,19 +19,19 @@
 bool handler_power(struct sandbox *sandbox, const struct script_function *on_power, enum card_power how,
                    struct error *error);
 
-/* A command for a handler: `decoded` is what the `len` bytes at `raw` mean. */
+/* A command for a handler: `decoded` is what the `length` bytes at `raw` mean. */
 struct handler_command {
     const uint8_t *raw;
-    size_t len;
+    size_t length;
     struct apdu_command decoded;
 };
 
 /*
- * Calls the handler of `entry`, and takes data and status word as its answer, at most `cap` bytes. False with
- * one line in `error` if there is no answer; then `resp` may have been written to all the same.
+ * Calls the handler of `entry`, and takes data and status word as its answer, at most `capacity` bytes.
+ * False with one line in `error` if there is no answer; then `resp` may have been written to all the same.
  */
 bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
-                    const struct handler_command *command, uint8_t *resp, size_t cap, size_t *resp_len,
-                    struct error *error);
+                    const struct handler_command *command, uint8_t *resp, size_t capacity,
+                    size_t *resp_length, struct error *error);
 
 #endif

@@ -3,8 +3,8 @@
  * The memory of one card: counted, limited, and remembered block by block. So a card can be thrown away as a
  * whole, whatever state its Lua machine is in and without asking the script (finalizers do not run).
  */
-#ifndef ICC_HEAP_H
-#define ICC_HEAP_H
+#ifndef CARDRIG_ICC_HEAP_H
+#define CARDRIG_ICC_HEAP_H
 
 #include <stddef.h>
 

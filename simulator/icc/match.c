@@ -14,9 +14,9 @@ struct match_shape {
 
 static int compare_shapes(const struct pattern *a, const struct pattern *b)
 {
-    if (a->len != b->len)
-        return a->len < b->len ? -1 : 1;
-    return memcmp(a->mask, b->mask, a->len);
+    if (a->length != b->length)
+        return a->length < b->length ? -1 : 1;
+    return memcmp(a->mask, b->mask, a->length);
 }
 
 static int compare_commands(const void *a, const void *b)
@@ -26,7 +26,7 @@ static int compare_commands(const void *a, const void *b)
     int order = compare_shapes(&x->pattern, &y->pattern);
 
     if (order == 0)
-        order = memcmp(x->pattern.value, y->pattern.value, x->pattern.len);
+        order = memcmp(x->pattern.value, y->pattern.value, x->pattern.length);
     return order ? order : x->number - y->number;
 }
 
@@ -78,7 +78,7 @@ bool match_index(struct match_index *index, const struct script_command *command
 /* memcmp of a pattern and the beginning of an APDU that is long enough */
 static int compare_apdu(const struct pattern *pattern, const uint8_t *apdu)
 {
-    for (size_t i = 0; i < pattern->len; i++) {
+    for (size_t i = 0; i < pattern->length; i++) {
         int order = pattern->value[i] - (apdu[i] & pattern->mask[i]);
         if (order)
             return order;
@@ -104,7 +104,8 @@ static const struct script_command *find(const struct match_index *index, const 
     return index->sorted[low];
 }
 
-const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu, size_t len)
+const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu,
+                                           size_t length)
 {
     const struct script_command *best = NULL;
 
@@ -112,7 +113,7 @@ const struct script_command *match_command(const struct match_index *index, cons
          shape++) {
         if (best && shape->lowest > best->number)
             break;
-        if (index->sorted[shape->first]->pattern.len > len)
+        if (index->sorted[shape->first]->pattern.length > length)
             continue;
         const struct script_command *found = find(index, shape, apdu);
         if (found && (!best || found->number < best->number))

@@ -4,8 +4,8 @@
  * asking each one. Patterns with the same mask are of one shape, of which a script has few; within a shape
  * they are sorted by their values.
  */
-#ifndef ICC_MATCH_H
-#define ICC_MATCH_H
+#ifndef CARDRIG_ICC_MATCH_H
+#define CARDRIG_ICC_MATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +26,7 @@ bool match_index(struct match_index *index, const struct script_command *command
                  struct heap *heap);
 
 /* The first command that matches; NULL if none does. */
-const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu, size_t len);
+const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu,
+                                           size_t length);
 
 #endif

@@ -4,8 +4,8 @@
  * with
  * '.' for any digit (hex_decode_pattern).
  */
-#ifndef ICC_PATTERN_H
-#define ICC_PATTERN_H
+#ifndef CARDRIG_ICC_PATTERN_H
+#define CARDRIG_ICC_PATTERN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,14 +13,14 @@
 
 struct pattern {
     const uint8_t *value, *mask; /* a bit of the value counts where the mask has it, and is 0 elsewhere */
-    size_t len;
+    size_t length;
 };
 
-static inline bool pattern_matches(const struct pattern *pattern, const uint8_t *apdu, size_t len)
+static inline bool pattern_matches(const struct pattern *pattern, const uint8_t *apdu, size_t length)
 {
-    if (pattern->len > len)
+    if (pattern->length > length)
         return false;
-    for (size_t i = 0; i < pattern->len; i++)
+    for (size_t i = 0; i < pattern->length; i++)
         if ((apdu[i] & pattern->mask[i]) != pattern->value[i])
             return false;
     return true;

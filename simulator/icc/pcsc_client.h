@@ -8,8 +8,8 @@
  *
  * The functions are for one thread at a time, except pcsc_client_interrupt.
  */
-#ifndef ICC_PCSC_CLIENT_H
-#define ICC_PCSC_CLIENT_H
+#ifndef CARDRIG_ICC_PCSC_CLIENT_H
+#define CARDRIG_ICC_PCSC_CLIENT_H
 
 #include "base/error.h"
 

@@ -114,11 +114,11 @@ static const char *name(const struct card *card)
 }
 
 /* Is known after a reset only. */
-static const uint8_t *atr(const struct card *card, enum card_power how, size_t *len)
+static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
 {
     (void)card;
     (void)how;
-    *len = 0;
+    *length = 0;
     return NULL;
 }
 
@@ -175,19 +175,19 @@ static enum pcsc_result agree(struct relay *relay)
                              &relay->active);
 }
 
-static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                    size_t *resp_len)
+static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                    size_t *resp_length)
 {
     struct relay *relay = relay_of(card);
-    size_t length = resp_cap;
-    *resp_len = 0;
+    size_t received = resp_capacity;
+    *resp_length = 0;
     if (!relay->powered || relay->gone)
         return;
     enum pcsc_result result = agree(relay);
     if (result == PCSC_OK)
-        result = pcsc_client_transmit(relay->client, cmd, len, LIMIT_MS, resp, &length);
-    if (result == PCSC_OK && length >= 2)
-        *resp_len = length;
+        result = pcsc_client_transmit(relay->client, cmd, length, LIMIT_MS, resp, &received);
+    if (result == PCSC_OK && received >= 2)
+        *resp_length = received;
     else if (result != PCSC_OK)
         note_failure(relay, result);
 }

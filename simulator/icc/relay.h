@@ -8,8 +8,8 @@
  * The other service chooses its own protocol with the card. When another one is chosen
  * here, the card is reset once more there, in the same way as before, and that one is used.
  */
-#ifndef ICC_RELAY_H
-#define ICC_RELAY_H
+#ifndef CARDRIG_ICC_RELAY_H
+#define CARDRIG_ICC_RELAY_H
 
 #include "base/error.h"
 #include "icc/card.h"

@@ -31,7 +31,7 @@ void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_
 }
 
 bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
-                       size_t cap, size_t *length)
+                       size_t capacity, size_t *length)
 {
     size_t count = response->length;
 
@@ -39,8 +39,8 @@ bool response_continue(struct response *response, const struct apdu_command *com
         return false;
     if (count > command->ne)
         count = command->ne;
-    if (count > cap - 2)
-        count = cap - 2;
+    if (count > capacity - 2)
+        count = capacity - 2;
     /* with the status word behind the last data */
     memcpy(bytes, response->bytes + response->at, count + 2);
     *length = count + 2;

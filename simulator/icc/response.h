@@ -4,8 +4,8 @@
  * goes out are at most Ne bytes, with 61XX when there are more. GET RESPONSE fetches these, at most Ne at a
  * time; the script's own status word comes with the last ones. Any other command drops what is left.
  */
-#ifndef ICC_RESPONSE_H
-#define ICC_RESPONSE_H
+#ifndef CARDRIG_ICC_RESPONSE_H
+#define CARDRIG_ICC_RESPONSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,10 +29,10 @@ void response_drop(struct response *response);
 void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length);
 
 /*
- * Whether the command is GET RESPONSE (of any class) while something is left. If it is, `bytes`, of `cap`
- * bytes, at least 2, gets the answer.
+ * Whether the command is GET RESPONSE (of any class) while something is left. If it is, `bytes`, of
+ * `capacity` bytes, at least 2, gets the answer.
  */
 bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
-                       size_t cap, size_t *length);
+                       size_t capacity, size_t *length);
 
 #endif

@@ -32,10 +32,10 @@ bool sandbox_dead(const struct sandbox *sandbox)
 
 /* Host services */
 
-void sandbox_random(struct sandbox *sandbox, void *buf, size_t len)
+void sandbox_random(struct sandbox *sandbox, void *buf, size_t length)
 {
     watchdog_hold();
-    sandbox->host.random(sandbox->host.arg, buf, len);
+    sandbox->host.random(sandbox->host.arg, buf, length);
     watchdog_release();
 }
 
@@ -49,13 +49,13 @@ bool sandbox_fault(struct sandbox *sandbox, const char *text, struct error *erro
     return ok;
 }
 
-void sandbox_log(struct sandbox *sandbox, const char *text, size_t len)
+void sandbox_log(struct sandbox *sandbox, const char *text, size_t length)
 {
     char line[SANDBOX_LINE_MAX];
 
     if (!sandbox->host.log)
         return;
-    oneline(line, sizeof line, text, len);
+    oneline(line, sizeof line, text, length);
     watchdog_hold();
     sandbox->host.log(sandbox->host.arg, line);
     watchdog_release();
@@ -131,9 +131,9 @@ void sandbox_charge(lua_State *L)
 /* the length of `name` and a colon at the start of the text; 0 if it does not start so */
 static size_t skip_name(const char *text, const char *name)
 {
-    size_t len = strlen(name);
+    size_t length = strlen(name);
 
-    return strncmp(text, name, len) == 0 && text[len] == ':' ? len + 1 : 0;
+    return strncmp(text, name, length) == 0 && text[length] == ':' ? length + 1 : 0;
 }
 
 /*
@@ -323,7 +323,7 @@ struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults,
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     struct set_up what = {.sandbox = sandbox, .open = open};
-    size_t len = strlen(chunk) + 1;
+    size_t length = strlen(chunk) + 1;
     char *copy;
 
     if (!sandbox)
@@ -331,10 +331,10 @@ struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults,
     heap_init(&sandbox->heap, SANDBOX_MEMORY);
     sandbox->host = *host;
     sandbox->faults = faults;
-    copy = malloc(len);
+    copy = malloc(length);
     if (!copy)
         goto no_memory;
-    sandbox->chunk = memcpy(copy, chunk, len);
+    sandbox->chunk = memcpy(copy, chunk, length);
     sandbox->L = lua_newstate(heap_lua_alloc, &sandbox->heap);
     if (!sandbox->L)
         goto no_memory;

@@ -2,8 +2,8 @@
 /*
  * The Lua machine of one card, and the limits within which it runs.
  */
-#ifndef ICC_SANDBOX_H
-#define ICC_SANDBOX_H
+#ifndef CARDRIG_ICC_SANDBOX_H
+#define CARDRIG_ICC_SANDBOX_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -73,10 +73,10 @@ bool sandbox_spent(lua_State *L);
 void sandbox_charge(lua_State *L);
 
 /* The host's services, kept safe from the watchdog. */
-void sandbox_random(struct sandbox *sandbox, void *buf, size_t len);
+void sandbox_random(struct sandbox *sandbox, void *buf, size_t length);
 /* Sets a fault, as faults_set(). */
 bool sandbox_fault(struct sandbox *sandbox, const char *text, struct error *error);
 /* Makes one line of the text and logs it, however many were printed. */
-void sandbox_log(struct sandbox *sandbox, const char *text, size_t len);
+void sandbox_log(struct sandbox *sandbox, const char *text, size_t length);
 
 #endif

@@ -49,10 +49,10 @@ static int line_or(int line, int otherwise)
 /* the line of the string at `index` */
 static int line_of_string(lua_State *L, const struct load *load, int index)
 {
-    size_t len;
-    const char *text = lua_tolstring(L, index, &len);
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
 
-    return source_line_of_string(load->source, NULL, 0, text, len);
+    return source_line_of_string(load->source, NULL, 0, text, length);
 }
 
 /* a block that lives as long as the card; not from Lua, so garbage has to be asked to make room */
@@ -151,16 +151,17 @@ static void read_name(lua_State *L, const struct load *load, int table)
     int type = get_field(L, table, "name"), line = line_of_field(load, "name");
     char clean[SCRIPT_NAME_MAX + 8];
     const char *name;
-    size_t len;
+    size_t length;
 
     if (type != LUA_TNIL) {
         if (type != LUA_TSTRING)
             fail(L, load, line, "name is a %s, %s", luaL_typename(L, -1), expected);
-        name = lua_tolstring(L, -1, &len);
-        oneline(clean, sizeof clean, name, len);
-        if (len == 0 || len > SCRIPT_NAME_MAX || strlen(clean) != len || memcmp(clean, name, len) != 0)
+        name = lua_tolstring(L, -1, &length);
+        oneline(clean, sizeof clean, name, length);
+        if (length == 0 || length > SCRIPT_NAME_MAX || strlen(clean) != length ||
+            memcmp(clean, name, length) != 0)
             fail(L, load, line, "name is not usable, %s", expected);
-        memcpy(load->script->name, clean, len + 1);
+        memcpy(load->script->name, clean, length + 1);
     }
     lua_pop(L, 1);
 }
@@ -172,7 +173,7 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     struct atr_error why;
     struct atr atr;
     uint8_t bytes[2 * ATR_MAX]; /* one that is too long is the business of atr_parse */
-    size_t len, text_len, bad_at;
+    size_t length, text_length, bad_at;
     enum hex_result result;
     const char *text;
     char reason[160];
@@ -180,23 +181,23 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     if (lua_type(L, -1) != LUA_TSTRING)
         fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits", what,
              luaL_typename(L, -1));
-    text = lua_tolstring(L, -1, &text_len);
+    text = lua_tolstring(L, -1, &text_length);
     bool as_is = strncmp(text, SCRIPT_AS_IS, strlen(SCRIPT_AS_IS)) == 0;
     text += as_is ? strlen(SCRIPT_AS_IS) : 0;
-    text_len -= as_is ? strlen(SCRIPT_AS_IS) : 0;
-    line = line_or(source_line_of_string(load->source, NULL, 0, text, text_len), line);
-    result = hex_decode(text, text_len, bytes, sizeof bytes, &len, &bad_at);
+    text_length -= as_is ? strlen(SCRIPT_AS_IS) : 0;
+    line = line_or(source_line_of_string(load->source, NULL, 0, text, text_length), line);
+    result = hex_decode(text, text_length, bytes, sizeof bytes, &length, &bad_at);
     if (result != HEX_OK)
         fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
-    if (as_is && len > ATR_MAX)
-        fail(L, load, line, "%s: as_is with %I bytes: readers pass on %d at most", what, (lua_Integer)len,
+    if (as_is && length > ATR_MAX)
+        fail(L, load, line, "%s: as_is with %I bytes: readers pass on %d at most", what, (lua_Integer)length,
              ATR_MAX);
-    if (!as_is && atr_parse(bytes, len, &atr, &why) != ATR_OK) {
+    if (!as_is && atr_parse(bytes, length, &atr, &why) != ATR_OK) {
         atr_error_text(&why, reason, sizeof reason);
         fail(L, load, line, "%s: %s; as_is\"...\" takes any bytes", what, reason);
     }
-    memcpy(out->bytes, bytes, len);
-    out->len = len;
+    memcpy(out->bytes, bytes, length);
+    out->length = length;
 }
 
 static void read_atr(lua_State *L, const struct load *load, int table)
@@ -321,15 +322,16 @@ static int line_of_command(lua_State *L, const struct load *load, int entry)
 /* the answer, a string: in its own line, which is the first one after that of the pattern */
 static int line_of_answer(lua_State *L, const struct load *load, int entry)
 {
-    size_t pattern_len, len;
+    size_t pattern_length, length;
     const char *pattern, *text;
     int found;
 
     lua_rawgeti(L, entry, 2);
-    text = lua_tolstring(L, -1, &len);
+    text = lua_tolstring(L, -1, &length);
     lua_rawgeti(L, entry, 1);
-    pattern = lua_tolstring(L, -1, &pattern_len);
-    found = source_line_of_string(load->source, pattern_len > 0 ? pattern : NULL, pattern_len, text, len);
+    pattern = lua_tolstring(L, -1, &pattern_length);
+    found = source_line_of_string(load->source, pattern_length > 0 ? pattern : NULL, pattern_length, text,
+                                  length);
     lua_pop(L, 2);
     return line_or(found, line_of_command(L, load, entry));
 }
@@ -356,7 +358,7 @@ static void read_pattern(lua_State *L, const struct load *load, int entry, const
     enum hex_result result;
     const char *text;
     uint8_t *value;
-    size_t len, bad_at;
+    size_t length, bad_at;
 
     if (type == LUA_TNIL)
         fail(L, load, line_of_command(L, load, entry), "%s: pattern is missing", what);
@@ -364,16 +366,16 @@ static void read_pattern(lua_State *L, const struct load *load, int entry, const
         fail(L, load, line_of_command(L, load, entry),
              "%s: pattern is a %s, expected a string of hexadecimal digits and dots", what,
              luaL_typename(L, -1));
-    text = lua_tolstring(L, -1, &len);
-    value = permanent(L, load, len / 2 * 2 + 1);
-    result = hex_decode_pattern(text, len, value, value + len / 2, len / 2, &out->len, &bad_at);
+    text = lua_tolstring(L, -1, &length);
+    value = permanent(L, load, length / 2 * 2 + 1);
+    result = hex_decode_pattern(text, length, value, value + length / 2, length / 2, &out->length, &bad_at);
     if (result != HEX_OK)
         fail(L, load, line_of_command(L, load, entry), "%s: pattern: character %I: %s", what,
              (lua_Integer)bad_at + 1, hex_result_text(result));
-    if (out->len > APDU_COMMAND_MAX)
+    if (out->length > APDU_COMMAND_MAX)
         fail(L, load, line_of_command(L, load, entry), "%s: pattern is longer than any command", what);
     out->value = value;
-    out->mask = value + len / 2;
+    out->mask = value + length / 2;
     lua_pop(L, 1);
 }
 
@@ -382,21 +384,21 @@ static void read_constant(lua_State *L, const struct load *load, int entry, cons
                           struct script_command *out)
 {
     enum hex_result result;
-    size_t len, bad_at;
-    const char *text = lua_tolstring(L, -1, &len);
-    uint8_t *answer = permanent(L, load, len / 2 + 1);
+    size_t length, bad_at;
+    const char *text = lua_tolstring(L, -1, &length);
+    uint8_t *answer = permanent(L, load, length / 2 + 1);
 
-    result = hex_decode(text, len, answer, len / 2, &out->answer_len, &bad_at);
+    result = hex_decode(text, length, answer, length / 2, &out->answer_length, &bad_at);
     if (result != HEX_OK)
         fail(L, load, line_of_answer(L, load, entry), "%s: answer: character %I: %s", what,
              (lua_Integer)bad_at + 1, hex_result_text(result));
-    if (out->answer_len < 2)
+    if (out->answer_length < 2)
         fail(L, load, line_of_answer(L, load, entry),
              "%s: answer has %I byte%s, expected at least the 2 of a status word", what,
-             (lua_Integer)out->answer_len, out->answer_len == 1 ? "" : "s");
-    if (out->answer_len > CARD_RESPONSE_MAX)
+             (lua_Integer)out->answer_length, out->answer_length == 1 ? "" : "s");
+    if (out->answer_length > CARD_RESPONSE_MAX)
         fail(L, load, line_of_answer(L, load, entry), "%s: answer has %I bytes, at most 65538 are possible",
-             what, (lua_Integer)out->answer_len);
+             what, (lua_Integer)out->answer_length);
     out->answer = answer;
 }
 
@@ -514,10 +516,10 @@ static size_t skip_to_lua(const struct source *source)
 {
     size_t at = 0;
 
-    if (source->len >= 3 && memcmp(source->text, "\xEF\xBB\xBF", 3) == 0)
+    if (source->length >= 3 && memcmp(source->text, "\xEF\xBB\xBF", 3) == 0)
         at = 3;
-    if (at < source->len && source->text[at] == '#')
-        while (at < source->len &&
+    if (at < source->length && source->text[at] == '#')
+        while (at < source->length &&
                source->text[at] != '\n') /* this stays, so that lines keep their numbers */
             at++;
     return at;
@@ -525,15 +527,15 @@ static size_t skip_to_lua(const struct source *source)
 
 /* Fails with what is wrong with a text that is no Lua, the message on top, and with what it may be instead.
  */
-static _Noreturn void refuse_text(lua_State *L, const char *text, size_t len)
+static _Noreturn void refuse_text(lua_State *L, const char *text, size_t length)
 {
     static const char near[] = "unexpected symbol near '{'";
     const char *message = lua_tostring(L, -1);
     size_t begin = 0;
 
-    while (begin < len && strchr(" \t\r\n", text[begin]) && text[begin] != '\0')
+    while (begin < length && strchr(" \t\r\n", text[begin]) && text[begin] != '\0')
         begin++;
-    if (begin < len && text[begin] == '[')
+    if (begin < length && text[begin] == '[')
         lua_pushliteral(L, "; this looks like JSON: a card is a Lua script");
     else if (strlen(message) > sizeof near && strcmp(message + strlen(message) - sizeof near + 1, near) == 0)
         lua_pushliteral(L, "; a card is a Lua script that returns its table: return { ... }");
@@ -549,13 +551,13 @@ static void run(lua_State *L, const struct load *load)
     const struct source *source = load->source;
     size_t at = skip_to_lua(source);
 
-    if (at < source->len && source->text[at] == LUA_SIGNATURE[0])
+    if (at < source->length && source->text[at] == LUA_SIGNATURE[0])
         fail(L, load, 1, "a compiled Lua chunk, expected source text");
-    if (source->len > 0 && memchr(source->text, '\0', source->len))
+    if (source->length > 0 && memchr(source->text, '\0', source->length))
         fail(L, load, 1, "a binary file, expected the text of a card script");
     lua_pushfstring(L, "@%s", source->name);
-    if (luaL_loadbufferx(L, source->text + at, source->len - at, lua_tostring(L, -1), "t") != LUA_OK)
-        refuse_text(L, source->text + at, source->len - at);
+    if (luaL_loadbufferx(L, source->text + at, source->length - at, lua_tostring(L, -1), "t") != LUA_OK)
+        refuse_text(L, source->text + at, source->length - at);
     lua_call(L, 0, 1);
 }
 
@@ -587,11 +589,11 @@ static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash && slash[1] ? slash + 1 : path;
-    size_t len = strlen(base);
+    size_t length = strlen(base);
 
-    if (len > 4 && strcmp(base + len - 4, ".lua") == 0)
-        len -= 4;
-    oneline(name, SCRIPT_NAME_MAX + 1, base, len);
+    if (length > 4 && strcmp(base + length - 4, ".lua") == 0)
+        length -= 4;
+    oneline(name, SCRIPT_NAME_MAX + 1, base, length);
     if (!*name)
         memcpy(name, "card", sizeof "card");
 }

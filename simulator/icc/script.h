@@ -2,8 +2,8 @@
 /*
  * A card script, read and checked: everything that its table says, in a form that needs no Lua to look at.
  */
-#ifndef ICC_SCRIPT_H
-#define ICC_SCRIPT_H
+#ifndef CARDRIG_ICC_SCRIPT_H
+#define CARDRIG_ICC_SCRIPT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 
 struct script_atr {
     uint8_t bytes[ATR_MAX];
-    size_t len;
+    size_t length;
 };
 
 struct script {

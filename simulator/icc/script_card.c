@@ -64,22 +64,22 @@ struct card *card_load_file(const char *path, const struct card_host *host, stru
     return card;
 }
 
-struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
+struct card *card_load_text(const char *chunk_name, const char *text, size_t length,
                             const struct card_host *host, struct error *error)
 {
-    struct source source = {.name = chunk_name, .text = text, .len = len};
+    struct source source = {.name = chunk_name, .text = text, .length = length};
 
     return load_source(&source, host, error);
 }
 
 struct card *card_load_builtin(const struct card_host *host, struct error *error)
 {
-    return card_load_text("builtin.lua", builtin_lua, builtin_lua_len, host, error);
+    return card_load_text("builtin.lua", builtin_lua, builtin_lua_length, host, error);
 }
 
-const char *card_builtin_text(size_t *len)
+const char *card_builtin_text(size_t *length)
 {
-    *len = builtin_lua_len;
+    *length = builtin_lua_length;
     return builtin_lua;
 }
 
@@ -96,12 +96,12 @@ static const char *name(const struct card *card)
     return const_script_of(card)->script.name;
 }
 
-static const uint8_t *atr(const struct card *card, enum card_power how, size_t *len)
+static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
 {
     const struct script *script = &const_script_of(card)->script;
     const struct script_atr *atr = how == CARD_WARM ? &script->warm : &script->cold;
 
-    *len = how == CARD_OFF ? 0 : atr->len;
+    *length = how == CARD_OFF ? 0 : atr->length;
     return atr->bytes;
 }
 
@@ -149,77 +149,77 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
     memcpy(answer, bytes, *length);
 }
 
-static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_len)
+static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_length)
 {
     resp[0] = (uint8_t)(sw >> 8);
     resp[1] = (uint8_t)sw;
-    *resp_len = 2;
+    *resp_length = 2;
 }
 
 static void answer_constant(struct script_card *card, const struct script_command *entry, uint8_t *resp,
-                            size_t resp_cap, size_t *resp_len)
+                            size_t resp_capacity, size_t *resp_length)
 {
     struct error error;
 
-    if (entry->answer_len > resp_cap) {
+    if (entry->answer_length > resp_capacity) {
         error_set(&error, "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
-                  card->script.name, entry->number, entry->answer_len, resp_cap);
+                  card->script.name, entry->number, entry->answer_length, resp_capacity);
         log_failure(card, error.text);
-        answer_status(0x6F00, resp, resp_len);
+        answer_status(0x6F00, resp, resp_length);
         return;
     }
-    memcpy(resp, entry->answer, entry->answer_len);
-    *resp_len = entry->answer_len;
+    memcpy(resp, entry->answer, entry->answer_length);
+    *resp_length = entry->answer_length;
 }
 
 static void answer_handler(struct script_card *card, const struct script_command *entry,
-                           const struct handler_command *command, uint8_t *resp, size_t resp_cap,
-                           size_t *resp_len)
+                           const struct handler_command *command, uint8_t *resp, size_t resp_capacity,
+                           size_t *resp_length)
 {
     struct error error;
 
-    if (handler_answer(card->sandbox, entry, command, resp, resp_cap, resp_len, &error))
+    if (handler_answer(card->sandbox, entry, command, resp, resp_capacity, resp_length, &error))
         return;
     log_failure(card, error.text);
     if (card_dead(&card->card))
-        *resp_len = 0;
+        *resp_length = 0;
     else
-        answer_status(0x6F00, resp, resp_len);
+        answer_status(0x6F00, resp, resp_length);
 }
 
 static void answer_by_script(struct script_card *card, const struct handler_command *command, uint8_t *resp,
-                             size_t resp_cap, size_t *resp_len)
+                             size_t resp_capacity, size_t *resp_length)
 {
-    const struct script_command *entry = match_command(&card->script.index, command->raw, command->len);
+    const struct script_command *entry = match_command(&card->script.index, command->raw, command->length);
 
     if (!entry)
-        answer_status(0x6D00, resp, resp_len);
+        answer_status(0x6D00, resp, resp_length);
     else if (entry->answer)
-        answer_constant(card, entry, resp, resp_cap, resp_len);
+        answer_constant(card, entry, resp, resp_capacity, resp_length);
     else
-        answer_handler(card, entry, command, resp, resp_cap, resp_len);
+        answer_handler(card, entry, command, resp, resp_capacity, resp_length);
 }
 
-static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                    size_t *resp_len)
+static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                    size_t *resp_length)
 {
     struct script_card *self = script_of(card);
-    struct handler_command command = {.raw = cmd, .len = len};
+    struct handler_command command = {.raw = cmd, .length = length};
 
-    *resp_len = 0;
+    *resp_length = 0;
     if (card_dead(card))
         return;
-    if (apdu_decode(cmd, len, &command.decoded, NULL) != APDU_OK) {
+    if (apdu_decode(cmd, length, &command.decoded, NULL) != APDU_OK) {
         response_drop(&self->response);
-        answer_status(0x6700, resp, resp_len);
+        answer_status(0x6700, resp, resp_length);
         return;
     }
-    if (response_continue(&self->response, &command.decoded, resp, resp_cap, resp_len))
+    if (response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
-    answer_by_script(self, &command, resp, resp_cap, resp_len);
-    if (*resp_len > 0)
-        response_hold(&self->response, command.decoded.ne, resp, resp_len);
+    answer_by_script(self, &command, resp, resp_capacity, resp_length);
+    if (*resp_length > 0)
+        response_hold(&self->response, command.decoded.ne, resp, resp_length);
 }
 
 static const struct card_kind script_kind = {

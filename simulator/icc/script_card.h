@@ -25,8 +25,8 @@
  * in on_power is logged, and has no other consequence. The ATRs are ones that atr_parse() accepts, unless
  * the script says as_is"...".
  */
-#ifndef ICC_SCRIPT_CARD_H
-#define ICC_SCRIPT_CARD_H
+#ifndef CARDRIG_ICC_SCRIPT_CARD_H
+#define CARDRIG_ICC_SCRIPT_CARD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,17 +45,17 @@
 struct card *card_load_file(const char *path, const struct card_host *host, struct error *error);
 
 /*
- * The same for a script in memory: `len` bytes at `text`, which are not needed any longer afterwards.
+ * The same for a script in memory: `length` bytes at `text`, which are not needed any longer afterwards.
  * `chunk_name` takes the place of the path in messages, and of the file name when the script gives no name.
  */
-struct card *card_load_text(const char *chunk_name, const char *text, size_t len,
+struct card *card_load_text(const char *chunk_name, const char *text, size_t length,
                             const struct card_host *host, struct error *error);
 
 /* The same for the card that is built in (builtin.lua). */
 struct card *card_load_builtin(const struct card_host *host, struct error *error);
 
-/* The text of builtin.lua, as an example to show; it ends with a NUL that `len` does not count. Static. */
-const char *card_builtin_text(size_t *len);
+/* The text of builtin.lua, as an example to show; it ends with a NUL that `length` does not count. Static. */
+const char *card_builtin_text(size_t *length);
 
 /* Is the card, which is a script, dead, so that only another card_load_...() brings it back? */
 bool card_dead(const struct card *card);

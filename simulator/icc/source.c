@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool read_all(int fd, char *buf, size_t len, size_t *got)
+static bool read_all(int fd, char *buf, size_t length, size_t *got)
 {
     *got = 0;
-    while (*got < len) {
-        ssize_t n = read(fd, buf + *got, len - *got);
+    while (*got < length) {
+        ssize_t n = read(fd, buf + *got, length - *got);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -30,7 +30,7 @@ bool source_read(struct source *source, const char *path, struct error *error)
     const char *reason = NULL;
     struct stat st;
     char *text = NULL;
-    size_t len = 0;
+    size_t length = 0;
     /* O_NONBLOCK: a FIFO that nobody writes to is refused below, not waited for here */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -40,7 +40,7 @@ bool source_read(struct source *source, const char *path, struct error *error)
         reason = "not a regular file";
     else if ((size_t)st.st_size > SOURCE_MAX)
         reason = "too big for a card script";
-    else if (!(text = malloc((size_t)st.st_size + 1)) || !read_all(fd, text, (size_t)st.st_size, &len))
+    else if (!(text = malloc((size_t)st.st_size + 1)) || !read_all(fd, text, (size_t)st.st_size, &length))
         reason = strerror(errno);
     if (fd >= 0)
         close(fd);
@@ -48,7 +48,7 @@ bool source_read(struct source *source, const char *path, struct error *error)
         free(text);
         return error_set(error, "%s: %s", path, reason);
     }
-    *source = (struct source){.name = path, .text = text, .len = len};
+    *source = (struct source){.name = path, .text = text, .length = length};
     return true;
 }
 
@@ -78,9 +78,9 @@ static bool assigns(const struct source *source, size_t at)
 {
     const char *text = source->text;
 
-    while (at < source->len && strchr(" \t\"'])", text[at]) && text[at] != '\0')
+    while (at < source->length && strchr(" \t\"'])", text[at]) && text[at] != '\0')
         at++;
-    return at < source->len && text[at] == '=' && (at + 1 == source->len || text[at + 1] != '=');
+    return at < source->length && text[at] == '=' && (at + 1 == source->length || text[at + 1] != '=');
 }
 
 int source_line_of_field(const struct source *source, const char *field)
@@ -90,7 +90,7 @@ int source_line_of_field(const struct source *source, const char *field)
     size_t n = strlen(field);
     int line = 1;
 
-    for (size_t at = 0; n > 0 && at + n <= source->len; at++) {
+    for (size_t at = 0; n > 0 && at + n <= source->length; at++) {
         if (text[at] == '\n') {
             line++;
             comment = false;
@@ -105,37 +105,37 @@ int source_line_of_field(const struct source *source, const char *field)
     return 0;
 }
 
-static bool quoted(const struct source *source, size_t at, size_t len)
+static bool quoted(const struct source *source, size_t at, size_t length)
 {
     const char *text = source->text;
     char before, after;
 
-    if (at == 0 || at + len >= source->len)
+    if (at == 0 || at + length >= source->length)
         return false;
     before = text[at - 1];
-    after = text[at + len];
+    after = text[at + length];
     return ((before == '"' || before == '\'') && after == before) || (before == '[' && after == ']') ||
            (before == '\n' && after == ']'); /* a long bracket drops its first line end */
 }
 
-/* where the string literal starts, at or after `from`; source->len if it is not there */
-static size_t find_string(const struct source *source, size_t from, const char *text, size_t len)
+/* where the string literal starts, at or after `from`; source->length if it is not there */
+static size_t find_string(const struct source *source, size_t from, const char *text, size_t length)
 {
-    for (size_t at = from; at + len <= source->len; at++)
-        if (memcmp(source->text + at, text, len) == 0 && quoted(source, at, len))
+    for (size_t at = from; at + length <= source->length; at++)
+        if (memcmp(source->text + at, text, length) == 0 && quoted(source, at, length))
             return at;
-    return source->len;
+    return source->length;
 }
 
-int source_line_of_string(const struct source *source, const char *after, size_t after_len, const char *text,
-                          size_t len)
+int source_line_of_string(const struct source *source, const char *after, size_t after_length,
+                          const char *text, size_t length)
 {
     size_t from = 0, at;
 
     if (after) {
-        from = find_string(source, 0, after, after_len);
-        from = from == source->len ? 0 : from + after_len;
+        from = find_string(source, 0, after, after_length);
+        from = from == source->length ? 0 : from + after_length;
     }
-    at = find_string(source, from, text, len);
-    return at == source->len ? 0 : line_at(source, at);
+    at = find_string(source, from, text, length);
+    return at == source->length ? 0 : line_at(source, at);
 }

@@ -3,8 +3,8 @@
  * The text of a script, and where in it things are. Lua knows the lines of code, but not those of the values
  * in a table; so messages about a value look it up in the text.
  */
-#ifndef ICC_SOURCE_H
-#define ICC_SOURCE_H
+#ifndef CARDRIG_ICC_SOURCE_H
+#define CARDRIG_ICC_SOURCE_H
 
 #include "base/error.h"
 
@@ -16,7 +16,7 @@
 struct source {
     const char *name; /* for messages */
     const char *text;
-    size_t len;
+    size_t length;
 };
 
 /*
@@ -32,10 +32,11 @@ void source_free(struct source *source);
 int source_line_of_field(const struct source *source, const char *field);
 
 /*
- * The line of the string literal with these `len` bytes, at or after the string literal with the `after_len`
- * bytes of `after`, if that is not NULL. A literal written with escape sequences is not found.
+ * The line of the string literal with these `length` bytes, at or after the string literal with the
+ * `after_length` bytes of `after`, if that is not NULL. A literal written with escape sequences is not
+ * found.
  */
-int source_line_of_string(const struct source *source, const char *after, size_t after_len, const char *text,
-                          size_t len);
+int source_line_of_string(const struct source *source, const char *after, size_t after_length,
+                          const char *text, size_t length);
 
 #endif

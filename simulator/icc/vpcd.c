@@ -98,9 +98,9 @@ static const char *name(const struct card *card)
     return const_vpcd_of(card)->name;
 }
 
-static const uint8_t *atr(const struct card *card, enum card_power how, size_t *len)
+static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
 {
-    *len = how == CARD_OFF ? 0 : const_vpcd_of(card)->atr_length;
+    *length = how == CARD_OFF ? 0 : const_vpcd_of(card)->atr_length;
     return const_vpcd_of(card)->atr;
 }
 
@@ -166,27 +166,27 @@ static bool send_command(struct vpcd_card *vpcd, const uint8_t *bytes, size_t le
     return result == VPCD_OK;
 }
 
-static void command(struct card *card, const uint8_t *cmd, size_t len, uint8_t *resp, size_t resp_cap,
-                    size_t *resp_len)
+static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
+                    size_t *resp_length)
 {
     static const uint8_t wrong_length[] = {0x67, 0x00};
     struct vpcd_card *vpcd = vpcd_of(card);
     const uint8_t *bytes = wrong_length;
     size_t count = sizeof wrong_length;
     int64_t deadline = clock_ms() + vpcd->timeout_ms;
-    *resp_len = 0;
+    *resp_length = 0;
     if (vpcd->gone || !vpcd->powered || (spoke_unasked(vpcd) && !disconnect(vpcd, "it spoke unasked")))
         return;
-    if (len > VPCD_MAX_MESSAGE)
+    if (length > VPCD_MAX_MESSAGE)
         log_line(vpcd, "vpcd has no message for a command of more than 65,535 bytes: 67 00 instead");
-    else if (!send_command(vpcd, cmd, len, deadline) || !receive_answer(vpcd, deadline, &bytes, &count))
+    else if (!send_command(vpcd, cmd, length, deadline) || !receive_answer(vpcd, deadline, &bytes, &count))
         return;
     if (count < 2)
         log_line(vpcd, "an answer without SW1 SW2");
-    if (count < 2 || count > resp_cap)
+    if (count < 2 || count > resp_capacity)
         return;
     memcpy(resp, bytes, count);
-    *resp_len = count;
+    *resp_length = count;
 }
 
 static void interrupt(struct card *card)

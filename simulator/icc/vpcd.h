@@ -8,8 +8,8 @@
  * dismissed by the end of its connection, since nothing that it says later could be distinguished from an
  * answer; why is in the log.
  */
-#ifndef ICC_VPCD_H
-#define ICC_VPCD_H
+#ifndef CARDRIG_ICC_VPCD_H
+#define CARDRIG_ICC_VPCD_H
 
 #include "icc/card.h"
 

@@ -18,8 +18,8 @@
  *   timer; it starts its own with its own first call, and needs to do nothing for that.
  * - A call costs no system call, apart from a thread's first one.
  */
-#ifndef ICC_WATCHDOG_H
-#define ICC_WATCHDOG_H
+#ifndef CARDRIG_ICC_WATCHDOG_H
+#define CARDRIG_ICC_WATCHDOG_H
 
 #include <signal.h>
 #include <stdbool.h>

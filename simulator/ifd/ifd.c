@@ -53,8 +53,8 @@ void ifd_view(const struct ifd *ifd, struct ifd_view *view)
     view->protocol = ifd->protocol;
     view->f = ifd->f;
     view->d = ifd->d;
-    memcpy(view->atr, ifd->atr.raw, ifd->atr.len);
-    view->atr_length = ifd->atr.len;
+    memcpy(view->atr, ifd->atr.raw, ifd->atr.length);
+    view->atr_length = ifd->atr.length;
     view->counters = ifd->counters;
     view->last_us = ifd->last_us;
     view->last_real_us = ifd->last_real_us;
@@ -281,7 +281,7 @@ static enum ifd_result take_as_is(struct ifd *ifd, const uint8_t *bytes, size_t 
 {
     atr_parse(bytes, length, &ifd->atr, NULL); /* for what can be told of it */
     memcpy(ifd->atr.raw, bytes, length);
-    ifd->atr.len = length;
+    ifd->atr.length = length;
     ifd->as_is = true;
     note_bytes(ifd, "ATR", bytes, length);
     return IFD_RESULT_OK;
@@ -376,7 +376,7 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
     enum ifd_result result = IFD_RESULT_PPS_FAILED;
     /* pcscd goes by the ATR that it knows */
     if (reset(ifd, IFD_WARM) == IFD_RESULT_OK && pps.reason == PPS_PROTOCOL_CHANGED &&
-        before.len == ifd->atr.len && memcmp(before.raw, ifd->atr.raw, before.len) == 0)
+        before.length == ifd->atr.length && memcmp(before.raw, ifd->atr.raw, before.length) == 0)
         result = IFD_RESULT_PROTOCOL_UNAVAILABLE;
     return fail(ifd, result, "PPS", pps_reason_text(pps.reason));
 }

@@ -79,7 +79,7 @@ struct ifd {
     bool as_is;       /* no protocol can be run by the ATR: APDUs go without contacts, in any protocol */
     uint16_t f;
     uint8_t d;
-    struct atr atr; /* of the last reset; len 0 when not powered */
+    struct atr atr; /* of the last reset; length 0 when not powered */
     struct ifd_counters counters;
     bool overdue; /* the operation took too long */
     uint64_t card_limit_us;

@@ -98,7 +98,7 @@ static bool tell_of_card(const struct ifd *ifd, uint32_t tag, struct telling *te
 {
     switch (tag) {
     case SCARD_ATTR_ATR_STRING:
-        return tell(telling, ifd->atr.raw, ifd->atr.len);
+        return tell(telling, ifd->atr.raw, ifd->atr.length);
     case SCARD_ATTR_ICC_TYPE_PER_ATR:
         return tell_byte(telling, 1); /* ISO/IEC 7816, asynchronous */
     case SCARD_ATTR_CURRENT_CLK:

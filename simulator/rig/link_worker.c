@@ -91,8 +91,8 @@ static uint8_t power(struct worker *worker, uint8_t how, struct link_message *an
     default:
         return LINK_BAD_REQUEST;
     }
-    memcpy(worker->response, ifd->atr.raw, ifd->atr.len);
-    answer->length = ifd->atr.len;
+    memcpy(worker->response, ifd->atr.raw, ifd->atr.length);
+    answer->length = ifd->atr.length;
     uint8_t ready = ifd_ready_protocol(ifd);
     answer->flags = ready == 0 ? LINK_READY_T0 : ready == 1 ? LINK_READY_T1 : 0;
     return link_status(result);

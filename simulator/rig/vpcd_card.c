@@ -126,7 +126,7 @@ static size_t give_atr(struct session *session, const struct slot_use *use)
 {
     const struct ifd *ifd = use->ifd;
     const uint8_t *atr = ifd->atr.raw;
-    size_t length = ifd->atr.len;
+    size_t length = ifd->atr.length;
     if (!ifd->powered)
         atr = card_atr(use->card, CARD_COLD, &length);
     if (session->unanswered || length == 0) { /* an ATR of no bytes would say that there is no card */

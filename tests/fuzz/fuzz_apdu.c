@@ -16,10 +16,10 @@ static void check_decoding(const uint8_t *data, size_t size)
     size_t length = apdu_error_text(&error, text, sizeof text);
     CHECK(length < sizeof text && strlen(text) == length && (length > 0 || result == APDU_OK));
     if (size > 0) {
-        size_t cap = data[0];
-        char *small = malloc(cap ? cap : 1);
-        CHECK(small && apdu_error_text(&error, small, cap) == length);
-        CHECK(cap == 0 || (strlen(small) < cap && strncmp(small, text, strlen(small)) == 0));
+        size_t capacity = data[0];
+        char *small = malloc(capacity ? capacity : 1);
+        CHECK(small && apdu_error_text(&error, small, capacity) == length);
+        CHECK(capacity == 0 || (strlen(small) < capacity && strncmp(small, text, strlen(small)) == 0));
         free(small);
     }
     if (result != APDU_OK) {

@@ -10,23 +10,23 @@ static void check_fields(const struct atr *atr)
     CHECK(atr->f > 0 && atr->d > 0 && atr->fmax_khz > 0 && atr->wi > 0);
     CHECK(atr->ifsc >= 1 && atr->ifsc <= 254 && atr->cwi <= 15 && atr->bwi <= 9);
     CHECK(atr->layout.group_count <= ATR_GROUPS_MAX && atr->layout.historical_count <= ATR_HISTORICAL_MAX);
-    CHECK(atr->protocol_count <= sizeof atr->protocol && atr->len <= ATR_MAX);
+    CHECK(atr->protocol_count <= sizeof atr->protocol && atr->length <= ATR_MAX);
     CHECK(atr->warnings >> ATR_WARNING_COUNT == 0);
 }
 
-static void check_texts(const struct atr *atr, const struct atr_error *error, uint8_t cap)
+static void check_texts(const struct atr *atr, const struct atr_error *error, uint8_t capacity)
 {
-    char *text = malloc(cap ? cap : 1);
+    char *text = malloc(capacity ? capacity : 1);
     CHECK(text);
-    size_t length = atr_error_text(error, text, cap);
+    size_t length = atr_error_text(error, text, capacity);
     CHECK(length > 0 && length < 256);
-    CHECK(cap == 0 || strlen(text) == (length < cap ? length : cap - 1u));
+    CHECK(capacity == 0 || strlen(text) == (length < capacity ? length : capacity - 1u));
     for (unsigned warning = 0; warning <= ATR_WARNING_COUNT; warning++) {
-        length = atr_warning_text(atr, (enum atr_warning)warning, text, cap);
+        length = atr_warning_text(atr, (enum atr_warning)warning, text, capacity);
         CHECK((length > 0) == (warning < ATR_WARNING_COUNT && (atr->warnings & 1u << warning)));
-        CHECK(cap == 0 || strlen(text) == (length < cap ? length : cap - 1u));
+        CHECK(capacity == 0 || strlen(text) == (length < capacity ? length : capacity - 1u));
         if (length > 0)
-            CHECK(length < 256 && atr->warning_at[warning] < atr->len);
+            CHECK(length < 256 && atr->warning_at[warning] < atr->length);
     }
     free(text);
 }
@@ -39,7 +39,7 @@ static void check_rebuilt(const struct atr *atr, enum atr_result result)
     struct atr again;
     CHECK(atr_build(&atr->layout, bytes, sizeof bytes, &length) == ATR_OK);
     if (result == ATR_OK)
-        CHECK(length == atr->len && memcmp(bytes, atr->raw, length) == 0);
+        CHECK(length == atr->length && memcmp(bytes, atr->raw, length) == 0);
     enum atr_result rebuilt = atr_parse(bytes, length, &again, NULL);
     CHECK(rebuilt == ATR_OK || (rebuilt == ATR_T15_FIRST && (again.layout.group[0].td & 0x0F) == ATR_T15));
     CHECK(memcmp(&again.layout, &atr->layout, sizeof again.layout) == 0);

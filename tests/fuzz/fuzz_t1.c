@@ -40,11 +40,11 @@ static void check_block(enum t1_edc edc, const uint8_t *data, size_t size)
     enum t1_block_result result = t1_block_decode(edc, exact, size, &block);
     CHECK(t1_block_result_text(result)[0]);
     if (result == T1_BLOCK_OK || result == T1_BLOCK_BAD_VPP) {
-        CHECK(size == T1_PROLOGUE_SIZE + (size_t)block.len + t1_edc_size(edc) && size <= T1_BLOCK_MAX);
-        CHECK(block.len <= T1_INF_MAX && block.inf == exact + T1_PROLOGUE_SIZE);
+        CHECK(size == T1_PROLOGUE_SIZE + (size_t)block.length + t1_edc_size(edc) && size <= T1_BLOCK_MAX);
+        CHECK(block.length <= T1_INF_MAX && block.inf == exact + T1_PROLOGUE_SIZE);
         CHECK(((block.nad & 0x88) != 0) == (result == T1_BLOCK_BAD_VPP));
         CHECK(t1_nad_swap(t1_nad_swap(block.nad)) == block.nad || result == T1_BLOCK_BAD_VPP);
-        CHECK(t1_block_encode(edc, block.nad, block.pcb, block.inf, block.len, again) == size);
+        CHECK(t1_block_encode(edc, block.nad, block.pcb, block.inf, block.length, again) == size);
         CHECK(memcmp(again, data, size) == 0);
         CHECK(block.pcb == (block.kind == T1_I_BLOCK ? t1_pcb_i(block.number, block.more)
                             : block.kind == T1_R_BLOCK
@@ -83,7 +83,7 @@ static void check_sent(const struct t1 *t1, const struct step *step)
     struct t1_block block;
     CHECK(step->length <= T1_BLOCK_MAX && step->guard == T1_BGT);
     CHECK(t1_block_decode(t1->parameters.edc, step->bytes, step->length, &block) == T1_BLOCK_OK);
-    CHECK(block.kind != T1_I_BLOCK || block.len <= t1->ifs_out);
+    CHECK(block.kind != T1_I_BLOCK || block.length <= t1->ifs_out);
 }
 
 static void check_wait(const struct t1 *t1, uint32_t timeout)
@@ -203,7 +203,7 @@ static void run(struct alone *alone)
         bool ended = alone->line.at == alone->line.end;
         t1_next(t1, &step);
         CHECK(t1->ifs_in >= 1 && t1->ifs_in <= T1_INF_MAX && t1->ifs_out >= 1 && t1->ifs_out <= T1_INF_MAX);
-        CHECK(t1->rx_len <= t1->parameters.capacity && t1_reason_text(t1->reason)[0]);
+        CHECK(t1->rx_length <= t1->parameters.capacity && t1_reason_text(t1->reason)[0]);
         if (step.kind == STEP_SEND) {
             CHECK(!sent); /* something was waited for before */
             check_sent(t1, &step);

@@ -11,9 +11,9 @@ const char *apdu_case_name(enum apdu_case kind);
  * One line for people, such as "byte 4: Lc says that 5 bytes follow, 3 are there (ISO/IEC
  * 7816-3:2006, 12.1.3)". Bytes are counted from 0, byte 0 is CLA.
  *
- * Returns the length of the whole text without its NUL, like snprintf: cut to fit when that is cap or more,
- * always ended by a NUL when cap is not 0.
+ * Returns the length of the whole text without its NUL, like snprintf: cut to fit when that is capacity or more,
+ * always ended by a NUL when capacity is not 0.
  */
-size_t apdu_error_text(const struct apdu_error *error, char *buf, size_t cap);
+size_t apdu_error_text(const struct apdu_error *error, char *buf, size_t capacity);
 
 #endif

@@ -20,14 +20,14 @@ static bool is_buildable(const struct atr_layout *layout)
     return true;
 }
 
-int atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t *out_len)
+int atr_build(const struct atr_layout *layout, uint8_t *out, size_t capacity, size_t *out_length)
 {
     /* As many as a layout can ask for, so that the length needs to be looked at only once. */
     uint8_t raw[2 + 4 * ATR_GROUPS_MAX + ATR_HISTORICAL_MAX + 1];
     bool tck = false;
     size_t at = 0;
 
-    *out_len = 0;
+    *out_length = 0;
     if (!is_buildable(layout))
         return ATR_BAD_LAYOUT;
 
@@ -59,9 +59,9 @@ int atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t 
 
     if (at > ATR_MAX)
         return ATR_TOO_LONG;
-    if (at > cap)
+    if (at > capacity)
         return ATR_NO_SPACE;
     memcpy(out, raw, at);
-    *out_len = at;
+    *out_length = at;
     return ATR_OK;
 }

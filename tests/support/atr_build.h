@@ -12,13 +12,13 @@ enum { ATR_BAD_LAYOUT = 100, ATR_NO_SPACE };
  * where 8.2.5 asks for one, TCK follow from the layout; the high half of td and bytes not present are not
  * looked at.
  *
- * out, cap  buffer and its size; ATR_MAX is always enough
- * out_len   receives the length, 0 after an error
+ * out, capacity  buffer and its size; ATR_MAX is always enough
+ * out_length   receives the length, 0 after an error
  *
  * ATR_BAD_LAYOUT: unknown convention, too many groups or historical bytes, a group without bytes, or a group
- * other than the last without TD. ATR_TOO_LONG: over 32 bytes after TS. ATR_NO_SPACE: cap is too small.
+ * other than the last without TD. ATR_TOO_LONG: over 32 bytes after TS. ATR_NO_SPACE: capacity is too small.
  * Values are not checked, so that one can build what atr_parse warns of.
  */
-int atr_build(const struct atr_layout *layout, uint8_t *out, size_t cap, size_t *out_len);
+int atr_build(const struct atr_layout *layout, uint8_t *out, size_t capacity, size_t *out_length);
 
 #endif

@@ -8,17 +8,17 @@
 #include "bytes.h"
 #include "must.h"
 
-/* Parses a copy of exactly len bytes. */
-static inline enum atr_result parse_exact(const uint8_t *bytes, size_t len, struct atr *atr,
+/* Parses a copy of exactly length bytes. */
+static inline enum atr_result parse_exact(const uint8_t *bytes, size_t length, struct atr *atr,
                                           struct atr_error *error)
 {
-    uint8_t *copy = malloc(len > 0 ? len : 1);
+    uint8_t *copy = malloc(length > 0 ? length : 1);
     enum atr_result result;
 
     must(copy != NULL);
-    if (len > 0)
-        memcpy(copy, bytes, len);
-    result = atr_parse(copy, len, atr, error);
+    if (length > 0)
+        memcpy(copy, bytes, length);
+    result = atr_parse(copy, length, atr, error);
     free(copy);
     must(result == error->result);
     return result;
@@ -27,9 +27,9 @@ static inline enum atr_result parse_exact(const uint8_t *bytes, size_t len, stru
 static inline enum atr_result parse_hex(const char *text, struct atr *atr, struct atr_error *error)
 {
     uint8_t bytes[64];
-    size_t len = from_hex(text, bytes, sizeof bytes);
+    size_t length = from_hex(text, bytes, sizeof bytes);
 
-    return parse_exact(bytes, len, atr, error);
+    return parse_exact(bytes, length, atr, error);
 }
 
 #endif

@@ -94,9 +94,9 @@ struct card *load_fixture(const char *name)
 void send_command(struct card *card, const char *hex)
 {
     uint8_t bytes[512];
-    size_t len = from_hex(hex, bytes, sizeof bytes);
+    size_t length = from_hex(hex, bytes, sizeof bytes);
 
-    card_command(card, bytes, len, answer, sizeof answer, &answer_length);
+    card_command(card, bytes, length, answer, sizeof answer, &answer_length);
 }
 
 void assert_answer(struct card *card, const char *hex, const char *expected)
@@ -114,10 +114,10 @@ void assert_atr(struct card *card, enum card_power how, const char *expected)
 {
     uint8_t atr[ATR_MAX];
     char found[3 * ATR_MAX];
-    size_t len;
+    size_t length;
 
-    card_power(card, how, atr, &len);
-    hex_encode(atr, len, found, sizeof found, ' ');
+    card_power(card, how, atr, &length);
+    hex_encode(atr, length, found, sizeof found, ' ');
     ck_assert_str_eq(found, expected);
 }
 

@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline uint16_t slow_crc(const uint8_t *bytes, size_t len)
+static inline uint16_t slow_crc(const uint8_t *bytes, size_t length)
 {
     unsigned crc = 0xFFFF;
 
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < length; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             bool out = ((crc ^ (unsigned)bytes[i] >> bit) & 1) != 0;
 

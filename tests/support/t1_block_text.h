@@ -10,6 +10,6 @@
  *
  * Returns the length of the whole text without its NUL, like snprintf.
  */
-size_t t1_block_text(const struct t1_block *block, char *buf, size_t cap);
+size_t t1_block_text(const struct t1_block *block, char *buf, size_t capacity);
 
 #endif

@@ -47,23 +47,24 @@ static const struct {
 START_TEST(each_command)
 {
     uint8_t head[8], le[4];
-    size_t head_len, le_len, nc = commands[_i].nc, len, out_len;
+    size_t head_length, le_length, nc = commands[_i].nc, length, out_length;
     struct apdu_command command;
     struct apdu_error error;
     uint8_t *bytes, *out;
 
     ck_assert_int_eq(
-        hex_decode(commands[_i].head, strlen(commands[_i].head), head, sizeof head, &head_len, NULL), HEX_OK);
-    ck_assert_int_eq(hex_decode(commands[_i].le, strlen(commands[_i].le), le, sizeof le, &le_len, NULL),
+        hex_decode(commands[_i].head, strlen(commands[_i].head), head, sizeof head, &head_length, NULL),
+        HEX_OK);
+    ck_assert_int_eq(hex_decode(commands[_i].le, strlen(commands[_i].le), le, sizeof le, &le_length, NULL),
                      HEX_OK);
-    len = head_len + nc + le_len;
-    bytes = exact(len);
-    memcpy(bytes, head, head_len);
+    length = head_length + nc + le_length;
+    bytes = exact(length);
+    memcpy(bytes, head, head_length);
     for (size_t i = 0; i < nc; i++)
-        bytes[head_len + i] = (uint8_t)(i * 7 + 1);
-    memcpy(bytes + head_len + nc, le, le_len);
+        bytes[head_length + i] = (uint8_t)(i * 7 + 1);
+    memcpy(bytes + head_length + nc, le, le_length);
 
-    ck_assert_int_eq(apdu_decode(bytes, len, &command, &error), APDU_OK);
+    ck_assert_int_eq(apdu_decode(bytes, length, &command, &error), APDU_OK);
     ck_assert_int_eq(error.result, APDU_OK);
     ck_assert_int_eq(command.kind, commands[_i].kind);
     ck_assert_uint_eq(command.cla, head[0]);
@@ -72,29 +73,29 @@ START_TEST(each_command)
     ck_assert_uint_eq(command.p2, head[3]);
     ck_assert_uint_eq(command.nc, nc);
     ck_assert_uint_eq(command.ne, commands[_i].ne);
-    ck_assert_ptr_eq(command.data, nc > 0 ? bytes + head_len : NULL);
+    ck_assert_ptr_eq(command.data, nc > 0 ? bytes + head_length : NULL);
     ck_assert_str_eq(apdu_case_name(command.kind), commands[_i].name);
 
     /* and back again, with exactly enough room, with too little, and in place */
-    out = exact(len);
-    ck_assert_int_eq(apdu_encode(&command, out, len, &out_len), APDU_OK);
-    ck_assert_uint_eq(out_len, len);
-    ck_assert_mem_eq(out, bytes, len);
-    memset(out, 0xA5, len);
-    ck_assert_int_eq(apdu_encode(&command, out, len - 1, &out_len), APDU_NO_SPACE);
-    ck_assert_uint_eq(out_len, 0);
+    out = exact(length);
+    ck_assert_int_eq(apdu_encode(&command, out, length, &out_length), APDU_OK);
+    ck_assert_uint_eq(out_length, length);
+    ck_assert_mem_eq(out, bytes, length);
+    memset(out, 0xA5, length);
+    ck_assert_int_eq(apdu_encode(&command, out, length - 1, &out_length), APDU_NO_SPACE);
+    ck_assert_uint_eq(out_length, 0);
     ck_assert_uint_eq(out[0], 0xA5);
-    memcpy(out, bytes, len);
-    ck_assert_int_eq(apdu_encode(&command, bytes, len, &out_len), APDU_OK);
-    ck_assert_mem_eq(out, bytes, len);
+    memcpy(out, bytes, length);
+    ck_assert_int_eq(apdu_encode(&command, bytes, length, &out_length), APDU_OK);
+    ck_assert_mem_eq(out, bytes, length);
     free(out);
     free(bytes);
 }
 END_TEST
 
 static const struct {
-    const char *head; /* zero bytes follow up to len */
-    size_t len;
+    const char *head; /* zero bytes follow up to length */
+    size_t length;
     enum apdu_result result;
     size_t position;
     const char *text;
@@ -134,17 +135,17 @@ static const struct {
 
 START_TEST(each_error)
 {
-    uint8_t head[16], *bytes = exact(errors[_i].len);
+    uint8_t head[16], *bytes = exact(errors[_i].length);
     struct apdu_command command, zero;
     struct apdu_error error;
     char text[128], cut[7];
-    size_t head_len;
+    size_t head_length;
 
-    ck_assert_int_eq(hex_decode(errors[_i].head, strlen(errors[_i].head), head, sizeof head, &head_len, NULL),
-                     HEX_OK);
-    memcpy(bytes, head, head_len);
-    ck_assert_int_eq(apdu_decode(bytes, errors[_i].len, &command, &error), errors[_i].result);
-    ck_assert_int_eq(apdu_decode(bytes, errors[_i].len, &command, NULL), errors[_i].result);
+    ck_assert_int_eq(
+        hex_decode(errors[_i].head, strlen(errors[_i].head), head, sizeof head, &head_length, NULL), HEX_OK);
+    memcpy(bytes, head, head_length);
+    ck_assert_int_eq(apdu_decode(bytes, errors[_i].length, &command, &error), errors[_i].result);
+    ck_assert_int_eq(apdu_decode(bytes, errors[_i].length, &command, NULL), errors[_i].result);
     ck_assert_int_eq(error.result, errors[_i].result);
     ck_assert_uint_eq(error.position, errors[_i].position);
     ck_assert_uint_eq(apdu_error_text(&error, text, sizeof text), strlen(errors[_i].text));
@@ -180,10 +181,10 @@ START_TEST(encode_refuses)
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct apdu_command command = {.data = data, .nc = bad[i].nc, .ne = bad[i].ne, .kind = bad[i].kind};
-        size_t len = 99;
+        size_t length = 99;
 
-        ck_assert_msg(apdu_encode(&command, out, 70000, &len) == APDU_BAD_COMMAND, "row %zu", i);
-        ck_assert_uint_eq(len, 0);
+        ck_assert_msg(apdu_encode(&command, out, 70000, &length) == APDU_BAD_COMMAND, "row %zu", i);
+        ck_assert_uint_eq(length, 0);
     }
     ck_assert_str_eq(apdu_case_name((enum apdu_case)0), "?");
     free(data);
@@ -199,20 +200,20 @@ START_TEST(encode_in_place)
                                        0x03, 0xD1, 0xD2, 0xD3, 0x00, 0x10};
     static const uint8_t data_only[] = {0x00, 0xA4, 0x04, 0x0C, 0x03, 0xD1, 0xD2, 0xD3};
     struct apdu_command command;
-    size_t len;
+    size_t length;
 
     ck_assert_int_eq(apdu_decode(buf, 9, &command, NULL), APDU_OK);
     command.kind = APDU_CASE_4E;
-    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &len), APDU_OK);
-    ck_assert_uint_eq(len, sizeof extended);
-    ck_assert_mem_eq(buf, extended, len);
+    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &length), APDU_OK);
+    ck_assert_uint_eq(length, sizeof extended);
+    ck_assert_mem_eq(buf, extended, length);
 
-    ck_assert_int_eq(apdu_decode(buf, len, &command, NULL), APDU_OK);
+    ck_assert_int_eq(apdu_decode(buf, length, &command, NULL), APDU_OK);
     command.kind = APDU_CASE_3S;
     command.ne = 0;
-    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &len), APDU_OK);
-    ck_assert_uint_eq(len, sizeof data_only);
-    ck_assert_mem_eq(buf, data_only, len);
+    ck_assert_int_eq(apdu_encode(&command, buf, sizeof buf, &length), APDU_OK);
+    ck_assert_uint_eq(length, sizeof data_only);
+    ck_assert_mem_eq(buf, data_only, length);
 }
 END_TEST
 
@@ -247,29 +248,30 @@ START_TEST(random_commands)
     uint8_t out[320];
 
     for (unsigned n = 0; n < 100000; n++) {
-        size_t len = next_random(&seed) % (n & 1 ? 300 : 20), out_len;
-        uint8_t *bytes = exact(len);
+        size_t length = next_random(&seed) % (n & 1 ? 300 : 20), out_length;
+        uint8_t *bytes = exact(length);
         struct apdu_command command;
         struct apdu_error error;
         char text[128];
 
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < length; i++)
             bytes[i] = (uint8_t)(next_random(&seed) >> 9);
-        if (len > 6 && n % 3 == 0)
+        if (length > 6 && n % 3 == 0)
             bytes[4] = bytes[5] = 0;
-        else if (len > 4 && n % 3 == 1)
-            bytes[4] = (uint8_t)(len - 5 - (n & 4 ? 1 : 0));
-        if (len > 9 && n % 9 == 0)
-            bytes[6] = (uint8_t)(len - 7 - next_random(&seed) % 4);
+        else if (length > 4 && n % 3 == 1)
+            bytes[4] = (uint8_t)(length - 5 - (n & 4 ? 1 : 0));
+        if (length > 9 && n % 9 == 0)
+            bytes[6] = (uint8_t)(length - 7 - next_random(&seed) % 4);
 
-        if (apdu_decode(bytes, len, &command, &error) == APDU_OK) {
+        if (apdu_decode(bytes, length, &command, &error) == APDU_OK) {
             kinds |= 1u << command.kind;
-            ck_assert(command.nc == 0 || (command.data > bytes && command.data + command.nc <= bytes + len));
-            ck_assert_int_eq(apdu_encode(&command, out, sizeof out, &out_len), APDU_OK);
-            ck_assert_uint_eq(out_len, len);
-            ck_assert_mem_eq(out, bytes, len);
+            ck_assert(command.nc == 0 ||
+                      (command.data > bytes && command.data + command.nc <= bytes + length));
+            ck_assert_int_eq(apdu_encode(&command, out, sizeof out, &out_length), APDU_OK);
+            ck_assert_uint_eq(out_length, length);
+            ck_assert_mem_eq(out, bytes, length);
         } else {
-            ck_assert_uint_le(error.position, len);
+            ck_assert_uint_le(error.position, length);
         }
         results |= 1u << error.result;
         ck_assert_uint_lt(apdu_error_text(&error, text, sizeof text), sizeof text);
@@ -284,7 +286,7 @@ END_TEST
 static const struct {
     const char *text;
     enum hex_result result;
-    size_t len, bad_at;
+    size_t length, bad_at;
     uint8_t bytes[4];
 } hex_texts[] = {
     {"", HEX_OK, 0, 0, {0}},
@@ -313,15 +315,16 @@ static const struct {
 
 START_TEST(each_hex_text)
 {
-    size_t text_len = strlen(hex_texts[_i].text), len = 99, bad_at = 99;
-    uint8_t *text = exact(text_len), out[5] = {0xEE, 0xEE, 0xEE, 0xEE, 0xEE};
+    size_t text_length = strlen(hex_texts[_i].text), length = 99, bad_at = 99;
+    uint8_t *text = exact(text_length), out[5] = {0xEE, 0xEE, 0xEE, 0xEE, 0xEE};
 
-    memcpy(text, hex_texts[_i].text, text_len);
-    ck_assert_int_eq(hex_decode((const char *)text, text_len, out, 4, &len, &bad_at), hex_texts[_i].result);
-    ck_assert_uint_eq(len, hex_texts[_i].len);
+    memcpy(text, hex_texts[_i].text, text_length);
+    ck_assert_int_eq(hex_decode((const char *)text, text_length, out, 4, &length, &bad_at),
+                     hex_texts[_i].result);
+    ck_assert_uint_eq(length, hex_texts[_i].length);
     ck_assert_uint_eq(bad_at, hex_texts[_i].bad_at);
-    ck_assert_mem_eq(out, hex_texts[_i].bytes, len);
-    ck_assert_uint_eq(out[len], 0xEE);
+    ck_assert_mem_eq(out, hex_texts[_i].bytes, length);
+    ck_assert_uint_eq(out[length], 0xEE);
     free(text);
 }
 END_TEST
@@ -355,7 +358,7 @@ START_TEST(hex_round_trip)
 {
     uint8_t all[256], again[256];
     char text[256 * 3];
-    size_t len;
+    size_t length;
 
     for (unsigned i = 0; i < 256; i++)
         all[i] = (uint8_t)i;
@@ -363,8 +366,8 @@ START_TEST(hex_round_trip)
         ck_assert_int_eq(hex_encode(all, 256, text, sizeof text, *separator), HEX_OK);
         ck_assert_uint_eq(strlen(text), 256 * 3 - 1);
         memset(again, 0, sizeof again);
-        ck_assert_int_eq(hex_decode(text, strlen(text), again, sizeof again, &len, NULL), HEX_OK);
-        ck_assert_uint_eq(len, 256);
+        ck_assert_int_eq(hex_decode(text, strlen(text), again, sizeof again, &length, NULL), HEX_OK);
+        ck_assert_uint_eq(length, 256);
         ck_assert_mem_eq(again, all, 256);
     }
 }

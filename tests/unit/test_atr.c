@@ -158,11 +158,11 @@ START_TEST(longest_with_tck)
     uint8_t bytes[34];
     struct atr_error error;
     struct atr atr;
-    size_t len = from_hex("3B FF 11 00 00 F1 01 00 0A F1 20 4D 00 FF 20 4D 00 "
-                          "01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F",
-                          bytes, sizeof bytes);
+    size_t length = from_hex("3B FF 11 00 00 F1 01 00 0A F1 20 4D 00 FF 20 4D 00 "
+                             "01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F",
+                             bytes, sizeof bytes);
 
-    ck_assert_uint_eq(len, 32);
+    ck_assert_uint_eq(length, 32);
     bytes[32] = atr_check_byte(bytes, 32);
     /* TD3 FF announces a TD4 too, which leaves no room for all the rest */
     ck_assert_int_eq(parse_exact(bytes, 33, &atr, &error), ATR_TOO_LONG);
@@ -223,12 +223,12 @@ static const struct {
 static void parse_complete(const char *text, struct atr *atr)
 {
     uint8_t bytes[ATR_MAX];
-    size_t len = from_hex(text, bytes, sizeof bytes - 1);
+    size_t length = from_hex(text, bytes, sizeof bytes - 1);
     struct atr_error error;
 
-    if (parse_exact(bytes, len, atr, &error) == ATR_TCK_MISSING) {
-        bytes[len] = (uint8_t)error.expected;
-        parse_exact(bytes, len + 1, atr, &error);
+    if (parse_exact(bytes, length, atr, &error) == ATR_TCK_MISSING) {
+        bytes[length] = (uint8_t)error.expected;
+        parse_exact(bytes, length + 1, atr, &error);
     }
     ck_assert_msg(error.result == ATR_OK, "%s: result %d", text, error.result);
 }
@@ -383,27 +383,27 @@ START_TEST(build_refuses)
     struct atr_layout good = {.convention = ATR_INVERSE, .group_count = 2, .historical_count = 1};
     struct atr_layout bad;
     uint8_t out[ATR_MAX];
-    size_t len;
+    size_t length;
 
     /* the high half of td is not looked at */
     good.group[0] = (struct atr_group){.present = ATR_TA | ATR_TD, .ta = 0x95, .td = 0xF1};
     good.group[1] = (struct atr_group){.present = ATR_TC, .ta = 0x77, .tc = 0x0B};
     good.historical[0] = 0x42;
     memset(out, 0xEE, sizeof out);
-    ck_assert_int_eq(atr_build(&good, out, 7, &len), ATR_OK);
-    ck_assert_uint_eq(len, 7);
+    ck_assert_int_eq(atr_build(&good, out, 7, &length), ATR_OK);
+    ck_assert_uint_eq(length, 7);
     ck_assert_mem_eq(
         out, ((uint8_t[]){0x3F, 0x91, 0x95, 0x41, 0x0B, 0x42, 0x91 ^ 0x95 ^ 0x41 ^ 0x0B ^ 0x42, 0xEE}), 8);
-    len = 99;
-    ck_assert_int_eq(atr_build(&good, out, 6, &len), ATR_NO_SPACE);
-    ck_assert_uint_eq(len, 0);
+    length = 99;
+    ck_assert_int_eq(atr_build(&good, out, 6, &length), ATR_NO_SPACE);
+    ck_assert_uint_eq(length, 0);
 
 #define BAD(change)                                                                                          \
     do {                                                                                                     \
         bad = good;                                                                                          \
         bad.change;                                                                                          \
-        ck_assert_msg(atr_build(&bad, out, sizeof out, &len) == ATR_BAD_LAYOUT, "%s", #change);              \
-        ck_assert_uint_eq(len, 0);                                                                           \
+        ck_assert_msg(atr_build(&bad, out, sizeof out, &length) == ATR_BAD_LAYOUT, "%s", #change);           \
+        ck_assert_uint_eq(length, 0);                                                                        \
     } while (0)
     BAD(convention = (enum atr_convention)0x3A);
     BAD(group_count = ATR_GROUPS_MAX + 1);

@@ -28,7 +28,7 @@ static uint8_t random_byte(uint32_t *state)
 /* Builds, and if the length is allowed parses what was built and compares. */
 static bool round_trip(const struct atr_layout *layout)
 {
-    size_t expected = 2u + layout->historical_count, len;
+    size_t expected = 2u + layout->historical_count, length;
     uint8_t bytes[ATR_MAX];
     struct atr_error error;
     struct atr atr;
@@ -40,15 +40,15 @@ static bool round_trip(const struct atr_layout *layout)
     }
     expected += tck;
     if (expected > ATR_MAX) {
-        must(atr_build(layout, bytes, sizeof bytes, &len) == ATR_TOO_LONG);
+        must(atr_build(layout, bytes, sizeof bytes, &length) == ATR_TOO_LONG);
         return false;
     }
-    must(atr_build(layout, bytes, sizeof bytes, &len) == ATR_OK);
-    must(len == expected);
+    must(atr_build(layout, bytes, sizeof bytes, &length) == ATR_OK);
+    must(length == expected);
     if ((layout->group[0].present & ATR_TD) != 0 && layout->group[0].td % 16 == ATR_T15)
-        must(parse_exact(bytes, len, &atr, &error) == ATR_T15_FIRST);
+        must(parse_exact(bytes, length, &atr, &error) == ATR_T15_FIRST);
     else
-        must(parse_exact(bytes, len, &atr, &error) == ATR_OK);
+        must(parse_exact(bytes, length, &atr, &error) == ATR_OK);
     assert_same_layout(&atr.layout, layout);
     must(atr.tck_present == tck);
     return true;
@@ -138,21 +138,21 @@ START_TEST(random_bytes)
 
     for (unsigned n = 0; n < 100000; n++) {
         uint8_t bytes[40], again[ATR_MAX];
-        size_t len = next_random(&seed) % (sizeof bytes + 1), again_len;
+        size_t length = next_random(&seed) % (sizeof bytes + 1), again_length;
         struct atr_error error;
         struct atr atr;
         char text[160];
 
-        for (size_t i = 0; i < len; i++)
+        for (size_t i = 0; i < length; i++)
             bytes[i] = random_byte(&seed);
-        if (n % 8 != 0 && len > 0)
+        if (n % 8 != 0 && length > 0)
             bytes[0] = n & 1 ? 0x3B : 0x3F;
-        if (n % 4 == 0 && len > 1)
+        if (n % 4 == 0 && length > 1)
             bytes[1] &= 0x1F;
 
-        parse_exact(bytes, len, &atr, &error);
+        parse_exact(bytes, length, &atr, &error);
         seen |= 1u << error.result;
-        must(error.position <= len);
+        must(error.position <= length);
         must(atr_error_text(&error, text, sizeof text) < sizeof text);
         must(strlen(text) > 0);
         must(atr.f >= 372 && atr.d >= 1 && atr.fmax_khz >= 4000);
@@ -163,12 +163,12 @@ START_TEST(random_bytes)
             bool there = atr_warning_text(&atr, (enum atr_warning)w, text, sizeof text) > 0;
 
             must(there == (atr.warnings >> w & 1));
-            must(!there || atr.warning_at[w] < len);
+            must(!there || atr.warning_at[w] < length);
         }
         if (error.result == ATR_OK) {
-            must(atr_build(&atr.layout, again, sizeof again, &again_len) == ATR_OK);
-            must(again_len == len);
-            must(memcmp(again, bytes, len) == 0);
+            must(atr_build(&atr.layout, again, sizeof again, &again_length) == ATR_OK);
+            must(again_length == length);
+            must(memcmp(again, bytes, length) == 0);
         }
     }
     /* the bytes were wild enough to meet every kind of answer */

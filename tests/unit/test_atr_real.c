@@ -137,14 +137,15 @@ START_TEST(real_atr)
     const struct expected *e = &real_atrs[_i];
     char order[64] = "";
     uint8_t bytes[64];
-    size_t len = from_hex(e->hex, bytes, sizeof bytes);
+    size_t length = from_hex(e->hex, bytes, sizeof bytes);
     struct atr_error error;
     struct atr atr;
 
-    ck_assert_msg(parse_exact(bytes, len, &atr, &error) == e->result, "%s: result %d", e->hex, error.result);
+    ck_assert_msg(parse_exact(bytes, length, &atr, &error) == e->result, "%s: result %d", e->hex,
+                  error.result);
     ck_assert_uint_eq(error.position, e->position);
-    ck_assert_uint_eq(atr.len, len);
-    ck_assert_mem_eq(atr.raw, bytes, len);
+    ck_assert_uint_eq(atr.length, length);
+    ck_assert_mem_eq(atr.raw, bytes, length);
     ck_assert_int_eq(atr.layout.convention, bytes[0]);
     if (!atr_is_decoded(e->result))
         return;
@@ -166,7 +167,7 @@ START_TEST(real_atr)
     ck_assert_uint_eq(atr.layout.historical_count, e->historical);
     ck_assert_mem_eq(atr.layout.historical, bytes + atr.historical_at, e->historical);
     if (e->result == ATR_OK)
-        ck_assert_uint_eq(atr.historical_at + e->historical + atr.tck_present, len);
+        ck_assert_uint_eq(atr.historical_at + e->historical + atr.tck_present, length);
 
     ck_assert_uint_eq(atr.f, e->f);
     ck_assert_uint_eq(atr.d, e->d);
@@ -195,15 +196,15 @@ START_TEST(real_atr_rebuilt)
 {
     const struct expected *e = &real_atrs[_i];
     uint8_t bytes[64], again[ATR_MAX];
-    size_t len = from_hex(e->hex, bytes, sizeof bytes), again_len;
+    size_t length = from_hex(e->hex, bytes, sizeof bytes), again_length;
     struct atr_error error;
     struct atr atr;
 
-    if (parse_exact(bytes, len, &atr, &error) != ATR_OK)
+    if (parse_exact(bytes, length, &atr, &error) != ATR_OK)
         return;
-    ck_assert_int_eq(atr_build(&atr.layout, again, sizeof again, &again_len), ATR_OK);
-    ck_assert_uint_eq(again_len, len);
-    ck_assert_mem_eq(again, bytes, len);
+    ck_assert_int_eq(atr_build(&atr.layout, again, sizeof again, &again_length), ATR_OK);
+    ck_assert_uint_eq(again_length, length);
+    ck_assert_mem_eq(again, bytes, length);
 }
 END_TEST
 
@@ -211,27 +212,27 @@ END_TEST
 START_TEST(real_atr_byte_by_byte)
 {
     uint8_t bytes[64];
-    size_t len = from_hex(real_atrs[_i].hex, bytes, sizeof bytes);
+    size_t length = from_hex(real_atrs[_i].hex, bytes, sizeof bytes);
     struct atr_error error;
     struct atr atr;
 
     if (real_atrs[_i].result != ATR_OK)
         return;
-    for (size_t part = 0; part < len; part++) {
+    for (size_t part = 0; part < length; part++) {
         enum atr_result result = parse_exact(bytes, part, &atr, &error);
 
         ck_assert_uint_eq(error.position, part);
         if (part == 0)
             ck_assert_int_eq(result, ATR_EMPTY);
-        else if (part == len - 1 && (strcmp(real_atrs[_i].order, "0") != 0 || real_atrs[_i].t15))
+        else if (part == length - 1 && (strcmp(real_atrs[_i].order, "0") != 0 || real_atrs[_i].t15))
             ck_assert_int_eq(result, ATR_TCK_MISSING);
         else
             ck_assert_int_eq(result, ATR_TRUNCATED);
         ck_assert_uint_gt(atr_announced(bytes, part), part);
-        ck_assert_uint_le(atr_announced(bytes, part), len);
+        ck_assert_uint_le(atr_announced(bytes, part), length);
     }
-    ck_assert_int_eq(parse_exact(bytes, len, &atr, &error), ATR_OK);
-    ck_assert_uint_eq(atr_announced(bytes, len), len);
+    ck_assert_int_eq(parse_exact(bytes, length, &atr, &error), ATR_OK);
+    ck_assert_uint_eq(atr_announced(bytes, length), length);
 }
 END_TEST
 
@@ -239,19 +240,19 @@ END_TEST
 START_TEST(real_atr_with_bit_error)
 {
     uint8_t bytes[64];
-    size_t len = from_hex(real_atrs[_i].hex, bytes, sizeof bytes);
+    size_t length = from_hex(real_atrs[_i].hex, bytes, sizeof bytes);
     struct atr_error error;
     struct atr good, bad;
 
-    if (parse_exact(bytes, len, &good, &error) != ATR_OK || !good.tck_present)
+    if (parse_exact(bytes, length, &good, &error) != ATR_OK || !good.tck_present)
         return;
-    for (size_t i = good.historical_at; i < len; i++) {
+    for (size_t i = good.historical_at; i < length; i++) {
         for (unsigned bit = 0; bit < 8; bit++) {
             bytes[i] ^= (uint8_t)(1u << bit);
-            must(parse_exact(bytes, len, &bad, &error) == ATR_TCK_WRONG);
-            must(error.position == len - 1);
+            must(parse_exact(bytes, length, &bad, &error) == ATR_TCK_WRONG);
+            must(error.position == length - 1);
             must((error.found ^ error.expected) == 1u << bit);
-            must(bad.tck == bytes[len - 1]);
+            must(bad.tck == bytes[length - 1]);
             must(bad.f == good.f);
             must(bad.ifsc == good.ifsc);
             bytes[i] ^= (uint8_t)(1u << bit);

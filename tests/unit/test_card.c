@@ -62,7 +62,7 @@ END_TEST
 START_TEST(test_warm_differs)
 {
     struct card *card = load_fixture("warm-differs.lua");
-    size_t len;
+    size_t length;
 
     assert_atr(card, CARD_COLD, "3B 84 80 01 63 6F 6C 64 01");
     assert_answer(card, "80 14 00 00 00", "63 6F 6C 64 90 00");
@@ -70,10 +70,10 @@ START_TEST(test_warm_differs)
     assert_answer(card, "80 14 00 00 00", "77 61 72 6D 90 00");
     assert_atr(card, CARD_OFF, "");
     assert_answer(card, "80 14 00 00 00", "6F 66 66 90 00");
-    ck_assert_uint_eq(card_atr(card, CARD_COLD, &len)[1], 0x84);
-    ck_assert_uint_eq(len, 9);
-    ck_assert_uint_eq(card_atr(card, CARD_WARM, &len)[1], 0x04);
-    ck_assert_uint_eq(len, 6);
+    ck_assert_uint_eq(card_atr(card, CARD_COLD, &length)[1], 0x84);
+    ck_assert_uint_eq(length, 9);
+    ck_assert_uint_eq(card_atr(card, CARD_WARM, &length)[1], 0x04);
+    ck_assert_uint_eq(length, 6);
     card_free(card);
 }
 END_TEST
@@ -122,7 +122,7 @@ START_TEST(test_builtin)
     struct error error;
     struct card *card = card_load_builtin(&test_host, &error);
     const char *text;
-    size_t len;
+    size_t length;
 
     ck_assert_msg(card != NULL, "%s", error.text);
     ck_assert_str_eq(card_name(card), "cardrig");
@@ -147,8 +147,8 @@ START_TEST(test_builtin)
     ck_assert_uint_eq(answer_length, 18);
     card_free(card);
 
-    text = card_builtin_text(&len);
-    ck_assert_uint_eq(strlen(text), len);
+    text = card_builtin_text(&length);
+    ck_assert_uint_eq(strlen(text), length);
     ck_assert_ptr_nonnull(strstr(text, "3B 87 80 01"));
 }
 END_TEST
@@ -182,9 +182,9 @@ struct random_command {
     char pattern[16];
 };
 
-static bool pattern_fits(const char *pattern, const uint8_t *apdu, size_t len)
+static bool pattern_fits(const char *pattern, const uint8_t *apdu, size_t length)
 {
-    if (strlen(pattern) / 2 > len)
+    if (strlen(pattern) / 2 > length)
         return false;
     for (size_t i = 0; pattern[i]; i++) {
         int nibble = i % 2 ? apdu[i / 2] & 0xF : apdu[i / 2] >> 4;
@@ -195,10 +195,10 @@ static bool pattern_fits(const char *pattern, const uint8_t *apdu, size_t len)
 }
 
 /* the first that fits, found one by one */
-static int first_fit(const struct random_command *commands, int count, const uint8_t *apdu, size_t len)
+static int first_fit(const struct random_command *commands, int count, const uint8_t *apdu, size_t length)
 {
     for (int i = 0; i < count; i++)
-        if (pattern_fits(commands[i].pattern, apdu, len))
+        if (pattern_fits(commands[i].pattern, apdu, length))
             return i;
     return 0x6D00;
 }
@@ -234,13 +234,13 @@ START_TEST(test_the_first_of_many_answers)
 
     for (int i = 0; i < 500; i++) {
         uint8_t apdu[7] = {0};
-        size_t len = (size_t[]){4, 5, 7}[draw(&state, 3)];
-        for (size_t j = 0; j < len; j++)
+        size_t length = (size_t[]){4, 5, 7}[draw(&state, 3)];
+        for (size_t j = 0; j < length; j++)
             apdu[j] = (uint8_t)(draw(&state, 2) << 4 | draw(&state, 2));
-        if (len == 7)
+        if (length == 7)
             apdu[4] = 2; /* so many bytes of data */
-        expected = first_fit(commands, count, apdu, len);
-        card_command(card, apdu, len, answer, sizeof answer, &answer_length);
+        expected = first_fit(commands, count, apdu, length);
+        card_command(card, apdu, length, answer, sizeof answer, &answer_length);
         ck_assert_uint_eq(answer_length, 2);
         ck_assert_int_eq(answer[0] << 8 | answer[1], expected);
     }
@@ -492,7 +492,7 @@ START_TEST(test_ne)
 {
     char constant[700] = "", text[1200];
     uint8_t atr[ATR_MAX];
-    size_t at = 0, len;
+    size_t at = 0, length;
 
     for (int i = 0; i < 300; i++)
         sprintf(constant + 2 * i, "%02X", i & 0xFF);
@@ -515,12 +515,12 @@ START_TEST(test_ne)
     }
     /* a reset drops it, and a buffer that is too small does not lose it */
     send_command(card, "00 01 00 00 01");
-    card_power(card, CARD_WARM, atr, &len);
+    card_power(card, CARD_WARM, atr, &length);
     assert_answer(card, "00 C0 00 00 00", "69 85");
     send_command(card, "00 01 00 00 00 01 2A");
     uint8_t *exact_size = exact(3);
-    len = from_hex("00C0000002", atr, sizeof atr);
-    card_command(card, atr, len, exact_size, 3, &answer_length);
+    length = from_hex("00C0000002", atr, sizeof atr);
+    card_command(card, atr, length, exact_size, 3, &answer_length);
     ck_assert_uint_eq(answer_length, 3);
     ck_assert_mem_eq(exact_size, "\x2A\x61\x01", 3);
     free(exact_size);

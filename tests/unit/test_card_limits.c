@@ -147,7 +147,7 @@ START_TEST(test_stuck)
     struct card *other = load_fixture("two-protocols.lua"), *card;
     char text[512];
     uint8_t atr[ATR_MAX];
-    size_t len = 1;
+    size_t length = 1;
 
     watchdog_set_limit(10, 6);
     snprintf(text, sizeof text, "{ '00 01', function()\n %s end }, { '00 02', '90 00' }", stuck[_i]);
@@ -162,8 +162,8 @@ START_TEST(test_stuck)
     assert_answer(card, "00 01 00 00", "");
     assert_answer(card, "00 02 00 00", "");
     assert_answer(card, "00", "");
-    card_power(card, CARD_COLD, atr, &len);
-    ck_assert_uint_eq(len, 0);
+    card_power(card, CARD_COLD, atr, &length);
+    ck_assert_uint_eq(length, 0);
     ck_assert_str_eq(card_name(card), "test");
     ck_assert_uint_eq(card_log.lines, 1);
 
@@ -182,11 +182,11 @@ START_TEST(test_stuck_on_power)
 {
     struct card *card = load_card("return { atr = '3B 00', on_power = function() string.rep('', 1e15) end }");
     uint8_t atr[ATR_MAX];
-    size_t len = 1;
+    size_t length = 1;
 
     watchdog_set_limit(10, 3);
-    card_power(card, CARD_COLD, atr, &len);
-    ck_assert_uint_eq(len, 0);
+    card_power(card, CARD_COLD, atr, &length);
+    ck_assert_uint_eq(length, 0);
     ck_assert(card_dead(card));
     card_free(card);
 }

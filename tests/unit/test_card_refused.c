@@ -121,10 +121,10 @@ START_TEST(test_bad_text)
 }
 END_TEST
 
-static int append(lua_State *L, const void *piece, size_t len, void *buffer)
+static int append(lua_State *L, const void *piece, size_t length, void *buffer)
 {
     (void)L;
-    luaL_addlstring(buffer, piece, len);
+    luaL_addlstring(buffer, piece, length);
     return 0;
 }
 
@@ -134,7 +134,7 @@ START_TEST(test_binary_chunk)
     luaL_Buffer b;
     const char *chunk;
     struct error error;
-    size_t len;
+    size_t length;
 
     ck_assert_int_eq(luaL_loadstring(L, "return { atr = '3B 00' }"), LUA_OK);
     luaL_buffinit(L, &b);
@@ -142,8 +142,8 @@ START_TEST(test_binary_chunk)
     ck_assert_int_eq(lua_dump(L, append, &b, 0), 0);
     lua_pop(L, 1);
     luaL_pushresult(&b);
-    chunk = lua_tolstring(L, -1, &len);
-    ck_assert_ptr_null(card_load_text("binary.luac", chunk, len, &test_host, &error));
+    chunk = lua_tolstring(L, -1, &length);
+    ck_assert_ptr_null(card_load_text("binary.luac", chunk, length, &test_host, &error));
     ck_assert_str_eq(error.text, "binary.luac:1: a compiled Lua chunk, expected source text");
     lua_close(L);
 }

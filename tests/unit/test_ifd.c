@@ -571,12 +571,12 @@ START_TEST(an_atr_as_it_is)
     enum ifd_result result = ifd_power_up(&ifd, IFD_COLD);
     if (way == REFUSED) {
         ck_assert_int_eq(result, *as_is[_i / 3].atr ? IFD_RESULT_GARBLED : IFD_RESULT_MUTE);
-        ck_assert_uint_eq(ifd.atr.len, 0);
+        ck_assert_uint_eq(ifd.atr.length, 0);
         return;
     }
     for (int reset = 0; reset < 2; reset++) {
         ck_assert_int_eq(result, IFD_RESULT_OK);
-        hex_encode(ifd.atr.raw, ifd.atr.len, found, sizeof found, ' ');
+        hex_encode(ifd.atr.raw, ifd.atr.length, found, sizeof found, ' ');
         ck_assert_str_eq(found, as_is[_i / 3].atr);
         ck_assert_int_eq(ifd.as_is, way == WITHOUT);
         ck_assert_int_eq(ifd_set_protocol(&ifd, protocol), IFD_RESULT_OK);

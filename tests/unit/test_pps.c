@@ -42,21 +42,21 @@ static const struct {
 START_TEST(each_message)
 {
     uint8_t bytes[8], built[PPS_MAX];
-    size_t len = from_hex(messages[_i].bytes, bytes, sizeof bytes);
+    size_t length = from_hex(messages[_i].bytes, bytes, sizeof bytes);
     const struct pps *expected = &messages[_i].pps;
     struct pps pps;
 
-    ck_assert_int_eq(pps_parse(bytes, len, &pps), messages[_i].reason);
+    ck_assert_int_eq(pps_parse(bytes, length, &pps), messages[_i].reason);
     ck_assert_uint_eq(pps.protocol, expected->protocol);
     ck_assert_uint_eq(pps.present, expected->present);
     ck_assert_uint_eq(pps.pps1, expected->pps1);
     ck_assert_uint_eq(pps.pps2, expected->pps2);
     ck_assert_uint_eq(pps.pps3, expected->pps3);
     if (messages[_i].reason == PPS_OK) {
-        ck_assert_uint_eq(pps_build(&pps, built), len);
-        ck_assert_mem_eq(built, bytes, len);
-        for (size_t i = 0; i <= len; i++)
-            ck_assert_uint_eq(pps_missing(bytes, i), i < 2 ? 3 - i : len - i);
+        ck_assert_uint_eq(pps_build(&pps, built), length);
+        ck_assert_mem_eq(built, bytes, length);
+        for (size_t i = 0; i <= length; i++)
+            ck_assert_uint_eq(pps_missing(bytes, i), i < 2 ? 3 - i : length - i);
     }
 }
 END_TEST
@@ -106,19 +106,19 @@ static const struct {
     {"FF 0F +", NULL, PPS_BAD_REQUEST, {0}},
 };
 
-static size_t unhex_pck(const char *text, uint8_t *out, size_t cap)
+static size_t unhex_pck(const char *text, uint8_t *out, size_t capacity)
 {
-    size_t text_len = strlen(text), len;
-    bool pck = text_len > 0 && text[text_len - 1] == '+';
+    size_t text_length = strlen(text), length;
+    bool pck = text_length > 0 && text[text_length - 1] == '+';
 
-    ck_assert_int_eq(hex_decode(text, text_len - pck, out, cap - 1, &len, NULL), HEX_OK);
+    ck_assert_int_eq(hex_decode(text, text_length - pck, out, capacity - 1, &length, NULL), HEX_OK);
     if (pck) {
-        out[len] = 0;
-        for (size_t i = 0; i < len; i++)
-            out[len] ^= out[i];
-        len++;
+        out[length] = 0;
+        for (size_t i = 0; i < length; i++)
+            out[length] ^= out[i];
+        length++;
     }
-    return len;
+    return length;
 }
 
 static void assert_outcome(const struct pps_outcome *outcome, const struct pps_outcome *expected)
@@ -132,15 +132,15 @@ static void assert_outcome(const struct pps_outcome *outcome, const struct pps_o
 START_TEST(each_exchange)
 {
     uint8_t request[8], response[8];
-    size_t request_len = unhex_pck(exchanges[_i].request, request, sizeof request);
-    size_t response_len = 0, at = 0;
+    size_t request_length = unhex_pck(exchanges[_i].request, request, sizeof request);
+    size_t response_length = 0, at = 0;
     struct pps wanted;
     struct pps_ifd x;
     struct step step;
 
     if (exchanges[_i].response != NULL)
-        response_len = unhex_pck(exchanges[_i].response, response, sizeof response);
-    ck_assert_int_eq(pps_parse(request, request_len, &wanted), PPS_OK);
+        response_length = unhex_pck(exchanges[_i].response, response, sizeof response);
+    ck_assert_int_eq(pps_parse(request, request_length, &wanted), PPS_OK);
     pps_ifd_start(&x, &wanted, 14);
     pps_ifd_byte(&x, 0xFF, true); /* too early: ignored */
     pps_ifd_timeout(&x);
@@ -148,12 +148,12 @@ START_TEST(each_exchange)
     if (exchanges[_i].reason != PPS_BAD_REQUEST) {
         ck_assert_int_eq(step.kind, STEP_SEND);
         ck_assert_uint_eq(step.guard, 14);
-        ck_assert_uint_eq(step.length, request_len);
-        ck_assert_mem_eq(step.bytes, request, request_len);
+        ck_assert_uint_eq(step.length, request_length);
+        ck_assert_mem_eq(step.bytes, request, request_length);
         pps_ifd_next(&x, &step);
         while (step.kind == STEP_RECEIVE) {
             ck_assert_uint_eq(step.timeout, 9600);
-            if (at < response_len)
+            if (at < response_length)
                 pps_ifd_byte(&x, response[at++], true);
             else
                 pps_ifd_timeout(&x);
@@ -164,8 +164,8 @@ START_TEST(each_exchange)
     ck_assert_int_eq(x.reason, exchanges[_i].reason);
     assert_outcome(&x.outcome, &exchanges[_i].outcome);
     if (step.kind == STEP_DONE) {
-        ck_assert_uint_eq(step.length, response_len);
-        ck_assert_mem_eq(step.bytes, response, response_len);
+        ck_assert_uint_eq(step.length, response_length);
+        ck_assert_mem_eq(step.bytes, response, response_length);
     }
     pps_ifd_byte(&x, 0x00, true);
     pps_ifd_timeout(&x);
@@ -216,28 +216,28 @@ static const struct {
 START_TEST(each_card)
 {
     uint8_t request[8], response[8];
-    size_t request_len = from_hex(cards[_i].request, request, sizeof request);
-    size_t response_len = 0, at = 0;
+    size_t request_length = from_hex(cards[_i].request, request, sizeof request);
+    size_t response_length = 0, at = 0;
     struct pps_icc x;
     struct step step;
 
     if (cards[_i].response != NULL)
-        response_len = from_hex(cards[_i].response, response, sizeof response);
+        response_length = from_hex(cards[_i].response, response, sizeof response);
     pps_icc_start(&x);
     pps_icc_answer(&x, PPS_ACCEPT); /* too early */
     pps_icc_next(&x, &step);
     while (step.kind == STEP_RECEIVE) {
         ck_assert_uint_eq(step.timeout, at == 0 ? TIMING_NEVER : 9600);
-        if (at < request_len)
+        if (at < request_length)
             pps_icc_byte(&x, request[at++], true);
         else
             pps_icc_timeout(&x);
         pps_icc_next(&x, &step);
     }
-    ck_assert_uint_eq(at, request_len);
+    ck_assert_uint_eq(at, request_length);
     if (step.kind == STEP_PROCESS) {
-        ck_assert_uint_eq(step.length, request_len);
-        ck_assert_mem_eq(step.bytes, request, request_len);
+        ck_assert_uint_eq(step.length, request_length);
+        ck_assert_mem_eq(step.bytes, request, request_length);
         ck_assert_uint_eq(x.request.protocol, request[1] & 15);
         pps_icc_answer(&x, cards[_i].answer);
         pps_icc_next(&x, &step);
@@ -247,11 +247,11 @@ START_TEST(each_card)
     assert_outcome(&x.outcome, &cards[_i].outcome);
     if (step.kind == STEP_SEND) {
         ck_assert_uint_eq(step.guard, 12);
-        ck_assert_uint_eq(step.length, response_len);
-        ck_assert_mem_eq(step.bytes, response, response_len);
+        ck_assert_uint_eq(step.length, response_length);
+        ck_assert_mem_eq(step.bytes, response, response_length);
         pps_icc_next(&x, &step);
         ck_assert_int_eq(step.kind, STEP_DONE);
-        ck_assert_mem_eq(step.bytes, response, response_len);
+        ck_assert_mem_eq(step.bytes, response, response_length);
     }
 }
 END_TEST
@@ -292,13 +292,13 @@ static const struct {
 START_TEST(each_policy)
 {
     uint8_t bytes[ATR_MAX];
-    size_t len = from_hex(policies[_i].atr, bytes, sizeof bytes);
+    size_t length = from_hex(policies[_i].atr, bytes, sizeof bytes);
     struct atr atr;
     struct pps request;
 
-    ck_assert_int_eq(atr_parse(bytes, len, &atr, NULL), ATR_OK);
-    len = from_hex(policies[_i].request, bytes, sizeof bytes);
-    ck_assert_int_eq(pps_parse(bytes, len, &request), PPS_OK);
+    ck_assert_int_eq(atr_parse(bytes, length, &atr, NULL), ATR_OK);
+    length = from_hex(policies[_i].request, bytes, sizeof bytes);
+    ck_assert_int_eq(pps_parse(bytes, length, &request), PPS_OK);
     ck_assert_int_eq(pps_policy(&request, &atr), policies[_i].answer);
 }
 END_TEST

@@ -96,7 +96,7 @@ static const struct {
     {"00 D6 00 00 02 AA BB", "D6 90", 0, ">00D6000002 <D6 >AABB <90", T0_MUTE, NULL},
 };
 
-static void run_ifd(struct t0_ifd *x, const uint8_t *card, size_t card_len, size_t bad_parity_at,
+static void run_ifd(struct t0_ifd *x, const uint8_t *card, size_t card_length, size_t bad_parity_at,
                     struct line_log *log, struct step *step)
 {
     size_t at = 0;
@@ -108,7 +108,7 @@ static void run_ifd(struct t0_ifd *x, const uint8_t *card, size_t card_len, size
         if (step->kind == STEP_SEND) {
             ck_assert_uint_eq(step->guard, 14);
             log_bytes(log, '>', step->bytes, step->length);
-        } else if (at < card_len) {
+        } else if (at < card_length) {
             ck_assert_uint_eq(step->timeout, 9600);
             log_bytes(log, '<', card + at, 1);
             t0_ifd_byte(x, card[at], at != bad_parity_at);
@@ -124,7 +124,7 @@ START_TEST(each_ifd_exchange)
     const struct t0_ifd_config config = {9600, 14, ifd_exchanges[_i].null_limit};
     uint8_t bytes[300], card[300], result[300];
     size_t length = from_hex(ifd_exchanges[_i].tpdu, bytes, sizeof bytes);
-    size_t card_len = from_hex(ifd_exchanges[_i].card, card, sizeof card), result_len;
+    size_t card_length = from_hex(ifd_exchanges[_i].card, card, sizeof card), result_length;
     struct t0_tpdu tpdu;
     struct t0_ifd x;
     struct step step;
@@ -133,14 +133,14 @@ START_TEST(each_ifd_exchange)
     ck_assert_int_eq(t0_tpdu_decode(bytes, length, &tpdu), T0_TPDU_OK);
     t0_ifd_start(&x, &config, &tpdu);
     memset(bytes, 0, sizeof bytes); /* it was copied */
-    run_ifd(&x, card, card_len, SIZE_MAX, &log, &step);
+    run_ifd(&x, card, card_length, SIZE_MAX, &log, &step);
     ck_assert_str_eq(log.text, ifd_exchanges[_i].transcript);
     ck_assert_int_eq(x.reason, ifd_exchanges[_i].reason);
     if (ifd_exchanges[_i].result != NULL) {
         ck_assert_int_eq(step.kind, STEP_DONE);
-        result_len = from_hex(ifd_exchanges[_i].result, result, sizeof result);
-        ck_assert_uint_eq(step.length, result_len);
-        ck_assert_mem_eq(step.bytes, result, result_len);
+        result_length = from_hex(ifd_exchanges[_i].result, result, sizeof result);
+        ck_assert_uint_eq(step.length, result_length);
+        ck_assert_mem_eq(step.bytes, result, result_length);
     } else {
         ck_assert_int_eq(step.kind, STEP_FAILED);
     }
@@ -151,10 +151,10 @@ START_TEST(each_ifd_exchange)
     ck_assert_int_eq(x.reason, ifd_exchanges[_i].reason);
 
     /* with a parity error in each of the card's characters */
-    for (size_t i = 0; i < card_len && ifd_exchanges[_i].reason == T0_OK; i++) {
+    for (size_t i = 0; i < card_length && ifd_exchanges[_i].reason == T0_OK; i++) {
         from_hex(ifd_exchanges[_i].tpdu, bytes, sizeof bytes);
         t0_ifd_start(&x, &config, &tpdu);
-        run_ifd(&x, card, card_len, i, &log, &step);
+        run_ifd(&x, card, card_length, i, &log, &step);
         ck_assert_int_eq(step.kind, STEP_FAILED);
         ck_assert_int_eq(x.reason, T0_PARITY);
     }
@@ -287,8 +287,8 @@ static const struct {
     {T0_ACK_EACH, 0, true, "00D6000003AA", "", "<00D6000003 >29 <AA >29", T0_MUTE},
 };
 
-static void run_icc(struct t0_icc *x, bool take, const uint8_t *ifd, size_t ifd_len, size_t bad_parity_at,
-                    const uint8_t *answer, size_t answer_len, struct line_log *log, struct step *step)
+static void run_icc(struct t0_icc *x, bool take, const uint8_t *ifd, size_t ifd_length, size_t bad_parity_at,
+                    const uint8_t *answer, size_t answer_length, struct line_log *log, struct step *step)
 {
     size_t at = 0;
 
@@ -299,7 +299,7 @@ static void run_icc(struct t0_icc *x, bool take, const uint8_t *ifd, size_t ifd_
         if (step->kind == STEP_SEND) {
             ck_assert_uint_eq(step->guard, 12);
             log_bytes(log, '>', step->bytes, step->length);
-        } else if (step->kind == STEP_RECEIVE && at < ifd_len) {
+        } else if (step->kind == STEP_RECEIVE && at < ifd_length) {
             ck_assert_uint_eq(step->timeout, TIMING_NEVER);
             log_bytes(log, '<', ifd + at, 1);
             t0_icc_byte(x, ifd[at], at != bad_parity_at);
@@ -315,8 +315,8 @@ static void run_icc(struct t0_icc *x, bool take, const uint8_t *ifd, size_t ifd_
             t0_icc_timeout(x); /* nobody waits: no effect */
             ck_assert_uint_eq(step->length, at);
             ck_assert_mem_eq(step->bytes, ifd, at);
-            ck_assert(t0_icc_answer(x, answer, answer_len));
-            ck_assert(!t0_icc_answer(x, answer, answer_len));
+            ck_assert(t0_icc_answer(x, answer, answer_length));
+            ck_assert(!t0_icc_answer(x, answer, answer_length));
         }
     }
 }
@@ -326,20 +326,20 @@ START_TEST(each_icc_exchange)
     const struct t0_icc_config config = {icc_exchanges[_i].ack, icc_exchanges[_i].nulls};
     bool take = icc_exchanges[_i].take;
     uint8_t ifd[300], answer[300];
-    size_t ifd_len = from_hex(icc_exchanges[_i].ifd, ifd, sizeof ifd);
-    size_t answer_len = from_hex(icc_exchanges[_i].answer, answer, sizeof answer);
+    size_t ifd_length = from_hex(icc_exchanges[_i].ifd, ifd, sizeof ifd);
+    size_t answer_length = from_hex(icc_exchanges[_i].answer, answer, sizeof answer);
     struct t0_icc x;
     struct step step;
     struct line_log log;
 
     t0_icc_start(&x, &config);
-    run_icc(&x, take, ifd, ifd_len, SIZE_MAX, answer, answer_len, &log, &step);
+    run_icc(&x, take, ifd, ifd_length, SIZE_MAX, answer, answer_length, &log, &step);
     ck_assert_str_eq(log.text, icc_exchanges[_i].transcript);
     ck_assert_int_eq(x.reason, icc_exchanges[_i].reason);
     ck_assert_int_eq(step.kind, icc_exchanges[_i].reason == T0_OK ? STEP_DONE : STEP_FAILED);
-    for (size_t i = 0; i < ifd_len; i++) {
+    for (size_t i = 0; i < ifd_length; i++) {
         t0_icc_start(&x, &config);
-        run_icc(&x, take, ifd, ifd_len, i, answer, answer_len, &log, &step);
+        run_icc(&x, take, ifd, ifd_length, i, answer, answer_length, &log, &step);
         ck_assert_int_eq(step.kind, STEP_FAILED);
         ck_assert_int_eq(x.reason, T0_PARITY);
     }

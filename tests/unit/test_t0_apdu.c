@@ -37,14 +37,14 @@ static void assert_tpdu(const struct t0_tpdu *tpdu, const char *text)
 {
     uint8_t bytes[300];
     bool from_card = text[strlen(text) - 1] == '<';
-    size_t len;
+    size_t length;
 
-    ck_assert_int_eq(hex_decode(text, strlen(text) - from_card, bytes, sizeof bytes, &len, NULL), HEX_OK);
+    ck_assert_int_eq(hex_decode(text, strlen(text) - from_card, bytes, sizeof bytes, &length, NULL), HEX_OK);
     ck_assert_int_eq(tpdu->direction, from_card ? T0_FROM_CARD : T0_TO_CARD);
     ck_assert_mem_eq(tpdu->header, bytes, 5);
-    ck_assert_uint_eq(tpdu->length, len - 5);
-    if (len > 5)
-        ck_assert_mem_eq(tpdu->data, bytes + 5, len - 5);
+    ck_assert_uint_eq(tpdu->length, length - 5);
+    if (length > 5)
+        ck_assert_mem_eq(tpdu->data, bytes + 5, length - 5);
 }
 
 /* What may stand behind the bytes of a TPDU: "<", and "Ne NUMBER". Returns the number, 0 if there is none. */
@@ -70,21 +70,21 @@ START_TEST(each_ifd_apdu)
     struct t0_apdu_ifd *x = exact(sizeof *x);
     uint8_t bytes[300];
     struct t0_tpdu tpdu;
-    size_t len = from_hex(expect(run, line++, "application sends "), bytes, sizeof bytes);
+    size_t length = from_hex(expect(run, line++, "application sends "), bytes, sizeof bytes);
 
     memset(x, 0xA5, sizeof *x);
-    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, length);
     for (; line + 1 < run->lines + run->count; line += 2) {
         ck_assert_msg(t0_apdu_ifd_next(x, &tpdu), "%s:%u: no TPDU", run->file, line->number);
         assert_tpdu(&tpdu, expect(run, line, "> "));
-        len = from_hex(expect(run, line + 1, "< "), bytes, sizeof bytes);
-        t0_apdu_ifd_result(x, bytes, len);
+        length = from_hex(expect(run, line + 1, "< "), bytes, sizeof bytes);
+        t0_apdu_ifd_result(x, bytes, length);
     }
     ck_assert_msg(!t0_apdu_ifd_next(x, &tpdu), "%s:%u: a TPDU more", run->file, line->number);
     ck_assert_int_eq(x->reason, T0_APDU_OK);
-    len = from_hex(expect(run, line, "application gets "), bytes, sizeof bytes);
-    ck_assert_uint_eq(x->response_length, len);
-    ck_assert_mem_eq(x->response, bytes, len);
+    length = from_hex(expect(run, line, "application gets "), bytes, sizeof bytes);
+    ck_assert_uint_eq(x->response_length, length);
+    ck_assert_mem_eq(x->response, bytes, length);
     free(x);
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(ifd_envelopes)
     uint8_t *bytes = exact(APDU_COMMAND_MAX), *got = exact(APDU_COMMAND_MAX);
     static const size_t ncs[] = {256, 501, 502, 503, 504, 756, 757, 758, 759, 65534, 65535};
     struct t0_tpdu tpdu = {.length = 0};
-    size_t len, at, count;
+    size_t length, at, count;
 
     for (size_t i = 0; i < sizeof ncs / sizeof ncs[0]; i++) {
         for (size_t j = 0; j < 3; j++) {
@@ -198,21 +198,21 @@ START_TEST(ifd_envelopes)
             command.kind = ne > 0 ? APDU_CASE_4E : APDU_CASE_3E;
             for (size_t k = 0; k < ncs[i]; k++)
                 bytes[7 + k] = (uint8_t)(k * 11);
-            ck_assert_int_eq(apdu_encode(&command, bytes, APDU_COMMAND_MAX, &len), APDU_OK);
-            t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
-            for (at = 0, count = 0; at < len; count++) {
+            ck_assert_int_eq(apdu_encode(&command, bytes, APDU_COMMAND_MAX, &length), APDU_OK);
+            t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, length);
+            for (at = 0, count = 0; at < length; count++) {
                 must(t0_apdu_ifd_next(x, &tpdu));
                 must(memcmp(tpdu.header, "\x01\xC2\x00\x00", 4) == 0);
                 must(tpdu.direction == T0_TO_CARD);
                 must(tpdu.header[4] == tpdu.length);
                 memcpy(got + at, tpdu.data, tpdu.length);
                 at += tpdu.length;
-                if (at < len)
+                if (at < length)
                     t0_apdu_ifd_result(x, (const uint8_t *)"\x90\x00", 2);
             }
-            ck_assert_uint_eq(at, len);
-            ck_assert_mem_eq(got, bytes, len);
-            ck_assert_uint_eq(count, (len + 254) / 255);
+            ck_assert_uint_eq(at, length);
+            ck_assert_mem_eq(got, bytes, length);
+            ck_assert_uint_eq(count, (length + 254) / 255);
             if (ne > 0)
                 ck_assert_uint_ne(tpdu.length, 2);
             t0_apdu_ifd_result(x, (const uint8_t *)"\x61\x02", 2);
@@ -229,7 +229,7 @@ START_TEST(ifd_envelopes)
     }
     /* a card that knows no ENVELOPE; and the class of ENVELOPE */
     bytes[0] = 0x1D;
-    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, len);
+    t0_apdu_ifd_start(x, T0_APDU_CLASS_INTERINDUSTRY, bytes, length);
     ck_assert(t0_apdu_ifd_next(x, &tpdu));
     ck_assert_mem_eq(tpdu.header, "\x01\xC2\x00\x00\xFF", 5);
     t0_apdu_ifd_result(x, (const uint8_t *)"\x6D\x00", 2);
@@ -244,12 +244,13 @@ END_TEST
 
 /* ---- APDUs, card ---- */
 
-static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t len, bool from_card, uint32_t ne)
+static void give_tpdu(struct t0_apdu_icc *x, const uint8_t *bytes, size_t length, bool from_card, uint32_t ne)
 {
-    struct t0_tpdu tpdu = {.direction = from_card ? T0_FROM_CARD : T0_TO_CARD, .length = len - 5, .ne = ne};
+    struct t0_tpdu tpdu = {
+        .direction = from_card ? T0_FROM_CARD : T0_TO_CARD, .length = length - 5, .ne = ne};
 
     memcpy(tpdu.header, bytes, 5);
-    tpdu.data = len > 5 ? bytes + 5 : NULL;
+    tpdu.data = length > 5 ? bytes + 5 : NULL;
     t0_apdu_icc_command(x, &tpdu);
 }
 
@@ -260,14 +261,14 @@ static void assert_step_at(struct t0_apdu_icc *x, enum step_kind kind, const cha
     const char *file = line ? run->file : "test";
     unsigned number = line ? line->number : 0;
     uint8_t bytes[300];
-    size_t len = from_hex(text, bytes, sizeof bytes);
+    size_t length = from_hex(text, bytes, sizeof bytes);
     struct step step;
 
     t0_apdu_icc_next(x, &step);
     ck_assert_msg(step.kind == kind, "%s:%u: step %d, not %d", file, number, (int)step.kind, (int)kind);
-    ck_assert_msg(step.length == len, "%s:%u: %zu bytes, not %zu", file, number, step.length, len);
-    ck_assert_msg(len == 0 || memcmp(step.bytes, bytes, len) == 0, "%s:%u: %02X ... %02X, not %s", file,
-                  number, step.bytes[0], step.bytes[len - 1], text);
+    ck_assert_msg(step.length == length, "%s:%u: %zu bytes, not %zu", file, number, step.length, length);
+    ck_assert_msg(length == 0 || memcmp(step.bytes, bytes, length) == 0, "%s:%u: %02X ... %02X, not %s", file,
+                  number, step.bytes[0], step.bytes[length - 1], text);
 }
 
 static void assert_step(struct t0_apdu_icc *x, enum step_kind kind, const char *text)
@@ -288,22 +289,22 @@ START_TEST(each_icc_apdu)
     ck_assert(!t0_apdu_icc_answer(x, bytes, 2));
     while (line < end) {
         const char *text = expect(run, line++, "> ");
-        size_t digits = strcspn(text, "<N"), len;
+        size_t digits = strcspn(text, "<N"), length;
         bool from_card = text[digits] == '<';
         enum t0_direction direction;
 
-        ck_assert_int_eq(hex_decode(text, digits, bytes, sizeof bytes, &len, NULL), HEX_OK);
+        ck_assert_int_eq(hex_decode(text, digits, bytes, sizeof bytes, &length, NULL), HEX_OK);
         if (t0_apdu_icc_direction(x, bytes, &direction))
             ck_assert_int_eq(direction, from_card ? T0_FROM_CARD : T0_TO_CARD);
-        give_tpdu(x, bytes, len, from_card, ne_behind(text + digits));
+        give_tpdu(x, bytes, length, from_card, ne_behind(text + digits));
         ck_assert_msg(line < end, "%s:%u: no answer", run->file, line[-1].number);
         if ((text = after(line, "script gets ")) != NULL) {
             assert_step_at(x, STEP_PROCESS, text, run, line);
             ck_assert_msg(end - ++line >= 2, "%s:%u: no answer", run->file, line[-1].number);
-            len = from_hex(expect(run, line++, "script answers "), bytes, sizeof bytes);
+            length = from_hex(expect(run, line++, "script answers "), bytes, sizeof bytes);
             ck_assert(!t0_apdu_icc_answer(x, bytes, 1));
             ck_assert(!t0_apdu_icc_answer(x, bytes, T0_APDU_RESPONSE_MAX + 1));
-            ck_assert(t0_apdu_icc_answer(x, bytes, len));
+            ck_assert(t0_apdu_icc_answer(x, bytes, length));
         }
         ck_assert(!t0_apdu_icc_answer(x, bytes, 2));
         assert_step_at(x, STEP_DONE, expect(run, line, "< "), run, line);
@@ -422,15 +423,15 @@ START_TEST(icc_long_responses)
     uint8_t *response = exact(T0_APDU_RESPONSE_MAX);
     uint8_t bytes[16], status[2];
     struct step step;
-    size_t len, at;
+    size_t length, at;
 
     for (int i = 0; i < COUNT(rows); i++) {
         for (size_t k = 0; k < rows[i].length; k++)
             response[k] = (uint8_t)(k * 13 + (k >> 8));
         memcpy(response + rows[i].length, "\x90\x00", 2);
         t0_apdu_icc_reset(x);
-        len = from_hex(rows[i].tpdu, bytes, sizeof bytes);
-        give_tpdu(x, bytes, len, rows[i].from_card, 0);
+        length = from_hex(rows[i].tpdu, bytes, sizeof bytes);
+        give_tpdu(x, bytes, length, rows[i].from_card, 0);
         ck_assert(t0_apdu_icc_answer(x, response, rows[i].length + 2));
         t0_apdu_icc_next(x, &step);
         ck_assert_int_eq(step.kind, STEP_DONE);

@@ -13,22 +13,22 @@
 static void receive(struct t1 *t1, const char *hex)
 {
     uint8_t bytes[T1_BLOCK_MAX];
-    size_t len = from_hex(hex, bytes, sizeof bytes);
+    size_t length = from_hex(hex, bytes, sizeof bytes);
 
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < length; i++)
         t1_byte(t1, bytes[i], true);
 }
 
 static void assert_sends(struct t1 *t1, const char *hex)
 {
     uint8_t bytes[T1_BLOCK_MAX];
-    size_t len = from_hex(hex, bytes, sizeof bytes);
+    size_t length = from_hex(hex, bytes, sizeof bytes);
     struct step step;
 
     t1_next(t1, &step);
     ck_assert_int_eq(step.kind, STEP_SEND);
-    ck_assert_uint_eq(step.length, len);
-    ck_assert_mem_eq(step.bytes, bytes, len);
+    ck_assert_uint_eq(step.length, length);
+    ck_assert_mem_eq(step.bytes, bytes, length);
 }
 
 static void assert_waits(struct t1 *t1, uint32_t timeout)
@@ -196,7 +196,7 @@ START_TEST(what_r_blocks_say)
     for (int role = T1_INTERFACE_DEVICE; role <= T1_CARD; role++) {
         for (int i = 0; i < COUNT(cases); i++) {
             uint8_t buffer[8], bytes[8];
-            size_t len = from_hex(cases[i].bytes, bytes, sizeof bytes);
+            size_t length = from_hex(cases[i].bytes, bytes, sizeof bytes);
             struct t1 t1;
             struct t1_parameters p = parameters_for((enum t1_role)role, buffer, sizeof buffer);
             struct step step;
@@ -210,7 +210,7 @@ START_TEST(what_r_blocks_say)
                 ck_assert(t1_transmit(&t1, (const uint8_t *)"\1", 1));
                 assert_sends(&t1, "00 00 01 01 00");
             }
-            for (size_t k = 0; k < len; k++)
+            for (size_t k = 0; k < length; k++)
                 t1_byte(&t1, bytes[k], (int)k != cases[i].parity_at);
             assert_waits(&t1, CWT); /* for silence */
             t1_timeout(&t1);

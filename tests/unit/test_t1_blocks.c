@@ -27,15 +27,15 @@ START_TEST(known_edc)
     ck_assert_uint_eq(t1_lrc(NULL, 0), 0);
     ck_assert_uint_eq(t1_edc_size(T1_LRC), 1);
     ck_assert_uint_eq(t1_edc_size(T1_CRC), 2);
-    for (size_t len = 0; len < sizeof bytes; len++) {
+    for (size_t length = 0; length < sizeof bytes; length++) {
         uint8_t lrc = 0;
 
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < length; i++) {
             bytes[i] = (uint8_t)next_random(&seed);
             lrc ^= bytes[i];
         }
-        ck_assert_uint_eq(t1_lrc(bytes, len), lrc);
-        ck_assert_uint_eq(t1_crc(bytes, len), slow_crc(bytes, len));
+        ck_assert_uint_eq(t1_lrc(bytes, length), lrc);
+        ck_assert_uint_eq(t1_crc(bytes, length), slow_crc(bytes, length));
     }
 }
 END_TEST
@@ -109,10 +109,10 @@ START_TEST(each_block)
             ck_assert_str_eq(text, blocks[i].text);
             ck_assert_uint_eq(block.nad, bytes[0]);
             ck_assert_uint_eq(block.pcb, bytes[1]);
-            ck_assert_uint_eq(block.len, bytes[2]);
+            ck_assert_uint_eq(block.length, bytes[2]);
             ck_assert_ptr_eq(block.inf, copy + 3);
-            ck_assert_uint_eq(t1_block_encode(blocks[i].edc, block.nad, block.pcb, block.inf, block.len, out),
-                              size);
+            ck_assert_uint_eq(
+                t1_block_encode(blocks[i].edc, block.nad, block.pcb, block.inf, block.length, out), size);
             ck_assert_mem_eq(out, bytes, size);
         }
         free(copy);
@@ -128,8 +128,8 @@ START_TEST(every_pcb_and_nad)
     int valid = 0;
 
     for (unsigned pcb = 0; pcb < 256; pcb++) {
-        for (size_t len = 0; len < 3; len++) {
-            size_t size = t1_block_encode(T1_LRC, 0, (uint8_t)pcb, value, len, bytes);
+        for (size_t length = 0; length < 3; length++) {
+            size_t size = t1_block_encode(T1_LRC, 0, (uint8_t)pcb, value, length, bytes);
             enum t1_block_result result = t1_block_decode(T1_LRC, bytes, size, &block), expected;
             bool sized = pcb == 0xC1 || pcb == 0xE1 || pcb == 0xC3 || pcb == 0xE3;
 
@@ -147,8 +147,8 @@ START_TEST(every_pcb_and_nad)
             case 0x90:
             case 0x91:
             case 0x92:
-                expected = len == 0 ? T1_BLOCK_OK : T1_BLOCK_BAD_LEN;
-                if (len == 0)
+                expected = length == 0 ? T1_BLOCK_OK : T1_BLOCK_BAD_LEN;
+                if (length == 0)
                     must(t1_pcb_r(block.number, block.complaint) == pcb);
                 break;
             case 0xC0:
@@ -159,7 +159,7 @@ START_TEST(every_pcb_and_nad)
             case 0xE1:
             case 0xE2:
             case 0xE3:
-                expected = len == (sized ? 1 : 0) ? T1_BLOCK_OK : T1_BLOCK_BAD_LEN;
+                expected = length == (sized ? 1 : 0) ? T1_BLOCK_OK : T1_BLOCK_BAD_LEN;
                 if (expected == T1_BLOCK_OK)
                     must(t1_pcb_s(block.function, block.kind == T1_S_RESPONSE) == pcb);
                 break;
@@ -197,18 +197,18 @@ START_TEST(every_length)
     for (size_t i = 0; i < sizeof inf; i++)
         inf[i] = (uint8_t)(i * 5 + 3);
     for (int edc = T1_LRC; edc <= T1_CRC; edc++) {
-        for (size_t len = 0; len <= 254; len++) {
-            size_t size = t1_block_encode((enum t1_edc)edc, 0x21, 0x40, inf, len, bytes);
+        for (size_t length = 0; length <= 254; length++) {
+            size_t size = t1_block_encode((enum t1_edc)edc, 0x21, 0x40, inf, length, bytes);
 
-            must(size == 3 + len + t1_edc_size((enum t1_edc)edc));
+            must(size == 3 + length + t1_edc_size((enum t1_edc)edc));
             t1_receiver_start(&receiver, (enum t1_edc)edc);
             for (size_t i = 0; i < size; i++)
                 must(t1_receiver_byte(&receiver, bytes[i], true) ==
                      (i + 1 < size ? T1_RECEIVER_MORE : T1_RECEIVER_COMPLETE));
             must(receiver.count == size);
             must(t1_block_decode((enum t1_edc)edc, receiver.bytes, size, &block) == T1_BLOCK_OK);
-            must(block.len == len);
-            ck_assert_mem_eq(block.inf, inf, len);
+            must(block.length == length);
+            ck_assert_mem_eq(block.inf, inf, length);
             for (size_t i = 0; i < size; i++) {
                 bytes[i] ^= 0x10;
                 must(t1_block_decode((enum t1_edc)edc, bytes, size, &block) != T1_BLOCK_OK);

@@ -62,7 +62,7 @@ static void garbage(enum t1_role role, enum t1_edc edc, uint32_t seed, unsigned 
     t1_listen(&t1);
     for (unsigned i = 0; i < operations; i++) {
         uint32_t r = next_random(&seed) >> 3;
-        size_t len;
+        size_t length;
         uint8_t pcb;
 
         switch (r % 16) {
@@ -93,11 +93,11 @@ static void garbage(enum t1_role role, enum t1_edc edc, uint32_t seed, unsigned 
             break;
         default:
             pcb = pcbs[r / 16 % sizeof pcbs];
-            len = (pcb & 0x80) == 0 ? (r >> 12) % 40 : (pcb & 0x41) == 0x41 ? 1 : 0;
+            length = (pcb & 0x80) == 0 ? (r >> 12) % 40 : (pcb & 0x41) == 0x41 ? 1 : 0;
             if (r % 256 == 15)
-                len = (r >> 12) % 255;
-            len = t1_block_encode(edc, 0, pcb, data + (r >> 12) % 400, len, block);
-            for (size_t k = 0; k < len; k++)
+                length = (r >> 12) % 255;
+            length = t1_block_encode(edc, 0, pcb, data + (r >> 12) % 400, length, block);
+            for (size_t k = 0; k < length; k++)
                 t1_byte(&t1, block[k], true);
             break;
         }

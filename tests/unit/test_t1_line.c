@@ -43,16 +43,16 @@ static bool chance(struct line *line, uint32_t one_in)
 }
 
 /* Whether a receiver must take these bytes for a block, going by the standard alone. */
-static bool looks_right(enum t1_edc edc, const uint8_t *bytes, size_t len, size_t parity_at, size_t *end)
+static bool looks_right(enum t1_edc edc, const uint8_t *bytes, size_t length, size_t parity_at, size_t *end)
 {
     size_t covered;
     uint8_t lrc = 0;
 
-    if (len < 4 || bytes[2] == 0xFF)
+    if (length < 4 || bytes[2] == 0xFF)
         return false;
     covered = 3u + bytes[2];
     *end = covered + (edc == T1_CRC ? 2 : 1);
-    if (len < *end || parity_at < *end)
+    if (length < *end || parity_at < *end)
         return false;
     if (edc == T1_CRC)
         return slow_crc(bytes, covered) == (bytes[covered] | bytes[covered + 1] << 8);
@@ -65,26 +65,26 @@ static bool looks_right(enum t1_edc edc, const uint8_t *bytes, size_t len, size_
  * Carries a block to the other side, perhaps with a fault. Faults that the EDC can't show are left out: what
  * arrives is the block, or does not look like one.
  */
-static void carry(struct line *line, const uint8_t *block, size_t len, struct t1 *to)
+static void carry(struct line *line, const uint8_t *block, size_t length, struct t1 *to)
 {
     uint8_t bytes[2 * T1_BLOCK_MAX + 1];
-    size_t n = len, parity_at = SIZE_MAX, at, end;
+    size_t n = length, parity_at = SIZE_MAX, at, end;
 
     line->blocks++;
-    memcpy(bytes, block, len);
+    memcpy(bytes, block, length);
     if (chance(line, line->one_in)) {
         line->faults++;
-        at = next_random(&line->seed) % len;
+        at = next_random(&line->seed) % length;
         switch ((enum fault)(next_random(&line->seed) % FAULT_COUNT)) {
         case FAULT_BIT:
             bytes[at] ^= (uint8_t)(1u << next_random(&line->seed) % 8);
             break;
         case FAULT_BITS:
             for (int i = 0; i < 3; i++)
-                bytes[next_random(&line->seed) % len] ^= (uint8_t)(1u << next_random(&line->seed) % 8);
+                bytes[next_random(&line->seed) % length] ^= (uint8_t)(1u << next_random(&line->seed) % 8);
             break;
         case FAULT_BURST:
-            for (size_t i = at; i < len && i < at + 8; i++)
+            for (size_t i = at; i < length && i < at + 8; i++)
                 bytes[i] = (uint8_t)(next_random(&line->seed) >> 7);
             break;
         case FAULT_PARITY:
@@ -95,28 +95,28 @@ static void carry(struct line *line, const uint8_t *block, size_t len, struct t1
             n = 0;
             break;
         case FAULT_BYTE_LOST:
-            memmove(bytes + at, bytes + at + 1, len - at - 1);
-            n = len - 1;
+            memmove(bytes + at, bytes + at + 1, length - at - 1);
+            n = length - 1;
             break;
         case FAULT_CUT:
             n = at;
             break;
         case FAULT_TWICE:
-            memcpy(bytes + len, block, len);
-            n = 2 * len;
+            memcpy(bytes + length, block, length);
+            n = 2 * length;
             break;
         case FAULT_NOISE:
-            memmove(bytes + at + 1, bytes + at, len - at);
+            memmove(bytes + at + 1, bytes + at, length - at);
             bytes[at] = (uint8_t)(next_random(&line->seed) >> 9);
-            n = len + 1;
+            n = length + 1;
             break;
         case FAULT_COUNT:
             break;
         }
         if (looks_right(line->edc, bytes, n, parity_at, &end) &&
-            (end != len || memcmp(bytes, block, len) != 0)) {
-            memcpy(bytes, block, len);
-            n = len;
+            (end != length || memcmp(bytes, block, length) != 0)) {
+            memcpy(bytes, block, length);
+            n = length;
         }
     }
     for (size_t i = 0; i < n; i++)
@@ -145,7 +145,7 @@ struct pair {
     const struct run *run;
     struct t1 device, card;
     uint8_t *got_by_device, *got_by_card, *command, *answer;
-    size_t command_len, answer_len;
+    size_t command_length, answer_length;
     unsigned answered; /* times that the card got the command and answered it */
 };
 
@@ -184,7 +184,7 @@ static void card_turn(struct pair *pair)
             carry(&pair->line, step.bytes, step.length, &pair->device);
             return;
         case STEP_PROCESS:
-            must(step.length == pair->command_len);
+            must(step.length == pair->command_length);
             must_say(step.length == 0 || memcmp(step.bytes, pair->command, step.length) == 0,
                      "the card got another command");
             if (chance(&pair->line, 16))
@@ -194,7 +194,7 @@ static void card_turn(struct pair *pair)
             else if (pair->run->aborts && chance(&pair->line, 64))
                 must(t1_request_abort(&pair->card));
             else if (++pair->answered > 0)
-                must(t1_answer(&pair->card, pair->answer, pair->answer_len));
+                must(t1_answer(&pair->card, pair->answer, pair->answer_length));
             break;
         default:
             ck_abort_msg("a card got step %d", (int)step.kind);
@@ -205,7 +205,7 @@ static void card_turn(struct pair *pair)
 /* Until the interface device has done what was started. */
 static enum step_kind exchange(struct pair *pair, struct step *step)
 {
-    size_t limit = 1000 + 200 * (pair->command_len + pair->answer_len);
+    size_t limit = 1000 + 200 * (pair->command_length + pair->answer_length);
 
     for (size_t i = 0; i < limit; i++) {
         t1_next(&pair->device, step);
@@ -244,15 +244,15 @@ static size_t random_length(struct line *line, size_t min, size_t max)
 
 /* Only the first bytes and the last differ each time: 65,538 random bytes would take longer than the
  * exchange. */
-static void randomise(struct line *line, uint8_t *bytes, size_t len)
+static void randomise(struct line *line, uint8_t *bytes, size_t length)
 {
-    size_t at = next_random(&line->seed) % len;
+    size_t at = next_random(&line->seed) % length;
 
     for (size_t i = 0; i < 16; i++)
-        bytes[(at + i) % len] = (uint8_t)(next_random(&line->seed) >> 11);
-    for (size_t i = 0; i < 8 && i < len; i++)
+        bytes[(at + i) % length] = (uint8_t)(next_random(&line->seed) >> 11);
+    for (size_t i = 0; i < 8 && i < length; i++)
         bytes[i] = (uint8_t)(next_random(&line->seed) >> 13);
-    bytes[len - 1] = (uint8_t)(next_random(&line->seed) >> 5);
+    bytes[length - 1] = (uint8_t)(next_random(&line->seed) >> 5);
 }
 
 static uint32_t number_from(const char *variable, uint32_t otherwise)
@@ -282,10 +282,10 @@ START_TEST(bad_line)
         enum step_kind end;
         uint64_t resynchs_before;
 
-        pair.command_len = random_length(&pair.line, 4, COMMAND_MAX);
-        pair.answer_len = random_length(&pair.line, 2, ANSWER_MAX);
-        randomise(&pair.line, pair.command, pair.command_len);
-        randomise(&pair.line, pair.answer, pair.answer_len);
+        pair.command_length = random_length(&pair.line, 4, COMMAND_MAX);
+        pair.answer_length = random_length(&pair.line, 2, ANSWER_MAX);
+        randomise(&pair.line, pair.command, pair.command_length);
+        randomise(&pair.line, pair.answer, pair.answer_length);
         pair.answered = 0;
         if (chance(&pair.line, 16)) {
             must(t1_request_ifs(&pair.device, (uint8_t)(1 + next_random(&pair.line.seed) % 254)));
@@ -297,18 +297,18 @@ START_TEST(bad_line)
         if (t1_needs_reset(&pair.device))
             reset(&pair);
         resynchs_before = pair.device.counters.resynchs;
-        must(t1_transmit(&pair.device, pair.command, pair.command_len));
+        must(t1_transmit(&pair.device, pair.command, pair.command_length));
         end = exchange(&pair, &step);
         resynchs += pair.device.counters.resynchs - resynchs_before;
         if (end == STEP_DONE) {
-            must(step.length == pair.answer_len);
+            must(step.length == pair.answer_length);
             must_say(memcmp(step.bytes, pair.answer, step.length) == 0, "the device got another answer");
             must(pair.answered >= 1);
             worked++;
             again += pair.answered > 1;
             /* only a resynchronisation makes the card get a command twice */
             must(pair.answered == 1 || pair.device.counters.resynchs > resynchs_before);
-            bytes += pair.command_len + pair.answer_len;
+            bytes += pair.command_length + pair.answer_length;
         } else {
             must_say(!pair.run->must_work, "%s: exchange %" PRIu32 " failed: %s", pair.run->name, i,
                      t1_reason_text(pair.device.reason));
@@ -355,8 +355,8 @@ START_TEST(counters_count)
     pair.command = exact(64);
     pair.answer = answer;
     memset(buffer, 7, sizeof buffer);
-    pair.command_len = 64;
-    pair.answer_len = 64;
+    pair.command_length = 64;
+    pair.answer_length = 64;
     reset(&pair);
     ck_assert(t1_resynchronise(&pair.device));
     ck_assert_int_eq(exchange(&pair, &step), STEP_DONE);

@@ -40,10 +40,10 @@ static bool is_card(const struct play *play)
 static size_t read_bytes(const struct play *play, const char *hex, uint8_t *bytes, size_t capacity)
 {
     char text[3 * 64];
-    size_t len = from_hex(hex, bytes, capacity);
-    ck_assert_int_eq(hex_encode(bytes, len, text, sizeof text, ' '), HEX_OK);
+    size_t length = from_hex(hex, bytes, capacity);
+    ck_assert_int_eq(hex_encode(bytes, length, text, sizeof text, ' '), HEX_OK);
     ck_assert_msg(strcmp(text, hex) == 0, AT "written otherwise: %s", IN(play), hex);
-    return len;
+    return length;
 }
 
 static void assert_next_step(struct play *play, enum step_kind kind)
@@ -53,12 +53,12 @@ static void assert_next_step(struct play *play, enum step_kind kind)
                   t1_reason_text(play->t1.reason));
 }
 
-static void assert_step_bytes(struct play *play, const uint8_t *bytes, size_t len)
+static void assert_step_bytes(struct play *play, const uint8_t *bytes, size_t length)
 {
-    ck_assert_msg(play->step.length == len && (len == 0 || memcmp(play->step.bytes, bytes, len) == 0),
-                  AT "step has %zu bytes, %02X %02X ...", IN(play), play->step.length,
-                  play->step.length > 0 ? play->step.bytes[0] : 0,
-                  play->step.length > 1 ? play->step.bytes[1] : 0);
+    ck_assert_msg(
+        play->step.length == length && (length == 0 || memcmp(play->step.bytes, bytes, length) == 0),
+        AT "step has %zu bytes, %02X %02X ...", IN(play), play->step.length,
+        play->step.length > 0 ? play->step.bytes[0] : 0, play->step.length > 1 ? play->step.bytes[1] : 0);
 }
 
 static void assert_timeout(struct play *play, uint32_t timeout)
@@ -80,28 +80,28 @@ static void let_time_pass(struct play *play)
 }
 
 /* A block of ours: it must come out. */
-static void assert_sends_block(struct play *play, const uint8_t *bytes, size_t len)
+static void assert_sends_block(struct play *play, const uint8_t *bytes, size_t length)
 {
     let_time_pass(play);
     ck_assert_msg(play->step.kind == STEP_SEND, AT "not sent, step %d, reason %s", IN(play),
                   (int)play->step.kind, t1_reason_text(play->t1.reason));
-    assert_step_bytes(play, bytes, len);
+    assert_step_bytes(play, bytes, length);
     ck_assert_msg(play->step.guard == 22, AT "guard time is %u", IN(play), (unsigned)play->step.guard);
     if (bytes[1] == 0xE3)
         play->multiplier = bytes[3] > 0 ? bytes[3] : 1;
 }
 
 /* A block of the other side: our machine must wait for it, and gets it unless it is lost. */
-static void receive_block(struct play *play, const uint8_t *bytes, size_t len)
+static void receive_block(struct play *play, const uint8_t *bytes, size_t length)
 {
     bool spoilt = play->line->text[1] == '!';
     assert_next_step(play, STEP_RECEIVE);
     assert_timeout(play, is_card(play) ? T1_NO_TIMEOUT : BWT * play->multiplier);
     if (play->line->text[1] == '?')
         return;
-    for (size_t i = 0; i < len; i++) {
-        t1_byte(&play->t1, (uint8_t)(bytes[i] ^ (spoilt && i == len - 1 ? 0x40 : 0)), true);
-        if (i < len - 1) {
+    for (size_t i = 0; i < length; i++) {
+        t1_byte(&play->t1, (uint8_t)(bytes[i] ^ (spoilt && i == length - 1 ? 0x40 : 0)), true);
+        if (i < length - 1) {
             assert_next_step(play, STEP_RECEIVE);
             assert_timeout(play, CWT);
         }
@@ -125,16 +125,16 @@ static void play_block(struct play *play)
     char name[32];
 
     ck_assert_msg(hex && strchr(" !?", text[1]) && text[2] == ' ', AT "no block: %s", IN(play), text);
-    size_t len = read_bytes(play, hex + 3, bytes, sizeof bytes);
-    ck_assert_msg(t1_block_decode(T1_LRC, bytes, len, &block) == T1_BLOCK_OK, AT "not a block: %s", IN(play),
-                  text);
+    size_t length = read_bytes(play, hex + 3, bytes, sizeof bytes);
+    ck_assert_msg(t1_block_decode(T1_LRC, bytes, length, &block) == T1_BLOCK_OK, AT "not a block: %s",
+                  IN(play), text);
     t1_block_text(&block, name, sizeof name);
     ck_assert_msg(strncmp(text + 3, name, strlen(name)) == 0 && text + 3 + strlen(name) == hex + 1,
                   AT "%s is %s", IN(play), text, name);
     if (is_card(play) == (text[0] == '<'))
-        assert_sends_block(play, bytes, len);
+        assert_sends_block(play, bytes, length);
     else
-        receive_block(play, bytes, len);
+        receive_block(play, bytes, length);
 }
 
 static void transmit_command(struct play *play, const char *hex)
@@ -145,9 +145,9 @@ static void transmit_command(struct play *play, const char *hex)
 static void assert_gets(struct play *play, const char *hex, enum step_kind kind)
 {
     uint8_t bytes[64];
-    size_t len = read_bytes(play, hex, bytes, sizeof bytes);
+    size_t length = read_bytes(play, hex, bytes, sizeof bytes);
     assert_next_step(play, kind);
-    assert_step_bytes(play, bytes, len);
+    assert_step_bytes(play, bytes, length);
 }
 
 static void assert_gets_answer(struct play *play, const char *hex)

@@ -60,13 +60,13 @@ static const struct {
 START_TEST(each_time)
 {
     uint8_t bytes[ATR_MAX];
-    size_t len;
+    size_t length;
     struct atr atr;
     struct timing timing;
 
-    ck_assert_int_eq(hex_decode(times[_i].atr, strlen(times[_i].atr), bytes, sizeof bytes, &len, NULL),
+    ck_assert_int_eq(hex_decode(times[_i].atr, strlen(times[_i].atr), bytes, sizeof bytes, &length, NULL),
                      HEX_OK);
-    ck_assert_int_eq(atr_parse(bytes, len, &atr, NULL), ATR_OK);
+    ck_assert_int_eq(atr_parse(bytes, length, &atr, NULL), ATR_OK);
     timing_of(&atr, times[_i].f, times[_i].d, &timing);
     ck_assert_uint_eq(timing.gt, times[_i].gt);
     ck_assert_uint_eq(timing.cgt, times[_i].cgt);
