@@ -3,7 +3,7 @@
 
 #include "base/descriptor.h"
 #include "base/unix_socket.h"
-#include "link/linger.h"
+#include "link/busy_poll.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -203,12 +203,12 @@ int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *
 
 int link_await(int fd, uint8_t *buffer, size_t capacity, struct link_message *message)
 {
-    int64_t end = linger_begin();
+    int64_t end = busy_poll_begin();
     do {
         if (receive(fd, MSG_DONTWAIT, buffer, capacity, message) == 0)
             return 0;
         if (errno != EAGAIN)
             return -1;
-    } while (linger(end));
+    } while (busy_poll(end));
     return link_receive(fd, buffer, capacity, message);
 }

@@ -140,7 +140,7 @@ int link_send(int fd, const struct link_message *message);
  * others as recv(2). */
 int link_receive(int fd, uint8_t *buffer, size_t capacity, struct link_message *message);
 
-/* The same on a blocking connection, for what is expected at once: see linger.h. */
+/* The same on a blocking connection, for what is expected at once: see busy_poll.h. */
 int link_await(int fd, uint8_t *buffer, size_t capacity, struct link_message *message);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "link/vpcd.h"
 
-#include "link/linger.h"
+#include "link/busy_poll.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -81,10 +81,10 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input)
 enum vpcd_result vpcd_receive_soon(int fd, struct vpcd_input *input)
 {
     enum vpcd_result result;
-    int64_t end = linger_begin();
+    int64_t end = busy_poll_begin();
     do
         result = vpcd_receive(fd, MSG_DONTWAIT, input);
-    while (result == VPCD_PARTIAL && input->used == 0 && linger(end));
+    while (result == VPCD_PARTIAL && input->used == 0 && busy_poll(end));
     return result;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/loop.h"
 
-#include "link/linger.h"
+#include "link/busy_poll.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -145,11 +145,11 @@ void loop_remove(struct loop *loop, int fd)
 
 bool loop_run(struct loop *loop)
 {
-    int64_t awake_until = linger_begin();
+    int64_t awake_until = busy_poll_begin();
     while (!loop->stopped) {
         struct epoll_event events[32];
         int count = epoll_wait(loop->epoll_fd, events, sizeof events / sizeof events[0],
-                               linger(awake_until) ? 0 : -1);
+                               busy_poll(awake_until) ? 0 : -1);
         if (count == 0)
             continue;
         if (count < 0 && errno != EINTR)
@@ -161,7 +161,7 @@ bool loop_run(struct loop *loop)
             if (source->callback && event_key(loop, fd) == events[i].data.u64)
                 source->callback(source->arg, events[i].events);
         }
-        awake_until = linger_begin(); /* where there was one request the next one is seldom far */
+        awake_until = busy_poll_begin(); /* where there was one request the next one is seldom far */
     }
     loop->stopped = false;
     return true;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "link/linger.h"
+#include "link/busy_poll.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
 /* How many threads of this process do so right now; 0 processors: not counted yet. */
-static atomic_int lingering, processors;
+static atomic_int polling, processors;
 
 static int64_t now_ns(void)
 {
@@ -27,16 +27,16 @@ static int most(void)
     return count > 2 ? count / 2 : 1;
 }
 
-int64_t linger_begin(void)
+int64_t busy_poll_begin(void)
 {
-    return now_ns() + LINGER_US * 1000;
+    return now_ns() + BUSY_POLL_US * 1000;
 }
 
-bool linger(int64_t end)
+bool busy_poll(int64_t end)
 {
-    bool room = atomic_fetch_add_explicit(&lingering, 1, memory_order_relaxed) < most();
+    bool room = atomic_fetch_add_explicit(&polling, 1, memory_order_relaxed) < most();
     if (room)
         sched_yield();
-    atomic_fetch_sub_explicit(&lingering, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&polling, 1, memory_order_relaxed);
     return room && now_ns() < end;
 }
