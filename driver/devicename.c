@@ -55,7 +55,7 @@ static bool read_user(char *value, struct devicename *name)
     return true;
 }
 
-static const struct key {
+static const struct devicename_key {
     const char *name;
     value_function *read;
     const char *expected;
@@ -75,7 +75,7 @@ static bool read_field(char *field, struct devicename *name, char *reason, size_
     char *value = strchr(field, '=');
     if (value)
         *value++ = '\0';
-    for (const struct key *key = keys; value && key < keys + KEY_COUNT; key++) {
+    for (const struct devicename_key *key = keys; value && key < keys + KEY_COUNT; key++) {
         if (strcmp(key->name, field) != 0)
             continue;
         if (key->read(value, name))
@@ -85,7 +85,8 @@ static bool read_field(char *field, struct devicename *name, char *reason, size_
     }
     int written = snprintf(reason, reason_size, "'%.100s%s%.100s' is not one of", field, value ? "=" : "",
                            value ? value : "");
-    for (const struct key *key = keys; key < keys + KEY_COUNT && (size_t)written < reason_size; key++)
+    for (const struct devicename_key *key = keys; key < keys + KEY_COUNT && (size_t)written < reason_size;
+         key++)
         written += snprintf(reason + written, reason_size - (size_t)written, " %s=", key->name);
     return false;
 }

@@ -26,7 +26,7 @@
 
 #define OTHER_FILES 16 /* that pcscd and the simulator have open besides those for slots */
 
-struct plan {
+struct run_plan {
     struct rig_options rig_options;
     const char *pcscd;
     char pcscd_log[PATH_MAX]; /* "": only in the rig's directory */
@@ -50,9 +50,9 @@ static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
 enum { PCSCD = 256, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
 
 /* Returns -1 when the plan is to be carried out, else an exit status. */
-static int parse_options(int argc, char **argv, struct plan *plan)
+static int parse_options(int argc, char **argv, struct run_plan *plan)
 {
-    *plan = (struct plan){.pcscd = getenv("CARDRIG_PCSCD")};
+    *plan = (struct run_plan){.pcscd = getenv("CARDRIG_PCSCD")};
     for (int option; (option = options_next(&run_subcommand, argc, argv)) != -1;) {
         switch (option) {
         case PCSCD:
@@ -150,7 +150,7 @@ static bool leave_network(void)
 }
 
 /* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
-static int run_in_rig(struct plan *plan, const char *program, const struct origin *origin, int front,
+static int run_in_rig(struct run_plan *plan, const char *program, const struct origin *origin, int front,
                       pid_t keeper)
 {
     struct error error;
@@ -197,7 +197,7 @@ static int run_in_rig(struct plan *plan, const char *program, const struct origi
 
 static int run_main(int argc, char **argv)
 {
-    struct plan plan;
+    struct run_plan plan;
     struct origin origin;
     struct error error;
     char program[PATH_MAX];

@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct plan {
+struct serve_plan {
     struct rig_options rig_options;
     char directory[PATH_MAX];
     struct access_list pcscd_users;
@@ -63,7 +63,7 @@ static void add_user_of_service(struct access_list *users)
         access_add(users, entry->pw_uid);
 }
 
-static bool parse_vpcd(const char *text, bool listen, struct plan *plan)
+static bool parse_vpcd(const char *text, bool listen, struct serve_plan *plan)
 {
     struct error error;
     const char *option = listen ? "--vpcd-listen" : "--vpcd";
@@ -89,9 +89,9 @@ static void default_directory(char *path, size_t size)
 enum { CONFIG = 256, VPCD, VPCD_LISTEN };
 
 /* Returns -1 when the plan is to be carried out, else an exit status. */
-static int parse_options(int argc, char **argv, struct plan *plan)
+static int parse_options(int argc, char **argv, struct serve_plan *plan)
 {
-    *plan = (struct plan){.vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
+    *plan = (struct serve_plan){.vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
     add_user_of_service(&plan->pcscd_users);
     default_directory(plan->directory, sizeof plan->directory);
     for (int option; (option = options_next(&serve_subcommand, argc, argv)) != -1;) {
@@ -155,7 +155,8 @@ static bool check_ports(const struct slots *slots, struct error *error)
 }
 
 /* What an installed pcscd cannot do, or a card for vpcd. */
-static bool check_reader(const struct plan *plan, const struct reader_options *options, struct error *error)
+static bool check_reader(const struct serve_plan *plan, const struct reader_options *options,
+                         struct error *error)
 {
     if (options->usb)
         error_set(error,
@@ -173,7 +174,7 @@ static bool check_reader(const struct plan *plan, const struct reader_options *o
 
 /* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
  * do. Returns an exit status, not EXIT_OK with error. */
-static int prepare(const struct plan *plan, struct slots *slots, struct error *error)
+static int prepare(const struct serve_plan *plan, struct slots *slots, struct error *error)
 {
     unsigned port = VPCD_PORT;
     int status = rig_options_add_readers(&plan->rig_options, slots, error);
@@ -253,7 +254,7 @@ static void warn_of_service(const char *driver, const char *directory, unsigned 
             (unsigned)status.st_mode & 07777);
 }
 
-static int print_config(const struct plan *plan, const struct slots *slots)
+static int print_config(const struct serve_plan *plan, const struct slots *slots)
 {
     char found[PATH_MAX], driver[PATH_MAX], user[128], link[PATH_MAX + 8], device[DEVICE_MAX];
     if (!paths_driver(found, sizeof found))
@@ -287,7 +288,7 @@ static int print_config(const struct plan *plan, const struct slots *slots)
 }
 
 /* The readers alone: what cards there are is not pcscd's to know. */
-static int configure(struct plan *plan)
+static int configure(struct serve_plan *plan)
 {
     struct error error = {"out of memory"};
     struct slots *slots = calloc(1, sizeof *slots);
@@ -338,7 +339,7 @@ static void report_closed_directory(const char *directory, const struct access_l
 }
 
 /* Whose pcscd can connect: our own user's is no service's, unless we are root. */
-static void report_ready(const struct rig *rig, const struct plan *plan)
+static void report_ready(const struct rig *rig, const struct serve_plan *plan)
 {
     char names[ACCESS_MAX * (ACCESS_USER_TEXT + 4)] = "", text[ACCESS_USER_TEXT];
     const struct access_list *users = &plan->pcscd_users;
@@ -354,7 +355,7 @@ static void report_ready(const struct rig *rig, const struct plan *plan)
 
 static int serve_main(int argc, char **argv)
 {
-    struct plan plan;
+    struct serve_plan plan;
     int status = parse_options(argc, argv, &plan);
     if (status >= 0)
         return status;

@@ -206,7 +206,7 @@ static int on_error(lua_State *L)
 
 /* Calls */
 
-struct call {
+struct protected_call {
     lua_State *L;
     lua_CFunction body;
     void *arg;
@@ -215,7 +215,7 @@ struct call {
 
 static void protected_call(void *arg)
 {
-    struct call *call = arg;
+    struct protected_call *call = arg;
     lua_State *L = call->L;
 
     /* none of these allocates, so none can fail outside of lua_pcall */
@@ -260,7 +260,7 @@ static bool finish_call(struct sandbox *sandbox, int status, int line, struct er
 
 bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int line, struct error *error)
 {
-    struct call call = {.L = sandbox->L, .body = body, .arg = arg};
+    struct protected_call call = {.L = sandbox->L, .body = body, .arg = arg};
     char reason[128];
 
     if (sandbox_dead(sandbox)) {

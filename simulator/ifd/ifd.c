@@ -130,7 +130,7 @@ static void deactivate(struct ifd *ifd)
 }
 
 /* A protocol machine, of any kind. */
-struct machine {
+struct protocol_machine {
     void *state;
     void (*next)(void *state, struct step *step);
     void (*bytes)(void *state, const uint8_t *bytes, size_t count, bool parity_ok);
@@ -147,7 +147,7 @@ static bool overdue(const struct ifd *ifd, const struct step *step)
 
 /* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to
  * the end of our patience. */
-static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, struct step *step)
+static void drive(struct ifd *ifd, const struct protocol_machine *machine, uint32_t gap, struct step *step)
 {
     for (;;) {
         const uint8_t *bytes;
@@ -188,7 +188,7 @@ static void drive(struct ifd *ifd, const struct machine *machine, uint32_t gap, 
         name##_timeout((type *)state);                                                                       \
     }
 #define MACHINE(name, pointer)                                                                               \
-    (struct machine)                                                                                         \
+    (struct protocol_machine)                                                                                \
     {                                                                                                        \
         (pointer), name##_next_, name##_bytes_, name##_timeout_                                              \
     }

@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct source {
+struct loop_source {
     loop_callback *callback; /* NULL: not watched */
     void *arg;
     uint32_t generation; /* tells a descriptor from an earlier one of the same number */
@@ -23,7 +23,7 @@ struct loop {
     struct loop_letter *first, **end; /* what was posted; under the lock, with what is in it */
     bool stopped;
     uint32_t generation;
-    struct source *sources; /* by descriptor */
+    struct loop_source *sources; /* by descriptor */
     int source_count;
 };
 
@@ -112,15 +112,15 @@ bool loop_add(struct loop *loop, int fd, uint32_t events, loop_callback *callbac
 {
     if (fd >= loop->source_count) {
         int count = fd + 16;
-        struct source *sources = realloc(loop->sources, (size_t)count * sizeof *sources);
+        struct loop_source *sources = realloc(loop->sources, (size_t)count * sizeof *sources);
         if (!sources)
             return false;
         for (int i = loop->source_count; i < count; i++)
-            sources[i] = (struct source){0};
+            sources[i] = (struct loop_source){0};
         loop->sources = sources;
         loop->source_count = count;
     }
-    loop->sources[fd] = (struct source){callback, arg, ++loop->generation};
+    loop->sources[fd] = (struct loop_source){callback, arg, ++loop->generation};
     struct epoll_event event = {.events = events, .data.u64 = event_key(loop, fd)};
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         loop->sources[fd].callback = NULL;
@@ -157,7 +157,7 @@ bool loop_run(struct loop *loop)
         for (int i = 0; i < count; i++) {
             int fd = (int)(events[i].data.u64 & 0xFFFFFFFF);
             /* an earlier callback of this round may have removed it, and even reused its number */
-            const struct source *source = &loop->sources[fd];
+            const struct loop_source *source = &loop->sources[fd];
             if (source->callback && event_key(loop, fd) == events[i].data.u64)
                 source->callback(source->arg, events[i].events);
         }

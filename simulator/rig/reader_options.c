@@ -226,7 +226,7 @@ static bool read_unplugged(const char *value, struct reader_options *options)
     return !value;
 }
 
-static const struct key {
+static const struct reader_key {
     const char *name, *expected;
     value_function *read;
 } keys[] = {
@@ -301,7 +301,7 @@ static bool read_field(const char *field, struct reader_options *options, struct
 {
     const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
     size_t length = equals ? (size_t)(equals - field) : strlen(field);
-    for (const struct key *key = keys; key < keys + KEY_COUNT; key++) {
+    for (const struct reader_key *key = keys; key < keys + KEY_COUNT; key++) {
         if (strlen(key->name) != length || memcmp(key->name, field, length) != 0)
             continue;
         if (key->read(value, options))

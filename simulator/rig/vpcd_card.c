@@ -35,7 +35,7 @@
 #define ADDRESS_TEXT     (ADDRESS_MAX + 10)
 
 /* A slot, as a vpcd reader sees it. */
-struct end {
+struct card_end {
     struct vpcd_cards *cards;
     struct slot *slot;
     unsigned port;
@@ -51,7 +51,7 @@ struct end {
  * and then ends.
  */
 struct session {
-    struct end *end;
+    struct card_end *end;
     uint32_t card_event; /* that has put the card in */
     int over_fd;         /* can be read when it is over */
     int fd;              /* the connection, -1: no reader; set by the thread alone, under the lock */
@@ -70,11 +70,11 @@ struct vpcd_cards {
     pthread_mutex_t lock;    /* held for moments only; a slot's lock may be taken within */
     struct threads *threads; /* while they serve; under the lock */
     unsigned end_count;
-    struct end end[LINK_MAX_SLOTS]; /* of each slot, by its number */
+    struct card_end end[LINK_MAX_SLOTS]; /* of each slot, by its number */
 };
 
 /* host:port of the slot, for people */
-static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
+static const char *end_text(const struct card_end *end, char text[ADDRESS_TEXT])
 {
     struct address address = end->cards->address;
     address.port = end->port;
@@ -85,7 +85,7 @@ static const char *end_text(const struct end *end, char text[ADDRESS_TEXT])
  * free. */
 static bool lock_session(struct session *session)
 {
-    struct end *end = session->end;
+    struct card_end *end = session->end;
     pthread_mutex_lock(&end->cards->lock);
     if (end->session == session)
         return true;
@@ -284,7 +284,7 @@ static void serve(struct session *session)
  */
 
 /* Under the lock: where readers come to us. */
-static void begin_to_listen(struct end *end)
+static void begin_to_listen(struct card_end *end)
 {
     if (end->listen_fd < 0 || end->listening)
         return;
@@ -296,7 +296,7 @@ static void begin_to_listen(struct end *end)
 
 /* Likewise. On Linux the socket keeps its port, and can listen again; but if it is shut down twice, then so
  * is what it accepts. */
-static void stop_listening(struct end *end)
+static void stop_listening(struct card_end *end)
 {
     if (end->listening)
         shutdown(end->listen_fd, SHUT_RDWR);
@@ -307,7 +307,7 @@ static void stop_listening(struct end *end)
  * waiting. */
 static bool accept_reader(struct session *session)
 {
-    struct end *end = session->end;
+    struct card_end *end = session->end;
     if (!await_ready(end->listen_fd, POLLIN, session->over_fd, AWAIT_FOREVER) || !lock_session(session))
         return false;
     int fd = accept4(end->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -323,7 +323,7 @@ static bool accept_reader(struct session *session)
 
 static bool connect_to_reader(struct session *session)
 {
-    struct end *end = session->end;
+    struct card_end *end = session->end;
     char text[ADDRESS_TEXT];
     int fd = tcp_connect(end->cards->address.host, end->port);
     bool connected = fd >= 0 && await_ready(fd, POLLOUT, session->over_fd, clock_ms() + CONNECT_LIMIT_MS) &&
@@ -344,7 +344,7 @@ static bool connect_to_reader(struct session *session)
 /* The reader is gone, and the power that it gave with it. */
 static void lose_reader(struct session *session)
 {
-    struct end *end = session->end;
+    struct card_end *end = session->end;
     if (begin_use(session)) {
         ifd_power_down(session->use.ifd);
         slot_use_end(&session->use);
@@ -361,7 +361,7 @@ static void lose_reader(struct session *session)
 static void attend(void *arg)
 {
     struct session *session = arg;
-    struct end *end = session->end;
+    struct card_end *end = session->end;
     while (lock_session(session)) {
         begin_to_listen(end);
         unlock_session(session);
@@ -380,7 +380,7 @@ static void attend(void *arg)
  * Sessions; all under the lock
  */
 
-static void begin_session(struct end *end, uint32_t card_event)
+static void begin_session(struct card_end *end, uint32_t card_event)
 {
     struct session *session = calloc(1, sizeof *session); /* only what is used takes memory */
     int over_fd = eventfd(0, EFD_CLOEXEC);
@@ -405,7 +405,7 @@ static void begin_session(struct end *end, uint32_t card_event)
 }
 
 /* The reader sees it at once, whatever the card is doing. */
-static void end_session(struct end *end)
+static void end_session(struct card_end *end)
 {
     const uint64_t one = 1;
     struct session *session = end->session;
@@ -418,7 +418,7 @@ static void end_session(struct end *end)
 }
 
 /* The card that is in has a session, and no other has. */
-static void follow_card(struct end *end)
+static void follow_card(struct card_end *end)
 {
     uint32_t card_event = end->slot->card_event;
     bool in = card_event & 1;
@@ -432,7 +432,7 @@ static void follow_card(struct end *end)
  * All of them
  */
 
-static bool take_port(struct end *end, struct error *error)
+static bool take_port(struct card_end *end, struct error *error)
 {
     int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
     end->listening = fd >= 0;
@@ -461,9 +461,9 @@ struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *add
         error_set(error, "vpcd: port %u and %u slots: there is no port %u", address->port, slots->slot_count,
                   last);
     for (unsigned i = 0; i < slots->slot_count && ok; i++) {
-        struct end *end = &cards->end[cards->end_count++];
-        *end =
-            (struct end){.cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
+        struct card_end *end = &cards->end[cards->end_count++];
+        *end = (struct card_end){
+            .cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
         ok = !listen || take_port(end, error);
     }
     if (ok)
@@ -476,7 +476,7 @@ void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads)
 {
     pthread_mutex_lock(&cards->lock);
     cards->threads = threads;
-    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
+    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
         follow_card(end);
     pthread_mutex_unlock(&cards->lock);
 }
@@ -485,7 +485,7 @@ void vpcd_cards_stop(struct vpcd_cards *cards)
 {
     pthread_mutex_lock(&cards->lock);
     cards->threads = NULL;
-    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
+    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
         if (end->session)
             end_session(end);
     pthread_mutex_unlock(&cards->lock);
@@ -495,7 +495,7 @@ void vpcd_cards_free(struct vpcd_cards *cards)
 {
     if (!cards)
         return;
-    for (struct end *end = cards->end; end < cards->end + cards->end_count; end++)
+    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
         if (end->listen_fd >= 0)
             close(end->listen_fd);
     pthread_mutex_destroy(&cards->lock);
@@ -513,7 +513,7 @@ void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot)
 bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
                         bool *listen)
 {
-    const struct end *end = &cards->end[slot_index(slot->slots, slot)];
+    const struct card_end *end = &cards->end[slot_index(slot->slots, slot)];
     *address = cards->address;
     address->port = end->port;
     *listen = cards->listen;

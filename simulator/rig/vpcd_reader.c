@@ -29,7 +29,7 @@
 #define RETRY_RESET_MS 500 /* after a card that was in for so long it is the first again */
 
 /* A slot. All is the loop's, except the letter. */
-struct end {
+struct reader_end {
     struct vpcd_readers *readers; /* NULL: a slot of another reader's */
     struct slot *slot;
     int listen_fd; /* -1: it connects */
@@ -50,18 +50,18 @@ struct end {
 
 struct vpcd_readers {
     struct slots *slots;
-    struct loop *loop; /* NULL until they serve */
-    int pause_fd;      /* a timer: those that are paused listen again */
-    struct end end[];  /* one for each slot */
+    struct loop *loop;       /* NULL until they serve */
+    int pause_fd;            /* a timer: those that are paused listen again */
+    struct reader_end end[]; /* one for each slot */
 };
 
-static bool is_reversed(const struct end *end)
+static bool is_reversed(const struct reader_end *end)
 {
     return end->slot->reader->options.cards == READER_VPCD_CONNECT;
 }
 
 /* Where the slot is, for people. */
-static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
+static const char *end_text(const struct reader_end *end, char text[ADDRESS_MAX + 10])
 {
     struct address address;
     slot_vpcd_address(end->slot, &address);
@@ -69,7 +69,7 @@ static const char *end_text(const struct end *end, char text[ADDRESS_MAX + 10])
 }
 
 /* Says that a connection is refused: who connects again and again is not to fill the log. */
-static void report_refusal(struct end *end, const union tcp_address *address, const char *why)
+static void report_refusal(struct reader_end *end, const union tcp_address *address, const char *why)
 {
     char text[TCP_TEXT_MAX], more[40] = "";
     int64_t second = clock_ms() / 1000;
@@ -90,7 +90,7 @@ static void report_refusal(struct end *end, const union tcp_address *address, co
 
 static void on_end(void *arg, uint32_t events);
 
-static void close_connection(struct end *end)
+static void close_connection(struct reader_end *end)
 {
     if (end->fd >= 0) {
         loop_remove(end->readers->loop, end->fd);
@@ -103,11 +103,11 @@ static void close_connection(struct end *end)
     timer_set(end->timer_fd, 0);
 }
 
-static void wait_to_retry(struct end *end, int reason);
+static void wait_to_retry(struct reader_end *end, int reason);
 
 /* The connection is no more, or is not to be: there can be another. Who hangs up at once is not to be
  * called at once, for ever. */
-static void leave(struct end *end)
+static void leave(struct reader_end *end)
 {
     bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
     close_connection(end);
@@ -118,14 +118,14 @@ static void leave(struct end *end)
     wait_to_retry(end, 0);
 }
 
-static void refuse_connection(struct end *end, const char *why)
+static void refuse_connection(struct reader_end *end, const char *why)
 {
     report_refusal(end, &end->address, why);
     leave(end);
 }
 
 /* The connection has given an ATR, whatever it is, and becomes the slot's card. */
-static void insert(struct end *end)
+static void insert(struct reader_end *end)
 {
     char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX];
     struct error error = {"out of memory"};
@@ -156,7 +156,7 @@ static void insert(struct end *end)
 
 /* The connection ended before the ATR came. Where the card is to listen, something may accept in its place,
  * and hang up until there is one: a port that is forwarded. */
-static void hung_up(struct end *end)
+static void hung_up(struct reader_end *end)
 {
     if (is_reversed(end))
         wait_to_retry(end, ECONNRESET);
@@ -168,7 +168,7 @@ static void hung_up(struct end *end)
  * waits for a card that is in. */
 static void on_answer(void *arg, uint32_t events)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     const uint8_t *atr;
     size_t length;
     (void)events;
@@ -190,7 +190,7 @@ static void on_answer(void *arg, uint32_t events)
 }
 
 /* There is a connection, which is taken over. */
-static void begin(struct end *end, int fd, const union tcp_address *address)
+static void begin(struct reader_end *end, int fd, const union tcp_address *address)
 {
     static const enum vpcd_control get_atr[] = {VPCD_GET_ATR};
     end->fd = fd;
@@ -211,7 +211,7 @@ static void begin(struct end *end, int fd, const union tcp_address *address)
 /* The connection has ended, and takes the card out. */
 static void on_end(void *arg, uint32_t events)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     (void)events;
     slot_remove_at(end->slot, end->card_event);
     leave(end);
@@ -220,13 +220,13 @@ static void on_end(void *arg, uint32_t events)
 /* Somebody else has taken the card out, or the loop has. */
 static void on_card_event(void *arg)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     if (end->state == INSERTED && end->slot->card_event != end->card_event)
         leave(end);
 }
 
 /* A card that went and came back at once went first; what it said before counts. */
-static void take_out_what_has_gone(struct end *end)
+static void take_out_what_has_gone(struct reader_end *end)
 {
     on_card_event(end);
     if (end->state == ASKING)
@@ -243,7 +243,7 @@ static void take_out_what_has_gone(struct end *end)
 static void on_connect(void *arg, uint32_t events);
 
 /* The descriptors are used up: those who wait would be reported again at once. */
-static void pause_listening(struct end *end, int reason)
+static void pause_listening(struct reader_end *end, int reason)
 {
     if (reason != end->complaint)
         rig_log("%s: cannot accept vpcd cards: %s", slot_text(end->slot), strerror(reason));
@@ -259,7 +259,7 @@ static void on_pause_over(void *arg, uint32_t events)
     (void)events;
     if (!timer_went_off(readers->pause_fd))
         return;
-    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++)
+    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++)
         if (end->paused) {
             end->paused = !loop_add(readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
             if (end->paused)
@@ -269,7 +269,7 @@ static void on_pause_over(void *arg, uint32_t events)
 
 static void on_connect(void *arg, uint32_t events)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     union tcp_address address = {0};
     socklen_t length = sizeof address;
     (void)events;
@@ -296,7 +296,7 @@ static void on_connect(void *arg, uint32_t events)
  * Where the card listens
  */
 
-static void wait_to_retry(struct end *end, int reason)
+static void wait_to_retry(struct reader_end *end, int reason)
 {
     char text[ADDRESS_MAX + 10];
     if (reason && reason != end->complaint)
@@ -310,7 +310,7 @@ static void wait_to_retry(struct end *end, int reason)
 /* Whether the connection that was being made is there. */
 static void on_connected(void *arg, uint32_t events)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     union tcp_address address = {0};
     socklen_t length = sizeof address;
     (void)events;
@@ -325,7 +325,7 @@ static void on_connected(void *arg, uint32_t events)
     begin(end, end->fd, &address);
 }
 
-static void look_for_card(struct end *end)
+static void look_for_card(struct reader_end *end)
 {
     struct address address;
     slot_vpcd_address(end->slot, &address);
@@ -344,7 +344,7 @@ static void look_for_card(struct end *end)
 
 static void on_timer(void *arg, uint32_t events)
 {
-    struct end *end = arg;
+    struct reader_end *end = arg;
     (void)events;
     if (!timer_went_off(end->timer_fd))
         return;
@@ -365,7 +365,7 @@ static void on_timer(void *arg, uint32_t events)
 static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
 {
     struct reader_options *options = &reader->options;
-    struct end *end = &readers->end[slot_index(readers->slots, reader->slots)];
+    struct reader_end *end = &readers->end[slot_index(readers->slots, reader->slots)];
     unsigned base = options->vpcd.port, opened = 0;
     for (; opened < options->slots; opened++) {
         unsigned port = opened == 0 ? base : base + opened;
@@ -413,7 +413,7 @@ static bool listen_for(struct vpcd_readers *readers, struct reader *reader, stru
 
 static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
 {
-    struct end *end = &readers->end[slot_index(readers->slots, slot)];
+    struct reader_end *end = &readers->end[slot_index(readers->slots, slot)];
     end->readers = readers;
     backoff_reset(&end->retry);
     end->card_event_letter = (struct loop_letter){.function = on_card_event, .arg = end};
@@ -429,7 +429,8 @@ struct vpcd_readers *vpcd_readers_new(struct slots *slots, struct error *error)
         return NULL;
     readers->slots = slots;
     for (unsigned i = 0; i < slots->slot_count; i++)
-        readers->end[i] = (struct end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
+        readers->end[i] =
+            (struct reader_end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
     readers->pause_fd = timer_new();
     bool ok = readers->pause_fd >= 0;
     if (!ok)
@@ -454,7 +455,7 @@ bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
     readers->loop = loop;
     if (!loop_add(loop, readers->pause_fd, EPOLLIN, on_pause_over, readers))
         return false;
-    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
+    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
         if (!end->readers)
             continue;
         if (!loop_add(loop, end->timer_fd, EPOLLIN, on_timer, end))
@@ -471,7 +472,7 @@ void vpcd_readers_free(struct vpcd_readers *readers)
 {
     if (!readers)
         return;
-    for (struct end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
+    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
         if (readers->loop && end->readers)
             close_connection(end);
         const int fds[] = {end->listen_fd, end->timer_fd};
@@ -491,7 +492,7 @@ void vpcd_readers_free(struct vpcd_readers *readers)
 
 void vpcd_readers_on_card_event(struct vpcd_readers *readers, const struct slot *slot)
 {
-    struct end *end = &readers->end[slot_index(readers->slots, slot)];
+    struct reader_end *end = &readers->end[slot_index(readers->slots, slot)];
     if (end->readers && readers->loop)
         loop_post(readers->loop, &end->card_event_letter);
 }
