@@ -470,7 +470,7 @@ static const struct option_entry options[] = {
 
 const struct subcommand doctor_subcommand = {
     .name = "doctor",
-    .summary = "check what this machine has and lacks for 'cardrig run'",
+    .summary = "check what this machine has and lacks for cardrig run",
     .function = doctor_main,
     .usage = "[OPTION]...",
     .description = "Say what this machine has and lacks for 'cardrig run', with the remedy for what\n"

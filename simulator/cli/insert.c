@@ -19,7 +19,7 @@ const struct subcommand insert_subcommand = {
     .summary = "insert a card into a slot of the running rig",
     .function = insert_main,
     .usage = "[SLOT] [FILE]\n--builtin [SLOT]",
-    .description = "Put a card into a slot of the rig around this command.\n\n"
+    .description = "Put a card into a slot of the running rig.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
                    "may be left out when there is only one. FILE is a card script, or relay=READER\n"
                    "for the card in a reader of another PC/SC service; without it the card that was\n"

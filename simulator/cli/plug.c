@@ -13,7 +13,7 @@ const struct subcommand plug_subcommand = {
     .summary = "plug in a USB reader of the running rig",
     .function = plug_main,
     .usage = "[READER]",
-    .description = "Plug a USB reader of the rig around this command in, and wait until pcscd\n"
+    .description = "Plug in a USB reader of the running rig, and wait until pcscd\n"
                    "has it.\n\n"
                    "READER is a reader's name or the number of one of its slots, as 'cardrig status'\n"
                    "shows them; it may be left out when there is only one on USB. Readers are on USB\n"

@@ -18,7 +18,7 @@ const struct subcommand remove_subcommand = {
     .summary = "remove the card from a slot",
     .function = remove_main,
     .usage = "[SLOT]",
-    .description = "Take the card out of a slot of the rig around this command.\n\n"
+    .description = "Take the card out of a slot of the running rig.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
                    "may be left out when there is only one. 'cardrig insert' puts the card back.\n",
     .arguments = {":slot"},

@@ -33,7 +33,7 @@ const struct subcommand service_subcommand = {
     .summary = "stop, continue, kill or restart the rig's pcscd",
     .function = service_main,
     .usage = "stop|continue|kill|restart",
-    .description = "Do something to the PC/SC service, pcscd, of the rig around this command.\n\n"
+    .description = "Do something to the PC/SC service, pcscd, of the running rig.\n\n"
                    "  stop        halt it: its clients wait, as they do for a service that hangs\n"
                    "  continue    let it go on\n"
                    "  kill        kill it: from now on there is no service\n"

@@ -128,7 +128,7 @@ const struct subcommand status_subcommand = {
     .summary = "show readers, slots and cards of the running rig",
     .function = status_main,
     .usage = "[--json]",
-    .description = "Show the slots of the rig around this command, the cards in them and what these\n"
+    .description = "Show the slots of the running rig, the cards in them and what these\n"
                    "have seen since they were inserted.\n",
     .options = {options},
 };

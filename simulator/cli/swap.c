@@ -20,7 +20,7 @@ const struct subcommand swap_subcommand = {
     .summary = "remove the card and insert another one",
     .function = swap_main,
     .usage = "[SLOT] FILE\n--builtin [SLOT]",
-    .description = "Take the card, if any, out of a slot of the rig around this command, and put\n"
+    .description = "Take the card, if any, out of a slot of the running rig, and put\n"
                    "another in: two events for PC/SC, however quickly they follow each other. FILE\n"
                    "is a card script, or relay=READER for the card in a reader of another PC/SC\n"
                    "service. If it is not a card, nothing changes.\n\n"

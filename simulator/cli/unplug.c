@@ -13,7 +13,7 @@ const struct subcommand unplug_subcommand = {
     .summary = "unplug a USB reader of the running rig",
     .function = unplug_main,
     .usage = "[READER]",
-    .description = "Pull a USB reader of the rig around this command out, and wait until pcscd has\n"
+    .description = "Unplug a USB reader of the running rig, and wait until pcscd has\n"
                    "let it go. A card stays in it, and has lost its power when 'cardrig plug' brings\n"
                    "it back.\n\n"
                    "READER is a reader's name or the number of one of its slots, as 'cardrig status'\n"

@@ -118,7 +118,7 @@ def shell(request, tmp_path):
 
 def test_a_subcommand_and_an_option_are_completed(shell):
     shell.type("cardrig unpl\t--he\t\n")
-    shell.wait("Pull a USB reader of the rig around this command out")
+    shell.wait("Unplug a USB reader of the running rig")
 
 
 def test_a_value_is_completed(shell):

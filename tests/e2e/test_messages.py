@@ -20,6 +20,13 @@ def test_the_list_of_subcommands():
 
 
 @pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_a_subcommand_has_one_summary(subcommand):
+    summary = re.search(rf"^  {subcommand} +(.*)$", run("--help").stdout, re.MULTILINE)[1]
+    assert f"\n.Nd {summary}\n" in (MANUAL / f"cardrig-{subcommand}.1").read_text()
+    assert f"\n.It Xr cardrig-{subcommand} 1\n{summary}\n" in (MANUAL / "cardrig.1").read_text()
+
+
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
 def test_help(subcommand):
     done = run(subcommand, "--help")
     assert (done.returncode, done.stderr) == (0, "")
