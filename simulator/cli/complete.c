@@ -48,26 +48,29 @@ static const char *text_of(json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-static void propose_slot(const struct unfinished *word, json_t *slot)
+/* By its number: a reader's name may have characters that a shell takes for its own. */
+static void propose_number(const struct unfinished *word, json_t *slot, const char *state)
 {
-    char explanation[200];
-    const char *card = text_of(json_object_get(slot, "card"), "name");
-    snprintf(explanation, sizeof explanation, "%s: %s", text_of(slot, "slot"), card ? card : "empty");
-    char number[16];
+    char number[16], explanation[200];
     snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(slot, "number")));
+    snprintf(explanation, sizeof explanation, "%s: %s", text_of(slot, "slot"), state);
     propose(word, number, explanation);
 }
 
+static void propose_slot(const struct unfinished *word, json_t *slot)
+{
+    const char *card = text_of(json_object_get(slot, "card"), "name");
+    propose_number(word, slot, card ? card : "empty");
+}
+
+/* A USB reader, by its first slot. */
 static void propose_usb_reader(const struct unfinished *word, json_t *slot)
 {
-    char name[READER_NAME_MAX + 8];
     json_t *usb = json_object_get(slot, "usb");
-    snprintf(name, sizeof name, "%s", text_of(slot, "slot"));
-    char *slash = strrchr(name, '/');
-    if (!json_is_object(usb) || !slash || strcmp(slash, "/0") != 0)
-        return;
-    *slash = '\0';
-    propose(word, name, json_is_true(json_object_get(usb, "plugged")) ? "plugged in" : "not plugged in");
+    const char *slash = strrchr(text_of(slot, "slot"), '/');
+    if (json_is_object(usb) && slash && strcmp(slash, "/0") == 0)
+        propose_number(word, slot,
+                       json_is_true(json_object_get(usb, "plugged")) ? "plugged in" : "not plugged in");
 }
 
 static void propose_faults(const struct unfinished *word)

@@ -58,14 +58,14 @@ def test_proposals(words, expected):
 
 def test_slots_of_the_running_rig():
     script = "; ".join(f"{CARDRIG} __complete {words}" for words in
-                       ("insert ''", "fault ''", "plug ''", "unplug 'o'"))
+                       ("insert ''", "fault ''", "plug ''", "unplug '2'"))
     done = run("run", "--reader", "one,slots=2", "--reader", "other,usb,unplugged", "--card", f"0={CARDS / 't1-only.lua'}", "--",
                "sh", "-c", script)
     lines = done.stdout.splitlines()
     assert lines[:5] == ["0\tone/0: T=1 only", "1\tone/1: empty", "2\tother/0: empty",
                          "relay=\tthe card in a reader of another PC/SC service", ":files"]
     assert lines[5:8] == lines[:3] and "mute" in lines[8:]
-    assert lines[-2:] == ["other\tnot plugged in"] * 2
+    assert lines[-2:] == ["2\tother/0: not plugged in"] * 2
 
 
 class Shell:
