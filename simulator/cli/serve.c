@@ -237,11 +237,11 @@ static void warn_of_service(const char *driver, const char *directory, unsigned 
     const char *folder = hidden_by(driver);
     struct stat status;
     if (folder)
-        rig_log("warning: LIBPATH is %s, and pcscd.service (from 2.3 on) does not see %s: install "
+        rig_log("warning: LIBPATH is %s, and pcscd.service (from 2.3 on) cannot see %s: install "
                 "cardrig first, or pcscd finds no driver",
                 driver, folder);
     if ((folder = hidden_by(directory)))
-        rig_log("warning: the directory is %s, and pcscd.service (from 2.3 on) does not see %s: "
+        rig_log("warning: the directory is %s, and pcscd.service (from 2.3 on) cannot see %s: "
                 "choose another one with --directory",
                 directory, folder);
     if (slot_count > PCSCD_SLOTS_BEFORE_2_5)

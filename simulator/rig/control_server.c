@@ -147,7 +147,7 @@ static void on_accepted(void *arg, int fd)
             client->fd = -1;
             break;
         }
-    rig_log("control socket: no room for more than %d clients: one refused", CLIENTS_MAX);
+    rig_log("control socket: %d clients are connected: refused another one", CLIENTS_MAX);
     close(fd);
 }
 

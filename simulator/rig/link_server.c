@@ -230,7 +230,7 @@ static void on_accepted(void *arg, int fd)
             pthread_mutex_unlock(&server->lock);
             return;
         }
-    rig_log("rig link: no room for more than %u connections: one refused", server->peer_count);
+    rig_log("rig link: %u connections are open: refused another one", server->peer_count);
     close(fd);
 }
 

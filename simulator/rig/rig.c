@@ -134,7 +134,7 @@ static bool open_link(struct rig *rig, struct error *error)
         return error_set(error, "cannot listen in %s: %s", rig->directory, strerror(errno));
     if (access_grant(rig->driver_users, path))
         return true;
-    rig_log("%s: no ACL can be set (%s): every user can connect, and is refused only then", path,
+    rig_log("%s: no ACL can be set (%s): every user can connect, and others are refused only then", path,
             strerror(errno));
     if (access_grant_all(path))
         return true;

@@ -39,7 +39,7 @@ static bool choose_ids(const struct slots *slots, struct reader_options *options
     if (other)
         error_set(
             error,
-            "reader '%s': its USB IDs, %04X:%04X, are those of reader '%s': pcscd finds the name by them",
+            "reader '%s': its USB IDs, %04X:%04X, are those of reader '%s', which has another name: pcscd could not tell them apart",
             options->name, options->vendor_id, options->product_id, other->options.name);
     return !other;
 }
@@ -649,7 +649,7 @@ void slot_use_report(const struct slot_use *use)
     bool awaited = !use->removed && !use->abandoned;
     pthread_mutex_unlock(&use->slot->lock);
     if (awaited && ifd->last_error[0] && !slot_use_wants_removal(use))
-        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of ours)", slot_text(use->slot),
+        rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of real time)", slot_text(use->slot),
                 ifd->last_error, (double)ifd->last_us / 1e6, (double)ifd->last_real_us / 1e3);
 }
 

@@ -332,8 +332,7 @@ static bool connect_to_reader(struct session *session)
         if (connected)
             session->fd = fd;
         else if (!atomic_exchange(&end->said_alone, true))
-            rig_log("%s: no vpcd reader at %s yet: looking for it until there is one", slot_text(end->slot),
-                    end_text(end, text));
+            rig_log("%s: no vpcd reader at %s yet: trying again", slot_text(end->slot), end_text(end, text));
         unlock_session(session);
     }
     if (fd >= 0 && session->fd < 0)
@@ -397,7 +396,7 @@ static void begin_session(struct card_end *end, uint32_t card_event)
         stop_listening(end);
         end->session = NULL;
     }
-    rig_log("%s: no thread for the card: %s: no vpcd reader gets it until it is put in again",
+    rig_log("%s: no thread for the card: %s: no vpcd reader gets it until it is inserted again",
             slot_text(end->slot), strerror(errno));
     if (over_fd >= 0)
         close(over_fd);

@@ -300,8 +300,8 @@ static void wait_to_retry(struct reader_end *end, int reason)
 {
     char text[ADDRESS_MAX + 10];
     if (reason && reason != end->complaint)
-        rig_log("%s: no vpcd card at %s yet (%s): looking for it until there is one", slot_text(end->slot),
-                end_text(end, text), strerror(reason));
+        rig_log("%s: no vpcd card at %s yet (%s): trying again", slot_text(end->slot), end_text(end, text),
+                strerror(reason));
     end->complaint = reason;
     close_connection(end);
     timer_set(end->timer_fd, backoff_next(&end->retry, RETRY_FIRST_MS, RETRY_LAST_MS));

@@ -470,7 +470,7 @@ def test_without_acls(place):
         assert say_hello(link, 10, STRANGER + 1, prefix=enter) == ["12"]
     lines = serve.errors.splitlines(keepends=True)
     assert lines[0] == (f"cardrig: {place}/rig/link: no ACL can be set (Operation not supported): every user can connect, "
-                        "and is refused only then\n")
+                        "and others are refused only then\n")
     assert lines[1] == ready(place / "rig", STRANGER + 1)
     assert lines[2:] == [f"cardrig: rig link: a driver that runs as {STRANGER} was refused; --pcscd-user {STRANGER} lets "
                          "it in\n"]
@@ -484,12 +484,12 @@ def test_what_a_service_does_not_see(place):
         done = subprocess.run([CARDRIG, "serve", "--directory", place / "rig", "--config"], stdout=file,
                               stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
     assert done.returncode == 0
-    assert f"warning: the directory is {place}/rig, and pcscd.service (from 2.3 on) does not see /tmp/: " in done.stderr
+    assert f"warning: the directory is {place}/rig, and pcscd.service (from 2.3 on) cannot see /tmp/: " in done.stderr
     assert "warning: the file has mode 600, " in done.stderr
     shutil.copy(DRIVER, place / "libifdcardrig.so")
     done = subprocess.run([CARDRIG, "serve", "--config"], capture_output=True, text=True, timeout=TIMEOUT,
                           env={**os.environ, "CARDRIG_DRIVER": str(place / "libifdcardrig.so")})
-    assert f"warning: LIBPATH is {place}/libifdcardrig.so, and pcscd.service (from 2.3 on) does not see /tmp/: " in done.stderr
+    assert f"warning: LIBPATH is {place}/libifdcardrig.so, and pcscd.service (from 2.3 on) cannot see /tmp/: " in done.stderr
     assert "warning: the directory" not in done.stderr and "warning: the file" not in done.stderr
     (place / "reader.conf").unlink()
     (place / "libifdcardrig.so").unlink()

@@ -187,7 +187,7 @@ def test_reversed_mode_before_the_card_listens():
         process.kill()
         process.wait()
         wait_for_state(client, "EMPTY")
-    assert f"r/0: no vpcd card at 127.0.0.1:{port} yet (Connection refused): looking for it until there is one" in rig.errors
+    assert f"r/0: no vpcd card at 127.0.0.1:{port} yet (Connection refused): trying again" in rig.errors
 
 
 def test_reversed_mode_where_nobody_is_a_card():
@@ -200,7 +200,7 @@ def test_reversed_mode_where_nobody_is_a_card():
                 listener.accept()[0].close()
                 times.append(time.monotonic())
     assert times[-1] - times[0] > 0.3 # 20 + 40 + 80 + 4 * 100 ms
-    assert rig.errors.count("yet (Connection reset by peer): looking for it until there is one") == 1
+    assert rig.errors.count("yet (Connection reset by peer): trying again") == 1
 
 
 class Slow(Card):

@@ -498,7 +498,7 @@ def test_nobody_listens_for_a_while(place, port, echo):
             assert reader.atr() == bytes.fromhex("3B800181")
             assert serve.slots()[0]["driver_connected"]
     assert serve.errors == (f"cardrig: serving in {place}/rig\ncardrig: cardrig/0: no vpcd reader at 127.0.0.1:{port} yet: "
-                            "looking for it until there is one\n")
+                            "trying again\n")
 
 
 def test_ipv6(place, port, echo):
