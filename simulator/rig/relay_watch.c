@@ -26,10 +26,10 @@ struct relay_watch {
     struct relay_watch_host host;
     struct pcsc_client *client;
     char *reader;
-    bool card_in;     /* the reader's card is in the slot */
-    uint32_t counter; /* of the reader's card events, when it was found */
-    bool in_use;      /* somebody else's, when it was last tried: perhaps ours, of the card before */
-    char said[600];   /* why it is not in, as in the log */
+    bool card_in;              /* the reader's card is in the slot */
+    uint32_t counter;          /* of the reader's card events, when it was found */
+    bool in_use;               /* somebody else's, when it was last tried: perhaps ours, of the card before */
+    char said[ERROR_TEXT_MAX]; /* why it is not in, as in the log */
 };
 
 /* Says why there is no card, once. */
