@@ -283,7 +283,7 @@ def test_an_unresponsive_card_takes_the_cards_time_and_not_ours():
         assert last["card_time_us"] > 1000000
         assert "T=1: " in last["error"]
         assert last["real_time_us"] < last["card_time_us"]
-    assert re.search(r"cardrig/0: T=1: .* \(after [1-9]\d*\.\d{3} s of the card's time, [\d.]+ m?s of ours\)", rig.errors)
+    assert re.search(r"cardrig/0: T=1: .* \(after [1-9]\d*\.\d{3} s of the card's time, [\d.]+ m?s of real time\)", rig.errors)
 
 
 def test_trace(temporary):
