@@ -60,7 +60,7 @@ static unsigned exchange(DWORD Lun, struct link_message *request, uint8_t *out, 
 EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
-    struct error error = {""};
+    struct error error;
     const char *device = DeviceName ? usb_device_resolve(DeviceName, &error) : NULL;
     if (DeviceName && !device) {
         driver_log(LOG_LEVEL_ERROR, "%s", error.text);

@@ -35,7 +35,7 @@ static bool check(const char *path)
     struct rig_random random;
     random_start(&random, 0);
     struct card_host host = {.arg = &random, .random = give_random, .log = print_log};
-    struct error error = {""};
+    struct error error;
     struct card *card = card_load_file(path, &host, &error);
     if (!card) {
         print_error_line("%s", error.text);

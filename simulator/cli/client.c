@@ -111,7 +111,7 @@ static bool receive_line(int fd, char *text, size_t *length, int64_t deadline)
 /* What the rig answers to the line; NULL after an error that has been printed. */
 static json_t *converse(int fd, const char *command, const char *line, int64_t deadline)
 {
-    struct error error = {""};
+    struct error error;
     size_t length;
     char *text = malloc(ANSWER_MAX);
     json_t *result = NULL;

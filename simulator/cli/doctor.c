@@ -95,7 +95,7 @@ static char *one_line(char *text)
 
 static void check_pcscd(struct machine *machine, struct finding *finding)
 {
-    struct error error = {""};
+    struct error error;
     struct pcscd_version version;
     if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, &error)) {
         machine->pcscd[0] = '\0';
@@ -127,7 +127,7 @@ static int print_protocol(void *arg)
 static void check_library(struct machine *machine, struct finding *finding)
 {
     char path[PATH_MAX];
-    struct error error = {""};
+    struct error error;
     struct trial trial;
     int major, minor;
     if (!probe_library(path, sizeof path, &error)) {
@@ -182,7 +182,7 @@ static void check_driver(struct machine *machine, struct finding *finding)
 
 static void check_directory(struct machine *machine, struct finding *finding)
 {
-    struct error error = {""};
+    struct error error;
     const char *wanted = getenv("TMPDIR");
     machine->lock = directory_new(machine->directory, &error);
     if (machine->lock < 0) {
@@ -208,7 +208,7 @@ static void check_directory(struct machine *machine, struct finding *finding)
 static int enter_namespaces(void *arg)
 {
     const struct pcscd pcscd = {.directory = arg};
-    struct error error = {""};
+    struct error error;
     if (!configure_make_directory(pcscd.directory, "run", &error) ||
         !configure_make_directory(pcscd.directory, "drivers", &error)) {
         printf("%s", error.text);
@@ -333,7 +333,7 @@ static void tried(struct finding *finding, struct trial *trial, enum state other
 static void check_umockdev(struct machine *machine, struct finding *finding)
 {
     char path[PATH_MAX];
-    struct error error = {""};
+    struct error error;
     struct trial trial;
     if (!usb_find_umockdev(path, sizeof path, &error))
         found(finding, STATE_LIMITED, "%s", error.text);

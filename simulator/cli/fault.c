@@ -24,7 +24,7 @@ static int fault_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct faults scratch = {0};
-    struct error error = {""};
+    struct error error;
     json_t *faults = json_array();
     for (int i = optind; i < argc; i++) {
         if (!faults_set(&scratch, argv[i], &error)) {

@@ -27,7 +27,7 @@
 static int serve(const struct supervisor *supervisor, int lifeline)
 {
     struct rig *rig = supervisor->plan->rig;
-    struct error error = {""};
+    struct error error;
     rig_set_lifeline(rig, lifeline);
     int status = rig_options_insert_cards(supervisor->plan->rig_options, rig_slots_of(rig), &error);
     if (status == EXIT_OK)

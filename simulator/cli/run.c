@@ -80,7 +80,7 @@ static int parse_options(int argc, char **argv, struct run_plan *plan)
         rig_log("run: which command? For example: cardrig run -- opensc-tool --atr");
         return EXIT_USAGE;
     }
-    struct error error = {""};
+    struct error error;
     if (!rig_options_check(&plan->rig_options, &error)) {
         rig_log("%s", error.text);
         return EXIT_USAGE;
@@ -153,7 +153,7 @@ static bool leave_network(void)
 static int run_in_rig(struct run_plan *plan, const char *program, const struct origin *origin, int front,
                       pid_t keeper)
 {
-    struct error error = {""};
+    struct error error;
     char driver[PATH_MAX], redirect[PATH_MAX], log[PATH_MAX];
     if (plan->private_network && !leave_network())
         return set_up_failed();
@@ -199,7 +199,7 @@ static int run_main(int argc, char **argv)
 {
     struct run_plan plan;
     struct origin origin;
-    struct error error = {""};
+    struct error error;
     char program[PATH_MAX];
     int status = parse_options(argc, argv, &plan);
     if (status >= 0)

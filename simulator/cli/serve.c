@@ -65,7 +65,7 @@ static void add_user_of_service(struct access_list *users)
 
 static bool parse_vpcd(const char *text, bool listen, struct serve_plan *plan)
 {
-    struct error error = {""};
+    struct error error;
     const char *option = listen ? "--vpcd-listen" : "--vpcd";
     if (plan->vpcd)
         error_set(&error, "give --vpcd or --vpcd-listen, and only once");
@@ -117,7 +117,7 @@ static int parse_options(int argc, char **argv, struct serve_plan *plan)
                 return option == 'h' ? EXIT_OK : EXIT_USAGE;
         }
     }
-    struct error error = {""};
+    struct error error;
     if (optind < argc) {
         rig_log("serve: takes no arguments, got '%s'; to run a command there is 'cardrig run'", argv[optind]);
         return EXIT_USAGE;
@@ -362,7 +362,7 @@ static int serve_main(int argc, char **argv)
     if (plan.config)
         return configure(&plan);
 
-    struct error error = {""};
+    struct error error;
     struct directory_claim claim = {.fd = -1};
     struct rig *rig = NULL;
     status = EXIT_FAILED;

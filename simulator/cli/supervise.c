@@ -201,7 +201,7 @@ static void clear_away(struct supervisor *supervisor)
     end_orphans(supervisor);
     signal_part(supervisor, PCSCD, SIGTERM);
     wait_for_end(supervisor, PCSCD);
-    struct error error = {""};
+    struct error error;
     if (supervisor->plan->pcscd->debug && !pcscd_finish_log(supervisor->plan->pcscd, &error))
         rig_log("%s", error.text);
     if (supervisor->lifeline >= 0)
@@ -256,7 +256,7 @@ static bool set_up(struct supervisor *supervisor, struct error *error)
 /* From the start to the command's end. */
 static void run(struct supervisor *supervisor)
 {
-    struct error error = {""};
+    struct error error;
     if (!set_up(supervisor, &error)) {
         if (error.text[0])
             fail(supervisor, error.text);

@@ -50,7 +50,7 @@ static int global_random(lua_State *L)
 
 static int global_fault(lua_State *L)
 {
-    struct error error = {""};
+    struct error error;
 
     if (!sandbox_fault(sandbox_of(L), luaL_checkstring(L, 1), &error))
         return luaL_error(L, "%s", error.text);

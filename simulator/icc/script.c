@@ -492,7 +492,7 @@ static void read_commands(lua_State *L, struct load *load, int table)
 static void read_faults(lua_State *L, const struct load *load, int table)
 {
     int type = get_field(L, table, "faults"), line = line_of_field(load, "faults");
-    struct error error = {""};
+    struct error error;
     lua_Integer count = 0;
 
     if (type != LUA_TNIL && type != LUA_TTABLE)

@@ -134,7 +134,7 @@ static void log_failure(struct script_card *card, const char *error)
 static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX], size_t *length)
 {
     struct script_card *self = script_of(card);
-    struct error error = {""};
+    struct error error;
     const uint8_t *bytes;
 
     *length = 0;
@@ -159,7 +159,7 @@ static void answer_status(uint16_t sw, uint8_t *resp, size_t *resp_length)
 static void answer_constant(struct script_card *card, const struct script_command *entry, uint8_t *resp,
                             size_t resp_capacity, size_t *resp_length)
 {
-    struct error error = {""};
+    struct error error;
 
     if (entry->answer_length > resp_capacity) {
         error_set(&error, "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
@@ -176,7 +176,7 @@ static void answer_handler(struct script_card *card, const struct script_command
                            const struct handler_command *command, uint8_t *resp, size_t resp_capacity,
                            size_t *resp_length)
 {
-    struct error error = {""};
+    struct error error;
 
     if (handler_answer(card->sandbox, entry, command, resp, resp_capacity, resp_length, &error))
         return;

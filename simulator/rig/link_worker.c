@@ -157,7 +157,7 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
 static uint8_t remove_card(struct worker *worker, uint8_t status)
 {
     struct reader *reader = worker->slot->reader;
-    struct error error = {""};
+    struct error error;
     if (reader->options.token && reader_unplug(worker->slot->slots, reader, &error))
         return LINK_UNPLUGGED;
     return slot_remove_at(worker->slot, worker->use.card_event) ? LINK_REMOVED : status;

@@ -45,14 +45,14 @@ static bool read_tck(const char *value, struct reader_options *options)
 
 static bool read_vpcd(const char *value, struct reader_options *options)
 {
-    struct error error = {""};
+    struct error error;
     options->cards = READER_VPCD_LISTEN;
     return !value || address_parse(value, &options->vpcd, &error);
 }
 
 static bool read_vpcd_connect(const char *value, struct reader_options *options)
 {
-    struct error error = {""};
+    struct error error;
     options->cards = READER_VPCD_CONNECT;
     options->vpcd.port = VPCD_PORT;
     return value && address_parse(value, &options->vpcd, &error);

@@ -52,7 +52,7 @@ static void take_out(struct relay_watch *watch)
 static void put_in(struct relay_watch *watch)
 {
     enum pcsc_result result;
-    struct error error = {""};
+    struct error error;
     struct card *card = relay_load(watch->reader, watch->host.card_host, 0, &watch->counter, &result, &error);
     if (card)
         watch->card_in = watch->host.insert(watch->host.arg, watch, card);
@@ -69,7 +69,7 @@ static void put_in(struct relay_watch *watch)
 static bool look(struct relay_watch *watch)
 {
     struct pcsc_look seen;
-    struct error error = {""};
+    struct error error;
     bool counted = watch->counter != 0 || !watch->card_in;
     enum pcsc_result result =
         pcsc_client_look(watch->client, counted ? EVENT_MS : FIRST_EVENT_MS, LIMIT_MS, &seen);

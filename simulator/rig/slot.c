@@ -547,7 +547,7 @@ bool slot_remove(struct slot *slot, struct error *error)
 
 bool slot_remove_at(struct slot *slot, uint32_t card_event)
 {
-    struct error error = {""};
+    struct error error;
     return take_out(slot, &card_event, &error);
 }
 
