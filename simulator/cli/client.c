@@ -170,7 +170,7 @@ json_t *client_request_service(const char *action)
     return ask("service", json_pack("{s:s, s:s}", "command", "service", "action", action), SERVICE_MS);
 }
 
-enum { BUILTIN = 256 };
+enum { BUILTIN = OPTION_WITHOUT_LETTER };
 
 const struct option_entry client_move_options[] = {
     {BUILTIN, "builtin", NULL, NULL, "put in the built-in card"}, {0}};

@@ -125,7 +125,7 @@ static const struct option_entry *find_option(const struct subcommand *subcomman
 {
     const struct option_entry *option;
     for (size_t i = 0; (option = options_at(subcommand, i)); i++) {
-        char letter[3] = {'-', option->id < 256 ? (char)option->id : '\0', '\0'};
+        char letter[3] = {'-', option->id < OPTION_WITHOUT_LETTER ? (char)option->id : '\0', '\0'};
         if ((letter[1] && strcmp(word, letter) == 0) ||
             (strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0))
             return option;

@@ -433,7 +433,7 @@ void doctor_hint(void)
         rig_log("'cardrig doctor' says what this machine lacks");
 }
 
-enum { PCSCD = 256, CARD };
+enum { PCSCD = OPTION_WITHOUT_LETTER, CARD };
 
 static int doctor_main(int argc, char **argv)
 {

@@ -6,7 +6,6 @@
 
 #define COLUMNS     79
 #define HELP_COLUMN 26 /* of the options' explanations, at most */
-#define LETTERS_END 256
 
 static const struct option_entry help_option = {'h', "help", NULL, NULL, "show this help"};
 
@@ -27,7 +26,7 @@ const struct option_entry *options_at(const struct subcommand *subcommand, size_
 static size_t label(const struct option_entry *option, char *text, size_t size)
 {
     char letter[8] = "   ";
-    if (option->id < LETTERS_END)
+    if (option->id < OPTION_WITHOUT_LETTER)
         snprintf(letter, sizeof letter, "-%c,", option->id);
     int length = snprintf(text, size, "  %s --%s%s%s", letter, option->name, option->value ? " " : "",
                           option->value ? option->value : "");
@@ -113,7 +112,7 @@ static void add_option(struct lists *lists, const struct option_entry *option)
         return;
     lists->all[lists->count++] =
         (struct option){option->name, option->value ? required_argument : no_argument, NULL, option->id};
-    if (option->id < LETTERS_END)
+    if (option->id < OPTION_WITHOUT_LETTER)
         snprintf(lists->letters + length, sizeof lists->letters - length, "%c%s", option->id,
                  option->value ? ":" : "");
 }

@@ -21,8 +21,11 @@
  * NULL: nothing can be proposed.
  */
 
+/* The first id of an option that has no letter. */
+#define OPTION_WITHOUT_LETTER 256
+
 struct option_entry {
-    int id;            /* its letter; from 256 on: it has none */
+    int id;            /* its letter; from OPTION_WITHOUT_LETTER on: it has none */
     const char *name;  /* without the dashes; NULL: the end of the list */
     const char *value; /* what its value is called; NULL: it takes none */
     const char *completion;

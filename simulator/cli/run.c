@@ -47,7 +47,7 @@ static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
     return false;
 }
 
-enum { PCSCD = 256, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
+enum { PCSCD = OPTION_WITHOUT_LETTER, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
 
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct run_plan *plan)

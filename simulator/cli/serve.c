@@ -86,7 +86,7 @@ static void default_directory(char *path, size_t size)
     snprintf(path, size, "%.*s", (int)strcspn(runtime, ":"), runtime);
 }
 
-enum { CONFIG = 256, VPCD, VPCD_LISTEN };
+enum { CONFIG = OPTION_WITHOUT_LETTER, VPCD, VPCD_LISTEN };
 
 /* Returns -1 when the plan is to be carried out, else an exit status. */
 static int parse_options(int argc, char **argv, struct serve_plan *plan)
