@@ -31,6 +31,7 @@
  * it waits longer.
  */
 #define BUSY_MS      200
+#define QUIET_MS     100 /* a client's thread can wait as long for a processor, of which this one sees nothing */
 #define ABSENCE_MS   40
 #define POWERED_MS   40
 #define STEP_MS      5    /* how often it looks whether it is late */
@@ -108,7 +109,8 @@ static void show_next_event(struct channel *channel, int64_t now)
     bool busy = now - channel->transmit_at < BUSY_MS;
     pthread_mutex_unlock(&channel->lock);
     bool lasts = busy || channel->latest != channel->shown;
-    channel->absent_until = lasts && !channel_card_in(channel->shown) ? now + ABSENCE_MS : 0;
+    int64_t absence = busy ? QUIET_MS : ABSENCE_MS;
+    channel->absent_until = lasts && !channel_card_in(channel->shown) ? now + absence : 0;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -120,7 +122,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t shown_until(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
-    int64_t quiet_at = channel->transmit_at + ABSENCE_MS, power_at = channel->power_at;
+    int64_t quiet_at = channel->transmit_at + QUIET_MS, power_at = channel->power_at;
     pthread_mutex_unlock(&channel->lock);
     if (channel_card_in(channel->shown))
         return power_at >= UNDER_WAY ? channel->even_at + HELD_LAST_MS

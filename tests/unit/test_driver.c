@@ -607,6 +607,24 @@ START_TEST(a_swapped_card_is_shown_after_a_while)
 }
 END_TEST
 
+/* Such a command may have been checked before the removal was shown, and wait for a processor since. */
+START_TEST(a_swap_among_commands_is_shown_after_a_longer_while)
+{
+    UCHAR buffer[300];
+    DWORD length = sizeof buffer;
+    event_counter = 1;
+    open_channel();
+    start_playing(ANSWER);
+    answer = (struct link_message){.arg = LINK_OK};
+    transmit("\0\1\0\0", 4, buffer, &length);
+    report_event(3); /* out, in */
+    ck_assert_int_lt(wait_ms(5000), 4000);
+    ck_assert_int_eq(IFDHICCPresence(LUN), ABSENT);
+    ck_assert_int_ge(wait_ms(5000), 90);
+    ck_assert_int_eq(IFDHICCPresence(LUN), PRESENT);
+}
+END_TEST
+
 static void *power_up(void *unused)
 {
     (void)unused;
@@ -830,6 +848,7 @@ int main(void)
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
     tcase_add_test(tests, a_removal_is_shown_for_longer_when_the_machine_is_busy);
     tcase_add_test(tests, a_swapped_card_is_shown_after_a_while);
+    tcase_add_test(tests, a_swap_among_commands_is_shown_after_a_longer_while);
     tcase_add_test(tests, a_removal_is_shown_a_while_after_a_clients_reset_that_failed);
     tcase_add_test(tests, the_simulator_dies_and_comes_back);
     tcase_add_test(tests, a_restart_between_two_looks_is_a_removal);
