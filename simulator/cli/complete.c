@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cli/complete.h"
 
+#include "base/names.h"
 #include "base/oneline.h"
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -73,21 +74,21 @@ static void propose_usb_reader(const struct unfinished *word, json_t *slot)
                        json_is_true(json_object_get(usb, "plugged")) ? "plugged in" : "not plugged in");
 }
 
-static void propose_faults(const struct unfinished *word)
+static void propose_names(const struct unfinished *word, name_list *names)
 {
-    for (int i = 0; i < FAULT_COUNT; i++)
-        propose(word, fault_name((enum fault)i), NULL);
+    const char *name;
+    for (unsigned i = 0; (name = names(i)); i++)
+        propose(word, name, NULL);
 }
 
 /* Behind the last comma a key, before it a name, which is the user's choice. */
 static void propose_reader_keys(const struct unfinished *word)
 {
-    const char *comma = strrchr(word->text, ','), *key;
+    const char *comma = strrchr(word->text, ',');
     if (!comma)
         return;
     struct unfinished rest = {word->head, (size_t)(comma + 1 - word->head), comma + 1};
-    for (unsigned i = 0; (key = reader_options_key(i)); i++)
-        propose(&rest, key, NULL);
+    propose_names(&rest, reader_options_key);
 }
 
 static void propose_value(const struct unfinished *word, const char *completion)
@@ -102,7 +103,7 @@ static void propose_value(const struct unfinished *word, const char *completion)
         } else if (strcmp(one, ":usb") == 0) {
             for_each_slot(propose_usb_reader, word);
         } else if (strcmp(one, ":fault") == 0) {
-            propose_faults(word);
+            propose_names(word, fault_name);
         } else if (strcmp(one, ":reader") == 0) {
             propose_reader_keys(word);
         } else if (strcmp(one, ":card") == 0) {

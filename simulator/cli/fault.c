@@ -13,8 +13,8 @@ static int fault_main(int argc, char **argv)
 {
     int option = options_next(&fault_subcommand, argc, argv);
     if (option == 'l')
-        for (int i = 0; i < FAULT_COUNT; i++)
-            printf("%s\n", fault_name((enum fault)i));
+        for (unsigned i = 0; i < FAULT_COUNT; i++)
+            printf("%s\n", fault_name(i));
     if (option != -1)
         return option == '?' ? EXIT_USAGE : EXIT_OK;
     /* what does not begin like a fault, and is not the only argument, can only be a slot */

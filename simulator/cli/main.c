@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig: one program, a subcommand each for what it does. */
-#include "base/similar.h"
+#include "base/names.h"
 #include "cli/cli.h"
 #include "cli/complete.h"
 #include "rig/log.h"
@@ -49,17 +49,20 @@ static int finish(int status)
     return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
+static const char *subcommand_name(unsigned i)
+{
+    return i < SUBCOMMAND_COUNT ? subcommands[i]->name : NULL;
+}
+
 /* NULL after an error that has been printed: there is no subcommand of that name. */
 static const struct subcommand *find(const char *name)
 {
-    struct similar similar = similar_to(name, strlen(name));
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
-        if (strcmp(name, subcommands[i]->name) == 0)
-            return subcommands[i];
-        similar_consider(&similar, subcommands[i]->name);
-    }
-    if (similar.best)
-        rig_log("there is no subcommand '%s': did you mean '%s'?", name, similar.best);
+    unsigned i;
+    if (names_find(subcommand_name, name, strlen(name), &i))
+        return subcommands[i];
+    const char *similar = names_similar(subcommand_name, name, strlen(name));
+    if (similar)
+        rig_log("there is no subcommand '%s': did you mean '%s'?", name, similar);
     else
         rig_log("there is no subcommand '%s'; 'cardrig --help' lists them", name);
     return NULL;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/number.h"
-#include "base/similar.h"
 #include "icc/pattern.h"
 #include "iso7816/hex.h"
 
@@ -34,45 +34,34 @@ static const char *const names[FAULT_COUNT] = {
     [FAULT_PARITY_ERROR] = "parity-error",
 };
 
-const char *fault_name(enum fault fault)
+const char *fault_name(unsigned i)
 {
-    return names[fault];
+    return i < FAULT_COUNT ? names[i] : NULL;
 }
 
 enum fault fault_find(const char *name)
 {
-    for (unsigned i = 0; i < FAULT_COUNT; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum fault)i;
-    return FAULT_COUNT;
+    unsigned i;
+
+    return names_find(fault_name, name, strlen(name), &i) ? (enum fault)i : FAULT_COUNT;
 }
 
 bool fault_named(const char *text)
 {
-    size_t length = strcspn(text, "@*:");
+    unsigned i;
 
-    for (unsigned i = 0; i < FAULT_COUNT; i++)
-        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0)
-            return true;
-    return false;
+    return names_find(fault_name, text, strcspn(text, "@*:"), &i);
 }
 
 /* The fault that text begins with, `length` bytes of it. FAULT_COUNT: there is none, and error says so. */
 static enum fault find_named(const char *text, size_t length, struct error *error)
 {
-    struct similar similar = similar_to(text, length);
+    unsigned i;
 
-    for (unsigned i = 0; i < FAULT_COUNT; i++) {
-        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0)
-            return (enum fault)i;
-        similar_consider(&similar, names[i]);
-    }
+    if (names_find(fault_name, text, length, &i))
+        return (enum fault)i;
     error_set(error, "there is no fault '%.*s'", (int)(length < 40 ? length : 40), text);
-    if (similar.best)
-        error_add(error, ": did you mean '%s'?", similar.best);
-    else
-        for (unsigned i = 0; i < FAULT_COUNT; i++)
-            error_add(error, "%s %s", i ? "," : ": expected one of", names[i]);
+    names_suggest(fault_name, text, length, error);
     return FAULT_COUNT;
 }
 

@@ -86,7 +86,9 @@ struct faults {
 
 /* The fault of this name; FAULT_COUNT: there is none. */
 enum fault fault_find(const char *name);
-const char *fault_name(enum fault fault);
+
+/* The name of the i-th fault; NULL: there are no more. */
+const char *fault_name(unsigned i);
 
 /* Whether a text begins with the name of a fault, and what goes on as faults_set reads it. */
 bool fault_named(const char *text);

@@ -2,6 +2,7 @@
 #include "rig/control.h"
 
 #include "base/error.h"
+#include "base/names.h"
 #include "iso7816/hex.h"
 
 #include <jansson.h>
@@ -160,14 +161,16 @@ static void service_done(struct rig *rig, uint64_t ticket, const char *error)
 
 static json_t *service(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    enum service_action action;
-    if (!arguments->action)
+    const char *name = arguments->action;
+    unsigned action;
+    if (!name) {
         error_set(error, "service needs an \"action\"");
-    else if (!service_action_find(arguments->action, &action))
-        error_set(error, "service: unknown action '%.40s': expected stop, continue, kill or restart",
-                  arguments->action);
-    else if (rig_service(rig, action, arguments->ticket, service_done, error))
+    } else if (!names_find(service_action_name, name, strlen(name), &action)) {
+        error_set(error, "service: there is no action '%.40s'", name);
+        names_suggest(service_action_name, name, strlen(name), error);
+    } else if (rig_service(rig, (enum service_action)action, arguments->ticket, service_done, error)) {
         *arguments->when = CONTROL_LATER;
+    }
     return NULL;
 }
 
@@ -369,59 +372,60 @@ static const struct command {
     {"unplug", unplug, SLOT},        {"service", service, ACTION},
 };
 
+static const char *command_name(unsigned i)
+{
+    return i < sizeof commands / sizeof commands[0] ? commands[i].name : NULL;
+}
+
 static const struct command *find_command(const json_t *request, struct error *error)
 {
     const char *name = json_string_value(json_object_get(request, "command"));
-    for (size_t i = 0; name && i < sizeof commands / sizeof commands[0]; i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return &commands[i];
+    unsigned i;
+    if (name && names_find(command_name, name, strlen(name), &i))
+        return &commands[i];
     if (name)
-        error_set(error, "unknown command '%.40s': expected", name);
+        error_set(error, "there is no command '%.40s'", name);
     else
-        error_set(error, "expected an object with \"command\", one of");
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        error_add(error, "%s %s", i ? "," : "", commands[i].name);
+        error_set(error, "not an object with \"command\"");
+    names_suggest(command_name, name ? name : "", name ? strlen(name) : 0, error);
     return NULL;
 }
 
-static bool take_arguments(json_t *request, const struct command *command, struct arguments *arguments,
-                           struct error *error)
+static const struct field {
+    const char *name;
+    unsigned bit;
+    json_type type;
+    const char *expected;
+} fields[] = {
+    {"slot", SLOT, JSON_STRING, "a string"},
+    {"file", FILE_NAME, JSON_STRING, "a string"},
+    {"faults", FAULTS, JSON_ARRAY, "a list of strings"},
+    {"action", ACTION, JSON_STRING, "a string"},
+};
+
+static const char *field_name(unsigned i)
 {
-    const struct {
-        const char *name;
-        unsigned bit;
-        json_type type;
-        const char *expected, **text;
-    } fields[] = {
-        {"slot", SLOT, JSON_STRING, "a string", &arguments->slot},
-        {"file", FILE_NAME, JSON_STRING, "a string", &arguments->file},
-        {"faults", FAULTS, JSON_ARRAY, "a list of strings", NULL},
-        {"action", ACTION, JSON_STRING, "a string", &arguments->action},
-    };
-    enum { COUNT = sizeof fields / sizeof fields[0] };
+    return i < sizeof fields / sizeof fields[0] ? fields[i].name : NULL;
+}
+
+static bool check_fields(json_t *request, const struct command *command, struct error *error)
+{
     const char *key;
     json_t *value;
     json_object_foreach(request, key, value)
     {
-        size_t i = 0;
-        while (i < COUNT && strcmp(key, fields[i].name) != 0)
-            i++;
+        unsigned i;
         if (strcmp(key, "command") == 0)
             continue;
-        if (i == COUNT) {
-            error_set(error, "there is no field \"%.40s\": expected", key);
-            for (i = 0; i < COUNT; i++)
-                error_add(error, "%s \"%s\"", i ? "," : "", fields[i].name);
+        if (!names_find(field_name, key, strlen(key), &i)) {
+            error_set(error, "there is no field '%.40s'", key);
+            names_suggest(field_name, key, strlen(key), error);
             return false;
         }
         if (!(command->takes & fields[i].bit))
             return error_set(error, "%s takes no \"%s\"", command->name, key);
         if (json_typeof(value) != fields[i].type)
             return error_set(error, "\"%s\": expected %s", key, fields[i].expected);
-        if (fields[i].text)
-            *fields[i].text = json_string_value(value);
-        else
-            arguments->faults = value;
     }
     return true;
 }
@@ -435,9 +439,16 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
         error_set(error, "not JSON: column %d: %s", bad.column, bad.text);
         return NULL;
     }
-    struct arguments arguments = {.ticket = ticket, .when = when};
     const struct command *command = find_command(request, error);
-    bool ok = command && take_arguments(request, command, &arguments, error);
+    bool ok = command && check_fields(request, command, error);
+    struct arguments arguments = {
+        .slot = json_string_value(json_object_get(request, "slot")),
+        .file = json_string_value(json_object_get(request, "file")),
+        .faults = json_object_get(request, "faults"),
+        .action = json_string_value(json_object_get(request, "action")),
+        .ticket = ticket,
+        .when = when,
+    };
     json_t *result = ok ? command->function(rig, &arguments, error) : NULL;
     json_decref(request);
     return result;

@@ -25,13 +25,8 @@ const char *service_state_name(enum service_state state)
     return states[state];
 }
 
-bool service_action_find(const char *name, enum service_action *action)
+const char *service_action_name(unsigned i)
 {
     static const char *const actions[] = {"stop", "continue", "kill", "restart"};
-    for (unsigned i = 0; i < sizeof actions / sizeof actions[0]; i++)
-        if (strcmp(name, actions[i]) == 0) {
-            *action = (enum service_action)i;
-            return true;
-        }
-    return false;
+    return i < sizeof actions / sizeof actions[0] ? actions[i] : NULL;
 }

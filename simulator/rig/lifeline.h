@@ -38,7 +38,7 @@ int lifeline_receive(int fd, struct lifeline_message *message);
 
 const char *service_state_name(enum service_state state);
 
-/* False: there is no action of that name. */
-bool service_action_find(const char *name, enum service_action *action);
+/* The name of the i-th action; NULL: there are no more. */
+const char *service_action_name(unsigned i);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/reader_options.h"
 
+#include "base/names.h"
 #include "base/number.h"
-#include "base/similar.h"
 #include "iso7816/hex.h"
 #include "link/link.h"
 #include "link/vpcd.h"
@@ -278,37 +278,18 @@ static bool check_name(const char *name, size_t length, struct error *error)
     return true;
 }
 
-/* Perhaps a key that is misspelt; or the rest of a value that had a comma. */
-static void explain_unknown_key(const struct reader_options *options, const char *field, size_t length,
-                                struct error *error)
-{
-    struct similar similar = similar_to(field, length);
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        similar_consider(&similar, keys[i].name);
-    if (similar.best) {
-        error_set(error, "reader '%s': '%.200s': there is no such key: did you mean '%s'?", options->name,
-                  field, similar.best);
-        return;
-    }
-    error_set(error, "reader '%s': '%.200s': expected one of", options->name, field);
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        error_add(error, "%s %s", i ? "," : "", keys[i].name);
-    if (!field[length])
-        error_add(error, "; a comma in a name or value is written twice: ',,'");
-}
-
 static bool read_field(const char *field, struct reader_options *options, struct error *error)
 {
     const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
     size_t length = equals ? (size_t)(equals - field) : strlen(field);
-    for (const struct reader_key *key = keys; key < keys + KEY_COUNT; key++) {
-        if (strlen(key->name) != length || memcmp(key->name, field, length) != 0)
-            continue;
-        if (key->read(value, options))
-            return true;
-        return error_set(error, "reader '%s': '%.200s': expected %s", options->name, field, key->expected);
-    }
-    explain_unknown_key(options, field, length, error);
+    unsigned i;
+    if (names_find(reader_options_key, field, length, &i))
+        return keys[i].read(value, options) ||
+               error_set(error, "reader '%s': '%.200s': expected %s", options->name, field, keys[i].expected);
+    error_set(error, "reader '%s': '%.200s'", options->name, field);
+    names_suggest(reader_options_key, field, length, error);
+    if (!equals)
+        error_add(error, "; a comma in a name or value is written twice: ',,'");
     return false;
 }
 

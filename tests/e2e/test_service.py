@@ -182,7 +182,7 @@ def test_requests_that_wait_behind_a_restart():
 
 
 @pytest.mark.parametrize("request_, text", [
-    ({}, 'service needs an "action"'), ({"action": "dance"}, "unknown action 'dance': expected stop, continue, kill or"),
+    ({}, 'service needs an "action"'), ({"action": "dance"}, "there is no action 'dance': expected one of stop, continue, kill, restart"),
     ({"action": "stop", "slot": "0"}, "service takes no")])
 def test_requests_that_are_wrong(request_, text):
     with Rig() as rig:
@@ -190,10 +190,14 @@ def test_requests_that_are_wrong(request_, text):
         assert not answer["ok"] and text in answer["error"]
 
 
-@pytest.mark.parametrize("words", [[], ["dance"], ["stop", "now"]])
-def test_wrong_arguments(words):
+@pytest.mark.parametrize("words, text", [
+    ([], "which action?"), (["stop", "now"], "one action at a time"), (["stopp"], "there is no action 'stopp': did you "
+                                                                      "mean 'stop'?"),
+    (["dance"], "there is no action 'dance': expected one of stop, continue, kill, restart")])
+def test_wrong_arguments(words, text):
     done = run("service", *words)
-    assert done.returncode == 2 and "expected one of stop, continue, kill and restart" in done.stderr
+    assert (done.returncode, done.stderr) == (
+        2, f"cardrig service: {text}; 'cardrig service --help' says what they do\n")
 
 
 def test_a_rig_that_has_no_pcscd(temporary):

@@ -87,7 +87,7 @@ static const struct {
     {"a,time", "expected time=real or time=virtual"},
     {"a,time=", "expected time=real or time=virtual"},
     {"a,time=unreal", "expected time=real or time=virtual"},
-    {"a,slot=2", "'slot=2': there is no such key: did you mean 'slots'?"},
+    {"a,slot=2", "'slot=2': did you mean 'slots'?"},
     {"a,Inc.", "unplugged; a comma in a name or value is written twice: ',,'"},
 };
 
