@@ -164,8 +164,11 @@ static bool fails_without_card(const struct world *world, const struct user *use
         *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
     else if (user->party == PARTY_B && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         *expected = only(SCARDMANAGE_E_INVALIDARG);
-    else if (may_not_restart(world, user,
-                             options)) /* a lost connection is noticed even in a stopped service */
+    else if (may_not_restart(world, user, options) && situation == STOPPED)
+        /* the lost connection is noticed, unless another thread waits in SCardEstablishContext() for a
+         * stopped service: libpcsclite then keeps all other calls waiting */
+        *expected = either(SCARDMANAGE_E_NO_SERVICE, SCARDMANAGE_E_TIMEOUT);
+    else if (may_not_restart(world, user, options))
         *expected = only(SCARDMANAGE_E_NO_SERVICE);
     else if (situation == STOPPED)
         *expected = only(SCARDMANAGE_E_TIMEOUT);
