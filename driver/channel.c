@@ -13,30 +13,27 @@
 #include <unistd.h>
 
 /*
- * pcscd checks a client's handle before it queues the client's command for the slot, so a command may come
- * here when its card is gone, and would go to the next card if that is in, powered and has its protocol set
- * by another client. Nothing in a call tells which card it is for. So where commands are being sent, a
- * removal is shown for so long that those in the queue find the slot empty: until none has come for a while.
+ * Why pcscd is not shown each card event at once:
  *
- * When a client's request for power has failed, pcscd notes in the client's thread that a mute card is there,
- * after the call and without a lock (winscard.c). A removal that is reported to its other thread meanwhile
- * would be overwritten, and the empty slot have a card until the next card event: so it is reported a while
- * later. Clients that try again and again to connect do not put it off.
+ * pcscd checks a client's handle before it queues the client's command for the slot (SCardTransmit() in
+ * winscard.c). A command can therefore come here after its card has gone. Nothing in the call tells which card
+ * it is for, and if the next card was in, and another client had connected to it, that card would get the
+ * command. So the slot stays empty until every thread that may have passed the check has finished.
  *
- * Where the next card is in when a removal is reported to pcscd, as when cards are swapped, the slot is
- * empty for a while, too. A client that waits for a change looks at the slot after it was woken up, and
- * libpcsclite does not tell it of a card in place of another while the event counter it knows is 0.
+ * When a client's request for power has failed, pcscd notes in the client's thread that an unresponsive card
+ * is there, after the call and without a lock (winscard.c). If it had been shown the removal meanwhile, it
+ * would overwrite that, and the empty slot would have a card until the next card event. So the removal waits
+ * until that thread has finished. Clients that try again and again to connect do not put it off.
  *
- * On a busy machine those threads wait for a processor, and so does this one: by as much as it is woken late,
- * it waits longer.
+ * When cards are swapped, the slot stays empty for a while, too. A client that waits for a change looks at the
+ * slot after it was woken, and libpcsclite does not report a card in place of another while the event counter
+ * that it knows is 0. On a busy machine that client waits for a processor, and so does this thread: by as much
+ * as it is woken late, the slot stays empty for longer.
  */
-#define BUSY_MS      200
-#define QUIET_MS     100 /* a client's thread can wait as long for a processor, of which this one sees nothing */
 #define ABSENCE_MS   40
-#define POWERED_MS   40
-#define STEP_MS      5    /* how often it looks whether it is late */
+#define STEP_MS      5    /* how often it looks whether that is over */
+#define RETRIED_MS   200  /* for requests for power, which may follow each other without end */
 #define HELD_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
-#define UNDER_WAY    (INT64_MAX / 2) /* a time that is yet to come, and to which some ms can be added */
 
 struct channel *channel_new(const struct devicename *name, lun number)
 {
@@ -101,16 +98,15 @@ void channel_wake(struct channel *channel)
     (void)written; /* fails only when the counter is at its end, that is, when a wake is pending */
 }
 
-/* Shows one card event more, if the latest has not been shown. */
+/* Shows one card event more. */
 static void show_next_event(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
     channel->shown++;
-    bool busy = now - channel->transmit_at < BUSY_MS;
     pthread_mutex_unlock(&channel->lock);
-    bool lasts = busy || channel->latest != channel->shown;
-    int64_t absence = busy ? QUIET_MS : ABSENCE_MS;
-    channel->absent_until = lasts && !channel_card_in(channel->shown) ? now + absence : 0;
+    channel->removal_is_new = !channel_card_in(channel->shown);
+    channel->absent_at = now;
+    channel->absent_until = channel->latest != channel->shown ? now + ABSENCE_MS : 0;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -118,26 +114,42 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* The time until which the present state has to be shown. */
-static int64_t shown_until(struct channel *channel)
+/* Begins a grace period if there is none yet, or if requests have come or gone since it began. */
+static void watch_clients(struct channel *channel, bool is_new)
 {
     pthread_mutex_lock(&channel->lock);
-    int64_t quiet_at = channel->transmit_at + QUIET_MS, power_at = channel->power_at;
+    unsigned now = channel->comings_and_goings;
     pthread_mutex_unlock(&channel->lock);
-    if (channel_card_in(channel->shown))
-        return power_at >= UNDER_WAY ? channel->even_at + HELD_LAST_MS
-                                     : earlier(power_at + POWERED_MS, channel->even_at + BUSY_MS);
-    if (channel->absent_until == 0 || quiet_at < channel->absent_until)
-        return channel->absent_until;
-    return earlier(quiet_at, channel->absent_until + HELD_LAST_MS);
+    if (!is_new && now == channel->grace_from)
+        return;
+    channel->grace_from = now;
+    grace_begin(&channel->grace);
 }
 
-static void hold_longer(struct channel *channel, int64_t ms)
+/* Whether no client's request is under way, and no thread can be on its way here with an old one. */
+static bool clients_have_finished(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
-    channel->power_at += ms;
+    bool under_way = channel->under_way > 0;
     pthread_mutex_unlock(&channel->lock);
-    channel->absent_until += ms;
+    if (under_way)
+        return false;
+    watch_clients(channel, false);
+    return grace_is_over(&channel->grace);
+}
+
+/* Whether pcscd must not be shown the next card event yet. */
+static bool must_wait(struct channel *channel, int64_t now)
+{
+    if (!channel_card_in(channel->shown))
+        return now < channel->absent_until ||
+               (now < channel->absent_at + HELD_LAST_MS && !clients_have_finished(channel));
+    pthread_mutex_lock(&channel->lock);
+    bool under_way = channel->power_under_way, failed = channel->power_failed;
+    pthread_mutex_unlock(&channel->lock);
+    if (under_way)
+        return now < channel->even_at + HELD_LAST_MS;
+    return failed && now < channel->even_at + RETRIED_MS && !clients_have_finished(channel);
 }
 
 static bool is_hung_up(struct channel *channel)
@@ -155,25 +167,29 @@ void channel_wait(struct channel *channel, int timeout_ms)
     channel->waiter = pthread_self();
     channel->has_waiter = true;
     pthread_mutex_unlock(&channel->lock);
+    if (channel->removal_is_new) /* by now pcscd has marked all handles */
+        watch_clients(channel, true);
+    channel->removal_is_new = false;
     for (;;) {
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
         int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
         int64_t now = clock_ms();
-        if (channel->shown == channel->latest)
+        bool next = channel->shown != channel->latest;
+        if (!next)
             channel->even_at = now;
-        bool holds = now < shown_until(channel);
-        if (channel->shown != channel->latest && !holds) {
+        bool waits = (next || !channel_card_in(channel->shown)) && must_wait(channel, now);
+        if (next && !waits) {
             show_next_event(channel, now);
             return;
         }
         if (is_hung_up(channel) || now >= deadline)
             return;
-        if (holds)
-            until = earlier(deadline, now + STEP_MS);
+        if (waits)
+            until = earlier(until, now + STEP_MS);
         int wait_ms = until > now ? (int)(until - now) : 0, came = poll(ready, 2, wait_ms);
         int64_t late = clock_ms() - now - wait_ms;
-        if (holds && late > 0)
-            hold_longer(channel, late);
+        if (waits && late > 0)
+            channel->absent_until += late;
         if (came < 0)
             continue;
         uint64_t count;
@@ -184,14 +200,43 @@ void channel_wait(struct channel *channel, int timeout_ms)
     }
 }
 
-/* Where the time of such a request is kept; NULL: nowhere. */
-static int64_t *last_time(struct channel *channel, const struct link_message *request)
+enum kind { OTHER, COMMAND, CLIENTS_POWER };
+
+static enum kind kind_of(const struct channel *channel, const struct link_message *request)
 {
     if (request->type == LINK_TRANSMIT)
-        return &channel->transmit_at;
-    bool clients =
-        request->type == LINK_POWER && channel->has_waiter && !pthread_equal(channel->waiter, pthread_self());
-    return clients ? &channel->power_at : NULL;
+        return COMMAND;
+    bool clients = channel->has_waiter && !pthread_equal(channel->waiter, pthread_self());
+    return request->type == LINK_POWER && clients ? CLIENTS_POWER : OTHER;
+}
+
+/* Notes in the channel that a request has come, and in the request which card event pcscd knows. */
+static enum kind begin_request(struct channel *channel, struct link_message *request)
+{
+    pthread_mutex_lock(&channel->lock);
+    enum kind kind = kind_of(channel, request);
+    request->event = channel->shown;
+    if (kind != OTHER) {
+        channel->under_way++;
+        channel->comings_and_goings++;
+    }
+    channel->power_under_way |= kind == CLIENTS_POWER;
+    pthread_mutex_unlock(&channel->lock);
+    return kind;
+}
+
+static void end_request(struct channel *channel, enum kind kind, unsigned status)
+{
+    pthread_mutex_lock(&channel->lock);
+    if (kind != OTHER) {
+        channel->under_way--;
+        channel->comings_and_goings++;
+    }
+    if (kind == CLIENTS_POWER) {
+        channel->power_under_way = false;
+        channel->power_failed = status != LINK_OK;
+    }
+    pthread_mutex_unlock(&channel->lock);
 }
 
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
@@ -199,20 +244,10 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
 {
     size_t capacity = out ? *out_length : 0;
     struct link_message answer = {0};
+    enum kind kind = begin_request(channel, request);
     pthread_mutex_lock(&channel->exchanging);
-    pthread_mutex_lock(&channel->lock);
-    request->event = channel->shown;
-    int64_t *last_at = last_time(channel, request);
-    if (last_at)
-        *last_at = UNDER_WAY;
-    pthread_mutex_unlock(&channel->lock);
     unsigned status = connection_exchange(channel, request, &answer) ? answer.arg : (unsigned)CHANNEL_LOST;
-    if (last_at) {
-        pthread_mutex_lock(&channel->lock);
-        /* where a client's request for power went well, nothing is held back */
-        *last_at = last_at == &channel->power_at && status == LINK_OK ? 0 : clock_ms();
-        pthread_mutex_unlock(&channel->lock);
-    }
+    end_request(channel, kind, status);
     size_t length = status == CHANNEL_LOST ? 0 : answer.length;
     if (length > capacity)
         status = CHANNEL_TOO_LONG;

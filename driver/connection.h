@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "devicename.h"
+#include "grace.h"
 #include "link/link.h"
 
 #include <poll.h>
@@ -23,16 +24,22 @@ struct channel {
 
     pthread_mutex_t lock; /* held only for moments; guards what follows */
     bool hung_up;
-    int64_t transmit_at;        /* when the last command came back, or UNDER_WAY */
-    int64_t power_at;           /* the same of a request for power that a client has caused, if it failed */
-    bool has_waiter;            /* channel_wait has been called */
-    pthread_t waiter;           /* by this thread: pcscd has one for it */
-    uint32_t shown;             /* the card event that pcscd has been shown, as link/link.h numbers them */
-    int events_fd, exchange_fd; /* -1: none; written also by who may use them alone */
+    unsigned under_way;          /* clients' requests: commands, and power where a client has asked for it */
+    unsigned comings_and_goings; /* of those, so far */
+    bool power_under_way;        /* one of them is for power */
+    bool power_failed;           /* the last one for power has failed */
+    bool has_waiter;             /* channel_wait has been called */
+    pthread_t waiter;            /* by this thread: pcscd has one for it */
+    uint32_t shown;              /* the card event that pcscd has been shown, as link/link.h numbers them */
+    int events_fd, exchange_fd;  /* -1: none; written also by who may use them alone */
 
     /* only in channel_wait */
+    int64_t absent_at;    /* when the last removal was shown */
     int64_t absent_until; /* a card that is in is not shown before */
     int64_t even_at;      /* when pcscd was last known to have been shown all card events */
+    bool removal_is_new;  /* pcscd has been shown it, and has not come back since */
+    struct grace grace;   /* for clients' requests that may be on their way here */
+    unsigned grace_from;  /* comings_and_goings when it began */
     uint32_t latest;      /* the last one that the simulator has reported */
     int64_t retry_at, connected_at;
     struct backoff retry;
