@@ -48,7 +48,7 @@ struct channel *channel_new(const struct devicename *name, lun number)
         channel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (channel->wake_fd >= 0) {
             connection_watch(channel, &watch);
-            channel->shown = channel->latest; /* pcscd has seen nothing yet: it starts from what is */
+            channel->shown = channel->latest; /* nothing has been shown yet: start from what is */
             return channel;
         }
         channel_free(channel);
@@ -95,7 +95,7 @@ void channel_wake(struct channel *channel)
 {
     uint64_t one = 1;
     ssize_t written = write(channel->wake_fd, &one, sizeof one);
-    (void)written; /* fails only when the counter is at its end, that is, when a wake is pending */
+    (void)written; /* fails only when the counter is at its maximum, which means that a wake is pending */
 }
 
 /* Shows one card event more. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A channel: one slot as pcscd sees it. What pcscd has been shown of its card, the wait for the next card
- * event, and one exchange at a time. The connections to the simulator are connection.h's.
+ * A channel is one slot as pcscd sees it: the card events that pcscd has been shown, the wait for the next
+ * one, and one exchange with the simulator at a time. The connections to the simulator are in connection.h.
  *
- * Functions may be called from any threads at once, except channel_wait, which is for one at a time. What
- * pcscd is shown of the card's presence changes only in channel_wait, by one card event a call, so
- * that it sees each removal and each insertion.
+ * Any threads may call these functions at the same time, except channel_wait, which only one thread may be
+ * in. What pcscd is shown of the card's presence changes only in channel_wait, by one card event per call,
+ * so that pcscd sees each removal and each insertion.
  */
 #ifndef CARDRIG_DRIVER_CHANNEL_H
 #define CARDRIG_DRIVER_CHANNEL_H
@@ -17,38 +17,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Luns are 0xRRRRSSSS: pcscd's numbers of the reader and the slot. */
+/* A Lun is 0xRRRRSSSS: pcscd's numbers of the reader and of the slot. */
 typedef unsigned long lun;
 
 struct channel;
 
-/* A simulator that cannot be reached is no failure: the slot is empty until it can. On failure NULL, which
- * has been logged: no memory or file descriptor left. channel_free ends it; no other call may be under way
- * then (channel_hang_up makes those return). */
+/* channel_new returns a new channel. An unreachable simulator is no failure: the slot is empty until the
+ * simulator can be reached. Returns NULL, and logs it, if memory or file descriptors have run out.
+ * channel_free frees the channel. No other call on it may be under way; channel_hang_up makes such calls
+ * return. */
 struct channel *channel_new(const struct devicename *name, lun number);
 void channel_free(struct channel *channel);
 
-/* Makes every call that is under way return, and every later one fail at once. */
+/* Makes all calls that are under way return, and all later ones fail at once. */
 void channel_hang_up(struct channel *channel);
 
-/* The number of slots of the reader that this slot belongs to. */
+/* Returns the number of slots of the reader that this slot belongs to. */
 unsigned channel_slots(const struct channel *channel);
 
-/* Whether there is a card, as far as channel_wait has shown it. Asks nobody. */
+/* Returns whether there is a card, as far as channel_wait has shown it. Does not ask the simulator. */
 bool channel_card_present(struct channel *channel);
 
-/* Sleeps until there is a card event, for timeout_ms at the most; shows one. Returns early for nothing else
- * but channel_wake, which may come before and is not lost. */
+/* channel_wait sleeps until it can show pcscd a card event, shows that one and returns. Otherwise it
+ * returns after timeout_ms, after channel_wake and after channel_hang_up, and for no other reason: pcscd
+ * powers an unused card down whenever it returns. A channel_wake before channel_wait is not lost. */
 void channel_wait(struct channel *channel, int timeout_ms);
 void channel_wake(struct channel *channel);
 
 /*
- * Does what a request of the rig link asks (power, parameters, transmit, control, attribute; link/link.h).
- * Requests of several callers come one after the other; each ends within the
- * device's timeout. The answer's data are copied to out, of which *out_length says the size and then how much
- * of it is used (out may be NULL when no data is expected). Returns an enum link_status, or CHANNEL_LOST when
- * the simulator cannot be reached, took too long or talked nonsense, CHANNEL_TOO_LONG when out is too small
- * for the answer, whose length is then in *out_length.
+ * Sends a request of the rig link (power, parameters, transmit, control or attribute; link/link.h) and
+ * waits for its answer. Requests of several callers are carried out one after the other; each ends within
+ * the timeout of the DEVICENAME. Sets the request's event.
+ *
+ * Copies the answer's data to out. *out_length is the size of out before the call and the number of bytes
+ * used after it. out may be NULL if no data is expected. Returns an enum link_status, or:
+ *
+ *    CHANNEL_LOST      the simulator cannot be reached, took too long or sent a malformed answer
+ *    CHANNEL_TOO_LONG  out is too small for the answer; *out_length is the answer's length
  */
 enum { CHANNEL_LOST = 0x100, CHANNEL_TOO_LONG };
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,

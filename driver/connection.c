@@ -12,13 +12,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* How long to wait before looking for a simulator again: it doubles from the first to the last, until a
- * connection has lasted for as long as that. */
+/* The delay before the next attempt to connect. It doubles from the first value to the last, and starts
+ * again from the first after a connection that has lasted at least RETRY_LAST_MS. */
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  500
 
-/* More card events than this are not yet to be shown: to pcscd they are shown one by one, which takes its
- * time. */
+/* The largest number of card events that may wait to be shown. pcscd is shown one at a time, which takes
+ * time, so a simulator that reports more is disconnected. */
 #define UNSHOWN_MAX 0x10000u
 
 #define TEXT_MAX    192
@@ -28,7 +28,7 @@ void connection_init(struct channel *channel)
     channel->events_fd = channel->exchange_fd = -1;
 }
 
-/* Makes *slot the owner of fd, or closes it when the channel has hung up (false). */
+/* Stores fd in *slot, which then owns it. Closes fd and returns false after channel_hang_up. */
 static bool adopt(struct channel *channel, int *slot, int fd)
 {
     pthread_mutex_lock(&channel->lock);
@@ -41,7 +41,7 @@ static bool adopt(struct channel *channel, int *slot, int fd)
     return ok;
 }
 
-/* Closes what *slot owns, if anything, and leaves -1 there. */
+/* Closes the descriptor in *slot, if any, and stores -1. */
 static void drop(struct channel *channel, int *slot)
 {
     pthread_mutex_lock(&channel->lock);
@@ -52,7 +52,7 @@ static void drop(struct channel *channel, int *slot)
         close(fd);
 }
 
-/* What the slot is called in log lines: the simulator's address, reader and slot. */
+/* Writes the slot's name for log lines: the simulator's address, the reader and the slot. */
 static const char *slot_text(const struct channel *channel, char text[TEXT_MAX])
 {
     const struct devicename *name = &channel->name;
@@ -61,7 +61,8 @@ static const char *slot_text(const struct channel *channel, char text[TEXT_MAX])
     return text;
 }
 
-/* Logs why there is no connection; for channel_wait, which tries again and again, only when that is news. */
+/* Logs why there is no connection. channel_wait retries again and again, so for its connection the same
+ * reason is logged only once. */
 static void complain(struct channel *channel, enum link_channel link_channel, int reason)
 {
     if (link_channel == LINK_CHANNEL_EVENTS && reason == channel->complaint)
@@ -81,7 +82,8 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
                                   : strerror(reason));
 }
 
-/* Says hello on a connection. On success *card_event is the slot's; else errno. */
+/* Says hello on a connection. Sets *card_event to the slot's number of card events, and the receive
+ * timeout of the connection to timeout_ms. Returns false with errno on failure. */
 static bool say_hello(const struct channel *channel, int fd, enum link_channel link_channel, int timeout_ms,
                       uint32_t *card_event)
 {
@@ -109,7 +111,7 @@ static bool say_hello(const struct channel *channel, int fd, enum link_channel l
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0;
 }
 
-/* Connects one channel and says hello on it. */
+/* Opens one connection and says hello on it. */
 static bool connect_channel(struct channel *channel, int *fd_slot, enum link_channel link_channel,
                             int timeout_ms, uint32_t *card_event)
 {
@@ -132,7 +134,8 @@ static void retry_later(struct channel *channel)
     channel->retry_at = clock_ms() + backoff_next(&channel->retry, RETRY_FIRST_MS, RETRY_LAST_MS);
 }
 
-/* While no card is shown, so that a card from before the connection was lost is first seen to leave. */
+/* Called only while no card is shown: if a card was in before the connection was lost, pcscd must see
+ * its removal first. */
 static void connect_events(struct channel *channel)
 {
     uint32_t card_event;
@@ -146,12 +149,12 @@ static void connect_events(struct channel *channel)
     channel->reported_waiting = false;
     channel->connected_at = clock_ms();
     pthread_mutex_lock(&channel->lock);
-    channel->shown = card_event - channel_card_in(card_event); /* a card that is there has yet to be shown */
+    channel->shown = card_event - channel_card_in(card_event); /* a card that is in has yet to be shown */
     pthread_mutex_unlock(&channel->lock);
 }
 
-/* Tells the simulator that pcscd has come to wait, and knows of the card. If that fails, the next poll shows
- * why. */
+/* Tells the simulator that pcscd waits for card events and has been shown all of them. If sending fails,
+ * the next poll shows why. */
 static void tell_waiting(struct channel *channel)
 {
     bool shown = channel->shown == channel->latest;
@@ -170,14 +173,14 @@ int64_t connection_watch(struct channel *channel, struct pollfd *watch)
     return channel->events_fd < 0 ? channel->retry_at : INT64_MAX;
 }
 
-/* Nonsense, and a simulator that hangs up, end the connection. */
+/* Closes the connection if the simulator has closed it or sends a malformed message. */
 void connection_on_event(struct channel *channel)
 {
     uint8_t packet[LINK_HEADER_SIZE + 1];
     struct link_message event;
     char text[TEXT_MAX];
     if (link_receive(channel->events_fd, packet, sizeof packet, &event) == 0) {
-        /* numbers only grow; half of their range tells growth from its opposite */
+        /* numbers only increase, modulo 2^32: a difference of less than half the range is an increase */
         if (event.type == LINK_EVENT && event.event - channel->latest < UINT32_MAX / 2 &&
             event.event - channel->shown <= UNSHOWN_MAX) {
             channel->latest = event.event;
@@ -190,13 +193,14 @@ void connection_on_event(struct channel *channel)
     drop(channel, &channel->events_fd);
     if (clock_ms() - channel->connected_at >= RETRY_LAST_MS)
         backoff_reset(&channel->retry);
-    retry_later(channel); /* one that hangs up again and again is to fill no log */
-    /* its card goes with it */
+    retry_later(channel); /* a simulator that disconnects again and again must not fill the log */
+    /* its card is gone with it */
     channel->latest = channel->shown + channel_card_in(channel->shown);
 }
 
-/* Sends the request on the connection that is there, or on a new one: one that the simulator has closed since
- * the last exchange is only noticed now, and what could not be sent has not been done. */
+/* Sends the request on the existing connection, or on a new one. Only now does the driver notice that
+ * the simulator has closed the connection since the last exchange. A request that could not be sent has
+ * not been carried out, so sending it again is safe. */
 static bool send_request(struct channel *channel, const struct link_message *request)
 {
     if (channel->exchange_fd >= 0) {
@@ -234,7 +238,7 @@ static bool receive_answer(struct channel *channel, const struct link_message *r
     return true;
 }
 
-/* Whether a request chooses the protocol that is chosen anyway. */
+/* Returns whether a request selects a protocol that the card is ready to use without a PPS exchange. */
 static bool is_ready(const struct channel *channel, const struct link_message *request)
 {
     return request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
@@ -253,7 +257,7 @@ bool connection_exchange(struct channel *channel, const struct link_message *req
     if (off)
         return send_request(channel, request);
     if (!send_request(channel, request) || !receive_answer(channel, request, answer)) {
-        /* an answer that comes late must not be taken for that of the next request */
+        /* a late answer must not be taken for the answer to the next request */
         drop(channel, &channel->exchange_fd);
         return false;
     }

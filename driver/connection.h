@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A channel's connections to the simulator: the rig link (link/link.h), two for each slot. The one for events
- * belongs to channel_wait, that for exchanges to the thread in an exchange; others only shut them down.
+ * A channel's connections to the simulator: the rig link (link/link.h), two for each slot. Only
+ * channel_wait uses the connection for events, and only the thread in an exchange uses the one for
+ * exchanges. Other threads only shut them down.
  */
 #ifndef CARDRIG_DRIVER_CONNECTION_H
 #define CARDRIG_DRIVER_CONNECTION_H
@@ -20,9 +21,9 @@
 struct channel {
     struct devicename name;
     unsigned long number; /* pcscd's Lun */
-    int wake_fd;          /* an eventfd: readable from channel_wake to the next channel_wait */
+    int wake_fd;          /* an eventfd: readable after channel_wake, until the next channel_wait */
 
-    pthread_mutex_t lock; /* held only for moments; guards what follows */
+    pthread_mutex_t lock; /* held only briefly; guards the fields below */
     bool hung_up;
     unsigned under_way;          /* clients' requests: commands, and power where a client has asked for it */
     unsigned comings_and_goings; /* of those, so far */
@@ -46,34 +47,35 @@ struct channel {
     int complaint; /* the errno last logged */
     bool reported_waiting;
 
-    pthread_mutex_t exchanging; /* held over one exchange; guards what follows */
-    uint8_t ready; /* which protocol takes no PPS, as in the last reset's answer, while no other has been
-                      asked for since */
+    pthread_mutex_t exchanging; /* held during one exchange; guards the fields below */
+    uint8_t ready; /* enum link_flag of the last reset's answer; 0 after a request for other parameters */
     uint8_t buffer[LINK_MAX_MESSAGE];
 };
 
-/* For a new channel. */
+/* Initializes the connections of a new channel. */
 void connection_init(struct channel *channel);
 
-/* In channel_wait: connects for events if need be, and puts what is to be waited for into watch (fd -1:
- * nothing). Returns when it wants to be called again if nothing happens (as clock_ms counts), or INT64_MAX.
- */
+/* Called in channel_wait: connects for events if need be, and stores in *watch what to poll for (fd -1:
+ * nothing). Returns the time, as clock_ms counts, at which to call it again if nothing happens, or
+ * INT64_MAX. */
 int64_t connection_watch(struct channel *channel, struct pollfd *watch);
 
-/* In channel_wait, when there is something at the connection for events: hears it. */
+/* Called in channel_wait when the connection for events is readable: reads the card event. */
 void connection_on_event(struct channel *channel);
 
-/* Sends a request and waits for its answer, whose data are to be copied before the next exchange; one at a
- * time. False: the simulator cannot be reached, took too long, or the answer is malformed. */
+/* Sends a request and waits for its answer. The caller holds the exchanging lock, and copies the
+ * answer's data before the next exchange. LINK_POWER_OFF is sent without waiting. Returns false if the
+ * simulator cannot be reached, took too long or sent a malformed answer. */
 bool connection_exchange(struct channel *channel, const struct link_message *request,
                          struct link_message *answer);
 
-/* Under the channel's lock: shuts both down, so that whatever waits for them returns. */
+/* Shuts both connections down, so that whatever waits for them returns. The caller holds the channel's
+ * lock. */
 void connection_shut(struct channel *channel);
 
 void connection_close(struct channel *channel);
 
-/* Whether a card event's number is an insertion's. */
+/* Returns whether there is a card after the card event of this number. */
 static inline bool channel_card_in(uint32_t card_event)
 {
     return card_event & 1;

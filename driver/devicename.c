@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A client that waits longer will be taken to hang. */
+/* A client that waits longer than this would be thought to hang. */
 #define TIMEOUT_MAX_MS 700000
 
 #define PREFIX         "/dev/null:"
 
-/* The values. Each is read by a function of its own; false: not what is expected. */
+/* A function that reads the value of one key. Returns false if the value is not valid. */
 typedef bool value_function(char *value, struct devicename *name);
 
 static bool read_rig(char *value, struct devicename *name)
@@ -69,7 +69,7 @@ static const struct devicename_key {
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
-/* KEY=VALUE. False: reason says why. */
+/* Reads KEY=VALUE. Returns false and writes the reason to reason if it is not valid. */
 static bool read_field(char *field, struct devicename *name, char *reason, size_t reason_size)
 {
     char *value = strchr(field, '=');

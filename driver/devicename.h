@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DEVICENAME of a reader.conf entry: where the simulator of a reader is.
+ * The DEVICENAME of a reader.conf entry says where a reader's simulator is:
  *
  *   /dev/null:rig=PATH[:reader=N][:user=NAME][:slots=N][:timeout=MS]
  *
- * PATH is the simulator's socket, reader the number of the reader in that rig (0), user whom the simulator
- * may run as besides root and ourselves. slots is how many slots the reader has (1), timeout how long an
- * answer may take in ms (10,000).
+ *   rig      the path of the simulator's socket
+ *   reader   the number of the reader in that rig (default 0)
+ *   user     a user that the simulator may run as, besides root and the driver's own user
+ *   slots    the number of slots of the reader (default 1)
+ *   timeout  how long an answer may take, in milliseconds (default 10,000)
  *
- * pcscd insists that what stands before the first ':' exists, or that there is a ':'; /dev/null satisfies
- * every version. Its lexer takes only letters, digits and = \ / - . _ @ : so that PATH cannot have other
- * characters.
+ * pcscd requires that the text before the first ':' is an existing file, or that there is a ':'. /dev/null
+ * satisfies every version. pcscd's lexer accepts only letters, digits and = \ / - . _ @ : in the value, so
+ * PATH cannot contain any other character.
  */
 #ifndef CARDRIG_DRIVER_DEVICENAME_H
 #define CARDRIG_DRIVER_DEVICENAME_H
@@ -23,14 +25,14 @@
 #include <sys/types.h>
 
 struct devicename {
-    char socket[108]; /* as long as a socket's path can be */
+    char socket[108]; /* the longest path of a socket, with the final zero */
     unsigned reader;
-    uid_t user; /* (uid_t)-1: nobody */
+    uid_t user; /* (uid_t)-1: no further user */
     unsigned slots;
     unsigned timeout_ms;
 };
 
-/* False with error: text is not a DEVICENAME. */
+/* Reads a DEVICENAME. Returns false and sets *error if text is not valid. */
 bool devicename_parse(const char *text, struct devicename *name, struct error *error);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The IFD handler's entry points, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results mean
- * to pcscd. Two choices of result matter more than they seem to:
+ * The entry points of the IFD handler, version 3.0 (PCSC/ifdhandler.h of pcsc-lite), and what their results
+ * mean to pcscd. Two choices of result matter more than they seem to:
  *
- * - A card that is gone is reported as IFD_COMMUNICATION_ERROR, never IFD_ICC_NOT_PRESENT: on the latter
- *   pcscd marks the slot empty from the client's thread, which may be after its event thread has already
- *   seen the next card.
- * - IFDHSetProtocolParameters answers IFD_PROTOCOL_NOT_SUPPORTED (pcscd then tries the card's first
- *   protocol) or IFD_ERROR_PTS_FAILURE (SCARD_W_UNRESPONSIVE_CARD), never IFD_NOT_SUPPORTED, on which pcscd
- *   silently assumes the card's first protocol.
+ * - A removed card is reported as IFD_COMMUNICATION_ERROR or another general error, never as
+ *   IFD_ICC_NOT_PRESENT. On the latter, pcscd marks the slot empty from the client's thread, possibly after
+ *   its event thread has already seen the next card.
+ * - IFDHSetProtocolParameters returns IFD_PROTOCOL_NOT_SUPPORTED, on which pcscd tries the card's default
+ *   protocol, or IFD_ERROR_PTS_FAILURE, which the client sees as SCARD_W_UNRESPONSIVE_CARD. It never
+ *   returns IFD_NOT_SUPPORTED, on which pcscd silently assumes the card's default protocol.
  */
 #include "base/error.h"
 #include "log.h"
@@ -45,8 +45,8 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
     }
 }
 
-/* Has a slot's simulator do something: see channel_exchange. A slot that there is not is one that was
- * unplugged. */
+/* Sends a request to the slot's simulator, as channel_exchange does. Returns LINK_UNPLUGGED if there is
+ * no such slot. */
 static unsigned exchange(DWORD Lun, struct link_message *request, uint8_t *out, size_t *out_length)
 {
     struct channel *channel = readers_get(Lun);
@@ -86,7 +86,8 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
     return IFD_SUCCESS;
 }
 
-/* A reader without a DEVICENAME. CHANNELID alone does not say where the simulator is. */
+/* Always fails: a reader without a DEVICENAME has only a CHANNELID, which does not say where the
+ * simulator is. */
 EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 {
     driver_log(LOG_LEVEL_CRITICAL, "Lun %08lx, channel %lu: reader.conf must have a DEVICENAME", (lun)Lun,
@@ -111,7 +112,8 @@ EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
     return present ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
 }
 
-/* TAG_IFD_POLLING_THREAD_WITH_TIMEOUT. Anything but IFD_SUCCESS makes pcscd sleep 400 ms. */
+/* The function for TAG_IFD_POLLING_THREAD_WITH_TIMEOUT. pcscd sleeps for 400 ms after any result but
+ * IFD_SUCCESS. */
 static RESPONSECODE wait_for_card_event(DWORD Lun, int timeout_ms)
 {
     struct channel *channel = readers_get(Lun);
@@ -122,7 +124,7 @@ static RESPONSECODE wait_for_card_event(DWORD Lun, int timeout_ms)
     return IFD_SUCCESS;
 }
 
-/* TAG_IFD_STOP_POLLING_THREAD */
+/* The function for TAG_IFD_STOP_POLLING_THREAD. */
 static RESPONSECODE stop_waiting(DWORD Lun)
 {
     struct channel *channel = readers_get(Lun);
@@ -190,7 +192,7 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
         return IFD_COMMUNICATION_ERROR;
     struct link_message request = {
         .type = LINK_TRANSMIT,
-        /* pcscd gives 0 and 1 for T=0 and T=1, but SCARD_PROTOCOL_RAW for raw */
+        /* pcscd passes 0 for T=0 and 1 for T=1, but SCARD_PROTOCOL_RAW for raw */
         .arg = SendPci.Protocol == SCARD_PROTOCOL_RAW ? LINK_RAW : (uint8_t)SendPci.Protocol,
         .data = TxBuffer,
         .length = TxLength,
@@ -198,7 +200,7 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
     RESPONSECODE result = response_code(exchange(Lun, &request, RxBuffer, &length), IFD_COMMUNICATION_ERROR);
     if (RecvPci)
         RecvPci->Protocol = SendPci.Protocol;
-    /* pcscd compares the length with the client's buffer, and says SCARD_E_INSUFFICIENT_BUFFER */
+    /* pcscd compares the length with the client's buffer and returns SCARD_E_INSUFFICIENT_BUFFER */
     if (result == IFD_ERROR_INSUFFICIENT_BUFFER)
         result = IFD_SUCCESS;
     if (result == IFD_SUCCESS)
@@ -227,7 +229,7 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
     return result;
 }
 
-/* Copies a capability out, as IFDHGetCapabilities does. */
+/* Copies a capability to the caller's buffer, as IFDHGetCapabilities must. */
 static RESPONSECODE give(const void *value, size_t size, PDWORD Length, PUCHAR Value)
 {
     if (*Length < size)
@@ -253,7 +255,7 @@ static RESPONSECODE give_slots_number(DWORD Lun, PDWORD Length, PUCHAR Value)
     return give_byte(slots, Length, Value);
 }
 
-/* What the simulator knows, the ATR included. */
+/* Asks the simulator for an attribute, such as the ATR. */
 static RESPONSECODE ask_attribute(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
 {
     struct link_message request = {
@@ -273,7 +275,8 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
         return IFD_COMMUNICATION_ERROR;
     switch (Tag) {
     case TAG_IFD_SIMULTANEOUS_ACCESS:
-        /* one byte; more than pcscd has room for, so that pcscd's limit is the one that its user meets */
+        /* One byte, for more readers than pcscd has room for: the user meets pcscd's own limit, not the
+         * driver's. */
         return give_byte(0xFF, Length, Value);
     case TAG_IFD_THREAD_SAFE:
     case TAG_IFD_SLOT_THREAD_SAFE:
@@ -304,5 +307,5 @@ EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCH
     if (!channel)
         return IFD_NO_SUCH_DEVICE;
     readers_put(Lun);
-    return IFD_ERROR_TAG; /* nothing can be set */
+    return IFD_ERROR_TAG; /* no capability can be set */
 }

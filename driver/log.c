@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Exported by pcscd to its drivers (PCSC/debuglog.h). Absent in any other host. */
+/* pcscd exports this function to its drivers (PCSC/debuglog.h). It is missing in any other host. */
 extern void log_msg(int priority, const char *format, ...) __attribute__((weak));
 
 void driver_log(enum log_level level, const char *format, ...)

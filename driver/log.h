@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log lines of the driver: they go where pcscd's own go, and to stderr when the host of the driver is not
- * pcscd. */
+/* Log lines of the driver. They go to pcscd's log, and to stderr if the host of the driver is not pcscd. */
 #ifndef CARDRIG_DRIVER_LOG_H
 #define CARDRIG_DRIVER_LOG_H
 

@@ -6,14 +6,14 @@
 #include <pthread.h>
 
 struct entry {
-    struct channel *channel; /* NULL: free */
+    struct channel *channel; /* NULL: the entry is free */
     lun number;
     unsigned users;
     bool removed;
 };
 
 static struct entry table[LINK_MAX_SLOTS];
-static struct entry *table_end = table; /* behind the last entry that was ever taken */
+static struct entry *table_end = table; /* after the last entry that was ever used */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t unused = PTHREAD_COND_INITIALIZER;
 
@@ -72,7 +72,7 @@ bool readers_remove(lun number)
         return false;
     }
     e->removed = true;
-    channel_hang_up(e->channel); /* bounds the wait below: all that is under way returns */
+    channel_hang_up(e->channel); /* makes all calls under way return, so that the wait below ends */
     while (e->users > 0)
         pthread_cond_wait(&unused, &table_lock);
     struct channel *channel = e->channel;

@@ -9,7 +9,8 @@
 
 #define NODES "/dev/bus/usb/"
 
-/* NODES and three digits of the bus, a slash, and three of the device, at the end of the name. */
+/* Returns the three digits of the bus in a name that ends in NODES, three digits of the bus, a slash and
+ * three digits of the device. Returns NULL for any other name. */
 static const char *find_bus(const char *name)
 {
     static const char pattern[] = NODES "000/000";
