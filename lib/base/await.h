@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waiting for a descriptor, with a deadline. */
+/* Waits for a file descriptor, with a deadline. */
 #ifndef CARDRIG_BASE_AWAIT_H
 #define CARDRIG_BASE_AWAIT_H
 
@@ -8,8 +8,9 @@
 
 #define AWAIT_FOREVER INT64_MAX
 
-/* Waits until fd (-1: none) is ready for events, as of poll(2), or the clock (base/clock.h) has reached the
- * deadline, or stop_fd (-1: none) can be read. Returns whether fd is ready, and is not to stop. */
+/* Waits until fd is ready for events (poll(2)), the clock (clock_ms, base/clock.h) reaches the deadline,
+ * or stop_fd is readable. Either descriptor may be -1, for none. Returns true if fd is ready and stop_fd
+ * is not readable. */
 bool await_ready(int fd, short events, int stop_fd, int64_t deadline);
 
 #endif

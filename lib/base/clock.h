@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A clock that only goes forward: CLOCK_MONOTONIC. */
+/* A clock that never goes back: CLOCK_MONOTONIC, in microseconds and in milliseconds. */
 #ifndef CARDRIG_BASE_CLOCK_H
 #define CARDRIG_BASE_CLOCK_H
 

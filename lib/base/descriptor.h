@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* File descriptors. */
+/* Helpers for file descriptors. */
 #ifndef CARDRIG_BASE_DESCRIPTOR_H
 #define CARDRIG_BASE_DESCRIPTOR_H
 
-/* Closes it after something has failed, whose errno stays. A negative one is ignored. */
+/* Closes a file descriptor without changing errno, for cleaning up after a failure. Ignores a negative
+ * fd. */
 void close_keeping_errno(int fd);
 
 #endif

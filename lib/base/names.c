@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define LONGEST 40 /* names are shorter */
+#define LONGEST 40 /* no name is longer */
 
 bool names_find(name_list *names, const char *text, size_t length, unsigned *number)
 {
@@ -23,7 +23,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Letters that are more, less, others, or swapped with their neighbours (optimal string alignment). */
+/* Returns how many letters have to be inserted, removed, replaced, or swapped with their neighbour, to
+ * make b from a (optimal string alignment). */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t rows[3][LONGEST + 1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of which the user can choose one, and what to say of a text that is none of them. */
+/* A list of names that the user can choose from, and suggestions for a text that is not in the list. */
 #ifndef CARDRIG_BASE_NAMES_H
 #define CARDRIG_BASE_NAMES_H
 
@@ -8,18 +8,20 @@
 
 #include "base/error.h"
 
-/* Such names: the i-th of them, and NULL after the last one. */
+/* Returns the name with index i, and NULL after the last one. */
 typedef const char *name_list(unsigned i);
 
-/* The number of the name that is text, length bytes of it. False: there is none. */
+/* Looks for the name that equals the length bytes of text, and sets *number to its index. Returns false
+ * if there is none. */
 bool names_find(name_list *names, const char *text, size_t length, unsigned *number);
 
-/* The name that somebody may have meant who wrote text, length bytes of it. NULL: none is like it. In names
- * of five letters or more two mistakes may be made, in shorter ones one: a letter more, less, another, or two
- * that are swapped. */
+/* Returns the name that the user probably meant by the length bytes of text, or NULL if no name is
+ * similar. A mistake is a letter too many, a missing letter, a wrong letter, or two letters swapped. A
+ * text of at least five letters may have two mistakes, a shorter one may have one. */
 const char *names_similar(name_list *names, const char *text, size_t length);
 
-/* Adds to error ": did you mean 'NAME'?", or, if none is like text, ": expected one of NAME, NAME". */
+/* Appends ": did you mean 'NAME'?" to error, or ": expected one of NAME, NAME" if no name is similar to
+ * text. */
 void names_suggest(name_list *names, const char *text, size_t length, struct error *error);
 
 #endif

@@ -21,7 +21,7 @@ static bool write_file(const char *path, const char *text)
     return ok;
 }
 
-/* Maps one user or group number to itself. */
+/* Maps one user or group ID to itself. */
 static bool map_id(const char *path, unsigned id)
 {
     char text[64];

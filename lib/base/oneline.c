@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Characters that are not shown as they are, from first to last. */
+/* Returns whether a character of more than one byte must be escaped. */
 static bool is_hidden(uint32_t code)
 {
     static const struct {
@@ -17,13 +17,13 @@ static bool is_hidden(uint32_t code)
         {0x034F, 0x034F},   /* combining grapheme joiner */
         {0x061C, 0x061C},   /* Arabic letter mark */
         {0x115F, 0x1160},   /* Hangul fillers */
-        {0x17B4, 0x17B5},   /* Khmer vowels without a form */
+        {0x17B4, 0x17B5},   /* invisible Khmer vowels */
         {0x180B, 0x180F},   /* Mongolian selectors and vowel separator */
-        {0x200B, 0x200F},   /* zero width, marks of direction */
-        {0x2028, 0x202E},   /* ends of lines and paragraphs, embeddings and overrides of direction */
-        {0x2060, 0x206F},   /* zero width, isolates of direction */
+        {0x200B, 0x200F},   /* zero width characters, direction marks */
+        {0x2028, 0x202E},   /* line and paragraph separators, direction embeddings and overrides */
+        {0x2060, 0x206F},   /* zero width characters, direction isolates */
         {0x3164, 0x3164},   /* Hangul filler */
-        {0xD800, 0xDFFF},   /* halves of characters */
+        {0xD800, 0xDFFF},   /* surrogates */
         {0xFEFF, 0xFEFF},   /* byte order mark */
         {0xFFA0, 0xFFA0},   /* Hangul filler */
         {0xFFF0, 0xFFFB},   /* interlinear annotation */
@@ -36,7 +36,7 @@ static bool is_hidden(uint32_t code)
     return false;
 }
 
-/* How many of the bytes at p are one printable character; 0 if they are not one. */
+/* Returns the number of bytes at p that make up one printable character, or 0 if they do not. */
 static size_t printable(const uint8_t *p, size_t length)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -85,7 +85,7 @@ void oneline(char *out, size_t out_size, const char *text, size_t length)
             piece = escape;
         }
         if (used + sizeof more <= out_size)
-            last_fit = used; /* up to here there is still room for the dots */
+            last_fit = used; /* up to here, "..." still fits */
         if (used + n >= out_size) {
             memcpy(out + last_fit, more, sizeof more);
             return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Text of others (card scripts, programs, readers, servers) on its way to a terminal or a
- * log: one line, and nothing in it that a terminal would obey, or that shows something else
- * than what is there.
+ * Makes text from elsewhere (card scripts, programs, readers, servers) safe for a terminal or a log: one
+ * line, without anything that a terminal would obey, or that would make the text look different from what
+ * it is.
  */
 #ifndef CARDRIG_BASE_ONELINE_H
 #define CARDRIG_BASE_ONELINE_H
@@ -10,11 +10,15 @@
 #include <stddef.h>
 
 /*
- * Copies length bytes of text to out, terminated. Printable ASCII and UTF-8 stay as they
- * are, a tab becomes a space. Control characters become \n, \r or \xHH for each byte, and
- * so do bytes that are not UTF-8, characters that end a line, that change the direction of
- * those around them, and that have no width. What does not fit is cut off, with "..." for
- * it at the end. out_size is at least 8; 4 * length + 1 is always enough.
+ * Copies length bytes of text to out and terminates it. Printable ASCII and UTF-8 are copied, a tab becomes
+ * a space. The following become \n, \r, or \xHH for each byte:
+ *
+ * - control characters
+ * - bytes that are not UTF-8
+ * - characters that end a line, have no width, or change the direction of the text around them
+ *
+ * Text that does not fit is cut off and ends in "...". out_size is at least 8; 4 * length + 1 is always
+ * enough.
  */
 void oneline(char *out, size_t out_size, const char *text, size_t length);
 

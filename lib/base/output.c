@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PIPE_BYTES (1 << 20) /* for a FIFO: so much may wait for a reader that is slow */
+#define PIPE_BYTES (1 << 20) /* how much of a FIFO a slow reader may leave unread */
 
 bool output_path(const char *name, char path[PATH_MAX])
 {
@@ -42,7 +42,7 @@ int output_open(const char *path, struct error *error)
     if (fd < 0 || fstat(fd, &status) < 0)
         return refuse(fd, error, path, strerror(errno));
     if (S_ISFIFO(status.st_mode))
-        fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* may be refused: then there is less */
+        fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* may be refused: then the FIFO stays smaller */
     if (!S_ISREG(status.st_mode))
         return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
@@ -59,11 +59,11 @@ ssize_t output_write(int fd, const void *bytes, size_t length)
     sigemptyset(&quiet);
     sigaddset(&quiet, SIGPIPE);
     sigaddset(&quiet, SIGXFSZ);
-    sigprocmask(SIG_BLOCK, &quiet, &before); /* on Linux of this thread alone */
+    sigprocmask(SIG_BLOCK, &quiet, &before); /* on Linux, only for this thread */
     ssize_t written = write(fd, bytes, length);
     int error = errno;
     if (written < 0 && (error == EPIPE || error == EFBIG))
-        sigtimedwait(&quiet, NULL, &(struct timespec){0}); /* the one that is pending for it */
+        sigtimedwait(&quiet, NULL, &(struct timespec){0}); /* consumes the pending signal */
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return written;

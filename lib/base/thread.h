@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What POSIX threads leave to their users. */
+/* Additions to POSIX threads. */
 #ifndef CARDRIG_BASE_THREAD_H
 #define CARDRIG_BASE_THREAD_H
 
 #include <pthread.h>
 #include <time.h>
 
-/* A condition whose deadlines are of a clock that only goes forward; and such a deadline, so many ms from
- * now. */
+/* thread_condition_init makes a condition variable whose deadlines are on a clock that never goes back.
+ * thread_deadline returns such a deadline, that many milliseconds from now. */
 void thread_condition_init(pthread_cond_t *condition);
 struct timespec thread_deadline(int milliseconds);
 

@@ -37,8 +37,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* In a thread that nobody joins, and to which no signal is delivered that is meant for the process. False
- * with errno. */
+/* Starts a detached thread that blocks all signals. Returns false with errno on failure. */
 static bool begin(void *(*function)(void *arg), void *arg)
 {
     pthread_attr_t attributes;
@@ -47,7 +46,7 @@ static bool begin(void *(*function)(void *arg), void *arg)
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits this mask */
     int failed = pthread_create(&thread, &attributes, function, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

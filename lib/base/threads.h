@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Threads that end by themselves, and are counted, so that one can wait for their end. No signal that is
- * meant for the process is delivered to them.
+ * Counts threads that end by themselves, so that their end can be awaited. These threads block all signals:
+ * signals for the process go to its other threads.
  */
 #ifndef CARDRIG_BASE_THREADS_H
 #define CARDRIG_BASE_THREADS_H
@@ -17,10 +17,10 @@ struct threads {
 
 void threads_init(struct threads *threads);
 
-/* Has function(arg) run in a thread of its own. False with errno. */
+/* Calls function(arg) in a new thread. Returns false with errno on failure. */
 bool threads_start(struct threads *threads, void (*function)(void *arg), void *arg);
 
-/* Waits until there are none, for timeout_ms at the most. False: some have not ended. */
+/* Waits until all threads have ended, for at most timeout_ms. Returns false if some have not. */
 bool threads_wait(struct threads *threads, int timeout_ms);
 
 #endif
