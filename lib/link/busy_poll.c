@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-/* How many threads of this process do so right now; 0 processors: not counted yet. */
+/* The number of threads of this process that busy-poll now, and of processors (0: not counted yet). */
 static atomic_int polling, processors;
 
 static int64_t now_ns(void)
@@ -15,7 +15,7 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* How many threads may: this process and the one at the other end have the processors between them. */
+/* Returns how many threads may busy-poll. The process at the other end needs processors, too. */
 static int most(void)
 {
     cpu_set_t ours;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Busy-polling, for a moment. What one side of a link waits for mostly comes within a few microseconds, but
- * to be woken up from sleep on another processor takes tens of them, in virtual machines above all: many
- * times what the exchange itself takes. So a waiting thread polls for BUSY_POLL_US before it sleeps, and
- * gives way to others between looks. Only as many threads do so at once as there are processors for: more
- * of them would take these from the threads that they wait for.
+ * Busy-polling for a short time. What one side of a link waits for usually comes within a few microseconds.
+ * Waking a sleeping thread on another processor takes tens of microseconds, above all in virtual machines:
+ * many times as long as the exchange itself. A waiting thread therefore polls for BUSY_POLL_US before it
+ * sleeps, and yields the processor between two polls. The number of threads that do so at once is limited
+ * by the number of processors: more of them would take the processors from the threads that they wait for.
  */
 #ifndef CARDRIG_BUSY_POLL_H
 #define CARDRIG_BUSY_POLL_H
@@ -14,10 +14,10 @@
 
 #define BUSY_POLL_US 60
 
-/* When a wait that begins now is to go to sleep. */
+/* Returns the time at which a wait that begins now should go to sleep. */
 int64_t busy_poll_begin(void);
 
-/* Gives way to others. False: it is time to sleep, or enough threads are awake. */
+/* Yields the processor. Returns false if it is time to sleep, or if too many threads busy-poll already. */
 bool busy_poll(int64_t end);
 
 #endif

@@ -73,10 +73,11 @@ const char *link_status_text(unsigned status)
     return status < sizeof text / sizeof text[0] ? text[status] : "unknown status";
 }
 
-/* Binds; the path gets exactly this mode. Not by chmod(2) afterwards: by then the path may lead elsewhere. */
+/* Binds the socket and gives the path exactly this mode. chmod(2) after bind(2) would not be safe,
+ * because the path may lead elsewhere by then. */
 static bool bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
 {
-    /* on Linux the mode of a socket's path is that of the socket, less the umask */
+    /* on Linux, the path gets the mode of the socket, less the umask */
     mode_t mask = umask(0);
     bool ok = fchmod(fd, mode) == 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) == 0;
     umask(mask);
@@ -143,7 +144,7 @@ int link_connect(const char *path, int timeout_ms, uid_t user)
     struct sockaddr_un address;
     if (!unix_address(&address, path))
         return -1;
-    /* non-blocking for the connect alone: a listener that is stopped must not stop us too */
+    /* non-blocking only for connect(2): a stopped listener must not stop the driver too */
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;

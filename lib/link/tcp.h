@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The ends of TCP connections: vpcd goes over TCP (vpcd.h). */
+/* TCP sockets, for vpcd (vpcd.h). */
 #ifndef CARDRIG_TCP_H
 #define CARDRIG_TCP_H
 
@@ -15,24 +15,26 @@ union tcp_address {
 
 #define TCP_TEXT_MAX (INET6_ADDRSTRLEN + 8)
 
-/* host is an IP address as inet_pton(3) reads it, port in the host's byte order. Returns the length of the
- * address. */
+/* Makes an address. host is an IP address as inet_pton(3) reads it, port is in host byte order. Returns
+ * the length of the address. */
 socklen_t tcp_address(const char *host, unsigned port, union tcp_address *address);
 
-/* HOST:PORT in text, which is returned. */
+/* Writes HOST:PORT to text, and returns text. */
 const char *tcp_text(const union tcp_address *address, char text[TCP_TEXT_MAX]);
 
-/* A blocking socket, close-on-exec, that listens there, also where one listened a moment ago. *port 0 is
- * replaced by the free one that the system has found. -1 with errno. */
+/* Returns a blocking, close-on-exec socket that listens at this address, even if another socket listened
+ * there a moment ago. If *port is 0, the system chooses a free port, which is stored in *port. Returns
+ * -1 with errno on failure. */
 int tcp_listen(const char *host, unsigned *port, int backlog);
 
-/* Begins to connect, or has connected: a non-blocking socket, close-on-exec, that can be written when it is
- * known which. -1 with errno. */
+/* Starts to connect, and returns a non-blocking, close-on-exec socket. It becomes writable when the
+ * connection is established or has failed; tcp_connect_result then tells which. Returns -1 with errno on
+ * failure. */
 int tcp_connect(const char *host, unsigned port);
 
-/* Then: 0 if the connection is there, else the errno that says why not. One that has met itself (which can
- * happen at a port of this machine where nobody listens, when it is given that very port for its own end)
- * counts as refused. */
+/* Returns 0 if the connection is established, otherwise an errno that says why not. A socket that is
+ * connected to itself counts as refused. That can happen at a local port without a listener, if the
+ * system chooses this very port for the socket's own end. */
 int tcp_connect_result(int fd);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define HEADER_SIZE 2u
 
-/* A peer that has vanished is given up after about a minute. */
+/* A peer that has vanished is noticed after about a minute. */
 #define KEEPALIVE_IDLE_S     30
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES     3
@@ -57,7 +57,7 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input)
     size_t length;
     if (vpcd_message(input, &data, &length))
         return VPCD_OK;
-    /* what is there is less than one message, so there is room for another one and more */
+    /* the input holds less than one message, so there is room for more than another one */
     ssize_t count;
     do
         count = recv(fd, input->bytes + input->used, sizeof input->bytes - input->used, flags);
@@ -71,9 +71,9 @@ enum vpcd_result vpcd_receive(int fd, int flags, struct vpcd_input *input)
     input->used += (size_t)count;
     if (vpcd_message(input, &data, &length))
         return VPCD_OK;
-    /* A peer that writes a message in pieces, with Nagle's algorithm, holds the next piece back until this
-     * one is acknowledged: which is to be now, and not in 40 ms. The kernel soon forgets that it was asked.
-     */
+    /* A peer that writes a message in pieces, with Nagle's algorithm, holds the next piece back until
+     * this one is acknowledged. That must happen now, and not in 40 ms. The kernel soon resets this
+     * option, so it is set each time. */
     set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
     return VPCD_PARTIAL;
 }
