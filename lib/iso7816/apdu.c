@@ -33,7 +33,7 @@ static bool is_extended(enum apdu_case kind)
     return kind == APDU_CASE_2E || kind == APDU_CASE_3E || kind == APDU_CASE_4E;
 }
 
-/* b5 is 00 and more follows: extended length fields. */
+/* Decodes a body whose b5 is 00 and which has more bytes: extended length fields. */
 static enum apdu_result decode_extended(const uint8_t *bytes, size_t length, struct apdu_command *out,
                                         struct apdu_error *error)
 {
@@ -126,7 +126,7 @@ enum apdu_result apdu_decode(const uint8_t *bytes, size_t length, struct apdu_co
 enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t capacity,
                              size_t *out_length)
 {
-    const struct apdu_command c = *command; /* a copy, should the struct lie in out as well */
+    const struct apdu_command c = *command; /* a copy, because *command may lie in out too */
     bool extended = is_extended(c.kind);
     size_t nc_max = !has_data(c.kind) ? 0 : extended ? APDU_NC_MAX : 255;
     uint32_t ne_max = !has_le(c.kind) ? 0 : extended ? APDU_NE_MAX : 256;
@@ -145,7 +145,7 @@ enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, s
     if (length > capacity)
         return APDU_NO_SPACE;
 
-    /* The data go first, since they may lie where the header or Le will be written. */
+    /* The data are moved first, because they may lie where the header or Le will be written. */
     if (c.nc > 0)
         memmove(out + data_at, c.data, c.nc);
     out[0] = c.cla;
@@ -162,7 +162,7 @@ enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, s
     at = data_at + c.nc;
     if (c.kind == APDU_CASE_2E)
         out[at++] = 0;
-    /* The largest Ne of each form is coded as zero, which cutting off the high bits does. */
+    /* The largest Ne of each form is coded as zero: the casts cut off its high bits. */
     if (has_le(c.kind) && extended)
         out[at++] = (uint8_t)(c.ne >> 8);
     if (has_le(c.kind))

@@ -2,12 +2,16 @@
 /*
  * Command APDUs: ISO/IEC 7816-3:2006, 12.1 (the same coding as in ISO/IEC 7816-4).
  *
- * A command is the header CLA INS P1 P2 and a body of up to three fields: Lc, which codes the number Nc of
- * data bytes; these data bytes; and Le, which codes the number Ne of data bytes that the answer may have at
- * most. Length fields are short (one byte) or extended (Lc three bytes, the first of them 00; Le two bytes,
- * or three when there is no Lc), big-endian, and never mixed.
+ * A command consists of the header CLA INS P1 P2 and a body of up to three fields:
  *
- * CLA and INS are not judged: values that ISO/IEC 7816 forbids (CLA FF, INS 6X and 9X) are used by readers
+ *   Lc    codes Nc, the number of data bytes
+ *   data  Nc bytes
+ *   Le    codes Ne, the maximum number of data bytes in the answer
+ *
+ * Length fields are big-endian. They are either short (one byte) or extended, and never mixed. An extended
+ * Lc has three bytes, the first of them 00. An extended Le has two bytes, or three if there is no Lc.
+ *
+ * CLA and INS are not checked, because readers use values that ISO/IEC 7816 forbids (CLA FF, INS 6X and 9X)
  * for commands of their own.
  */
 #ifndef CARDRIG_ISO7816_APDU_H
@@ -39,60 +43,59 @@ enum apdu_case {
 
 enum apdu_result {
     APDU_OK = 0,
-    APDU_TOO_SHORT,  /* not even a header */
+    APDU_TOO_SHORT,  /* the header is not complete */
     APDU_TOO_LONG,   /* longer than any command can be */
-    APDU_BAD_BODY,   /* 00 alone after the header: extended lengths begin so, but none follows */
+    APDU_BAD_BODY,   /* two bytes, of which the first is 00: an extended length takes three */
     APDU_LC_ZERO,    /* extended Lc of 0000 */
     APDU_DATA_SHORT, /* fewer bytes than Lc says */
     APDU_DATA_LONG,  /* more bytes than Lc and an Le account for */
-    APDU_LE_SHORT,   /* extended Lc, but one byte of Le where two must be */
-    /* apdu_encode and apdu_shortest_case only: */
-    APDU_BAD_COMMAND, /* kind unknown, or nc or ne do not fit it */
+    APDU_LE_SHORT,   /* extended Lc, but an Le of one byte instead of two */
+    /* only from apdu_encode and apdu_shortest_case: */
+    APDU_BAD_COMMAND, /* kind is unknown, or nc or ne does not fit it */
     APDU_NO_SPACE,    /* the output buffer is too small */
 };
 
 struct apdu_command {
     uint8_t cla, ins, p1, p2;
-    const uint8_t *data; /* the command data field, inside the caller's buffer; NULL when nc is 0 */
-    size_t nc;           /* bytes of data, 0..65,535 */
-    uint32_t ne;         /* answer bytes expected at most, 1..65,536; 0 when there is no Le */
+    const uint8_t *data; /* the command data, inside the caller's buffer; NULL if nc is 0 */
+    size_t nc;           /* number of data bytes, 0..65,535 */
+    uint32_t ne;         /* maximum number of answer bytes, 1..65,536; 0 if there is no Le */
     enum apdu_case kind;
 };
 
 struct apdu_error {
     enum apdu_result result;
-    size_t position; /* offset in the command of the field or byte at fault */
-    size_t expected; /* number of bytes that should follow the field at fault, or that there may be at most */
-    size_t found;    /* number of bytes there instead */
+    size_t position; /* offset in the command of the wrong field or byte */
+    size_t expected; /* number of bytes that should follow the wrong field, or that are allowed at most */
+    size_t found;    /* number of bytes that are there instead */
 };
 
 /*
  * Decodes a command APDU of length bytes. ISO/IEC 7816-3:2006, 12.1.3.
  *
- * out    receives the fields; out->data points into bytes, which must live as long as it is used.
+ * out    receives the fields. out->data points into bytes, which must stay valid while it is used.
  *        Le 00 gives ne 256, extended Le 0000 gives 65,536. All zero after an error.
- * error  receives what was wrong and where, after APDU_OK all zero; may be NULL
+ * error  receives what is wrong and where; all zero after APDU_OK. May be NULL.
  */
 enum apdu_result apdu_decode(const uint8_t *bytes, size_t length, struct apdu_command *out,
                              struct apdu_error *error);
 
 /*
- * Encodes a command in the form that command->kind says, the reverse of apdu_decode. ISO/IEC
- * 7816-3:2006, 12.1.
+ * Encodes a command in the form of command->kind: the reverse of apdu_decode. ISO/IEC 7816-3:2006, 12.1.
  *
- * command->data  may lie inside out (a decoded command can be encoded again where it is)
+ * command->data  may lie inside out, so that a decoded command can be encoded again in place
  * out, capacity  buffer and its size; APDU_COMMAND_MAX is always enough
  * out_length     receives the length, 0 after an error
  *
- * APDU_BAD_COMMAND when nc or ne do not fit the kind (say nc 256 in case 3S, or ne 0 in case 2S),
- * APDU_NO_SPACE.
+ * Returns APDU_BAD_COMMAND if nc or ne does not fit the kind (such as nc 256 in case 3S, or ne 0 in case
+ * 2S), and APDU_NO_SPACE if out is too small.
  */
 enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, size_t capacity,
                              size_t *out_length);
 
 /*
- * The case with the shortest coding for nc data bytes and at most ne answer bytes (0: no Le).
- * APDU_BAD_COMMAND when nc is over 65,535 or ne over 65,536.
+ * Sets *out to the case with the shortest coding for nc data bytes and at most ne answer bytes (0: no Le).
+ * Returns APDU_BAD_COMMAND if nc is over 65,535 or ne is over 65,536.
  */
 enum apdu_result apdu_shortest_case(size_t nc, uint32_t ne, enum apdu_case *out);
 

@@ -18,12 +18,13 @@ static const struct {
 /* ISO/IEC 7816-3:2006, 8.3, table 8; 0 is RFU */
 static const uint8_t di_table[16] = {0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0};
 
-/* Which interface bytes are the first of their kind: only these are defined, for T=1 and for T=15. */
+/* The position in the ATR, and the interface bytes seen so far. For T=1 and T=15, only the first TA, TB
+ * and TC are defined. */
 struct walk {
     size_t at;           /* position of the next byte */
-    uint8_t t1_seen;     /* ATR_TA..ATR_TC */
-    uint8_t t15_seen;    /* likewise */
-    uint8_t td_previous; /* T of the TD before */
+    uint8_t t1_seen;     /* ATR_TA, ATR_TB, ATR_TC */
+    uint8_t t15_seen;    /* ATR_TA, ATR_TB, ATR_TC */
+    uint8_t td_previous; /* T of the previous TD */
 };
 
 static const char *reason_text(enum atr_result result)
@@ -130,7 +131,7 @@ static void decode_ta1(struct atr *atr, uint8_t value, size_t at)
         warn(atr, ATR_WARN_FI_RFU, at);
     if (di_table[atr->di] == 0)
         warn(atr, ATR_WARN_DI_RFU, at);
-    /* F and D only make sense as a pair, so one bad half leaves both at the default. */
+    /* F and D make sense only as a pair, so if one of them is RFU, both keep their defaults. */
     if (fi_table[atr->fi].f == 0 || di_table[atr->di] == 0)
         return;
     atr->f = fi_table[atr->fi].f;
@@ -148,7 +149,7 @@ static void decode_ta2(struct atr *atr, uint8_t value, size_t at)
         warn(atr, ATR_WARN_TA2_RFU, at);
 }
 
-/* The first TA, TB, TC for T=1: ISO/IEC 7816-3:2006, 11.4.2 to 11.4.4 */
+/* Decodes the first TA, TB or TC for T=1: ISO/IEC 7816-3:2006, 11.4.2 to 11.4.4. */
 static void decode_t1(struct atr *atr, uint8_t which, uint8_t value, size_t at)
 {
     if (which == ATR_TA) {
@@ -169,7 +170,7 @@ static void decode_t1(struct atr *atr, uint8_t which, uint8_t value, size_t at)
     }
 }
 
-/* The first TA and TB for T=15: ISO/IEC 7816-3:2006, 8.3 */
+/* Decodes the first TA or TB for T=15: ISO/IEC 7816-3:2006, 8.3. */
 static void decode_t15(struct atr *atr, uint8_t which, uint8_t value, size_t at)
 {
     if (which == ATR_TA) {
@@ -186,8 +187,8 @@ static void decode_t15(struct atr *atr, uint8_t which, uint8_t value, size_t at)
     }
 }
 
-/* Interprets TAi, TBi or TCi. ISO/IEC 7816-3:2006, 8.2.3: i up to 2 is fixed, from 3 on the TD before
- * decides. */
+/* Decodes TAi, TBi or TCi. Up to i = 2 the meaning is fixed, from i = 3 on the previous TD decides
+ * (ISO/IEC 7816-3:2006, 8.2.3). */
 static void decode_interface_byte(struct atr *atr, struct walk *walk, size_t i, uint8_t which, uint8_t value)
 {
     size_t at = walk->at;
@@ -229,13 +230,13 @@ static void decode_td(struct atr *atr, struct walk *walk, size_t i, uint8_t valu
         atr->tck_required = true;
     if (protocol >= 2 && protocol <= 13)
         warn(atr, ATR_WARN_PROTOCOL_RFU, walk->at);
-    /* T=15 has the highest number of all, so this also says that it comes last. */
+    /* T=15 is the highest number, so this also checks that it comes last. */
     if (i > 1 && protocol < walk->td_previous)
         warn(atr, ATR_WARN_PROTOCOL_ORDER, walk->at);
     walk->td_previous = protocol;
 }
 
-/* The next byte cannot be had: either the ATR ends here, or no ATR may be that long. */
+/* Fails because the next byte is missing: the ATR ends here, or already has the maximum length. */
 static enum atr_result fail_missing(const struct atr *atr, struct atr_error *error)
 {
     return fail(error, atr->length < ATR_MAX ? ATR_TRUNCATED : ATR_TOO_LONG, atr->length, 0, 0);
@@ -261,7 +262,7 @@ static enum atr_result walk_interface_bytes(struct atr *atr, struct walk *walk, 
 {
     uint8_t present = atr->raw[1] >> 4;
 
-    /* There is room for every group: each takes at least one of the 31 bytes after T0. */
+    /* The layout has room for every group, because each takes at least one of the 31 bytes after T0. */
     for (size_t i = 1; present != 0; i++) {
         uint8_t announced = present;
 
@@ -313,7 +314,7 @@ static enum atr_result walk_historical_bytes(struct atr *atr, struct walk *walk,
     return ATR_OK;
 }
 
-/* Where TA2 is, if there is one; TD1 comes right before it. */
+/* Returns the position of TA2, if there is one. TD1 is the byte before it. */
 static size_t group_2_at(const struct atr *atr)
 {
     size_t at = 2;
@@ -323,7 +324,7 @@ static size_t group_2_at(const struct atr *atr)
     return at;
 }
 
-/* Rules about the whole: what is offered, TCK, and what may follow. */
+/* Checks the rules for the whole ATR: the protocols offered, TCK, and what may follow. */
 static enum atr_result check_end(struct atr *atr, const struct walk *walk, struct atr_error *error)
 {
     bool has_td1 = (atr->layout.group[0].present & ATR_TD) != 0;
@@ -434,7 +435,8 @@ uint8_t atr_check_byte(const uint8_t *bytes, size_t length)
     return check;
 }
 
-/* snprintf can only fail here if the C library does; the text is then empty. */
+/* Returns the length of a text from snprintf. snprintf can fail only inside the C library; the text is
+ * then empty. */
 static size_t text_length(int n, char *buf, size_t capacity)
 {
     if (n >= 0)
@@ -449,7 +451,7 @@ static char interface_letter(uint8_t which)
     return which == ATR_TA ? 'A' : which == ATR_TB ? 'B' : which == ATR_TC ? 'C' : 'D';
 }
 
-/* The part of the text that says what is wrong; short, so a fixed buffer is enough. */
+/* Writes what is wrong. The text is short, so a buffer of fixed size is enough. */
 static void describe(const struct atr_error *error, char *buf, size_t capacity)
 {
     unsigned group = error->group;
@@ -495,7 +497,7 @@ static void describe(const struct atr_error *error, char *buf, size_t capacity)
     case ATR_OK:
     case ATR_EMPTY:
     case ATR_T15_FIRST:
-        break; /* the reason says it all */
+        break; /* the reason needs no figures */
     }
 }
 

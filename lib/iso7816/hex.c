@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-/* The locale must not have a say, so <ctype.h> stays out of here. */
+/* <ctype.h> depends on the locale, so it is not used here. */
 static int digit_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -20,7 +20,7 @@ static bool is_separator(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ':';
 }
 
-/* A digit's value, and the bits of it that count; false if it is no digit. */
+/* Reads a digit's value, and the mask of its bits that count. Returns false if c is no digit. */
 static bool read_digit(char c, bool dots, int *value, int *mask)
 {
     *mask = dots && c == '.' ? 0x0 : 0xF;
@@ -28,7 +28,7 @@ static bool read_digit(char c, bool dots, int *value, int *mask)
     return *value >= 0;
 }
 
-/* mask NULL: there are no dots */
+/* Decodes bytes, or a pattern with dots. mask is NULL if there can be no dots. */
 static enum hex_result decode(const char *text, size_t length, uint8_t *value, uint8_t *mask, size_t capacity,
                               size_t *out_length, size_t *bad_at)
 {
@@ -95,8 +95,8 @@ enum hex_result hex_encode(const uint8_t *bytes, size_t length, char *out, size_
     out[0] = '\0';
     if (length == 0)
         return HEX_OK;
-    /* Divided, not multiplied, so that no length can wrap around. The NUL takes the place of the separator
-     * that the last byte has not got. */
+    /* The capacity is divided, so that a large length cannot overflow in a multiplication. The NUL takes
+     * the place of the separator that would follow the last byte. */
     if (length > (separator != 0 ? capacity : capacity - 1) / width)
         return HEX_NO_SPACE;
     for (size_t i = 0; i < length; i++) {

@@ -105,7 +105,7 @@ enum pps_reason pps_parse(const uint8_t *bytes, size_t length, struct pps *out)
     return PPS_OK;
 }
 
-/* 9.3: left out, or asked for and the same. */
+/* Returns whether PPS1, PPS2 or PPS3 of a response is left out, or is requested and the same (9.3). */
 static bool is_echo(const struct pps *request, const struct pps *response, uint8_t which, uint8_t wanted,
                     uint8_t got)
 {

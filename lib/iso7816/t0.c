@@ -100,7 +100,7 @@ void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const st
         memcpy(x->data, tpdu->data, tpdu->length);
 }
 
-/* How many of the characters that come concern the state that the machine is in, and no later one. */
+/* Returns how many of the next characters belong to the machine's present state. */
 static size_t ifd_wants(const struct t0_ifd *x)
 {
     return x->state == IFD_RECEIVE ? x->grant : 1;
@@ -127,7 +127,7 @@ void t0_ifd_next(struct t0_ifd *x, struct step *step)
         *step = (struct step){.kind = STEP_RECEIVE, .timeout = x->config.wwt, .most = ifd_wants(x)};
         break;
     case IFD_DONE:
-        /* The data of a command that was sent are no part of its result. */
+        /* The data of a command to the card are not part of its result. */
         *step = (struct step){.kind = STEP_DONE, .bytes = x->data, .length = x->done + 2};
         break;
     default:
@@ -135,13 +135,13 @@ void t0_ifd_next(struct t0_ifd *x, struct step *step)
     }
 }
 
-/* 6X or 9X; 60 has been sorted out before. */
+/* Returns whether byte is 6X or 9X. The caller has already handled 60. */
 static bool is_sw1(uint8_t byte)
 {
     return (byte & 0xF0) == 0x60 || (byte & 0xF0) == 0x90;
 }
 
-/* INS xor FF: the ACK for one byte (10.3.3). */
+/* Returns INS xor FF: the ACK for one byte (10.3.3). */
 static uint8_t complement(uint8_t ins)
 {
     return (uint8_t)~ins;
@@ -169,7 +169,7 @@ static void ifd_procedure(struct t0_ifd *x, uint8_t byte)
     } else if (byte == x->header[INS] && rest > 0) {
         ifd_grant(x, rest);
     } else if (byte == x->header[INS] && !x->idle_ack) {
-        /* "All remaining data, if any": but only once, or a card could go on like this for ever. */
+        /* "All remaining data, if any": if there are none, only once, or a card could go on for ever. */
         x->idle_ack = true;
     } else if (byte == complement(x->header[INS]) && rest > 0) {
         ifd_grant(x, 1);
@@ -184,7 +184,7 @@ static bool ifd_receives(const struct t0_ifd *x)
     return x->state == IFD_PROCEDURE || x->state == IFD_RECEIVE || x->state == IFD_SW2;
 }
 
-/* Right characters, no more than are wanted. */
+/* Takes characters with the right parity, not more than ifd_wants. */
 static void ifd_take(struct t0_ifd *x, const uint8_t *bytes, size_t count)
 {
     if (x->state == IFD_PROCEDURE) {
@@ -245,7 +245,7 @@ static void icc_send(struct step *step, const uint8_t *bytes, size_t length)
     *step = (struct step){.kind = STEP_SEND, .bytes = bytes, .length = length, .guard = TIMING_GUARD};
 }
 
-/* One at a time: they say that time passes. */
+/* Sends NULL bytes one by one, because each of them means that time passes. */
 static bool icc_send_null(struct t0_icc *x, struct step *step)
 {
     static const uint8_t null = T0_NULL;
@@ -262,7 +262,7 @@ static uint8_t icc_ack(const struct t0_icc *x)
     return x->ack == T0_ACK_ALL ? x->command[INS] : complement(x->command[INS]);
 }
 
-/* The next ACK for data to the card, or the command when they are all there. */
+/* Sends the next ACK for data to the card, or hands over the command when all data are there. */
 static void icc_take_next(struct t0_icc *x, struct step *step)
 {
     size_t rest = T0_HEADER_SIZE + (size_t)x->command[P3] - x->received;
@@ -278,7 +278,7 @@ static void icc_take_next(struct t0_icc *x, struct step *step)
     icc_send(step, x->out, 1);
 }
 
-/* The next ACK with its data from the card, or SW1 SW2 when they are all sent. */
+/* Sends the next ACK with its data from the card, or SW1 SW2 when all data are sent. */
 static void icc_give_next(struct t0_icc *x, struct step *step)
 {
     size_t rest = x->answer_length - 2 - x->sent;
@@ -333,7 +333,7 @@ void t0_icc_next(struct t0_icc *x, struct step *step)
     }
 }
 
-/* Right characters, no more than are wanted. */
+/* Takes characters with the right parity, not more than icc_wants. */
 static void icc_take(struct t0_icc *x, const uint8_t *bytes, size_t count)
 {
     memcpy(x->command + x->received, bytes, count);

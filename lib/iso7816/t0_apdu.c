@@ -25,11 +25,11 @@ static bool is_interindustry(uint8_t cla)
     return (cla & 0xE0) == 0x00 || (cla & 0xC0) == 0x40;
 }
 
-/* ISO/IEC 7816-4:2005, 5.1.1: bits 4 and 3 (class 0X) or 6 (4X..7X) are secure messaging, bit 5 is chaining.
- */
+/* Returns the interindustry class with the logical channel of cla, without secure messaging (bits 4 and
+ * 3 of class 0X, bit 6 of 4X..7X) and chaining (bit 5). ISO/IEC 7816-4:2005, 5.1.1. */
 static uint8_t interindustry_class(uint8_t cla)
 {
-    if (cla == 0xFF) /* no class */
+    if (cla == 0xFF) /* not a class */
         return 0x00;
     if ((cla & 0x60) == 0x00)
         return cla & 0x03;
@@ -80,7 +80,7 @@ static void ifd_tpdu(struct t0_apdu_ifd *x, uint8_t cla, uint8_t ins, enum t0_di
     x->reissued = false;
 }
 
-/* 12.2.2 to 12.2.8: what fits into one TPDU is sent in short form, whatever form it has. */
+/* 12.2.2 to 12.2.8: a command that fits into one TPDU is sent in short form, whatever its own form is. */
 static void ifd_command(struct t0_apdu_ifd *x)
 {
     const struct apdu_command *c = &x->apdu;
@@ -102,7 +102,7 @@ static void ifd_envelope(struct t0_apdu_ifd *x)
     size_t n = rest < 255 ? rest : 255;
 
     if (x->apdu.ne > 0 && rest - n == 2)
-        n--; /* not Le alone: without it the command looks complete */
+        n--; /* do not send Le alone: the card would take the command without it for complete */
     ifd_tpdu(x, cla, T0_APDU_INS_ENVELOPE, T0_TO_CARD, (uint8_t)n);
     x->tpdu.data = x->command + x->at;
     x->tpdu.length = n;
@@ -148,7 +148,7 @@ bool t0_apdu_ifd_next(struct t0_apdu_ifd *x, struct t0_tpdu *tpdu)
     return true;
 }
 
-/* Whether a card that only sends us on may still do so. */
+/* Counts a TPDU without progress. Fails and returns false if there have been too many in a row. */
 static bool ifd_may_go_on(struct t0_apdu_ifd *x)
 {
     if (++x->stalled <= T0_APDU_STALL_MAX)
@@ -157,7 +157,7 @@ static bool ifd_may_go_on(struct t0_apdu_ifd *x)
     return false;
 }
 
-/* An answer to the whole command, or to a GET RESPONSE after it; n bytes of data came with it. */
+/* Handles an answer to the whole command, or to a GET RESPONSE after it, with n bytes of data. */
 static void ifd_answered(struct t0_apdu_ifd *x, size_t n, uint8_t sw1, uint8_t sw2)
 {
     bool case_4 = x->state != IFD_GET_RESPONSE && x->apdu.nc > 0 && x->apdu.ne > 0;
@@ -204,7 +204,8 @@ void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t leng
     sw2 = bytes[n + 1];
 
     if (x->state == IFD_ENVELOPE && x->at + x->tpdu.length < x->length) {
-        /* 12.2.7, case 3E.2: anything but 9000 ends it, 6D00 for a card without ENVELOPE among them */
+        /* 12.2.7, case 3E.2: any status but 9000 ends the command, such as 6D00 from a card without
+         * ENVELOPE */
         x->at += x->tpdu.length;
         if (sw1 == 0x90 && sw2 == 0x00)
             ifd_envelope(x);
@@ -213,7 +214,8 @@ void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t leng
         return;
     }
 
-    /* After 6CXX there may be more than was asked for: the first Ne bytes count (12.2.3, case 2S.3). */
+    /* After 6CXX the card may return more than was asked for: the first Ne bytes count (12.2.3, case
+     * 2S.3). */
     room = x->apdu.ne - x->response_length;
     if (n > room)
         n = room;
@@ -235,7 +237,7 @@ enum {
     PENDING_NOTHING,
     PENDING_RESPONSE, /* data for GET RESPONSE */
     PENDING_REISSUE,  /* data for the same command again, with the right P3 */
-    PENDING_STATUS,   /* 9000 of what may be a case 4, for GET RESPONSE */
+    PENDING_STATUS,   /* 9000 to what may be a case 4 command, for GET RESPONSE */
 };
 
 void t0_apdu_icc_reset(struct t0_apdu_icc *x)
@@ -282,7 +284,7 @@ bool t0_apdu_icc_direction(const struct t0_apdu_icc *x, const uint8_t header[T0_
     return true;
 }
 
-/* Closes the answer, behind n bytes of data that are in it. */
+/* Appends the status to the n bytes of data in the answer, and ends the answer. */
 static void icc_status(struct t0_apdu_icc *x, size_t n, uint8_t sw1, uint8_t sw2)
 {
     x->answer[n] = sw1;
@@ -296,7 +298,8 @@ static void icc_script_status(struct t0_apdu_icc *x, size_t n)
     icc_status(x, n, x->response[x->data_length], x->response[x->data_length + 1]);
 }
 
-/* P3 bytes of the response, and its status or how many are left. */
+/* Answers with n bytes of the response, and with its status, or 61XX if bytes are left. Answers 6CXX if
+ * there are fewer than n bytes. */
 static void icc_deliver(struct t0_apdu_icc *x, size_t n)
 {
     size_t left = x->data_length - x->taken;
@@ -323,7 +326,8 @@ static void icc_process(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
     x->state = ICC_PROCESS;
 }
 
-/* Whether data begin an extended command that does not fit into a TPDU; 7 bytes alone would be a case 2E. */
+/* Returns whether data begin an extended command that does not fit into a TPDU. 7 bytes alone would be a
+ * case 2E. */
 static bool begins_long_command(const uint8_t *data, size_t length)
 {
     return length >= 8 && data[4] == 0 && data[5] != 0;
@@ -346,7 +350,8 @@ static void icc_envelope(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
     } else if (result == APDU_DATA_SHORT || result == APDU_LE_SHORT) {
         icc_status(x, 0, 0x90, 0x00);
     } else {
-        /* Too much; or no data, which says that nothing follows (ISO/IEC 7816-4:2005, 7.6.2), too early. */
+        /* Too many data, or none too early: a segment without data says that nothing follows (ISO/IEC
+         * 7816-4:2005, 7.6.2). */
         x->enveloped = 0;
         icc_status(x, 0, 0x67, 0x00);
     }

@@ -25,7 +25,7 @@ static void fail(struct t1 *t1, enum t1_reason reason)
     t1->mode = T1_MODE_FAILED;
 }
 
-/* Only a reset helps (rules 6.4 and 7.4.1). */
+/* Fails in a way that only a reset can help (rules 6.4 and 7.4.1). */
 static void die(struct t1 *t1, enum t1_reason reason)
 {
     t1->dead = true;
@@ -50,8 +50,8 @@ static void send_again(struct t1 *t1)
 }
 
 /*
- * The I-block at tx_at, be it for the first time or again. It is cut again each time: the peer may have
- * announced another IFS since, and when it wants the block again it has nothing of it.
+ * Sends the I-block at tx_at, for the first time or again. It is cut to length each time, because the peer
+ * may have announced another IFS since. If the peer wants the block again, it has received none of it.
  */
 static void send_i(struct t1 *t1)
 {
@@ -100,7 +100,7 @@ static void send_resynch(struct t1 *t1)
     send_request(t1, T1_RESYNCH, 0);
 }
 
-/* The command from its beginning, as after a reset or a resynchronisation. */
+/* Sends the command from its beginning, as after a reset or a resynchronisation. */
 static void send_command(struct t1 *t1)
 {
     t1->tx_at = 0;
@@ -124,7 +124,7 @@ static void acknowledged(struct t1 *t1)
     t1->tx_at += t1->tx_chunk;
 }
 
-/* Initial values (rule 6); the same for both sides. */
+/* Sets the initial values (rule 6), which are the same for both sides. */
 static void reset_protocol(struct t1 *t1)
 {
     t1->ns = 0;
@@ -145,13 +145,13 @@ static void reset_protocol(struct t1 *t1)
  * When things go wrong (11.6.3.2)
  */
 
-/* All attempts are used up. */
+/* Handles a failure after all attempts are used up. */
 static void give_up(struct t1 *t1)
 {
     bool requested = t1->sent == T1_SENT_REQUEST;
 
     if (is_card(t1)) {
-        receive(t1); /* mute: waits for something better to come (rule 7.4.3) */
+        receive(t1); /* does not answer: waits for an error-free block (rule 7.4.3) */
     } else if (requested && t1->request == T1_RESYNCH) {
         die(t1, t1->heard ? T1_RESYNCH_FAILED : T1_PEER_MUTE);
     } else if (!t1->started) {
@@ -159,14 +159,14 @@ static void give_up(struct t1 *t1)
     } else if (t1->resynchs >= T1_RESYNCH_MAX) {
         die(t1, T1_RESYNCH_LIMIT);
     } else {
-        /* a card that does not know S(IFS request) shall still be usable after the resynchronisation */
+        /* a card that does not know S(IFS request) must be usable after the resynchronisation */
         if (requested && t1->request == T1_IFS)
             t1->parameters.announce_ifsd = 0;
         send_resynch(t1);
     }
 }
 
-/* S(... request) was not answered by its response (rule 7.3). */
+/* Handles an S(... request) whose response has not come (rule 7.3). */
 static void request_unanswered(struct t1 *t1)
 {
     if (t1->attempts >= T1_ATTEMPTS) {
@@ -177,7 +177,7 @@ static void request_unanswered(struct t1 *t1)
     send_again(t1);
 }
 
-/* No valid block came, or none that may come here. */
+/* Handles that no valid block has come, or a block that is not allowed at this point. */
 static void failed_to_receive(struct t1 *t1, enum t1_complaint complaint)
 {
     t1->multiplier = 1;
@@ -248,7 +248,8 @@ static void on_i_block(struct t1 *t1, const struct t1_block *block)
         done(t1);
 }
 
-/* The peer has got what we sent, but not heard what we want from it: say that again. */
+/* Tells the peer again what this side expects. The peer has received what this side has sent, but does
+ * not do what this side expects of it. */
 static void repeat_r(struct t1 *t1)
 {
     if (++t1->asked >= T1_ATTEMPTS) {
@@ -265,7 +266,7 @@ static void on_r_block(struct t1 *t1, const struct t1_block *block)
 {
     t1->failures = 0;
     if (t1->aborting) {
-        /* the right to send is back (rule 9), and N(R) tells whether our last block counts */
+        /* this side has the right to send again (rule 9); N(R) tells whether its last block counts */
         t1->aborting = false;
         t1->outstanding = false;
         t1->ns = block->number;
@@ -313,7 +314,7 @@ static void on_request(struct t1 *t1, const struct t1_block *block)
     case T1_ABORT: /* rule 9 */
         t1->counters.aborts++;
         if (is_card(t1)) {
-            /* to abort, the interface device must have got the block that gave it its turn */
+            /* to abort, the interface device must have received the block that gave it its turn */
             acknowledged(t1);
             t1->rx_length = 0;
             t1->want_abort = false;
@@ -323,13 +324,13 @@ static void on_request(struct t1 *t1, const struct t1_block *block)
         }
         send_response(t1, block);
         return;
-    case T1_RESYNCH: /* at the card this was dealt with; a card may not send it (rule 6) */
+    case T1_RESYNCH: /* on_block handles it for a card; a card may not send it (rule 6) */
         break;
     }
     not_allowed_here(t1);
 }
 
-/* S(... response) to our request. */
+/* Handles the S(... response) to the request of this side. */
 static void on_response(struct t1 *t1)
 {
     t1->failures = 0;
@@ -359,7 +360,7 @@ static void on_response(struct t1 *t1)
     case T1_ABORT:
         t1->rx_length = 0;
         if (is_card(t1))
-            send_r(t1, T1_NO_COMPLAINT); /* gives the right to send back (rule 9) */
+            send_r(t1, T1_NO_COMPLAINT); /* returns the right to send (rule 9) */
         else
             fail(t1, t1->pending);
         return;
@@ -377,7 +378,7 @@ static void on_block(struct t1 *t1, const struct t1_block *block)
     if (is_card(t1)) {
         t1->parameters.nad = t1_nad_swap(block->nad);
         if (block->kind == T1_S_REQUEST && block->function == T1_RESYNCH) {
-            /* whatever was going on (rules 6.2, 6.5) */
+            /* at any point (rules 6.2, 6.5) */
             reset_protocol(t1);
             t1->counters.resynchs++;
             send_response(t1, block);
@@ -412,7 +413,7 @@ static void on_block(struct t1 *t1, const struct t1_block *block)
     }
 }
 
-/* An invalid block: its end is not known, so there has to be silence before the answer. */
+/* Handles an invalid block. Its end is not known, so the answer has to wait for silence. */
 static void drain(struct t1 *t1, enum t1_complaint complaint)
 {
     t1->counters.invalid++;
@@ -459,7 +460,7 @@ bool t1_init(struct t1 *t1, const struct t1_parameters *parameters)
     return true;
 }
 
-/* Whether an interface device may start something; if so, all is cleared for it. */
+/* Returns whether an interface device may start a task. If so, clears the state of the previous one. */
 static bool start_task(struct t1 *t1, enum t1_task task)
 {
     if (is_card(t1) || t1->dead ||
@@ -558,8 +559,8 @@ bool t1_resynchronise(struct t1 *t1)
     return true;
 }
 
-/* How many of the characters that come concern the mode that the machine is in, and no later one. The
- * first one of a block has a time limit of its own. */
+/* Returns how many of the next characters belong to the machine's present mode. The first character of a
+ * block has its own time limit. */
 static size_t wants(const struct t1 *t1)
 {
     return t1->mode == T1_MODE_RECEIVE && t1->receiver.count > 0 ? t1_receiver_wants(&t1->receiver) : 1;
@@ -613,7 +614,7 @@ void t1_next(struct t1 *t1, struct step *step)
     }
 }
 
-/* Characters, no more than are wanted. */
+/* Takes characters, not more than wanted. */
 static void take(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     if (t1->mode == T1_MODE_DRAIN) {
@@ -657,10 +658,10 @@ void t1_timeout(struct t1 *t1)
     if (t1->mode == T1_MODE_DRAIN) {
         failed_to_receive(t1, t1->complaint);
     } else if (t1->mode == T1_MODE_RECEIVE && t1->receiver.count > 0) {
-        t1->counters.invalid++; /* the block stopped short: CWT is over */
+        t1->counters.invalid++; /* the block ended too early: CWT is over */
         failed_to_receive(t1, T1_OTHER_COMPLAINT);
     } else if (t1->mode == T1_MODE_RECEIVE && !is_card(t1)) {
-        t1->counters.timeouts++; /* BWT is over; a card has none */
+        t1->counters.timeouts++; /* BWT is over; a card has no BWT */
         failed_to_receive(t1, T1_OTHER_COMPLAINT);
     }
 }

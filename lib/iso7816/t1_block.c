@@ -7,7 +7,7 @@ enum { AT_NAD, AT_PCB, AT_LEN };
 
 uint8_t t1_lrc(const uint8_t *bytes, size_t length)
 {
-    uint64_t lrcs = 0, word; /* of every eighth byte, side by side */
+    uint64_t lrcs = 0, word; /* eight LRCs side by side, each of every eighth byte */
     uint8_t lrc = 0;
 
     for (; length >= sizeof word; bytes += sizeof word, length -= sizeof word) {
@@ -23,7 +23,7 @@ uint8_t t1_lrc(const uint8_t *bytes, size_t length)
 
 uint16_t t1_crc(const uint8_t *bytes, size_t length)
 {
-    /* the remainders of one half byte, as characters go: lowest bit first */
+    /* the remainders of one half byte, with the lowest bit first as in a character */
     static const uint16_t step[16] = {0x0000, 0x1081, 0x2102, 0x3183, 0x4204, 0x5285, 0x6306, 0x7387,
                                       0x8408, 0x9489, 0xA50A, 0xB58B, 0xC60C, 0xD68D, 0xE70E, 0xF78F};
     unsigned crc = 0xFFFF;
@@ -61,7 +61,7 @@ uint8_t t1_nad_swap(uint8_t nad)
     return (uint8_t)(nad << 4 | nad >> 4);
 }
 
-/* The EDC of length bytes, in the order of the wire. */
+/* Writes the EDC of length bytes in the order in which it is sent. */
 static void write_edc(enum t1_edc edc, const uint8_t *bytes, size_t length, uint8_t *out)
 {
     if (edc == T1_CRC) {
@@ -88,7 +88,7 @@ size_t t1_block_encode(enum t1_edc edc, uint8_t nad, uint8_t pcb, const uint8_t 
     return T1_PROLOGUE_SIZE + length + t1_edc_size(edc);
 }
 
-/* 11.3.2.2; false when the PCB is reserved. */
+/* Decodes the PCB (11.3.2.2). Returns false if it is reserved. */
 static bool decode_pcb(struct t1_block *block)
 {
     uint8_t pcb = block->pcb;
@@ -148,7 +148,7 @@ enum t1_block_result t1_block_decode(enum t1_edc edc, const uint8_t *bytes, size
     sad = block.nad & 7;
     dad = block.nad >> 4 & 7;
     if (sad == dad && sad != 0)
-        return T1_BLOCK_BAD_NAD; /* 'FF' is one of these */
+        return T1_BLOCK_BAD_NAD; /* 'FF' is such a NAD */
     if (!decode_pcb(&block))
         return T1_BLOCK_BAD_PCB;
     if (!len_fits(&block))

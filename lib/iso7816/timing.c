@@ -11,7 +11,7 @@ static uint32_t etu_of_cycles(uint64_t cycles, uint16_t f, uint8_t d)
     return (uint32_t)divide_up(cycles * d, f);
 }
 
-/* N etu, or with T=15 as many clock cycles as N etu have with Fi and Di (8.3). */
+/* Returns N etu, or if the ATR names T=15, the time of N etu at Fi and Di, in the etu in force (8.3). */
 static uint32_t extra_guard_time(const struct atr *atr, uint16_t f, uint8_t d)
 {
     uint64_t n = atr->extra_guard_time;
@@ -28,7 +28,7 @@ void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out)
     out->gt = TIMING_GUARD + extra_guard_time(atr, f, d);
     out->cgt = atr->extra_guard_time == 255 ? 11 : out->gt;
     out->bgt = TIMING_BLOCK_GUARD;
-    /* Fi and not F: with another F in force the card has as much time as before (10.2). */
+    /* Fi and not F: the waiting time in clock cycles does not depend on the F in force (10.2). */
     out->wwt = etu_of_cycles((uint64_t)atr->wi * 960 * atr->f, f, d);
     out->cwt = 11 + (UINT32_C(1) << atr->cwi);
     out->bwt = 11 + etu_of_cycles((UINT64_C(960) << atr->bwi) * TIMING_FD, f, d);
@@ -36,7 +36,7 @@ void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out)
 
 bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d)
 {
-    /* The tables are those of the ATR: ask it, with the shortest one that has a TA1. */
+    /* The tables are in atr.c: parse the shortest ATR that has a TA1. */
     const uint8_t bytes[] = {ATR_DIRECT, 0x10, ta1};
     struct atr atr;
 

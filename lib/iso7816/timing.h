@@ -2,11 +2,10 @@
 /*
  * Times that follow from an Answer-to-Reset and from the transmission parameters in force.
  *
- * Unless said otherwise a time is in elementary time units (etu), counted between the leading edges of two
- * characters, and rounded up where it is no whole number. 1 etu is F/D clock cycles; F and D are the
- * conversion integers (not the codes in TA1), they must not be 0, and during the ATR and a PPS exchange they
- * are 372 and
- * 1. ISO/IEC 7816-3:2006, 7.1.
+ * Unless stated otherwise, a time is in elementary time units (etu), is counted between the leading edges
+ * of two characters, and is rounded up to a whole number. 1 etu is F/D clock cycles. F and D are the
+ * conversion integers, not their codes in TA1. They must not be 0. During the ATR and a PPS exchange they
+ * are 372 and 1. ISO/IEC 7816-3:2006, 7.1.
  */
 #ifndef CARDRIG_ISO7816_TIMING_H
 #define CARDRIG_ISO7816_TIMING_H
@@ -33,36 +32,37 @@ extern "C" {
 #define TIMING_GUARD        12u /* guard time without extra guard time (7.2) */
 #define TIMING_BLOCK_GUARD  22u /* T=1: between characters in opposite directions (11.4.3) */
 
-/* As step.timeout: no limit. A card waits for as long as the interface device likes. */
+/* As step.timeout: no limit. A card waits for as long as the interface device takes. */
 #define TIMING_NEVER UINT32_MAX
 
 struct timing {
-    /* Shortest times, for the interface device; extra guard time does not concern the card (8.3). */
-    uint32_t gt;  /* guard time in T=0 and PPS: 12, and N of TC1 (8.3) */
-    uint32_t cgt; /* T=1: character guard time, the same but 11 when N is 255 (11.2) */
+    /* Minimum times, for the interface device. Extra guard time does not apply to the card (8.3). */
+    uint32_t gt;  /* guard time in T=0 and PPS: 12 plus N of TC1 (8.3) */
+    uint32_t cgt; /* T=1: character guard time: gt, but 11 if N is 255 (11.2) */
     uint32_t bgt; /* T=1: block guard time, 22 (11.4.3) */
-    /* Longest. */
-    uint32_t wwt; /* T=0: waiting time of the card's next character, 960 * WI * Fi clock cycles (10.2) */
+    /* Maximum times: */
+    uint32_t wwt; /* T=0: waiting time for the card's next character, 960 * WI * Fi clock cycles (10.2) */
     uint32_t cwt; /* T=1: between characters of a block, 11 + 2^CWI (11.4.3) */
-    uint32_t bwt; /* T=1: until a block is answered, 11 + 2^BWI * 960 * 372 clock cycles (11.4.3) */
+    uint32_t bwt; /* T=1: until a block is answered, 11 etu + 2^BWI * 960 * 372 clock cycles (11.4.3) */
 };
 
 /*
- * The times of a card with this ATR when F and D are in force (which may differ from atr->f and atr->d, the
- * ones that TA1 offers). ISO/IEC 7816-3:2006, 8.3, 10.2, 11.2, 11.4.3.
+ * Computes the times for a card with this ATR when F and D are in force. These may differ from atr->f and
+ * atr->d, which TA1 offers. ISO/IEC 7816-3:2006, 8.3, 10.2, 11.2, 11.4.3.
  *
- * Extra guard time is N etu; but N * (Fi/Di) clock cycles, with the values of TA1, when the ATR names T=15.
- * Values that an ATR cannot have (wi 0, cwi over 15, bwi over 9) are not looked for.
+ * Extra guard time is N etu, or N * (Fi/Di) clock cycles with the values of TA1 if the ATR names T=15.
+ * Values that no ATR can have (wi 0, cwi over 15, bwi over 9) are not checked.
  */
 void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out);
 
 /*
- * The integers that a TA1 or PPS1 codes, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. False when either half is
- * reserved; then *f and *d are 372 and 1.
+ * Decodes the F and D of a TA1 or PPS1, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. Returns false, with *f
+ * 372 and *d 1, if either half is reserved.
  */
 bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d);
 
-/* Microseconds that a number of etu (below 2^40) takes with a clock of khz (not 0), rounded up. */
+/* Returns the time of a number of etu (below 2^40), in microseconds rounded up, with a clock of khz (not
+ * 0). */
 uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz);
 
 #ifdef __cplusplus
