@@ -13,27 +13,30 @@
 #include <unistd.h>
 
 /*
- * Why pcscd is not shown each card event at once:
+ * Why the driver sometimes holds a card event back:
  *
- * pcscd checks a client's handle before it queues the client's command for the slot (SCardTransmit() in
- * winscard.c). A command can therefore come here after its card has gone. Nothing in the call tells which card
- * it is for, and if the next card was in, and another client had connected to it, that card would get the
- * command. So the slot stays empty until every thread that may have passed the check has finished.
+ * - Commands. pcscd checks a client's handle before it queues the client's command for the slot
+ *   (SCardTransmit() in winscard.c). A command can therefore reach the driver after its card was removed.
+ *   Nothing in the call says which card it is for, so it would go to the next card if that card is in the
+ *   slot, is powered and has had its protocol set by another client. The driver therefore keeps a removal
+ *   shown until every thread that may have passed the check has finished (grace.h).
  *
- * When a client's request for power has failed, pcscd notes in the client's thread that an unresponsive card
- * is there, after the call and without a lock (winscard.c). If it had been shown the removal meanwhile, it
- * would overwrite that, and the empty slot would have a card until the next card event. So the removal waits
- * until that thread has finished. Clients that try again and again to connect do not put it off.
+ * - Power. When a client's request for power has failed, pcscd's thread for that client records that an
+ *   unresponsive card is present, after the call and without a lock (winscard.c). If pcscd's event thread
+ *   learned of a removal in between, the client's thread would overwrite it, and the empty slot would seem
+ *   to hold a card until the next card event. The driver therefore shows the removal when that thread has
+ *   finished. Clients that try to connect again and again postpone it by RETRIED_MS at most.
  *
- * When cards are swapped, the slot stays empty for a while, too. A client that waits for a change looks at the
- * slot after it was woken, and libpcsclite does not report a card in place of another while the event counter
- * that it knows is 0. On a busy machine that client waits for a processor, and so does this thread: by as much
- * as it is woken late, the slot stays empty for longer.
+ * - Swaps. When the next card is already in as the driver shows a removal, the driver keeps the slot empty
+ *   for ABSENCE_MS. A client that waits for a change looks at the slot only after it has been woken up, and
+ *   libpcsclite does not tell it that another card has taken the place of the first while the event counter
+ *   that the client knows is 0. On a busy machine that client waits for a processor, and so does this thread:
+ *   the driver prolongs the delay by the time by which this thread was woken late.
  */
 #define ABSENCE_MS   40
-#define STEP_MS      5    /* how often it looks whether that is over */
-#define RETRIED_MS   200  /* for requests for power, which may follow each other without end */
-#define HELD_LAST_MS 2000 /* who has connected directly can send commands without a card, and go on so */
+#define STEP_MS      5 /* how often the thread checks whether it may go on */
+#define RETRIED_MS   200
+#define HELD_LAST_MS 2000 /* limit: a client connected directly can send commands without a card, endlessly */
 
 struct channel *channel_new(const struct devicename *name, lun number)
 {
@@ -98,7 +101,7 @@ void channel_wake(struct channel *channel)
     (void)written; /* fails only when the counter is at its maximum, which means that a wake is pending */
 }
 
-/* Shows one card event more. */
+/* Shows pcscd the next card event. There must be one that has not been shown. */
 static void show_next_event(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
@@ -114,7 +117,8 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Begins a grace period if there is none yet, or if requests have come or gone since it began. */
+/* Begins a grace period if the removal is new, or if clients' requests have come or gone since the last one
+ * began. */
 static void watch_clients(struct channel *channel, bool is_new)
 {
     pthread_mutex_lock(&channel->lock);
@@ -126,7 +130,8 @@ static void watch_clients(struct channel *channel, bool is_new)
     grace_begin(&channel->grace);
 }
 
-/* Whether no client's request is under way, and no thread can be on its way here with an old one. */
+/* Returns whether no client's request is under way, and no thread can still bring one that pcscd has checked
+ * before the removal. */
 static bool clients_have_finished(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
@@ -138,7 +143,7 @@ static bool clients_have_finished(struct channel *channel)
     return grace_is_over(&channel->grace);
 }
 
-/* Whether pcscd must not be shown the next card event yet. */
+/* Returns whether the next card event must not be shown yet. */
 static bool must_wait(struct channel *channel, int64_t now)
 {
     if (!channel_card_in(channel->shown))
@@ -167,7 +172,7 @@ void channel_wait(struct channel *channel, int timeout_ms)
     channel->waiter = pthread_self();
     channel->has_waiter = true;
     pthread_mutex_unlock(&channel->lock);
-    if (channel->removal_is_new) /* by now pcscd has marked all handles */
+    if (channel->removal_is_new) /* pcscd has marked all handles by now */
         watch_clients(channel, true);
     channel->removal_is_new = false;
     for (;;) {
@@ -210,7 +215,7 @@ static enum kind kind_of(const struct channel *channel, const struct link_messag
     return request->type == LINK_POWER && clients ? CLIENTS_POWER : OTHER;
 }
 
-/* Notes in the channel that a request has come, and in the request which card event pcscd knows. */
+/* Counts the request, and writes into it the card event that pcscd knows. */
 static enum kind begin_request(struct channel *channel, struct link_message *request)
 {
     pthread_mutex_lock(&channel->lock);

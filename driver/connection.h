@@ -25,23 +25,23 @@ struct channel {
 
     pthread_mutex_t lock; /* held only briefly; guards the fields below */
     bool hung_up;
-    unsigned under_way;          /* clients' requests: commands, and power where a client has asked for it */
-    unsigned comings_and_goings; /* of those, so far */
+    unsigned under_way;          /* clients' requests in the driver: commands, and power for a client */
+    unsigned comings_and_goings; /* how often one of them has come or gone */
     bool power_under_way;        /* one of them is for power */
     bool power_failed;           /* the last one for power has failed */
     bool has_waiter;             /* channel_wait has been called */
-    pthread_t waiter;            /* by this thread: pcscd has one for it */
-    uint32_t shown;              /* the card event that pcscd has been shown, as link/link.h numbers them */
-    int events_fd, exchange_fd;  /* -1: none; written also by who may use them alone */
+    pthread_t waiter;            /* that thread: pcscd has one for it */
+    uint32_t shown;              /* last card event shown to pcscd, numbered as in link/link.h */
+    int events_fd, exchange_fd;  /* -1: none; changed only by the thread that may use it */
 
-    /* only in channel_wait */
+    /* used only in channel_wait */
     int64_t absent_at;    /* when the last removal was shown */
-    int64_t absent_until; /* a card that is in is not shown before */
-    int64_t even_at;      /* when pcscd was last known to have been shown all card events */
-    bool removal_is_new;  /* pcscd has been shown it, and has not come back since */
-    struct grace grace;   /* for clients' requests that may be on their way here */
-    unsigned grace_from;  /* comings_and_goings when it began */
-    uint32_t latest;      /* the last one that the simulator has reported */
+    int64_t absent_until; /* earliest time at which the next insertion is shown; 0: at once */
+    int64_t even_at;      /* when channel_wait last found that all card events had been shown */
+    bool removal_is_new;  /* a removal has been shown, and pcscd has not called channel_wait since */
+    struct grace grace;   /* of the threads that may bring a client's request */
+    unsigned grace_from;  /* comings_and_goings at its beginning */
+    uint32_t latest;      /* the last card event that the simulator has reported */
     int64_t retry_at, connected_at;
     struct backoff retry;
     int complaint; /* the errno last logged */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A grace period: it is over when every thread of this process that was awake at its beginning has finished
- * what it was doing then.
+ * A grace period ends when every thread of this process that was awake at its beginning has finished what it
+ * was doing then. The driver cannot see what pcscd's threads do, but they sleep between two requests of their
+ * clients: a thread that sleeps, or has slept since the beginning, has finished.
  *
- * pcscd's threads sleep between two requests of their clients, so a thread that sleeps now, or has slept since
- * the beginning, has finished. One exception: it may have slept while it waited for a mutex. The grace period
- * therefore has two rounds. If nobody who holds that mutex comes to us in between, which the caller has to
- * watch, the second round sees the thread awake, and waits for it.
+ * There is one exception. The slot's mutex in pcscd (prothandler.c, ifdwrapper.c) also makes a thread sleep,
+ * in the middle of a request. The grace period therefore has two rounds, each of which ends when all threads
+ * that were awake at its beginning have slept. In the first round the thread that holds the mutex releases
+ * it, and wakes the next one; the second round waits until that thread has come to the driver with its request,
+ * or has finished. When a request comes or goes, the caller begins again.
  */
 #ifndef CARDRIG_DRIVER_GRACE_H
 #define CARDRIG_DRIVER_GRACE_H
