@@ -7,12 +7,12 @@
 
 enum type { TEXT, INTEGER, BOOLEAN, OBJECT, LIST /* of objects */ };
 
-/* A member of an object that has to be there. */
+/* A required member of an object. */
 struct member {
-    const char *name; /* NULL: no more */
+    const char *name; /* NULL: the end of the list */
     enum type type;
     bool or_null;
-    const struct member *members; /* of an object, or of each in a list */
+    const struct member *members; /* of the object, or of each object in the list */
 };
 
 static const struct member resets[] = {
@@ -54,7 +54,7 @@ static const struct member service[] = {{"state", TEXT, false, NULL}, {"note", T
 static const struct member status[] = {
     {"seed", INTEGER, false, NULL}, {"service", OBJECT, true, service}, {"slots", LIST, false, slot}, {0}};
 
-/* What the result of a command has. */
+/* The required members of each command's result. */
 static const struct {
     const char *command;
     const struct member *members;
@@ -90,7 +90,8 @@ static const char *type_text(const struct member *member)
 
 static bool has_members(const json_t *object, const struct member *members, struct error *error);
 
-/* The objects of a list; the list is not one that could be long: the answer is not. */
+/* Checks each object of a list. The length of the list needs no limit, because the answer's length has one.
+ */
 static bool have_members(const json_t *list, const struct member *member, struct error *error)
 {
     size_t i;

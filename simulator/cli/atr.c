@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig atr: its options, and the ATRs that are its arguments or its standard input */
+/* cardrig atr: reads its options, and ATRs from its arguments or from standard input */
 #include "cli/atr_analysis.h"
 #include "cli/atr_output.h"
 #include "cli/cli.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One ATR. source stands for it in messages. Returns an exit status. */
+/* Analyses and prints one ATR. source names it in messages. Returns an exit status. */
 static int analyse(const char *text, size_t length, const char *source, bool json, size_t json_flags)
 {
     struct analysis analysis = {.length = 0};
@@ -49,14 +49,15 @@ out:
     return status;
 }
 
-/* Each line that is not blank is an ATR. Returns the highest of their exit statuses. */
+/* Analyses standard input, in which each line that is not blank is an ATR. Returns the highest exit status.
+ */
 static int analyse_lines(bool json)
 {
     char *line = NULL;
     size_t size = 0, number = 0;
     bool first = true;
     int worst = EXIT_OK;
-    setvbuf(stdout, NULL, _IOLBF, 0); /* for a program that waits for each answer */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* for a program that writes one ATR and waits for its answer */
     for (ssize_t length; (length = getline(&line, &size, stdin)) >= 0;) {
         char source[40];
         snprintf(source, sizeof source, "line %zu", ++number);
@@ -77,7 +78,7 @@ static int analyse_lines(bool json)
     return worst;
 }
 
-/* The arguments are one text, as if there were a blank between them. */
+/* Analyses the arguments as one text, joined by spaces. */
 static int analyse_arguments(char **arguments, bool json)
 {
     char *text = NULL;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig atr: what there is to know of an ATR */
+/* cardrig atr: the analysis of an ATR */
 #include "cli/atr_analysis.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Text of bounded size; what does not fit is cut off. */
+/* A text of bounded size. append() truncates what does not fit. */
 struct text {
     char bytes[ANALYSIS_TEXT_SIZE];
     size_t length;
@@ -26,7 +26,7 @@ static void append(struct text *text, const char *format, ...)
 }
 
 /*
- * What each byte means
+ * The meaning of each byte
  */
 
 static const char letters[] = "ABCD"; /* in the order of the bits ATR_TA to ATR_TD */
@@ -43,7 +43,7 @@ static void append_followers(struct text *text, uint8_t present, size_t group)
         append(text, "T%c%zu%s", letters[bit], group, !left ? " follow" : left & (left - 1) ? ", " : " and ");
     }
     if (present && !(present & (present - 1)))
-        append(text, "s"); /* only one */
+        append(text, "s"); /* "follows", of a single byte */
 }
 
 double analysis_cycles_per_etu(const struct atr *atr)
@@ -142,13 +142,14 @@ static void explain_t15(const struct atr *atr, uint8_t which, uint8_t value, str
     }
 }
 
-/* T of the TD that announced group i, which is not the first. */
+/* Returns the T of the TD that announced group i, which must not be the first group. */
 static unsigned protocol_of(const struct atr *atr, size_t i)
 {
     return atr->layout.group[i - 2].td & 0x0Fu;
 }
 
-/* From the third group on only the first TA, TB and TC for each T are defined (8.2.3). */
+/* Returns whether the byte is the first TA, TB or TC for its T. From the third group on only these are
+ * defined (8.2.3). */
 static bool is_first(const struct atr *atr, size_t i, uint8_t which)
 {
     for (size_t before = 3; before < i; before++)
@@ -157,7 +158,7 @@ static bool is_first(const struct atr *atr, size_t i, uint8_t which)
     return true;
 }
 
-/* TAi, TBi or TCi from the third group on. */
+/* Explains TAi, TBi or TCi, i being at least 3. */
 static void explain_later(const struct atr *atr, size_t i, uint8_t which, uint8_t value, struct text *text)
 {
     unsigned protocol = protocol_of(atr, i);
@@ -242,7 +243,7 @@ void analysis_each_byte(const struct analysis *analysis, analysis_byte_function 
 }
 
 /*
- * What is known of the whole
+ * The ATR as a whole
  */
 
 size_t analysis_tck_position(const struct atr *atr)

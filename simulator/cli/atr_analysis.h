@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What there is to know of an Answer-to-Reset, for whatever form it is put out in. Clauses are those of
+/* The analysis of an Answer-to-Reset, independent of the output format. Clauses are those of
  * ISO/IEC 7816-3:2006. */
 #ifndef CARDRIG_CLI_ATR_ANALYSIS_H
 #define CARDRIG_CLI_ATR_ANALYSIS_H
@@ -11,73 +11,77 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An ATR and what atr_parse said about it. */
+/* An ATR and the result of atr_parse. */
 struct analysis {
-    const uint8_t *bytes; /* all of them, also those that are too many for atr.raw; the caller's */
+    const uint8_t *bytes; /* all bytes, including those that do not fit in atr.raw; owned by the caller */
     size_t length;
     struct atr atr;
     struct atr_error error;
-    bool decoded; /* atr is complete: atr_is_decoded */
+    bool decoded; /* every field of atr is set, see atr_is_decoded */
 };
 
-/* Something that takes the bytes one after the other, each with its name, its place and its meaning. The
- * texts are there only until it returns. */
+/* Called once for each byte, in order, with the byte's name ("TA1"), position, value and meaning. The strings
+ * are valid only during the call. */
 typedef void analysis_byte_function(void *arg, const char *name, size_t position, uint8_t value,
                                     const char *meaning);
 
-/* Gives function, with arg, TS, T0 and the interface bytes, as far as they were read. */
+/* Calls function with arg for TS, T0 and the interface bytes, as far as they were parsed. */
 void analysis_each_byte(const struct analysis *analysis, analysis_byte_function *function, void *arg);
 
-/* With the F and D of atr: those that TA1 offers, or the default ones. */
+/* Returns F/D, with the F and D that TA1 offers or their default values. */
 double analysis_cycles_per_etu(const struct atr *atr);
 
-/* What may be done to the clock: "the clock ...". The text is constant. */
+/* Returns a static text, "the clock ...", which says whether and in which state the clock may be stopped. */
 const char *analysis_clock_stop_text(enum atr_clock_stop clock_stop);
 
-/* For a text of analysis_classes_text, with its NUL. */
+/* The size of a text of analysis_classes_text, with its NUL. */
 #define ANALYSIS_TEXT_SIZE 200
 
-/* The classes of operating conditions, of atr.classes: "class A (5 V), B (3 V)"; "" if there are none. */
+/* Writes the classes of operating conditions in atr.classes: "class A (5 V), B (3 V)", or "" if it has
+ * none. */
 void analysis_classes_text(uint8_t classes, char out[ANALYSIS_TEXT_SIZE]);
 
-/* The historical bytes: Latin letters, digits and the like; a dot for any other byte. */
+/* Writes the historical bytes as text, with a dot for each byte that is not printable ASCII. */
 void analysis_historical_text(const struct atr *atr, char text[ATR_HISTORICAL_MAX + 1]);
 
 /*
- * Only of what is decoded
+ * The functions below require analysis.decoded
  */
 
-/* Where TCK is or would be. */
+/* Returns the position of TCK, whether or not it is present. */
 size_t analysis_tck_position(const struct atr *atr);
 
-/* The TCK that is right for the bytes before it. */
+/* Returns the correct TCK for the bytes before it. */
 uint8_t analysis_tck_expected(const struct atr *atr);
 
-/* "right", "wrong", "missing", "unexpected" (there, though only T=0 is offered) or "not needed".
- * The text is constant. */
+/* Returns the static text "right", "wrong", "missing", "unexpected" (present, although only T=0 is offered)
+ * or "not needed". */
 const char *analysis_tck_verdict(const struct analysis *analysis);
 
-/* The first position that does not belong to the ATR. */
+/* Returns the first position after the ATR. */
 size_t analysis_end_position(const struct atr *atr);
 
-/* Whether a protocol, 0 to 15, is offered. */
+/* Returns whether the ATR offers protocol T=0 to T=15. */
 bool analysis_offers(const struct atr *atr, unsigned protocol);
 
-/* Whether the parameters of a protocol matter: TA2 can name one that is not offered. */
+/* Returns whether the parameters of a protocol apply to the card. This also holds for a protocol that TA2
+ * names but that no TD offers. */
 bool analysis_concerns(const struct atr *atr, unsigned protocol);
 
-/* F and D, and the times that follow from them. */
+/* F and D, and the resulting times. */
 struct times {
     uint16_t f;
     uint8_t d;
     struct timing timing;
 };
 
-#define TIMES_MAX 2 /* that analysis_find_times can find */
+#define TIMES_MAX 2 /* the most entries that analysis_find_times writes */
 
 /*
- * For every F and D that may be in force after this ATR: those of TA1, and in negotiable mode first the
- * default ones, without a PPS exchange. None when they are implicit. Returns how many.
+ * Writes the times for every F and D that may be in force after this ATR, and returns their number. In
+ * negotiable mode these are first the default values, for a card without a PPS exchange, and then the values
+ * of TA1, if they differ. In specific mode these are the values of TA1, or none if the parameters are
+ * implicit.
  */
 size_t analysis_find_times(const struct atr *atr, struct times out[TIMES_MAX]);
 

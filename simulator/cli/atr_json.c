@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig atr: an ATR explained for programs. Every number and name here is documented in cardrig-atr(1). */
+/* cardrig atr: the output for programs. cardrig-atr(1) documents every number and name here. */
 #include "cli/atr_output.h"
 
 #include "iso7816/hex.h"
@@ -78,7 +78,7 @@ static const char *error_code(enum atr_result result)
     case ATR_TCK_WRONG:
         return "tck_wrong";
     case ATR_OK:
-        break; /* none of atr_parse's errors */
+        break; /* not an error */
     }
     return "?";
 }
@@ -180,7 +180,7 @@ static json_t *times_json(const struct atr *atr)
     return array;
 }
 
-/* The keys that only a decoded ATR has. */
+/* Returns the members that only a decoded ATR has. */
 static json_t *whole_json(const struct analysis *analysis)
 {
     const struct atr *atr = &analysis->atr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The forms in which `cardrig atr` puts out what it knows of an ATR. */
+/* The output formats of `cardrig atr`. */
 #ifndef CARDRIG_CLI_ATR_OUTPUT_H
 #define CARDRIG_CLI_ATR_OUTPUT_H
 
@@ -7,11 +7,11 @@
 
 #include <jansson.h>
 
-/* For people: prints it to standard output, in several lines. */
+/* Prints the analysis to standard output, in several lines, for people. */
 void atr_print(const struct analysis *analysis);
 
-/* For programs: an object, for the caller to json_decref; it keeps nothing of the analysis. NULL: out of
- * memory. Every number and name in it is documented in cardrig-atr(1). */
+/* Returns the analysis as a JSON object, for programs. The caller owns it (json_decref); it does not refer to
+ * the analysis. Returns NULL if out of memory. cardrig-atr(1) documents every number and name in it. */
 json_t *atr_json(const struct analysis *analysis);
 
 #endif

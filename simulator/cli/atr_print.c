@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig atr: an ATR explained for people */
+/* cardrig atr: the output for people */
 #include "cli/atr_output.h"
 
 #include <stdio.h>
@@ -105,7 +105,7 @@ static void print_protocol_parameters(const struct atr *atr)
                atr->edc == ATR_EDC_CRC ? "CRC" : "LRC");
 }
 
-#define CLOCK_KHZ 4000u /* for times in milliseconds; every card can take it */
+#define CLOCK_KHZ 4000u /* for times in milliseconds; every card accepts this frequency */
 
 static void print_time(const struct times *times, const char *name, uint32_t etu, const char *meaning)
 {

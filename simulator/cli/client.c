@@ -20,18 +20,19 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* A rig that has not answered within this time, in all, is stuck. A script may take two seconds of CPU time,
- * which are many more on a busy machine. */
+/* The time limit for a whole request. A script may take two seconds of CPU time, which is much more time on a
+ * busy machine. */
 #define ANSWER_MS 30000
 
-/* "service" may have to end a pcscd that hangs, and to start one. */
+/* The time limit for "service", which may have to end a pcscd that hangs, and start a new one. */
 #define SERVICE_MS 40000
 
-/* The longest answer there can be: that to status, with all the slots that a rig can have,
- * is a fraction of it. */
+/* The limit for an answer, in bytes. The longest one, to status with as many slots as a rig can have, takes a
+ * fraction of it. */
 #define ANSWER_MAX (1 << 20)
 
-/* Lets what blocks on the socket take what is left of the time. False with errno. */
+/* Sets a timeout option of the socket to the time that is left until the deadline. Returns false and sets
+ * errno on failure: EAGAIN if the deadline has passed. */
 static bool limit(int fd, int option, int64_t deadline)
 {
     int64_t left = deadline - clock_ms();
@@ -42,7 +43,7 @@ static bool limit(int fd, int option, int64_t deadline)
     return false;
 }
 
-/* Returns -1 after an error that has been printed. */
+/* Returns a connected socket, or -1 after printing an error. */
 static int connect_to_rig(int64_t deadline)
 {
     static const char served[] = DIRECTORY_DEFAULT "/control";
@@ -86,8 +87,8 @@ static bool send_line(int fd, const char *line, int64_t deadline)
     return true;
 }
 
-/* Receives a line, without its end, into text, which has room for ANSWER_MAX bytes. False
- * with errno. */
+/* Receives a line into text, which has room for ANSWER_MAX bytes. *length does not include the newline.
+ * Returns false and sets errno on failure. */
 static bool receive_line(int fd, char *text, size_t *length, int64_t deadline)
 {
     *length = 0;
@@ -108,7 +109,7 @@ static bool receive_line(int fd, char *text, size_t *length, int64_t deadline)
     return false;
 }
 
-/* What the rig answers to the line; NULL after an error that has been printed. */
+/* Sends the line and returns the rig's answer, or NULL after printing an error. */
 static json_t *converse(int fd, const char *command, const char *line, int64_t deadline)
 {
     struct error error;
@@ -125,7 +126,7 @@ static json_t *converse(int fd, const char *command, const char *line, int64_t d
     return result;
 }
 
-/* Sends a request, which is freed, and takes its answer. */
+/* Sends a request and returns its answer, or NULL after printing an error. Releases the request. */
 static json_t *ask(const char *command, json_t *request, int milliseconds)
 {
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -175,12 +176,12 @@ enum { BUILTIN = OPTION_WITHOUT_LETTER };
 const struct option_entry client_move_options[] = {
     {BUILTIN, "builtin", NULL, NULL, "put in the built-in card"}, {0}};
 
-/* The arguments [SLOT] [FILE] of subcommands that move cards. A lone argument is a file if it begins with '/'
- * or '.', ends in ".lua" or is a relay, else a slot. */
+/* The arguments [SLOT] [FILE] of subcommands that insert, remove or swap cards. A single argument is a file
+ * if it begins with '/' or '.', ends in ".lua" or names a relay; otherwise it is a slot. */
 struct client_arguments {
     const char *slot, *file;
     bool builtin; /* --builtin was given */
-    bool alone;   /* a slot that may have been meant as a file */
+    bool alone;   /* slot is the only argument, and may have been meant as a file */
 };
 
 static bool looks_like_file(const char *text)
@@ -190,7 +191,7 @@ static bool looks_like_file(const char *text)
            (length > 4 && strcmp(text + length - 4, ".lua") == 0);
 }
 
-/* Returns EXIT_OK, or an exit status after an error that has been printed; help is printed and gives -1. */
+/* Returns EXIT_OK, another exit status after printing an error, or -1 after printing the help. */
 static int parse_arguments(const struct client_move *move, int argc, char **argv,
                            struct client_arguments *arguments)
 {
@@ -214,7 +215,7 @@ static int parse_arguments(const struct client_move *move, int argc, char **argv
         goto usage;
     }
     if (arguments->file && !*arguments->file)
-        goto usage; /* an unset variable, say: not the built-in card */
+        goto usage; /* probably an unset variable, and not a request for the built-in card */
     if (arguments->builtin)
         arguments->file = "";
     if (move->needs_file && !arguments->file)

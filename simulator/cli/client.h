@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The control client: one request to a running rig, and its answer. */
+/* The control client, which sends one request to a running rig and reads the answer. */
 #ifndef CARDRIG_CLI_CLIENT_H
 #define CARDRIG_CLI_CLIENT_H
 
@@ -8,26 +8,32 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Sends a command to the rig at $CARDRIG_SOCKET; slot, file and faults (a list, which stays the
- * caller's) may be NULL; a file is made absolute, "" stays. Returns what the rig answered, for the caller to
- * json_decref, with the members that answer.c lists, or NULL when it refused or could not be asked, which
- * has been printed. */
+/*
+ * Sends a command to the rig at $CARDRIG_SOCKET, or to the one in DIRECTORY_DEFAULT if it is not set.
+ *
+ * slot, file and faults may be NULL. file is sent as an absolute path, except "", which means the built-in
+ * card, and "relay=READER". The caller keeps its reference to faults, an array.
+ *
+ * Returns the rig's answer, which the caller owns (json_decref) and which has the members that answer.c
+ * lists. Returns NULL if the rig refused the command or could not be reached. The reason has been printed.
+ */
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults);
 
-/* Likewise for the rig's pcscd: "service" with an action, which may take long. */
+/* Sends the command "service" with an action on the rig's pcscd, which may take several seconds. Returns the
+ * same as client_request. */
 json_t *client_request_service(const char *action);
 
-/* Of subcommands that take a card's file: --builtin. */
+/* The option --builtin, of subcommands that take the file of a card. */
 extern const struct option_entry client_move_options[];
 
-/* What a subcommand that moves a card is like. */
+/* Describes a subcommand that inserts, removes or swaps a card. */
 struct client_move {
     const struct subcommand *subcommand;
     bool takes_file, needs_file;
-    const char *done; /* a word for the user: "inserted" */
+    const char *done; /* printed after success: "inserted" */
 };
 
-/* All of such a subcommand. Returns an exit status. */
+/* Runs such a subcommand, from its command line to its output. Returns an exit status. */
 int client_move(const struct client_move *move, int argc, char **argv);
 
 #endif

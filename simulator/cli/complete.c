@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is to be completed: text, of which `head` stays in front of each candidate ("--card="). */
+/* The word to complete. Each candidate for text is printed after head ("--card="), which stays as it is. */
 struct unfinished {
     const char *head;
     size_t head_length;
@@ -31,7 +31,7 @@ static void propose(const struct unfinished *word, const char *candidate, const 
  * Values
  */
 
-/* Calls function for each slot of the running rig. Without a rig there are none. */
+/* Calls function for each slot of the running rig, if there is one. */
 static void for_each_slot(void (*function)(const struct unfinished *word, json_t *slot),
                           const struct unfinished *word)
 {
@@ -49,7 +49,8 @@ static const char *text_of(json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-/* By its number: a reader's name may have characters that a shell takes for its own. */
+/* Proposes a slot by its number, because a reader's name may have characters that are special to the shell.
+ */
 static void propose_number(const struct unfinished *word, json_t *slot, const char *state)
 {
     char number[16], explanation[200];
@@ -64,7 +65,7 @@ static void propose_slot(const struct unfinished *word, json_t *slot)
     propose_number(word, slot, card ? card : "empty");
 }
 
-/* A USB reader, by its first slot. */
+/* Proposes a USB reader, by the number of its first slot. */
 static void propose_usb_reader(const struct unfinished *word, json_t *slot)
 {
     json_t *usb = json_object_get(slot, "usb");
@@ -81,7 +82,7 @@ static void propose_names(const struct unfinished *word, name_list *names)
         propose(word, name, NULL);
 }
 
-/* Behind the last comma a key, before it a name, which is the user's choice. */
+/* Proposes keys after a comma. The reader's name, before the first comma, is the user's choice. */
 static void propose_reader_keys(const struct unfinished *word)
 {
     const char *comma = strrchr(word->text, ',');
@@ -121,7 +122,7 @@ static void propose_value(const struct unfinished *word, const char *completion)
  * Options
  */
 
-/* The option that this word is, or NULL. */
+/* Returns the option that word names, or NULL. */
 static const struct option_entry *find_option(const struct subcommand *subcommand, const char *word)
 {
     const struct option_entry *option;
@@ -145,11 +146,11 @@ static void propose_options(const struct subcommand *subcommand, const struct un
     }
 }
 
-/* The last of these words is unfinished. */
+/* Completes the last of the words that follow the subcommand's name. */
 static void complete_subcommand(const struct subcommand *subcommand, char **words, size_t count)
 {
     const char *last = words[count - 1], *equals = strchr(last, '=');
-    const struct option_entry *waiting = NULL; /* the option whose value the next word is */
+    const struct option_entry *waiting = NULL; /* the option that takes the next word as its value */
     struct unfinished word = {last, 0, last};
     size_t arguments = 0;
     bool options_over = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the shells' completion asks for: `cardrig __complete WORD...`. The scripts in completions/ use it. */
+/* Shell completion: `cardrig __complete WORD...`. The scripts in completions/ call it. */
 #ifndef CARDRIG_CLI_COMPLETE_H
 #define CARDRIG_CLI_COMPLETE_H
 
@@ -8,9 +8,11 @@
 #include <stddef.h>
 
 /*
- * words are those behind "cardrig" up to the cursor; the last one, perhaps empty, is to be completed.
- * Prints what it may become, one a line, with a tab and an explanation behind it where there is one. A line
- * ":files", ":directories", ":command" or ":users" stands for what the shell can complete by itself.
+ * Prints the candidates for the last word, one per line. A candidate may be followed by a tab and an
+ * explanation. A line ":files", ":directories", ":command" or ":users" means that the shell completes the
+ * word by itself.
+ *
+ * words are the words after "cardrig", up to the cursor. The last one may be empty.
  */
 void complete(const struct subcommand *const *subcommands, size_t subcommand_count, char **words,
               size_t word_count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig doctor: what this machine has and lacks for `cardrig run`. All of it is found by trying. */
+/* cardrig doctor: tests what this machine has and lacks for `cardrig run`, by trying everything out */
 #include "base/error.h"
 #include "base/namespaces.h"
 #include "base/oneline.h"
@@ -26,42 +26,43 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define TRIED_BY_DOCTOR "CARDRIG_TRIED_BY_DOCTOR" /* in the environment of rigs that we try */
-#define CARD_OPTION     "probe-card"              /* for ourselves, in a rig */
-#define TRIAL_SECONDS   10                        /* for a rig */
+#define TRIED_BY_DOCTOR "CARDRIG_TRIED_BY_DOCTOR" /* set in the environment of the rigs that doctor starts */
+#define CARD_OPTION     "probe-card"              /* hidden option of the command in these rigs */
+#define TRIAL_SECONDS   10                        /* time limit for a rig */
 #define VERSION_SECONDS 5
-#define PROTOCOL_2_5    4006 /* of clients from pcsc-lite 2.5.0 on: 4:6 */
-#define FILES_WANTED    256  /* by 16 readers, their cards and as many clients */
+#define PROTOCOL_2_5    4006 /* protocol 4:6, of clients from pcsc-lite 2.5.0 on */
+#define FILES_WANTED    256  /* enough for 16 readers, their cards and as many clients */
 #define THREADS_WANTED  64
-#define FILE_WANTED     (16L << 20) /* logs and traces */
+#define FILE_WANTED     (16L << 20) /* bytes, for logs and traces */
 
 enum state {
     STATE_OK,
-    STATE_LIMITED, /* works without */
-    STATE_MISSING, /* does not work */
+    STATE_LIMITED, /* `cardrig run` works without it */
+    STATE_MISSING, /* `cardrig run` does not work without it */
 };
 
 struct finding {
     enum state state;
     char found[1024];
-    char remedy[1024]; /* empty where there is nothing to do */
+    char remedy[1024]; /* empty if there is nothing to do */
 };
 
-/* The machine, as far as it has been looked at. */
+/* The results of earlier checks that later ones use. */
 struct machine {
     const char *wanted_pcscd;
-    char pcscd[PATH_MAX];  /* empty: none */
-    char driver[PATH_MAX]; /* likewise */
+    char pcscd[PATH_MAX]; /* empty: not found */
+    char driver[PATH_MAX];
     char redirect[PATH_MAX];
-    char directory[DIRECTORY_MAX];
-    int lock;     /* the directory's */
-    bool missing; /* something without which no rig can be tried */
+    char directory[DIRECTORY_MAX]; /* empty: none could be made */
+    int lock;                      /* of the directory */
+    bool missing;                  /* something is missing, so that no rig can be started */
 };
 
 static void found(struct finding *finding, enum state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As a line: what is in the environment and what programs say can be anything. */
+/* Sets the finding. oneline() makes the text safe, which may contain environment variables and the output of
+ * programs. */
 static void found(struct finding *finding, enum state state, const char *format, ...)
 {
     char text[sizeof finding->found];
@@ -78,7 +79,7 @@ static void remedy(struct finding *finding, const char *text)
     snprintf(finding->remedy, sizeof finding->remedy, "%s", text);
 }
 
-/* Makes one line of what was said. */
+/* Joins the lines of text by semicolons, in place. Returns text. */
 static char *one_line(char *text)
 {
     size_t length = strlen(text);
@@ -144,7 +145,8 @@ static void check_library(struct machine *machine, struct finding *finding)
         found(finding, STATE_LIMITED, "%s, which connects to no service", path);
 }
 
-/* A pcscd that runs for the system. To connect would start one, where systemd listens for it. */
+/* Checks whether the system's pcscd runs, without connecting to it: that would start it if systemd listens
+ * for it. */
 static void check_system(struct machine *machine, struct finding *finding)
 {
     (void)machine;
@@ -165,7 +167,7 @@ static void check_system(struct machine *machine, struct finding *finding)
 }
 
 /*
- * Our own parts
+ * The parts of cardrig
  */
 
 static void check_driver(struct machine *machine, struct finding *finding)
@@ -307,7 +309,7 @@ static void check_limits(struct machine *machine, struct finding *finding)
  * Rigs
  */
 
-/* Runs a rig with these options around a program that reads the card. */
+/* Runs a rig with this reader, and in it a program that reads the card. */
 static void try_rig(const struct machine *machine, const char *reader, struct trial *trial)
 {
     char self[PATH_MAX];
@@ -366,7 +368,7 @@ static const struct {
     const char *name;
     void (*function)(struct machine *machine, struct finding *finding);
 } checks[] = {
-    {"pcscd", check_pcscd}, /* the first four are what a rig needs */
+    {"pcscd", check_pcscd}, /* the first four are what the trial rigs need */
     {"driver", check_driver},
     {"directory", check_directory},
     {"libpcsclite", check_library},
@@ -385,10 +387,11 @@ static void print_finding(const char *name, const struct finding *finding)
     printf("%-8s %-12s %s\n", states[finding->state], name, finding->found);
     if (finding->remedy[0])
         printf("%-8s %-12s -> %s\n", "", "", finding->remedy);
-    fflush(stdout); /* the next one may take a while */
+    fflush(stdout); /* the next check may take a while */
 }
 
-/* Examines the machine; json is an array that gets what was found, or NULL: then it is printed. */
+/* Runs all checks. Appends the findings to the array json, or prints them if json is NULL. Returns whether
+ * nothing is missing. */
 static bool examine(struct machine *machine, json_t *json)
 {
     bool ok = true;

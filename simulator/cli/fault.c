@@ -17,7 +17,7 @@ static int fault_main(int argc, char **argv)
             printf("%s\n", fault_name(i));
     if (option != -1)
         return option == '?' ? EXIT_USAGE : EXIT_OK;
-    /* what does not begin like a fault, and is not the only argument, can only be a slot */
+    /* a first argument that does not begin like a fault is a slot, unless it is the only argument */
     const char *slot = argc - optind > 1 && !fault_named(argv[optind]) ? argv[optind++] : NULL;
     if (optind == argc) {
         fprintf(stderr, "cardrig fault: which faults? 'cardrig fault --list' shows them\n");

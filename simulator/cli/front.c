@@ -18,14 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SIMULATOR_MS 2000 /* for the simulator, to end after the supervisor was killed */
+#define SIMULATOR_MS 2000 /* time for the simulator to end after the supervisor was killed */
 
 struct front {
     int socket, signal_fd;
     pid_t supervisor; /* 0: has ended */
-    int status;       /* as of waitpid */
-    int end_by;       /* 0: no signal */
-    bool closed;      /* nobody has the other end any more */
+    int status;       /* from waitpid(2) */
+    int end_by;       /* the signal to end by; 0: none */
+    bool closed;      /* no process holds the other end of the socket */
 };
 
 static void take_signals(struct front *front)
@@ -35,7 +35,7 @@ static void take_signals(struct front *front)
         struct front_signal signal = {(int)info.ssi_signo,
                                       info.ssi_code == SI_KERNEL &&
                                           (info.ssi_signo == SIGINT || info.ssi_signo == SIGQUIT)};
-        if (signal.number == SIGCHLD) { /* perhaps of a child that the caller had */
+        if (signal.number == SIGCHLD) { /* may come from a child that this process had before */
             if (front->supervisor && waitpid(front->supervisor, &front->status, WNOHANG) > 0)
                 front->supervisor = 0;
         } else {
@@ -50,7 +50,8 @@ static void take_message(struct front *front)
     front->closed = size == 0 || (size < 0 && errno != EAGAIN);
 }
 
-/* Waits for the supervisor, and for the simulator, which has its end of the socket, too. */
+/* Waits for the end of the supervisor, and of the simulator, which has inherited the supervisor's end of the
+ * socket. Waits for the simulator for at most SIMULATOR_MS. */
 static void wait_for_end(struct front *front)
 {
     int64_t deadline = 0;
@@ -71,11 +72,11 @@ static void wait_for_end(struct front *front)
     }
 }
 
-/* Ends this process by a signal; returns if it is one that does not. */
+/* Ends this process by a signal. Returns if the default action of the signal does not end a process. */
 static void end_by(int number)
 {
     struct rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core); /* the command has left its own */
+    setrlimit(RLIMIT_CORE, &no_core); /* the core dump that matters is the command's */
     signal(number, SIG_DFL);
     sigset_t mask;
     sigemptyset(&mask);
@@ -113,12 +114,12 @@ int front_split(void)
     }
     close(ends[0]);
     close(signal_fd);
-    /* When a process ends, Linux releases its files against the order of their numbers
-     * (task_work_run(), from 4.3 on). With a number below that of the lock of the rig's directory,
-     * which is opened later, the front sees this one closed when the lock is free. */
+    /* When a process ends, Linux releases its files in descending order of their numbers (task_work_run(),
+     * from 4.3 on). The socket therefore gets a number below that of the directory's lock, which is opened
+     * later: once the front sees the socket closed, the lock is free. */
     int first = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     close(ends[1]);
-    setpgid(0, 0); /* who kills the caller's group leaves us to clear away */
+    setpgid(0, 0); /* so that a signal that kills the caller's group does not prevent clearing away */
     return first;
 }
 

@@ -12,7 +12,7 @@ static void be_keeper(pid_t group, int front, int line)
 {
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL); /* what is sent to the group is not for us */
+    sigprocmask(SIG_SETMASK, &all, NULL); /* signals to the group do not concern the keeper */
     prctl(PR_SET_NAME, "cardrig-keeper");
     setpgid(0, group);
     close(front);
@@ -22,7 +22,7 @@ static void be_keeper(pid_t group, int front, int line)
     char byte;
     while (read(line, &byte, 1) < 0 && errno == EINTR)
         ;
-    setpgid(0, 0); /* nobody orphans a group that he is not in */
+    setpgid(0, 0); /* the end of a process outside a group cannot orphan the group */
     _exit(0);
 }
 
@@ -40,7 +40,7 @@ bool keeper_start(struct keeper *keeper, pid_t group, int front)
     close(line[0]);
     keeper->line = line[1];
     if (keeper->pid > 0) {
-        setpgid(keeper->pid, group); /* here, too: either process may come first */
+        setpgid(keeper->pid, group); /* in both processes, as either may run first */
         return true;
     }
     close(line[1]);
@@ -51,10 +51,10 @@ bool keeper_start(struct keeper *keeper, pid_t group, int front)
 void keeper_end(struct keeper *keeper)
 {
     siginfo_t info;
-    /* no longer our child: its number may be another process's */
+    /* if the keeper was reaped already, its pid may belong to another process */
     if (waitid(P_PID, (id_t)keeper->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
         setpgid(keeper->pid, keeper->pid);
-        kill(keeper->pid, SIGKILL); /* which also ends one that is stopped */
+        kill(keeper->pid, SIGKILL); /* SIGKILL also ends a stopped process */
         waitpid(keeper->pid, NULL, 0);
     }
     close(keeper->line);

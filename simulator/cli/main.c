@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cardrig: one program, a subcommand each for what it does. */
+/* cardrig: finds and calls the subcommand */
 #include "base/names.h"
 #include "cli/cli.h"
 #include "cli/complete.h"
@@ -30,7 +30,8 @@ static void print_help(FILE *to)
                 "Try:  cardrig run -- opensc-tool --atr\n");
 }
 
-/* What we open is not to be taken for standard input, output or error, should one of them be closed. */
+/* Opens /dev/null for each of standard input, output and error that is closed, so that no later descriptor
+ * gets one of their numbers. */
 static bool standard_descriptors(void)
 {
     int fd;
@@ -40,7 +41,7 @@ static bool standard_descriptors(void)
     return fd >= 0 && close(fd) == 0;
 }
 
-/* What a subcommand printed has to get there, too. */
+/* Flushes standard output. Returns status, or EXIT_FAILED if the output could not be written. */
 static int finish(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -54,7 +55,7 @@ static const char *subcommand_name(unsigned i)
     return i < SUBCOMMAND_COUNT ? subcommands[i]->name : NULL;
 }
 
-/* NULL after an error that has been printed: there is no subcommand of that name. */
+/* Returns the subcommand of that name, or NULL after printing an error if there is none. */
 static const struct subcommand *find(const char *name)
 {
     unsigned i;
@@ -68,7 +69,7 @@ static const struct subcommand *find(const char *name)
     return NULL;
 }
 
-/* A subcommand's own messages and those of getopt begin with both names. */
+/* Calls a subcommand, with "cardrig NAME" as argv[0], which begins the messages of getopt_long(3). */
 static int call(char *name, int argc, char **argv)
 {
     const struct subcommand *subcommand = find(name);

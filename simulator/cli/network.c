@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The kernel gives it 127.0.0.1, and ::1 where there is IPv6, when it comes up. */
+/* Brings the loopback device up. The kernel then assigns 127.0.0.1 to it, and ::1 if there is IPv6. */
 static bool bring_up_loopback(void)
 {
     struct ifreq device = {.ifr_name = "lo"};
@@ -28,7 +28,7 @@ static bool bring_up_loopback(void)
     return ok;
 }
 
-/* Those that a program which is run can have. */
+/* Returns the capability bounding set, which limits what a program gets from execve(2). */
 static uint64_t bounding_set(void)
 {
     uint64_t set = 0;
@@ -38,8 +38,9 @@ static uint64_t bounding_set(void)
     return set;
 }
 
-/* Who makes a user namespace has all capabilities in it. What is run there can have those that it
- * could have before; root has them at once. */
+/* Restricts capabilities after entering a user namespace, whose creator has all of them in it. Drops from
+ * the bounding set what was not in it before, so that programs cannot get more capabilities than before.
+ * Unless we are root, also clears our own capability sets. */
 static bool drop_capabilities(uint64_t bounding)
 {
     uint64_t more = bounding_set() & ~bounding;

@@ -3,13 +3,13 @@
 #ifndef CARDRIG_CLI_NETWORK_H
 #define CARDRIG_CLI_NETWORK_H
 
-/* Leaves the network for a new one that has nothing but a loopback device, for this process and
- * all that it starts from now on. Without privileges that takes a user namespace, too
- * (namespaces_enter), in which programs that are run have no other capabilities than before. On
- * failure the name of the step, with errno, and the process is of no further use; else NULL. */
+/* Moves this process, and all that it starts from now on, into a new network namespace that has only a
+ * loopback device. Without privileges this takes a user namespace as well (namespaces_enter). Programs that
+ * run in it have no more capabilities than before. Returns NULL, or the name of the step that failed, with
+ * errno set; the process must then end. */
 const char *network_enter_private(void);
 
-/* What to do where that failed. */
+/* Returns advice for the user after network_enter_private has failed. */
 const char *network_remedy(void);
 
 #endif

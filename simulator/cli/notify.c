@@ -17,7 +17,7 @@ void notify(const char *text)
         return;
     memcpy(address.sun_path, path, length);
     if (path[0] == '@')
-        address.sun_path[0] = '\0'; /* Linux's abstract names */
+        address.sun_path[0] = '\0'; /* '@' stands for Linux's abstract namespace */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;

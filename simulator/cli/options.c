@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define COLUMNS     79
-#define HELP_COLUMN 26 /* of the options' explanations, at most */
+#define HELP_COLUMN 26 /* the rightmost column where explanations of options may begin */
 
 static const struct option_entry help_option = {'h', "help", NULL, NULL, "show this help"};
 
@@ -22,7 +22,7 @@ const struct option_entry *options_at(const struct subcommand *subcommand, size_
  * Help
  */
 
-/* "  -c, --card [SLOT=]CARD". Returns its length. */
+/* Writes the label of an option, "  -c, --card [SLOT=]CARD". Returns its length. */
 static size_t label(const struct option_entry *option, char *text, size_t size)
 {
     char letter[8] = "   ";
@@ -33,7 +33,8 @@ static size_t label(const struct option_entry *option, char *text, size_t size)
     return (size_t)length;
 }
 
-/* Where explanations begin: behind the longest label, or the next line where that is too long. */
+/* Returns the column where explanations begin, after the longest label that leaves them at HELP_COLUMN or
+ * before. The explanation of an option with a longer label begins on the next line. */
 static size_t find_column(const struct subcommand *subcommand)
 {
     const struct option_entry *option;
@@ -47,7 +48,7 @@ static size_t find_column(const struct subcommand *subcommand)
     return column;
 }
 
-/* Prints words from this column on, and goes on in the same one in further lines. */
+/* Prints words from this column on, and wraps them to further lines that begin at the same column. */
 static void print_words(const char *words, size_t column)
 {
     size_t at = column;

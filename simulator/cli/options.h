@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a subcommand takes: its options and arguments, written down once. getopt_long(3), --help and the
- * shells' completion use the same table; a test holds the manual page to it.
+ * The options and arguments of a subcommand. getopt_long(3), --help and shell completion use the same table,
+ * and a test checks the manual page against it.
  */
 #ifndef CARDRIG_CLI_OPTIONS_H
 #define CARDRIG_CLI_OPTIONS_H
@@ -11,25 +11,26 @@
 #include <stddef.h>
 
 /*
- * What completes a value or an argument: words with a blank between them, or one of
- *   ":files" ":directories" ":command" ":users"   what the shell knows
+ * A completion describes the candidates for a value or an argument. It is a list of words separated by
+ * spaces, each of them a candidate or one of
+ *   ":files" ":directories" ":command" ":users"   completed by the shell
  *   ":card"     the file of a card script, or relay=
  *   ":slot"     a slot of the running rig
  *   ":usb"      a USB reader of the running rig
  *   ":fault"    the name of a fault
  *   ":reader"   a reader's name and keys, as --reader takes them
- * NULL: nothing can be proposed.
+ * NULL means that there are no candidates.
  */
 
-/* The first id of an option that has no letter. */
+/* The first id of options without a letter. */
 #define OPTION_WITHOUT_LETTER 256
 
 struct option_entry {
-    int id;            /* its letter; from OPTION_WITHOUT_LETTER on: it has none */
+    int id;            /* its letter, or OPTION_WITHOUT_LETTER and above if it has none */
     const char *name;  /* without the dashes; NULL: the end of the list */
-    const char *value; /* what its value is called; NULL: it takes none */
+    const char *value; /* the name of its value in the help; NULL: it takes no value */
     const char *completion;
-    const char *help; /* a sentence or two, in any number of columns; NULL: not shown */
+    const char *help; /* a sentence or two, of any length; NULL: hidden from the help */
 };
 
 #define OPTION_LISTS   2
@@ -37,24 +38,24 @@ struct option_entry {
 
 struct subcommand {
     const char *name, *summary;
-    int (*function)(int argc, char **argv);           /* argv[0] is "cardrig NAME". Returns an exit status */
-    const char *usage;                                /* what follows the name; a line for each form */
+    int (*function)(int argc, char **argv);           /* argv[0] is "cardrig NAME"; returns an exit status */
+    const char *usage;                                /* the text after the name; one line for each form */
     const char *description;                          /* lines of at most 80 columns */
-    const struct option_entry *options[OPTION_LISTS]; /* besides --help */
-    const char *keys, *notes;                         /* lines behind the options, or NULL */
-    const char *arguments[ARGUMENT_KINDS];            /* of the first argument, and of all that follow */
+    const struct option_entry *options[OPTION_LISTS]; /* without --help */
+    const char *keys, *notes;                         /* lines after the options in the help, or NULL */
+    const char *arguments[ARGUMENT_KINDS];            /* completions: first argument, all others */
     bool runs_command;                                /* options end at the first argument */
 };
 
-/* The subcommand's options one after the other, --help at the end; then NULL. */
+/* Returns option number i of the subcommand, from 0. --help is the last one; after it returns NULL. */
 const struct option_entry *options_at(const struct subcommand *subcommand, size_t i);
 
-/* As many options as the lists of one subcommand can have. */
+/* The most options that the lists of one subcommand can have. */
 #define OPTIONS_MAX 32
 
 /*
- * The id of the next option, with optarg and optind as getopt_long(3) sets them; -1 after the last one.
- * 'h': the help has been printed. '?': the option is wrong, which has been printed.
+ * Returns the id of the next option, or -1 after the last one. Sets optarg and optind as getopt_long(3) does.
+ * Returns 'h' after printing the help, and '?' after printing an error for a wrong option.
  */
 int options_next(const struct subcommand *subcommand, int argc, char **argv);
 

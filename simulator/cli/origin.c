@@ -21,9 +21,9 @@ void origin_leave(struct origin *origin)
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t mask;
     our_signals(&mask);
-    sigaddset(&mask, SIGTTOU); /* our messages go to a terminal whose foreground we are not in */
+    sigaddset(&mask, SIGTTOU); /* messages must reach the terminal although we are in its background */
     sigprocmask(SIG_BLOCK, &mask, &origin->mask);
-    /* an inherited "ignore" would have the kernel reap our children */
+    /* if SIGCHLD were ignored, as it may be by inheritance, the kernel would reap our children itself */
     signal(SIGCHLD, SIG_DFL);
     sigaction(SIGPIPE, &ignore, &origin->pipe);
     sigaction(SIGXFSZ, &ignore, &origin->file_size);
@@ -40,7 +40,7 @@ void origin_leave(struct origin *origin)
 bool origin_restore(const struct origin *origin)
 {
     umask(origin->umask);
-    setpgid(0, origin->group); /* fails only if the process that started us, and its group, have gone */
+    setpgid(0, origin->group); /* fails only if all processes of the caller's group have ended */
     return setrlimit(RLIMIT_NOFILE, &origin->files) == 0 && sigaction(SIGPIPE, &origin->pipe, NULL) == 0 &&
            sigaction(SIGXFSZ, &origin->file_size, NULL) == 0 &&
            sigprocmask(SIG_SETMASK, &origin->mask, NULL) == 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How the process was when it was started. The command gets it so. */
+/* The state that this process inherited from its caller. The command is started with it. */
 #ifndef CARDRIG_CLI_ORIGIN_H
 #define CARDRIG_CLI_ORIGIN_H
 
@@ -16,16 +16,17 @@ struct origin {
     pid_t group;
 };
 
-/* Notes how things are, and changes them to what a rig needs: signals wait until somebody reads them
- * (origin_signals), what cannot be written is an error and not a signal, what is made is for this user alone,
- * and there are file descriptors enough, as far as the hard limit allows. */
+/* Saves the inherited state to *origin, and changes it to what a rig needs: signals are blocked and read
+ * from a descriptor (origin_signals), a failed write is an error and not a signal, the umask restricts new
+ * files to this user, and the limit of open files is raised, as far as the hard limit allows. */
 void origin_leave(struct origin *origin);
 
-/* In a child: goes back to all that. False with errno. */
+/* Restores the saved state, except that an ignored SIGCHLD stays at its default action. Call this in the
+ * child that becomes the command. Returns false and sets errno on failure. */
 bool origin_restore(const struct origin *origin);
 
-/* A descriptor from which the signals that are passed on to the command, and SIGCHLD, can be read without
- * waiting. -1 with errno. */
+/* Returns a nonblocking signalfd(2) for SIGCHLD and for the signals that are passed on to the command.
+ * Returns -1 and sets errno on failure. */
 int origin_signals(void);
 
 #endif

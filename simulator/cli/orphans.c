@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define AT_ONCE_MAX 256  /* more are ended in further rounds */
-#define ROUNDS_MAX  1000 /* a process may start others while we look, and leaves its children when it ends */
-#define KILLED_MS   1000 /* until a process that was killed is gone */
+#define AT_ONCE_MAX 256  /* processes per round; more are ended in further rounds */
+#define ROUNDS_MAX  1000 /* processes may start others during a round, and leave orphans when they end */
+#define KILLED_MS   1000 /* the longest wait for the end of a process after SIGKILL */
 
-/* Whose end is wanted. */
+/* Selects the processes to end. */
 struct wanted {
-    const char *mark; /* NULL: our children but the spared ones */
+    const char *mark; /* NULL: all our children except the spared ones */
     const pid_t *spared;
     size_t spared_count;
 };
@@ -33,12 +33,12 @@ static FILE *open_proc(pid_t pid, const char *name)
     return fopen(path, "re");
 }
 
-/* Whether a process was started with the mark in its environment. */
+/* Returns whether a process was started with the mark in its environment. */
 static bool has_mark(pid_t pid, const char *mark)
 {
     FILE *file = open_proc(pid, "environ");
     if (!file)
-        return false; /* gone, or somebody else's */
+        return false; /* it has ended, or belongs to another user */
     bool found = false;
     char *text = NULL;
     size_t size = 0;
@@ -49,8 +49,8 @@ static bool has_mark(pid_t pid, const char *mark)
     return found;
 }
 
-/* Whether a process runs as this user, and has no other to go back to: anybody can start a set-user-ID
- * program with our mark. */
+/* Returns whether the real, effective and saved user IDs of a process are all ours. Another user may have
+ * started a set-user-ID program with our mark. */
 static bool is_ours(pid_t pid)
 {
     FILE *file = open_proc(pid, "status");
@@ -88,8 +88,8 @@ static int send_to(int handle, int signal)
     return (int)syscall(SYS_pidfd_send_signal, handle, signal, NULL, 0);
 }
 
-/* The next process that may be wanted: one of the kernel's list of our children (none is left out, as nobody
- * but us reaps them), or one of /proc. */
+/* Reads the next candidate, from the kernel's list of our children, or from /proc. The list of children is
+ * complete as long as none of them is reaped meanwhile, and only this thread reaps them. */
 static bool next_candidate(FILE *children, DIR *proc, pid_t *pid)
 {
     struct dirent *item;
@@ -101,8 +101,9 @@ static bool next_candidate(FILE *children, DIR *proc, pid_t *pid)
     return false;
 }
 
-/* Handles (glibc before 2.36 has no functions for them) of those that are wanted and that we may signal; a
- * handle, unlike a number, cannot come to mean another process. */
+/* Opens pidfds for the selected processes that we may signal, and returns their number. Unlike a pid, a
+ * pidfd can never refer to another process later. glibc before 2.36 has no wrappers for these system calls.
+ */
 static unsigned find(const struct wanted *wanted, struct pollfd *handles)
 {
     unsigned count = 0;
@@ -124,7 +125,7 @@ static unsigned find(const struct wanted *wanted, struct pollfd *handles)
     return count;
 }
 
-/* Signals all, and waits for each to end, until the deadline. */
+/* Sends the signal to all processes, and waits until they have ended, or until the deadline. */
 static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, int64_t deadline)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Processes that a command has left running. */
+/* Ends processes that a command has left running. */
 #ifndef CARDRIG_CLI_ORPHANS_H
 #define CARDRIG_CLI_ORPHANS_H
 
@@ -7,16 +7,16 @@
 #include <sys/types.h>
 
 /*
- * Both end processes by SIGTERM, and those that are still there after patience_ms by SIGKILL, and return how
- * many there were.
+ * Both functions send SIGTERM, and after patience_ms SIGKILL to the processes that are still alive. They
+ * return the number of processes that they found.
  */
 
-/* All children of the caller but those to spare. The caller is a subreaper (prctl(2)): whatever its children
- * have started, and their children, become its own when their parents end. */
+/* Ends all children of the caller except the spared ones. The caller is a subreaper (prctl(2)): it becomes
+ * the parent of every descendant whose own parent ends. */
 unsigned orphans_end(const pid_t *spared, size_t spared_count, int patience_ms);
 
-/* All processes of this user that were started with this "NAME=VALUE" in their environment, but the
- * caller. */
+/* Ends all processes of this user, except the caller, that were started with mark, a "NAME=VALUE", in their
+ * environment. */
 unsigned orphans_end_marked(const char *mark, int patience_ms);
 
 #endif

@@ -20,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OWN_GRACE_MS 2000 /* for the simulator and pcscd, when they are asked to end */
+#define OWN_GRACE_MS 2000 /* time for the simulator or pcscd to end on request, before SIGKILL */
 
-/* Puts the cards in, while pcscd starts, and serves until the supervisor tells it to end, or has died.
- * Returns an exit status. */
+/* Inserts the cards, while pcscd starts, and serves until the supervisor requests the end or dies. Returns an
+ * exit status. */
 static int serve(const struct supervisor *supervisor, int lifeline)
 {
     struct rig *rig = supervisor->plan->rig;
@@ -36,16 +36,16 @@ static int serve(const struct supervisor *supervisor, int lifeline)
     return status;
 }
 
-/* The simulator's process. */
+/* Runs the simulator in this process. Does not return. */
 static void be_simulator(const struct supervisor *supervisor, int lifeline)
 {
-    setsid(); /* signals of the terminal are for the command */
+    setsid(); /* signals from the terminal must reach only the command */
     sigprocmask(SIG_SETMASK, &supervisor->plan->origin->mask, NULL);
-    /* who ends all of a rig around this one is to end the supervisor */
+    /* a rig around this one may signal all its processes, but only our supervisor ends the simulator */
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    /* who reads what the command prints is not to wait for us */
+    /* a reader of the command's output must see its end even while the simulator still runs */
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd >= 0) {
         dup2(null_fd, STDIN_FILENO);
@@ -55,7 +55,7 @@ static void be_simulator(const struct supervisor *supervisor, int lifeline)
     if (rig_free(supervisor->plan->rig))
         exit(status);
     fflush(NULL);
-    _exit(status); /* what exit() does is not for other threads to meet */
+    _exit(status); /* a thread still runs, and must not run into the cleanup of exit() */
 }
 
 bool start_simulator(struct supervisor *supervisor)

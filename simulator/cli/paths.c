@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One of our libraries, built or installed. */
+/* Finds one of cardrig's libraries, in the build tree or where it is installed. */
 static bool beside_us(const char *name, char *path, size_t size)
 {
     static const char *const directories[] = {"../lib", LIBRARY_FROM_BIN};

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the files are that belong to this program. */
+/* Locates the files that belong to this program. */
 #ifndef CARDRIG_CLI_PATHS_H
 #define CARDRIG_CLI_PATHS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* libifdcardrig.so: $CARDRIG_DRIVER, or where it is built or installed relative to this program. False: not
- * there, which has been said. */
+/* Writes the path of the driver, libifdcardrig.so: $CARDRIG_DRIVER, or else its place in the build or
+ * installation tree, relative to this program. Returns false, after logging why, if it is not there. */
 bool paths_driver(char *path, size_t size);
 
-/* libcardrig-redirect.so, likewise. */
+/* Writes the path of libcardrig-redirect.so, relative to this program. Returns false, after logging why, if
+ * it is not there. */
 bool paths_redirect(char *path, size_t size);
 
-/* The same, without a word. */
+/* The same two functions, without a log message. */
 bool paths_find_driver(char *path, size_t size);
 bool paths_find_redirect(char *path, size_t size);
 

@@ -13,14 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_MS   20000 /* for pcscd, to answer and to have its readers */
-#define REFUSED_MS 1000  /* for a pcscd that has refused us to die, if that was the reason */
-#define HALT_MS    2000  /* for it to be stopped, or to go on */
+#define READY_MS   20000 /* time for pcscd to answer and to add its readers */
+#define REFUSED_MS 1000  /* time to see pcscd's end, if it has refused the question because it is dying */
+#define HALT_MS    2000  /* time for pcscd to stop or to continue */
 
 void show_pcscd_log(const struct supervisor *supervisor)
 {
     struct stat status;
-    /* another file could be without end, or without anybody who writes to it */
+    /* a device may have no end, and a FIFO without a writer would block */
     if (stat(supervisor->plan->pcscd->log, &status) < 0 || !S_ISREG(status.st_mode))
         return;
     FILE *file = fopen(supervisor->plan->pcscd->log, "re");
@@ -42,7 +42,7 @@ static void tell(struct supervisor *supervisor, enum lifeline_type type, uint8_t
 {
     struct lifeline_message message = {.type = (uint8_t)type, .value = value, .start = supervisor->start};
     snprintf(message.text, sizeof message.text, "%s", text);
-    lifeline_send(supervisor->lifeline, &message); /* fails if the simulator has died, which is noticed */
+    lifeline_send(supervisor->lifeline, &message); /* fails if the simulator has died; reap() detects that */
 }
 
 static void tell_state_of(struct supervisor *supervisor, enum service_state state)
@@ -61,14 +61,14 @@ void tell_state(struct supervisor *supervisor)
         tell_state_of(supervisor, state);
 }
 
-/* Whether nobody needs pcscd any more, or no working one is available. */
+/* Returns whether waiting for pcscd has no purpose, because the run ends anyway. */
 static bool is_in_vain(const struct supervisor *supervisor)
 {
     return supervisor->early_signal || supervisor->front_died || supervisor->failed ||
            (supervisor->command_was_there && !supervisor->part[COMMAND].pid);
 }
 
-/* What is wrong with a pcscd that is not ready at the deadline. */
+/* Returns why pcscd is not ready at the deadline. */
 static const char *wrong_at_deadline(const struct supervisor *supervisor)
 {
     switch (supervisor->question.state) {
@@ -82,13 +82,14 @@ static const char *wrong_at_deadline(const struct supervisor *supervisor)
     return "it has not taken in all readers (after 20 s)";
 }
 
-/* Whether one that works will not come any more; error says why, unless that has been said. */
+/* Returns whether pcscd can no longer get ready, because it or the simulator has died. Sets *error, unless
+ * the simulator has logged the reason itself. */
 static bool is_out_of_reach(struct supervisor *supervisor, struct error *error)
 {
     const struct part *simulator = &supervisor->part[SIMULATOR], *pcscd = &supervisor->part[PCSCD];
     char how[80];
     if (!simulator->pid) {
-        /* without its cards it has said what was wrong with them */
+        /* a simulator that exits before it serves has logged what is wrong with its cards */
         if (WIFSIGNALED(simulator->status) || supervisor->serving)
             error_set(error, "the simulator has died (%s)", how_it_ended(simulator, how, sizeof how));
         supervisor->failed = WIFEXITED(simulator->status) ? WEXITSTATUS(simulator->status) : EXIT_RIG_FAILED;
@@ -99,11 +100,10 @@ static bool is_out_of_reach(struct supervisor *supervisor, struct error *error)
     return !simulator->pid || !pcscd->pid;
 }
 
-/* False: pcscd is not ready, and error says why, or is empty: that has been said, or nobody needs it any
- * more. */
+/* Waits as wait_for_pcscd does, with the same results. */
 static bool wait_for_readiness(struct supervisor *supervisor, struct error *error)
 {
-    int64_t deadline = 0; /* until the cards are in, which is bounded by what their scripts may use */
+    int64_t deadline = 0; /* none until the cards are loaded; their scripts have limits of their own */
     error->text[0] = '\0';
     while (supervisor->question.state != QUESTION_ANSWERED || !supervisor->drivers_ready) {
         if (is_in_vain(supervisor) || is_out_of_reach(supervisor, error))
@@ -144,7 +144,7 @@ bool wait_for_pcscd(struct supervisor *supervisor, struct error *error)
 }
 
 /*
- * What is asked for while the command runs
+ * Requests while the command runs
  */
 
 static void end_pcscd(struct supervisor *supervisor, int signal)

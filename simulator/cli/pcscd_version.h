@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a pcscd says that it is, and how much it has room for. */
+/* The version of a pcscd, and how many slots it supports. */
 #ifndef CARDRIG_CLI_PCSCD_VERSION_H
 #define CARDRIG_CLI_PCSCD_VERSION_H
 
 #include <stdbool.h>
 
-/* pcscd 2.5.0 was the first without a limit of its own, but it asks a driver in a byte for how many readers
- * and slots there are. A client needs a libpcsclite of such a version, too, to see more than 16. */
+/* pcscd 2.5.0 was the first version without a fixed limit of 16. The limit of 255 remains because the driver
+ * reports the number of readers and slots in one byte. A client needs libpcsclite 2.5.0 as well to see more
+ * than 16. */
 #define PCSCD_SLOTS_BEFORE_2_5 16u
 #define PCSCD_SLOTS            255u
 
@@ -14,13 +15,14 @@ struct pcscd_version {
     char text[32];
     int major, minor;
     bool socket_activation;
-    const char *polkit; /* "with", "without", or "with or without": before 2.0 it does not say */
+    const char *polkit; /* "with", "without", or "with or without": pcscd before 2.0 may not tell */
 };
 
-/* Runs it with --version, for some seconds at most. False: it does not say. */
+/* Runs program with --version, for 5 seconds at most. Returns false if it does not print a version that can
+ * be parsed. */
 bool pcscd_version(const char *program, struct pcscd_version *version);
 
-/* How many slots it has room for, those of all readers together. */
+/* Returns how many slots the pcscd supports, over all readers. */
 unsigned pcscd_version_slots(const struct pcscd_version *version);
 
 #endif

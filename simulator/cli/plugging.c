@@ -10,11 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-/* A client's call that is under way keeps pcscd from letting a reader go; calls end within 10 s. */
+/* pcscd cannot remove a reader during a client's call, and calls end within 10 s. */
 #define PCSCD_MS 15000
 #define LOOK_MS  2
 
-/* Whether pcscd has (in) or has not (!in) each slot of the reader, and what PC/SC calls the first one. */
+/* Returns whether pcscd has added (in) or removed (!in) all slots of the reader. Writes the PC/SC name of the
+ * first slot to pcsc_name. */
 static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name, size_t size)
 {
     bool done = true;
@@ -33,7 +34,7 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
     return done;
 }
 
-/* Returns EXIT_OK, or EXIT_FAILED after an error that has been printed. */
+/* Waits until is_done. Returns EXIT_OK, or EXIT_FAILED after printing an error. */
 static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t size)
 {
     int64_t deadline = clock_ms() + PCSCD_MS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What `cardrig plug` and `cardrig unplug` share. */
+/* The common part of `cardrig plug` and `cardrig unplug`. */
 #ifndef CARDRIG_CLI_PLUGGING_H
 #define CARDRIG_CLI_PLUGGING_H
 
@@ -7,8 +7,8 @@
 
 struct subcommand;
 
-/* All of such a subcommand: asks the rig, and waits until pcscd has taken the reader in, or (!in) let it go.
- * Returns an exit status. */
+/* Runs either subcommand, from its command line to its output. Asks the rig to plug the reader in, or to
+ * unplug it if in is false, and waits until pcscd has added or removed the reader. Returns an exit status. */
 int plugging_main(const struct subcommand *subcommand, bool in, int argc, char **argv);
 
 #endif

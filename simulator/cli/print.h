@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the subcommands print of what others have said. */
+/* Output of text that comes from card scripts, rigs and other programs. */
 #ifndef CARDRIG_CLI_PRINT_H
 #define CARDRIG_CLI_PRINT_H
 
-/* Prints a line on standard output, as oneline() makes it: names come from card scripts, and answers from a
- * server that may be another than is thought. */
+/* Prints one line to standard output, made safe by oneline(): names come from card scripts, and answers may
+ * come from a server that is not a rig. */
 void print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same on standard error, without "cardrig: " before it: see rig_log(). */
+/* Prints one line to standard error in the same way, without the prefix "cardrig: " of rig_log(). */
 void print_error_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -22,7 +22,7 @@
 #define CSOCK       "PCSCLITE_CSOCK_NAME"
 #define CMD_VERSION 0x11
 
-/* The first message of a client, and after the header the answer: winscard_msg.h of pcsc-lite. */
+/* The first message of a client. The answer is its body alone. See winscard_msg.h of pcsc-lite. */
 struct version_message {
     struct {
         uint32_t size, command;
@@ -33,7 +33,8 @@ struct version_message {
     } body;
 };
 
-/* A function of the client library, which this program is not linked with: it is to run without. */
+/* A function of the client library. This program is not linked with the library, so that it runs without
+ * it. */
 #define CALL(library, name) (__extension__((__typeof__(&name))dlsym(library, #name)))
 
 bool probe_library(char *path, size_t size, struct error *error)
@@ -50,7 +51,7 @@ bool probe_library(char *path, size_t size, struct error *error)
     return found;
 }
 
-/* A client that connects to the socket, and is gone when nobody answers. */
+/* Connects to the socket as a client, and exits when the connection is closed without an answer. */
 static void be_client(const char *socket_path)
 {
     SCARDCONTEXT context;
@@ -86,7 +87,7 @@ bool probe_library_protocol(const char *directory, struct probe_protocol *protoc
     return got;
 }
 
-/* What the service speaks that a client is sent to. */
+/* Asks the service at $PCSCLITE_CSOCK_NAME for its protocol version. Returns false on failure. */
 static bool service_protocol(struct probe_protocol *protocol)
 {
     struct sockaddr_un address;

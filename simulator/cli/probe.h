@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is behind a PC/SC client library and a PC/SC service: for `cardrig doctor`. */
+/* Tests of the PC/SC client library and of a PC/SC service, for `cardrig doctor`. */
 #ifndef CARDRIG_CLI_PROBE_H
 #define CARDRIG_CLI_PROBE_H
 
@@ -8,20 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The protocol between libpcsclite and pcscd, which have to agree on it. */
+/* The version of the protocol between libpcsclite and pcscd. Both must use the same one. */
 struct probe_protocol {
     int major, minor;
 };
 
-/* Where the client library is. False with error: it is not there. */
+/* Writes the path of the client library. Returns false and sets *error if it cannot be loaded. */
 bool probe_library(char *path, size_t size, struct error *error);
 
-/* What the client library speaks, as it says to a service. directory is where a socket can be made. Blocks.
- */
+/* Determines which protocol version the client library announces to a service. Creates a socket in directory.
+ * Blocks until the library has connected to it. Returns false on failure. */
 bool probe_library_protocol(const char *directory, struct probe_protocol *protocol);
 
-/* The command that `cardrig doctor` runs in a rig, as one process that knows only PC/SC: connects to the card
- * in $CARDRIG_READER, and prints its ATR, or what is wrong. Returns an exit status. */
+/* Connects to the card in $CARDRIG_READER, and prints its ATR or an error. `cardrig doctor` runs this in a
+ * rig, as a process that uses only PC/SC. Returns an exit status. */
 int probe_card(void);
 
 #endif

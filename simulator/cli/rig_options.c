@@ -121,7 +121,8 @@ static bool add_reader(struct slots *slots, const char *text, bool real_time, st
     return (ok && slots_add_reader(slots, &options, error)) || error_set(error, "--reader: %s", error->text);
 }
 
-/* NULL: there is none. */
+/* Returns the first empty slot for the rig's own cards, or NULL. A slot that waits for a relay's card is not
+ * empty. */
 static struct slot *first_empty(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->slot_count; i++)
@@ -131,9 +132,9 @@ static struct slot *first_empty(struct slots *slots)
     return NULL;
 }
 
-/* [SLOT=]FILE, or [SLOT=]relay=READER. What stands before '=' may be part of a file's name: only if it
- * names a slot it is one, or if the whole is no file. Returns an exit status, as rig_options_insert_cards()
- * does. */
+/* Inserts a card given as [SLOT=]FILE or [SLOT=]relay=READER. Text before a '=' is taken as part of a
+ * file's name if it does not name a slot and the whole text names an existing file. Returns an exit status,
+ * as rig_options_insert_cards() does. */
 static int add_card(struct slots *slots, const char *text, struct error *error)
 {
     char slot_name[256], absolute[PATH_MAX];
@@ -166,7 +167,7 @@ static int add_card(struct slots *slots, const char *text, struct error *error)
     return slot_insert(slot, absolute, error) ? EXIT_OK : EXIT_RIG_FAILED;
 }
 
-/* A token that was given no card is one with the built-in card: none is ever without. */
+/* Inserts the built-in card into each token without a card, because a token always has one. */
 static bool complete_tokens(struct slots *slots, struct error *error)
 {
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++)

@@ -24,12 +24,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define OTHER_FILES 16 /* that pcscd and the simulator have open besides those for slots */
+#define OTHER_FILES 16 /* open files of pcscd, or of the simulator, besides those for slots */
 
 struct run_plan {
     struct rig_options rig_options;
     const char *pcscd;
-    char pcscd_log[PATH_MAX]; /* "": only in the rig's directory */
+    char pcscd_log[PATH_MAX]; /* "": the log goes to the rig's directory */
     enum pcscd_isolation isolation;
     bool private_network;
     char **command;
@@ -49,7 +49,7 @@ static bool parse_isolation(const char *text, enum pcscd_isolation *isolation)
 
 enum { PCSCD = OPTION_WITHOUT_LETTER, PCSCD_LOG, ISOLATION, PRIVATE_NETWORK };
 
-/* Returns -1 when the plan is to be carried out, else an exit status. */
+/* Returns -1 to continue with the plan, or else an exit status. */
 static int parse_options(int argc, char **argv, struct run_plan *plan)
 {
     *plan = (struct run_plan){.pcscd = getenv("CARDRIG_PCSCD")};
@@ -94,7 +94,7 @@ static int set_up_failed(void)
     return EXIT_RIG_FAILED;
 }
 
-/* Configures pcscd for the readers, and plugs in those on USB, so that pcscd finds them when it starts. */
+/* Configures pcscd for the readers, and plugs in the USB readers, so that pcscd finds them when it starts. */
 static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, struct error *error)
 {
     struct pcscd_reader readers[LINK_MAX_SLOTS];
@@ -110,7 +110,8 @@ static bool prepare_pcscd(struct pcscd *pcscd, struct slots *slots, struct error
     return pcscd_configure(pcscd, readers, slots->reader_count, error) && slots_plug_all(slots, error);
 }
 
-/* Whether there may be file descriptors enough: pcscd has two for each slot, and so has the simulator. */
+/* Checks the limit of open files. pcscd needs two descriptors for each slot, and so does the simulator.
+ * Returns false and sets *error if the limit is too low. */
 static bool enough_files(const struct slots *slots, struct error *error)
 {
     struct rlimit files;
@@ -121,7 +122,8 @@ static bool enough_files(const struct slots *slots, struct error *error)
                      slots->slot_count, needed, (unsigned long)files.rlim_cur);
 }
 
-/* Whether pcscd has room for the slots. Any has for a few, and is not asked. */
+/* Checks that pcscd supports this many slots. Does not run pcscd if every version does. Returns false and
+ * sets *error if there are too many. */
 static bool enough_room(const char *program, const struct slots *slots, struct error *error)
 {
     struct pcscd_version version;
@@ -136,8 +138,8 @@ static bool enough_room(const char *program, const struct slots *slots, struct e
         PCSCD_SLOTS);
 }
 
-/* Leaves the caller's network. What needs to see other rigs' processes is done before: from within
- * a user namespace nobody can look into those outside. */
+/* Moves to a private network. Clears stale rigs first, because a process in a user namespace cannot inspect
+ * the processes outside. Returns false after logging why on failure. */
 static bool leave_network(void)
 {
     stale_rigs_clear(getenv(STALE_MARK));
@@ -149,7 +151,7 @@ static bool leave_network(void)
     return !failed;
 }
 
-/* Sets a rig up and runs the command with it; in the supervisor. Returns an exit status. */
+/* Sets up a rig and runs the command with it. Runs in the supervisor. Returns an exit status. */
 static int run_in_rig(struct run_plan *plan, const char *program, const struct origin *origin, int front,
                       pid_t keeper)
 {

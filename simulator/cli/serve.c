@@ -33,12 +33,12 @@ struct serve_plan {
     struct access_list pcscd_users;
     bool other_user; /* --pcscd-user was given */
     bool config;
-    bool vpcd; /* instead of a link for our own driver */
+    bool vpcd; /* the slots are vpcd cards, and there is no socket for drivers */
     bool vpcd_listen;
     struct address vpcd_address;
 };
 
-/* A user's name or number. */
+/* Adds a user, given by name or number. Returns false after logging why on failure. */
 static bool parse_user(const char *text, struct access_list *users)
 {
     const struct passwd *entry = getpwnam(text);
@@ -55,7 +55,7 @@ static bool parse_user(const char *text, struct access_list *users)
     return false;
 }
 
-/* pcscd's own user, if there is one: its service runs as it from 2.4 on. */
+/* Adds the user "pcscd", if it exists. pcscd.service runs as this user from 2.4 on. */
 static void add_user_of_service(struct access_list *users)
 {
     const struct passwd *entry = getpwnam("pcscd");
@@ -77,7 +77,8 @@ static bool parse_vpcd(const char *text, bool listen, struct serve_plan *plan)
     return false;
 }
 
-/* systemd may name several directories, with colons between them: the first one is ours. */
+/* Writes the default directory: the first one in RUNTIME_DIRECTORY, in which systemd may list several,
+ * separated by colons, or else DIRECTORY_DEFAULT. */
 static void default_directory(char *path, size_t size)
 {
     const char *runtime = getenv("RUNTIME_DIRECTORY");
@@ -88,7 +89,7 @@ static void default_directory(char *path, size_t size)
 
 enum { CONFIG = OPTION_WITHOUT_LETTER, VPCD, VPCD_LISTEN };
 
-/* Returns -1 when the plan is to be carried out, else an exit status. */
+/* Returns -1 to continue with the plan, or else an exit status. */
 static int parse_options(int argc, char **argv, struct serve_plan *plan)
 {
     *plan = (struct serve_plan){.vpcd_address = {.host = "127.0.0.1", .port = VPCD_PORT}};
@@ -141,7 +142,8 @@ static bool share_a_port(const struct reader_options *a, const struct reader_opt
            b->vpcd.port < a->vpcd.port + a->slots;
 }
 
-/* pcscd would leave out the second of them. */
+/* Checks that no two readers listen at the same port, because pcscd would leave out the second reader.
+ * Returns false and sets *error if they do. */
 static bool check_ports(const struct slots *slots, struct error *error)
 {
     for (const struct reader *b = slots->reader; b < slots->reader + slots->reader_count; b++)
@@ -154,7 +156,8 @@ static bool check_ports(const struct slots *slots, struct error *error)
     return true;
 }
 
-/* What an installed pcscd cannot do, or a card for vpcd. */
+/* Rejects options that do not work with an installed pcscd, or with slots that are vpcd cards. Returns
+ * false and sets *error then. */
 static bool check_reader(const struct serve_plan *plan, const struct reader_options *options,
                          struct error *error)
 {
@@ -172,8 +175,9 @@ static bool check_reader(const struct serve_plan *plan, const struct reader_opti
     return false;
 }
 
-/* Adds readers and cards. A reader that waits for vpcd cards, and does not say where, does so where vpcd's
- * do. Returns an exit status, not EXIT_OK with error. */
+/* Adds readers and cards. A reader that listens for vpcd cards, and whose options give no port, gets the
+ * next of the ports that vpcd's own readers use. Returns an exit status, and sets *error if it is not
+ * EXIT_OK. */
 static int prepare(const struct serve_plan *plan, struct slots *slots, struct error *error)
 {
     unsigned port = VPCD_PORT;
@@ -198,7 +202,8 @@ static int prepare(const struct serve_plan *plan, struct slots *slots, struct er
  * --config
  */
 
-/* As whom a rig serves in the directory, or would: who has its socket, or else the directory, or else we. */
+/* Returns the user that a rig in the directory runs as, or will run as: the owner of its socket, or else of
+ * the directory, or else our own user. */
 static uid_t serving_user(const char *directory)
 {
     char link[PATH_MAX + 8];
@@ -209,8 +214,8 @@ static uid_t serving_user(const char *directory)
     return geteuid();
 }
 
-/* What a DEVICENAME says of the user. Root need not be named, which leaves room for the user of
- * cardrig.service: it may be what serves next time. */
+/* Writes the key of a DEVICENAME that names the user. The driver always accepts root, so that the key can
+ * name the user of cardrig.service instead, which may be the one that serves next time. */
 static void user_key(uid_t user, char *key, size_t size)
 {
     char text[ACCESS_USER_TEXT];
@@ -220,8 +225,8 @@ static void user_key(uid_t user, char *key, size_t size)
         snprintf(key, size, "%s", getpwnam("cardrig") ? ":user=cardrig" : "");
 }
 
-/* The folder above path that a pcscd.service with ProtectHome= and PrivateTmp= has one of
- * its own instead of, or cannot enter; NULL: it sees path. */
+/* Returns the folder above path that ProtectHome= or PrivateTmp= of pcscd.service makes inaccessible or
+ * replaces by a private one, or NULL if the service can access path. */
 static const char *hidden_by(const char *path)
 {
     static const char *const folders[] = {"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"};
@@ -231,7 +236,8 @@ static const char *hidden_by(const char *path)
     return NULL;
 }
 
-/* Says what a pcscd that is a service of today's could not get at. */
+/* Warns of files that a current pcscd.service cannot access, and of slots that an older pcscd does not
+ * support. */
 static void warn_of_service(const char *driver, const char *directory, unsigned slot_count)
 {
     const char *folder = hidden_by(driver);
@@ -287,7 +293,7 @@ static int print_config(const struct serve_plan *plan, const struct slots *slots
     return EXIT_FAILED;
 }
 
-/* The readers alone: what cards there are is not pcscd's to know. */
+/* Prints pcscd's configuration. Ignores the options for cards, which do not concern pcscd, and the trace. */
 static int configure(struct serve_plan *plan)
 {
     struct error error = {"out of memory"};
@@ -313,7 +319,8 @@ static int configure(struct serve_plan *plan)
  * Serving
  */
 
-/* A descriptor that can be read once somebody wants us to end. */
+/* Blocks the signals that end the rig. Returns a descriptor that becomes readable when one of them arrives,
+ * or -1 with errno set. */
 static int watch_signals(void)
 {
     sigset_t ends;
@@ -321,11 +328,11 @@ static int watch_signals(void)
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGHUP);
-    signal(SIGPIPE, SIG_IGN); /* the reader of our output may go away */
+    signal(SIGPIPE, SIG_IGN); /* a program that reads our output through a pipe may end */
     return sigprocmask(SIG_BLOCK, &ends, NULL) < 0 ? -1 : signalfd(-1, &ends, SFD_CLOEXEC);
 }
 
-/* Those whose pcscd cannot reach the link, for all that it may open it. */
+/* Logs each user whose pcscd may open the link socket, but cannot enter the directory. */
 static void report_closed_directory(const char *directory, const struct access_list *users)
 {
     struct stat status;
@@ -338,7 +345,8 @@ static void report_closed_directory(const char *directory, const struct access_l
                     directory, (unsigned)status.st_mode & 07777);
 }
 
-/* Whose pcscd can connect: our own user's is no service's, unless we are root. */
+/* Logs where the rig serves and for which users' pcscd, and notifies systemd. Leaves out our own user, who
+ * may connect as well: unless that is root, no pcscd service runs as this user. */
 static void report_ready(const struct rig *rig, const struct serve_plan *plan)
 {
     char names[ACCESS_MAX * (ACCESS_USER_TEXT + 4)] = "", text[ACCESS_USER_TEXT];
@@ -386,7 +394,7 @@ static int serve_main(int argc, char **argv)
         goto out;
     report_ready(rig, &plan);
     status = rig_serve(rig, control_answer, signal_fd) ? EXIT_OK : EXIT_FAILED;
-    error.text[0] = '\0'; /* what went wrong has been said */
+    error.text[0] = '\0'; /* rig_serve has logged its errors */
     notify("STOPPING=1");
 out:
     if (status != EXIT_OK && error.text[0])
@@ -398,7 +406,7 @@ out:
     if (ended)
         return status;
     fflush(NULL);
-    _exit(status); /* what exit() does is not for other threads to meet */
+    _exit(status); /* a thread still runs, and must not run into the cleanup of exit() */
 }
 
 static const struct option_entry options[] = {

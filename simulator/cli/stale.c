@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #define PATIENCE_MS   1000
-#define LOOKED_AT_MAX 1000 /* directories of others cannot make a start take long */
+#define LOOKED_AT_MAX 1000 /* so that directories of other users cannot delay a start for long */
 
-/* Clears away the rig whose directory has this name below base, which is the same as path. */
+/* Clears away the rig with directory name below base. path is the same directory's absolute path. */
 static void clear(int base, const char *name, const char *path, const char *around)
 {
     char mark[sizeof STALE_MARK + DIRECTORY_MAX];
@@ -25,7 +25,7 @@ static void clear(int base, const char *name, const char *path, const char *arou
     if (around && strcmp(path, around) == 0)
         return;
     if (unlinkat(base, name, AT_REMOVEDIR) == 0)
-        return; /* nothing was in it yet: not a word about that, as it may just have been made */
+        return; /* it was empty, perhaps because it had just been made: nothing to log */
     unsigned count = orphans_end_marked(mark, PATIENCE_MS);
     directory_remove_at(base, name);
     rig_log("cleared away after a rig that was killed: %s, and %u process%s of its command", path, count,
@@ -39,7 +39,8 @@ static bool is_ours(int fd)
            (status.st_mode & 07777) == DIRECTORY_MODE;
 }
 
-/* Opens and locks a rig's directory that nobody has locked. -1: there is no such thing. */
+/* Opens and locks the directory of a dead rig. Returns -1 if it is not a rig's directory of this user, or
+ * if a process holds its lock. */
 static int take(int base, const char *name)
 {
     struct stat status;
@@ -58,7 +59,7 @@ static bool has_our_form(const char *name)
     return strncmp(name, DIRECTORY_PREFIX, prefix) == 0 && strlen(name) == prefix + DIRECTORY_RANDOM;
 }
 
-/* Whether nobody but us and root can put our directories elsewhere, or others in their place. */
+/* Returns whether only we and root can move our directories, or put others in their place. */
 static bool is_safe(int base)
 {
     struct stat status;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What answer_read has seen to is there and of its type. NULL where there is null. */
+/* Returns the string member key, which answer_read has checked, or NULL if it is null. */
 static const char *text_of(json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
@@ -45,7 +45,8 @@ static void print_card(json_t *slot)
                number_of(resets, "off"));
 }
 
-/* A slot, for our cards or for those of others, in our reader or in somebody else's. */
+/* Prints a slot, which is one of a reader of the rig, for its own or for vpcd cards, or is itself a vpcd
+ * card in another reader. */
 static void print_slot(json_t *slot)
 {
     bool connected = json_is_true(json_object_get(slot, "driver_connected"));
@@ -111,7 +112,7 @@ static int status_main(int argc, char **argv)
     if (!status)
         return EXIT_FAILED;
     if (json) {
-        /* in ASCII: nothing in it that a terminal would obey */
+        /* in ASCII, so that the output has no control sequences for a terminal */
         json_dumpf(status, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         putchar('\n');
     } else {

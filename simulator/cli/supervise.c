@@ -22,11 +22,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COMMAND_GRACE_MS 5000 /* for a command whose rig has died */
+#define COMMAND_GRACE_MS 5000 /* time for a command to end after its rig has died, before SIGKILL */
 #define ORPHANS_GRACE_MS 1000
 
 /*
- * What happens
+ * Events
  */
 
 static bool is_ignored(int signal)
@@ -35,7 +35,8 @@ static bool is_ignored(int signal)
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* Passes a signal on, unless the command has got it, too. */
+/* Passes a signal on to the command, unless the terminal has sent it to the command as well. Records a
+ * signal that comes before the command is started, unless it is ignored. */
 static void take_signal(struct supervisor *supervisor, int number, bool typed)
 {
     if (supervisor->part[COMMAND].pid && !(typed && supervisor->command_was_there))
@@ -85,7 +86,7 @@ static void take_from_simulator(struct supervisor *supervisor)
             supervisor->request = (enum service_action)message.value;
             break;
         }
-    if (got == 0) { /* its end as a process comes as SIGCHLD */
+    if (got == 0) { /* the simulator has closed its end; SIGCHLD reports its death */
         close(supervisor->lifeline);
         supervisor->lifeline = -1;
     }
@@ -113,10 +114,10 @@ void wait_until(struct supervisor *supervisor, int64_t when)
 }
 
 /*
- * The command's time
+ * While the command runs
  */
 
-/* The rig is broken, and a command might wait for it for ever. */
+/* Logs that a part of the rig has died, and ends the command, which might wait for the rig forever. */
 static void rig_died(struct supervisor *supervisor, enum part_name part)
 {
     char how[80];
@@ -148,8 +149,8 @@ static void look_after_parts(struct supervisor *supervisor, bool reported[COMMAN
 static void wait_for_command(struct supervisor *supervisor)
 {
     bool reported[COMMAND] = {false};
-    wait_until(supervisor, clock_ms()); /* takes signals from before the command was there */
-    /* a command that ended in the same moment as the rig was not cut short */
+    wait_until(supervisor, clock_ms()); /* reads signals that came before the command was started */
+    /* a command that ends at the same moment as the rig counts as ended by itself */
     while (supervisor->part[COMMAND].pid && !supervisor->front_died) {
         look_after_parts(supervisor, reported);
         if (supervisor->kill_command_at && clock_ms() >= supervisor->kill_command_at) {
@@ -173,13 +174,13 @@ static void end_orphans(struct supervisor *supervisor)
 {
     const pid_t ours[] = {supervisor->part[SIMULATOR].pid, supervisor->part[PCSCD].pid,
                           supervisor->plan->keeper};
-    /* with the front gone, somebody may be about to kill us, too */
+    /* whoever killed the front may be about to kill this process as well, so there is no time to wait */
     unsigned count = orphans_end(ours, 3, supervisor->front_died ? 0 : ORPHANS_GRACE_MS);
     if (count > 0 && !supervisor->front_died)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");
 }
 
-/* A part that ended in another way than on our request has failed, even if the command did not notice. */
+/* Makes the run fail if a part ended with an error, even if the command did not notice. */
 static void judge_end(struct supervisor *supervisor, enum part_name name)
 {
     const struct part *part = &supervisor->part[name];
@@ -209,11 +210,11 @@ static void clear_away(struct supervisor *supervisor)
     wait_for_end(supervisor, SIMULATOR);
     judge_end(supervisor, SIMULATOR);
     judge_end(supervisor, PCSCD);
-    close(supervisor->signal_fd); /* which leaves a descriptor, at least, to work with */
+    close(supervisor->signal_fd); /* frees a descriptor for directory_remove, in case the limit is reached */
     directory_remove(supervisor->directory);
 }
 
-/* The exit status that says how it went; a signal is for the front. */
+/* Returns the exit status for the run. If it is to end by a signal, also tells the front. */
 static int end_status(const struct supervisor *supervisor)
 {
     int status = supervisor->part[COMMAND].status;
@@ -240,8 +241,8 @@ static void fail(struct supervisor *supervisor, const char *why)
     doctor_hint();
 }
 
-/* Starts all but the command, and waits until it is ready. False with error, or with none where that has been
- * said. */
+/* Starts the simulator and pcscd, and waits until they are ready. Returns false and sets *error on failure.
+ * error->text is empty if there is nothing left to log. */
 static bool set_up(struct supervisor *supervisor, struct error *error)
 {
     if (supervisor->signal_fd < 0 || !start_simulator(supervisor))
@@ -249,11 +250,11 @@ static bool set_up(struct supervisor *supervisor, struct error *error)
     if (!start_pcscd(supervisor, error))
         return false;
     if (!supervisor->plan->stale_cleared)
-        stale_rigs_clear(supervisor->around); /* in the time that pcscd takes */
+        stale_rigs_clear(supervisor->around); /* while pcscd starts */
     return wait_for_pcscd(supervisor, error);
 }
 
-/* From the start to the command's end. */
+/* Starts the rig and runs the command, up to the command's end. */
 static void run(struct supervisor *supervisor)
 {
     struct error error;
@@ -280,9 +281,9 @@ int supervise(const struct supervise_plan *plan)
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(plan->rig));
     pcscd_socket(supervisor.directory, supervisor.socket);
     snprintf(supervisor.mark, sizeof supervisor.mark, STALE_MARK "=%s", supervisor.directory);
-    /* all that is started here is known by it, should nobody be left to end it */
+    /* marks the programs that this rig starts, so that another rig can end them if this one is killed */
     putenv(supervisor.mark);
-    /* what the command leaves behind becomes our child, and can be found */
+    /* makes processes that the command leaves behind our children, so that they can be found */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     run(&supervisor);
     clear_away(&supervisor);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The processes of `cardrig run`: the simulator, pcscd and the command. */
+/* The supervisor of `cardrig run`, parent of the simulator, pcscd and the command. */
 #ifndef CARDRIG_CLI_SUPERVISE_H
 #define CARDRIG_CLI_SUPERVISE_H
 
@@ -11,31 +11,33 @@
 #include <stdbool.h>
 
 struct supervise_plan {
-    struct rig *rig; /* taken over; it has readers, but no cards yet */
+    struct rig *rig; /* owned by supervise(); has its readers, but no cards yet */
     const struct rig_options *rig_options;
     struct pcscd *pcscd; /* configured */
     char **command;
     const struct origin *origin;
-    int front;          /* as of front_split */
-    pid_t keeper;       /* as of keeper_start; it is not among what the command has left running */
-    bool stale_cleared; /* stale_rigs_clear() was called, and is not to be called from here */
+    int front;          /* the socket from front_split */
+    pid_t keeper;       /* of keeper_start; must not be ended as a leftover of the command */
+    bool stale_cleared; /* stale_rigs_clear() has been called already; supervise() must not call it */
 };
 
 /*
- * Starts the rig and pcscd, runs the command when they are ready, and clears away all that there was, the
- * rig's directory included, however it ends:
+ * Starts the simulator and pcscd, runs the command when they are ready, and clears everything away, the rig's
+ * directory included. Returns an exit status:
  *
- *  - the rig does not get ready, which is said: EXIT_RIG_FAILED, and the command was not started.
- *  - the command ends: its exit status is returned. If a signal ended it, that signal ends the front, too.
- *  - the simulator or pcscd dies without having been asked to: said so; the command is ended, by SIGTERM and
- *    after 5 s by SIGKILL; EXIT_RIG_FAILED.
- *  - signals that come from the front, or to this process, are passed on to the command; one that comes
- *    before that has been started ends all.
- *  - the front is killed: the command is, too.
- *  - this process is killed outright: pcscd dies with it, the simulator and the command end, and the front
- *    clears away.
+ *  - If the rig does not get ready, logs the reason and returns an exit status, usually EXIT_RIG_FAILED. The
+ *    command is not started.
+ *  - When the command ends, returns its exit status. If a signal ended it, the same signal ends the front.
+ *  - If the simulator or pcscd dies without a request, logs it, ends the command by SIGTERM and after 5 s by
+ *    SIGKILL, and returns EXIT_RIG_FAILED.
+ *  - Signals from the front, and those sent to this process, are passed on to the command. A signal that
+ *    comes before the command has started ends the run, unless the caller had it ignored.
+ *  - If the front is killed, the command is killed as well.
+ *  - If this process is killed by SIGKILL, pcscd dies with it, the simulator and the command end, and the
+ *    front clears the rig away.
  *
- * The command's environment gets PCSCLITE_CSOCK_NAME, CARDRIG_SOCKET and CARDRIG_READER.
+ * Sets PCSCLITE_CSOCK_NAME, CARDRIG_SOCKET and CARDRIG_READER in the command's environment, and the
+ * variables of vpcd_ports_set_environment.
  */
 int supervise(const struct supervise_plan *plan);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The supervisor, inside: the parts of a rig (parts.c), its pcscd (pcscd_service.c), and the run as a whole
- * (supervise.c). */
+/* Internals of the supervisor, shared by parts.c (the processes of a rig), pcscd_service.c (its pcscd) and
+ * supervise.c (the whole run). */
 #ifndef CARDRIG_CLI_SUPERVISOR_H
 #define CARDRIG_CLI_SUPERVISOR_H
 
@@ -19,36 +19,36 @@ struct supervise_plan;
 enum part_name { SIMULATOR, PCSCD, COMMAND, PARTS };
 
 struct part {
-    pid_t pid;    /* 0: does not run */
-    int status;   /* as of waitpid, once it has run and ended */
+    pid_t pid;    /* 0: not running */
+    int status;   /* from waitpid(2), once the process has ended */
     bool stopped; /* by a signal */
-    bool killed;  /* by us: its end is no failure */
+    bool killed;  /* by the supervisor, so that its end is no failure */
 };
 
 struct supervisor {
     const struct supervise_plan *plan;
     char directory[DIRECTORY_MAX];
-    char mark[DIRECTORY_MAX + 32]; /* the environment entry of all that is started here */
-    const char *around;            /* the directory of a rig around this one; NULL: there is none */
+    char mark[DIRECTORY_MAX + 32]; /* STALE_MARK "=DIRECTORY", for the environment of all programs started */
+    const char *around;            /* the directory of the rig that this one runs in, or NULL */
     struct part part[PARTS];
-    int lifeline;           /* to the simulator */
-    int signal_fd;          /* -1: none */
-    bool front_died;        /* or it was never there */
-    bool command_was_there; /* when signals were last taken */
-    int early_signal;       /* one that came before the command was there; 0: none */
-    bool serving;           /* the simulator has its cards */
+    int lifeline;           /* to the simulator; -1: closed */
+    int signal_fd;          /* of origin_signals; -1: it could not be made */
+    bool front_died;        /* or there never was one */
+    bool command_was_there; /* the command ran when signals were last read */
+    int early_signal;       /* a signal that came before the command was started; 0: none */
+    bool serving;           /* the simulator has loaded its cards and serves */
     bool random_drawn;
-    int failed;              /* the exit status where the rig died, or was never ready; else 0 */
-    int64_t kill_command_at; /* 0: never */
+    int failed;              /* the exit status if the rig died or never got ready; else 0 */
+    int64_t kill_command_at; /* clock_ms() time for SIGKILL; 0: never */
 
     /* pcscd */
-    char socket[PCSCD_SOCKET_MAX]; /* where clients reach it */
-    struct question question;      /* whether it answers */
-    uint8_t start;                 /* which start of pcscd this is */
-    bool drivers_ready;            /* in that one */
-    bool down;                     /* because that was asked for */
-    enum service_state told_state; /* to the simulator */
-    bool requested;                /* by the simulator */
+    char socket[PCSCD_SOCKET_MAX]; /* the path of its socket for clients */
+    struct question question;      /* asks whether it serves clients yet */
+    uint8_t start;                 /* the number of pcscd's latest start */
+    bool drivers_ready;            /* all drivers are connected since that start */
+    bool down;                     /* on request, so that its end is no failure */
+    enum service_state told_state; /* last sent to the simulator */
+    bool requested;                /* the simulator has sent request, not yet carried out */
     enum service_action request;
 };
 
@@ -56,49 +56,51 @@ struct supervisor {
  * parts.c
  */
 
-/* False with errno. */
+/* Both start a process. They return false and set errno on failure. */
 bool start_simulator(struct supervisor *supervisor);
 bool start_command(struct supervisor *supervisor);
 
-/* Puts down which children have ended or were stopped. */
+/* Reaps children, and records which parts have ended, stopped or continued. */
 void reap(struct supervisor *supervisor);
 
-/* Sends a signal to a part, if it runs, and continues it if it is stopped. (pcscd leads a group: the
- * program that was given may be a wrapper around it.) */
+/* Sends a signal to a part, if it runs, followed by SIGCONT in case it is stopped. For pcscd signals its
+ * whole process group, because the configured program may be a wrapper around pcscd. */
 void signal_part(struct supervisor *supervisor, enum part_name part, int signal);
 
-/* Waits for a part that has been asked to end; kills it when it does not, which is said. */
+/* Waits for the end of a part that has been asked to end. If it does not end within 2 s, logs that and kills
+ * it. */
 void wait_for_end(struct supervisor *supervisor, enum part_name part);
 
-/* "killed by signal 9, Killed". */
+/* Writes how a part ended, such as "killed by signal 9, Killed", to buffer. Returns buffer. */
 const char *how_it_ended(const struct part *part, char *buffer, size_t size);
 
 /*
  * pcscd_service.c
  */
 
-/* Starts pcscd. False with error. */
+/* Starts pcscd. Returns false and sets *error on failure. */
 bool start_pcscd(struct supervisor *supervisor, struct error *error);
 
-/* Waits until it answers and has all readers that are plugged in. False: it has not, and error says why, or
- * is empty: that has been said, or nobody needs it any more. */
+/* Waits until pcscd answers and has all readers that are plugged in. Returns false and sets *error if it does
+ * not get that far. error->text is empty if the reason has been logged already, or if pcscd is no longer
+ * needed. */
 bool wait_for_pcscd(struct supervisor *supervisor, struct error *error);
 
-/* Does what the simulator has asked for, and answers. */
+/* Carries out the simulator's request, and answers it. */
 void serve_request(struct supervisor *supervisor);
 
-/* Tells the simulator in which state pcscd is, if that has changed. */
+/* Tells the simulator the state of pcscd, if it has changed. */
 void tell_state(struct supervisor *supervisor);
 
-/* Shows the end of pcscd's log. */
+/* Logs the last lines of pcscd's log. */
 void show_pcscd_log(const struct supervisor *supervisor);
 
 /*
  * supervise.c
  */
 
-/* Waits until something happens, but not longer than to the time given (0: without end), and takes note of
- * it. */
+/* Waits for events and records them: signals, ended children, messages from the front and the simulator, and
+ * pcscd's answer. Returns after the first event, or at the clock_ms() time when, if that is not 0. */
 void wait_until(struct supervisor *supervisor, int64_t when);
 
 #endif

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #define CANNOT_RUN 127
-#define GRACE_MS   5000 /* to end in peace */
+#define GRACE_MS   5000 /* time to end after SIGTERM */
 
-/* Reads until the last process that has the pipe has ended, or the time is up. */
+/* Reads until every process has closed the pipe, and then returns true. Returns false at the deadline. */
 static bool read_all(struct trial *trial, int fd, int64_t deadline)
 {
     size_t length = strlen(trial->said);
@@ -50,8 +50,8 @@ static void be_child(int output, int (*function)(void *arg), void *arg)
     _exit(status);
 }
 
-/* Waits for the child's end, which is to come by then: it may have closed what it printed to, and be there.
- */
+/* Reaps the child. Kills its process group if it has not ended by the deadline: it may have closed its
+ * output but still run. */
 static void reap(struct trial *trial, pid_t pid, int64_t deadline)
 {
     while (waitpid(pid, &trial->status, WNOHANG) == 0) {
@@ -81,7 +81,7 @@ void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int 
     if (pid < 0)
         snprintf(trial->said, sizeof trial->said, "cannot start a process: %s", strerror(error));
     else {
-        setpgid(pid, pid); /* here and there: either process may come first */
+        setpgid(pid, pid); /* in both processes, as either may run first */
         int64_t deadline = start + seconds * 1000L;
         trial->ended = read_all(trial, output[0], deadline);
         if (!trial->ended && kill(-pid, SIGTERM) == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How the command of a rig learns where its readers listen for vpcd cards. */
+/* Tells the command of a rig where the rig's readers listen for vpcd cards. */
 #ifndef CARDRIG_CLI_VPCD_PORTS_H
 #define CARDRIG_CLI_VPCD_PORTS_H
 
@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-/* Tells in the environment where the readers listen: CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT, of the first
- * such slot, and CARDRIG_VPCD_PORTS, of all, separated by spaces. Without such a reader there are none of
- * these. */
+/* Sets CARDRIG_VPCD_HOST and CARDRIG_VPCD_PORT in the environment to the address of the first slot that
+ * listens for a vpcd card, and CARDRIG_VPCD_PORTS to the ports of all of them, separated by spaces. Unsets
+ * the three variables if no slot listens. Returns false and sets errno on failure. */
 bool vpcd_ports_set_environment(const struct slots *slots);
 
 #endif
