@@ -91,7 +91,7 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
            usb_configure(pcscd, readers, reader_count, error);
 }
 
-/* pcscd in one of the directories, which colons part. */
+/* Finds pcscd in a list of directories separated by colons. */
 static bool find_in(const char *directories, char *path, size_t path_size)
 {
     for (const char *directory = directories;; directory++) {
@@ -113,7 +113,7 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *
             return true;
         return error_set(error, "cannot run %s: %s", wanted, strerror(errno));
     }
-    /* sbin is seldom in a user's PATH */
+    /* the PATH of a user seldom includes sbin */
     static const char elsewhere[] = "/usr/local/sbin:/usr/sbin:/sbin";
     const char *path_variable = getenv("PATH");
     if ((path_variable && find_in(path_variable, path, path_size)) || find_in(elsewhere, path, path_size))

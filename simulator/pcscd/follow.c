@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Preloaded into a private pcscd: it ends with its parent. cardrig sees to that for the process that it
- * starts; where this is a wrapper that starts pcscd as its child, that is to end with the wrapper.
+ * Preloaded into a private pcscd: makes it end with its parent. cardrig already makes the process that it
+ * starts end with cardrig. If that process is a wrapper with pcscd as its child, pcscd must end with the
+ * wrapper.
  */
 #include <signal.h>
 #include <sys/prctl.h>

@@ -24,7 +24,7 @@ const char *isolate_by_namespaces(const struct pcscd *pcscd)
         return failed;
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return "mount / private";
-    /* where there is no such directory there are no drivers of real readers either, and no place for ours */
+    /* if this directory does not exist, there are no drivers of real readers to hide, and no mount point */
     bool needed = pcscd->usb_readers.count > 0 || access(PCSCD_USB_DROP_DIR, F_OK) == 0;
     if (needed && !cover(PCSCD_USB_DROP_DIR, pcscd->directory, "drivers"))
         return "mount over " PCSCD_USB_DROP_DIR;

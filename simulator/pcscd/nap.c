@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Preloaded into a private pcscd: shortens its first naps. Before it serves its clients, pcscd's main thread
- * waits until each reader's thread has seen whether there is a card, and looks every 10 ms
- * (RFWaitForReaderInit()). The rig's readers take a fraction of one, so the first looks come sooner: after
- * FIRST_NS, then after twice as long each, up to the 10 ms. No other sleep of pcscd's is that long.
+ * Preloaded into a private pcscd: shortens its first sleeps. Before pcscd serves clients, its main thread
+ * waits until each reader's thread has checked for a card, and polls for that every 10 ms
+ * (RFWaitForReaderInit()). The rig's readers take a fraction of a millisecond. The first polls therefore
+ * come sooner: after FIRST_NS, and then at intervals that double up to 10 ms. No other sleep of pcscd is
+ * exactly 10 ms long.
  */
 #include <errno.h>
 #include <time.h>

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A pcscd of our own: run by an ordinary user, next to the system's one, which it does not touch. Any will
- * do: with and without socket activation, with and without polkit, and a wrapper that runs one.
+ * A private pcscd, run by an ordinary user next to the system's pcscd, which it does not touch. Any build of
+ * pcscd works, with or without socket activation and with or without polkit, and so does a wrapper that runs
+ * one.
  *
- * Clients reach it through a socket that PCSCLITE_CSOCK_NAME names for them. We open it, at
- * run/pcscd/pcscd.comm in the rig's directory, and hand it over as systemd would. The fixed paths in pcscd (a
- * directory in /run with a pid file, and that of USB drivers, which would make it take the real readers) lead
- * into the rig's directory:
+ * Clients find its socket through PCSCLITE_CSOCK_NAME. pcscd_start opens the socket, at
+ * run/pcscd/pcscd.comm in the rig's directory, and passes it to pcscd as systemd would. pcscd also has
+ * fixed paths: a directory in /run with a pid file, and the directory of USB drivers, through which it
+ * would take the machine's real readers. Both are replaced by directories of the rig, in two ways:
  *
- *   - by a library that is preloaded into pcscd and changes these paths in its calls. It also answers for
- *     polkit, gives a pcscd without socket activation the socket all the same, ends what a wrapper
- *     started, and shortens a wait at the start (nap.c).
- *   - where we may have them, by namespaces, too: a mount namespace, in a user namespace where we are not
- * root, in which private directories lie over both. Without them (in containers, say) we are as safe as the
- * list of calls in redirect.c is complete.
+ *   - A library that is preloaded into pcscd changes these paths in pcscd's calls. It also answers in place
+ *     of polkit, passes the socket to a pcscd without socket activation, ends a pcscd together with the
+ *     wrapper that started it, and shortens a wait at the start (nap.c).
+ *   - Namespaces, where they are permitted: a mount namespace, inside a user namespace unless we are root, in
+ *     which the rig's directories are mounted over both paths. Without namespaces (in many containers), the
+ *     isolation depends on redirect.c to cover every call that pcscd makes with such a path.
  */
 #ifndef CARDRIG_PCSCD_PCSCD_H
 #define CARDRIG_PCSCD_PCSCD_H
@@ -26,97 +27,109 @@
 
 enum pcscd_isolation { PCSCD_ISOLATION_AUTO, PCSCD_ISOLATION_NAMESPACES, PCSCD_ISOLATION_REDIRECT };
 
-#define PCSCD_READERS_MAX 255 /* what pcscd has room for from 2.5 on */
+#define PCSCD_READERS_MAX 255 /* the limit of pcscd from 2.5 on */
 #define PCSCD_DEVICE_MAX  256
 
 struct pcscd_reader {
     const char *name;
     const char
-        *device; /* its DEVICENAME: what the driver makes of it, in characters that reader.conf can hold */
-    /* a reader on USB: the bus that it has for itself; else 0 */
+        *device; /* its DEVICENAME, in the driver's syntax and in characters that reader.conf can hold */
+    /* of a USB reader: the number of the bus, on which it is the only device; else 0 */
     unsigned bus, vendor_id, product_id;
 };
 
 struct pcscd {
     /* filled in by the caller */
     const char *program;   /* the pcscd to run */
-    const char *directory; /* private, of mode 0700; see directory_new for what its name may be */
+    const char *directory; /* the rig's, accessible only to this user; named as by directory_new */
     const char *driver;    /* the IFD handler: libifdcardrig.so, or another one */
     const char *redirect;  /* the library to preload: libcardrig-redirect.so */
     enum pcscd_isolation isolation;
-    const char *log; /* the file that its log goes to, as output_open() takes it */
-    bool debug;      /* everything in the log, APDUs too */
+    const char *log; /* the path of its log file, for output_open() */
+    bool debug;      /* log everything, APDUs included */
     const char *usb; /* the folder with the files of USB readers (rig/usb_bus.h) */
-    int listen_fd;   /* the socket at pcscd_socket(), if somebody listens there already, who keeps it;
-                              else 0 */
+    int listen_fd;   /* the socket at pcscd_socket() if the caller listens there itself; the caller keeps
+                              it. Otherwise 0 */
     /* filled in by pcscd_configure */
     struct pcscd_usb {
         unsigned count;
         unsigned bus[PCSCD_READERS_MAX];
         char device[PCSCD_READERS_MAX][PCSCD_DEVICE_MAX];
-        char umockdev[4096]; /* the library that makes pcscd see them */
+        char umockdev[4096]; /* the path of the library that shows them to pcscd */
     } usb_readers;
     /* filled in by pcscd_start */
-    int log_fd; /* 0: none yet; it stays open, for the next start */
+    int log_fd; /* 0: not open yet; stays open for the next start */
     pid_t pid;
-    char note[256]; /* what had to be done without, or empty */
+    char note[256]; /* says if pcscd runs without namespaces, and why; or empty */
 };
 
-/* Finds pcscd: wanted, if it is not NULL, or in PATH and where distributions have it. False with error, which
- * says what to install. */
+/* Writes the path of pcscd: wanted, if it is not NULL or empty, or else the first pcscd in PATH and in the
+ * usual sbin directories. Returns false and sets *error if wanted cannot be executed, or if no pcscd is
+ * found; then *error says what to install. */
 bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *error);
 
-/* Writes reader.conf.d, for readers on USB a bundle, and what goes with them into the directory. False with
- * error; where umockdev is missing that says so. */
+/* Fills the directory: reader.conf.d for serial readers, a driver bundle for USB readers, and copies of the
+ * libraries. Returns false and sets *error on failure, which includes USB readers without umockdev. */
 bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                      struct error *error);
 
-/* Once pcscd has ended, writes that into its log. False with error: it could not be, and more may be
- * missing. */
+/* Appends a last line to pcscd's log. Call this after pcscd has ended. Returns false and sets *error if the
+ * line could not be written; then the log may also lack lines from pcscd. Returns true without writing if
+ * the log is a FIFO that is no longer read. */
 bool pcscd_finish_log(const struct pcscd *pcscd, struct error *error);
 
-/* Where clients find it: what PCSCLITE_CSOCK_NAME is to be. */
+/* Writes the path of the socket for clients, the value for PCSCLITE_CSOCK_NAME. */
 #define PCSCD_SOCKET_MAX 108 /* as in sockaddr_un */
 void pcscd_socket(const char *directory, char path[PCSCD_SOCKET_MAX]);
 
-/* Starts it as a child that is killed when its parent dies, and leads a process group. Clients may connect to
- * its socket at once; they wait until it is ready (pcscd/question.h). False with error. pcscd alone has that
- * socket afterwards: when it is gone, who connects is to notice. */
+/* Starts pcscd as a child that leads a process group and is killed when its parent dies. Clients may
+ * connect to the socket at once, and then wait until pcscd is ready (pcscd/question.h). Returns false and
+ * sets *error on failure. Afterwards only pcscd holds the socket (unless it is listen_fd), so that
+ * connecting fails once pcscd is gone. */
 bool pcscd_start(struct pcscd *pcscd, struct error *error);
 
 /*
- * Inside, and for `cardrig doctor`, which tries them out:
+ * Internal functions, also used by `cardrig doctor` for its tests
  */
 
-/* For pcscd_configure: writes what pcscd and the driver need for readers on USB: a bundle in
- * DIRECTORY/drivers, and what becomes of pcscd's environment. */
+/* For pcscd_configure. Sets usb_readers, from which usb_set_environment makes pcscd's environment, and
+ * writes a driver bundle to DIRECTORY/drivers if there are USB readers. Returns false and sets *error on
+ * failure. */
 bool usb_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, unsigned reader_count,
                    struct error *error);
 
-/* Where umockdev's library is; false with error, which says what to install. */
+/* Writes the path of umockdev's library. Returns false and sets *error, which says what to install, if it
+ * is not found. */
 bool usb_find_umockdev(char *path, size_t size, struct error *error);
 
-/* In the child: sets up the environment for them, if there are any. False: out of memory. */
+/* Sets the environment for USB readers, if there are any. Call this in the child that becomes pcscd. Returns
+ * false if out of memory. */
 bool usb_set_environment(const struct pcscd *pcscd);
 
-/* Makes DIRECTORY/name; false with error. */
+/* Makes the directory DIRECTORY/name. Returns false and sets *error on failure. */
 bool configure_make_directory(const char *directory, const char *name, struct error *error);
 
-/* Copies a file to DIRECTORY/name; false with error. Libraries are copied for four reasons: LIBPATH can hold
- * fewer characters than a path can have, LD_PRELOAD can hold no spaces and colons, and where they are may be
- * covered for the private pcscd. And it numbers readers on USB apart from serial ones: the same number in the
- * same library would be the same reader. */
+/*
+ * Copies a file to DIRECTORY/name. Returns false and sets *error on failure.
+ *
+ * Libraries are copied into the rig's directory for four reasons. LIBPATH does not accept every character
+ * of a path. LD_PRELOAD accepts no spaces or colons. The original may be hidden from the private pcscd by a
+ * mount. And pcscd numbers USB readers separately from serial ones, so that a USB and a serial reader can get
+ * the same Lun, which must be unique within one loaded library.
+ */
 bool configure_copy(const char *file, const char *directory, const char *name, struct error *error);
 
-/* What the library to preload is called in the rig's directory. */
+/* The name of the preloaded library in the rig's directory. */
 #define CONFIGURE_PRELOAD "preload.so"
 
+/* Sets *error to "cannot WHAT PATH" with the text of errno. Always returns false. */
 bool configure_fail(struct error *error, const char *what, const char *path);
 
-/* In the child: goes into namespaces of its own. On failure the name of the step, with errno; else NULL. */
+/* Moves the process into namespaces of its own. Call this in the child that becomes pcscd. Returns NULL, or
+ * the name of the step that failed, with errno set. */
 const char *isolate_by_namespaces(const struct pcscd *pcscd);
 
-/* Puts a library in front of LD_PRELOAD. False: out of memory. */
+/* Puts a library first in LD_PRELOAD. Returns false if out of memory. */
 bool isolate_preload(const char *library);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Preloaded into a private pcscd: answers it in polkit's place. Who may use a card of this machine is not
- * what polkit could say about the rig's: that is decided by who can reach the rig's socket, and polkit's
- * daemon may not be there. (Only pcscd 2.x can be run without it.)
+ * Preloaded into a private pcscd: answers in place of polkit, and authorizes every client. The polkit rules
+ * concern the machine's cards, not the rig's. Every client that can reach the rig's socket may use the rig's
+ * cards. The polkit daemon may also be absent, and only pcscd 2.x can run without it.
  *
- * The functions are those that IsClientAuthorized() of pcscd calls; what they return is only handed back to
- * them, and to g_object_unref().
+ * These are the functions that IsClientAuthorized() of pcscd calls. pcscd passes their results only back to
+ * them and to g_object_unref().
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ void *polkit_authority_check_authorization_sync(void *authority, void *subject, 
 int polkit_authorization_result_get_is_authorized(void *result);
 #pragma GCC visibility pop
 
-/* pcscd has GObject if it has polkit. */
+/* A pcscd that is linked with polkit is linked with GObject as well. */
 static void *new_object(void)
 {
     typedef void *new_function(size_t type, const char *first_property, ...);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* SCardEstablishContext, as libpcsclite sends it (pcsc-lite, winscard_msg.h: rxHeader, establish_struct).
- * pcscd forgets the context when we hang up. */
+ * pcscd releases the context when the connection closes. */
 struct establish {
     uint32_t size, command;
     struct {
@@ -29,7 +29,7 @@ void question_ask(struct question *question, const char *path)
         connect(question->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
         send(question->fd, &request, sizeof request, MSG_NOSIGNAL) == sizeof request)
         return;
-    question->state = QUESTION_REFUSED; /* it may have died already */
+    question->state = QUESTION_REFUSED; /* pcscd may have died already */
     question_end(question);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Preloaded into a private pcscd: changes its fixed paths, and nothing else. $CARDRIG_REDIRECT is the rig's
- * directory. What lies below /run, and what pcscd has elsewhere if it was built so, goes to its run, the
- * directory of USB drivers to its drivers.
+ * Preloaded into a private pcscd: replaces its fixed paths, and passes all other paths on unchanged.
+ * $CARDRIG_REDIRECT is the rig's directory. Paths below /run lead to its subdirectory run, and so do those
+ * of pcscd's socket, pid file and state directory in a build that has them elsewhere. The directory of USB
+ * drivers leads to its subdirectory drivers.
  *
- * The functions are those that pcscd 1.9.9 to 2.x call with such paths, and their variants of other builds.
+ * The functions below are those that pcscd 1.9.9 to 2.x call with such paths, and their variants in other
+ * builds.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -25,7 +27,7 @@
 #define COMMON     "/pcscd.comm"
 #define COMMON_NEW "run/pcscd" COMMON
 
-/* The path after a prefix that is a whole directory, or NULL. */
+/* Returns the rest of path after prefix, or NULL if path is neither prefix itself nor below it. */
 static const char *below(const char *path, const char *prefix)
 {
     size_t length = strlen(prefix);
@@ -33,7 +35,7 @@ static const char *below(const char *path, const char *prefix)
                                                                                                : NULL;
 }
 
-/* The same for directories that may be anywhere in the path. */
+/* Returns the same for directories that may occur anywhere in path. */
 static const char *below_any(const char *path, const char *directories)
 {
     for (const char *rest; (path = strstr(path, directories)); path++)
@@ -42,12 +44,12 @@ static const char *below_any(const char *path, const char *directories)
     return NULL;
 }
 
-/* The rig's path in the place of one of pcscd's, or the path itself. */
+/* Returns the rig's path for a fixed path of pcscd, in buffer, or else path itself. */
 static const char *redirect(const char *path, char buffer[PATH_MAX])
 {
     static const struct {
         const char *prefix, *to;
-        bool anywhere; /* below the prefix that pcscd was built for */
+        bool anywhere; /* may follow the installation prefix that pcscd was built with */
     } rules[] = {
         {COMMON, COMMON_NEW, true},
         {"/pcscd.pid", "run/pcscd/pcscd.pid", true},
@@ -70,12 +72,12 @@ static const char *redirect(const char *path, char buffer[PATH_MAX])
     return path;
 }
 
-/* The function that ours stands before. */
+/* The next definition of the function that ours replaces: usually the C library's. */
 #define NEXT(type, name) __extension__((type)dlsym(RTLD_NEXT, name))
 
-/* Exports a function by the name that the linker knows it by. For the compiler it has another: what headers
- * make of a name (macros, other symbols by _FILE_OFFSET_BITS, types that only some systems have) does not
- * concern it. */
+/* Defines a function under one name for the compiler, and exports it under another for the linker. What
+ * headers do with the exported name therefore has no effect: macros, other symbols by _FILE_OFFSET_BITS,
+ * types that only some systems have. */
 #define EXPORTED(result, function, name, parameters)                                                         \
     __attribute__((visibility("default"))) result function parameters __asm__(name);                         \
     result function parameters
@@ -112,11 +114,11 @@ REDIRECTED(int, stat, (const char *path, void *out), stat_function *, out)
 REDIRECTED(int, lstat, (const char *path, void *out), stat_function *, out)
 REDIRECTED(int, stat64, (const char *path, void *out), stat_function *, out)
 REDIRECTED(int, lstat64, (const char *path, void *out), stat_function *, out)
-/* of 32-bit programs with _TIME_BITS=64 */
+/* in 32-bit programs with _TIME_BITS=64 */
 REDIRECTED(int, __stat64_time64, (const char *path, void *out), stat_function *, out)
 REDIRECTED(int, __lstat64_time64, (const char *path, void *out), stat_function *, out)
 
-/* glibc before 2.33 has these behind stat and lstat */
+/* glibc before 2.33 implements stat and lstat by these */
 #define REDIRECTED_XSTAT(name)                                                                               \
     EXPORTED(int, redirected_##name, #name, (int version, const char *path, void *out))                      \
     {                                                                                                        \
@@ -145,17 +147,17 @@ REDIRECTED_XSTAT(__lxstat64)
 
 REDIRECTED_OPEN(open)
 REDIRECTED_OPEN(open64)
-/* fortified */
+/* with _FORTIFY_SOURCE */
 REDIRECTED(int, __open_2, (const char *path, int flags), flags_function *, flags)
 REDIRECTED(int, __open64_2, (const char *path, int flags), flags_function *, flags)
 
 /*
- * A pcscd that does not take its socket from systemd, or was told by a wrapper that it was meant for another
- * process, removes the file and binds a socket of its own. Clients may be waiting at ours already: so it gets
- * that one instead.
+ * A pcscd without socket activation removes the socket's file and binds a socket of its own. So does one
+ * that a wrapper starts, because LISTEN_PID then names the wrapper. Clients may already be waiting at the
+ * socket that pcscd was passed. These functions therefore make pcscd use that socket instead.
  */
 
-/* Whether path is that of the socket for clients, and we were given it. */
+/* Returns whether path is that of the socket for clients, and descriptor LISTEN_FD is this socket. */
 static bool is_listening(const char *path)
 {
     struct sockaddr_un address;
@@ -185,6 +187,6 @@ EXPORTED(int, redirected_bind, "bind", (int fd, const struct sockaddr *address, 
         return NEXT(bind_function *, "bind")(fd, address, size);
     if (is_listening(buffer))
         return dup2(LISTEN_FD, fd) < 0 ? -1 : 0;
-    memcpy(to.sun_path, buffer, sizeof to.sun_path); /* too long a one is unterminated, and still ours */
+    memcpy(to.sun_path, buffer, sizeof to.sun_path); /* if too long, not terminated, but still in the rig */
     return NEXT(bind_function *, "bind")(fd, (const struct sockaddr *)&to, sizeof to);
 }

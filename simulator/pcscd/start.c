@@ -20,11 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LISTEN_FD 3 /* where systemd puts the first socket: sd_listen_fds(3) */
+#define LISTEN_FD 3 /* the first descriptor that systemd passes: sd_listen_fds(3) */
 
 static const char run_step[] = "run it";
 
-/* What a child that cannot start pcscd tells its parent before it exits. */
+/* The message to the parent from a child that cannot start pcscd. */
 struct failure {
     int error;
     char step[64];
@@ -41,7 +41,7 @@ static int listen_for_clients(const char *directory)
     char path[PCSCD_SOCKET_MAX];
     pcscd_socket(directory, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* any user that the command runs as may talk to it; the directory keeps all others out */
+    /* the socket needs no access control of its own: the directory keeps other users out */
     if (fd >= 0 && unix_address(&address, path) &&
         bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, SOMAXCONN) == 0)
         return fd;
@@ -55,7 +55,7 @@ static bool set_environment(const char *directory)
     snprintf(number, sizeof number, "%d", (int)getpid());
     snprintf(drivers, sizeof drivers, "%s/drivers", directory);
     snprintf(preload, sizeof preload, "%s/" CONFIGURE_PRELOAD, directory);
-    /* the user's filters are for the user's readers; from 2.0 on the drop directory can be named */
+    /* the caller's filters concern the machine's readers; PCSCLITE_HP_DROPDIR exists from pcscd 2.0 on */
     return unsetenv("PCSCLITE_FILTER_IGNORE_READER_NAMES") == 0 &&
            unsetenv("PCSCLITE_FILTER_EXTEND_READER_NAMES") == 0 &&
            setenv("PCSCLITE_HP_DROPDIR", drivers, 1) == 0 && setenv("LISTEN_PID", number, 1) == 0 &&
@@ -66,7 +66,7 @@ static bool set_environment(const char *directory)
 #ifdef PCSCD_PRELOAD
 static bool set_sanitizer(void)
 {
-    /* pcscd does not free what it has when it ends; that is not ours to report */
+    /* pcscd does not free all its memory at exit, which is not a leak of cardrig */
     return setenv("ASAN_OPTIONS", "detect_leaks=0", 1) == 0 && isolate_preload(PCSCD_PRELOAD);
 }
 #else
@@ -76,14 +76,15 @@ static bool set_sanitizer(void)
 }
 #endif
 
-/* Becomes pcscd, or returns the name of the step that failed. */
+/* Executes pcscd in this process. Returns only on failure, with the name of the step that failed, and errno
+ * set. */
 static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd,
                                 int log_fd, pid_t parent)
 {
     char config[PATH_MAX];
     snprintf(config, sizeof config, "%s/reader.conf.d", pcscd->directory);
 
-    setsid(); /* signals of the terminal are for the command */
+    setsid(); /* signals from the terminal must reach only the command */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -94,10 +95,10 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     const char *failed = isolation == PCSCD_ISOLATION_NAMESPACES ? isolate_by_namespaces(pcscd) : NULL;
     if (failed)
         return failed;
-    /* umockdev's library behind ours: it asks nobody but the C library */
+    /* umockdev's library goes after ours: it calls the C library directly, so that it would bypass ours */
     if (!usb_set_environment(pcscd) || !set_environment(pcscd->directory) || !set_sanitizer())
         return "set the environment";
-    /* by way of another number: dup2() of a descriptor to itself would leave it close-on-exec */
+    /* duplicated twice: dup2() of a descriptor to itself would leave it close-on-exec */
     int moved = fcntl(listen_fd, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
     if (moved < 0 || dup2(moved, LISTEN_FD) < 0)
         return "pass the socket";
@@ -113,7 +114,8 @@ static const char *become_pcscd(const struct pcscd *pcscd, enum pcscd_isolation 
     return run_step;
 }
 
-/* Forks; returns when pcscd runs in the child (true), or could not be started and the child is gone. */
+/* Starts pcscd in a child. Returns true once it runs. Returns false and sets *failure if it could not be
+ * started; the child has been reaped then. */
 static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int listen_fd, int log_fd,
                       struct failure *failure)
 {
@@ -126,7 +128,7 @@ static bool try_start(struct pcscd *pcscd, enum pcscd_isolation isolation, int l
     pid_t parent = getpid();
     pcscd->pid = fork();
     if (pcscd->pid == 0) {
-        /* the report must not be where the socket goes */
+        /* the report pipe must not be on LISTEN_FD */
         int report_fd = fcntl(report[1], F_DUPFD_CLOEXEC, LISTEN_FD + 1);
         const char *step = "pass the socket";
         if (report_fd < 0)
@@ -152,8 +154,8 @@ bool pcscd_finish_log(const struct pcscd *pcscd, struct error *error)
     static const char line[] = "(pcscd has ended)\n";
     int fd = open(pcscd->log, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && errno == ENXIO)
-        return true; /* who read it has left */
-    /* a FIFO that is full may have room for this line, but had none for those of pcscd */
+        return true; /* a FIFO that is no longer read */
+    /* a FIFO that is full may still take this short line, but has lost lines of pcscd */
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     bool full = fd >= 0 && poll(&room, 1, 0) == 0;
     bool ok = fd >= 0 && !full && output_write(fd, line, sizeof line - 1) == sizeof line - 1;
@@ -177,7 +179,7 @@ bool pcscd_start(struct pcscd *pcscd, struct error *error)
         return false;
     char pid_file[PATH_MAX];
     snprintf(pid_file, sizeof pid_file, "%s/run/pcscd/pcscd.pid", pcscd->directory);
-    unlink(pid_file); /* of one that was killed: its number may have become another process's */
+    unlink(pid_file); /* if an earlier pcscd was killed, its pid may belong to another process by now */
     int listen_fd = pcscd->listen_fd > 0 ? pcscd->listen_fd : listen_for_clients(pcscd->directory);
     bool started = false;
     struct failure failure = {.error = errno, .step = "make its socket"};
@@ -195,7 +197,7 @@ bool pcscd_start(struct pcscd *pcscd, struct error *error)
 out:
     if (!started)
         error_set(error, "cannot start %s: %s: %s", pcscd->program, failure.step, strerror(failure.error));
-    /* pcscd alone holds a socket of its own: when it is gone, clients are to notice */
+    /* only pcscd holds the socket, so that clients notice when pcscd is gone */
     if (listen_fd >= 0 && listen_fd != pcscd->listen_fd)
         close(listen_fd);
     return started;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Readers on USB, in a private pcscd that umockdev shows devices to which are not there. */
+/* USB readers for a private pcscd. The devices do not exist; umockdev shows them to pcscd. */
 #include "base/error.h"
 #include "pcscd/pcscd.h"
 
@@ -14,7 +14,7 @@
 #define BUNDLE         "drivers/ifd-cardrig.bundle"
 #define BUNDLE_LIBRARY "libifdcardrig.so"
 
-/* The loader would start pcscd without it, too, and only write a line. */
+/* Checked in advance, because the loader would start pcscd even without the library, with only a message. */
 bool usb_find_umockdev(char *path, size_t size, struct error *error)
 {
     void *library = dlopen(UMOCKDEV, RTLD_LAZY | RTLD_LOCAL);
@@ -39,7 +39,7 @@ static void write_name(FILE *file, const char *name)
             fputc(*name, file);
 }
 
-/* pcscd's parser wants each string on a line, and the three lists to be equally long. */
+/* pcscd's parser requires one string per line, and three lists of equal length. */
 static void write_list(FILE *file, const char *key, const struct pcscd_reader *readers, unsigned reader_count,
                        void (*write_value)(FILE *, const struct pcscd_reader *))
 {
