@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One of a card script's commands: its pattern, and what answers it.
+ * A command of a card script: its pattern and its answer.
  */
 #ifndef CARDRIG_ICC_COMMAND_H
 #define CARDRIG_ICC_COMMAND_H
@@ -10,19 +10,19 @@
 
 #include "icc/pattern.h"
 
-/* A function of the script, for handler.h. */
+/* A Lua function of the script; handler.h calls it. */
 struct script_function {
-    int ref;  /* in the registry; LUA_NOREF if there is none */
-    int line; /* where it begins, for messages */
+    int ref;  /* in the Lua registry; LUA_NOREF: no function */
+    int line; /* where the function begins, for messages */
 };
 
-/* One of the commands. What it points to is in the heap of the sandbox. */
+/* One entry of the script's list of commands. Its pointers point into the heap of the sandbox. */
 struct script_command {
     struct pattern pattern;
-    const uint8_t *answer; /* data and status word; NULL if the handler makes it */
+    const uint8_t *answer; /* data and status word; NULL: the handler answers */
     size_t answer_length;
     struct script_function handler;
-    int number; /* in the list, from 1 */
+    int number; /* position in the list, from 1 */
 };
 
 #endif

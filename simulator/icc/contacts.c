@@ -11,61 +11,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Times that a card takes, in etu: to the first character of its ATR (372 clock cycles each), which has to
- * come within 400 to 40,000 cycles, and to anything else. */
+/* Delays of the card in etu: before the first character of its ATR, and before anything else. An etu of the
+ * ATR is 372 clock cycles; the first character must come after 400 to 40,000 cycles. */
 #define ATR_DELAY      2
 #define ATR_DELAY_SLOW 100
 #define ANSWER_DELAY   TIMING_BLOCK_GUARD
 
-/* How much of a waiting time passes before a card that takes its time says something. */
+/* The part of a waiting time that a slow card uses before it sends something. */
 #define MOST_OF(etu) ((etu) / 10 * 9)
 
-/* What faults look like. */
-#define NULLS_SLOW      10 /* each when most of WWT has passed */
-#define NULLS_FLOOD     100
-#define WTX_SLOW        10 /* BWT */
-#define WTX_FAULT       3
-#define IFS_FAULT       16
-#define OVERLONG_ATR    40
+/* Parameters of the faults. */
+#define NULLS_SLOW      10  /* NULL bytes, each after MOST_OF(WWT) */
+#define NULLS_FLOOD     100 /* NULL bytes */
+#define WTX_SLOW        10  /* multiplier of BWT */
+#define WTX_FAULT       3   /* multiplier of BWT */
+#define IFS_FAULT       16  /* bytes */
+#define OVERLONG_ATR    40  /* bytes */
 #define OVERLONG_ANSWER (CARD_RESPONSE_MAX + 256)
 
 enum state {
     STATE_OFF,
-    STATE_ATR,  /* about to send it */
-    STATE_IDLE, /* the first character from the interface device will show what it wants */
+    STATE_ATR,  /* about to send the ATR in `out` */
+    STATE_IDLE, /* the next character begins a PPS request or the default protocol */
     STATE_PPS,
     STATE_T0,
     STATE_T1,
-    STATE_APDU, /* as contacts_as_is says */
-    STATE_RAW,  /* about to send out, and then deaf */
-    STATE_DEAF, /* only a reset helps */
+    STATE_APDU, /* no characters: contacts_as_is returned the ATR */
+    STATE_RAW,  /* about to send the bytes in `out`; then STATE_DEAF */
+    STATE_DEAF, /* ignores everything until the next reset */
 };
 
 struct contacts {
     struct card *card;
     enum state state;
     struct atr atr;
-    bool as_is, tck_wrong; /* of the ATR: no protocol can be run by it; only its TCK is wrong */
+    bool as_is, tck_wrong; /* no protocol can be run with the ATR; only its TCK is wrong */
     bool removal;
-    bool to_card; /* of the next T=0 command */
+    bool to_card; /* the direction of the next T=0 command */
     uint32_t ne;
     uint32_t wwt, bwt;   /* of the protocol in use, in etu */
-    uint32_t null_delay; /* of a NULL byte, in T=0 */
+    uint32_t null_delay; /* etu before a NULL byte */
     struct pps_icc pps;
     struct t0_icc t0;
-    bool t0_begun, t0_taken; /* a header has begun to come; its data were asked for */
+    bool t0_begun, t0_taken; /* a header has begun to arrive; its data were requested */
     struct t0_apdu_icc t0_apdu;
     struct t1 t1;
-    bool t1_asked;          /* a request of ours was made before the answer is given */
-    uint64_t t1_beginnings; /* as often had the interface device begun again then */
-    uint32_t t1_extension;  /* how much of the time that it asked for the card will use, in etu */
-    uint32_t t1_pause;      /* before the next block of the card */
+    bool t1_asked;          /* the card has sent a request of its own before its answer, which is ready */
+    uint64_t t1_beginnings; /* the resynchronisations and aborts until then */
+    uint32_t t1_extension;  /* etu that the card will use of the time it asked for */
+    uint32_t t1_pause;      /* etu before the next block of the card */
     struct due {
         bool slow, ifs_change;
-    } t1_due;           /* faults of the answer that comes */
-    bool wants_resynch; /* no good block comes before the resynchronisation after that one */
+    } t1_due;           /* faults to apply before the answer */
+    bool wants_resynch; /* spoil every block until there have been more than `resynchs` resynchronisations */
     uint64_t resynchs;
-    uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or something wrong */
+    uint8_t out[T0_RESULT_MAX + T1_BLOCK_MAX]; /* an ATR, a block, or bytes of a fault */
     size_t out_length;
     uint8_t t1_buffer[APDU_COMMAND_MAX];
     uint8_t response[OVERLONG_ANSWER];
@@ -90,13 +90,14 @@ static bool fires(struct contacts *contacts, enum fault fault)
     return faults_fire(card_faults(contacts->card), fault);
 }
 
-/* The faults that the command in hand has set, or that name it: when the usual opportunity has passed. */
+/* For faults that the current command has set, or whose pattern matches it, after the usual opportunity has
+ * passed. */
 static bool fires_in_hand(struct contacts *contacts, enum fault fault)
 {
     return faults_fire_in_hand(card_faults(contacts->card), fault);
 }
 
-/* One of these two. */
+/* fires or fires_in_hand */
 typedef bool fires_function(struct contacts *contacts, enum fault fault);
 
 bool contacts_may_garble(struct contacts *contacts)
@@ -124,7 +125,7 @@ void contacts_expect(struct contacts *contacts, bool data_to_card, uint32_t ne)
  * Power and reset
  */
 
-/* An ATR that never comes to its end: one interface byte announces the next. */
+/* Writes an ATR without end: each TD announces another one. Returns its length. */
 static size_t overlong_atr(uint8_t *out)
 {
     memset(out, 0x80, OVERLONG_ATR);
@@ -133,7 +134,7 @@ static size_t overlong_atr(uint8_t *out)
     return OVERLONG_ATR;
 }
 
-/* Whether T=0 or T=1 can be run by this ATR. */
+/* Returns whether T=0 or T=1 can be run with this ATR. */
 static bool can_run(const struct atr *atr)
 {
     return atr->specific ? atr->specific_protocol <= 1 : (atr->protocols & 3) != 0;
@@ -182,7 +183,7 @@ void contacts_power_off(struct contacts *contacts)
  * Commands
  */
 
-/* The faults that take the card away from a command. */
+/* Applies the faults removal, power-loss and mute. Returns whether one of them has fired. */
 static bool lost_for_command(struct contacts *contacts, fires_function *fire)
 {
     if (fire(contacts, FAULT_REMOVAL)) {
@@ -198,7 +199,8 @@ static bool lost_for_command(struct contacts *contacts, fires_function *fire)
     return true;
 }
 
-/* Has the script answer. False: it does not, and the card does not answer from now on. */
+/* Gets the card's answer to the command. If there is none, returns false, and the card is deaf from now
+ * on. */
 static bool ask_script(struct contacts *contacts, const struct step *command)
 {
     card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,
@@ -209,7 +211,7 @@ static bool ask_script(struct contacts *contacts, const struct step *command)
     return contacts->response_length != 0;
 }
 
-/* What faults make of a response of contacts->response_length bytes; its length then. */
+/* Applies faults to the response of contacts->response_length bytes. Returns its new length. */
 static size_t spoil_response(struct contacts *contacts)
 {
     size_t length = contacts->response_length;
@@ -223,7 +225,7 @@ static size_t spoil_response(struct contacts *contacts)
     return sizeof contacts->response;
 }
 
-/* Sends something that no protocol machine would, and is deaf then. */
+/* Sends bytes that no protocol machine would send. The card is deaf afterwards. */
 static void send_raw(struct contacts *contacts, const uint8_t *bytes, size_t length)
 {
     memcpy(contacts->out, bytes, length);
@@ -235,13 +237,13 @@ static void send_raw(struct contacts *contacts, const uint8_t *bytes, size_t len
  * T=0
  */
 
-/* A byte that is no procedure byte for this instruction. */
+/* Returns a byte that is not a procedure byte for this INS. */
 static uint8_t wrong_procedure_byte(uint8_t ins)
 {
     return ins == 0x11 || ins == 0xEE ? 0x22 : 0x11;
 }
 
-/* Data without end: P3 bytes are expected at most, and then a status word. */
+/* Sends too many bytes. The interface device expects at most P3 bytes of data, and a status word. */
 static void send_overlong_t0(struct contacts *contacts, const uint8_t *header)
 {
     uint8_t bytes[T0_RESULT_MAX + 2];
@@ -258,7 +260,7 @@ static void t0_send_nulls(struct contacts *contacts, uint32_t count, uint32_t de
     contacts->null_delay = delay;
 }
 
-/* True: a fault has taken the place of the command, or of its answer. */
+/* Applies the faults of a command. Returns true if a fault has replaced the command, or its answer. */
 static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_function *fire)
 {
     if (lost_for_command(contacts, fire))
@@ -284,7 +286,7 @@ static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_fun
     return false;
 }
 
-/* Has the script answer one command. False: there is no answer, but what a fault has put in its place. */
+/* Gets the card's answer to one command. Returns false if there is none, or a fault has replaced it. */
 static bool t0_ask_script(struct contacts *contacts, const struct step *command, const uint8_t *header)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
@@ -292,7 +294,7 @@ static bool t0_ask_script(struct contacts *contacts, const struct step *command,
            !t0_fault(contacts, header, fires_in_hand);
 }
 
-/* The TPDU is complete: what it means for the script, and what the script's answer means for it. */
+/* The TPDU is complete. Gives the commands that result from it to the card, and answers the TPDU. */
 static void t0_command(struct contacts *contacts, const struct step *tpdu)
 {
     struct t0_tpdu command = {.direction = contacts->to_card ? T0_TO_CARD : T0_FROM_CARD, .ne = contacts->ne};
@@ -330,7 +332,7 @@ static void t0_process(struct contacts *contacts, const struct step *step)
         t0_command(contacts, step);
 }
 
-/* The first character of a header. */
+/* The first character of a header has come. */
 static void t0_begin(struct contacts *contacts)
 {
     t0_icc_start(&contacts->t0, &(struct t0_icc_config){.ack = T0_ACK_ALL});
@@ -342,7 +344,7 @@ static void t0_begin(struct contacts *contacts)
  * T=1
  */
 
-/* Whether something was due, which it is no more. */
+/* Returns *due and clears it. */
 static bool take(bool *due)
 {
     bool was = *due;
@@ -350,7 +352,7 @@ static bool take(bool *due)
     return was;
 }
 
-/* Asks for so many BWT, most of which the card will use. */
+/* Sends S(WTX request) for multiplier * BWT. The card will use MOST_OF that time. */
 static bool t1_ask_for_time(struct contacts *contacts, uint8_t multiplier)
 {
     if (!t1_request_wtx(&contacts->t1, multiplier))
@@ -359,7 +361,8 @@ static bool t1_ask_for_time(struct contacts *contacts, uint8_t multiplier)
     return true;
 }
 
-/* One of the requests that come before an answer, if any is due; the command is processed again after it. */
+/* Sends one request that comes before the answer, if one is due: S(WTX) or S(IFS). STEP_PROCESS follows again
+ * after it. Returns whether it has sent one. */
 static bool t1_make_request(struct contacts *contacts)
 {
     struct t1 *t1 = &contacts->t1;
@@ -371,9 +374,9 @@ static bool t1_make_request(struct contacts *contacts)
            (announce && t1_request_ifs(t1, ifsc));
 }
 
-static const uint8_t nothing[2] = {0x6F, 0x00}; /* in blocks that will be spoilt */
+static const uint8_t nothing[2] = {0x6F, 0x00}; /* the answer in blocks that a fault spoils */
 
-/* True: a fault has taken the place of the command, or of its answer. */
+/* Applies the faults of a command. Returns true if a fault has replaced the command, or its answer. */
 static bool t1_fault(struct contacts *contacts, fires_function *fire)
 {
     struct t1 *t1 = &contacts->t1;
@@ -388,7 +391,7 @@ static bool t1_fault(struct contacts *contacts, fires_function *fire)
     return fire(contacts, FAULT_ABORT) && t1_request_abort(t1);
 }
 
-/* Has the script answer. False: there is no answer, but what a fault has put in its place. */
+/* Gets the card's answer to the command. Returns false if there is none, or a fault has replaced it. */
 static bool t1_ask_script(struct contacts *contacts, const struct step *command)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
@@ -405,8 +408,8 @@ static void t1_process(struct contacts *contacts, const struct step *command)
         t1_answer(t1, nothing, sizeof nothing);
         return;
     }
-    /* a request of ours is followed by the same command once more, which has its answer already; unless
-     * the interface device begins again */
+    /* after a request of the card, STEP_PROCESS comes again for the same command, whose answer is ready;
+     * unless the interface device has resynchronised or aborted the chain, and so sends a command again */
     uint64_t beginnings = t1->counters.resynchs + t1->counters.aborts;
     bool answered = take(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
     contacts->t1_pause = answered ? contacts->t1_extension : 0;
@@ -425,7 +428,7 @@ static bool is_i_block(const uint8_t *block)
     return !(block[1] & 0x80);
 }
 
-/* A block as it goes to the contacts, after what faults make of it. False: it does not get there. */
+/* Copies a block to contacts->out and applies faults to it. Returns false if the block is lost. */
 static bool t1_spoil(struct contacts *contacts, const struct step *step)
 {
     memcpy(contacts->out, step->bytes, step->length);
@@ -501,7 +504,7 @@ static void pps_process(struct contacts *contacts)
     if (fires(contacts, FAULT_PPS_IGNORED)) {
         contacts->state = STATE_DEAF;
     } else if (fires(contacts, FAULT_PPS_REFUSED)) {
-        /* clause 9 has no answer that says no; cards that do it name another protocol */
+        /* clause 9 has no response for a refusal; cards that refuse name another protocol */
         if (refusal.protocol == request->protocol)
             refusal.protocol ^= 1;
         uint8_t bytes[PPS_MAX];
@@ -516,7 +519,7 @@ static void pps_process(struct contacts *contacts)
     }
 }
 
-/* The first character after the ATR begins a PPS request, or the protocol that the ATR says. */
+/* The first character after the ATR begins a PPS request, or the default protocol of the ATR. */
 static void first_bytes(struct contacts *contacts, const uint8_t *bytes, size_t count)
 {
     const struct atr *atr = &contacts->atr;
@@ -535,7 +538,7 @@ static void first_bytes(struct contacts *contacts, const uint8_t *bytes, size_t 
 void contacts_bytes(struct contacts *contacts, const uint8_t *bytes, size_t count)
 {
     switch (contacts->state) {
-    case STATE_ATR: /* too early: not heard */
+    case STATE_ATR: /* too early: ignored */
     case STATE_OFF:
     case STATE_APDU:
     case STATE_RAW:
@@ -564,7 +567,7 @@ void contacts_timeout(struct contacts *contacts)
         t1_timeout(&contacts->t1);
 }
 
-/* How long the card lets pass before it sends what a step says. */
+/* Returns how many etu the card waits before it sends the bytes of a step. */
 static uint32_t delay_of(struct contacts *contacts, const struct step *step)
 {
     if (contacts->state == STATE_T0 && step->length == 1 && step->bytes[0] == T0_NULL)
@@ -574,7 +577,8 @@ static uint32_t delay_of(struct contacts *contacts, const struct step *step)
     return pause > ANSWER_DELAY ? pause : ANSWER_DELAY;
 }
 
-/* One step of the machine that is at work. False: its end, or a change of machines; to be asked again. */
+/* Carries out one step of the current machine. Returns false if there is no output yet, and the next step
+ * must be taken. */
 static bool take_step(struct contacts *contacts, const struct step *step, struct contacts_output *output)
 {
     switch (step->kind) {

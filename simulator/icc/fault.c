@@ -53,7 +53,8 @@ bool fault_named(const char *text)
     return names_find(fault_name, text, strcspn(text, "@*:"), &i);
 }
 
-/* The fault that text begins with, `length` bytes of it. FAULT_COUNT: there is none, and error says so. */
+/* Returns the fault named by the first length bytes of text. Returns FAULT_COUNT with error if there is
+ * none. */
 static enum fault find_named(const char *text, size_t length, struct error *error)
 {
     unsigned i;
@@ -65,7 +66,8 @@ static enum fault find_named(const char *text, size_t length, struct error *erro
     return FAULT_COUNT;
 }
 
-/* If text goes on with the mark: takes it and the number behind it. False: there is no such number. */
+/* If *text begins with the mark, reads the mark and a number. Returns false if the number is missing or out
+ * of range. */
 static bool take_count(const char **text, char mark, unsigned low, unsigned *number)
 {
     if (**text != mark)
@@ -97,7 +99,8 @@ static bool same_command(const struct fault_trigger *a, const struct fault_trigg
            memcmp(a->mask, b->mask, a->length) == 0;
 }
 
-/* In the place of one for the same command, else in a free one. */
+/* Replaces the trigger with the same fault and pattern, or uses a free entry. Returns false with error if the
+ * table is full. */
 static bool set_trigger(struct fault_table *faults, const struct fault_trigger *trigger, struct error *error)
 {
     struct fault_trigger *place = NULL;
@@ -121,7 +124,7 @@ static void set_plain(struct fault_table *faults, enum fault fault, struct fault
     faults->set[fault].fresh = true;
     if (count.times > 0)
         return;
-    faults->set[fault].now = false; /* no more, in whatever way it was asked for */
+    faults->set[fault].now = false; /* "NAME*0" clears the fault with its patterns, too */
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++)
         if (faults->trigger[i].fault == fault)
             faults->trigger[i].count.times = 0;
@@ -132,7 +135,7 @@ static bool set(struct fault_table *faults, const char *text, struct error *erro
     size_t length = strcspn(text, "@*:");
     struct fault_trigger trigger = {.fault = find_named(text, length, error)};
     const char *rest = text + length;
-    /* "from the Nth on"; with a pattern, the Nth */
+    /* "@N" is from the Nth opportunity on; with a pattern, only the Nth command */
     unsigned from = 1, times = *rest == '@' && !strchr(rest, ':') ? FAULT_ALWAYS : 1;
 
     if (trigger.fault == FAULT_COUNT)
@@ -149,7 +152,7 @@ static bool set(struct fault_table *faults, const char *text, struct error *erro
     return true;
 }
 
-/* One more opportunity: is it to be taken? */
+/* Counts an opportunity. Returns whether the fault fires at it. */
 static bool take(struct fault_count *count)
 {
     if (count->times == 0)
@@ -181,7 +184,7 @@ static bool fire_in_hand(struct fault_table *faults, enum fault fault)
     return true;
 }
 
-/* Each trigger counts the command in hand once. */
+/* Counts the current command for all matching triggers. Each trigger counts a command once. */
 static void count_command(struct fault_table *faults, const uint8_t *apdu, size_t length)
 {
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++) {
@@ -194,10 +197,10 @@ static void count_command(struct fault_table *faults, const uint8_t *apdu, size_
 }
 
 /*
- * With the lock
+ * Functions that take the lock
  */
 
-/* Takes note of what may fire, and unlocks. */
+/* Records in `armed` which faults may fire, and unlocks. */
 static void unlock(struct faults *faults)
 {
     for (int i = 0; i < FAULT_COUNT; i++)

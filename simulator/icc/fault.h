@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Faults: what a card does wrong on purpose. A fault is set by its name and fires at its opportunities: at
- * the next one, at the next N, or from the Nth on; or at the Nth command that begins with a pattern. What an
- * opportunity is depends on the fault; faults.md has them all, with what PC/SC reports.
+ * Faults: what a card does wrong on purpose. A fault is set by its name. It fires at its opportunities: the
+ * next one, the next N, or all from the Nth on; or at the Nth command that begins with a pattern. What counts
+ * as an opportunity depends on the fault; faults.md lists this, and what PC/SC reports for each fault.
  */
 #ifndef CARDRIG_ICC_FAULT_H
 #define CARDRIG_ICC_FAULT_H
@@ -53,16 +53,16 @@ enum fault {
 #define FAULT_PATTERN_MAX 64 /* bytes */
 #define FAULT_TRIGGER_MAX 32
 
-/* How many opportunities to let pass, and then to take. */
+/* The fault skips `skip` opportunities, and then fires at `times`. */
 struct fault_count {
     unsigned skip, times;
 };
 
 /* A fault for commands that begin with a pattern. */
 struct fault_trigger {
-    struct fault_count count; /* of such commands; without times it is free */
+    struct fault_count count; /* of matching commands; times 0: this entry is free */
     enum fault fault;
-    bool counted; /* the command in hand */
+    bool counted; /* the current command has been counted */
     uint8_t value[FAULT_PATTERN_MAX], mask[FAULT_PATTERN_MAX];
     size_t length;
 };
@@ -70,49 +70,53 @@ struct fault_trigger {
 struct fault_table {
     struct {
         struct fault_count count;
-        bool fresh; /* set while the card carried out the command in hand */
-        bool now;   /* a trigger's command has come: fires at the next opportunity */
+        bool fresh; /* set since the current command came */
+        bool now;   /* a trigger has matched: fires at the next opportunity */
     } set[FAULT_COUNT];
     struct fault_trigger trigger[FAULT_TRIGGER_MAX];
 };
 
-/* Any thread may set faults while the card is at work in another. All zeros is none. */
+/* Any thread may set faults while another one uses the card. All zeros: no faults are set. */
 struct faults {
     pthread_mutex_t lock; /* of the table */
-    atomic_bool
-        armed[FAULT_COUNT]; /* whether the fault may fire: most never do, and there are many opportunities */
+    /* Whether the fault may fire. There are many opportunities, and most faults are never set: these need
+     * no lock. */
+    atomic_bool armed[FAULT_COUNT];
     struct fault_table table;
 };
 
-/* The fault of this name; FAULT_COUNT: there is none. */
+/* Returns the fault of this name, or FAULT_COUNT if there is none. */
 enum fault fault_find(const char *name);
 
-/* The name of the i-th fault; NULL: there are no more. */
+/* Returns the name of fault i, counted from 0, or NULL if there is none. */
 const char *fault_name(unsigned i);
 
-/* Whether a text begins with the name of a fault, and what goes on as faults_set reads it. */
+/* Returns whether the text up to the first '@', '*' or ':' is the name of a fault. */
 bool fault_named(const char *text);
 
 /*
- * Sets a fault as text says: "NAME" once, "NAME*N" N times, "NAME@N" from the Nth opportunity on, "NAME@N*M"
- * M times from the Nth on; "NAME*0" no more. With ":PATTERN" after it only commands that begin with the
- * pattern count, and "NAME@N:PATTERN" is the Nth of these alone. False with a line in error.
+ * Sets a fault as the text says: "NAME" once, "NAME*N" N times, "NAME@N" always from the Nth opportunity on,
+ * "NAME@N*M" M times from the Nth on. "NAME*0" clears the fault, with and without patterns. With ":PATTERN"
+ * at the end only commands that begin with the pattern count; "NAME@N:PATTERN" is then once, at the Nth such
+ * command. Returns false with one line in error if the text is wrong or there are too many patterns.
  */
 bool faults_set(struct faults *faults, const char *text, struct error *error);
 
-/* The same for a list of texts: all of them are set, or, where one is wrong, none. */
+/* Sets the faults of count texts. If one of them fails, none is set. */
 bool faults_set_all(struct faults *faults, const char *const *text, size_t count, struct error *error);
 
-/* Whether the fault may fire, at some opportunity to come: where not, there is no need to ask at each. */
+/* Returns whether the fault may fire at one of the next opportunities. If not, the caller need not call
+ * faults_fire at each of them. Takes no lock. */
 bool faults_may_fire(const struct faults *faults, enum fault fault);
 
-/* At an opportunity: whether the fault fires. */
+/* Counts one opportunity and returns whether the fault fires at it. */
 bool faults_fire(struct faults *faults, enum fault fault);
 
 /*
- * A command has come that the card will carry out; and it has carried it out. The faults that were set in
- * between are for this command, and so are those whose pattern it begins with: where the opportunities that
- * faults_fire() is asked at have passed, faults_fire_in_hand() says whether such a fault fires.
+ * faults_command_came: a command has come, and the card will carry it out. faults_command_ran: the card has
+ * carried it out. A fault that is set in between is for this command, and so is a fault whose pattern matches
+ * it. When the opportunities of faults_fire() have already passed for the command, faults_fire_in_hand()
+ * returns whether such a fault fires.
  */
 void faults_command_came(struct faults *faults, const uint8_t *apdu, size_t length);
 void faults_command_ran(struct faults *faults, const uint8_t *apdu, size_t length);

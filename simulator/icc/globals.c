@@ -13,7 +13,7 @@
 #include "icc/script.h"
 #include "iso7816/hex.h"
 
-/* Our own functions */
+/* Functions that Lua does not have, or that replace Lua's own */
 
 static int global_hex(lua_State *L)
 {
@@ -57,7 +57,7 @@ static int global_fault(lua_State *L)
     return 0;
 }
 
-/* logs the lines of a text, as long as the script may; `text` need not end with a line end */
+/* Logs the lines of a text, up to SANDBOX_LOG_LINES per call. text need not end with a newline. */
 static void print_lines(struct sandbox *sandbox, const char *text, size_t length)
 {
     static const char full[] = "(this call printed too much; the rest is not shown)";
@@ -99,8 +99,8 @@ static int global_print(lua_State *L)
 }
 
 /*
- * setmetatable without finalizers: these would run at any time, not counted, and with nothing to interrupt
- * them but the watchdog.
+ * setmetatable without finalizers. A finalizer could run at any time, its instructions would not be counted,
+ * and only the watchdog could interrupt it.
  */
 static int global_setmetatable(lua_State *L)
 {
@@ -121,9 +121,9 @@ static int global_setmetatable(lua_State *L)
 }
 
 /*
- * pairs in a fixed order. Lua's own order depends on addresses and the time of day, so that a card which,
- * say, lists its files would answer something else in each run. An entry that the loop removes before it gets
- * there is left out, as it should be.
+ * pairs in a fixed order. Lua's own order depends on addresses and the time of day: a card that lists its
+ * files, for example, would answer differently in each run. As with Lua's own pairs, an entry that the loop
+ * removes before it reaches it is left out.
  */
 static const char ordered_pairs[] = "local next, type, rawget, sort, before = ...\n"
                                     "return function(t)\n"
@@ -146,7 +146,8 @@ static const char ordered_pairs[] = "local next, type, rawget, sort, before = ..
                                     "  end, t, nil\n"
                                     "end\n";
 
-/* numbers before strings, and both in their own order; in C so that sorting uses up no instructions */
+/* Orders numbers before strings, and each in ascending order. In C, so that sorting uses no Lua
+ * instructions. */
 static int key_before(lua_State *L)
 {
     int a = lua_type(L, 1), b = lua_type(L, 2);
@@ -155,7 +156,7 @@ static int key_before(lua_State *L)
     return 1;
 }
 
-/* the first upvalue is what ordered_pairs returns */
+/* The first upvalue is the function that ordered_pairs returns. */
 static int global_pairs(lua_State *L)
 {
     luaL_checkany(L, 1);
@@ -168,7 +169,7 @@ static int global_pairs(lua_State *L)
     return 3;
 }
 
-/* Functions that do a little more than the original, which is the first upvalue */
+/* Functions that wrap one of Lua's own, which is their first upvalue */
 
 static int call_original(lua_State *L)
 {
@@ -178,7 +179,7 @@ static int call_original(lua_State *L)
     return lua_gettop(L);
 }
 
-/* load(chunk, name, mode, env): text only; a binary chunk can make the interpreter do anything */
+/* load(chunk, name, mode, env), with mode "t" always: a binary chunk can make the interpreter do anything. */
 static int global_load(lua_State *L)
 {
     luaL_checkany(L, 1);
@@ -189,7 +190,7 @@ static int global_load(lua_State *L)
     return call_original(L);
 }
 
-/* the script's own handler is the first upvalue */
+/* The first upvalue is the script's message handler. */
 static int guarded_handler(lua_State *L)
 {
     if (sandbox_spent(L))
@@ -208,8 +209,8 @@ static int return_all(lua_State *L, int status, lua_KContext context)
 }
 
 /*
- * xpcall: Lua calls the message handler from where the error is, and when that is the hook that counts the
- * instructions, then those of the handler are not counted.
+ * xpcall that does not call the message handler once the budget is spent. Lua calls the handler at the point
+ * of the error. If that is the hook that counts the instructions, the handler's instructions are not counted.
  */
 static int global_xpcall(lua_State *L)
 {
@@ -219,13 +220,13 @@ static int global_xpcall(lua_State *L)
     lua_replace(L, 2);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
-    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all); /* what it calls may yield */
+    lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_all); /* the called function may yield */
     return lua_gettop(L);
 }
 
 /*
- * coroutine.create and wrap: each thread counts its own instructions and may get away with nearly one
- * interval, so it is paid for in advance.
+ * coroutine.create and coroutine.wrap. Each Lua thread counts its own instructions, so nearly one interval of
+ * each could go uncounted. So one interval is charged in advance.
  */
 static int paid_coroutine(lua_State *L)
 {
@@ -242,10 +243,10 @@ static void push_seed(lua_State *L)
     lua_pushinteger(L, seed);
 }
 
-/* the key in the registry of whether math.random has its seed */
+/* Its address is the registry key of a flag: math.random has been seeded. */
 static const char seeded;
 
-/* math.randomseed(): without arguments, from the host instead of from the time of day */
+/* math.randomseed(). Without arguments the seed comes from the host, instead of the time of day. */
 static int host_randomseed(lua_State *L)
 {
     lua_pushboolean(L, true);
@@ -257,8 +258,8 @@ static int host_randomseed(lua_State *L)
     return call_original(L);
 }
 
-/* math.random(): gets its seed only now, so that the host knows whether chance had a part in what cards did.
- * The second upvalue is math.randomseed. */
+/* math.random(). It is seeded at its first call, so that the host knows whether cards have used random
+ * numbers. The second upvalue is math.randomseed. */
 static int host_random(lua_State *L)
 {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &seeded) == LUA_TNIL) {
@@ -269,8 +270,9 @@ static int host_random(lua_State *L)
     return call_original(L);
 }
 
-/* Opening */
+/* Opening the libraries */
 
+/* Removes all fields from the table on top of the stack, except those in names. */
 static void keep_only(lua_State *L, const char *const *names)
 {
     lua_pushnil(L);
@@ -295,7 +297,8 @@ static void open_library(lua_State *L, const char *name, lua_CFunction open, con
     lua_pop(L, 1);
 }
 
-/* gives the table on top a function instead of the one it has, which becomes the first upvalue */
+/* Replaces a field of the table on top of the stack with `function`. The old value becomes its first
+ * upvalue. */
 static void wrap(lua_State *L, const char *field, lua_CFunction function)
 {
     lua_getfield(L, -1, field);

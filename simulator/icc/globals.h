@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a card script finds in its global environment.
+ * The global environment of a card script.
  */
 #ifndef CARDRIG_ICC_GLOBALS_H
 #define CARDRIG_ICC_GLOBALS_H
@@ -8,9 +8,9 @@
 #include <lua.h>
 
 /*
- * Opens the libraries for the machine of a sandbox: base, string, table, math, utf8 and coroutine, without
- * what loads files or binary chunks, or reaches the collector; and hex() and random(), which are ours. To be
- * called inside a protected call.
+ * Opens the libraries base, string, table, math, utf8 and coroutine in the Lua state of a sandbox, without
+ * the functions that load files or binary chunks or control the garbage collector. Adds the functions as_is,
+ * fault, hex and random, which are not part of Lua. Must run inside a protected call.
  */
 void globals_open(lua_State *L);
 

@@ -116,7 +116,7 @@ static void take_status_word(lua_State *L, struct answer_call *call, int index)
     take_bytes(L, call, bytes, sizeof bytes);
 }
 
-/* what the handler returned is at index 2 and above */
+/* The values that the handler returned are at index 2 and above. */
 static void take_answer(lua_State *L, struct answer_call *call)
 {
     int count = lua_gettop(L) - 1;
@@ -131,7 +131,7 @@ static void take_answer(lua_State *L, struct answer_call *call)
     if (count == 1 && length < 2)
         refuse(L, lua_pushfstring(L, "%d byte%s", (int)length, length == 1 ? "" : "s"),
                "at least the 2 of a status word");
-    /* the whole length, so that the message tells it */
+    /* this fails; with the status word, so that the message names the whole length */
     if (count == 2 && length > call->capacity - 2)
         take_bytes(L, call, bytes, length + 2);
     take_bytes(L, call, bytes, length);

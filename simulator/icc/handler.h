@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Calling the functions of a card script.
+ * Calls the functions of a card script.
  */
 #ifndef CARDRIG_ICC_HANDLER_H
 #define CARDRIG_ICC_HANDLER_H
@@ -14,12 +14,12 @@
 #include "icc/script.h"
 #include "iso7816/apdu.h"
 
-/* Calls on_power, if the script has it. False with one line, "file:line: reason", in `error` if that fails.
- */
+/* Calls on_power if the script has it. Returns false with one line, "file:line: reason", in error if the
+ * call fails. */
 bool handler_power(struct sandbox *sandbox, const struct script_function *on_power, enum card_power how,
                    struct error *error);
 
-/* A command for a handler: `decoded` is what the `length` bytes at `raw` mean. */
+/* A command for a handler: length bytes at raw, and the same decoded. */
 struct handler_command {
     const uint8_t *raw;
     size_t length;
@@ -27,8 +27,8 @@ struct handler_command {
 };
 
 /*
- * Calls the handler of `entry`, and takes data and status word as its answer, at most `capacity` bytes.
- * False with one line in `error` if there is no answer; then `resp` may have been written to all the same.
+ * Calls the handler of entry and writes its answer, data and status word, at most capacity bytes, to resp.
+ * Returns false with one line in error if there is no answer; resp may have been written to even then.
  */
 bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
                     const struct handler_command *command, uint8_t *resp, size_t capacity,

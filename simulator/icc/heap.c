@@ -64,7 +64,7 @@ static void *resize_block(struct heap *heap, struct heap_block *block, size_t si
     else
         return NULL;
     link_in(heap, moved);
-    /* a block that could not grow is still there, but not what was asked for */
+    /* if realloc has failed, the old block stays; it will do only if it is large enough */
     return moved->size >= sizeof *moved + size ? moved + 1 : NULL;
 }
 
@@ -88,7 +88,7 @@ void *heap_lua_alloc(void *heap, void *block, size_t old_size, size_t new_size)
 {
     void *data = NULL;
 
-    (void)old_size; /* for a new block this is the kind of object, not a size */
+    (void)old_size; /* for a new block Lua passes the kind of object here */
     watchdog_hold();
     if (new_size > 0)
         data = resize_block(heap, block ? block_of(block) : NULL, new_size);

@@ -8,7 +8,7 @@
 #include "icc/heap.h"
 
 struct match_shape {
-    size_t first, count; /* in `sorted` */
+    size_t first, count; /* its commands in `sorted` */
     int lowest;          /* the lowest number of its commands */
 };
 
@@ -35,7 +35,7 @@ static int compare_lowest(const void *a, const void *b)
     return ((const struct match_shape *)a)->lowest - ((const struct match_shape *)b)->lowest;
 }
 
-/* where the shape that begins at `first` ends */
+/* Returns the end, in `sorted`, of the shape that begins at first. */
 static size_t end_of_shape(const struct match_index *index, size_t first, size_t count)
 {
     size_t end = first + 1;
@@ -55,7 +55,7 @@ bool match_index(struct match_index *index, const struct script_command *command
         return false;
     for (size_t i = 0; i < count; i++)
         index->sorted[i] = &commands[i];
-    if (count > 0) /* with what has no elements qsort may not like the pointer */
+    if (count > 0) /* qsort may not accept the pointer of an empty array */
         qsort(index->sorted, count, sizeof *index->sorted, compare_commands);
     for (size_t first = 0; first < count; first = end_of_shape(index, first, count))
         index->shape_count++;
@@ -75,7 +75,7 @@ bool match_index(struct match_index *index, const struct script_command *command
     return true;
 }
 
-/* memcmp of a pattern and the beginning of an APDU that is long enough */
+/* Compares a pattern with the beginning of an APDU, like memcmp. The APDU must be long enough. */
 static int compare_apdu(const struct pattern *pattern, const uint8_t *apdu)
 {
     for (size_t i = 0; i < pattern->length; i++) {
@@ -86,7 +86,8 @@ static int compare_apdu(const struct pattern *pattern, const uint8_t *apdu)
     return 0;
 }
 
-/* the first command of the shape that matches; of those with one value the first stands first */
+/* Returns the first command of the shape that matches. Commands with the same value are sorted by number, so
+ * the search for the lowest index finds the first. */
 static const struct script_command *find(const struct match_index *index, const struct match_shape *shape,
                                          const uint8_t *apdu)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Patterns of commands: the beginning of a command APDU, in which some digits may be any. Written in hex,
- * with
- * '.' for any digit (hex_decode_pattern).
+ * A pattern: the beginning of a command APDU in hexadecimal, in which '.' stands for any digit
+ * (hex_decode_pattern).
  */
 #ifndef CARDRIG_ICC_PATTERN_H
 #define CARDRIG_ICC_PATTERN_H
@@ -12,10 +11,11 @@
 #include <stdint.h>
 
 struct pattern {
-    const uint8_t *value, *mask; /* a bit of the value counts where the mask has it, and is 0 elsewhere */
-    size_t length;
+    const uint8_t *value, *mask; /* only the bits in mask are compared; the others are 0 in value */
+    size_t length;               /* bytes */
 };
 
+/* Returns whether the APDU begins with the pattern. */
 static inline bool pattern_matches(const struct pattern *pattern, const uint8_t *apdu, size_t length)
 {
     if (pattern->length > length)

@@ -18,12 +18,12 @@
 #define LIBRARY      "libpcsclite.so.1"
 #define ATR_LENGTH   33
 #define RESPONSE_MAX (APDU_NE_MAX + 2)
-#define NAME_MAX_    256   /* pcsc-lite itself takes 128 */
-#define NAMES_MAX    40000 /* of all readers */
-#define LOOKS        16    /* so many events in a row do not come at the wrong moment, see misread() */
+#define NAME_MAX_    256   /* pcsc-lite allows 128 */
+#define NAMES_MAX    40000 /* for the names of all readers */
+#define LOOKS        16    /* this many events in a row do not come at the wrong moment, see misread() */
 
-/* The functions of libpcsclite, which this program is not linked with: without a relay it
- * is not needed. */
+/* The functions of libpcsclite. The program loads it with dlopen and is not linked with it, because only
+ * relays need it. */
 struct library {
     __typeof__(&SCardEstablishContext) establish;
     __typeof__(&SCardReleaseContext) release;
@@ -41,11 +41,12 @@ enum job { JOB_LOOK, JOB_CONNECT, JOB_RESET, JOB_TRANSMIT };
 
 struct pcsc_client {
     struct library library;
-    char wanted[NAME_MAX_]; /* the name that was given */
-    pthread_mutex_t lock;   /* of what follows; what comes after belongs to the thread while it is busy */
+    char wanted[NAME_MAX_]; /* the name given to pcsc_client_new */
+    pthread_mutex_t lock;   /* protects busy, interrupted and freed; see below for the rest */
     pthread_cond_t changed;
     bool busy, interrupted, freed;
 
+    /* The job and its result. They belong to the client's thread while busy, otherwise to the caller. */
     enum job job;
     int timeout_ms;
     bool cold;
@@ -59,12 +60,13 @@ struct pcsc_client {
     size_t command_length;
     uint8_t response[RESPONSE_MAX];
     size_t response_length;
-    /* of the thread alone, except reader and active */
-    char reader[NAME_MAX_]; /* the full name; "": not known */
+
+    /* Only the client's thread uses these, except reader and active, which are like the job. */
+    char reader[NAME_MAX_]; /* the full name; "": unknown */
     bool has_context, has_card;
     SCARDCONTEXT context;
     SCARDHANDLE card;
-    DWORD active; /* protocol */
+    DWORD active; /* the protocol in use, as SCARD_PROTOCOL_ bits */
     DWORD seen;   /* the reader's state at the last look */
     char names[NAMES_MAX];
 };
@@ -73,6 +75,7 @@ struct pcsc_client {
  * Results
  */
 
+/* Sets the error text. Returns result. */
 static enum pcsc_result fail(struct pcsc_client *client, enum pcsc_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -85,13 +88,13 @@ static enum pcsc_result fail(struct pcsc_client *client, enum pcsc_result result
     return result;
 }
 
-/* PC/SC's LONG has 64 bits, and some versions set the upper half. */
+/* Returns a PC/SC code as 32 bits. LONG has 64 bits, and some versions set the upper half. */
 static uint32_t code(LONG rv)
 {
     return (uint32_t)rv;
 }
 
-/* What a code of PC/SC's means once there is a context. */
+/* Translates a PC/SC code of a call that has a context. */
 static enum pcsc_result meaning(LONG rv)
 {
     switch (code(rv)) {
@@ -106,7 +109,7 @@ static enum pcsc_result meaning(LONG rv)
     case (uint32_t)SCARD_E_UNKNOWN_READER:
     case (uint32_t)SCARD_E_READER_UNAVAILABLE:
     case (uint32_t)SCARD_E_NO_READERS_AVAILABLE:
-    case (uint32_t)SCARD_E_INVALID_VALUE: /* of a handle whose reader was unplugged: RFReaderInfoById() */
+    case (uint32_t)SCARD_E_INVALID_VALUE: /* the handle's reader was unplugged: RFReaderInfoById() */
         return PCSC_NO_READER;
     case (uint32_t)SCARD_E_NO_SMARTCARD:
     case (uint32_t)SCARD_W_REMOVED_CARD:
@@ -121,7 +124,7 @@ static enum pcsc_result meaning(LONG rv)
     }
 }
 
-/* Gets ATR and protocol. */
+/* Reads ATR and protocol from the card's handle. */
 static LONG get_status(struct pcsc_client *client)
 {
     DWORD state, length = sizeof client->atr, name_length = 0;
@@ -131,7 +134,8 @@ static LONG get_status(struct pcsc_client *client)
     return rv;
 }
 
-/* Gives up card and context. The power would be that of another card, if one is in meanwhile. */
+/* Disconnects from the card and releases the context. Does not power off after a removal: the reader may hold
+ * another card by now, which would lose its power. */
 static void leave(struct pcsc_client *client)
 {
     if (client->has_card)
@@ -145,7 +149,8 @@ static void leave(struct pcsc_client *client)
     client->seen = SCARD_STATE_UNAWARE;
 }
 
-/* After a call that failed. */
+/* Translates the code of a call. On failure sets the error text and drops context or reader if they are
+ * gone. */
 static enum pcsc_result report(struct pcsc_client *client, const char *function, LONG rv)
 {
     enum pcsc_result result = meaning(rv);
@@ -173,8 +178,8 @@ static enum pcsc_result report(struct pcsc_client *client, const char *function,
  * Context and reader
  */
 
-/* libpcsclite before 2.0.1 reads the name of the service's socket in the first call, without a lock: of two
- * threads that are first at once one can find half a name, and no service. */
+/* libpcsclite before 2.0.1 reads the name of the service's socket in its first call, without a lock. If two
+ * threads make the first call at the same time, one can see half of the name, and so find no service. */
 static LONG establish_alone(struct pcsc_client *client)
 {
     static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER;
@@ -190,7 +195,7 @@ static enum pcsc_result establish(struct pcsc_client *client)
     if (client->has_context)
         return PCSC_OK;
     LONG rv = establish_alone(client);
-    /* access is denied, or the service died just then, which the next call will say */
+    /* access is denied, or the service died just then; a second call tells which */
     if (code(rv) == (uint32_t)SCARD_W_SECURITY_VIOLATION)
         rv = establish_alone(client);
     client->has_context = rv == SCARD_S_SUCCESS;
@@ -205,8 +210,8 @@ static enum pcsc_result establish(struct pcsc_client *client)
                 library->error_text(rv));
 }
 
-/* libpcsclite 2.5 learns here how many readers a service before 2.5 tells of; until then,
- * its SCardGetStatusChange() says that there is no service. */
+/* Reads the names of all readers. From this call libpcsclite 2.5 learns how many readers a service before 2.5
+ * reports. Until then its SCardGetStatusChange() returns SCARD_E_NO_SERVICE. */
 static LONG list_readers(struct pcsc_client *client)
 {
     DWORD length = sizeof client->names;
@@ -225,7 +230,7 @@ static bool is_listed(struct pcsc_client *client, const char *reader)
     return false;
 }
 
-/* The reader that is wanted: NULL with error. */
+/* Returns the name of the wanted reader, or NULL with error. */
 static const char *choose_reader(struct pcsc_client *client)
 {
     const char *wanted = client->wanted, *found = NULL;
@@ -248,7 +253,7 @@ static const char *choose_reader(struct pcsc_client *client)
     return NULL;
 }
 
-/* Has a context, and knows the reader. */
+/* Establishes a context and finds the reader, unless that has been done. */
 static enum pcsc_result find_reader(struct pcsc_client *client)
 {
     enum pcsc_result result = establish(client);
@@ -260,7 +265,7 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
     const char *reader = choose_reader(client);
     if (!reader)
         return PCSC_NO_READER;
-    memcpy(client->reader, reader, strlen(reader) + 1); /* it fits: choose_reader */
+    memcpy(client->reader, reader, strlen(reader) + 1); /* it fits: choose_reader checks that */
     client->seen = SCARD_STATE_UNAWARE;
     return PCSC_OK;
 }
@@ -270,11 +275,10 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
  */
 
 /*
- * libpcsclite 2.5.0 to 2.5.3 registers for events before it asks for the states of all
- * readers, and takes an event that comes in between for the beginning of the answer
- * (getReaderStatesAndRegisterForEvents() in winscard_clnt.c); older ones do so with a
- * service from 2.5.0 on. What it says then is one of these; before it returns it reads what
- * is left of the answer, so that the context is as good as before.
+ * libpcsclite 2.5.0 to 2.5.3 registers for events before it asks for the states of all readers, and takes an
+ * event in between for the beginning of the answer (getReaderStatesAndRegisterForEvents() in
+ * winscard_clnt.c). Older ones do so with a service from 2.5.0 on. SCardGetStatusChange() then returns one of
+ * these codes. Before that it reads the rest of the answer, so that the context still works.
  */
 static bool misread(struct pcsc_client *client, LONG rv)
 {
@@ -319,7 +323,7 @@ static enum pcsc_result connect_to_card(struct pcsc_client *client)
     if (result != PCSC_OK || client->has_card)
         return result;
     LONG rv = try_connect(client, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
-    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH) /* its ATR offers neither */
+    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH) /* its ATR offers neither of these */
         rv = try_connect(client, SCARD_PROTOCOL_RAW);
     client->has_card = rv == SCARD_S_SUCCESS;
     return report(client, "SCardConnect", rv);
@@ -333,9 +337,10 @@ static DWORD protocol_bits(uint8_t protocol)
 }
 
 /*
- * Where a client takes the power away while the next card comes in, pcscd takes that for powered, and
- * SCardConnect only tries to choose its protocol (SCardDisconnect() in winscard.c does not wait for
- * EHStatusHandlerThread()). A handle to the reader gets at such a card: to reconnect resets it.
+ * Connects to the reader, not to the card. If a client powers a card off while the next card is being
+ * inserted, pcscd takes the new card for powered, and SCardConnect only tries to choose its protocol
+ * (SCardDisconnect() in winscard.c does not wait for EHStatusHandlerThread()). With a direct handle
+ * SCardReconnect resets such a card.
  */
 static bool connect_directly(struct pcsc_client *client)
 {
@@ -357,7 +362,7 @@ static enum pcsc_result reset(struct pcsc_client *client)
     if (direct)
         how = SCARD_UNPOWER_CARD;
     LONG rv;
-    /* SCardReconnect would go on with another card that is in meanwhile */
+    /* SCardReconnect would succeed with another card that has been inserted since */
     if (connected && meaning(rv = get_status(client)) == PCSC_NO_CARD)
         return report(client, "SCardStatus", rv);
     rv = library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, protocol_bits(client->protocol), how,
@@ -401,8 +406,8 @@ static enum pcsc_result run(struct pcsc_client *client)
     return PCSC_FAILED;
 }
 
-/* Of all clients. libpcsclite frees what it has when the process exits, and they are to have left it by
- * then. */
+/* The threads of all clients. libpcsclite frees its data when the process exits. No thread may be in one of
+ * its functions then. */
 static struct threads threads;
 static pthread_once_t threads_once = PTHREAD_ONCE_INIT;
 
@@ -440,10 +445,10 @@ static void work(void *arg)
 }
 
 /*
- * Who waits for them
+ * The callers that wait for the jobs
  */
 
-/* Under the lock: waits until the thread is not busy. */
+/* Waits until the thread is not busy. Called with the lock held. */
 static enum pcsc_result wait_for_thread(struct pcsc_client *client, const struct timespec *deadline)
 {
     while (client->busy && !client->interrupted)
@@ -452,8 +457,8 @@ static enum pcsc_result wait_for_thread(struct pcsc_client *client, const struct
     return client->interrupted ? PCSC_INTERRUPTED : PCSC_OK;
 }
 
-/* Takes the client for a job, when an earlier one that nobody waits for any more has come
- * to its end. With PCSC_OK comes the lock. */
+/* Prepares for a new job. First waits for an earlier job that is still running because its caller has run
+ * into its time limit. Holds the lock if it returns PCSC_OK. */
 static enum pcsc_result begin(struct pcsc_client *client, const struct timespec *deadline)
 {
     pthread_mutex_lock(&client->lock);
@@ -463,7 +468,8 @@ static enum pcsc_result begin(struct pcsc_client *client, const struct timespec 
     return result;
 }
 
-/* Has the thread do the job. With PCSC_OK, but not otherwise, the lock is kept. */
+/* Lets the thread do the job, and waits for it. Still holds the lock if it returns PCSC_OK; otherwise
+ * releases it. */
 static enum pcsc_result do_job(struct pcsc_client *client, enum job job, const struct timespec *deadline)
 {
     client->job = job;
@@ -564,7 +570,7 @@ void pcsc_client_interrupt(struct pcsc_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* What a client says of itself is the thread's while that is busy. */
+/* While this returns true, the error text and the reader's name belong to the thread. */
 static bool is_busy(struct pcsc_client *client)
 {
     pthread_mutex_lock(&client->lock);
@@ -584,12 +590,12 @@ const char *pcsc_client_reader(struct pcsc_client *client)
 }
 
 /*
- * A client's beginning and end
+ * Creation and destruction
  */
 
 static bool load_library(struct library *library, struct error *error)
 {
-    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays */
+    void *loaded = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays loaded */
     if (!loaded)
         return error_set(error, "a relay needs the library of PC/SC's clients: %s (Debian: libpcsclite1)",
                          dlerror());

@@ -7,11 +7,12 @@
 
 #include "base/oneline.h"
 
-/* How long the other service may take. A driver waits for 10 s. */
+/* Time limits for calls to the other service. The driver waits for 10 s. */
 #define LIMIT_MS 7000
-#define AGREE_MS 2500 /* for another reset, before a command */
+#define AGREE_MS 2500 /* for the additional reset before a command */
 
-/* For a card that is not there any more to be taken out of its slot, too. */
+/* How long a reset or command waits for the card's removal from the slot, when the card is no longer in the
+ * other reader. */
 #define GONE_MS          2000
 
 #define PATIENCE_STEP_MS 20
@@ -24,10 +25,10 @@ struct relay {
     struct card_host host;
     struct pcsc_client *client;
     char name[NAME_SIZE];
-    bool cold;      /* the last reset was */
-    uint8_t wanted; /* the protocol that was chosen since, or PCSC_ANY_PROTOCOL */
-    uint8_t active; /* that of the other service, or PCSC_ANY_PROTOCOL: neither T=0 nor T=1 */
-    bool gone;      /* the other reader no longer has it */
+    bool cold;      /* the last reset was a cold one */
+    uint8_t wanted; /* the protocol chosen here since the last reset, or PCSC_ANY_PROTOCOL */
+    uint8_t active; /* the other service's protocol; PCSC_ANY_PROTOCOL: neither T=0 nor T=1 */
+    bool gone;      /* the card is no longer in the other reader */
     bool powered;
 };
 
@@ -51,7 +52,7 @@ static void name_card(struct relay *relay)
     oneline(relay->name, sizeof relay->name, text, (size_t)length);
 }
 
-/* Loads and connects; what there is then is freed by card_free. */
+/* Makes the client and connects to the card. card_free frees the client even after a failure. */
 static enum pcsc_result take_card(struct relay *relay, const char *reader, int patience_ms, uint32_t *counter,
                                   struct error *error)
 {
@@ -113,7 +114,7 @@ static const char *name(const struct card *card)
     return ((const struct relay *)card)->name;
 }
 
-/* Is known after a reset only. */
+/* The ATR is known only after a reset. */
 static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
 {
     (void)card;
@@ -127,7 +128,7 @@ static void interrupt(struct card *card)
     pcsc_client_interrupt(relay_of(card)->client);
 }
 
-/* What a result that is not PCSC_OK has for consequences. */
+/* Handles a result other than PCSC_OK. */
 static void note_failure(struct relay *relay, enum pcsc_result result)
 {
     char text[LINE_SIZE], line[LINE_SIZE];
@@ -135,7 +136,7 @@ static void note_failure(struct relay *relay, enum pcsc_result result)
         return;
     relay->gone = result == PCSC_NO_CARD || result == PCSC_NO_READER || result == PCSC_NO_SERVICE;
     if (relay->gone) {
-        pcsc_client_pause(relay->client, GONE_MS); /* who watches the other reader takes it out */
+        pcsc_client_pause(relay->client, GONE_MS); /* the watch of the other reader removes the card */
     } else if (relay->host.log) {
         int length = snprintf(text, sizeof text, "%s: %s", relay->name, pcsc_client_error(relay->client));
         oneline(line, sizeof line, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
@@ -149,7 +150,8 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
     *length = 0;
     relay->wanted = PCSC_ANY_PROTOCOL;
     relay->powered = false;
-    if (how == CARD_OFF || relay->gone) /* it has power until the next reset, which is a cold one */
+    /* CARD_OFF leaves the card powered until the next reset, which is a cold one */
+    if (how == CARD_OFF || relay->gone)
         return;
     relay->cold = how == CARD_COLD;
     enum pcsc_result result = pcsc_client_reset(relay->client, relay->cold, PCSC_ANY_PROTOCOL, LIMIT_MS,
@@ -164,7 +166,7 @@ static void protocol(struct card *card, uint8_t chosen)
     relay_of(card)->wanted = chosen;
 }
 
-/* Has the protocol in use there that was chosen here. */
+/* Makes the other service use the protocol that was chosen here. */
 static enum pcsc_result agree(struct relay *relay)
 {
     uint8_t bytes[ATR_MAX];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cards in a reader of another PC/SC service (the machine's own, or another rig's): its
- * ATR, resets and answers are passed on. Such a card is for the rig alone: its other
- * service gives it to nobody else while it is here. A card that is not in the other reader
- * any more does not answer, until it is taken out here, too.
+ * A relay: a card in a reader of another PC/SC service, which is the system's or another rig's. The relay
+ * passes resets and commands to that card, and its ATR and responses back. It connects exclusively, so no
+ * other client of that service can use the card. When the card is removed from the other reader, the relay no
+ * longer answers, until it is removed from its slot, too.
  *
- * The other service chooses its own protocol with the card. When another one is chosen
- * here, the card is reset once more there, in the same way as before, and that one is used.
+ * The other service chooses a protocol of its own with the card. If a different one is chosen here, the relay
+ * resets the card once more, warm or cold as before, and has the other service use that protocol.
  */
 #ifndef CARDRIG_ICC_RELAY_H
 #define CARDRIG_ICC_RELAY_H
@@ -15,17 +15,17 @@
 #include "icc/card.h"
 #include "icc/pcsc_client.h"
 
-/* Where a card is named: "relay=READER". */
+/* The prefix of a relay's name: "relay=READER". */
 #define RELAY_PREFIX "relay="
 
-/* The reader in such a name, or NULL: it is another kind of card. */
+/* Returns the READER in "relay=READER", or NULL if name names another kind of card. */
 const char *relay_reader(const char *name);
 
 /*
- * The card in the reader, as of pcsc_client_new, with the reader's count of card events
- * when it was found. host is copied. A program that uses the card is given patience_ms to
- * let it go. NULL with *result and error, one line for people; after PCSC_NO_CARD and
- * PCSC_IN_USE there may be one later.
+ * Returns a relay of the card in the reader; reader is a name as for pcsc_client_new. Sets *counter to the
+ * reader's event counter at that time. Copies host. If another program uses the card, waits up to patience_ms
+ * for it to disconnect. Returns NULL with *result, and one line for the user in error, on failure. After
+ * PCSC_NO_CARD or PCSC_IN_USE the call may succeed later.
  */
 struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
                         enum pcsc_result *result, struct error *error);

@@ -10,7 +10,7 @@ void response_drop(struct response *response)
     response->at = response->length = 0;
 }
 
-/* The status word of an answer that leaves so many bytes; 00 says 256 or more. */
+/* Writes 61XX for a rest of `left` bytes. XX is 00 for 256 or more. */
 static void set_left(uint8_t *sw, size_t left)
 {
     sw[0] = 0x61;
@@ -41,7 +41,7 @@ bool response_continue(struct response *response, const struct apdu_command *com
         count = command->ne;
     if (count > capacity - 2)
         count = capacity - 2;
-    /* with the status word behind the last data */
+    /* after the last data, the two more bytes are the status word; otherwise set_left replaces them */
     memcpy(bytes, response->bytes + response->at, count + 2);
     *length = count + 2;
     response->at += count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Response chaining (ISO/IEC 7816-4:2005, 5.3.4 and 7.6.1): a script may answer as much as it likes, but what
- * goes out are at most Ne bytes, with 61XX when there are more. GET RESPONSE fetches these, at most Ne at a
- * time; the script's own status word comes with the last ones. Any other command drops what is left.
+ * Response chaining (ISO/IEC 7816-4:2005, 5.3.4 and 7.6.1). A script may return more than Ne bytes of data.
+ * The card then sends Ne bytes and 61XX. GET RESPONSE fetches the rest, at most Ne bytes at a time; the
+ * script's own status word comes with the last of them. Any other command drops the rest.
  */
 #ifndef CARDRIG_ICC_RESPONSE_H
 #define CARDRIG_ICC_RESPONSE_H
@@ -14,23 +14,23 @@
 #include "icc/card.h"
 #include "iso7816/apdu.h"
 
-/* What is left of a response; all zero: nothing. */
+/* The rest of a response. All zeros: there is none. */
 struct response {
-    size_t at, length; /* data that are left, and where */
+    size_t at, length; /* offset and length of the data; the status word follows them */
     uint8_t bytes[CARD_RESPONSE_MAX];
 };
 
-/* After a reset, and before a command that is not for response_continue. */
+/* Drops the rest. Call this after a reset, and before a command that response_continue does not take. */
 void response_drop(struct response *response);
 
 /*
- * Cuts a response of *length bytes, data and status word, to the Ne of its command, and keeps what is left.
+ * Cuts a response of *length bytes, data and status word, to the Ne of its command, and keeps the rest.
  */
 void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length);
 
 /*
- * Whether the command is GET RESPONSE (of any class) while something is left. If it is, `bytes`, of
- * `capacity` bytes, at least 2, gets the answer.
+ * Answers a GET RESPONSE, of any class, with the rest. bytes has room for capacity bytes, at least 2. Returns
+ * false, without an answer, if there is no rest or the command is not GET RESPONSE.
  */
 bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
                        size_t capacity, size_t *length);

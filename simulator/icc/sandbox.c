@@ -21,7 +21,7 @@ static const char time_spent[] = "too much processor time for one call";
 
 struct sandbox *sandbox_of(lua_State *L)
 {
-    /* Lua copies the main thread's extra space to each new thread */
+    /* Lua copies the extra space of the main thread to each new thread */
     return *(struct sandbox **)lua_getextraspace(L);
 }
 
@@ -66,8 +66,9 @@ void sandbox_log(struct sandbox *sandbox, const char *text, size_t length)
 static void on_count(lua_State *L, lua_Debug *ar);
 
 /*
- * The innermost line of the script itself, from `level` on; 0 if there is none nearby. (Not the whole stack:
- * each step counts its levels from the top again.)
+ * Returns the current line of the innermost function of the script, from stack level `level` on, or 0 if none
+ * is within 50 levels. Does not search the whole stack, because each lua_getstack counts the levels from the
+ * top again.
  */
 static int line_of_script(lua_State *L, int level)
 {
@@ -93,6 +94,7 @@ bool sandbox_spent(lua_State *L)
     return sandbox_of(L)->spent;
 }
 
+/* Takes one interval from the budget. Raises a Lua error if the call has to end. */
 static void take_interval(lua_State *L)
 {
     struct sandbox *sandbox = sandbox_of(L);
@@ -107,7 +109,7 @@ static void take_interval(lua_State *L)
         sandbox->spent = stop ? interrupted : sandbox->intervals == 0 ? instructions_spent : time_spent;
         sandbox->spent_line = line_of_script(L, 0);
     }
-    /* the script can catch this error, but from now on no instruction of this thread passes any more */
+    /* the script can catch this error, but from now on each instruction of this thread raises it again */
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
     lua_pushstring(L, sandbox->spent);
     lua_error(L);
@@ -117,7 +119,7 @@ static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     take_interval(L);
-    if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that went too far in an earlier call */
+    if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that spent the budget of an earlier call */
         lua_sethook(L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
 
@@ -128,7 +130,7 @@ void sandbox_charge(lua_State *L)
 
 /* Messages */
 
-/* the length of `name` and a colon at the start of the text; 0 if it does not start so */
+/* Returns the length of "name:" if the text begins with it, otherwise 0. */
 static size_t skip_name(const char *text, const char *name)
 {
     size_t length = strlen(name);
@@ -137,12 +139,12 @@ static size_t skip_name(const char *text, const char *name)
 }
 
 /*
- * Makes "file:line: reason" of a message: one that names a place in the script keeps it, but with the full
- * name of the file (Lua shortens it); any other gets `line`.
+ * Writes "file:line: reason" to error. A message that begins with a place in the script keeps its line, but
+ * gets the full file name instead of the one that Lua has shortened. Any other message gets `line`.
  */
 static void place_message(const struct sandbox *sandbox, const char *text, int line, struct error *error)
 {
-    char buf[ERROR_TEXT_MAX + 1]; /* so that oneline() sees that a long one is cut off */
+    char buf[ERROR_TEXT_MAX + 1]; /* longer than error->text, so that oneline() marks a text as cut off */
     size_t skip = skip_name(text, sandbox->chunk);
 
     if (skip == 0)
@@ -154,7 +156,7 @@ static void place_message(const struct sandbox *sandbox, const char *text, int l
     oneline(error->text, sizeof error->text, buf, strlen(buf));
 }
 
-/* what scripts elsewhere have, and cards do not */
+/* If the message is about a global that scripts elsewhere have, but cards do not, returns its name. */
 static const char *missing_library(const char *message)
 {
     static const char *const names[] = {"io",     "os",       "require",        "package", "debug",
@@ -169,7 +171,7 @@ static const char *missing_library(const char *message)
     return NULL;
 }
 
-/* the message on top, and that it is the sandbox which lacks what the script asks for */
+/* Adds to the message on top of the stack that the sandbox does not have the global it names. */
 static void explain_missing(lua_State *L)
 {
     const char *name = missing_library(lua_tostring(L, -1));
@@ -181,7 +183,8 @@ static void explain_missing(lua_State *L)
     lua_concat(L, 2);
 }
 
-/* makes a string that names the place out of any error value, while the place can still be found */
+/* The message handler: turns any error value into a string with its place, which is known only while the
+ * stack still exists. */
 static int on_error(lua_State *L)
 {
     const struct sandbox *sandbox = sandbox_of(L);
@@ -218,7 +221,7 @@ static void protected_call(void *arg)
     struct protected_call *call = arg;
     lua_State *L = call->L;
 
-    /* none of these allocates, so none can fail outside of lua_pcall */
+    /* none of these allocates memory, so none can fail outside of lua_pcall */
     lua_settop(L, 0);
     lua_pushcfunction(L, on_error);
     lua_pushcfunction(L, call->body);
@@ -236,7 +239,7 @@ static void start_budget(struct sandbox *sandbox)
 
 static void die(struct sandbox *sandbox)
 {
-    /* the machine was left in the middle of something: not even lua_close would be safe */
+    /* the call was aborted at an arbitrary point: not even lua_close would be safe */
     sandbox->L = NULL;
     heap_drop(&sandbox->heap);
 }
@@ -249,7 +252,7 @@ static bool finish_call(struct sandbox *sandbox, int status, int line, struct er
     if (sandbox->spent) {
         place_message(sandbox, sandbox->spent, sandbox->spent_line > 0 ? sandbox->spent_line : line, error);
     } else if (status != LUA_OK) {
-        /* only strings: lua_tostring of anything else allocates, or is NULL */
+        /* only if it is a string: otherwise lua_tostring allocates, or returns NULL */
         if (lua_type(L, -1) == LUA_TSTRING)
             text = lua_tostring(L, -1);
         place_message(sandbox, text, line, error);
@@ -283,7 +286,7 @@ bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int li
     return false;
 }
 
-/* Making and freeing */
+/* Creation and destruction */
 
 struct set_up {
     struct sandbox *sandbox;
@@ -293,7 +296,7 @@ struct set_up {
 static int on_panic(lua_State *L)
 {
     (void)L;
-    watchdog_escape(); /* an error outside of lua_pcall: this card is lost, but only this card */
+    watchdog_escape(); /* an error outside of lua_pcall kills this card, but not the program */
     return 0;
 }
 
@@ -310,8 +313,8 @@ static int set_up(lua_State *L)
     memcpy(sandbox->chunk_short, ar.short_src, sizeof ar.short_src);
     what->open(L);
     /*
-     * Lua makes this string when an error handler fails, at a moment when it cannot cope with a lack of
-     * memory. Kept here, it exists already.
+     * Lua creates this string when an error handler fails, at a point where it cannot handle a lack of
+     * memory. The reference keeps the string in existence, so Lua need not allocate it then.
      */
     lua_pushliteral(L, "error in error handling");
     luaL_ref(L, LUA_REGISTRYINDEX);

@@ -12,16 +12,18 @@
 #include "icc/match.h"
 #include "iso7816/hex.h"
 
-/* All of these functions run inside sandbox_call and report through Lua errors. */
+/* All functions up to read_script run inside sandbox_call, and report failures as Lua errors. */
 
 struct load {
     struct script *script;
     struct sandbox *sandbox;
     const struct source *source;
-    int commands_line; /* where the list of commands begins */
+    int commands_line; /* the line where the list of commands begins */
 };
 
-/* Errors: "file:line: reason" */
+/* Errors */
+
+/* Raises "file:line: reason". */
 
 static _Noreturn void fail(lua_State *L, const struct load *load, int line, const char *format, ...)
 {
@@ -46,7 +48,7 @@ static int line_or(int line, int otherwise)
     return line > 0 ? line : otherwise;
 }
 
-/* the line of the string at `index` */
+/* Returns the line of the string at index. */
 static int line_of_string(lua_State *L, const struct load *load, int index)
 {
     size_t length;
@@ -55,7 +57,8 @@ static int line_of_string(lua_State *L, const struct load *load, int index)
     return source_line_of_string(load->source, NULL, 0, text, length);
 }
 
-/* a block that lives as long as the card; not from Lua, so garbage has to be asked to make room */
+/* Returns a block that lives as long as the card. If there is no room, runs Lua's garbage collector, because
+ * a block that is not Lua's does not trigger it. */
 static void *permanent(lua_State *L, const struct load *load, size_t size)
 {
     void *block = heap_alloc(&load->sandbox->heap, size);
@@ -94,8 +97,8 @@ static bool is_field(lua_State *L, int index, const char *const *fields)
     return false;
 }
 
-/* an order of keys that does not change from run to run, as Lua's own does: strings, then numbers, then the
- * rest */
+/* Orders keys: strings, then numbers, then the rest. Unlike Lua's own order, this one is the same in every
+ * run. */
 static bool is_before(lua_State *L, int a, int b)
 {
     int a_type = lua_type(L, a), b_type = lua_type(L, b);
@@ -106,8 +109,9 @@ static bool is_before(lua_State *L, int a, int b)
 }
 
 /*
- * Refuses a table with a metatable (it could look different each time), and one with other fields than these,
- * of which it names the first in alphabetical order.
+ * Checks the table on top of the stack. Refuses one with a metatable, which could give different values each
+ * time, and one with a field that is not in fields. The message names the first such field in the order of
+ * is_before.
  */
 static void check_table(lua_State *L, const struct load *load, const char *what, const char *const *fields,
                         const char *expected)
@@ -116,7 +120,7 @@ static void check_table(lua_State *L, const struct load *load, const char *what,
 
     if (lua_getmetatable(L, table))
         fail(L, load, line_of_field(load, what), "%s has a metatable, expected a plain table", what);
-    lua_pushnil(L); /* the unknown field to name; nil: there is none */
+    lua_pushnil(L); /* at index `unknown`: the field for the message; nil: there is none */
     lua_pushnil(L);
     while (lua_next(L, table)) {
         lua_pop(L, 1);
@@ -135,7 +139,7 @@ static void check_table(lua_State *L, const struct load *load, const char *what,
          *what ? ": " : "", pushed_key(L, unknown), expected);
 }
 
-/* pushes a field of the table at `table` and returns its type */
+/* Pushes a field of the table at index `table`. Returns its type. */
 static int get_field(lua_State *L, int table, const char *field)
 {
     table = lua_absindex(L, table);
@@ -166,13 +170,13 @@ static void read_name(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
-/* the string on top */
+/* Reads the string on top of the stack. */
 static void read_one_atr(lua_State *L, const struct load *load, const char *what, int line,
                          struct script_atr *out)
 {
     struct atr_error why;
     struct atr atr;
-    uint8_t bytes[2 * ATR_MAX]; /* one that is too long is the business of atr_parse */
+    uint8_t bytes[2 * ATR_MAX]; /* atr_parse reports an ATR of more than ATR_MAX bytes */
     size_t length, text_length, bad_at;
     enum hex_result result;
     const char *text;
@@ -232,7 +236,8 @@ static void read_atr(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
-/* pushes a field that is a table with these fields, if it is there */
+/* If the field `what` exists, checks that it is a table with these fields and pushes it. Returns whether it
+ * exists. */
 static bool get_table(lua_State *L, const struct load *load, int table, const char *what,
                       const char *const *fields, const char *expected)
 {
@@ -278,7 +283,7 @@ static int line_of_function(lua_State *L, int index)
     return ar.linedefined; /* -1 for a function in C */
 }
 
-/* the function on top */
+/* Keeps the function on top of the stack in the registry. */
 static void keep_function(lua_State *L, int line, struct script_function *out)
 {
     lua_pushvalue(L, -1);
@@ -298,11 +303,11 @@ static void read_on_power(lua_State *L, const struct load *load, int table)
 }
 
 /*
- * Commands: each is a table of its own at `entry`. Where it is in the text is looked up only when something
- * is wrong with it: each look goes through the whole text.
+ * Commands: each is a table at index `entry`. Its line is looked up only for an error message, because each
+ * look-up searches the whole text.
  */
 
-/* where the command is: in the line of its pattern, or, for want of that, of its function or of the list */
+/* Returns the line of the command: the line of its pattern, else of its answer, else of the list. */
 static int line_of_command(lua_State *L, const struct load *load, int entry)
 {
     int line = 0;
@@ -319,7 +324,7 @@ static int line_of_command(lua_State *L, const struct load *load, int entry)
     return line_or(line, line_of_field(load, "commands"));
 }
 
-/* the answer, a string: in its own line, which is the first one after that of the pattern */
+/* Returns the line of the answer, which is a string: the first such string after the pattern. */
 static int line_of_answer(lua_State *L, const struct load *load, int entry)
 {
     size_t pattern_length, length;
@@ -379,7 +384,7 @@ static void read_pattern(lua_State *L, const struct load *load, int entry, const
     lua_pop(L, 1);
 }
 
-/* the string on top */
+/* Reads the string on top of the stack. */
 static void read_constant(lua_State *L, const struct load *load, int entry, const char *what,
                           struct script_command *out)
 {
@@ -424,7 +429,7 @@ static void read_answer(lua_State *L, const struct load *load, int entry, const 
     lua_pop(L, 1);
 }
 
-/* the number of entries of the list on top */
+/* Checks the list on top of the stack. Returns the number of its entries. */
 static lua_Integer check_list(lua_State *L, const struct load *load, const char *what)
 {
     int line = line_of_field(load, what), table = lua_gettop(L);
@@ -511,7 +516,8 @@ static void read_faults(lua_State *L, const struct load *load, int table)
 
 /* The script */
 
-/* what Lua's own loader skips in files: a byte order mark, and a first line that begins with '#' */
+/* Returns the length of what Lua's own file loader skips: a byte order mark, and a first line that begins
+ * with '#'. */
 static size_t skip_to_lua(const struct source *source)
 {
     size_t at = 0;
@@ -520,13 +526,13 @@ static size_t skip_to_lua(const struct source *source)
         at = 3;
     if (at < source->length && source->text[at] == '#')
         while (at < source->length &&
-               source->text[at] != '\n') /* this stays, so that lines keep their numbers */
+               source->text[at] != '\n') /* the newline stays, so that the line numbers are right */
             at++;
     return at;
 }
 
-/* Fails with what is wrong with a text that is no Lua, the message on top, and with what it may be instead.
- */
+/* Raises the message on top of the stack, which says why the text is not valid Lua, with a hint about common
+ * mistakes. */
 static _Noreturn void refuse_text(lua_State *L, const char *text, size_t length)
 {
     static const char near[] = "unexpected symbol near '{'";
@@ -584,7 +590,7 @@ static int read_script(lua_State *L)
     return 0;
 }
 
-/* what goes for a name when the script gives none: that of the file, without directories and ".lua" */
+/* The card's name if the script gives none: the file name without directories and ".lua". */
 static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A card script, read and checked: everything that its table says, in a form that needs no Lua to look at.
+ * A card script, read and checked: the contents of its table as C data, which can be read without Lua.
  */
 #ifndef CARDRIG_ICC_SCRIPT_H
 #define CARDRIG_ICC_SCRIPT_H
@@ -18,7 +18,7 @@
 
 #define SCRIPT_NAME_MAX 128
 
-/* What as_is"..." of a script puts before the bytes of an ATR that need not be one. */
+/* as_is"..." in a script puts this before the bytes. They then need not be a valid ATR. */
 #define SCRIPT_AS_IS "as is: "
 
 struct script_atr {
@@ -29,16 +29,16 @@ struct script_atr {
 struct script {
     char name[SCRIPT_NAME_MAX + 1];
     struct script_atr cold, warm;
-    uint8_t t1_ifsc; /* 0: not given */
+    uint8_t t1_ifsc; /* 0: the script does not give it */
     struct script_function on_power;
     struct script_command *commands; /* in the heap of the sandbox */
     size_t command_count;
-    struct match_index index; /* of them, for match_command() */
+    struct match_index index; /* of the commands, for match_command() */
 };
 
 /*
- * Runs the script in the sandbox and reads the table that it returns. False with one line, "file:line:
- * reason", in `error` when anything is wrong with it.
+ * Runs the script in the sandbox and reads the table that it returns. Returns false with one line,
+ * "file:line: reason", in error if anything in the script is wrong.
  */
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
                  struct error *error);

@@ -17,7 +17,7 @@ struct script_card {
     struct card card;
     struct sandbox *sandbox;
     struct script script;
-    struct response response; /* what is left of the last one */
+    struct response response; /* the rest of the last response */
 };
 
 /* Loading */
@@ -89,7 +89,7 @@ static void free_script(struct card *card)
     free(card);
 }
 
-/* What the script says */
+/* What the script declares */
 
 static const char *name(const struct card *card)
 {

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cards that are Lua scripts, each with its state; fixtures/cards and the README show what such a script
- * looks like.
+ * Cards that are Lua scripts, each with its own state. See fixtures/cards and the README for examples of
+ * scripts.
  *
- * A script cannot harm the program: it has no way to files, processes or the network. A card has at most 16
- * MiB of memory (a string that is built needs its size twice for a moment), and a call 10 million Lua
- * instructions and about one second of CPU time. A call that uses up any of these fails, and the card goes on
- * with the next command. Only when a function of Lua's libraries keeps the processor for itself is it left in
- * the middle, after about two seconds of CPU time, and the card is then dead: it has no ATR and does not
- * answer any more. See watchdog.h for the signal that this takes, and the few things to know about it.
+ * A script cannot harm the program: it has no access to files, processes or the network. A card has at most
+ * 16 MiB of memory; to build a string takes twice its size for a moment. A call has 10 million Lua
+ * instructions and about one second of CPU time. A call that exceeds one of these limits fails, and the card
+ * continues with the next command. If a call spends its time inside one function of Lua's libraries, it is
+ * aborted after about two seconds of CPU time, and the card is dead from then on: it answers neither resets
+ * nor commands. watchdog.h describes the signal that this needs.
  *
- * With the same random numbers from the host a card does the same in every run, with these exceptions: the
- * order of next(), and what tostring() and %p say about tables, functions and threads. (pairs() goes in a
- * fixed order: numbers, then strings, each ascending, then the rest.)
+ * With the same random numbers from the host, a card behaves the same in every run. Exceptions are the order
+ * of next(), and the output of tostring() and %p for tables, functions and threads. pairs() uses a fixed
+ * order: numbers, then strings, each ascending, then other keys.
  *
- * host->random is for math.random and random() in scripts; host->log gets what the script prints (at most
- * 1,000 lines per call), and what was wrong with a call. These callbacks must not call functions of this
- * header or of card.h, and must return. Cards of several threads may call them at once.
+ * math.random and random() in scripts use host->random. host->log gets what the script prints, at most 1,000
+ * lines per call, and the errors of calls. These callbacks must not call functions of this header or of
+ * card.h, and must return. Cards in different threads may call them at the same time.
  *
- * What the script does not decide: a command that apdu_decode() cannot read is answered 67 00, whatever the
- * patterns of the script; one that no pattern matches, 6D 00; and 6F 00 comes when the script fails, gives
- * something else than an answer, or gives one that does not fit, with the reason in the log. An answer of
- * more than Ne bytes becomes Ne bytes and 61 XX, and the rest waits for GET RESPONSE (response.h). An error
- * in on_power is logged, and has no other consequence. The ATRs are ones that atr_parse() accepts, unless
- * the script says as_is"...".
+ * The script has no influence on these: the card answers 67 00 to a command that apdu_decode() rejects, and
+ * 6D 00 to a command that no pattern matches. It answers 6F 00, and logs the reason, if the script fails,
+ * returns something that is not an answer, or returns an answer that is too long. An answer with more than
+ * Ne bytes of data becomes Ne bytes and 61 XX; GET RESPONSE fetches the rest (response.h). An error in
+ * on_power is logged and has no other effect. atr_parse() accepts the ATRs, unless the script uses
+ * as_is"...".
  */
 #ifndef CARDRIG_ICC_SCRIPT_CARD_H
 #define CARDRIG_ICC_SCRIPT_CARD_H
@@ -35,29 +35,31 @@
 #include "icc/card.h"
 
 /*
- * Loads the script in the file `path` (a regular file of at most 4 MiB), runs it, and checks the table that
- * it returns, all of it. `host` is copied; host->random and host->log can be called from here on.
+ * Loads the script in the file path, a regular file of at most 4 MiB, runs it, and checks the whole table
+ * that it returns. Copies host; host->random and host->log may be called from now on.
  *
- * Returns the card, to be freed with card_free(). It has had no power yet. Returns NULL when the file cannot
- * be read, or anything in it is wrong, or memory is short: then `error` holds one line for people,
- * "file:line: reason", with the path as given (without the line when the file could not be read).
+ * Returns the card, not powered; the caller frees it with card_free(). Returns NULL if the file cannot be
+ * read, anything in it is wrong, or memory runs out. error then holds one line for the user, "path:line:
+ * reason", or "path: reason" if the file cannot be read.
  */
 struct card *card_load_file(const char *path, const struct card_host *host, struct error *error);
 
 /*
- * The same for a script in memory: `length` bytes at `text`, which are not needed any longer afterwards.
- * `chunk_name` takes the place of the path in messages, and of the file name when the script gives no name.
+ * Loads a script from memory: length bytes at text, which may be freed afterwards. chunk_name replaces the
+ * path in messages. It also provides the card's name if the script gives none.
  */
 struct card *card_load_text(const char *chunk_name, const char *text, size_t length,
                             const struct card_host *host, struct error *error);
 
-/* The same for the card that is built in (builtin.lua). */
+/* Loads the built-in card (builtin.lua). */
 struct card *card_load_builtin(const struct card_host *host, struct error *error);
 
-/* The text of builtin.lua, as an example to show; it ends with a NUL that `length` does not count. Static. */
+/* Returns the text of builtin.lua, to be shown as an example. It is static, and ends with a NUL that *length
+ * does not count. */
 const char *card_builtin_text(size_t *length);
 
-/* Is the card, which is a script, dead, so that only another card_load_...() brings it back? */
+/* Returns whether the card is dead (see above). A dead card has to be loaded again. card must be a script
+ * card. */
 bool card_dead(const struct card *card);
 
 #endif

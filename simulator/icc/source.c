@@ -31,7 +31,7 @@ bool source_read(struct source *source, const char *path, struct error *error)
     struct stat st;
     char *text = NULL;
     size_t length = 0;
-    /* O_NONBLOCK: a FIFO that nobody writes to is refused below, not waited for here */
+    /* O_NONBLOCK: open must not wait for the writer of a FIFO, which is refused below */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &st) != 0)
@@ -72,8 +72,8 @@ static bool is_name_character(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* is there a single '=' at or after `at`, with nothing but blanks before it, or the end of a key like
- * ["this"]? */
+/* Returns whether a single '=' follows at or after `at`. Before it may come blanks, and the end of a key like
+ * ["this"]. */
 static bool assigns(const struct source *source, size_t at)
 {
     const char *text = source->text;
@@ -86,7 +86,7 @@ static bool assigns(const struct source *source, size_t at)
 int source_line_of_field(const struct source *source, const char *field)
 {
     const char *text = source->text;
-    bool comment = false; /* up to the end of the line */
+    bool comment = false; /* from "--" to the end of the line */
     size_t n = strlen(field);
     int line = 1;
 
@@ -105,6 +105,7 @@ int source_line_of_field(const struct source *source, const char *field)
     return 0;
 }
 
+/* Returns whether the length bytes at `at` are between quotes or long brackets. */
 static bool quoted(const struct source *source, size_t at, size_t length)
 {
     const char *text = source->text;
@@ -115,10 +116,10 @@ static bool quoted(const struct source *source, size_t at, size_t length)
     before = text[at - 1];
     after = text[at + length];
     return ((before == '"' || before == '\'') && after == before) || (before == '[' && after == ']') ||
-           (before == '\n' && after == ']'); /* a long bracket drops its first line end */
+           (before == '\n' && after == ']'); /* a long bracket drops a first newline */
 }
 
-/* where the string literal starts, at or after `from`; source->length if it is not there */
+/* Returns where the string literal begins, at or after from, or source->length if there is none. */
 static size_t find_string(const struct source *source, size_t from, const char *text, size_t length)
 {
     for (size_t at = from; at + length <= source->length; at++)

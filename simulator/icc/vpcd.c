@@ -23,7 +23,7 @@ struct vpcd_card {
     char name[NAME_MAX_BYTES + 1];
     unsigned timeout_ms;
     struct card_host host;
-    atomic_bool gone; /* its connection has ended, or is to */
+    atomic_bool gone; /* the connection has ended, or is about to end */
     bool powered;
     uint8_t atr[ATR_MAX];
     size_t atr_length;
@@ -48,7 +48,7 @@ static void log_line(struct vpcd_card *vpcd, const char *text)
         vpcd->host.log(vpcd->host.arg, line);
 }
 
-/* Ends the connection, and says why. False. */
+/* Ends the connection and logs why. Returns false. */
 static bool disconnect(struct vpcd_card *vpcd, const char *why)
 {
     char text[150];
@@ -59,14 +59,14 @@ static bool disconnect(struct vpcd_card *vpcd, const char *why)
     return false;
 }
 
-/* Whether something has come that nothing was asked for. */
+/* Returns whether the card has sent something without a request. */
 static bool spoke_unasked(struct vpcd_card *vpcd)
 {
     uint8_t byte;
     return vpcd->input.used > 0 || recv(vpcd->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* False: there is no answer, and the card is gone. */
+/* Receives one message. Returns false if there is none; the card is gone then. */
 static bool receive_answer(struct vpcd_card *vpcd, int64_t deadline, const uint8_t **data, size_t *length)
 {
     enum vpcd_result result = vpcd_receive_soon(vpcd->fd, &vpcd->input);
@@ -75,12 +75,12 @@ static bool receive_answer(struct vpcd_card *vpcd, int64_t deadline, const uint8
             return disconnect(vpcd, vpcd->input.used ? "part of an answer, and not the rest in time"
                                                      : "no answer in time");
     if (result == VPCD_CLOSED) {
-        vpcd->gone = true; /* that a card goes is nothing to log */
+        vpcd->gone = true; /* an ordinary removal is not logged */
         return false;
     }
     size_t used = vpcd->input.used;
     vpcd_message(&vpcd->input, data, length);
-    /* the message stays where it is until the next exchange; what came behind it was not asked for */
+    /* the bytes of the message stay in place until the next exchange; any after it are unsolicited */
     vpcd->input.used = 0;
     return used == *length + 2 || disconnect(vpcd, "more than one answer");
 }
@@ -88,7 +88,7 @@ static bool receive_answer(struct vpcd_card *vpcd, int64_t deadline, const uint8
 static void free_vpcd(struct card *card)
 {
     struct vpcd_card *vpcd = vpcd_of(card);
-    shutdown(vpcd->fd, SHUT_RDWR); /* others may have the socket, too */
+    shutdown(vpcd->fd, SHUT_RDWR); /* other descriptors may share the socket: close would not end it */
     close(vpcd->fd);
     free(vpcd);
 }
@@ -109,7 +109,7 @@ static bool gone(const struct card *card)
     return const_vpcd_of(card)->gone;
 }
 
-/* Has the power changed. False: the card is gone. */
+/* Sends the controls for a power change or reset. Returns false if the card is gone. */
 static bool send_controls(struct vpcd_card *vpcd, enum card_power how)
 {
     static const enum vpcd_control cold[] = {VPCD_POWER_OFF, VPCD_POWER_ON, VPCD_GET_ATR};

@@ -8,26 +8,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef sigev_notify_thread_id /* timer_create(2) has it, not every C library */
+#ifndef sigev_notify_thread_id /* timer_create(2) documents it, but some C libraries lack it */
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* Of each thread that calls into Lua. */
+/* The watchdog of each thread that calls into Lua. */
 static _Thread_local struct {
-    /* for the handler: the call in progress */
+    /* The handler reads these: the call in progress. */
     volatile sig_atomic_t running;
     volatile sig_atomic_t held;    /* inside watchdog_hold() .. watchdog_release() */
-    volatile sig_atomic_t expired; /* time ran out while held */
+    volatile sig_atomic_t expired; /* the time ran out while held */
     volatile sig_atomic_t limit;   /* in ticks */
-    volatile unsigned long call;   /* its number */
+    volatile unsigned long call;   /* the number of the call */
     sigjmp_buf leave;
 
-    /* from the handler: the call it saw last, and how often since */
+    /* The handler writes these: the call that it saw last, and its ticks since then. */
     volatile unsigned long seen;
     volatile sig_atomic_t ticks;
 
-    /* the timer */
-    bool started; /* in this very process */
+    /* The timer. */
+    bool started; /* false in a child after fork() */
     unsigned tick_ms;
     timer_t timer;
 } dog = {.limit = WATCHDOG_TICKS, .tick_ms = WATCHDOG_TICK_MS};
@@ -51,7 +51,8 @@ static void on_tick(int signal_number)
         siglongjmp(dog.leave, 1);
 }
 
-/* What all threads share: the signal's handler, and what ends a thread's timer with the thread. */
+/* What all threads share: the signal handler, and the key whose destructor deletes a thread's timer when the
+ * thread ends. */
 static struct {
     pthread_once_t once;
     bool ready;
@@ -125,12 +126,12 @@ enum watchdog_result watchdog_run(void (*body)(void *arg), void *arg)
 {
     if (!dog.started && !start())
         return WATCHDOG_REFUSED;
-    /* without the signal mask: saving it would be a system call each time */
+    /* 0: saving the signal mask would cost a system call each time */
     if (sigsetjmp(dog.leave, 0) != 0) {
         dog.running = 0;
         dog.held = 0;
         dog.expired = 0;
-        let_signal_in(); /* the handler was left, so its signal is still blocked */
+        let_signal_in(); /* the jump has left the signal handler, so the signal is still blocked */
         return WATCHDOG_EXPIRED;
     }
     dog.call++;
@@ -148,7 +149,7 @@ bool watchdog_near(void)
 void watchdog_hold(void)
 {
     dog.held = 1;
-    /* what the caller does next must not be moved before this, even by an optimiser that sees both */
+    /* the optimiser must not move what the caller does next before this */
     atomic_signal_fence(memory_order_seq_cst);
 }
 
