@@ -11,15 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* After this much of the card's time, or of ours, an operation is given up: a card may ask for more time for
- * ever, and a script may use a lot of ours. In good faith 64 KiB each way without a PPS take some three
- * minutes of the card's, and milliseconds of ours; the driver waits for 10 s. Where the card's time
- * is real, the limit of ours is that of both. */
+/* Limits of an operation, in the card's time and in real time, because a card may ask for more time again
+ * and again, and a script may use much real time. A correct exchange of 64 KiB each way without PPS takes
+ * about three minutes of the card's time, and milliseconds of real time. The driver waits for 10 s. With a
+ * pace, the limit of real time applies to both. */
 #define CARD_LIMIT_US 2000000000u
 #define REAL_LIMIT_US 8000000
 
 /*
- * What the operations have in common
+ * Parts of all operations
  */
 
 static void forget_reset(struct ifd *ifd)
@@ -82,7 +82,7 @@ static enum ifd_result fail(struct ifd *ifd, enum ifd_result result, const char 
     return result;
 }
 
-/* What goes without characters. */
+/* Notes bytes that are exchanged without characters. */
 static void note_bytes(struct ifd *ifd, const char *what, const uint8_t *bytes, size_t length)
 {
     char text[3 * 40 + 1];
@@ -98,7 +98,7 @@ static int64_t real_limit_us(const struct ifd *ifd)
     return ifd->options.patience_ms ? (int64_t)ifd->options.patience_ms * 1000 : REAL_LIMIT_US;
 }
 
-/* Begins to measure an operation. */
+/* Starts the clocks of an operation. Returns the card's time. */
 static uint64_t begin(struct ifd *ifd)
 {
     uint64_t now = line_time_us(&ifd->line);
@@ -129,7 +129,7 @@ static void deactivate(struct ifd *ifd)
     forget_reset(ifd);
 }
 
-/* A protocol machine, of any kind. */
+/* A protocol machine of any kind (iso7816/step.h). */
 struct protocol_machine {
     void *state;
     void (*next)(void *state, struct step *step);
@@ -137,16 +137,17 @@ struct protocol_machine {
     void (*timeout)(void *state);
 };
 
-/* Whether the operation is to be given up. The card's time goes by with the characters; ours is for its
- * script to use up, which it does between what we send: so only then is it worth a look at the clock. */
+/* Returns whether the operation has reached a limit. Characters use up the card's time. The card's script
+ * uses up real time, between the sends of the interface device; so it is enough to read the clock at
+ * these. */
 static bool overdue(const struct ifd *ifd, const struct step *step)
 {
     return line_time_us(&ifd->line) > ifd->card_limit_us ||
            (step->kind == STEP_SEND && clock_us() - ifd->real_begun_us > real_limit_us(ifd));
 }
 
-/* Has it do its work over the line, to its end: the step is DONE or FAILED then. Or, with ifd->overdue, to
- * the end of our patience. */
+/* Runs the machine over the line to its end: the step is then STEP_DONE or STEP_FAILED. If the operation
+ * reaches a limit, stops with STEP_FAILED and ifd->overdue. gap is in etu, as for line_send. */
 static void drive(struct ifd *ifd, const struct protocol_machine *machine, uint32_t gap, struct step *step)
 {
     for (;;) {
@@ -230,7 +231,7 @@ static void start_protocol(struct ifd *ifd, uint8_t protocol, uint16_t f, uint8_
     t1_init(&ifd->t1, &parameters);
 }
 
-/* The protocol that the card uses when nothing is chosen, at the speed that it does. */
+/* Starts the protocol that the card uses if none is chosen, at its default speed. */
 static void start_default_protocol(struct ifd *ifd)
 {
     uint16_t f;
@@ -251,7 +252,7 @@ uint8_t ifd_ready_protocol(const struct ifd *ifd)
  * Reset
  */
 
-/* Receives an ATR: as many characters as those that have come say that there are. */
+/* Receives an ATR. The characters received so far tell how many there are. */
 static enum ifd_result receive_atr(struct ifd *ifd)
 {
     uint32_t first = (TIMING_ATR_MAX_CYCLES + TIMING_FD - 1) / TIMING_FD;
@@ -276,10 +277,10 @@ static enum ifd_result receive_atr(struct ifd *ifd)
     return fail(ifd, IFD_RESULT_GARBLED, "ATR", text);
 }
 
-/* Takes bytes that are not an ATR, for the application to see. */
+/* Takes the bytes of contacts_as_is as the ATR, for the application to see. */
 static enum ifd_result take_as_is(struct ifd *ifd, const uint8_t *bytes, size_t length)
 {
-    atr_parse(bytes, length, &ifd->atr, NULL); /* for what can be told of it */
+    atr_parse(bytes, length, &ifd->atr, NULL); /* fills in as much as it can */
     memcpy(ifd->atr.raw, bytes, length);
     ifd->atr.length = length;
     ifd->as_is = true;
@@ -287,7 +288,7 @@ static enum ifd_result take_as_is(struct ifd *ifd, const uint8_t *bytes, size_t 
     return IFD_RESULT_OK;
 }
 
-/* As it is for ATR and PPS. */
+/* Sets the line up for ATR and PPS. */
 static void prepare_line(struct ifd *ifd)
 {
     line_set_speed(&ifd->line, TIMING_FD, TIMING_DD);
@@ -346,10 +347,10 @@ enum ifd_result ifd_power_down(struct ifd *ifd)
  */
 
 /*
- * The exchange that chooses protocol and speed. A card that names another protocol has refused ours: it is
- * reset, so that it can be used with its own, and the protocol counts as unavailable. After any other failure
- * it is reset, too (9.1 lets the interface device choose between that and deactivation), but something is
- * wrong with it.
+ * Does the PPS exchange for protocol and speed. After a failure the card gets a warm reset; 9.1 allows this
+ * or deactivation. A card whose response names another protocol has refused the requested one: the result is
+ * IFD_RESULT_PROTOCOL_UNAVAILABLE, and after the reset the card can be used with its own protocol. After any
+ * other failure something is wrong with the card: the result is IFD_RESULT_PPS_FAILED.
  */
 static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
 {
@@ -374,15 +375,15 @@ static enum ifd_result negotiate(struct ifd *ifd, uint8_t protocol)
     }
     struct atr before = ifd->atr;
     enum ifd_result result = IFD_RESULT_PPS_FAILED;
-    /* pcscd goes by the ATR that it knows */
+    /* pcscd continues with the ATR that it knows, so the ATR must still be the same */
     if (reset(ifd, IFD_WARM) == IFD_RESULT_OK && pps.reason == PPS_PROTOCOL_CHANGED &&
         before.length == ifd->atr.length && memcmp(before.raw, ifd->atr.raw, before.length) == 0)
         result = IFD_RESULT_PROTOCOL_UNAVAILABLE;
     return fail(ifd, result, "PPS", pps_reason_text(pps.reason));
 }
 
-/* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 has chosen, in negotiable mode the interface device does,
- * by PPS unless it wants what the card does without. */
+/* ISO/IEC 7816-3:2006, 6.3.1: in specific mode TA2 chooses the protocol. In negotiable mode the interface
+ * device does, by PPS unless it wants what the card uses without PPS. */
 static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
 {
     const struct atr *atr = &ifd->atr;
@@ -422,7 +423,8 @@ static enum ifd_result copy_out(struct ifd *ifd, const uint8_t *bytes, size_t co
     return IFD_RESULT_OK;
 }
 
-/* One TPDU of T=0. What goes wrong with it cannot be mended (10.2, 10.3.3). */
+/* Exchanges one TPDU of T=0. T=0 cannot recover from a failure (10.2, 10.3.3): the contacts are
+ * deactivated. */
 static enum ifd_result exchange_tpdu(struct ifd *ifd, const struct t0_tpdu *tpdu,
                                      uint8_t result[T0_RESULT_MAX], size_t *length)
 {
@@ -520,13 +522,13 @@ static enum ifd_result transmit(struct ifd *ifd, uint8_t protocol, const uint8_t
     }
     if (protocol == IFD_RAW)
         protocol = ifd->protocol == IFD_NO_PROTOCOL ? atr_default_protocol(&ifd->atr) : ifd->protocol;
-    /* pcscd chooses none when it falls back to the card's first */
+    /* pcscd sets no protocol when it falls back to the first one of the card */
     if (ifd->protocol == IFD_NO_PROTOCOL && protocol == atr_default_protocol(&ifd->atr) && protocol <= 1)
         start_default_protocol(ifd);
     if (protocol != ifd->protocol)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "transmit", "not the protocol in use");
     ifd->counters.commands++;
-    ifd->negotiable = false; /* a PPS comes first or not at all: 9.1 */
+    ifd->negotiable = false; /* PPS is possible only as the first exchange: 9.1 */
     if (protocol == 1)
         return transmit_t1(ifd, command, command_length, response, capacity, length);
     if (ifd->options.level == IFD_LEVEL_TPDU)

@@ -2,7 +2,7 @@
 #include "ifd/line.h"
 
 #define UNITS_PER_CYCLE 960 /* the least common multiple of all D of ISO/IEC 7816-3:2006, table 8 */
-#define REPETITIONS_MAX 3   /* of one character, after which the interface device gives up on it */
+#define REPETITIONS_MAX 3   /* of one character; after that the parity error is reported to the receiver */
 
 void line_init(struct line *line, struct contacts *card, struct trace *trace, const char *label)
 {
@@ -31,8 +31,8 @@ uint64_t line_time_us(const struct line *line)
     return in_us(line->now);
 }
 
-/* Lets time pass, until then. Nobody waits for a card that is gone: a reader has a switch that sees
- * it. */
+/* Moves the clock to `then`. With a pace, waits for it in real time, but not if the card has been removed: a
+ * reader detects that with its switch. */
 static void pass_time(struct line *line, uint64_t then)
 {
     if (then <= line->now)
@@ -44,8 +44,8 @@ static void pass_time(struct line *line, uint64_t then)
     line->pace->wait_until(line->pace->arg, line->pace_offset_us + (int64_t)us);
 }
 
-/* Characters go over the line, the first one so many etu after the one before, the others gap etu apart. The
- * last one may have a parity error. */
+/* Moves characters over the line: the first one etu after the last character on the line, the others gap etu
+ * apart. parity_ok is for the last one. */
 static void pass(struct line *line, uint64_t etu, uint64_t gap, bool from_card, const uint8_t *bytes,
                  size_t count, bool parity_ok)
 {
@@ -61,8 +61,8 @@ static void pass(struct line *line, uint64_t etu, uint64_t gap, bool from_card, 
 
 void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t guard, uint32_t gap)
 {
-    /* the card has sent all, or else who speaks while being spoken to is not heard; either way it listens now
-     */
+    /* the card has nothing more to send, or what it still sends is lost, because the interface device is
+     * sending; in both cases the card now receives */
     struct contacts_output unheard;
     contacts_next(line->card, &unheard);
     line->sending_length = 0;
@@ -70,7 +70,7 @@ void line_send(struct line *line, const uint8_t *bytes, size_t length, uint32_t 
     contacts_bytes(line->card, bytes, length);
 }
 
-/* How many of the characters that the card sends can be taken at once. */
+/* Returns how many of the characters that the card still has to send can be taken at once. */
 static size_t run_length(const struct line *line, uint32_t timeout, size_t most)
 {
     if (contacts_may_garble(line->card) || line->card_guard > timeout)
@@ -78,8 +78,8 @@ static size_t run_length(const struct line *line, uint32_t timeout, size_t most)
     return most < line->sending_length ? most : line->sending_length;
 }
 
-/* Takes the next characters of those that the card sends: the last one, where it is alone, may have a parity
- * error. Where the receiver signals these, the card sends the character again (ISO/IEC 7816-3:2006, 7.3). */
+/* Takes the next count characters from the card. A single character may have a parity error. If the receiver
+ * signals the error, the card sends the character again (ISO/IEC 7816-3:2006, 7.3). */
 static void take_run(struct line *line, size_t count, bool *parity_ok)
 {
     for (int attempt = 0;; attempt++) {
@@ -88,7 +88,7 @@ static void take_run(struct line *line, size_t count, bool *parity_ok)
         line->sending_delay = line->card_guard;
         if (*parity_ok || !line->repeats || attempt == REPETITIONS_MAX)
             break;
-        line->sending_delay = line->card_guard + 2; /* of the error signal */
+        line->sending_delay = line->card_guard + 2; /* 2 etu for the error signal */
     }
     line->sending += count;
     line->sending_length -= count;
@@ -114,7 +114,7 @@ size_t line_receive(struct line *line, uint32_t timeout, size_t most, const uint
             line->sending_delay = output.delay;
             continue;
         }
-        /* the card has a deadline of its own, which may be earlier than ours */
+        /* the card's own deadline may be earlier than that of the interface device */
         uint64_t card_end = line->quiet_since + (uint64_t)output.timeout * line->etu;
         if (output.kind == CONTACTS_SILENT || card_end >= end)
             break;

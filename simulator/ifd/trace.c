@@ -15,24 +15,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What waits while a reader is slow. */
+/* Bytes that are kept for a slow reader. */
 #define BUFFER_SIZE (256 * 1024)
 
-/* How long such a reader is waited for in the end. */
+/* How long trace_close waits for a slow reader to take more. */
 #define CLOSE_MS       1000
 
 #define LINE_MAX_BYTES 512
 
 struct trace {
-    pthread_mutex_t lock; /* of all that follows */
-    int fd;               /* -1: it could not be written, which has been reported */
+    pthread_mutex_t lock; /* protects everything below */
+    int fd;               /* -1: writing has failed, and that was reported */
     char *path;
     trace_report *report;
     void *arg;
-    unsigned long lost;        /* lines, since the last one that found room, */
-    unsigned long lost_in_all; /* and ever */
-    size_t unfinished;         /* so many bytes of a line have been written, and the rest has not */
-    size_t used;
+    unsigned long lost;        /* lines lost since the last one that found room */
+    unsigned long lost_in_all; /* lines lost since the trace began */
+    size_t unfinished;         /* bytes written of a line whose rest has not been written */
+    size_t used;               /* bytes in buffer */
     char buffer[BUFFER_SIZE];
 };
 
@@ -65,7 +65,7 @@ struct trace *trace_open(const char *path, trace_report *to, void *arg, struct e
     return trace;
 }
 
-/* There is no more to be written, for this reason. A file ends with a whole line. */
+/* Ends the trace after a write error, and reports it. Cuts an unfinished line off a regular file. */
 static void give_up(struct trace *trace, int reason)
 {
     struct stat status;
@@ -78,7 +78,7 @@ static void give_up(struct trace *trace, int reason)
     report(trace, "cannot be written: %s: it ends here", strerror(reason));
 }
 
-/* Takes note of bytes that have been written. */
+/* Updates `unfinished` after count bytes of the buffer, from `from` on, have been written. */
 static void written(struct trace *trace, size_t from, size_t count)
 {
     const char *bytes = trace->buffer + from, *newline = memrchr(bytes, '\n', count);
@@ -123,7 +123,7 @@ static bool has_room(struct trace *trace)
     return sizeof trace->buffer - trace->used >= 2 * LINE_MAX_BYTES;
 }
 
-/* Says in the trace where lines are missing. */
+/* Adds a line to the trace that says where lines are missing. */
 static void mark_lost(struct trace *trace)
 {
     trace->used += (size_t)snprintf(trace->buffer + trace->used, LINE_MAX_BYTES,
@@ -131,7 +131,8 @@ static void mark_lost(struct trace *trace)
     trace->lost = 0;
 }
 
-/* A line: what is in it can be anything, the names of readers and cards among it. */
+/* Adds a line. It may contain any bytes, for example in the names of readers and cards; oneline() cleans
+ * it. */
 static void add_locked(struct trace *trace, const char *line)
 {
     if (trace->fd < 0)
@@ -158,7 +159,7 @@ static void add(struct trace *trace, const char *line)
     pthread_mutex_unlock(&trace->lock);
 }
 
-/* The rest, as long as there is somebody who takes it. */
+/* Writes the rest while the reader takes it. */
 static void drain(struct trace *trace)
 {
     struct pollfd room = {.fd = trace->fd, .events = POLLOUT};
