@@ -18,13 +18,13 @@ static void our_signals(sigset_t *mask)
 
 void origin_leave(struct origin *origin)
 {
-    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN}, act = {.sa_handler = SIG_DFL};
     sigset_t mask;
     our_signals(&mask);
     sigaddset(&mask, SIGTTOU); /* messages must reach the terminal although we are in its background */
     sigprocmask(SIG_BLOCK, &mask, &origin->mask);
     /* if SIGCHLD were ignored, as it may be by inheritance, the kernel would reap our children itself */
-    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGCHLD, &act, &origin->child);
     sigaction(SIGPIPE, &ignore, &origin->pipe);
     sigaction(SIGXFSZ, &ignore, &origin->file_size);
     origin->umask = umask(077);
@@ -41,7 +41,8 @@ bool origin_restore(const struct origin *origin)
 {
     umask(origin->umask);
     setpgid(0, origin->group); /* fails only if all processes of the caller's group have ended */
-    return setrlimit(RLIMIT_NOFILE, &origin->files) == 0 && sigaction(SIGPIPE, &origin->pipe, NULL) == 0 &&
+    return setrlimit(RLIMIT_NOFILE, &origin->files) == 0 && sigaction(SIGCHLD, &origin->child, NULL) == 0 &&
+           sigaction(SIGPIPE, &origin->pipe, NULL) == 0 &&
            sigaction(SIGXFSZ, &origin->file_size, NULL) == 0 &&
            sigprocmask(SIG_SETMASK, &origin->mask, NULL) == 0;
 }

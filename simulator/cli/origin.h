@@ -11,7 +11,7 @@
 struct origin {
     sigset_t mask;
     mode_t umask;
-    struct sigaction pipe, file_size; /* SIGPIPE, SIGXFSZ */
+    struct sigaction child, pipe, file_size; /* SIGCHLD, SIGPIPE, SIGXFSZ */
     struct rlimit files;
     pid_t group;
 };
@@ -21,8 +21,8 @@ struct origin {
  * files to this user, and the limit of open files is raised, as far as the hard limit allows. */
 void origin_leave(struct origin *origin);
 
-/* Restores the saved state, except that an ignored SIGCHLD stays at its default action. Call this in the
- * child that becomes the command. Returns false and sets errno on failure. */
+/* Restores the saved state. Call this in the child that becomes the command. Returns false and sets errno on
+ * failure. */
 bool origin_restore(const struct origin *origin);
 
 /* Returns a nonblocking signalfd(2) for SIGCHLD and for the signals that are passed on to the command.

@@ -508,7 +508,7 @@ static void read_faults(lua_State *L, const struct load *load, int table)
         if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
             fail(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
         if (!sandbox_fault(load->sandbox, lua_tostring(L, -1), &error))
-            fail(L, load, line, "faults[%I]: %s", i, error);
+            fail(L, load, line, "faults[%I]: %s", i, error.text);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

@@ -557,6 +557,21 @@ def test_umask_is_the_commands():
     assert done.stdout.split() == ["0777", BUILT_IN_ATR]
 
 
+@pytest.mark.parametrize("action", [signal.SIG_IGN, signal.SIG_DFL])
+def test_the_command_ignores_the_signals_that_the_caller_ignores(action):
+    """As env(1) does it. SIGINT and the like are for cardrig, which passes them on."""
+    numbers = (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGUSR1)
+
+    def act():
+        for number in numbers:
+            signal.signal(number, action)
+
+    done = subprocess.run([CARDRIG, "run", "--", "grep", "SigIgn", "/proc/self/status"], capture_output=True, text=True,
+                          preexec_fn=act, timeout=TIMEOUT, check=True)
+    ignored = int(done.stdout.split()[1], 16)
+    assert [bool(ignored >> number - 1 & 1) for number in numbers] == [action == signal.SIG_IGN] * len(numbers)
+
+
 def test_a_long_path():
     done = run("run", "--", "true", env={**os.environ, "CARDRIG_PCSCD": "",
                                          "PATH": ":".join(f"/nowhere/{i:0>100}" for i in range(120)) + ":/usr/bin:/bin"})

@@ -87,6 +87,15 @@ START_TEST(test_bad_text)
                    "test.lua:1: t1.ifsc is not an integer from 1 to 254");
     assert_refused("return { atr = '3B00', t1 = { ifsc = 3.5 } }",
                    "test.lua:1: t1.ifsc is not an integer from 1 to 254");
+    assert_refused("return { atr = '3B00',\n faults = 'mute' }",
+                   "test.lua:2: faults is a string, expected a list");
+    assert_refused("return { atr = '3B00',\n faults = { 'mute', 4 } }",
+                   "test.lua:2: faults[2] is a number, expected a string");
+    assert_refused("return { atr = '3B00',\n faults = { 'mute', 'muet' } }",
+                   "test.lua:2: faults[2]: there is no fault 'muet': did you mean 'mute'?");
+    assert_refused("return { atr = '3B00',\n faults = { 'mute@0' } }",
+                   "test.lua:2: faults[1]: fault 'mute@0': expected NAME, NAME*TIMES, NAME@FROM or "
+                   "NAME@FROM*TIMES, with or without :PATTERN");
     assert_refused("return { atr = '3B00', commands = 1 }",
                    "test.lua:1: commands is a number, expected a list");
     assert_refused("return { atr = '3B00', commands = {\n { '', '9000' }, '9000' } }",
