@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory. Nothing else in this library allocates, which tests/e2e/test_scardmanage_abi.py
- * checks. */
+/* Memory. No other file of the library allocates; tests/e2e/test_scardmanage_abi.py checks that. */
 #include "internal.h"
 
 #include <stdlib.h>

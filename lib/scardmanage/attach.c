@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making, attaching, detaching and freeing objects. */
+/* Creates, attaches, detaches and frees objects. */
 #include "internal.h"
 
 #include <string.h>
@@ -85,20 +85,20 @@ static scardmanage_result attach_handle_job(struct attachment *at)
     scardmanage_result opened = service_open_context(at);
     if (opened != SCARDMANAGE_S_OK)
         return opened;
-    if (event) { /* PC/SC says nothing else; see scardmanage_attach_by_handle() */
+    if (event) { /* PC/SC returns nothing but the event; see scardmanage_attach_by_handle() */
         at->unreported_event = result;
         return SCARDMANAGE_S_OK;
     }
     memcpy(at->reader, card.reader, sizeof at->reader);
     if (card.state != SCARDMANAGE_STATE_ABSENT)
         set_card(at, card.counter, &card.atr, card.protocol);
-    /* the caller's handle is open, so if the reader is in exclusive use, it is by that handle */
+    /* the caller's handle is connected, so if the reader is used exclusively, that handle uses it */
     if (pcsc_get_reader_state(at->context, at->reader, &state) == SCARDMANAGE_S_OK && state.exclusive)
         at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
     return SCARDMANAGE_S_OK;
 }
 
-/* Whether SCardConnect() returned this because there is no card that can be used at the moment. */
+/* Returns whether this result of SCardConnect() means that there is no usable card at the moment. */
 static bool means_no_usable_card(scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_W_REMOVED_CARD ||
@@ -118,7 +118,7 @@ static scardmanage_result connect_to_card(struct attachment *at, const struct pc
         return result;
     if (result == SCARDMANAGE_S_OK)
         set_card(at, card.counter, &card.atr, card.protocol);
-    else /* it was removed or reset since: the next call returns that */
+    else /* the card was removed or reset in between: the next call returns the event */
         set_card(at, state->counter, &state->atr, 0);
     return SCARDMANAGE_S_OK;
 }
@@ -126,7 +126,7 @@ static scardmanage_result connect_to_card(struct attachment *at, const struct pc
 static scardmanage_result attach_reader_job(struct attachment *at)
 {
     struct pcsc_reader_state state;
-    if (at->reader[0] == '\0') /* its name was too long */
+    if (at->reader[0] == '\0') /* the name was too long */
         return SCARDMANAGE_E_UNKNOWN_READER;
     scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE)
@@ -134,9 +134,9 @@ static scardmanage_result attach_reader_job(struct attachment *at)
     return result == SCARDMANAGE_S_OK && state.present ? connect_to_card(at, &state) : result;
 }
 
-/* Begins a call and detaches the object if it is attached. E_OUTOFMEMORY also if there was no
- * memory to release the lock on the caller's old handle, as that lock would keep the new attachment
- * waiting. */
+/* Begins a call, and detaches the object if it is attached. Also returns E_OUTOFMEMORY if there was
+ * no memory to release the lock on the caller's old handle: that lock would block the new
+ * attachment. */
 static scardmanage_result begin_attachment(struct call *c, scardmanage *m)
 {
     scardmanage_result result = call_begin_to_attach(c, m);

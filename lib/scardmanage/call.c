@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Calls that end in time. PC/SC has no deadlines, and SCardCancel() ends only
- * SCardGetStatusChange(). So each attachment has a thread that makes its calls to PC/SC. A function
- * of scardmanage.h gives the thread a job, and waits until the job is done, the deadline has
- * passed, or the call is cancelled.
+ * Calls with a deadline. PC/SC has no deadlines, and SCardCancel() ends only SCardGetStatusChange().
+ * Therefore each attachment has a thread that makes its PC/SC calls. A function of scardmanage.h gives
+ * the thread a job, and waits until the job is done, the deadline has passed, or the call is cancelled.
  *
- * A job that nobody waits for any more is abandoned. When PC/SC returns, the thread undoes what the
- * job had begun, and then takes the next one. If the attachment was ended meanwhile, it cleans up
- * and ends.
+ * In the latter two cases the job is abandoned: no call waits for it any longer. When PC/SC returns, the
+ * thread undoes what the job had begun, and then takes the next job. If the attachment has ended by
+ * then, the thread cleans up and exits.
  */
 #include "internal.h"
 
-/* Where the library itself waits, a job notices the deadline. It gets this much time to end and
- * report. */
+/* A job that waits outside PC/SC notices the deadline by itself. It gets this much extra time to
+ * end and to report. */
 #define GRACE_US 10000u
 
 static void object_destroy(scardmanage *m)
 {
-    scardmanage_allocator allocator = m->allocator; /* a copy: it lies in the block that it releases */
+    scardmanage_allocator allocator = m->allocator; /* a copy: the original is in the block to release */
     platform_cond_destroy(&m->changed);
     platform_mutex_destroy(&m->mutex);
     allocator_release(&allocator, m);
@@ -41,7 +40,7 @@ static bool has_jobs_to_come(const struct attachment *at)
     return at->job || !at->ending;
 }
 
-/* This and the next one: called with the mutex, and without it during the job. */
+/* This function and the next: called with the mutex held. The job runs without it. */
 static scardmanage_result run_job(struct attachment *at, attachment_job job)
 {
     platform_unlock(&at->m->mutex);
@@ -66,7 +65,7 @@ static void attachment_destroy(struct attachment *at)
     object_release(m);
 }
 
-/* What the thread does. */
+/* The thread function. */
 static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
 {
     struct attachment *at = argument;
@@ -128,7 +127,7 @@ void job_publish(struct attachment *at, const scardmanage_report *report)
 }
 
 /*
- * The caller
+ * The calling thread
  */
 
 uint64_t call_deadline_in(uint32_t timeout_ms)
@@ -136,7 +135,7 @@ uint64_t call_deadline_in(uint32_t timeout_ms)
     return timeout_ms == SCARDMANAGE_FOREVER ? UINT64_MAX : platform_now_us() + (uint64_t)timeout_ms * 1000;
 }
 
-/* With the mutex. */
+/* Called with the mutex held. */
 static scardmanage_result call_stop_reason(const struct call *c, uint64_t grace_us)
 {
     if (c->m->cancels != c->cancels)
@@ -151,7 +150,7 @@ static void wait_for_change(struct call *c, uint64_t grace_us)
     platform_cond_wait(&c->m->changed, &c->m->mutex, until);
 }
 
-/* From here to give_object_back(): with the mutex. */
+/* The functions from here to give_object_back() are called with the mutex held. */
 bool call_is_nested(const scardmanage *m)
 {
     return m->rebuilding && platform_thread_is(m->rebuilder, platform_thread_self());
@@ -259,7 +258,7 @@ scardmanage_result call_wait_for_thread(struct call *c)
     return result;
 }
 
-/* With the mutex. */
+/* Called with the mutex held. */
 static void post_job(struct call *c, attachment_job job, attachment_job undo)
 {
     struct attachment *at = c->at;
@@ -277,7 +276,7 @@ static scardmanage_result run_and_wait(struct call *c, attachment_job job, attac
 {
     struct attachment *at = c->at;
     post_job(c, job, undo);
-    /* the call may have been cancelled since its last job */
+    /* the call may have been cancelled after its last job */
     scardmanage_result stop = call_stop_reason(c, GRACE_US);
     while (at->job && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, GRACE_US);
@@ -286,7 +285,7 @@ static scardmanage_result run_and_wait(struct call *c, attachment_job job, attac
     if (!at->job)
         return at->result;
     c->left_running = at->abandoned = true;
-    if (job != attach_end_job) /* which is not to be stopped */
+    if (job != attach_end_job) /* that job must not be stopped */
         at->stop_reason = stop;
     platform_cond_wake(&at->wake);
     return stop;
@@ -341,7 +340,7 @@ scardmanage_result call_attach(struct call *c)
         allocator_release(&m->allocator, at);
         return SCARDMANAGE_E_OUTOFMEMORY;
     }
-    platform_lock(&m->mutex); /* the thread waits for it */
+    platform_lock(&m->mutex); /* the new thread first waits for the mutex */
     if (platform_thread_start(&at->thread, run_jobs, at) != 0) {
         platform_unlock(&m->mutex);
         platform_cond_destroy(&at->wake);
@@ -359,7 +358,7 @@ scardmanage_result call_detach(struct call *c)
     scardmanage *m = c->m;
     struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
-    platform_thread thread = at->thread; /* a copy: the thread frees at */
+    platform_thread thread = at->thread; /* a copy, because the thread frees at */
     platform_lock(&m->mutex);
     if (!at->job)
         result = run_and_wait(c, attach_end_job, NULL);
@@ -375,7 +374,7 @@ scardmanage_result call_detach(struct call *c)
     return result;
 }
 
-/* As the call could not begin, the thread is in a job, or will be. */
+/* The call could not begin, so the thread is running a job, or is about to get one. */
 void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
 {
     platform_lock(&m->mutex);

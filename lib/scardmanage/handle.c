@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PC/SC calls with the handle of an attachment. */
+/* PC/SC calls with the card handle of an attachment. */
 #include "internal.h"
 
 #include <string.h>
@@ -15,16 +15,16 @@ scardmanage_result handle_open(struct attachment *at, const scardmanage_options 
     return result;
 }
 
-#define TURN_POLL_US 2000u /* between two checks whether another client's transaction has ended */
+#define TURN_POLL_US 2000u /* interval between two checks whether another client's transaction has ended */
 
 static bool says_handle_is_dead(scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SERVICE || result == SCARDMANAGE_E_INVALID_HANDLE;
 }
 
-/* PC/SC calls would wait, too, but could not be stopped, and might reset the card when nobody waits
- * for that any more. A transaction that begins between this check and the call still makes the call
- * wait. */
+/* The PC/SC call that follows would wait, too. But it could not be stopped, and might reset the
+ * card after the caller has stopped waiting. It still waits if a transaction begins between this
+ * check and the call. */
 scardmanage_result handle_wait_turn(struct attachment *at)
 {
     if (at->in_transaction || at->share == SCARDMANAGE_SHARE_EXCLUSIVE ||
@@ -59,7 +59,7 @@ scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *ca
     return result == SCARDMANAGE_S_OK ? pcsc_get_status(at->handle, card) : result;
 }
 
-/* If the handle is dead, this finds out before a command is sent. */
+/* Detects a dead handle before a command is sent. */
 static scardmanage_result probe_handle(struct attachment *at)
 {
     if (!at->in_transaction)
@@ -83,7 +83,7 @@ scardmanage_result handle_transmit(struct attachment *at)
     return result;
 }
 
-/* Closing a handle releases its transaction, on every stack. */
+/* On every PC/SC stack, closing a handle releases its transaction. */
 void handle_close(struct attachment *at, scardmanage_disposition disposition)
 {
     if (at->has_handle)
@@ -112,7 +112,7 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
     /* another client has reconnected first, and has chosen the other protocol */
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && at->options.protocols == 0)
         result = handle_reconnect(at, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
-    /* these are tried again by the next call */
+    /* in these cases the next call tries again */
     at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -145,7 +145,7 @@ scardmanage_result handle_get_status_for_caller(struct attachment *at, struct pc
     if (result == SCARDMANAGE_S_OK)
         result = handle_correct_event(at, handle_get_status(at, card));
     if (result == SCARDMANAGE_W_RESET_CARD && at->unreported_event == SCARDMANAGE_W_REMOVED_CARD)
-        return at->unreported_event; /* it came first, and is graver */
+        return at->unreported_event; /* the removal came first, and is more serious */
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (identity_was_removed(&at->card, card->counter))
@@ -155,7 +155,7 @@ scardmanage_result handle_get_status_for_caller(struct attachment *at, struct pc
     if (card->state >= SCARDMANAGE_STATE_POWERED) {
         identity_add_atr(&at->card, &card->atr);
         at->atr = card->atr;
-        at->protocol = card->protocol; /* 0 while another client is in the middle of a reset */
+        at->protocol = card->protocol; /* 0 while another client is resetting the card */
     }
     return SCARDMANAGE_S_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which card it is: by the reader's event counter, and by the ATRs that the card has shown. */
+/* Identifies a card by the event counter of the reader, and by the ATRs that the card has shown. */
 #include "internal.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ void identity_add_atr(struct identity *card, const struct pcsc_atr *atr)
 {
     if (atr->length == 0 || identity_has_atr(card, atr))
         return;
-    if (card->atr_count == IDENTITY_ATRS) /* keep the first, which is the cold ATR, and replace the latest */
+    if (card->atr_count == IDENTITY_ATRS) /* keep the first one, the cold ATR, and replace the latest */
         card->atr_count--;
     card->atrs[card->atr_count++] = *atr;
 }
@@ -39,15 +39,16 @@ bool identity_has_atr(const struct identity *card, const struct pcsc_atr *atr)
     return false;
 }
 
-/* The protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3). 0 if it does not tell: it is cut
- * short, or TA2 sets specific mode, which the card may leave at the next reset (6.3.1). */
+/* Returns the protocols that an ATR offers (ISO/IEC 7816-3:2006, 8.2.3). Returns 0 if the ATR does
+ * not show them: it is truncated, or TA2 sets specific mode, which the card may leave at the next
+ * reset (6.3.1). */
 static uint32_t atr_protocols(const struct pcsc_atr *atr)
 {
     if (atr->length < 2)
         return 0;
     uint32_t offered = 0;
     size_t at = 1;
-    /* the high nibble of T0, then of TD1, TD2, ... says which of TA to TD follow */
+    /* the high nibble of T0, TD1, TD2, ... shows which of TA to TD follow */
     uint8_t presence = atr->bytes[at++];
     if (!(presence & 0x80))
         return SCARDMANAGE_PROTOCOL_T0;

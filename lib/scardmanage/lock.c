@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Locking: one PC/SC transaction, whatever happens to the card. */
+/* The lock: at most one PC/SC transaction, whatever happens to the card. */
 #include "internal.h"
 
 #include <limits.h>
@@ -21,21 +21,22 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
     return result;
 }
 
-/* Unless the caller has not heard of a removal yet, which is graver. */
+/* Records a reset for the caller, unless the caller has not been told of a removal yet, which is
+ * more serious. */
 static void set_reset_unreported(struct attachment *at)
 {
     if (at->unreported_event != SCARDMANAGE_W_REMOVED_CARD)
         at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* pcscd does not end a transaction while its handle has an event (SCardEndTransaction() in
- * winscard.c): the card would stay locked. So this acknowledges the event, keeps it for the caller,
- * and ends the transaction then. */
+/* While a handle has an event, pcscd does not end its transaction (SCardEndTransaction() in
+ * winscard.c), and the card would stay locked. Therefore this function acknowledges the event,
+ * keeps it for the caller, and then ends the transaction. */
 static scardmanage_result end_transaction_after_reset(struct attachment *at,
                                                       scardmanage_disposition disposition)
 {
     scardmanage_result result = handle_correct_event(at, SCARDMANAGE_W_RESET_CARD);
-    if (result == SCARDMANAGE_W_REMOVED_CARD) /* the removal has released it */
+    if (result == SCARDMANAGE_W_REMOVED_CARD) /* the removal has ended the transaction */
         return result;
     result =
         pcsc_reconnect(at->handle, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
@@ -46,9 +47,9 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
     if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
         set_reset_unreported(at);
-        at->card.unwatched = true; /* without a handle nothing tells whether the reader was unplugged */
+        at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     } else {
-        at->in_transaction = true; /* it cannot be ended now; the next reconnect that succeeds does it */
+        at->in_transaction = true; /* the next successful reconnect ends it */
     }
     return result;
 }
@@ -58,12 +59,12 @@ static bool disposition_resets(scardmanage_disposition disposition)
     return disposition == SCARDMANAGE_RESET || disposition == SCARDMANAGE_UNPOWER;
 }
 
-/* After SCardEndTransaction(): acknowledges the reset that it did, and turns its result into that
+/* After SCardEndTransaction(): acknowledges the reset that it did, and converts its result to that
  * of an unlock.
  *
- * pcscd resets or ejects the card, then ends the transaction even if that failed. It returns
- * SCARD_E_NOT_TRANSACTED if resetting or ejecting failed, and if there was no transaction. There
- * was one, unless the reader is in exclusive use: pcsc-lite counts that as a transaction which only
+ * pcscd resets or ejects the card, and then ends the transaction, even if the former failed. It
+ * returns SCARD_E_NOT_TRANSACTED if resetting or ejecting failed, and if there was no transaction.
+ * There was one, except in exclusive use: pcsc-lite counts exclusive use as a transaction that only
  * ends when the handle is closed (RFUnlockSharing() in readerfactory.c). */
 static scardmanage_result acknowledge_own_reset_and_translate(struct attachment *at,
                                                               scardmanage_disposition disposition,
@@ -110,7 +111,7 @@ static scardmanage_result lock_job(struct attachment *at)
         return handle_correct_event(at, at->unreported_event);
     if (at->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
-    /* a transaction that was begun before may have ended with the card's removal */
+    /* the removal of the card may have ended an earlier transaction */
     scardmanage_result result =
         at->in_transaction ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
     if (result == SCARDMANAGE_S_OK)
@@ -140,7 +141,7 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
         at->lock_count = 1;
         at->disposition = disposition;
     }
-    /* an event that a reconnect which failed has acknowledged while the card was locked */
+    /* a reconnect that failed may have acknowledged an event while the card was locked */
     if (result == SCARDMANAGE_S_OK && at->unreported_event != SCARDMANAGE_S_OK)
         result = handle_correct_event(at, at->unreported_event);
     return result;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Options, and structs of the caller that may be of another version than the library. */
+/* Options, and structs of the caller whose version may differ from that of the library. */
 #include "internal.h"
 
 #include <string.h>
@@ -26,8 +26,8 @@ static bool options_valid(const scardmanage_options *options)
            share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
-/* No padding at the end: a field that is appended would lie there, where an older program has left
- * garbage. */
+/* The struct must have no padding at its end: the next version may append a field there, and an
+ * older program leaves padding uninitialized. */
 _Static_assert(sizeof(scardmanage_options) == offsetof(scardmanage_options, rebuild_context) +
                                                   sizeof((scardmanage_options *)NULL)->rebuild_context,
                "a field that is appended takes the place of padding");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Classes of results, by what to do about them. */
+/* Classes of results, by how the library handles them. */
 #include "internal.h"
 
 bool outcome_is_event(scardmanage_result result)
@@ -14,14 +14,15 @@ bool outcome_is_loss(scardmanage_result result)
            result == SCARDMANAGE_E_NO_SERVICE;
 }
 
-/* Not W_RESET_CARD: resetting the card, too, would only make the others reset it again. */
+/* Excludes W_RESET_CARD: if the library reset the card, too, the other clients would only reset it
+ * again. */
 bool outcome_harder_step_may_cure(scardmanage_result result)
 {
     switch (result) {
     case SCARDMANAGE_W_UNRESPONSIVE_CARD:
     case SCARDMANAGE_W_UNPOWERED_CARD:
     case SCARDMANAGE_E_PROTO_MISMATCH:
-    case SCARDMANAGE_E_NOT_TRANSACTED: /* from pcscd: the driver failed */
+    case SCARDMANAGE_E_NOT_TRANSACTED: /* pcscd returns it if the driver failed */
     case SCARDMANAGE_RESULT(SCARD_E_NOT_READY):
     case SCARDMANAGE_RESULT(SCARD_E_COMM_DATA_LOST):
         return true;

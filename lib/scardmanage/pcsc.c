@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PC/SC calls, and what its stacks do differently from what they document. */
+/* PC/SC calls, and where the stacks deviate from their documentation. */
 #include "pcsc.h"
 
 #include "platform.h"
 
 #include <string.h>
 
-/* SCardGetStatusChange() counts removals and insertions in the upper half of the state word. Of
+/* The event counter is in the upper half of the state from SCardGetStatusChange(). For
  * SCardStatus() see platform_status_has_event_counter(). */
 #define COUNTER_OF(state) ((uint32_t)(((state) >> 16) & 0xFFFFu))
 
-/* PC/SC's LONG has 64 bits on Linux and 32 elsewhere; the codes are the same. */
+/* LONG has 64 bits in pcsc-lite on Linux, and 32 elsewhere. The codes are the same. */
 static scardmanage_result result_from(LONG rv)
 {
     scardmanage_result result = SCARDMANAGE_RESULT(rv);
     return result == SCARDMANAGE_RESULT(SCARD_E_NO_MEMORY) ? SCARDMANAGE_E_OUTOFMEMORY : result;
 }
 
-/* The codes of a lost connection to the service; once there has been a connection, they mean
- * nothing else. pcsc-lite returns SCARD_F_COMM_ERROR or SCARD_W_SECURITY_VIOLATION when it cannot
- * read from the service (MessageReceive() in winscard_msg.c). Windows has several codes. */
+/* Converts the codes for a lost connection to the service. Once there has been a connection, they
+ * have no other meaning. pcsc-lite returns SCARD_F_COMM_ERROR or SCARD_W_SECURITY_VIOLATION if it
+ * cannot read from the service (MessageReceive() in winscard_msg.c). Windows has several codes. */
 static scardmanage_result result_of_connection(LONG rv)
 {
     scardmanage_result result = result_from(rv);
@@ -35,16 +35,16 @@ static scardmanage_result result_of_connection(LONG rv)
     }
 }
 
-/* The same for a context of our own, which nobody else releases. */
+/* The same for a context of the library, which only the library releases. */
 static scardmanage_result result_of_context(LONG rv)
 {
     scardmanage_result result = result_of_connection(rv);
     return result == SCARDMANAGE_E_INVALID_HANDLE ? SCARDMANAGE_E_NO_SERVICE : result;
 }
 
-/* When a reader was unplugged, libpcsclite still knows its handles, but pcscd does not, and returns
- * SCARD_E_INVALID_VALUE (RFReaderInfoById() in readerfactory.c). Everything else that could be an
- * invalid value is checked before. */
+/* After a reader was unplugged, libpcsclite still knows its handles, but pcscd does not, and
+ * returns SCARD_E_INVALID_VALUE (RFReaderInfoById() in readerfactory.c). All other values that
+ * could be invalid have been checked before. */
 static scardmanage_result result_of_handle(LONG rv)
 {
     return SCARDMANAGE_RESULT(rv) == SCARDMANAGE_RESULT(SCARD_E_INVALID_VALUE) ? SCARDMANAGE_E_INVALID_HANDLE
@@ -62,8 +62,8 @@ static DWORD share_to_pcsc(scardmanage_share share)
     return share == SCARDMANAGE_SHARE_EXCLUSIVE ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
 }
 
-/* All names, each with its terminating zero, and a final zero. If they do not fit, the list is
- * empty. */
+/* Size of a list of reader names in bytes. Each name ends with a zero, and the list with another
+ * one. If the names do not fit, the list is empty. */
 #define NAMES_MAX 16384
 
 static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MAX])
@@ -77,9 +77,9 @@ static scardmanage_result list_readers(SCARDCONTEXT context, char names[NAMES_MA
     return none ? SCARDMANAGE_S_OK : result;
 }
 
-/* libpcsclite before 2.0.1 reads the name of the service's socket in its first call, without a
- * lock. Of two threads that make the first call at the same time, one can find half a name, and no
- * service. */
+/* Before 2.0.1, the first call of libpcsclite reads the path of the service's socket without a
+ * lock. If two threads make their first calls at the same time, one of them may use an incomplete
+ * path, and find no service. */
 static LONG establish(SCARDCONTEXT *context)
 {
     static platform_mutex first = PLATFORM_MUTEX;
@@ -93,11 +93,11 @@ scardmanage_result pcsc_establish_context(SCARDCONTEXT *context)
 {
     char names[NAMES_MAX];
     scardmanage_result result = result_from(establish(context));
-    /* access is denied, or the service died just then; a second call tells which */
+    /* access is denied, or the service died at this moment; a second call shows which */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
         result = result_from(establish(context));
-    /* here libpcsclite 2.5 learns how many readers a service before 2.5 reports; until then, its
-     * SCardGetStatusChange() returns that there is no service */
+    /* with this call, libpcsclite 2.5 learns how many readers a service before 2.5 reports; until
+     * then, its SCardGetStatusChange() returns that there is no service */
     if (result == SCARDMANAGE_S_OK)
         list_readers(*context, names);
     bool down = result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) ||
@@ -120,11 +120,11 @@ static bool is_listed(SCARDCONTEXT context, const char *reader)
     return false;
 }
 
-/* libpcsclite 2.5.0 to 2.5.3 registers for events before it asks for the states of all readers, and
- * takes an event in between for the beginning of the answer (getReaderStatesAndRegisterForEvents()
- * in winscard_clnt.c). Older ones do so with a service from 2.5.0 on. SCardGetStatusChange() then
- * returns one of these codes. Before that it reads the rest of the answer, so that the context
- * still works. */
+/* Returns whether libpcsclite has misread an answer. Versions 2.5.0 to 2.5.3 register for events
+ * before they request the states of all readers, and take an event that arrives in between for the
+ * beginning of the answer (getReaderStatesAndRegisterForEvents() in winscard_clnt.c). Older
+ * versions do the same with a service from 2.5.0 on. SCardGetStatusChange() then returns one of
+ * these codes. It has read the rest of the answer before that, so the context still works. */
 static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_result result)
 {
     return result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE) ||
@@ -132,10 +132,10 @@ static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_re
            (result == SCARDMANAGE_E_UNKNOWN_READER && is_listed(context, reader));
 }
 
-#define READS_MAX 16 /* this many events in a row do not come at the wrong moment */
+#define READS_MAX 16 /* more events in a row than ever arrive at that moment */
 
-/* pcsc-lite sleeps 400 ms in here while there is a card whose ATR it does not know, that is, a mute
- * one. */
+/* While the reader has a card without an ATR, that is, an unresponsive one, pcsc-lite sleeps 400 ms
+ * in SCardGetStatusChange(). */
 scardmanage_result pcsc_get_reader_state(SCARDCONTEXT context, const char *reader,
                                          struct pcsc_reader_state *look)
 {
@@ -237,8 +237,8 @@ scardmanage_result pcsc_disconnect(SCARDHANDLE handle, scardmanage_disposition d
     return result_of_handle(SCardDisconnect(handle, (DWORD)disposition));
 }
 
-/* SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, which each system defines in another header. The service
- * answers it itself. */
+/* SCARD_ATTR_DEVICE_FRIENDLY_NAME_A, which is in a different header on each system. The service
+ * answers it without asking the reader. */
 #define FRIENDLY_NAME 0x7FFF0003u
 
 scardmanage_result pcsc_probe_transaction(SCARDHANDLE handle)
@@ -292,9 +292,9 @@ static scardmanage_result get_event_counter(const char *reader, uint32_t *counte
     return result;
 }
 
-/* pcsc-lite reads counter, state and ATR before it checks for events. If that finds none, there was
- * no removal between the last reconnect and them. On other stacks the counter is fetched
- * separately, and then the status once more, with the same effect. */
+/* pcsc-lite reads the counter, the state and the ATR, and then checks for events. If there is none,
+ * no removal came between the last reconnect and the values read. On other stacks, the function
+ * reads the counter separately, and then the status again, which has the same effect. */
 scardmanage_result pcsc_get_status(SCARDHANDLE handle, struct pcsc_card *card)
 {
     uint32_t counter;

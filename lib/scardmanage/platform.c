@@ -62,7 +62,7 @@ void platform_thread_join(platform_thread thread)
     CloseHandle(thread);
 }
 
-/* The thread goes on in this library, which must not be unloaded then. */
+/* The thread continues to run code of this library, so the library must not be unloaded. */
 void platform_thread_detach(platform_thread thread)
 {
     HMODULE self;
@@ -106,7 +106,7 @@ bool platform_status_has_event_counter(void)
     return false;
 }
 
-/* On Windows it waits as every other call does. */
+/* On Windows it waits, like all other calls. */
 bool platform_attribute_reveals_transaction(void)
 {
     return false;
@@ -117,7 +117,7 @@ bool platform_refusal_precedes_transmit(void)
     return false;
 }
 
-/* "Vendor Model 0": a decimal number. */
+/* "Vendor Model 0": the number is decimal. */
 bool platform_same_reader_model(const char *a, const char *b)
 {
     const char *a_number = strrchr(a, ' '), *b_number = strrchr(b, ' ');
@@ -127,7 +127,7 @@ bool platform_same_reader_model(const char *a, const char *b)
            strspn(b_number + 1, "0123456789") == strlen(b_number + 1);
 }
 
-/* The state is one value, as in scardmanage_state. */
+/* The state is a single value, as in scardmanage_state. */
 scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol)
 {
     if (state >= SCARD_POWERED && state <= SCARD_SPECIFIC && protocol != 0)
@@ -261,14 +261,14 @@ uint64_t platform_now_us(void)
 }
 
 /* pcsc-lite holds a transaction until it is ended or the card is removed (RFSetReaderEventState()
- * in readerfactory.c). SCardReconnect() does not end it, so beginning another one afterwards only
- * adds to the count. macOS is assumed to do the same. */
+ * in readerfactory.c). SCardReconnect() does not end it, and beginning another one afterwards only
+ * increments a count. macOS is assumed to do the same. */
 bool platform_reconnect_keeps_transaction(void)
 {
     return true;
 }
 
-/* pcsc-lite does (SCardStatus() in winscard_clnt.c); for macOS it is not documented. */
+/* pcsc-lite has it (SCardStatus() in winscard_clnt.c); macOS does not document it. */
 bool platform_status_has_event_counter(void)
 {
 #ifdef __APPLE__
@@ -278,8 +278,8 @@ bool platform_status_has_event_counter(void)
 #endif
 }
 
-/* pcsc-lite checks for a transaction before anything else (SCardGetAttrib() in winscard.c), and
- * libpcsclite does not repeat this call, as it does others. */
+/* pcsc-lite checks for a transaction first (SCardGetAttrib() in winscard.c), and libpcsclite does
+ * not repeat this call, as it does other calls. */
 bool platform_attribute_reveals_transaction(void)
 {
 #ifdef __APPLE__
@@ -289,8 +289,8 @@ bool platform_attribute_reveals_transaction(void)
 #endif
 }
 
-/* pcsc-lite checks handle, events and protocol before it asks the reader (SCardTransmit() in
- * winscard.c). */
+/* pcsc-lite checks the handle, its events and the protocol before it calls the driver
+ * (SCardTransmit() in winscard.c). */
 bool platform_refusal_precedes_transmit(void)
 {
 #ifdef __APPLE__
@@ -310,7 +310,7 @@ static bool is_number(const char *at)
     return at[0] == ' ' && is_hex(at[1]) && is_hex(at[2]);
 }
 
-/* "Vendor Model (serial) RR SS": reader number and slot number. The latter must be the same. */
+/* "Vendor Model (serial) RR SS": the reader number, and the slot number, which must be equal. */
 bool platform_same_reader_model(const char *a, const char *b)
 {
     size_t length = strlen(a);
@@ -321,7 +321,7 @@ bool platform_same_reader_model(const char *a, const char *b)
     return is_number(a) && is_number(b) && is_number(a + 3) && memcmp(a + 3, b + 3, 3) == 0;
 }
 
-/* The state is bits, and SCARD_SPECIFIC is never set. */
+/* The state is a bit mask; SCARD_SPECIFIC is never set. */
 scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol)
 {
     if (state & SCARD_ABSENT)

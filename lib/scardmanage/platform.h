@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What differs between systems: threads, a clock, and what PC/SC does differently. Only this file,
- * platform.c and the top of scardmanage.h ask which system they are for.
+ * The differences between systems: threads, a clock, and the behaviour of PC/SC. Only this file,
+ * platform.c and the beginning of scardmanage.h depend on the system.
  *
- * The code for macOS is written from its headers, and has not been run. Its PCSC.framework is derived
- * from pcsc-lite: the same functions, with 32-bit DWORD and LONG, and constants of the same names;
+ * The code for macOS is written from its headers, and has never been run. Its PCSC.framework is derived
+ * from pcsc-lite. It has the same functions, constants of the same names, and a 32-bit DWORD and LONG.
  * SCARD_READERSTATE is packed, but has the same fields.
  */
 #ifndef SCARDMANAGE_PLATFORM_H
@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 #ifdef _WIN32
-typedef SRWLOCK platform_mutex;           /* needs no memory, and is not destroyed */
-#define PLATFORM_MUTEX SRWLOCK_INIT       /* a static one */
-typedef CONDITION_VARIABLE platform_cond; /* the same */
+typedef SRWLOCK platform_mutex;           /* needs no memory, and no destruction */
+#define PLATFORM_MUTEX SRWLOCK_INIT       /* a static initializer */
+typedef CONDITION_VARIABLE platform_cond; /* like SRWLOCK */
 typedef HANDLE platform_thread;
 typedef DWORD platform_thread_id;
-typedef DWORD platform_thread_end; /* what a thread's function returns: 0 */
+typedef DWORD platform_thread_end; /* the return type of a thread function, which returns 0 */
 #define PLATFORM_THREAD_CALL WINAPI
 #else
 #include <pthread.h>
@@ -34,19 +34,19 @@ typedef void *platform_thread_end;
 #define PLATFORM_THREAD_CALL
 #endif
 
-int platform_mutex_init(platform_mutex *mutex); /* 0 on success */
+int platform_mutex_init(platform_mutex *mutex); /* returns 0 on success */
 void platform_mutex_destroy(platform_mutex *mutex);
 void platform_lock(platform_mutex *mutex);
 void platform_unlock(platform_mutex *mutex);
 
-int platform_cond_init(platform_cond *cond); /* 0 on success */
+int platform_cond_init(platform_cond *cond); /* returns 0 on success */
 void platform_cond_destroy(platform_cond *cond);
-void platform_cond_wake(platform_cond *cond); /* wakes all threads that wait */
-/* Waits until woken up, perhaps without a reason, or until platform_now_us() is until_us;
- * UINT64_MAX: for ever. */
+void platform_cond_wake(platform_cond *cond); /* wakes all waiting threads */
+/* Waits for a wake-up, or until platform_now_us() reaches until_us. UINT64_MAX means no limit.
+ * Spurious wake-ups are possible. */
 void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us);
 
-/* Starts a thread that takes no signals. 0 on success. Join or detach each once. */
+/* Starts a thread that receives no signals. Returns 0 on success. Join or detach each thread once. */
 int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),
                           void *argument);
 void platform_thread_join(platform_thread thread);
@@ -54,31 +54,31 @@ void platform_thread_detach(platform_thread thread);
 platform_thread_id platform_thread_self(void);
 bool platform_thread_is(platform_thread_id a, platform_thread_id b);
 
-/* Microseconds on the monotonic clock. */
+/* Returns microseconds on a monotonic clock. */
 uint64_t platform_now_us(void);
 
-/* Overwrites memory that is not read again, which the compiler may not leave out. */
+/* Overwrites memory. The compiler does not optimize this away even if the memory is not read again. */
 void platform_wipe(void *memory, size_t size);
 
-/* Whether the handle's transaction is still held after SCardReconnect() has succeeded. */
+/* Returns whether the handle still holds its transaction after a successful SCardReconnect(). */
 bool platform_reconnect_keeps_transaction(void);
 
-/* Whether SCardStatus() counts removals and insertions in the upper half of its state, as
- * SCardGetStatusChange() does everywhere. */
+/* Returns whether SCardStatus() has the event counter in the upper half of its state.
+ * SCardGetStatusChange() has it on every system. */
 bool platform_status_has_event_counter(void);
 
-/* Whether SCardGetAttrib() returns SCARD_E_SHARING_VIOLATION at once while another client holds a
- * transaction, and has no other effect. */
+/* Returns whether SCardGetAttrib() returns SCARD_E_SHARING_VIOLATION at once while another client
+ * holds a transaction, and has no other effect. */
 bool platform_attribute_reveals_transaction(void);
 
-/* Whether SCARD_W_RESET_CARD, SCARD_W_REMOVED_CARD, SCARD_E_INVALID_HANDLE and
- * SCARD_E_PROTO_MISMATCH from SCardTransmit() mean that nothing was sent. */
+/* Returns whether nothing was sent if SCardTransmit() returns SCARD_W_RESET_CARD,
+ * SCARD_W_REMOVED_CARD, SCARD_E_INVALID_HANDLE or SCARD_E_PROTO_MISMATCH. */
 bool platform_refusal_precedes_transmit(void);
 
-/* Whether two readers' names are the same except for the numbers that the service appends. */
+/* Returns whether two reader names are the same except for the numbers that the service appends. */
 bool platform_same_reader_model(const char *a, const char *b);
 
-/* Converts the state that SCardStatus() returned. protocol: the active one, or 0. */
+/* Converts the state that SCardStatus() returned. protocol is the active protocol, or 0. */
 scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol);
 
 #endif

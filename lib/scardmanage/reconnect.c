@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Getting back to the card. A round observes reader and handle, decides which card is there, takes
- * the gentlest step that works, checks that the card was not removed meanwhile, and restores the
- * lock. PC/SC cannot do that in one piece, so there is another round if something came between.
+ * Reconnecting. A round observes the reader and the handle, determines which card is there, takes the
+ * gentlest step that works, checks that the card was not removed during the step, and restores the lock.
+ * PC/SC cannot do that atomically. If something happened in between, another round follows.
  */
 #include "internal.h"
 
 #include <string.h>
 
 #define ROUNDS_MAX       4     /* how often the card may be removed or reset during a reconnect */
-#define STEP_TRIES_MAX   4     /* how often others may reset it during one step */
-#define SERVICE_RETRY_US 5000u /* between two rounds, when the service goes away again and again */
+#define STEP_TRIES_MAX   4     /* how often other clients may reset it during one step */
+#define SERVICE_RETRY_US 5000u /* pause before the next round when the service has gone away again */
 
 /* The size of the first version of the struct, without padding. */
 #define REPORT_FIRST_VERSION (offsetof(scardmanage_report, new_atr) + SCARDMANAGE_ATR_MAX)
 
-/* One reconnect. */
+/* The state of a reconnect. */
 struct attempt {
     struct attachment *at;
     scardmanage_options options;
     scardmanage_report report;
 
-    /* Of this round: */
-    bool observed; /* reader_state is filled in */
+    /* The current round: */
+    bool observed; /* reader_state is valid */
     struct pcsc_reader_state reader_state;
-    bool was_removed;        /* the card was removed since we last knew it */
-    bool handle_dead;        /* only a new handle helps */
-    bool refused_card;       /* another card is there, which the options do not accept */
-    bool event_acknowledged; /* the handle has no event any more */
-    bool reset_in_progress;  /* no protocol is active: another client is in the middle of a reset */
+    bool was_removed;        /* the card was removed since the library last knew it */
+    bool handle_dead;        /* only a new handle will work */
+    bool refused_card;       /* the card is a different one, and the options do not accept it */
+    bool event_acknowledged; /* the handle has no event to acknowledge */
+    bool reset_in_progress;  /* no protocol is active, because another client is resetting the card */
     bool step_failed;        /* the card did not answer after a step */
     scardmanage_verdict verdict;
 
-    /* Of all rounds: */
-    scardmanage_verdict gravest_verdict; /* except ABSENT, which no longer matters once a card has come */
+    /* All rounds: */
+    scardmanage_verdict gravest_verdict; /* except ABSENT, which does not matter once a card is there */
     bool lock_reacquired;
-    bool restarted; /* with a new context */
+    bool restarted; /* a new context was opened */
     uint64_t wait_until;
 };
 
@@ -45,7 +45,7 @@ static scardmanage_lock_state lock_state_for_report(const struct attempt *a)
     return lock == SCARDMANAGE_LOCK_KEPT && a->lock_reacquired ? SCARDMANAGE_LOCK_REACQUIRED : lock;
 }
 
-/* Records what a PC/SC call returned, for a caller that stops waiting. Returns it. */
+/* Records the result of a PC/SC call, for a caller that stops waiting. Returns it. */
 static scardmanage_result publish_result(struct attempt *a, scardmanage_result result)
 {
     a->report.last_result = result;
@@ -69,8 +69,8 @@ static void copy_atr_to_report(uint8_t *bytes, uint8_t *length, const struct pcs
     memcpy(bytes, atr->bytes, atr->length);
 }
 
-/* PC/SC forgets the event now. Until a reconnect succeeds, lock, transmit and status return it all
- * the same. */
+/* Keeps the event for the caller, as PC/SC has now forgotten it. Until a reconnect succeeds,
+ * scardmanage_lock(), scardmanage_transmit() and scardmanage_status() return the event. */
 static void set_event_unreported(struct attempt *a)
 {
     struct attachment *at = a->at;
@@ -80,7 +80,7 @@ static void set_event_unreported(struct attempt *a)
         at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* The same for a reconnect that failed in the end, or that nobody waited for. */
+/* The same after a reconnect that failed in the end, or whose caller stopped waiting. */
 static void set_card_unreported(struct attachment *at)
 {
     if (at->unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
@@ -89,8 +89,8 @@ static void set_card_unreported(struct attachment *at)
         at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* Saves what the caller knows, unless a reconnect that failed has changed ATR and protocol since it
- * was saved. Such a reconnect leaves an event to report. */
+/* Saves the ATR and the protocol that the caller knows, unless they are already saved and a failed
+ * reconnect has changed them since. Such a reconnect leaves an event to report. */
 static void save_reported_card(struct attachment *at)
 {
     if (at->reported.saved && at->unreported_event != SCARDMANAGE_S_OK)
@@ -109,8 +109,8 @@ static const struct identity *card_known_to_caller(const struct attachment *at)
  * Observing
  */
 
-/* For an attachment by handle, a new context only serves to observe the reader, and is not a
- * step. */
+/* Returns whether a new context may be opened. For an attachment by handle that is not a step,
+ * because the context only serves to observe the reader. */
 static bool may_restart(const struct attempt *a)
 {
     return a->at->by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
@@ -131,7 +131,7 @@ static void disconnect_to_restart(struct attempt *a)
     count_restart(a);
 }
 
-/* Without a context the connection to the service was lost before. */
+/* Without a context, the connection to the service was already lost. */
 static scardmanage_result get_reader_state_if_connected(struct attempt *a, bool any_index)
 {
     return a->at->has_context ? service_get_reader_state(a->at, any_index, &a->reader_state)
@@ -159,8 +159,7 @@ static scardmanage_result observe_reader(struct attempt *a)
         service_check_handle(at, &a->reader_state);
     if (a->observed && at->handle_lost)
         return publish_result(a, SCARDMANAGE_E_INVALID_HANDLE);
-    /* the lock went with the card; if the card that is there now is locked, another client has
-     * locked it */
+    /* the lock ended with the card; if the present card is locked, another client has locked it */
     if (a->observed && (!a->reader_state.present || identity_was_removed(&at->card, a->reader_state.counter)))
         at->in_transaction = false;
     if (!a->observed || a->reader_state.present)
@@ -171,8 +170,8 @@ static scardmanage_result observe_reader(struct attempt *a)
     return SCARDMANAGE_E_NO_SMARTCARD;
 }
 
-/* Calls SCardStatus() if there is a handle, and acknowledges the caller's own reset before. Sets
- * *event. Returns other codes than S_OK only if they end the round. */
+/* Acknowledges the caller's own reset and calls SCardStatus() if there is a handle. Sets *event.
+ * Returns a code other than S_OK only if it ends the round. */
 static scardmanage_result observe_handle(struct attempt *a, struct pcsc_card *card, scardmanage_result *event)
 {
     struct attachment *at = a->at;
@@ -194,11 +193,11 @@ static scardmanage_result observe_handle(struct attempt *a, struct pcsc_card *ca
         a->handle_dead = !at->by_handle;
         if (a->handle_dead)
             return SCARDMANAGE_S_OK;
-        /* if the reader is there, the handle is dead for good */
+        /* if the reader is there, the handle will not work again */
         return a->observed ? SCARDMANAGE_E_INVALID_HANDLE : result;
     }
     if (result == SCARDMANAGE_E_NO_SERVICE && at->reader[0] == '\0') {
-        /* observe_reader() could not find out whether the service is back */
+        /* observe_reader() could not determine whether the service is back */
         service_disconnect(at);
         result = publish_result(a, service_open_context(at));
         return result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_INVALID_HANDLE : result;
@@ -206,7 +205,7 @@ static scardmanage_result observe_handle(struct attempt *a, struct pcsc_card *ca
     return result;
 }
 
-/* For a handle that had an event when it was attached: nothing else is known of its card. */
+/* For a handle that already had an event when it was attached: nothing else is known about its card. */
 static scardmanage_verdict verdict_from_event(const struct attempt *a, scardmanage_result event)
 {
     return event == SCARDMANAGE_W_REMOVED_CARD || a->at->unreported_event == SCARDMANAGE_W_REMOVED_CARD
@@ -223,7 +222,7 @@ static scardmanage_verdict verdict_from_identity(const struct attempt *a, scardm
         return event == SCARDMANAGE_S_OK && at->unreported_event == SCARDMANAGE_S_OK
                    ? SCARDMANAGE_VERDICT_UNCHANGED
                    : SCARDMANAGE_VERDICT_RESET;
-    if (a->reader_state.atr.length == 0) /* which card it is can only be seen once it answers */
+    if (a->reader_state.atr.length == 0) /* the card cannot be identified before it answers */
         return SCARDMANAGE_VERDICT_UNKNOWN;
     return identity_has_atr(card_known_to_caller(at), &a->reader_state.atr) ? SCARDMANAGE_VERDICT_REINSERTED
                                                                             : SCARDMANAGE_VERDICT_DIFFERENT;
@@ -239,8 +238,8 @@ static scardmanage_result refuse_other_card(struct attempt *a, const struct pcsc
     return SCARDMANAGE_W_REMOVED_CARD;
 }
 
-/* Observes reader and handle, and sets the verdict. Returns other codes than S_OK only if they end
- * the round. */
+/* Observes the reader and the handle, and sets the verdict. Returns a code other than S_OK only if
+ * it ends the round. */
 static scardmanage_result observe_card(struct attempt *a, struct pcsc_card *card)
 {
     struct attachment *at = a->at;
@@ -284,20 +283,19 @@ static uint32_t wanted_protocols(const struct attempt *a)
     return options_protocols(&a->options, same ? a->at->protocol : 0);
 }
 
-/* pcsc-lite counts exclusive use as a transaction, and does not end it when the reader is shared
- * again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which does not end the last one).
- * Other clients would wait for ever. */
+/* pcsc-lite counts exclusive use as a transaction, and does not end it when the reader becomes
+ * shared again (SCardReconnect() in winscard.c calls RFUnlockSharing(), which does not end the last
+ * one). Other clients would wait forever. */
 static void end_exclusive_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
     if (!at->in_transaction)
-        pcsc_end_transaction(at->handle, SCARDMANAGE_LEAVE); /* E_NOT_TRANSACTED on other stacks */
+        pcsc_end_transaction(at->handle, SCARDMANAGE_LEAVE); /* other stacks return E_NOT_TRANSACTED */
     at->share = SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Exclusive use is asked for last, and without a reset: while other clients are connected,
- * libpcsclite repeats the call (SCardReconnect() in winscard_clnt.c), and would repeat the reset
- * with it. */
+/* Requests exclusive use last, and without a reset: while other clients are connected, libpcsclite
+ * repeats the call (SCardReconnect() in winscard_clnt.c), and would repeat the reset, too. */
 static scardmanage_result change_share(struct attempt *a, scardmanage_share taken, uint32_t protocols)
 {
     struct attachment *at = a->at;
@@ -313,16 +311,16 @@ static scardmanage_result change_share(struct attempt *a, scardmanage_share take
     scardmanage_result stop = job_stop_reason(at);
     if (stop == SCARDMANAGE_S_OK)
         return SCARDMANAGE_S_OK;
-    /* it took the others too long to disconnect, so nobody waits for exclusive use any more */
+    /* the other clients took too long to disconnect; the caller no longer waits for exclusive use */
     if (pcsc_reconnect(at->handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
         SCARDMANAGE_S_OK)
         end_exclusive_transaction(a);
     return stop;
 }
 
-/* pcscd returns SCARD_E_PROTO_MISMATCH also for a card that did not answer to reset and was then
- * powered off by another client: without an ATR no protocol matches (PHSetProtocol() in
- * prothandler.c). */
+/* Returns whether the reader has a card without an ATR. pcscd also returns SCARD_E_PROTO_MISMATCH
+ * for a card that did not answer to reset and was then powered off by another client: without an
+ * ATR no protocol matches (PHSetProtocol() in prothandler.c). */
 static bool check_reader_for_missing_atr(const struct attempt *a)
 {
     struct pcsc_reader_state state;
@@ -342,8 +340,7 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && check_reader_for_missing_atr(a))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
-        /* the protocol in use is not available any more: any other will do, without another
-         * reset */
+        /* the protocol in use is no longer available: accept any other, without another reset */
         protocols = PCSC_PROTOCOL_ANY;
         result = publish_result(a, handle_reconnect(at, share, protocols, SCARDMANAGE_STEP_LEAVE));
     }
@@ -357,13 +354,13 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
     return change_share(a, share, protocols);
 }
 
-/* If the card did not answer after the step before, the old handle is closed with UNPOWER, so that
- * pcscd powers the card up when the new one is opened. */
+/* Opens a new handle. If the card did not answer after the previous step, closes the old handle
+ * with UNPOWER, so that pcscd powers the card when the new handle is opened. */
 static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
 {
     struct attachment *at = a->at;
     if (at->has_handle && !a->handle_dead) {
-        /* SCardConnect() would wait, too, but cannot be stopped */
+        /* SCardConnect() would wait, too, but could not be stopped */
         scardmanage_result turn = publish_result(a, handle_wait_turn(at));
         if (turn != SCARDMANAGE_S_OK)
             return turn;
@@ -377,11 +374,11 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
         result = publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     if (result != SCARDMANAGE_S_OK)
-        at->card.unwatched = true; /* without a handle nothing tells whether the reader was unplugged */
+        at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     return result;
 }
 
-/* From here on this is the attachment's card. */
+/* Makes this card the card of the attachment. */
 static void adopt_card(struct attempt *a, const struct pcsc_card *card)
 {
     struct attachment *at = a->at;
@@ -420,7 +417,7 @@ static scardmanage_result check_card_after_step(struct attempt *a)
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     case SCARDMANAGE_STATE_SPECIFIC:
         break;
-    default: /* powered off by another client, or without a protocol */
+    default: /* another client has powered the card off, or no protocol is active */
         return card.state < SCARDMANAGE_STATE_POWERED ? SCARDMANAGE_W_UNPOWERED_CARD
                                                       : SCARDMANAGE_E_PROTO_MISMATCH;
     }
@@ -441,7 +438,7 @@ static scardmanage_result check_card_after_step(struct attempt *a)
     return SCARDMANAGE_S_OK;
 }
 
-/* From here on no other client can begin a reset. */
+/* Begins a transaction unless there is one. After that, no other client can begin a reset. */
 static scardmanage_result begin_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
@@ -459,11 +456,11 @@ static scardmanage_result begin_transaction(struct attempt *a)
 #define RESET_CHECKS_MAX 200
 #define RESET_CHECK_US   1000u
 
-/* Checks the card, again if another client has begun a reset before. pcsc-lite reports a reset to
- * all handles before it does it (SCardReconnect() in winscard.c): the one that we have acknowledged
- * may still be under way, and would not be reported again. An attribute is only read when the
- * reader has finished its current operation; a cold reset is two of them. Between reset and PPS no
- * protocol is active. */
+/* Checks the card, and repeats that while another client's reset is under way. pcsc-lite reports a
+ * reset to all handles before it performs it (SCardReconnect() in winscard.c), and does not report
+ * it again. So the reset that the library has acknowledged may not be complete. Reading an
+ * attribute waits until the reader has finished its current operation; a cold reset consists of
+ * two. Between the reset and the PPS no protocol is active. */
 static scardmanage_result wait_for_reset_by_others(struct attempt *a)
 {
     for (int i = 0; i < RESET_CHECKS_MAX; i++) {
@@ -480,9 +477,9 @@ static scardmanage_result wait_for_reset_by_others(struct attempt *a)
     return SCARDMANAGE_E_PROTO_MISMATCH;
 }
 
-/* Begins a transaction unless there is one, and checks the card within it. If that fails, ends the
- * transaction that it has begun. One that was there before stays: if the card was removed, it has
- * ended with that. */
+/* Begins a transaction unless there is one, and checks the card within it. On failure, ends the
+ * transaction if it was begun here. An earlier transaction stays: if the card was removed, it has
+ * ended with the removal. */
 static scardmanage_result check_card_in_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
@@ -509,7 +506,7 @@ static scardmanage_result take_step(struct attempt *a, scardmanage_step step)
         result = open ? reopen_handle(a, wanted_protocols(a)) : reconnect_handle(a, step);
         if (result == SCARDMANAGE_S_OK) {
             result = check_card_in_transaction(a);
-            /* if others have reset the card since, that is to be acknowledged, and no more */
+            /* if another client has reset the card since, only acknowledge that */
             step = SCARDMANAGE_STEP_LEAVE;
             a->event_acknowledged = false;
         }
@@ -519,15 +516,15 @@ static scardmanage_result take_step(struct attempt *a, scardmanage_step step)
     return result;
 }
 
-/* Without a handle, opening one is the gentlest step: it is allowed even if last_step is below
- * REOPEN. */
+/* Opens a handle for an attachment that has none. That is the gentlest step then, and is allowed
+ * even if last_step is below REOPEN. */
 static scardmanage_result open_first_handle(struct attempt *a)
 {
     scardmanage_result result = take_step(a, SCARDMANAGE_STEP_REOPEN);
     bool may_reset = a->options.last_step >= SCARDMANAGE_STEP_WARM;
     if (result != SCARDMANAGE_E_PROTO_MISMATCH || !may_reset)
         return result;
-    /* another client has chosen another protocol: after a reset we can choose */
+    /* another client has chosen another protocol; a reset allows a new choice */
     a->options.first_step =
         a->options.first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM : a->options.first_step;
     return reopen_handle(a, PCSC_PROTOCOL_ANY);
@@ -582,15 +579,14 @@ static bool needs_no_step(const struct attempt *a, const struct pcsc_card *card)
  * Rounds
  */
 
-/* Makes sure that there is exactly one transaction if the card is to be locked now, and otherwise
- * none. */
+/* Ensures that there is exactly one transaction if the card must be locked now, and none otherwise. */
 static scardmanage_result restore_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
     bool rebuilds = a->options.rebuild && a->report.step != SCARDMANAGE_STEP_NONE;
     if (at->lock_count > 0 || at->io.keep_transaction || rebuilds)
         return begin_transaction(a);
-    /* a transaction that is there now could not be ended before */
+    /* a transaction that exists now is one that could not be ended before */
     scardmanage_result result = at->in_transaction
                                     ? publish_result(a, lock_end_transaction(at, SCARDMANAGE_LEAVE))
                                     : SCARDMANAGE_S_OK;
@@ -598,11 +594,11 @@ static scardmanage_result restore_lock(struct attempt *a)
     return result;
 }
 
-#define REMOVAL_NOTICE_MS 400u /* pcsc-lite notices a removal within this time in a reader that it polls */
+#define REMOVAL_NOTICE_MS 400u /* pcsc-lite notices a removal within this time if it polls the reader */
 
-/* A step fails, too, if the card was removed during it. This waits until PC/SC would have noticed
- * that, and then returns W_REMOVED_CARD, so that the next round observes what is there now. It does
- * not wait if the card had not answered before the step, either. */
+/* A step also fails if the card is removed during it. Waits until PC/SC must have noticed a
+ * removal, and returns W_REMOVED_CARD if there was one, so that the next round observes what is
+ * there now. Does not wait if the card had not answered before the step either. */
 static scardmanage_result check_for_removal_during_step(struct attempt *a, scardmanage_result result)
 {
     struct pcsc_reader_state now = a->reader_state;
@@ -644,8 +640,8 @@ static scardmanage_result run_round(struct attempt *a)
     return SCARDMANAGE_S_OK;
 }
 
-/* Whether another round may help: during this one the card was removed, exchanged or reset, or the
- * service or the reader went away. */
+/* Returns whether another round may help: the card was removed, exchanged or reset during this one,
+ * or the service or the reader went away. */
 static bool worth_another_round(const struct attempt *a, scardmanage_result result)
 {
     if (result == SCARDMANAGE_E_NO_SERVICE || (result == SCARDMANAGE_E_INVALID_HANDLE && !a->at->by_handle))
@@ -654,14 +650,15 @@ static bool worth_another_round(const struct attempt *a, scardmanage_result resu
            (outcome_is_event(result) || result == SCARDMANAGE_E_NO_SMARTCARD);
 }
 
-/* Whether the result is one that wait_ms is for. */
+/* Returns whether wait_ms applies to this result. */
 static bool can_be_waited_for(const struct attempt *a, scardmanage_result result)
 {
     return result == SCARDMANAGE_E_NO_SMARTCARD || result == SCARDMANAGE_E_READER_UNAVAILABLE ||
            (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a));
 }
 
-/* True if a card has come, or if the reader has come and the caller's handle is dead. */
+/* Waits for a card. Returns true if there is one, or if the reader is there and the caller's handle
+ * is dead. */
 static bool wait_for_card(struct attempt *a)
 {
     struct attachment *at = a->at;
@@ -677,8 +674,7 @@ static bool wait_for_card(struct attempt *a)
     return result == SCARDMANAGE_S_OK;
 }
 
-/* After each wait that has brought something, all rounds are available again; wait_until bounds the
- * waiting. */
+/* After each successful wait, the count of rounds starts over. wait_until limits the total wait. */
 static scardmanage_result run_rounds(struct attempt *a)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
@@ -686,7 +682,7 @@ static scardmanage_result run_rounds(struct attempt *a)
         result = run_round(a);
         bool present = a->observed && a->reader_state.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
         if (can_be_waited_for(a, result) && wait_for_card(a))
-            rounds = present && !lost ? rounds : 0; /* PC/SC may show a card and refuse to connect to it */
+            rounds = present && !lost ? rounds : 0; /* PC/SC may show a card, but refuse to connect to it */
         else if (!worth_another_round(a, result))
             break;
         scardmanage_result stop =
@@ -734,7 +730,7 @@ static scardmanage_result reconnect_job(struct attachment *at)
     scardmanage_result result = run_rounds(&a);
     scardmanage_result stop = job_stop_reason(at);
     if (can_be_waited_for(&a, result) && stop != SCARDMANAGE_S_OK)
-        result = stop; /* there was no time left to wait for it */
+        result = stop; /* there was no time left to wait */
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
     finish_report(&a);
@@ -742,7 +738,7 @@ static scardmanage_result reconnect_job(struct attachment *at)
     return result;
 }
 
-/* After the rebuild function: checks that the card was not removed or reset meanwhile. */
+/* After the rebuild function: checks that the card was not removed or reset during the call. */
 static scardmanage_result check_after_rebuild_job(struct attachment *at)
 {
     struct pcsc_card card;
@@ -761,12 +757,12 @@ static scardmanage_result check_after_rebuild_job(struct attachment *at)
     return result;
 }
 
-/* For a reconnect that succeeded after the caller had stopped waiting: the caller does not know
+/* For a reconnect that succeeded after the caller had stopped waiting. The caller does not know
  * what it did to the card, and has a report in which the lock is lost. */
 static scardmanage_result undo_reconnect_job(struct attachment *at)
 {
     scardmanage_result result = reconnect_end_temporary_transaction(at);
-    if (at->io.first_card && !at->by_handle) { /* for the caller there is no card yet */
+    if (at->io.first_card && !at->by_handle) { /* the caller does not know of a card yet */
         handle_close(at, SCARDMANAGE_LEAVE);
         identity_clear(&at->card);
         at->atr = (struct pcsc_atr){.length = 0};
@@ -797,8 +793,8 @@ static void set_rebuilding(struct call *c, bool begins)
     platform_unlock(&m->mutex);
 }
 
-/* Calls the caller's function. *again: the card was lost meanwhile, so that reconnecting has to
- * begin again. */
+/* Calls the rebuild function. Sets *again if the card was lost during the call, so that the
+ * reconnect must start over. */
 static scardmanage_result call_rebuild_function(struct call *c, const scardmanage_options *options,
                                                 const scardmanage_report *report, bool *again)
 {
@@ -843,7 +839,7 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
         if (!again)
             break;
         if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < wait_until)
-            round = 0; /* until wait_ms has passed, the service may go away any number of times */
+            round = 0; /* until wait_ms has expired, the service may go away any number of times */
     }
     if (result == SCARDMANAGE_S_OK) {
         at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
@@ -857,7 +853,7 @@ bool reconnect_report_is_valid(const scardmanage_report *report)
     return !report || (report->size >= REPORT_FIRST_VERSION && report->size <= OPTIONS_SIZE_MAX);
 }
 
-/* Writes as much as the caller's version has; what only that version has is 0. */
+/* Writes the fields that the version of the caller has. Sets fields that only that version has to 0. */
 void reconnect_write_report(const scardmanage_report *from, scardmanage_report *to)
 {
     if (!to)

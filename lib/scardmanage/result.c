@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Results and other values in words. */
+/* Messages and names. */
 #include "scardmanage.h"
 
 struct result_text {
@@ -7,8 +7,8 @@ struct result_text {
     const char *text;
 };
 
-/* Not by pcsc_stringify_error(), which only pcsc-lite has, and which writes to a static buffer in
- * old versions. */
+/* Replaces pcsc_stringify_error(): only pcsc-lite has that function, and its old versions write to
+ * a static buffer. */
 static const struct result_text results[] = {
     {0x00000000, "success"},
     {0x80004003, "null pointer"},

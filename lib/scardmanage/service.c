@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Service and reader come and go, too. A context dies with the service, and a handle with either.
- * The attachment survives both, and records that its card was unwatched meanwhile. */
+/* The service and the reader can go away, too. A context dies with the service, a handle with
+ * either. The attachment survives, and records that it could not watch its card in the meantime. */
 #include "internal.h"
 
-#define SERVICE_POLL_US 50000u /* PC/SC does not report that the service is back */
-#define SLICE_MS        100u /* after which to check for cancelled calls, and for changes that PC/SC missed */
+#define SERVICE_POLL_US 50000u /* PC/SC does not report the return of the service */
+#define SLICE_MS        100u /* interval of checks for a cancelled call, and for changes that PC/SC missed */
 
 scardmanage_result service_open_context(struct attachment *at)
 {
@@ -66,7 +66,7 @@ static uint32_t slice_ms_until(uint64_t until_us)
     return left_ms < SLICE_MS ? (uint32_t)left_ms : SLICE_MS;
 }
 
-/* Returns other codes than S_OK only if they end the waiting. */
+/* Returns a code other than S_OK only if it ends the wait. */
 static scardmanage_result wait_one_slice(struct attachment *at, scardmanage_result seen,
                                          const struct pcsc_reader_state *state, uint64_t until_us)
 {
@@ -90,7 +90,7 @@ scardmanage_result service_wait_for_card(struct attachment *at, bool any_index, 
     for (;;) {
         scardmanage_result result = service_get_reader_state(at, any_index, &state);
         if (result == SCARDMANAGE_E_NO_SERVICE)
-            service_disconnect(at); /* even if there is no time left to wait for it */
+            service_disconnect(at); /* even if there is no time left to wait for the service */
         if (result == SCARDMANAGE_S_OK && with_handle)
             service_check_handle(at, &state);
         if (result == SCARDMANAGE_S_OK && (state.present || (with_handle && at->handle_lost)))
@@ -112,7 +112,7 @@ static scardmanage_result wait_for_card_job(struct attachment *at)
     return service_wait_for_card(at, at->options.accept_other_index != 0, false, at->io.wait_until);
 }
 
-/* More time for a service that does not answer at once, so that timeout_ms can be 0. */
+/* Additional time for a service that does not answer at once, so that timeout_ms may be 0. */
 #define STATE_QUERY_MS 1000u
 
 scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is known of card, reader and handle. */
+/* The state of the card, the reader and the handle. */
 #include "internal.h"
 
 #include <string.h>
 
-/* What the reader shows when the handle does not help. Returns event if there is a card. */
+/* Reads the state of the reader if the handle cannot be used. Returns event if there is a card. */
 static scardmanage_result get_state_without_handle(struct attachment *at, scardmanage_result event,
                                                    struct pcsc_card *card)
 {
@@ -36,7 +36,7 @@ static scardmanage_result status_job(struct attachment *at)
     return result;
 }
 
-/* On failure *card is all zero, unless there is a card that has had an event. */
+/* On failure *card is zero, unless the failure is an event and there is a card. */
 static scardmanage_result get_card_status(scardmanage *m, struct pcsc_card *card)
 {
     struct call c;

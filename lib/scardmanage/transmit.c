@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sending commands, and reconnecting in between. */
+/* Sends commands, and reconnects if necessary. */
 #include "internal.h"
 
 #include <string.h>
 
-/* More than any extended APDU takes. */
+/* More than an extended APDU can have. */
 #define TRANSMIT_MAX ((size_t)0x20000)
 
 #define SENDS_MAX    4 /* how often a repeatable command is sent */
-#define LOSSES_MAX   8 /* how often the card may be lost before the command has an answer */
+#define LOSSES_MAX   8 /* how often the card may be lost before the command is answered */
 
-/* Commands may contain PINs. */
+/* Overwrites the buffer: commands may contain PINs. */
 static scardmanage_result wipe_buffer(struct attachment *at)
 {
     platform_wipe(at->buffer, at->io.command_length + at->io.response_length);
@@ -30,7 +30,7 @@ static scardmanage_result transmit_job(struct attachment *at)
         return result;
     if (at->unreported_event != SCARDMANAGE_S_OK)
         return handle_correct_event(at, at->unreported_event);
-    if (at->protocol == 0) /* another client was resetting the card when its status was asked for last */
+    if (at->protocol == 0) /* another client was resetting the card when its status was last read */
         result = handle_get_status_for_caller(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -45,11 +45,12 @@ struct exchange {
     uint8_t *response;
     size_t *response_length;
     size_t response_capacity;
-    bool probe_first; /* ask the handle before sending */
+    bool probe_first; /* check the handle before sending */
     bool sent;        /* the command may have reached the card */
 };
 
-/* The thread has a buffer of its own: when PC/SC is late, the caller's may be gone. */
+/* The thread needs a buffer of its own: if PC/SC returns late, that of the caller may no longer
+ * exist. */
 static scardmanage_result reserve_buffer(struct attachment *at, size_t size)
 {
     const scardmanage_allocator *allocator = &at->m->allocator;
@@ -89,7 +90,8 @@ static scardmanage_result send_once(struct call *c, struct exchange *x)
     return result;
 }
 
-/* After a failure without an event, a reconnect by the same step would find nothing to do. */
+/* Starts the next reconnect with a harder step. After a failure without an event, the same step
+ * would find nothing to do. */
 static void begin_with_harder_step(scardmanage_options *options, scardmanage_result result)
 {
     if (!outcome_is_event(result) && options->first_step < SCARDMANAGE_STEP_COLD)
@@ -126,7 +128,7 @@ static scardmanage_result check_exchange(struct exchange *x)
     *x->response_length = 0;
     if (x->command_length == 0 || x->command_length > TRANSMIT_MAX)
         return SCARDMANAGE_E_INVALIDARG;
-    if (x->response_capacity < 2) /* pcscd checks that first, too */
+    if (x->response_capacity < 2) /* pcscd also checks that first */
         return SCARDMANAGE_E_INSUFFICIENT_BUFFER;
     if (x->response_capacity > TRANSMIT_MAX)
         x->response_capacity = TRANSMIT_MAX;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sends command APDUs, one in hex on each line, and prints the responses:
+ * Sends command APDUs and prints the responses. Reads one command in hexadecimal from each line:
  *
  *     echo 80CA9F7F00 | scardmanage-send READER [SELECT-COMMAND]
  *
- * If the card was reset by others or removed meanwhile, the program waits for the card, selects the
- * application again, and sends the command again. So send only commands that may be repeated. Runs
- * wherever the library does.
+ * If the card was reset by another client or removed, the program waits for the card, selects the
+ * application again, and repeats the command. Therefore send only commands that may run more than once.
+ * The program runs on all systems that the library supports.
  */
 #include <scardmanage.h>
 
@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAIT_MS 30000 /* for the card to be inserted */
+#define WAIT_MS 30000 /* time to insert the card */
 
 struct select_command {
     uint8_t command[261];
-    size_t length; /* 0: there is nothing to select */
+    size_t length; /* 0 if there is nothing to select */
 };
 
 static uint8_t response[65538];
@@ -30,7 +30,7 @@ static int complain(const char *what, scardmanage_result result)
     return EXIT_FAILURE;
 }
 
-/* Returns the number of bytes, 0 if the line is not a command. */
+/* Returns the number of bytes, or 0 if the line is not a command. */
 static size_t parse(const char *line, uint8_t *command, size_t capacity)
 {
     static const char digits[] = "0123456789abcdef0123456789ABCDEF";
@@ -55,7 +55,7 @@ static scardmanage_result select_application(scardmanage *m, const struct select
     return scardmanage_transmit(m, select->command, select->length, answer, &length);
 }
 
-/* The card has forgotten the selection. No other client comes in between this and the command. */
+/* The card has lost the selection. No other client can use the card between this and the command. */
 static scardmanage_result rebuild(scardmanage *m, const scardmanage_report *report, void *select)
 {
     fprintf(stderr, "scardmanage-send: reconnected: %s, step %s\n", scardmanage_verdict_name(report->verdict),
@@ -97,7 +97,7 @@ static scardmanage_result begin(scardmanage *m, const char *reader, struct selec
         result = scardmanage_attach_by_ifd(m, reader);
     if (result == SCARDMANAGE_S_OK)
         result = select_application(m, select);
-    return result == SCARDMANAGE_E_NO_SMARTCARD ? SCARDMANAGE_S_OK : result; /* a card may still come */
+    return result == SCARDMANAGE_E_NO_SMARTCARD ? SCARDMANAGE_S_OK : result; /* a card may come later */
 }
 
 int main(int argc, char **argv)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A tour of libscardmanage with a card. Run it in a rig:
+ * A tour of libscardmanage. Run it in a rig:
  *
  *     cardrig run --card CARDS_DIR/two-protocols.lua -- scardmanage-tour CARDS_DIR
  *
- * It resets, removes and exchanges the card, prints what the library reports, and fails if the library
- * should have reported something else.
+ * It resets, removes and exchanges the card, and prints what the library reports. It fails if a report
+ * is not as expected.
  */
 #include <scardmanage.h>
 
@@ -107,7 +107,7 @@ static SCARD_READERSTATE get_reader_state(DWORD known, DWORD timeout)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = known};
     LONG rv;
-    do /* pcsc-lite 2.5 sometimes returns these for a reader that is there: scardmanage-pcsclite(7) */
+    do /* pcsc-lite 2.5 sometimes returns these although the reader is there: scardmanage-pcsclite(7) */
         rv = SCardGetStatusChange(other_context, timeout, &state, 1);
     while (rv == SCARD_E_UNKNOWN_READER || rv == SCARD_E_UNSUPPORTED_FEATURE);
     pcsc(rv, "waiting for the card");
@@ -134,7 +134,7 @@ static void run(char *const command[])
         fail("%s %s failed", command[0], command[1]);
 }
 
-/* Runs cardrig, and waits until PC/SC has counted so many more removals and insertions. */
+/* Runs cardrig, and waits until PC/SC has counted this number of insertions and removals. */
 static void cardrig(const char *verb, const char *file, unsigned events)
 {
     char *command[] = {strdup("cardrig"), strdup(verb), file ? strdup(file) : NULL, NULL};
@@ -167,7 +167,7 @@ static void other_client_resets(void)
          "the other client resets the card");
 }
 
-/* SCardGetAttrib() returns at once if the card is locked; the other calls of libpcsclite wait. */
+/* SCardGetAttrib() returns at once if the card is locked; other functions of libpcsclite wait. */
 static void other_client_tries(bool locked_out)
 {
     DWORD length = 0;
@@ -183,7 +183,7 @@ static void other_client_tries(bool locked_out)
  * What the library reports
  */
 
-/* Sends a command which the card answers with the number of such commands since its last reset. */
+/* Sends a command. The card returns the number of these commands since its last reset. */
 static void send_count_command(scardmanage *m, scardmanage_result wanted, unsigned number)
 {
     static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
@@ -341,7 +341,7 @@ static void protocols(scardmanage *m)
 
 static void find_reader(void)
 {
-    const char *rig = getenv("CARDRIG_READER"); /* the name of the first slot in PC/SC */
+    const char *rig = getenv("CARDRIG_READER"); /* the PC/SC name of the first slot */
     char names[4096];
     DWORD length = sizeof names;
     pcsc(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &other_context), "establishing a context");
@@ -352,7 +352,7 @@ static void find_reader(void)
     snprintf(reader, sizeof reader, "%.255s", rig);
 }
 
-/* In a build tree cardrig is in the folder of this program, which may not be in PATH. */
+/* In a build tree, cardrig is in the folder of this program, which may not be in PATH. */
 static void add_own_folder_to_path(void)
 {
     char program[4096], path[8192];

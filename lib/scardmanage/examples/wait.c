@@ -4,8 +4,8 @@
  *
  *     scardmanage-wait READER [SECONDS]
  *
- * Waits on while the reader is unplugged or the service is down. Ctrl-C ends it, which shows how to
- * cancel a call from another thread. For systems with POSIX signals.
+ * Continues to wait while the reader is unplugged or the service is down. Ctrl-C ends the program; this
+ * shows how to cancel a call from another thread. For systems with POSIX signals.
  */
 #include <scardmanage.h>
 
@@ -21,7 +21,7 @@ static int complain(const char *what, scardmanage_result result)
     return EXIT_FAILURE;
 }
 
-/* A signal handler must not call the library, but a thread that waits for the signal may. */
+/* A signal handler must not call the library. A thread that waits for the signal may. */
 static void *cancel_when_interrupted(void *m)
 {
     int number;
@@ -34,7 +34,7 @@ static void *cancel_when_interrupted(void *m)
     return NULL;
 }
 
-/* Only that thread receives the signals. It ends with the program. */
+/* Starts the only thread that receives the signals. It runs until the program ends. */
 static int start_interrupt_thread(scardmanage *m)
 {
     pthread_t thread;
@@ -81,6 +81,6 @@ int main(int argc, char **argv)
     if (result != SCARDMANAGE_S_OK)
         return complain(argv[1], result);
     print_atr(m);
-    scardmanage_detach(m); /* not freed: the thread may still use it */
+    scardmanage_detach(m); /* not freed, because the thread may still use it */
     return EXIT_SUCCESS;
 }

@@ -1,42 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libscardmanage: get an application back to its card.
+ * libscardmanage: reconnects an application to its smart card.
  *
- * An object is attached to one card: by a card handle that the caller owns, or by the name of a
- * reader. Meanwhile others may reset the card, or it may be removed, inserted again or exchanged.
- * scardmanage_reconnect() brings the attachment back to a working state and reports what happened.
- * It never goes on with another card unless the caller allows it. Works over any PC/SC stack.
+ * An object is attached to one card, either through a card handle that the caller owns or by the
+ * name of a reader. While it is attached, other clients may reset the card, and the card may be
+ * removed, inserted again or exchanged. scardmanage_reconnect() restores the attachment to a working
+ * state and reports what happened. It never continues with a different card unless the caller allows
+ * that. The library works with any PC/SC stack.
  *
- * Threads. Any thread may call any function; calls on one object run one after the other. While an
- * object is being freed, nothing else may use it. An object does not survive fork().
+ * Threads. Any thread may call any function. The library runs calls on the same object one after the
+ * other. While one thread frees an object, no other thread may use it. After fork(), the child
+ * process must not use the object.
  *
- * Time. No function waits for longer than timeout_ms of the options, a minute by default, or, for
- * scardmanage_wait_for_card(), of its argument. It then returns E_TIMEOUT, even where PC/SC itself
- * waits without limit: while another client holds a
- * transaction, or the service does not answer. scardmanage_cancel() ends calls early. Calls that need
- * the card wait while another client holds a transaction.
+ * Time. A function returns E_TIMEOUT after timeout_ms of the options, one minute by default. It does
+ * so even where PC/SC itself waits without limit: while another client holds a transaction, and while
+ * the service does not answer. scardmanage_wait_for_card() has a timeout of its own.
+ * scardmanage_cancel() ends calls early. Calls that need the card wait while another client holds a
+ * transaction.
  *
- * To be able to return in time, each attachment makes its PC/SC calls in a thread of its own. If
- * PC/SC does not return, the thread stays in PC/SC when the caller has its E_TIMEOUT or E_CANCELLED.
- * As soon as PC/SC returns, the thread undoes what the call had begun. Until then further calls on
- * the attachment time out. Only attaching, detaching and freeing do not wait for it.
+ * To return in time, each attachment makes its PC/SC calls in a separate thread. If a PC/SC call is
+ * still running when the caller gets E_TIMEOUT or E_CANCELLED, the thread waits for it, and then
+ * undoes what the call had begun. Until then, further calls on the attachment time out. Only
+ * attaching, detaching and freeing do not wait for the thread.
  *
- * Results. The tables below leave out the prefix SCARDMANAGE_. Besides what they list, every function
- * that returns a result can return
+ * Results. The tables below omit the prefix SCARDMANAGE_, and list only results that are specific to
+ * a function. A function can also return
  *
  *   E_POINTER         a pointer to an object or a result is null
  *   E_INVALID_HANDLE  the object is not attached
- *   E_TIMEOUT         the time is up
+ *   E_TIMEOUT         the timeout has expired
  *   E_CANCELLED       another thread has called scardmanage_cancel()
- *   E_NO_SERVICE      the connection to the service was lost, or there is no service
- *   E_OUTOFMEMORY     there is no memory (PC/SC: SCARD_E_NO_MEMORY)
- *   8010xxxx          any other code that a PC/SC function has returned, unchanged
+ *   E_NO_SERVICE      there is no service, or the connection to it was lost
+ *   E_OUTOFMEMORY     out of memory (PC/SC: SCARD_E_NO_MEMORY)
+ *   8010xxxx          any other code that a PC/SC function returned, unchanged
  *
- * as far as it has such a pointer, needs an attachment, waits, or calls PC/SC. When a function fails,
- * what it writes through pointers is unspecified unless its comment says otherwise.
+ * if it takes such a pointer, needs an attachment, waits, or calls PC/SC. When a function fails, what
+ * it writes through pointers is unspecified unless its comment says otherwise.
  *
- * Source. The functions that name a method of ISCardManage have its contract, as Microsoft documents
- * it (MicrosoftDocs/win32, SecAuthN). The others are extensions of this library.
+ * Sources. A function whose comment names a method of ISCardManage follows the contract of that
+ * method, as Microsoft documents it (MicrosoftDocs/win32, SecAuthN). The other functions are
+ * extensions.
  */
 #ifndef SCARDMANAGE_H
 #define SCARDMANAGE_H
@@ -54,7 +57,7 @@
 #endif
 
 #if defined(_WIN32)
-#ifdef scardmanage_EXPORTS /* CMake defines it while it builds the library */
+#ifdef scardmanage_EXPORTS /* CMake defines it when it builds the library */
 #define SCARDMANAGE_API __declspec(dllexport)
 #else
 #define SCARDMANAGE_API __declspec(dllimport)
@@ -69,12 +72,12 @@
 extern "C" {
 #endif
 
-/* A 32-bit HRESULT: 0 is success, a negative value is a failure. Compare it with the constants below,
- * and not with those of PC/SC: on Linux PC/SC's LONG has 64 bits, so that SCARD_W_RESET_CARD is
- * positive and never equals an HRESULT. */
+/* A 32-bit HRESULT: 0 is success, a negative value is a failure. Compare it with the constants
+ * below, not with those of PC/SC: LONG has 64 bits in pcsc-lite on Linux, so SCARD_W_RESET_CARD is
+ * positive there and never equals an HRESULT. */
 typedef int32_t scardmanage_result;
 
-/* The HRESULT of a code that a PC/SC function returned. */
+/* Converts a code that a PC/SC function returned to an HRESULT. */
 #define SCARDMANAGE_RESULT(code)  ((scardmanage_result)(uint32_t)(code))
 
 #define SCARDMANAGE_S_OK          ((scardmanage_result)0)
@@ -83,9 +86,10 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_E_OUTOFMEMORY SCARDMANAGE_RESULT(0x8007000Eu)
 #define SCARDMANAGE_E_INVALIDARG  SCARDMANAGE_RESULT(0x80070057u)
 
-/* The codes of PC/SC that this library gives a meaning to. It passes on others as they come. */
+/* The PC/SC codes that have a meaning of their own in this library. The library returns all other
+ * codes of PC/SC unchanged. */
 #define SCARDMANAGE_E_CANCELLED           SCARDMANAGE_RESULT(0x80100002u)
-#define SCARDMANAGE_E_INVALID_HANDLE      SCARDMANAGE_RESULT(0x80100003u) /* not attached; or a dead handle */
+#define SCARDMANAGE_E_INVALID_HANDLE      SCARDMANAGE_RESULT(0x80100003u) /* not attached, or a dead handle */
 #define SCARDMANAGE_E_INSUFFICIENT_BUFFER SCARDMANAGE_RESULT(0x80100008u)
 #define SCARDMANAGE_E_UNKNOWN_READER      SCARDMANAGE_RESULT(0x80100009u)
 #define SCARDMANAGE_E_TIMEOUT             SCARDMANAGE_RESULT(0x8010000Au)
@@ -93,22 +97,23 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_E_NO_SMARTCARD        SCARDMANAGE_RESULT(0x8010000Cu)
 #define SCARDMANAGE_E_CANT_DISPOSE        SCARDMANAGE_RESULT(0x8010000Eu) /* the reader cannot eject */
 #define SCARDMANAGE_E_PROTO_MISMATCH      SCARDMANAGE_RESULT(0x8010000Fu)
-#define SCARDMANAGE_E_NOT_TRANSACTED      SCARDMANAGE_RESULT(0x80100016u) /* unlock without lock */
+#define SCARDMANAGE_E_NOT_TRANSACTED      SCARDMANAGE_RESULT(0x80100016u) /* unlocked without a lock */
 #define SCARDMANAGE_E_READER_UNAVAILABLE  SCARDMANAGE_RESULT(0x80100017u)
 #define SCARDMANAGE_E_NO_SERVICE          SCARDMANAGE_RESULT(0x8010001Du)
 #define SCARDMANAGE_W_UNRESPONSIVE_CARD   SCARDMANAGE_RESULT(0x80100066u)
 #define SCARDMANAGE_W_UNPOWERED_CARD      SCARDMANAGE_RESULT(0x80100067u)
 #define SCARDMANAGE_W_RESET_CARD          SCARDMANAGE_RESULT(0x80100068u) /* reset by others: reconnect */
-#define SCARDMANAGE_W_REMOVED_CARD        SCARDMANAGE_RESULT(0x80100069u) /* was removed: reconnect */
+#define SCARDMANAGE_W_REMOVED_CARD        SCARDMANAGE_RESULT(0x80100069u) /* card removed: reconnect */
 
-/* Milliseconds without limit. */
+/* A timeout in milliseconds that never expires. */
 #define SCARDMANAGE_FOREVER UINT32_MAX
 
-/* The most bytes of an ATR: 33 by ISO/IEC 7816-3:2006, 8.2.1, but 36 in the structs of some stacks. */
+/* The maximum length of an ATR in bytes. ISO/IEC 7816-3:2006, 8.2.1 allows 33; the structs of some
+ * PC/SC stacks have 36. */
 #define SCARDMANAGE_ATR_MAX 36
 
-/* Protocols, with PC/SC's values. Options take several; where a protocol is reported it is one of
- * these, or 0 for none. */
+/* Protocols, with the values of PC/SC. Options take one or more of them. Where the library reports
+ * a protocol, it is one of these, or 0 for none. */
 #define SCARDMANAGE_PROTOCOL_T0  0x1u
 #define SCARDMANAGE_PROTOCOL_T1  0x2u
 #define SCARDMANAGE_PROTOCOL_RAW 0x4u
@@ -116,107 +121,108 @@ typedef int32_t scardmanage_result;
 typedef struct scardmanage scardmanage;
 struct scardmanage_report;
 
-/* What a reconnect does to get back to the card, gentlest first. */
+/* The steps that a reconnect takes to reach the card again, gentlest first. */
 typedef enum scardmanage_step {
-    SCARDMANAGE_STEP_NONE = 0,    /* in a report: nothing had to be done. In options: the default */
-    SCARDMANAGE_STEP_LEAVE = 1,   /* acknowledge the event; the card is not touched */
+    SCARDMANAGE_STEP_NONE = 0,    /* in a report: no step was needed. In options: the default */
+    SCARDMANAGE_STEP_LEAVE = 1,   /* acknowledge the event; does not touch the card */
     SCARDMANAGE_STEP_WARM = 2,    /* warm reset: the card stays powered */
     SCARDMANAGE_STEP_COLD = 3,    /* cold reset: power off and on */
-    SCARDMANAGE_STEP_REOPEN = 4,  /* a new handle; never for a handle that the caller owns */
-    SCARDMANAGE_STEP_RESTART = 5, /* a new context, after the service went away, and a new handle */
+    SCARDMANAGE_STEP_REOPEN = 4,  /* open a new handle; never for a handle that the caller owns */
+    SCARDMANAGE_STEP_RESTART = 5, /* open a new context and a new handle, after the service went away */
 } scardmanage_step;
 
-/* Which card is in the reader, compared with the one before. A report of several rounds has the
- * gravest, which is the highest. */
+/* How the card in the reader compares with the card before the reconnect. If the reconnect had to
+ * start over, the report has the highest of the verdicts. */
 typedef enum scardmanage_verdict {
-    SCARDMANAGE_VERDICT_UNKNOWN = 0,    /* the call failed before this was known */
-    SCARDMANAGE_VERDICT_UNCHANGED = 1,  /* the same card, and nobody has reset it */
-    SCARDMANAGE_VERDICT_RESET = 2,      /* the same card, reset by others */
-    SCARDMANAGE_VERDICT_REINSERTED = 3, /* it was, or may have been, removed; by its ATR it is the same */
-    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* it was removed, and by its ATR this is another one */
+    SCARDMANAGE_VERDICT_UNKNOWN = 0,    /* the call failed before it knew */
+    SCARDMANAGE_VERDICT_UNCHANGED = 1,  /* the same card; no client has reset it */
+    SCARDMANAGE_VERDICT_RESET = 2,      /* the same card, reset by another client */
+    SCARDMANAGE_VERDICT_REINSERTED = 3, /* was or may have been removed; the ATR is that of the same card */
+    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* was removed; the ATR is that of a different card */
     SCARDMANAGE_VERDICT_FIRST = 5,      /* the attachment had no card before */
-    SCARDMANAGE_VERDICT_ABSENT = 6,     /* there is no card in the reader */
+    SCARDMANAGE_VERDICT_ABSENT = 6,     /* no card in the reader */
 } scardmanage_verdict;
 
-/* What became of the lock during a reconnect. */
+/* What a reconnect did to the lock. */
 typedef enum scardmanage_lock_state {
-    SCARDMANAGE_LOCK_NONE = 0,       /* there was no lock, and there is none */
-    SCARDMANAGE_LOCK_KEPT = 1,       /* held all the time: no other client was at the card */
-    SCARDMANAGE_LOCK_REACQUIRED = 2, /* lost, and held again: others may have been at the card */
-    SCARDMANAGE_LOCK_LOST = 3,       /* lost; the next reconnect that succeeds takes it again */
+    SCARDMANAGE_LOCK_NONE = 0,       /* the caller does not hold the lock */
+    SCARDMANAGE_LOCK_KEPT = 1,       /* held throughout: no other client used the card */
+    SCARDMANAGE_LOCK_REACQUIRED = 2, /* lost and acquired again: other clients may have used the card */
+    SCARDMANAGE_LOCK_LOST = 3,       /* lost; the next successful reconnect acquires it again */
 } scardmanage_lock_state;
 
 typedef enum scardmanage_share {
-    SCARDMANAGE_SHARE_KEEP = 0,      /* as the handle is; shared for a new handle */
-    SCARDMANAGE_SHARE_EXCLUSIVE = 1, /* no other client may connect */
-    SCARDMANAGE_SHARE_SHARED = 2,    /* others may connect, too */
+    SCARDMANAGE_SHARE_KEEP = 0,      /* keep that of the handle; shared for a new handle */
+    SCARDMANAGE_SHARE_EXCLUSIVE = 1, /* no other client can connect */
+    SCARDMANAGE_SHARE_SHARED = 2,    /* other clients can connect */
 } scardmanage_share;
 
-/* What is done to the card when a lock is released. The values are PC/SC's. */
+/* What happens to the card when the lock is released. The values are those of PC/SC. */
 typedef enum scardmanage_disposition {
-    SCARDMANAGE_LEAVE = 0,   /* nothing */
+    SCARDMANAGE_LEAVE = 0,   /* no effect on the card */
     SCARDMANAGE_RESET = 1,   /* warm reset */
-    SCARDMANAGE_UNPOWER = 2, /* power off and on again */
-    SCARDMANAGE_EJECT = 3,   /* eject it, if the reader can */
+    SCARDMANAGE_UNPOWER = 2, /* power off, then on again */
+    SCARDMANAGE_EJECT = 3,   /* eject, if the reader can */
 } scardmanage_disposition;
 
-/* The state of a reader and its card, the same on every stack. */
+/* The state of a reader and its card. The values are the same on every PC/SC stack. */
 typedef enum scardmanage_state {
     SCARDMANAGE_STATE_UNKNOWN = 0,
     SCARDMANAGE_STATE_ABSENT = 1,     /* no card */
-    SCARDMANAGE_STATE_PRESENT = 2,    /* a card that is not powered, or has an event to acknowledge */
-    SCARDMANAGE_STATE_SWALLOWED = 3,  /* a card that does not answer */
-    SCARDMANAGE_STATE_POWERED = 4,    /* powered */
-    SCARDMANAGE_STATE_NEGOTIABLE = 5, /* it has answered to reset; no protocol is active yet */
+    SCARDMANAGE_STATE_PRESENT = 2,    /* a card that is not powered, or whose event is not acknowledged */
+    SCARDMANAGE_STATE_SWALLOWED = 3,  /* an unresponsive card */
+    SCARDMANAGE_STATE_POWERED = 4,    /* a powered card */
+    SCARDMANAGE_STATE_NEGOTIABLE = 5, /* the card has sent its ATR; no protocol is active yet */
     SCARDMANAGE_STATE_SPECIFIC = 6,   /* a protocol is active */
 } scardmanage_state;
 
 /*
- * What a reconnect may do. Set size; in every other field 0 means the default. Or start from
- * SCARDMANAGE_OPTIONS_INIT.
+ * Options of a reconnect. Set size; 0 in any other field selects its default. Or initialize the
+ * struct with SCARDMANAGE_OPTIONS_INIT.
  *
- * Versions. Later versions of this library append fields to its structs, and program and library may
- * be of different versions. A smaller struct, of an older program, is accepted: the fields that it
- * does not have are 0, or are not reported. A larger one, of a newer program, is accepted if all that
- * this version does not know is 0, and refused with E_INVALIDARG otherwise. In a report that part is
- * set to 0.
+ * Versions. Later versions of this library append fields to its structs, and a program may run with
+ * another version than it was compiled for. The library accepts the smaller struct of an older
+ * program: it takes missing options as 0, and does not report missing fields. It accepts the larger
+ * struct of a newer program if all fields that it does not know are 0, and returns E_INVALIDARG
+ * otherwise. In a larger report it sets the fields that it does not know to 0.
  */
 typedef struct scardmanage_options {
     size_t size;                 /* sizeof(scardmanage_options) */
-    scardmanage_step first_step; /* begin with this step, even if a gentler one would do. Default LEAVE */
-    scardmanage_step last_step;  /* go no further. Default RESTART; COLD for a handle of the caller's */
-    uint32_t protocols;          /* SCARDMANAGE_PROTOCOL_ bits: one of these must become active. Default: the
-                                    active one if the card still offers it, else T=0 or T=1 */
-    scardmanage_share share;     /* default KEEP */
-    int accept_other_card;       /* not 0: go on with a different card */
+    scardmanage_step first_step; /* the first step to try, even if a gentler one would do. Default: LEAVE */
+    scardmanage_step last_step;  /* the last step to try. Default: RESTART; COLD for the caller's handle */
+    uint32_t protocols;          /* SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the
+                                  * active protocol if the card still offers it, else T=0 or T=1 */
+    scardmanage_share share;     /* default: KEEP */
+    int accept_other_card;       /* not 0: accept a different card */
 
-    /* How long any call may take, in milliseconds, or SCARDMANAGE_FOREVER. Default 60,000. The time of
-     * the rebuild function counts, too. */
+    /* The timeout of a call in milliseconds, including the time in the rebuild function, or
+     * SCARDMANAGE_FOREVER. Default: 60,000. */
     uint32_t timeout_ms;
-    /* How long a reconnect waits, within timeout_ms, for a card to be inserted, for the reader to be
-     * plugged in, and for the service to start, in milliseconds. Default: not at all. */
+    /* How long a reconnect waits, within timeout_ms, for a card to be inserted, the reader to be
+     * plugged in, and the service to start, in milliseconds. Default: 0, do not wait. */
     uint32_t wait_ms;
-    /* Not 0: a reader that was unplugged may come back with another number, that is, with a name that
-     * is the same except for the number that the service appends. The reconnect goes on with that
-     * reader if there is exactly one such, and it stays the attachment's reader, even if the reconnect
-     * fails. Readers of one kind can only be told apart by their card, which is compared as after a
-     * removal. */
+    /* Not 0: accept the reader under another number. A reader that was unplugged can come back with
+     * a name that differs only in the number that the service appends. If exactly one reader has
+     * such a name, the reconnect continues with it. That reader then belongs to the attachment even
+     * if the reconnect fails. Only their cards distinguish readers of one model, so the card is
+     * compared as after a removal. */
     int accept_other_index;
     /*
-     * Brings the card back to the state that the caller needs, by SELECT and VERIFY for example.
-     * Called at the end of each reconnect that has taken a step, in the thread that called reconnect.
-     * The card is locked for the object meanwhile, whether the caller holds the lock or not, so no
-     * other client comes in between.
+     * Restores the state of the card that the caller needs, for example by SELECT and VERIFY. The
+     * library calls it at the end of each reconnect that has taken a step, in the thread that called
+     * reconnect. During the call the library holds the lock, even if the caller does not, so no other
+     * client can use the card.
      *
-     * It may call scardmanage_transmit(), scardmanage_lock(), scardmanage_unlock(),
-     * scardmanage_status(), scardmanage_cancel() and the scardmanage_get_ functions on the object. All
-     * others return E_FAIL. Calls from other threads wait.
+     * The function may call scardmanage_transmit(), scardmanage_lock(), scardmanage_unlock(),
+     * scardmanage_status(), scardmanage_cancel() and the scardmanage_get_ functions on the object.
+     * All other functions return E_FAIL. Calls from other threads wait.
      *
-     *   report   as the reconnect is going to return it; valid during the call
+     *   report   the report of the reconnect so far; valid during the call
      *   context  rebuild_context
      *
-     * If it returns anything but S_OK, the reconnect fails with that code, and the card still counts
-     * as lost. If the card was reset or removed meanwhile, the reconnect starts again.
+     * If the function does not return S_OK, the reconnect fails with that code. The reset or removal
+     * of the card then counts as not acknowledged: see scardmanage_reconnect_ex(). If the card was
+     * reset or removed during the call, the reconnect starts over.
      */
     scardmanage_result (*rebuild)(scardmanage *m, const struct scardmanage_report *report, void *context);
     void *rebuild_context;
@@ -228,23 +234,24 @@ typedef struct scardmanage_options {
             SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0                                                     \
     }
 
-/* What a reconnect did. It is filled in when the reconnect fails, too. Set size before the call. */
+/* What a reconnect did. Set size before the call. The library fills in the report even if the
+ * reconnect fails. */
 typedef struct scardmanage_report {
     size_t size;                          /* sizeof(scardmanage_report) */
-    scardmanage_step step;                /* the last step taken; after S_OK the one that worked */
+    scardmanage_step step;                /* the last step taken; after S_OK, the step that succeeded */
     scardmanage_verdict verdict;          /* which card is in the reader */
-    scardmanage_lock_state lock;          /* what became of the lock */
-    uint32_t attempts;                    /* steps tried, including those that failed */
-    uint64_t elapsed_us;                  /* microseconds that the call took */
-    scardmanage_result last_result;       /* what the last PC/SC call returned */
-    uint32_t old_protocol;                /* SCARDMANAGE_PROTOCOL_, or 0 for none */
-    uint32_t new_protocol;                /* the same; after a failure the latest that was seen */
-    uint8_t old_atr_len;                  /* bytes; 0: not known */
-    uint8_t new_atr_len;                  /* bytes; 0: none was seen */
-    uint8_t old_atr[SCARDMANAGE_ATR_MAX]; /* as the card has sent it, TS first */
-    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* the same; if a card was refused, its ATR */
-    uint32_t sent;                        /* scardmanage_transmit_ex(): how often the command was sent */
-    uint64_t waited_us; /* microseconds of elapsed_us spent waiting for card, reader or service */
+    scardmanage_lock_state lock;          /* what happened to the lock */
+    uint32_t attempts;                    /* number of steps tried, including failed ones */
+    uint64_t elapsed_us;                  /* duration of the call in microseconds */
+    scardmanage_result last_result;       /* the result of the last PC/SC call */
+    uint32_t old_protocol;                /* a SCARDMANAGE_PROTOCOL_ value, or 0 for none */
+    uint32_t new_protocol;                /* the same; after a failure, the latest that was seen */
+    uint8_t old_atr_len;                  /* in bytes; 0 if unknown */
+    uint8_t new_atr_len;                  /* in bytes; 0 if no ATR was seen */
+    uint8_t old_atr[SCARDMANAGE_ATR_MAX]; /* as the card sent it, beginning with TS */
+    uint8_t new_atr[SCARDMANAGE_ATR_MAX]; /* the same; if a card was refused, the ATR of that card */
+    uint32_t sent;                        /* scardmanage_transmit_ex(): how many times the command was sent */
+    uint64_t waited_us; /* part of elapsed_us spent waiting for the card, the reader or the service */
 } scardmanage_report;
 
 #define SCARDMANAGE_REPORT_INIT                                                                              \
@@ -258,84 +265,88 @@ typedef struct scardmanage_report {
  */
 
 /*
- * Makes an object that is attached to nothing, with default options and the memory of the C library.
+ * Creates an object that is not attached, with default options. It takes its memory from the C
+ * library.
  *
  *   out  receives the object, or null after a failure. Free it with scardmanage_free()
  *
  *   S_OK           success
  *   E_POINTER      out is null
- *   E_OUTOFMEMORY  there is no memory
+ *   E_OUTOFMEMORY  out of memory
  */
 SCARDMANAGE_API scardmanage_result scardmanage_create(scardmanage **out);
 
 /*
- * Where an object gets its memory. An allocator belongs to one object and not to the process, because
- * several parts of a program may use this library. It is given when the object is made, and cannot be
- * changed later.
+ * Provides the memory of an object. An allocator belongs to one object, not to the process, because
+ * several parts of a program may use this library. It is set when the object is created, and cannot
+ * be changed later.
  *
- * The functions must be thread-safe: they are called from any thread that uses the object, from
- * threads of the library, and for several objects at the same time. The object may be locked
- * meanwhile, so they must not call any function on it. They must return, and must not throw. Memory
- * that PC/SC allocates, and that the system needs for a thread, does not come from here.
+ * The functions must be thread-safe: any thread that uses the object and any thread of the library
+ * may call them, also for several objects at the same time. The object may be locked during such a
+ * call, so the functions must not call any function on it. They must return, and must not throw an
+ * exception. Memory that PC/SC allocates, and that the system needs for threads, does not come from
+ * the allocator.
  */
 typedef struct scardmanage_allocator {
     size_t size;   /* sizeof(scardmanage_allocator) */
-    void *context; /* passed to each function. Must stay valid until scardmanage_free() has returned and
-                      all blocks are released. The blocks of a call that PC/SC does not return from are
-                      released when PC/SC returns, which may be later than scardmanage_free() */
-    /* Returns a block of size bytes, never 0, with any content, aligned as by malloc(); or null. */
+    void *context; /* passed to each function. Must stay valid until scardmanage_free() has returned and all
+                    * blocks are released. If a PC/SC call is still running then, its blocks are released when
+                    * it returns, which may be after scardmanage_free() */
+    /* Returns a block of size bytes with any content, aligned as by malloc(), or null. size is
+     * never 0. */
     void *(*allocate)(void *context, size_t size);
-    /* As realloc() of a block that is not null, to a size that is not 0. Null leaves the old block. */
+    /* Like realloc(). memory is never null, size is never 0. If it returns null, the old block
+     * remains. */
     void *(*reallocate)(void *context, void *memory, size_t size);
-    /* Frees a block, never null. */
+    /* Frees a block. memory is never null. */
     void (*release)(void *context, void *memory);
 } scardmanage_allocator;
 
 /*
- * As scardmanage_create(), with the caller's allocator. If a function of the object gets null from
- * the allocator, it returns E_OUTOFMEMORY.
+ * Like scardmanage_create(), with an allocator of the caller. If the allocator returns null, the
+ * function of the object that needed memory returns E_OUTOFMEMORY.
  *
- *   source  copied; null: the C library's
+ *   source  the allocator, which is copied; null for that of the C library
  *   out     receives the object, or null after a failure. Free it with scardmanage_free()
  *
  *   S_OK           success
  *   E_POINTER      out is null
- *   E_INVALIDARG   source: a size that is too small, a null function, or bytes set that this version
- *                  does not know
- *   E_OUTOFMEMORY  there is no memory
+ *   E_INVALIDARG   the size of source is too small, or above 4096; one of its functions is null; or it
+ *                  has bytes set that this version does not know
+ *   E_OUTOFMEMORY  out of memory
  */
 SCARDMANAGE_API scardmanage_result scardmanage_create_with_allocator(const scardmanage_allocator *source,
                                                                      scardmanage **out);
 
 /*
- * Detaches the object if it is attached, and frees it. Not to be called from a rebuild function.
+ * Detaches the object if it is attached, and frees it. A rebuild function must not call this.
  *
- *   m  null is allowed
+ *   m  the object; may be null
  */
 SCARDMANAGE_API void scardmanage_free(scardmanage *m);
 
 /*
- * Sets the options of an object. Attaching uses protocols and share; reconnecting without options of
- * its own uses all of them; every call that takes no time itself uses timeout_ms. Best called before
- * attaching.
+ * Sets the options of an object, preferably before attaching. Attaching uses protocols and share.
+ * Reconnecting uses all options, unless the call has options of its own. Every call that has no
+ * timeout of its own uses timeout_ms.
  *
  *   options  copied; null restores the defaults
  *
  *   S_OK          success
  *   E_POINTER     m is null
- *   E_INVALIDARG  a size that is too small, a field out of range, unknown protocol bits, RAW together
- *                 with another protocol, a first step beyond the last, RESTART as the first step, or
- *                 bytes set that this version does not know
+ *   E_INVALIDARG  size is below that of the first version, or above 4096; a field is out of range;
+ *                 protocols has unknown bits, or RAW and another protocol; first_step is RESTART, or
+ *                 comes after last_step; or bytes are set that this version does not know
  *   E_FAIL        called from a rebuild function
  */
 SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
                                                            const scardmanage_options *options);
 
 /*
- * Makes all calls on the object that other threads are in, or wait to begin, return E_CANCELLED at
- * once. Calls that begin later are not affected. A cancelled call leaves behind what it leaves behind
- * when it times out. From a rebuild function, this cancels the reconnect that has called it. Not to be
- * called from a signal handler.
+ * Makes all current calls of other threads on the object return E_CANCELLED at once, including calls
+ * that still wait for another call to end. Calls that begin later are not affected. A cancelled call
+ * has the same after-effects as one that times out. In a rebuild function, this cancels the reconnect
+ * that called the function. Do not call it from a signal handler.
  *
  *   S_OK       success, even if there was nothing to cancel
  *   E_POINTER  m is null
@@ -347,21 +358,21 @@ SCARDMANAGE_API scardmanage_result scardmanage_cancel(scardmanage *m);
  */
 
 /*
- * Attaches the object to a card handle from SCardConnect(). If the object is attached already, it is
- * detached first. The library uses a context of its own to observe the reader.
+ * Attaches the object to a card handle from SCardConnect(). If the object is already attached, it is
+ * detached first. The library observes the reader with a context of its own.
  *
- *   handle  stays the caller's, who keeps it open while it is attached, and closes it after detaching
+ *   handle  remains the caller's. Keep it open while it is attached, and close it after detaching
  *
- * A handle whose card was reset or removed may be attached, too. PC/SC does not even give the
- * reader's name then, so the library learns it in the reconnect that the caller needs anyway. Until
- * then the state is UNKNOWN, and other calls return W_RESET_CARD or W_REMOVED_CARD. A card that was
- * removed counts as different, as the library has never seen it. pcsc-lite remembers only the latest
- * event of a handle: after a removal and another client's reset the card looks as if it was only
- * reset. To be sure, attach while the handle works.
+ * The card of the handle may have been reset or removed. PC/SC then does not even return the name of
+ * the reader, so the library learns it in the reconnect that the caller needs anyway. Until then the
+ * state is UNKNOWN, and other calls return W_RESET_CARD or W_REMOVED_CARD. If the card was removed,
+ * the card in the reader counts as different, because the library has never seen the one before.
+ * pcsc-lite remembers only the latest event of a handle: after a removal and then a reset by another
+ * client, the card looks as if it was only reset. To exclude that, attach while the handle works.
  *
  *   S_OK           success
  *   E_INVALIDARG   handle is not a card handle
- *   E_OUTOFMEMORY  there is no memory
+ *   E_OUTOFMEMORY  out of memory
  *   8010xxxx       codes of SCardStatus() and SCardEstablishContext()
  *
  * After a failure the object is detached. Source: ISCardManage::AttachByHandle.
@@ -369,32 +380,33 @@ SCARDMANAGE_API scardmanage_result scardmanage_cancel(scardmanage *m);
 SCARDMANAGE_API scardmanage_result scardmanage_attach_by_handle(scardmanage *m, SCARDHANDLE handle);
 
 /*
- * Attaches the object to a reader, with a context and a handle of the library's own. If the object is
- * attached already, it is detached first.
+ * Attaches the object to a reader. The library opens its own context and handle. If the object is
+ * already attached, it is detached first.
  *
- *   reader  a name as SCardListReaders() gives it, at most 255 bytes; copied
+ *   reader  a name as returned by SCardListReaders(), at most 255 bytes; copied
  *
- * Does not wait for a card. With no card in the reader, or one that does not answer, the attachment
- * has no handle yet: scardmanage_lock() and scardmanage_transmit() return E_NO_SMARTCARD. A reconnect
- * opens the card once there is one. The first card never counts as different.
+ * Does not wait for a card. If the reader is empty or its card is unresponsive, the attachment has no
+ * handle yet: scardmanage_lock() and scardmanage_transmit() return E_NO_SMARTCARD. A reconnect opens
+ * a handle once there is a card. The first card never counts as different.
  *
  *   S_OK                 success
- *   E_POINTER            m or reader is null; the object is as it was
- *   E_INVALIDARG         reader is empty; the object is as it was
+ *   E_POINTER            m or reader is null; the object is unchanged
+ *   E_INVALIDARG         reader is empty; the object is unchanged
  *   E_UNKNOWN_READER     there is no such reader
  *   E_SHARING_VIOLATION  another client has connected exclusively
- *   E_PROTO_MISMATCH     the card does not offer the protocol that the options ask for, or another one
- *                        is active
- *   E_OUTOFMEMORY        there is no memory
+ *   E_PROTO_MISMATCH     the card does not offer the protocol that the options request, or another
+ *                        protocol is active
+ *   E_OUTOFMEMORY        out of memory
  *   8010xxxx             codes of SCardConnect() and SCardEstablishContext()
  *
- * After other failures the object is detached. Source: ISCardManage::AttachByIFD; an IFD is a reader.
+ * After any other failure the object is detached. Source: ISCardManage::AttachByIFD; an IFD is a
+ * reader.
  */
 SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader);
 
 /*
- * Ends the attachment, and releases the lock, however often it was taken. A handle of the caller's
- * stays open.
+ * Ends the attachment. Releases the lock, however often it was acquired. A handle that the caller
+ * owns stays open.
  *
  *   S_OK                 success
  *   E_INVALID_HANDLE     the object was not attached
@@ -404,8 +416,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
  *   E_OUTOFMEMORY        detached, but there was no memory to release the lock on the caller's handle.
  *                        Closing the handle releases it
  *   E_TIMEOUT            detached, but a PC/SC call has not returned yet. The lock is released when it
- *   E_CANCELLED          returns. Do not close the handle before: libpcsclite does not allow that while
- *                        a call uses it
+ *   E_CANCELLED          returns. Do not close the handle before that: libpcsclite does not allow a
+ *                        handle to be closed while a call uses it
  *
  * Source: ISCardManage::Detach.
  */
@@ -416,70 +428,73 @@ SCARDMANAGE_API scardmanage_result scardmanage_detach(scardmanage *m);
  */
 
 /*
- * Gets back to the card with the options of the object: scardmanage_reconnect_ex(m, NULL, NULL).
+ * Reconnects to the card with the options of the object, as scardmanage_reconnect_ex(m, NULL, NULL).
  *
  * Source: ISCardManage::Reconnect.
  */
 SCARDMANAGE_API scardmanage_result scardmanage_reconnect(scardmanage *m);
 
 /*
- * Gets back to the card by the gentlest step that works, from options->first_step to
- * options->last_step. Before, it observes reader and handle without touching the card.
+ * Reconnects to the card. First observes the reader and the handle, which does not touch the card.
+ * Then takes the gentlest step that works, from options->first_step to options->last_step.
  *
- *   options  null: those of the object
- *   report   written unless E_POINTER or E_INVALIDARG is returned; null: not wanted
+ *   options  null for those of the object
+ *   report   filled in unless the function returns E_POINTER or E_INVALIDARG; may be null
  *
- * A card is the same if it was not removed, or if the ATR that it shows is one that this card has
- * shown since it was inserted; warm and cold ATR may differ. Two cards with one ATR cannot be told
- * apart. A card that did not answer the last command is reset, even if nothing else has happened. A
- * change of protocol needs a reset of the card, and so last_step WARM or beyond.
+ * The card is the same if it was not removed, or if its ATR is one that the same card has shown since
+ * it was inserted: the ATRs of a cold and of a warm reset may differ. Two cards with the same ATR
+ * cannot be told apart. If the card did not answer the last command, the reconnect resets it even if
+ * nothing else has happened. A change of protocol requires a reset, and therefore a last_step of WARM
+ * or beyond.
  *
- * After S_OK, protocol and ATR are current, and the lock is held as often as before. After a failure
- * the attachment is as it was, and the reconnect may be called again. If a reset or removal of the
- * card is not acknowledged yet, lock, transmit and status go on to return W_RESET_CARD or
- * W_REMOVED_CARD; E_NO_SMARTCARD if reopening has failed, and there is no handle.
+ * After S_OK, the protocol and the ATR are current, and the lock is held as often as before. After a
+ * failure the attachment remains as it was, and the caller may reconnect again. As long as a reset or
+ * removal of the card is not acknowledged, scardmanage_lock(), scardmanage_transmit() and
+ * scardmanage_status() return W_RESET_CARD or W_REMOVED_CARD. If reopening failed and there is no
+ * handle, scardmanage_lock() and scardmanage_transmit() return E_NO_SMARTCARD.
  *
  *   S_OK                 success
- *   E_NO_SMARTCARD       there is no card, and options->wait_ms has passed
- *   W_REMOVED_CARD       a different card is there, and options->accept_other_card is not set
- *   W_UNRESPONSIVE_CARD  no step that is allowed made the card answer
- *   W_UNPOWERED_CARD     no step that is allowed powered the card
- *   W_RESET_CARD         others kept resetting the card, or a step is needed that is not allowed
- *   E_PROTO_MISMATCH     the card does not offer the protocol, or a reset is needed and not allowed
- *   E_READER_UNAVAILABLE the reader is unplugged, and options->wait_ms has passed
- *   E_NO_SERVICE         there is no service, and options->wait_ms has passed; or it was restarted, and
- *                        options->last_step is below RESTART
- *   E_INVALID_HANDLE     not attached; or the caller's handle has died with the service or its reader,
- *                        and both are back: attach a new one; or the library's handle has died, and
+ *   E_NO_SMARTCARD       there is no card, and options->wait_ms has expired
+ *   W_REMOVED_CARD       the card is different, and options->accept_other_card is not set
+ *   W_UNRESPONSIVE_CARD  none of the allowed steps made the card answer
+ *   W_UNPOWERED_CARD     none of the allowed steps powered the card
+ *   W_RESET_CARD         other clients kept resetting the card, or the step needed is not allowed
+ *   E_PROTO_MISMATCH     the card does not offer the protocol, or the reset needed is not allowed
+ *   E_READER_UNAVAILABLE the reader is unplugged, and options->wait_ms has expired
+ *   E_NO_SERVICE         there is no service, and options->wait_ms has expired; or the service was
+ *                        restarted, and options->last_step is below RESTART
+ *   E_INVALID_HANDLE     not attached; or the caller's handle died with the service or the reader, and
+ *                        both are back: attach a new handle; or the library's handle died, and
  *                        options->last_step is below REOPEN
  *   E_SHARING_VIOLATION  another client has connected exclusively
- *   E_INVALIDARG         options that scardmanage_set_options() refuses; REOPEN as the first step for a
- *                        handle of the caller's; or a report size below that of the first version, or
- *                        above 4096
+ *   E_INVALIDARG         scardmanage_set_options() would refuse the options; or the first step is
+ *                        REOPEN for a handle that the caller owns; or the size of the report is below
+ *                        that of the first version, or above 4096
  *   E_FAIL               called from a rebuild function
- *   E_OUTOFMEMORY        there is no memory
+ *   E_OUTOFMEMORY        out of memory
  *   8010xxxx             codes of SCardReconnect(), SCardConnect() and SCardBeginTransaction()
- *   others               what the rebuild function has returned
+ *   others               what the rebuild function returned
  */
 SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
                                                             const scardmanage_options *options,
                                                             scardmanage_report *report);
 
 /*
- * Waits until there is a card in the reader, and returns at once if there is one. Waits on while the
- * reader is unplugged or the service is down. Does not touch the card, nor compare it with the one
- * before: scardmanage_reconnect() does that.
+ * Waits until there is a card in the reader. Returns at once if there is one. Continues to wait while
+ * the reader is unplugged or the service is down. Does not touch the card, and does not compare it
+ * with the card before: scardmanage_reconnect() does.
  *
- *   timeout_ms  milliseconds; 0: do not wait; or SCARDMANAGE_FOREVER. The options do not count. If the
- *               service does not answer, the call may take a second longer
+ *   timeout_ms  in milliseconds; 0 to return without waiting, or SCARDMANAGE_FOREVER. It replaces
+ *               timeout_ms of the options. If the service does not answer, the call may take one
+ *               second longer
  *
  *   S_OK            there is a card
- *   E_TIMEOUT       the time is up
+ *   E_TIMEOUT       the timeout has expired
  *   E_CANCELLED     cancelled
  *   W_RESET_CARD    the name of the reader is not known yet: reconnect. See
  *   W_REMOVED_CARD  scardmanage_attach_by_handle()
  *   E_FAIL          called from a rebuild function
- *   E_OUTOFMEMORY   there is no memory
+ *   E_OUTOFMEMORY   out of memory
  *   8010xxxx        codes of SCardGetStatusChange()
  */
 SCARDMANAGE_API scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms);
@@ -489,41 +504,42 @@ SCARDMANAGE_API scardmanage_result scardmanage_wait_for_card(scardmanage *m, uin
  */
 
 /*
- * Locks the card for this attachment. Waits while another client holds a transaction. May be nested:
- * there is one PC/SC transaction, which ends with the last of as many calls of scardmanage_unlock().
- * The lock survives resets. When the card was removed, a reconnect takes the lock again.
+ * Locks the card for this attachment. Waits while another client holds a transaction. Locks may be
+ * nested: there is one PC/SC transaction, which ends when scardmanage_unlock() has been called as
+ * often as scardmanage_lock(). The lock survives resets. After a removal of the card, a reconnect
+ * acquires it again.
  *
  *   S_OK            the card is locked
- *   E_NO_SMARTCARD  no card was opened yet
+ *   E_NO_SMARTCARD  the attachment has no handle: reconnect first
  *   W_RESET_CARD    reconnect first
  *   W_REMOVED_CARD  reconnect first
  *   E_TIMEOUT       not locked
  *   E_CANCELLED     not locked
- *   E_FAIL          nested 2^32 - 1 times already
+ *   E_FAIL          already nested 2^32 - 1 times
  *
  * Source: ISCardManage::SCardLock.
  */
 SCARDMANAGE_API scardmanage_result scardmanage_lock(scardmanage *m);
 
 /*
- * Releases the lock. Only the outermost call ends the transaction, with the strongest disposition
- * that any of the nested calls had: LEAVE < RESET < UNPOWER < EJECT. The attachment goes on to work
- * after a RESET or UNPOWER: the library acknowledges this reset, and keeps the protocol if it can.
- * Other clients get W_RESET_CARD.
+ * Releases the lock. Only the outermost call ends the transaction, with the strongest disposition of
+ * all the nested calls: LEAVE < RESET < UNPOWER < EJECT. After RESET or UNPOWER the attachment still
+ * works: the library acknowledges the reset, and keeps the protocol if possible. Other clients get
+ * W_RESET_CARD.
  *
  *   S_OK                 released
- *   W_RESET_CARD         released, but the card had been reset by others while it was locked
+ *   W_RESET_CARD         released, but another client had reset the card while it was locked
  *   W_REMOVED_CARD       released, but the card had been removed while it was locked
- *   W_UNRESPONSIVE_CARD  released, but the card did not answer to the reset. One exception: if the
- *                        card of a caller's handle was reset before and no longer answers, pcsc-lite
- *                        keeps it locked until it answers, is removed, or the handle is closed. The
- *                        next reconnect that succeeds releases it, too
- *   E_CANT_DISPOSE       released, but the reader cannot eject
- *   E_NOT_TRANSACTED     it was not locked
- *   E_INVALIDARG         no such disposition; nothing is released
- *   E_OUTOFMEMORY        there is no memory; nothing is released
- *   E_TIMEOUT            released as soon as PC/SC returns
- *   E_CANCELLED          released as soon as PC/SC returns
+ *   W_UNRESPONSIVE_CARD  released, but the card did not answer to the reset. Exception: if the card of
+ *                        a caller's handle had been reset before and no longer answers, pcsc-lite keeps
+ *                        it locked until the card answers or is removed, or the handle is closed. The
+ *                        next successful reconnect also releases the lock
+ *   E_CANT_DISPOSE       released, but the reader cannot eject the card
+ *   E_NOT_TRANSACTED     the card was not locked
+ *   E_INVALIDARG         disposition is not valid; nothing is released
+ *   E_OUTOFMEMORY        out of memory; nothing is released
+ *   E_TIMEOUT            will be released as soon as PC/SC returns
+ *   E_CANCELLED          will be released as soon as PC/SC returns
  *   8010xxxx             codes of SCardEndTransaction(); released
  *
  * Source: ISCardManage::SCardUnlock.
@@ -535,16 +551,17 @@ SCARDMANAGE_API scardmanage_result scardmanage_unlock(scardmanage *m, scardmanag
  */
 
 /*
- * Gets the state of reader and card, and the active protocol.
+ * Returns the state of the reader and its card, and the active protocol.
  *
- *   state     written in any case; UNKNOWN if nothing was found out
- *   protocol  SCARDMANAGE_PROTOCOL_, or 0 for none; written in any case
+ *   state     always written; UNKNOWN if the state could not be determined
+ *   protocol  always written; a SCARDMANAGE_PROTOCOL_ value, or 0 for none
  *
- *   S_OK            success, also with ABSENT after the card was removed, and with PRESENT when the
- *                   first card has come to a reader that was attached without one
+ *   S_OK            success. state is ABSENT after the card was removed, and PRESENT if a reader that
+ *                   was attached while it was empty now has its first card
  *   E_POINTER       m, state or protocol is null; nothing is written
  *   W_RESET_CARD    there is a card, but it was reset: reconnect. state is PRESENT or SWALLOWED
- *   W_REMOVED_CARD  there is a card, but it was removed before, or is another one: reconnect. The same
+ *   W_REMOVED_CARD  there is a card, but it was removed in between, or is a different one: reconnect.
+ *                   state is PRESENT or SWALLOWED
  *   8010xxxx        codes of SCardStatus() and SCardGetStatusChange()
  *
  * Source: ISCardManage::Status.
@@ -553,69 +570,69 @@ SCARDMANAGE_API scardmanage_result scardmanage_status(scardmanage *m, scardmanag
                                                       uint32_t *protocol);
 
 /*
- * Gets the ATR of the card in the reader.
+ * Returns the ATR of the card in the reader.
  *
- *   atr     receives the bytes as the card has sent them, TS first
- *   length  in: bytes of room in atr; SCARDMANAGE_ATR_MAX is enough. Out: bytes of the ATR
+ *   atr     receives the bytes as the card sent them, beginning with TS
+ *   length  in: the size of atr in bytes; SCARDMANAGE_ATR_MAX is enough. Out: the length of the ATR
  *
  *   S_OK                   success
  *   E_POINTER              m, atr or length is null
  *   E_NO_SMARTCARD         there is no card
- *   E_INSUFFICIENT_BUFFER  too little room; *length says how much is needed
- *   W_RESET_CARD           as scardmanage_status(), with the ATR of the card that is there now;
- *   W_REMOVED_CARD         *length is 0 if that is not known
+ *   E_INSUFFICIENT_BUFFER  atr is too small; *length is the size required
+ *   W_RESET_CARD           as for scardmanage_status(), with the ATR of the card in the reader;
+ *   W_REMOVED_CARD         *length is 0 if that ATR is not known
  *   8010xxxx               codes of SCardStatus() and SCardGetStatusChange()
  */
 SCARDMANAGE_API scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *length);
 
 /*
- * Gets the name of the reader.
+ * Returns the name of the reader.
  *
- *   name    receives the name with a terminating zero; null: only the length is wanted
- *   length  in: bytes of room in name; 256 is enough. Out: bytes of the name with the zero
+ *   name    receives the name with a terminating zero; null to get only the length
+ *   length  in: the size of name in bytes; 256 is enough. Out: the length including the zero
  *
  *   S_OK                   success
  *   E_POINTER              m or length is null
- *   E_INSUFFICIENT_BUFFER  too little room; *length says how much is needed
+ *   E_INSUFFICIENT_BUFFER  name is too small; *length is the size required
  *   W_RESET_CARD           the name is not known yet: reconnect. See
  *   W_REMOVED_CARD         scardmanage_attach_by_handle()
  */
 SCARDMANAGE_API scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *length);
 
 /*
- * Gets the card handle, for PC/SC calls that this library does not make: SCardControl(),
- * SCardGetAttrib() and SCardSetAttrib(). Do not close or reconnect it, nor begin a transaction with
- * it.
+ * Returns the card handle, for PC/SC functions that this library does not wrap: SCardControl(),
+ * SCardGetAttrib() and SCardSetAttrib(). Do not close or reconnect it, and do not begin a transaction
+ * with it.
  *
- *   handle  belongs to the library, or to the caller if it was attached. Valid until the next
- *           reconnect or detach
+ *   handle  the caller's own handle if that was attached, otherwise a handle that belongs to the
+ *           library. Valid until the next reconnect or detach
  *
  *   S_OK            success
  *   E_POINTER       m or handle is null
- *   E_NO_SMARTCARD  there is no handle yet
+ *   E_NO_SMARTCARD  the attachment has no handle: reconnect first
  */
 SCARDMANAGE_API scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDHANDLE *handle);
 
 /*
- * Sends a command APDU in the active protocol, and waits for the response APDU. The buffers are the
- * caller's, and must not overlap.
+ * Sends a command APDU with the active protocol, and receives the response APDU. The caller provides
+ * both buffers, which must not overlap.
  *
  *   command          the APDU
  *   command_length   its length in bytes, 1 to 131,072
- *   response         receives the response, with SW1 and SW2 as its last bytes
- *   response_length  in: bytes of room in response, at least 2; 65,538 is enough for any response.
- *                    Out: bytes received, 0 after a failure
+ *   response         receives the response; its last two bytes are SW1 and SW2
+ *   response_length  in: the size of response in bytes, at least 2; 65,538 is enough for any response.
+ *                    Out: the number of bytes received, 0 after a failure
  *
  *   S_OK                   success, whatever the status word is
  *   E_POINTER              a pointer is null
- *   E_INVALIDARG           a command that is empty or too long
- *   E_INSUFFICIENT_BUFFER  less room than 2 bytes; or the response, which is lost, was longer
- *   E_NO_SMARTCARD         no card was opened yet
+ *   E_INVALIDARG           the command is empty or too long
+ *   E_INSUFFICIENT_BUFFER  response has less than 2 bytes; or the response was too long, and is lost
+ *   E_NO_SMARTCARD         the attachment has no handle: reconnect first
  *   W_RESET_CARD           nothing was sent: reconnect first
  *   W_REMOVED_CARD         nothing was sent: reconnect first
  *   E_PROTO_MISMATCH       nothing was sent: no protocol is active
- *   E_TIMEOUT              the command may have been sent, or may still be
- *   E_CANCELLED            the command may have been sent, or may still be
+ *   E_TIMEOUT              the command may have been sent, or may be sent later
+ *   E_CANCELLED            the command may have been sent, or may be sent later
  *   E_OUTOFMEMORY          nothing was sent
  *   8010xxxx               codes of SCardTransmit()
  */
@@ -624,19 +641,20 @@ SCARDMANAGE_API scardmanage_result scardmanage_transmit(scardmanage *m, const ui
                                                         size_t *response_length);
 
 /*
- * As scardmanage_transmit(), but reconnects by itself, and calls the rebuild function, if the card was
- * reset or removed, the reader or the service went away, or the card does not answer.
+ * Like scardmanage_transmit(), but if the card was reset or removed, the reader or the service went
+ * away, or the card does not answer, it reconnects and calls the rebuild function.
  *
- *   repeatable  0: the command is sent at most once, and only after a reconnect if the card was lost
- *               before. Not 0, for a command that may run twice without harm: it is sent again if it
- *               may have reached the card, up to four times in all. After a failure that PC/SC does not
- *               remember, as when the card does not answer, the next reconnect begins with a harder
- *               step
- *   options     of the reconnects; null: those of the object
- *   report      of the last reconnect, with sent filled in; null: not wanted
+ *   repeatable  0: sends the command at most once. After a reconnect, sends it only if it certainly
+ *               had not reached the card.
+ *               Not 0, for a command that may run more than once without harm: also sends it again if
+ *               it may have reached the card, up to four times in total. After a failure that PC/SC
+ *               does not remember, for example if the card does not answer, the next reconnect begins
+ *               with a harder step
+ *   options     of the reconnects; null for those of the object
+ *   report      of the last reconnect, with sent filled in; may be null
  *
- * Returns what scardmanage_transmit() and scardmanage_reconnect_ex() return. E_FAIL if called from a
- * rebuild function.
+ * Returns the results of scardmanage_transmit() and scardmanage_reconnect_ex(), and E_FAIL if called
+ * from a rebuild function.
  */
 SCARDMANAGE_API scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *command,
                                                            size_t command_length, uint8_t *response,
@@ -645,7 +663,7 @@ SCARDMANAGE_API scardmanage_result scardmanage_transmit_ex(scardmanage *m, const
                                                            scardmanage_report *report);
 
 /*
- * Words: static strings in English, in lower case, never null, for any value
+ * Names and messages: static strings in English, in lower case. Never null; any value is accepted.
  */
 
 SCARDMANAGE_API const char *scardmanage_strerror(scardmanage_result result);
