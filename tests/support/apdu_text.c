@@ -24,7 +24,7 @@ const char *apdu_case_name(enum apdu_case kind)
     return "?";
 }
 
-/* snprintf can only fail here if the C library does; the text is then empty. */
+/* snprintf() only fails here if the C library does. The text is empty then. */
 static size_t text_length(int n, char *buf, size_t capacity)
 {
     if (n >= 0)

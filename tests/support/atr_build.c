@@ -22,7 +22,7 @@ static bool is_buildable(const struct atr_layout *layout)
 
 int atr_build(const struct atr_layout *layout, uint8_t *out, size_t capacity, size_t *out_length)
 {
-    /* As many as a layout can ask for, so that the length needs to be looked at only once. */
+    /* The most bytes that a layout can require, so that the length needs only one check. */
     uint8_t raw[2 + 4 * ATR_GROUPS_MAX + ATR_HISTORICAL_MAX + 1];
     bool tck = false;
     size_t at = 0;

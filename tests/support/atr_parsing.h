@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parsing ATRs so that AddressSanitizer sees a read beyond them. */
+/* Parses ATRs from buffers of their exact size, so that AddressSanitizer detects a read beyond the
+ * end. */
 #ifndef TESTS_SUPPORT_ATR_PARSING_H
 #define TESTS_SUPPORT_ATR_PARSING_H
 

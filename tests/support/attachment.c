@@ -21,7 +21,7 @@ SCARDHANDLE other;
 scardmanage *m;
 scardmanage_report reported;
 
-static char card_file[64]; /* a card made for one test */
+static char card_file[64]; /* a card created for one test */
 
 /*
  * The card
@@ -106,7 +106,8 @@ void assert_locked_out(void)
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_E_SHARING_VIOLATION);
 }
 
-/* The other client gets a transaction, so nobody has one: not a single count has leaked. */
+/* If the other client can begin a transaction, there is no other one: no transaction count has
+ * leaked. */
 void assert_free(void)
 {
     ck_assert_int_eq(other_reconnects(SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
@@ -115,7 +116,7 @@ void assert_free(void)
 }
 
 /*
- * Us
+ * The caller
  */
 
 void connect_handle(DWORD share)
@@ -218,7 +219,8 @@ void assert_unlock(scardmanage_disposition disposition)
     ck_assert_int_eq(scardmanage_unlock(m, disposition), SCARDMANAGE_S_OK);
 }
 
-/* Each test is a process of its own (check's default), so libpcsclite asks for this variable again. */
+/* Each test runs in its own process (the default of check), so libpcsclite reads this variable
+ * again. */
 static void prepare(const char *no_blocking)
 {
     if (no_blocking)

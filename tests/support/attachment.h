@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One object of libscardmanage, attached to a rig's reader, and a second client that plays "the
- * others". Steps that cannot be done fail the test, too. */
+/* An object of libscardmanage, attached to the reader of a rig, and a second PC/SC client that
+ * plays the other clients. A step that cannot be done fails the test. */
 #ifndef TESTS_SUPPORT_ATTACHMENT_H
 #define TESTS_SUPPORT_ATTACHMENT_H
 
@@ -13,7 +13,7 @@
 
 enum { BY_IFD, BY_HANDLE, WAYS };
 
-/* A test whose _i is how to attach. */
+/* Adds a test whose _i is the way to attach. */
 #define BOTH_WAYS(tcase, test) tcase_add_loop_test(tcase, test, 0, WAYS)
 
 extern const uint8_t two_protocols_atr[9], t0_only_atr[8], cold_atr[9], warm_atr[6];
@@ -25,18 +25,19 @@ extern SCARDCONTEXT other_context;
 extern SCARDHANDLE other;
 extern scardmanage *m;
 
-/* Whether PC/SC reports sharing violations at once, or waits for other clients. */
+/* Whether libpcsclite reports sharing violations at once, or waits for other clients. */
 enum waiting { REPORTS_AT_ONCE, WAITS_FOR_OTHERS };
 
-/* A test case whose tests begin with two-protocols.lua in the reader, and with nothing attached. */
+/* Adds a test case. Its tests begin with two-protocols.lua in the reader, and with a detached
+ * object. */
 TCase *add_attachment_case(Suite *suite, const char *name, enum waiting waiting);
 
-/* Steps: the card. PC/SC has reported it when they return. */
+/* Steps: the card. They return after PC/SC has reported the card event. */
 void put(const char *file);
 void pull(void);
 void put_back(void);
-/* Puts in a card that gets stuck at the first reset of a kind, "warm" or "cold", and is unresponsive from
- * then on until it is taken out and put back. Its ATR and counter are those of two-protocols.lua. */
+/* Inserts a card that becomes unresponsive at its first "warm" or "cold" reset, until it is removed
+ * and inserted again. Its ATR and its counter are those of two-protocols.lua. */
 void put_card_that_falls_silent(const char *when);
 
 /* Steps: the other client. */
@@ -46,19 +47,19 @@ LONG other_reconnects(DWORD initialization);
 LONG other_status(void);
 void other_resets(void);
 
-/* Steps: we. */
+/* Steps: the caller. */
 void connect_handle(DWORD share);
 void attach(int way);
-/* Says what the counter of two-protocols.lua does: 1 for the first command after a reset. */
+/* Reads the counter of two-protocols.lua, which is 1 for the first command after a reset. */
 scardmanage_result count(unsigned *number);
 #define OPTIONS(...) ((scardmanage_options){__VA_ARGS__})
 #define DEFAULTS     OPTIONS(.size = sizeof(scardmanage_options))
-extern scardmanage_report reported; /* by the latest reconnect_with */
+extern scardmanage_report reported; /* by the last reconnect_with() */
 scardmanage_result reconnect_with(scardmanage_options options);
 
 /* Checks. */
-void assert_locked_out(void); /* the other client, by our lock */
-void assert_free(void);       /* nobody has a transaction */
+void assert_locked_out(void); /* our lock keeps the other client from the card */
+void assert_free(void);       /* no client has a transaction */
 void assert_count(unsigned wanted);
 void assert_refuses(scardmanage_result code);
 void assert_status(scardmanage_result result, scardmanage_state state, uint32_t protocol);

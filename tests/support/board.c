@@ -52,7 +52,7 @@ void board_enter(struct board_line *line, const char *call)
 {
     for (;;) {
         line->since = board_now();
-        line->call = call; /* before we look whether to hold, as board_is_quiet looks after that was set */
+        line->call = call; /* before hold is read: board_is_quiet() reads the calls after hold was set */
         if (!line->board->hold || line->busy)
             break;
         line->call = NULL;
@@ -64,7 +64,7 @@ void board_enter(struct board_line *line, const char *call)
 void board_begin(struct board_line *line)
 {
     for (;;) {
-        line->busy = true; /* before the look, as above */
+        line->busy = true; /* before hold is read, as above */
         if (!line->board->hold)
             return;
         line->busy = false;
@@ -104,9 +104,9 @@ void board_fail(struct board *board, const struct board_line *line, const char *
     va_start(arguments, what);
     vsnprintf(text, sizeof text, what, arguments);
     va_end(arguments);
-    /* one write: several processes may fail at once */
+    /* in one write, as several processes may fail at the same time */
     fprintf(stderr, "\nsoak: FAILED: %s%s%s\n", line ? line->who : "", line ? ": " : "", text);
-    if (!board->failed) /* what comes after the first failure may be its consequence */
+    if (!board->failed) /* later failures may be consequences of the first */
         board->culprit = line;
     board->failed = true;
     board->stop = true;
@@ -122,7 +122,7 @@ void board_watch(struct board *board, int64_t ms)
         const char *call = line->call;
         if (since < board->grace)
             since = board->grace;
-        /* the call may have ended between the two looks, and another begun */
+        /* the call may have ended between the two reads, and another may have begun */
         if (call && board_now() - since > ms && line->since <= since && line->call)
             board_fail(board, line, "%s has not come back for %lld ms", call,
                        (long long)(board_now() - since));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The board: what the processes and threads of a long run know of each other. It is shared memory, made
- * before they are forked; each thread notes the call it is in, so that a call that does not come back can be
- * named.
+ * The board shows what the processes and threads of a long run are doing. It is shared memory, created
+ * before the processes are forked. Each thread records the call that it is in, so that the test can name
+ * a call that does not return.
  */
 #ifndef TESTS_SUPPORT_BOARD_H
 #define TESTS_SUPPORT_BOARD_H
@@ -13,57 +13,58 @@
 
 #define BOARD_THREADS 64
 
-/* One thread's line. Its strings are literals or from before the fork. */
+/* The line of a thread. Its strings are literals, or were created before the fork. */
 struct board_line {
     char who[64];
     struct board *board;
-    _Atomic(const char *) call; /* NULL: in none */
-    _Atomic int64_t since;      /* as board_now counts */
-    atomic_bool busy;           /* between calls that others may wait for the end of */
+    _Atomic(const char *) call; /* the current call, or null */
+    _Atomic int64_t since;      /* when it began, in board_now() time */
+    atomic_bool busy;           /* within a group of calls that must not be held */
     _Atomic uint64_t calls;
-    _Atomic int64_t longest; /* ms of a call that has come back */
+    _Atomic int64_t longest; /* duration in ms of the longest call that has returned */
     _Atomic(const char *) longest_call;
 };
 
 struct board {
-    atomic_bool stop;                           /* everybody is to come to an end */
+    atomic_bool stop;                           /* all threads must end */
     atomic_bool failed;                         /* the reason has been printed */
-    _Atomic(const struct board_line *) culprit; /* whose it is; NULL: nobody's */
-    _Atomic int64_t grace; /* time of a call that counts only from here on: pcscd was stopped until then */
-    atomic_bool stopped;   /* pcscd is stopped: no call has to come back */
-    atomic_bool hold;      /* no call is to begin, but to wait for this to end */
+    _Atomic(const struct board_line *) culprit; /* the line of the first failure, or null */
+    /* The time of a call counts from here: before that, pcscd was stopped. */
+    _Atomic int64_t grace;
+    atomic_bool stopped; /* pcscd is stopped, so calls need not return */
+    atomic_bool hold;    /* calls must not begin, but wait until this is false */
     unsigned lines;
     struct board_line line[BOARD_THREADS];
 };
 
-/* Milliseconds of a clock that only goes forward. */
+/* Returns milliseconds on a monotonic clock. */
 int64_t board_now(void);
 
 void board_sleep(int64_t ms);
 
-/* Shared, zeroed memory of that size, or the end of the program. */
+/* Returns zeroed shared memory, or ends the program. */
 void *board_share(unsigned long size);
 
-/* A new line for a thread; before the fork. name is printf's. */
+/* Adds a line for a thread. Call this before the fork. name is a printf() format. */
 struct board_line *board_add(struct board *board, const char *name, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Around each call. */
+/* Call these before and after each call. */
 void board_enter(struct board_line *line, const char *call);
 void board_leave(struct board_line *line);
 
-/* Around calls that are not to be held apart. */
+/* Call these before and after a group of calls that must not be held in between. */
 void board_begin(struct board_line *line);
 void board_end(struct board_line *line);
 
-/* Whether no call is under way, except those that only wait for changes. */
+/* Returns whether no call is running, except those that only wait for changes. */
 bool board_is_quiet(const struct board *board);
 
-/* Prints what is wrong, and that the run has failed. */
+/* Prints the failure, and marks the run as failed. */
 void board_fail(struct board *board, const struct board_line *line, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Fails when a call has been under way for longer than ms. */
+/* Fails if a call has been running for longer than ms. */
 void board_watch(struct board *board, int64_t ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bytes to test with: from hexadecimal text, and in buffers that end where the bytes do. */
+/* Test bytes from hexadecimal text, and buffers of exact size. */
 #ifndef TESTS_SUPPORT_BYTES_H
 #define TESTS_SUPPORT_BYTES_H
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns how many there are. Fails the test if the text is not hexadecimal, or does not fit. */
+/* Returns the number of bytes. Fails the test if the text is not hexadecimal, or too long. */
 static inline size_t from_hex(const char *text, uint8_t *out, size_t capacity)
 {
     size_t length, bad_at;
@@ -19,7 +19,8 @@ static inline size_t from_hex(const char *text, uint8_t *out, size_t capacity)
     return length;
 }
 
-/* A zeroed buffer of exactly that size, to be freed: AddressSanitizer sees a step beyond it. */
+/* Returns a zeroed buffer of exactly this size, so that AddressSanitizer detects an access beyond
+ * it. The caller frees it. */
 static inline void *exact(size_t size)
 {
     void *buffer = calloc(1, size > 0 ? size : 1);

@@ -38,7 +38,8 @@ static void set_up_host(void)
 {
     card_log = (struct card_log){0};
     host_seed = 7816;
-    /* longer than it is, for what is not about it: under sanitizers instructions take their time */
+    /* longer than the default: sanitizers slow the instructions down, and most tests are not about
+     * the limit */
     watchdog_set_limit(WATCHDOG_TICK_MS, 20 * WATCHDOG_TICKS);
 }
 

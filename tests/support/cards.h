@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Cards from scripts, with a host that keeps what they log; what they answer, and checks of that. */
+/* Cards from scripts, a host that keeps their log, and checks of their responses. */
 #ifndef TESTS_SUPPORT_CARDS_H
 #define TESTS_SUPPORT_CARDS_H
 
@@ -7,27 +7,27 @@
 
 #include <check.h>
 
-/* What cards have logged. */
+/* What the cards have logged. */
 struct card_log {
     unsigned lines;
     char first[1100], last[1100];
 };
 
 extern struct card_log card_log;
-extern uint32_t host_seed; /* of the host's random numbers */
+extern uint32_t host_seed; /* for the random numbers of the host */
 extern const struct card_host test_host;
 
-/* The latest answer. */
+/* The last response. */
 extern uint8_t answer[CARD_RESPONSE_MAX];
 extern size_t answer_length;
 
-/* A test case whose tests begin with an empty log, the same seed, and time enough. */
+/* Adds a test case. Its tests begin with an empty log and the same seed, and have a long timeout. */
 TCase *add_card_case(Suite *suite, const char *name);
 
-/* Steps. A script that is refused fails the test. */
+/* Steps. If a script is refused, the test fails. */
 struct card *load_card(const char *text);
-struct card *load_fixture(const char *name); /* of fixtures/cards */
-/* A card with these lines before the table, and these commands. */
+struct card *load_fixture(const char *name); /* from fixtures/cards */
+/* Loads a card with these lines before the table, and these commands. */
 struct card *load_commands(const char *before, const char *commands);
 void send_command(struct card *card, const char *hex);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A connection to the rig's control socket (CARDRIG_SOCKET): a line of JSON each way. */
+/* A connection to the control socket of the rig (CARDRIG_SOCKET). Requests and answers are lines of
+ * JSON. */
 #ifndef TESTS_SUPPORT_CONTROL_H
 #define TESTS_SUPPORT_CONTROL_H
 
@@ -11,13 +12,14 @@ struct control {
     FILE *to, *from;
 };
 
-/* False with errno. */
+/* Returns false and sets errno on failure. */
 bool control_open(struct control *control);
 
-/* Asks; the request is taken. The result, to be freed by json_decref, or NULL with error. */
+/* Sends a request, and takes ownership of it. Returns the result, which the caller frees with
+ * json_decref(), or null and an error message. */
 json_t *control_request(struct control *control, json_t *request, char *error, size_t error_size);
 
-/* The same for a command without anything else; slot may be negative: none. */
+/* The same for a command without other members. A negative slot stands for none. */
 json_t *control_ask(struct control *control, const char *command, int slot, char *error, size_t error_size);
 
 void control_close(struct control *control);

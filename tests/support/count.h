@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How many elements an array has: for loops over tables, and tcase_add_loop_test(). */
+/* The number of elements of an array, for loops over tables and for tcase_add_loop_test(). */
 #ifndef TESTS_SUPPORT_COUNT_H
 #define TESTS_SUPPORT_COUNT_H
 

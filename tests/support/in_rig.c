@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOTICED_MS 50000 /* within which PC/SC has noticed a card event */
+#define NOTICED_MS 50000 /* PC/SC must notice a card event within this time */
 
 extern char **environ;
 

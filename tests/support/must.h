@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Assertions for loops that run often: ck_assert writes to a file each time, even when it holds. */
+/* Assertions for hot loops. ck_assert() writes to a file each time, even if the condition holds. */
 #ifndef TESTS_SUPPORT_MUST_H
 #define TESTS_SUPPORT_MUST_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* xorshift32: the same numbers on every machine, so that a failure can be repeated. */
+/* xorshift32. The numbers are the same on every machine, so that failures can be reproduced. */
 #ifndef TESTS_SUPPORT_NEXT_RANDOM_H
 #define TESTS_SUPPORT_NEXT_RANDOM_H
 
 #include <stdint.h>
 
-/* *state must not be 0 to begin with. */
+/* The initial *state must not be 0. */
 static inline uint32_t next_random(uint32_t *state)
 {
     *state ^= *state << 13;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A process with a PC/SC client that gets in the way of the tests' one: it cannot be in theirs, as
- * libpcsclite lets threads of one process get in each other's way, too. */
+/* A process with a PC/SC client that interferes with that of the test. It cannot be in the process
+ * of the test, because in libpcsclite threads of one process also block each other. */
 #ifndef TESTS_SUPPORT_OTHERS_H
 #define TESTS_SUPPORT_OTHERS_H
 
@@ -12,14 +12,16 @@ struct others {
     int socket;
 };
 
-/* Forks, so before there are threads. False: no process, or it can't connect to the reader. */
+/* Forks, so call it before there are threads. Returns false if there is no process, or if it cannot
+ * connect to the reader. */
 bool others_start(struct others *others, const char *reader);
 
-/* What it does, and has done when the call returns: 'w' and 'c' reset the card, warm or cold; 'b' begins a
- * transaction, 'e' ends it. False if PC/SC said anything but success. After an event it acknowledges that. */
+/* Makes the other client do something, and waits until it is done: 'w' and 'c' reset the card
+ * (warm, cold), 'b' begins a transaction, 'e' ends it. If its handle has an event, the client
+ * acknowledges it and tries again. Returns false if PC/SC did not return success. */
 bool others_do(struct others *others, char what);
 
-/* The same in two parts: without waiting for it, and waiting for that. */
+/* The same in two parts: others_begin() does not wait, others_end() waits and returns the result. */
 void others_begin(struct others *others, char what);
 bool others_end(struct others *others);
 

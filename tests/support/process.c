@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether a process of /proc is a child of that parent, alive, and has that name. */
+/* Returns whether a process of /proc is a live child of this parent and has this name. */
 static bool is_child(const char *pid, pid_t parent, const char *name)
 {
     char path[300], line[512];
@@ -41,7 +41,7 @@ pid_t process_beside_us(const char *name)
     return process_child(getppid(), name);
 }
 
-/* 0 if it cannot be opened. */
+/* Returns 0 if the folder cannot be opened. */
 static unsigned count_entries(const struct process *process, const char *folder)
 {
     char path[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a process has: memory, descriptors and threads, as the kernel tells. */
+/* The resources of a process as the kernel reports them: memory, descriptors and threads. */
 #ifndef TESTS_SUPPORT_PROCESS_H
 #define TESTS_SUPPORT_PROCESS_H
 
@@ -8,18 +8,18 @@
 
 struct process {
     pid_t pid;
-    long memory_kib; /* anonymous memory in RAM: heap and stacks, without the pages of libraries */
+    long memory_kib; /* anonymous memory in RAM: heap and stacks, without pages of libraries */
     unsigned descriptors, threads;
 };
 
-/* A child that is alive, by its name, or any (NULL). 0: there is no such child. Not by the list of children that
- * /proc has, which leaves out some while others end. */
+/* Returns a live child with this name, or any child if name is null; 0 if there is none. Does not
+ * use the list of children in /proc: that list can be incomplete while other children end. */
 pid_t process_child(pid_t parent, const char *name);
 
-/* A child of the process that started us: a part of the rig that we run in. */
+/* Returns a child of our parent process: another part of the rig that we run in. */
 pid_t process_beside_us(const char *name);
 
-/* Looks; false when there is no such process, or it is not ours to look at. */
+/* Reads the resources of process->pid. Returns false if there is no such process, or no permission. */
 bool process_look(struct process *process);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The end of main() of a unit test: runs its suite; the exit status says how it went. */
+/* Runs the suite of a unit test, and returns the exit status for main(). */
 #ifndef TESTS_SUPPORT_RUN_SUITE_H
 #define TESTS_SUPPORT_RUN_SUITE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The frame checking sequence of ISO/IEC 13239, bit by bit, with nothing in common with t1_crc. */
+/* The frame checking sequence of ISO/IEC 13239, bit by bit. It shares no code with t1_crc(). */
 #ifndef TESTS_SUPPORT_SLOW_CRC_H
 #define TESTS_SUPPORT_SLOW_CRC_H
 

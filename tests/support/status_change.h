@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SCardGetStatusChange() for tests that look at one reader. pcsc-lite 2.5 says at times what is not so
- * (scardmanage-pcsclite(7)); then it is asked again. */
+/* SCardGetStatusChange() for tests that observe one reader. pcsc-lite 2.5 sometimes returns an
+ * error although the reader is there (scardmanage-pcsclite(7)); the function then repeats the call. */
 #ifndef TESTS_SUPPORT_STATUS_CHANGE_H
 #define TESTS_SUPPORT_STATUS_CHANGE_H
 
@@ -25,7 +25,7 @@ static inline LONG status_change(SCARDCONTEXT context, DWORD timeout, SCARD_READ
     DWORD length;
     LONG rv;
     SCardListReaders(context, NULL, NULL,
-                     &length); /* before the first look, if the service is an older one */
+                     &length); /* must precede the first SCardGetStatusChange() if the service is older */
     do
         rv = SCardGetStatusChange(context, timeout, state, 1);
     while (rv == SCARD_E_UNSUPPORTED_FEATURE || rv == SCARD_E_INSUFFICIENT_BUFFER ||

@@ -5,10 +5,10 @@
 #include "iso7816/t1_block.h"
 
 /*
- * The block as the standard writes it: "I(0,1)", "R(1)", "S(IFS request)"; an R-block that complains has its
- * code behind a colon, "R(1:2)". INF is not shown.
+ * Describes a block in the notation of the standard: "I(0,1)", "R(1)", "S(IFS request)". An R-block that
+ * reports an error has its code after a colon: "R(1:2)". INF is not shown.
  *
- * Returns the length of the whole text without its NUL, like snprintf.
+ * Like snprintf(), returns the length of the whole text without the NUL.
  */
 size_t t1_block_text(const struct t1_block *block, char *buf, size_t capacity);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The parameters that most tests of T=1 begin with. */
+/* The parameters that most tests of T=1 use. */
 #ifndef TESTS_SUPPORT_T1_PARAMETERS_H
 #define TESTS_SUPPORT_T1_PARAMETERS_H
 
