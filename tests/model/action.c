@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* How A and B reconnect. */
+/* The ways in which A and B reconnect. */
 enum way { PLAINLY, ACCEPTING, WARM, COLD, REOPENING, GENTLY, WITH_T0, WITH_T1, ANY_NUMBER };
 
 static scardmanage_options options_for(enum way way)
@@ -52,13 +52,14 @@ static bool reconnect(struct model *model, unsigned user, unsigned way)
     {                                                                                                        \
         name, weight, .run_user_with = function, .user = number, .argument = value                           \
     }
-/* One action of A, and one of B. */
+/* The same action for A and for B. */
 #define USERS(name, weight, function)                                                                        \
     USER("A " name, weight, function, 0), USER("B " name, weight, function, 1)
 #define USERS_WITH(name, weight, function, value)                                                            \
     USER_WITH("A " name, weight, function, 0, value), USER_WITH("B " name, weight, function, 1, value)
 
-/* A sequence names its actions, but a seed chooses them by order and weight. */
+/* Sequences in files refer to actions by name. A seed chooses them by order and weight, so a change
+ * here changes the sequences of all seeds. */
 const struct action actions[] = {
     USERS_WITH("reconnects", 200, reconnect, PLAINLY),
     USERS_WITH("reconnects, accepting another card", 40, reconnect, ACCEPTING),

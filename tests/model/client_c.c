@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* C: a client that uses PC/SC as it is. It makes only calls that PC/SC does not block; the model
- * knows which party has a transaction. */
+/* C: a client that uses PC/SC directly. The model knows which party has a transaction, so C only
+ * makes calls that PC/SC does not block. */
 #include "model.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ static bool check_code(struct model *model, const char *call, LONG rv, LONG expe
                        expected == SCARD_S_SUCCESS ? "success" : pcsc_stringify_error(expected));
 }
 
-/* Whether C's calls return at once. */
+/* Returns whether calls of C return at once. */
 static bool nothing_blocks_calls(const struct model *model)
 {
     const struct world *world = &model->world;
@@ -35,7 +35,7 @@ static bool establish_context(struct model *model)
     return c->has_context;
 }
 
-/* Whether a user has a handle that is not dead. */
+/* Returns whether A or B has a handle that is not dead. */
 static bool others_are_connected(const struct model *model)
 {
     for (unsigned i = 0; i < MODEL_USERS; i++)
@@ -51,7 +51,7 @@ bool client_c_connect(struct model *model, unsigned share)
     char name[MAX_READERNAME];
     DWORD protocol;
     bool exclusive = share == SCARD_SHARE_EXCLUSIVE;
-    /* an abandoned call may have got a handle since */
+    /* an abandoned call may have opened a handle since */
     bool alone = !others_are_connected(model) && !model->may_wait_in_connect;
     if (c->connected || !nothing_blocks_calls(model) || (exclusive && !alone) || !establish_context(model))
         return false;
@@ -63,7 +63,7 @@ bool client_c_connect(struct model *model, unsigned share)
     c->has_event = world->swallowed = false;
     if (exclusive)
         world->exclusive = world->holder = PARTY_C;
-    model_observe(model, NOBODY); /* if it has powered the card, that is not an event for others */
+    model_observe(model, NOBODY); /* if the call has powered the card, that is not an event for others */
     world->negotiated = true;
     return true;
 }
@@ -117,8 +117,8 @@ bool client_c_reset_three_times(struct model *model)
            client_c_reset(model, SCARD_UNPOWER_CARD) && client_c_reset(model, SCARD_RESET_CARD);
 }
 
-/* Resets the card such that it offers both protocols; the warm ATR of the changing card has only
- * T=0. */
+/* Resets the card in the way that offers both protocols: after a warm reset, the changing card
+ * offers only T=0. */
 bool client_c_choose_protocol(struct model *model, unsigned protocol)
 {
     if (!connect_if_needed(model) || !(model->world.card->protocols & protocol))
@@ -127,8 +127,8 @@ bool client_c_choose_protocol(struct model *model, unsigned protocol)
     return check_code(model, "SCardReconnect", reconnect(model, how, protocol), SCARD_S_SUCCESS);
 }
 
-/* If the card has no power, only a reset works: see "A card without power" in
- * scardmanage-pcsclite(7). */
+/* Acknowledges the event of C's handle. If the card is not powered, only a reset works: see "A card
+ * without power" in scardmanage-pcsclite(7). */
 static bool acknowledge_event(struct model *model)
 {
     return client_c_reset(model, model->world.powered ? SCARD_LEAVE_CARD : SCARD_RESET_CARD);
@@ -156,7 +156,7 @@ bool client_c_end_transaction(struct model *model, unsigned disposition)
     LONG rv = SCardEndTransaction(model->client_c.handle, disposition);
     world->holder = NOBODY;
     model_observe(model, PARTY_C);
-    model->client_c.has_event = disposition != SCARD_LEAVE_CARD; /* C itself gets the event, too */
+    model->client_c.has_event = disposition != SCARD_LEAVE_CARD; /* C itself also gets the event */
     return check_code(model, "SCardEndTransaction", rv, SCARD_S_SUCCESS);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Two things at the same time: while A or B waits in a call, a helper thread cancels the call, or
- * inserts the card that it waits for. */
+/* Actions with two threads: while A or B waits in a call, a helper thread cancels the call, or
+ * inserts the card that the call waits for. */
 #include "board.h"
 #include "model.h"
 
@@ -11,7 +11,7 @@ struct helper {
     pthread_t thread;
     struct model *model;
     unsigned i;
-    bool (*act)(struct helper *helper); /* called again and again until it returns true, or the end */
+    bool (*act)(struct helper *helper); /* called repeatedly until it returns true, or end is set */
     const struct cards_kind *kind;
     atomic_bool end;
     bool failed;
@@ -48,7 +48,7 @@ static void join_helper(struct helper *helper)
  * Cancelling
  */
 
-/* Does not affect a call that begins later, so it is done again and again until the call has
+/* Cancelling does not affect calls that begin later, so the helper repeats it until the call has
  * returned. */
 static bool cancel(struct helper *helper)
 {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What happens to card, reader and service. */
+/* Events of the card, the reader and the service. */
 #include "board.h"
 #include "model.h"
 
 #include <signal.h>
 #include <string.h>
 
-/* Whether pcscd will count a removal or insertion now; a stopped one does so later. */
+/* Returns whether pcscd will count a removal or insertion that happens now. If it is stopped, it
+ * counts it later. */
 static bool pcscd_counts(const struct model *model)
 {
     return model->world.service != SERVICE_DOWN && model->world.plugged;
 }
 
-/* Waits until PC/SC has counted all removals and insertions, unless the service is stopped. */
+/* Waits until PC/SC has counted all removals and insertions. Returns at once if the service is
+ * stopped. */
 static bool wait_for_events(struct model *model)
 {
     if (model->world.service != SERVICE_UP || !model->world.plugged)
@@ -20,7 +22,7 @@ static bool wait_for_events(struct model *model)
     return model_check_rig(model, rig_wait_for_events(&model->rig, model->world.index));
 }
 
-/* A transaction ends with the card, the reader or the service. */
+/* Transactions end when the card, the reader or the service goes away. */
 static void lose_locks(struct model *model)
 {
     model->world.holder = NOBODY;
@@ -113,8 +115,8 @@ bool event_unmute_card(struct model *model)
 bool event_unplug_reader(struct model *model)
 {
     struct world *world = &model->world;
-    /* while a client waits in SCardConnect() for another's transaction, pcscd cannot remove the
-     * reader */
+    /* while a client waits in SCardConnect() for the transaction of another, pcscd cannot remove
+     * the reader */
     if (!world->plugged || world->service != SERVICE_UP || model->may_wait_in_connect)
         return false;
     model->unplugged_recently = 2;
@@ -161,7 +163,7 @@ bool event_plug_both_readers(struct model *model)
     return event_plug_reader(model);
 }
 
-/* Its number is free then. */
+/* This frees the number of that reader. */
 bool event_unplug_other_reader(struct model *model)
 {
     struct world *world = &model->world;
@@ -191,7 +193,7 @@ bool event_continue_service(struct model *model)
     if (model->world.service != SERVICE_STOPPED || !model_check_rig(model, rig_continue_service(&model->rig)))
         return false;
     model->world.service = SERVICE_UP;
-    /* a card that was inserted meanwhile is powered now */
+    /* a card that was inserted in the meantime is powered now */
     if (model->rig.events_pending > 0 && model->world.unresponsive)
         model->world.swallowed = true;
     wait_for_events(model);
@@ -210,7 +212,7 @@ static bool end_service(struct model *model, int signal, bool keep_socket)
     return true;
 }
 
-/* pcscd numbers the readers that it finds when it starts, in their order in the rig. */
+/* pcscd numbers the readers that it finds at its start in the order in which the rig has them. */
 static bool wait_for_new_service(struct model *model)
 {
     struct world *world = &model->world;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each call may return in the state that the model is in. */
+/* The results that each call may return in the current state of the model. */
 #include "world.h"
 
 #include <winscard.h>
@@ -15,7 +15,7 @@ static void add(struct expectation *expected, scardmanage_result code)
         expected->code[expected->count++] = code;
 }
 
-/* The card does not answer to a reset; pcscd may call that either of these. */
+/* For a card that does not answer to a reset. pcscd may return either code. */
 static void add_unresponsive(struct expectation *expected)
 {
     add(expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
@@ -69,8 +69,8 @@ static unsigned verdict(const struct world *world, const struct user *user)
     }
 }
 
-/* A change of protocol needs a reset. So does a protocol that the card does not offer after the
- * warm reset that it has had. */
+/* Returns whether a reset is needed: to change the protocol, or because the card does not offer the
+ * protocol after the warm reset that it had. */
 bool expect_reset_for_protocol(const struct world *world, const scardmanage_options *options)
 {
     uint32_t offered = SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1;
@@ -81,14 +81,14 @@ bool expect_reset_for_protocol(const struct world *world, const scardmanage_opti
     return options->protocols != 0 && !(options->protocols & offered);
 }
 
-/* Whether a reconnect with these options resets the card. */
+/* Returns whether a reconnect with these options resets the card. */
 static bool includes_reset(const struct world *world, const scardmanage_options *options)
 {
     return options->first_step == SCARDMANAGE_STEP_WARM || options->first_step == SCARDMANAGE_STEP_COLD ||
            expect_reset_for_protocol(world, options);
 }
 
-/* The steps that may get back to the card. */
+/* Returns the steps that may be the last one of a successful reconnect. */
 static unsigned steps(const struct world *world, const struct user *user, const scardmanage_options *options)
 {
     unsigned harder = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD), mask;
@@ -106,7 +106,7 @@ static unsigned steps(const struct world *world, const struct user *user, const 
         mask = BIT(SCARDMANAGE_STEP_LEAVE);
     else
         mask = BIT(SCARDMANAGE_STEP_NONE);
-    /* without power, acknowledging may not be enough */
+    /* if the card has no power, it may not be enough to acknowledge the event */
     return world->powered ? mask : mask | harder;
 }
 
@@ -115,8 +115,8 @@ static bool card_offers(const struct world *world, uint32_t protocols)
     return protocols == 0 || world->card->protocols & protocols;
 }
 
-/* Whether a new context is needed, and the options do not allow it. The next one: the same for a
- * new handle. */
+/* Returns whether a new context is needed, but the options do not allow it. may_not_reopen() is the
+ * same for a new handle. */
 static bool may_not_restart(const struct world *world, const struct user *user,
                             const scardmanage_options *options)
 {
@@ -131,7 +131,7 @@ static bool may_not_reopen(const struct world *world, const struct user *user,
            world_handle_is_dead(world, user);
 }
 
-/* PC/SC has no ATR of the card, which may answer by now. */
+/* Adds results for a card of which PC/SC has no ATR. The card may be able to answer again. */
 static void expect_unresponsive(const struct world *world, const struct user *user,
                                 const scardmanage_options *options, struct expectation *expected)
 {
@@ -155,7 +155,7 @@ static void expect_unresponsive(const struct world *world, const struct user *us
     expected->verdicts_refused = EVERY;
 }
 
-/* True if a reconnect fails before it comes to a card, with what it returns then. */
+/* Returns true if a reconnect fails before it reaches a card, with the results in *expected. */
 static bool fails_without_card(const struct world *world, const struct user *user,
                                const scardmanage_options *options, struct expectation *expected)
 {
@@ -165,8 +165,8 @@ static bool fails_without_card(const struct world *world, const struct user *use
     else if (user->party == PARTY_B && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         *expected = only(SCARDMANAGE_E_INVALIDARG);
     else if (may_not_restart(world, user, options) && situation == STOPPED)
-        /* the lost connection is noticed, unless another thread waits in SCardEstablishContext() for a
-         * stopped service: libpcsclite then keeps all other calls waiting */
+        /* the call notices the lost connection, unless another thread waits for a stopped service
+         * in SCardEstablishContext(): libpcsclite then blocks all other calls */
         *expected = either(SCARDMANAGE_E_NO_SERVICE, SCARDMANAGE_E_TIMEOUT);
     else if (may_not_restart(world, user, options))
         *expected = only(SCARDMANAGE_E_NO_SERVICE);
@@ -186,7 +186,7 @@ static bool fails_without_card(const struct world *world, const struct user *use
     return true;
 }
 
-/* What the steps return that a reconnect takes. */
+/* Adds the results of the steps that a reconnect takes. */
 static void add_results_of_steps(const struct world *world, const struct user *user,
                                  const scardmanage_options *options, struct expectation *expected)
 {
@@ -207,7 +207,7 @@ static void add_results_of_steps(const struct world *world, const struct user *u
         add_unresponsive(expected);
     if (situation <= BUSY || situation == UNRESPONSIVE)
         return;
-    /* the library may not have seen the ATR that the card shows after the other kind of reset */
+    /* the library may not know the ATR that the card shows after the other kind of reset */
     if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
         !(user->atrs_seen & world->card->cold))
         add(expected, SCARDMANAGE_E_PROTO_MISMATCH);
@@ -226,7 +226,7 @@ static struct expectation reconnect(const struct world *world, const struct user
     if (fails_without_card(world, user, options, &expected))
         return expected;
     enum situation situation = world_situation(world, user);
-    /* PC/SC shows whether it is the same card, unless the card is unresponsive */
+    /* PC/SC shows whether the card is the same, unless the card is unresponsive */
     enum difference difference = world->swallowed ? SAME_CARD : world_difference(world, user);
     bool refuses = difference != SAME_CARD && !options->accept_other_card;
     expected.verdicts = verdict(world, user);
@@ -252,7 +252,7 @@ static struct expectation reconnect(const struct world *world, const struct user
  * The other calls
  */
 
-/* The event that a reconnect has to acknowledge first, or S_OK. */
+/* Returns the event that a reconnect must acknowledge first, or S_OK. */
 static scardmanage_result unacknowledged_event(const struct world *world, const struct user *user)
 {
     if (world_was_removed(world, user))
@@ -260,7 +260,8 @@ static scardmanage_result unacknowledged_event(const struct world *world, const 
     return user->was_reset ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_S_OK;
 }
 
-/* For calls that need a handle: true if they cannot reach the card, with what they return then. */
+/* For calls that need a handle: returns true if they cannot reach the card, with the results in
+ * *expected. */
 static bool cannot_reach_card(const struct world *world, const struct user *user,
                               struct expectation *expected)
 {
@@ -272,8 +273,8 @@ static bool cannot_reach_card(const struct world *world, const struct user *user
     else if (user->removal_noticed)
         *expected = only(SCARDMANAGE_W_REMOVED_CARD);
     else if (situation == STOPPED && user->handle_incarnation != world->incarnation)
-        /* by what the call does first: the connection to the old service is lost, the new one does
-         * not answer */
+        /* depends on what the call does first: the connection to the old service is lost, and the
+         * new service does not answer */
         *expected = either(SCARDMANAGE_E_TIMEOUT, SCARDMANAGE_E_NO_SERVICE);
     else if (situation == STOPPED)
         *expected = only(SCARDMANAGE_E_TIMEOUT);
@@ -318,7 +319,7 @@ static struct expectation unlock(const struct world *world, const struct user *u
         return expected;
     }
     scardmanage_result event = unacknowledged_event(world, user);
-    /* pcsc-lite keeps the lock then */
+    /* pcsc-lite keeps the lock in this case */
     if (event == SCARDMANAGE_W_RESET_CARD && user->in_transaction && world->swallowed)
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
     if (event != SCARDMANAGE_S_OK)
@@ -354,7 +355,7 @@ static struct expectation status(const struct world *world, const struct user *u
 {
     struct expectation expected;
     struct user observing =
-        *user; /* it observes the reader without a handle, and after a removal was noticed, too */
+        *user; /* the status observes the reader without a handle, too, and after a noticed removal */
     observing.has_handle = true;
     observing.removal_noticed = false;
     observing.handle_incarnation = user->has_handle            ? user->handle_incarnation
@@ -376,7 +377,7 @@ static struct expectation status(const struct world *world, const struct user *u
             add(&expected, event);
         return expected;
     }
-    if (!user->has_handle && user->was_reset) /* by steps that failed, and closed the handle */
+    if (!user->has_handle && user->was_reset) /* by failed steps, which closed the handle */
         return either(event, SCARDMANAGE_W_RESET_CARD);
     if (event == SCARDMANAGE_S_OK && user->has_handle) {
         *state = SCARDMANAGE_STATE_SPECIFIC;
@@ -394,7 +395,7 @@ struct expectation expect_wait(const struct world *world, const struct user *use
     return only(SCARDMANAGE_S_OK);
 }
 
-/* Attaching by the reader's name. */
+/* Attaches by the name of the reader. */
 struct expectation expect_attach(const struct world *world, const struct user *user)
 {
     if (world->service == SERVICE_STOPPED)
@@ -424,7 +425,7 @@ struct expectation expect_detach(const struct world *world, const struct user *u
 }
 
 /*
- * After an abandoned call: what it has done since is uncertain
+ * After an abandoned call, whose later effects are uncertain
  */
 
 struct expectation expect_either(struct expectation one, const struct expectation *two)
@@ -437,7 +438,7 @@ struct expectation expect_either(struct expectation one, const struct expectatio
     return one;
 }
 
-/* It may have opened a handle. That stays, but is not used until a reconnect has succeeded. */
+/* The call may have opened a handle. That handle stays, but is not used until a reconnect succeeds. */
 static struct user with_reopened_handle(const struct world *world, const struct user *user)
 {
     struct user opened = *user;
@@ -448,7 +449,7 @@ static struct user with_reopened_handle(const struct world *world, const struct 
     return opened;
 }
 
-/* Or it has closed the old handle, and found no card to open. */
+/* Or the call has closed the old handle, and found no card to open. */
 static struct user with_closed_handle(const struct user *user)
 {
     struct user closed = *user;
@@ -456,8 +457,8 @@ static struct user with_closed_handle(const struct user *user)
     return closed;
 }
 
-/* It may have reset the card, or noticed its removal. The next call returns that even if service or
- * reader went away since, or do not answer. */
+/* The call may have reset the card, or noticed its removal. The next call returns that event, even
+ * if the service or the reader has gone away since, or does not answer. */
 static struct expectation or_event_of_abandoned_call(const struct world *world, const struct user *user,
                                                      struct expectation expected)
 {
@@ -467,13 +468,13 @@ static struct expectation or_event_of_abandoned_call(const struct world *world, 
     add(&expected, SCARDMANAGE_W_RESET_CARD);
     if (world_was_removed(world, user))
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
-    /* the handle has died with the service */
+    /* the handle died with the service */
     if (user->party == PARTY_A && user->context_incarnation != world->incarnation)
         add(&expected, SCARDMANAGE_E_NO_SMARTCARD);
     return expected;
 }
 
-/* What the call returns in any of the states that abandoned calls may have led to. */
+/* Combines the results of the call in all states that abandoned calls may have led to. */
 #define EXPECT_WITH_UNCERTAINTY(world, user, call)                                                           \
     struct expectation expected = call;                                                                      \
     if (user->effect_uncertain && world->service != SERVICE_STOPPED) {                                       \

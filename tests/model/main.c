@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * model [OPTION]...: compares libscardmanage with a model, in random sequences of actions. Starts
- * several rigs, and itself in each. model.h explains how it works.
+ * model [OPTION]...: compares libscardmanage with a model in random sequences of actions. Starts several
+ * rigs, and runs itself in each. model.h explains the test.
  */
 #include "board.h"
 #include "process.h"
@@ -43,12 +43,12 @@ static const char help[] =
 
 struct model_plan {
     uint64_t steps, seed, length, rigs;
-    const char *actions; /* null: random ones */
-    const char *share;   /* in a rig: the file with struct model_shared; else null */
+    const char *actions; /* null for random actions */
+    const char *share;   /* in a rig, the path of the file with struct model_shared; otherwise null */
     bool quiet;
 };
 
-/* What all rigs of a run share. */
+/* Shared by all rigs of a run. */
 struct model_shared {
     struct coverage coverage;
     _Atomic uint64_t next; /* the number of the next sequence */
@@ -74,7 +74,7 @@ static struct model_shared *map_shared(const char *path)
  * In a rig
  */
 
-/* A PC/SC call of C that a wrong lock blocks for ever only ends when pcscd is killed. */
+/* If a wrong lock blocks a PC/SC call of C forever, only killing pcscd ends the call. */
 static void *run_watchdog(void *argument)
 {
     struct model *model = argument;
@@ -160,7 +160,7 @@ static bool run_random(struct model *model, const struct model_plan *plan, struc
 
 static int run_in_rig(const struct model_plan *plan)
 {
-    static struct model model; /* the watchdog reads it, too */
+    static struct model model; /* static, as the watchdog also reads it */
     struct model_shared *shared = map_shared(plan->share);
     struct sequence nothing = {0};
     pthread_t watchdog;
@@ -195,8 +195,8 @@ static int run_in_rig(const struct model_plan *plan)
     return ok ? 0 : 1;
 }
 
-/* B's handle may be closed while an abandoned call still uses it: libpcsclite then reads the
- * reader's name in memory that was freed. */
+/* B's handle may be closed while an abandoned call still uses it. libpcsclite then reads the name
+ * of the reader from freed memory. */
 __attribute__((visibility("default"))) const char *__asan_default_suppressions(void);
 const char *__asan_default_suppressions(void)
 {
@@ -228,7 +228,7 @@ static void exec_rig(const char *folder, const char *log, const struct model_pla
                                length,        plan->actions ? "--actions" : NULL,
                                plan->actions, plan->quiet ? "--quiet" : NULL,
                                NULL};
-    /* stderr has a line for each time that a card does not answer */
+    /* stderr gets a line each time that a card does not answer */
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (fd >= 0)
         dup2(fd, STDERR_FILENO);
@@ -260,7 +260,7 @@ static bool wait_for_rigs(uint64_t count, struct coverage *coverage, const struc
     while (count > 0) {
         int status;
         if (interrupted)
-            coverage->failures++; /* the others stop then, too */
+            coverage->failures++; /* so the other rigs stop, too */
         if (waitpid(-1, &status, WNOHANG) > 0) {
             ok = ok && status == 0;
             count--;
@@ -312,7 +312,7 @@ static int run_rigs(struct model_plan *plan)
         if (fork() == 0)
             exec_rig(programs, log, plan);
     bool ok = wait_for_rigs(plan->rigs, &shared->coverage, plan);
-    if (!ok && shared->coverage.failures == 0) /* a rig has failed, and not the library */
+    if (!ok && shared->coverage.failures == 0) /* the failure is in a rig, not in the library */
         print_file(log);
     for (unsigned i = 0; i < action_count; i++)
         names[i] = actions[i].name;
@@ -412,7 +412,7 @@ int main(int argc, char **argv)
     struct model_plan plan = {.steps = 100000,
                               .seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
                               .length = 50,
-                              .rigs = processors > 0 ? 6 * (uint64_t)processors : 6}; /* they mostly wait */
+                              .rigs = processors > 0 ? 6 * (uint64_t)processors : 6}; /* rigs mostly wait */
     if (plan.rigs > RIGS_MAX)
         plan.rigs = RIGS_MAX;
     int status = parse_options(argc, argv, &plan);

@@ -7,8 +7,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* pcscd 1.9.9 may crash when a reader is unplugged: one thread walks the reader's list of handles
- * while another frees it (readerfactory.c, 683-699 and 856-862). */
+/* Returns whether pcscd has died of a known fault. pcscd 1.9.9 may crash when a reader is
+ * unplugged: one thread walks the list of handles of the reader while another frees it
+ * (readerfactory.c, 683-699 and 856-862). */
 static bool pcscd_has_died(struct model *model)
 {
     if (!model->pcscd_died && model->unplugged_recently && rig_service_has_died(&model->rig)) {
@@ -41,7 +42,7 @@ bool model_check_rig(struct model *model, bool done)
  * Observing
  */
 
-/* A reset is an event for all parties except the one that has done it. */
+/* A reset is an event for all parties except the one that caused it. */
 static void add_reset_event(struct model *model, enum party by)
 {
     for (unsigned i = 0; i < MODEL_USERS; i++)
@@ -52,7 +53,7 @@ static void add_reset_event(struct model *model, enum party by)
         model->client_c.has_event = true;
 }
 
-/* pcscd does not wait for the answer when it powers a card off, so the simulator sees that a little
+/* pcscd does not wait for an answer when it powers a card off, so the simulator sees it slightly
  * later. */
 void model_observe_power_off(struct model *model, enum party by)
 {
@@ -80,8 +81,8 @@ void model_observe(struct model *model, enum party by)
         return;
     }
     bool reset = now->cold != before.cold || now->warm != before.warm;
-    /* an abandoned command may have been sent since: if the card does not answer, the reader powers
-     * it off */
+    /* an abandoned command may have been sent since; if the card does not answer it, the reader
+     * powers the card off */
     if (model->abandoned_calls_end && world->unresponsive && !reset)
         by = NOBODY;
     if (world->unresponsive && !now->powered && by == NOBODY)
@@ -130,7 +131,7 @@ void model_check_after_action(struct model *model)
     enum party holder = model->world.holder;
     bool locks = holder == PARTY_A || holder == PARTY_B;
     int locked_out = quiet && !model->failure[0] ? client_c_is_locked_out(model) : -1;
-    /* an abandoned call whose attachment has ended may have a transaction for a moment */
+    /* an abandoned call whose attachment has ended may still have a transaction for a moment */
     for (int64_t end = board_now() + CALL_MS;
          locked_out == 1 && !locks && model->may_wait_in_connect && board_now() < end;
          locked_out = client_c_is_locked_out(model))
@@ -200,12 +201,12 @@ bool model_wait_until_idle(const struct model *model, struct process *now)
     return false;
 }
 
-/* libpcsclite does not allow closing a handle while a call uses it. */
+/* Waits first: libpcsclite does not allow a handle to be closed while a call uses it. */
 static void close_b_handle(struct model *model)
 {
     struct process now;
     if (model->idle.pid != 0)
-        model_wait_until_idle(model, &now); /* main.c checks the result after the sequence */
+        model_wait_until_idle(model, &now); /* main.c checks for leaks after the sequence */
     user_close_b_handle(model);
 }
 

@@ -1,35 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The model test compares libscardmanage with a model, while cards, the reader and the service come
- * and go.
+ * The model test compares libscardmanage with a model, while cards, the reader and the service come and
+ * go.
  *
- * Parties. A and B use libscardmanage (user.c), C uses PC/SC as it is (client_c.c). What happens to
- * card, reader and service is in events.c. A rig is a simulator with two readers and a pcscd that
- * can be stopped, killed and started (rig.c, model_pcscd.c); several rigs run side by side
- * (main.c).
+ * Parties. A and B use libscardmanage (user.c), C uses PC/SC directly (client_c.c). events.c has the
+ * events of the card, the reader and the service. A rig is a simulator with two readers, and a pcscd that
+ * can be stopped, killed and started (rig.c, model_pcscd.c). Several rigs run in parallel (main.c).
  *
- * State. The model has the state of the world, and what each user can know of it (struct world and
- * struct user in world.h). After each action model_observe() asks the simulator for the state of the
- * card. The actions themselves record what they have done to service, reader, locks and handles.
+ * State. The model has the state of the world, and what each user can know of it (struct world and struct
+ * user in world.h). After each action, model_observe() reads the state of the card from the simulator. The
+ * actions themselves record what they did to the service, the reader, locks and handles.
  *
- * Actions. action.c lists what the parties can do and what can happen, each with a name and a
- * weight. An action that is impossible at the moment does nothing. In some actions two things
- * happen at the same time (concurrent.c).
+ * Actions. action.c lists what the parties can do and what can happen, each with a name and a weight. An
+ * action that is not possible at the moment does nothing. In some actions two things happen at the same
+ * time (concurrent.c).
  *
- * Expectation. Before each call of libscardmanage, expect.c says which results the contract allows
- * in the current situation of the user, and for a reconnect, which verdicts and steps its report
- * may have. After the call, user.c checks result and report, how often the simulator saw a reset or
- * a command, and how long the call took. After a reconnect that succeeds it sends a command. After
- * each action, C is locked out exactly if A or B has a lock. An abandoned call, which has timed out
- * or was cancelled but still runs in PC/SC, may or may not have its effect: until it has ended,
- * expect.c allows both.
+ * Expectation. Before each call of libscardmanage, expect.c determines which results the contract allows in
+ * the current situation of the user and, for a reconnect, which verdicts and steps its report may have.
+ * After the call, user.c checks the result and the report, how many resets and commands the simulator saw,
+ * and how long the call took. After a successful reconnect it sends a command. After each action, C must be
+ * locked out exactly if A or B has a lock. An abandoned call has timed out or was cancelled, but still runs
+ * in PC/SC. It may or may not take effect; until it has ended, expect.c allows both.
  *
- * Sequences. sequence.c makes a sequence of actions from a seed; the same seed always makes the
- * same one. When a sequence fails, it leaves out actions as long as the rest still fails, and
- * prints what remains: a list that 'model --actions' takes.
+ * Sequences. sequence.c generates a sequence of actions from a seed. The same seed always gives the same
+ * sequence. If a sequence fails, sequence.c removes actions as long as the rest still fails, and prints
+ * what remains: a list that 'model --actions' accepts.
  *
- * Cases. Such lists are kept in cases/, with a comment that says what they show. Each is a test of
- * its own.
+ * Cases. cases/ has such lists, with comments that explain what they show. Each of them is a test.
  */
 #ifndef CARDRIG_MODEL_MODEL_H
 #define CARDRIG_MODEL_MODEL_H
@@ -48,91 +45,91 @@ struct client_c {
     bool has_context;
     SCARDHANDLE handle;
     bool connected;
-    bool has_event; /* its handle has an event to acknowledge */
+    bool has_event; /* its handle has an event that is not acknowledged */
 };
 
 struct model {
     struct rig_connection rig;
-    struct rig_connection helper_rig; /* the same rig, for the thread of concurrent.c */
+    struct rig_connection helper_rig; /* to the same rig, for the helper thread of concurrent.c */
 
-    /* What is going on: */
+    /* The current action: */
     bool call_is_cancelled;       /* the next call is cancelled while it waits */
-    bool card_is_coming;          /* the card that the next call finds is inserted while it waits */
-    bool abandoned_calls_end;     /* model_check_after_action() lets them end */
-    const char *action_name;      /* of the current action */
-    _Atomic int64_t action_begun; /* for the watchdog; 0: the end */
+    bool card_is_coming;          /* the card for the next call is inserted while the call waits */
+    bool abandoned_calls_end;     /* model_check_after_action() is waiting for abandoned calls to end */
+    const char *action_name;      /* its name */
+    _Atomic int64_t action_begun; /* when it began, for the watchdog; 0 ends the watchdog */
     atomic_bool hung;
 
     /* The model: */
-    struct rig_state rig_state; /* what the simulator said after the latest action */
+    struct rig_state rig_state; /* from the simulator, after the last action */
     struct world world;
     struct user user[MODEL_USERS];
     uint8_t identity[CARDS_IDENTITY]; /* of the card in the reader */
     bool identity_known;
-    bool may_wait_in_connect; /* in this sequence a call was abandoned that may still be in SCardConnect() */
-    unsigned unplugged_recently; /* not 0: in this sequence or the one before; pcscd may die of that */
-    bool pcscd_died;             /* by a fault of its own: the sequence is over */
+    bool may_wait_in_connect;    /* an abandoned call of this sequence may still be in SCardConnect() */
+    unsigned unplugged_recently; /* not 0: in this sequence or the one before; may crash pcscd */
+    bool pcscd_died;             /* by a fault of its own; the sequence is over */
 
     /* The parties: */
     scardmanage *object[MODEL_USERS];
-    uint32_t timeout_ms[MODEL_USERS]; /* of the object's options */
+    uint32_t timeout_ms[MODEL_USERS]; /* of the options of the object */
     SCARDCONTEXT b_context;
     bool b_has_context;
     SCARDHANDLE b_handle; /* the handle that B is attached to */
     bool b_has_handle;
-    bool b_handle_in_use; /* an abandoned call may use it: it must not be closed yet */
+    bool b_handle_in_use; /* an abandoned call may use it, so it must not be closed yet */
     struct client_c client_c;
 
-    struct process idle; /* this process between two sequences; no pid: not known yet */
+    struct process idle; /* this process between two sequences; pid is 0 until known */
     struct coverage *coverage;
-    char failure[1024]; /* empty: none */
+    char failure[1024]; /* empty if there is none */
 };
 
-#define CALL_MS 20000 /* a call that takes longer than the model allows hangs */
+#define CALL_MS 20000 /* limit of waits; the watchdog ends an action after three times that */
 
-/* Records a failure, if it is the first one. Returns condition. */
+/* Records a failure unless condition is true. Keeps only the first one. Returns condition. */
 bool model_check(struct model *model, bool condition, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Records a failure of a function of the rig, unless pcscd has died of a known fault. Returns
- * done. */
+/* Records the error of a rig function unless done is true, or pcscd has died of a known fault.
+ * Returns done. */
 bool model_check_rig(struct model *model, bool done);
 
-/* Takes the state of the card from the simulator. by: the party that has acted; if the card was
+/* Reads the state of the card from the simulator. by is the party that acted: if the card was
  * reset, all other parties have an event. */
 void model_observe(struct model *model, enum party by);
-/* The same after the card was powered off, which the simulator sees a little later. */
+/* The same after the card was powered off, which the simulator sees slightly later. */
 void model_observe_power_off(struct model *model, enum party by);
 
-/* Whether SCardConnect() has failed because the card did not answer to an earlier reset, and pcscd
- * does not power it again, though it would answer now: see "A card that was mute" in
+/* Returns whether SCardConnect() failed because the card did not answer to an earlier reset, and
+ * pcscd does not power it again although it would answer now: see "A card that was mute" in
  * scardmanage-pcsclite(7). */
 bool model_is_left_without_power(const struct model *model, LONG rv);
 
-/* Waits for abandoned calls, which may end some time after their attachments. Until then they may
- * still reset the card, which would disturb the next sequence. now: what this process has in the
- * end. False if it has more descriptors or threads than when it was idle. */
+/* Waits for abandoned calls, which may end after their attachments. Until then they may reset the
+ * card, and would disturb the next sequence. Sets *now to the resources of this process at the end.
+ * Returns false if there are more descriptors or threads than when the process was idle. */
 bool model_wait_until_idle(const struct model *model, struct process *now);
 
-/* Begins a sequence: A and B are attached, and the red card is in the reader. */
+/* Begins a sequence: attaches A and B, and puts the red card into the reader. */
 bool model_begin(struct model *model);
-/* Ends it: nobody is attached, and there is no lock. */
+/* Ends a sequence: detaches A and B, and releases all locks. */
 void model_end(struct model *model);
-/* After a failure: starts a new pcscd. */
+/* Starts a new pcscd after a failure. */
 bool model_recover(struct model *model);
 
-/* After each action: waits for abandoned calls that nothing blocks any more, and checks that C is
+/* After each action: waits for abandoned calls that nothing blocks any longer, and checks that C is
  * locked out exactly if A or B has a lock. */
 void model_check_after_action(struct model *model);
 
-/* A card of this kind is in the reader now. Only changes the model. */
+/* Records in the model that a card of this kind is in the reader now. */
 void model_set_card(struct model *model, enum cards_number kind);
 
 /*
- * The actions. They return false, and do nothing, if they are impossible at the moment.
+ * The actions. They return false, and do nothing, if they are not possible at the moment.
  */
 
-/* events.c: what happens to card, reader and service */
+/* events.c: the card, the reader and the service */
 bool event_insert_card(struct model *model, unsigned kind);
 bool event_remove_card(struct model *model);
 bool event_swap_card(struct model *model, unsigned kind);
@@ -140,7 +137,7 @@ bool event_mute_card(struct model *model);
 bool event_unmute_card(struct model *model);
 bool event_unplug_reader(struct model *model);
 bool event_plug_reader(struct model *model);
-bool event_plug_both_readers(struct model *model); /* the other reader first, which takes the number */
+bool event_plug_both_readers(struct model *model); /* the other reader first, so that it gets the number */
 bool event_unplug_other_reader(struct model *model);
 bool event_stop_service(struct model *model);
 bool event_continue_service(struct model *model);
@@ -149,7 +146,7 @@ bool event_start_service(struct model *model);
 bool event_restart_service(struct model *model, unsigned signal);
 bool event_end_service_until_used(struct model *model, unsigned signal); /* the next client starts it */
 
-/* client_c.c: what C does. The arguments are PC/SC's. */
+/* client_c.c: the actions of C. The arguments are PC/SC constants. */
 bool client_c_connect(struct model *model, unsigned share);
 bool client_c_disconnect(struct model *model, unsigned disposition);
 bool client_c_reset(struct model *model, unsigned initialization);
@@ -158,7 +155,7 @@ bool client_c_choose_protocol(struct model *model, unsigned protocol);
 bool client_c_begin_transaction(struct model *model);
 bool client_c_end_transaction(struct model *model, unsigned disposition);
 
-/* user.c: what A and B do; i is 0 for A, and 1 for B */
+/* user.c: the actions of A (i is 0) and B (i is 1) */
 bool user_attach(struct model *model, unsigned i);
 bool user_detach(struct model *model, unsigned i);
 bool user_lock(struct model *model, unsigned i);
@@ -168,19 +165,20 @@ bool user_transmit(struct model *model, unsigned i);
 bool user_wait_for_card(struct model *model, unsigned i);
 bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *options);
 
-/* concurrent.c: two things at the same time; i is 0 for A, and 1 for B */
+/* concurrent.c: two things at the same time. i is 0 for A, and 1 for B. */
 bool concurrent_cancel(struct model *model, unsigned i); /* i waits, and is cancelled */
 bool concurrent_insert(struct model *model, unsigned i,
                        unsigned kind); /* i reconnects and waits for the card */
 
 /*
- * No actions
+ * Other functions
  */
 
-/* Whether another party's lock keeps C from the card; -1: this cannot be found out now. */
+/* Returns whether the lock of another party keeps C from the card, or -1 if that cannot be
+ * determined now. */
 int client_c_is_locked_out(struct model *model);
 void client_c_close(struct model *model);
-/* Finds out which reader a user is attached to after an abandoned reconnect. */
+/* Determines which reader the user is attached to after an abandoned reconnect. */
 void user_check_reader_name(struct model *model, unsigned i);
 void user_free(struct model *model, unsigned i);
 void user_close_b_handle(struct model *model);

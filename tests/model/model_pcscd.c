@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * model_pcscd ARGUMENTS...: for 'cardrig run --pcscd'. It runs the real pcscd as a child that may
- * die and be started again, while the rig keeps running. Signals say what to do:
+ * model_pcscd ARGUMENTS...: for 'cardrig run --pcscd'. Runs the real pcscd as a child, which can die and be
+ * started again while the rig keeps running. Signals control it:
  *
- *   SIGUSR1  start pcscd if it does not run, with a new socket at the old path
- *   SIGUSR2  the next time that pcscd ends, keep the socket, and start pcscd when a client connects,
- *            as systemd does
+ *   SIGUSR1  start pcscd if it is not running, with a new socket at the old path
+ *   SIGUSR2  the next time that pcscd ends, keep the socket, and start pcscd when a client connects, as
+ *            systemd does
  *   SIGTERM  end
  *
- * When pcscd ends without SIGUSR2, the socket is removed, so that clients find no service instead
- * of waiting.
+ * If pcscd ends without SIGUSR2, model_pcscd removes the socket, so that clients find no service instead of
+ * waiting.
  */
 #include "base/error.h"
 #include "pcscd/pcscd.h"
@@ -36,7 +36,7 @@ struct launcher {
     char **arguments;
     struct sockaddr_un address;
     int listening; /* -1: no service */
-    pid_t pid;     /* 0: does not run */
+    pid_t pid;     /* 0: pcscd is not running */
     bool keep_socket;
 };
 
@@ -76,7 +76,7 @@ static void exec_pcscd(const struct launcher *launcher, const sigset_t *mask, pi
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     sigprocmask(SIG_SETMASK, mask, NULL);
-    /* if it has this number already, dup2() does not clear FD_CLOEXEC */
+    /* if the descriptor is LISTEN_FD already, dup2() does not clear FD_CLOEXEC */
     if (dup2(launcher->listening, LISTEN_FD) == LISTEN_FD && fcntl(LISTEN_FD, F_SETFD, 0) == 0 &&
         setenv("LISTEN_PID", pid, 1) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
         execv(launcher->program, launcher->arguments);
@@ -107,7 +107,8 @@ static void reap(struct launcher *launcher)
     }
 }
 
-/* Waits for a signal or, while pcscd does not run, a client. True: a client. */
+/* Waits for a signal or, while pcscd is not running, for a client. Returns true if there is a
+ * client. */
 static bool wait_for_work(const struct launcher *launcher, const sigset_t *mask)
 {
     struct pollfd fd = {.fd = launcher->pid == 0 ? launcher->listening : -1, .events = POLLIN};
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "model_pcscd: %s\n", error.text);
         return 1;
     }
-    /* descriptor 3 is for pcscd's copy */
+    /* descriptor 3 is for the copy that pcscd gets */
     launcher.listening = fcntl(LISTEN_FD, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
     close(LISTEN_FD);
 

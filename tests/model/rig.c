@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000 /* for everything that is waited for */
+#define WAIT_MS 10000 /* limit of every wait */
 
 static bool fail(struct rig_connection *rig, const char *what)
 {
@@ -134,7 +134,7 @@ bool rig_wait_for_service(struct rig_connection *rig)
     LONG rv = SCARD_E_NO_SERVICE;
     for (int64_t end = board_now() + WAIT_MS; rv == SCARD_E_NO_SERVICE && board_now() < end; pause_briefly())
         rv = establish_context(rig);
-    pid_t pid = process_child(rig->launcher, NULL); /* 0: it has died since */
+    pid_t pid = process_child(rig->launcher, NULL); /* 0: it has died already */
     rig->pcscd = pid > 0 ? pid : rig->pcscd;
     snprintf(rig->error, sizeof rig->error, "the service does not start: %s", pcsc_stringify_error(rv));
     return rv == SCARD_S_SUCCESS;
@@ -157,7 +157,7 @@ bool rig_wait_for_events(struct rig_connection *rig, unsigned index)
             rig->events_pending = 0;
             return true;
         }
-        if (counter == 0) /* for pcsc-lite this means "not known", so it would not notice a change */
+        if (counter == 0) /* pcsc-lite takes 0 for "not known", and would not notice a change */
             pause_briefly();
     }
     snprintf(rig->error, sizeof rig->error, "the reader's event counter stays at %u, not %u",
@@ -179,7 +179,7 @@ bool rig_wait_for_reader(struct rig_connection *rig, unsigned index)
         if (!rig_get_state(rig, &now))
             return false;
         if (!(state.dwEventState & SCARD_STATE_PRESENT) != !now.present)
-            continue; /* it has not seen the latest insertion or removal yet */
+            continue; /* PC/SC has not seen the last insertion or removal yet */
         rig->counter = (uint16_t)(state.dwEventState >> 16);
         rig->events_pending = 0;
         return true;
@@ -235,7 +235,7 @@ bool rig_is_plugged(struct rig_connection *rig, const char *reader, bool *plugge
     return get_usb_state(rig, reader, plugged, &driver);
 }
 
-/* pcscd accepts one plugging or unplugging at a time, so the request may have to be repeated. */
+/* pcscd handles one plug or unplug event at a time, so the request may have to be repeated. */
 static bool plug_or_unplug(struct rig_connection *rig, const char *command, const char *reader, bool there)
 {
     bool done = false, driver = !there, plugged;
@@ -250,7 +250,7 @@ static bool plug_or_unplug(struct rig_connection *rig, const char *command, cons
     return done;
 }
 
-/* pcscd closes the driver before it forgets the handles. */
+/* pcscd closes the driver before it removes the handles of the reader. */
 static bool wait_until_reader_is_gone(struct rig_connection *rig, unsigned index)
 {
     SCARD_READERSTATE state = {0};
@@ -308,7 +308,7 @@ bool rig_end_service(struct rig_connection *rig, int number, bool keep_socket)
         return false;
     if (!send_signal(rig, rig->pcscd, number))
         return false;
-    kill(rig->pcscd, SIGCONT); /* a stopped one has to continue in order to end */
+    kill(rig->pcscd, SIGCONT); /* a stopped process must continue before it can end */
     for (int64_t end = board_now() + WAIT_MS; !rig_service_has_died(rig) || (!keep_socket && has_socket());
          pause_briefly())
         if (board_now() > end)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define TRIES_MAX       300
-#define SHRINK_MS       60000 /* a failure that takes long does not become as short as possible */
-#define REPRODUCE_TRIES 5     /* how often to try for a failure that may depend on timing */
+#define SHRINK_MS       60000 /* time limit, so a slow failure does not become as short as possible */
+#define REPRODUCE_TRIES 5     /* attempts to reproduce a failure, which may depend on timing */
 
-/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
+/* splitmix64 (Steele, Lea, Flood 2014), because it works well with any seed. */
 static uint64_t next_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9E3779B97F4A7C15;
@@ -130,7 +130,7 @@ bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
  * Shrinking
  */
 
-/* Runs a copy, with a new pcscd. */
+/* Runs a copy of the sequence with a new pcscd. */
 static bool fails_again(struct model *model, const struct sequence *sequence)
 {
     struct sequence copy = *sequence;

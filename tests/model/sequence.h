@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sequences of actions: made from a seed or read, run, and shrunk when they fail. */
+/* Sequences of actions: generates them from a seed or reads them, runs them, and shrinks those that
+ * fail. */
 #ifndef CARDRIG_MODEL_SEQUENCE_H
 #define CARDRIG_MODEL_SEQUENCE_H
 
@@ -12,19 +13,19 @@ struct sequence {
     uint8_t action[SEQUENCE_MAX];
 };
 
-/* A seed always makes the same sequence. */
+/* The same seed always gives the same sequence. */
 void sequence_make(struct sequence *sequence, uint64_t seed, unsigned count);
 
-/* Reads the names of actions, one on each line, or with semicolons between them; '#' begins a
- * comment. False with error. */
+/* Reads names of actions, separated by newlines or semicolons. '#' begins a comment. Returns false
+ * and sets error on failure. */
 bool sequence_read(struct sequence *sequence, const char *text, char *error, size_t error_size);
 
-/* Runs it. True if nothing has failed, or pcscd has died by a fault of its own; otherwise
- * model->failure is set. log may be null. */
+/* Runs the sequence. Returns true if nothing has failed, or if pcscd has died by a fault of its
+ * own. Otherwise model->failure is set. log may be null. */
 bool sequence_run(struct model *model, struct sequence *sequence, FILE *log);
 
-/* Leaves out actions of a sequence that has failed, as long as the rest fails, too. model->failure
- * is that of the rest. False: the sequence does not fail again. */
+/* Removes actions from a failed sequence as long as the rest also fails. model->failure is that of
+ * the rest. Returns false if the sequence does not fail again. */
 bool sequence_shrink(struct model *model, struct sequence *sequence);
 
 void sequence_print(const struct sequence *sequence, FILE *to);

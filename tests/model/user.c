@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A and B: makes each call of libscardmanage, checks that its result and effect are among those
- * that the model allows, and updates the model. */
+/* A and B: make each call of libscardmanage, check that the model allows its result and its effect,
+ * and update the model. */
 #include "board.h"
 #include "model.h"
 
@@ -9,18 +9,18 @@
 
 #define ANY         (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
 #define LONG_MS     10000 /* timeout of calls that must not time out */
-#define SHORT_MS    20    /* timeout of calls that may */
-#define LATENESS_MS 5000  /* how long after its deadline a call may return: machines are busy */
+#define SHORT_MS    20    /* timeout of calls that may time out */
+#define LATENESS_MS 5000  /* how late a call may return after its deadline, on a busy machine */
 
-/* A call that is under way. */
+/* A call in progress. */
 struct checked_call {
     struct model *model;
-    unsigned i; /* the user */
+    unsigned i; /* 0 for A, 1 for B */
     enum coverage_call kind;
     const char *name;
     enum situation situation;
     struct expectation expected;
-    struct rig_state before; /* the call */
+    struct rig_state before; /* before the call */
     int64_t begun;
     uint32_t timeout_ms;
 };
@@ -53,7 +53,7 @@ static struct checked_call begin_call(struct model *model, unsigned i, enum cove
         expected.count = 1;
         expected.code[0] = SCARDMANAGE_E_CANCELLED;
     }
-    /* the call before may still run in PC/SC, and this one wait for it */
+    /* the previous call may still run in PC/SC, and this call may wait for it */
     if (model->user[i].call_running && !model->call_is_cancelled && expected.count < EXPECT_CODES)
         expected.code[expected.count++] = SCARDMANAGE_E_TIMEOUT;
     struct checked_call call = {.model = model,
@@ -82,8 +82,8 @@ static bool was_abandoned(scardmanage_result result)
     return result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
 }
 
-/* Checks the code and the time that the call took, and updates the model. False: the sequence has
- * failed. */
+/* Checks the result and the duration of the call, and updates the model. Returns false if the
+ * sequence has failed. */
 static bool check_result(struct checked_call *call, scardmanage_result result)
 {
     struct model *model = call->model;
@@ -106,32 +106,32 @@ static bool check_result(struct checked_call *call, scardmanage_result result)
     if (!abandoned || model->call_is_cancelled)
         user->cancelled = abandoned;
     user->effect_uncertain =
-        user->effect_uncertain || result == SCARDMANAGE_E_CANCELLED; /* it may still run in PC/SC */
+        user->effect_uncertain || result == SCARDMANAGE_E_CANCELLED; /* the call may still run in PC/SC */
     if (abandoned && !waits && call->kind != CALL_ATTACH) {
         user->call_running = true;
         user->effect_uncertain =
             user->effect_uncertain || call->kind == CALL_RECONNECT || call->kind == CALL_WAIT;
     }
-    /* if the card does not answer a command, the reader powers it off: no event, as PC/SC does not
-     * know */
+    /* if the card does not answer a command, the reader powers it off; PC/SC does not know, so it
+     * is not an event */
     model_observe(model, call->kind == CALL_TRANSMIT ? NOBODY : user->party);
     return !model->failure[0];
 }
 
-/* Whether the end of the lock resets the card. */
+/* Returns whether the end of the lock resets the card. */
 static bool ends_with_reset(const struct user *user)
 {
     return user->in_transaction &&
            (user->disposition == SCARDMANAGE_RESET || user->disposition == SCARDMANAGE_UNPOWER);
 }
 
-/* Checks how often the card was reset, and how many commands it had, during the call. */
+/* Checks the number of resets and commands of the card during the call. */
 static bool check_resets_and_commands(const struct checked_call *call, unsigned resets, unsigned commands)
 {
     const struct rig_state *before = &call->before, *after = &call->model->rig_state;
     unsigned seen = after->cold + after->warm - before->cold - before->warm;
     unsigned sent = after->commands - before->commands;
-    if (!before->powered && seen > resets) /* pcscd has powered it for the call */
+    if (!before->powered && seen > resets) /* pcscd has powered the card for the call */
         seen = resets;
     return model_check(
                call->model, seen == resets,
@@ -144,8 +144,8 @@ static bool check_resets_and_commands(const struct checked_call *call, unsigned 
                        call->name, user_letter(call->i), sent, commands);
 }
 
-/* The user is attached to the card in the reader, and knows it. same: by the verdict it is the card
- * that the user knew before. */
+/* Records that the user is attached to the card in the reader, and knows it. same means that, by
+ * the verdict, it is the card that the user knew before. */
 static void set_current(struct model *model, struct user *user, bool same)
 {
     struct world *world = &model->world;
@@ -160,7 +160,7 @@ static void set_current(struct model *model, struct user *user, bool same)
     user->card_insertion = world->insertion;
 }
 
-/* The library has closed its own handle. */
+/* Records that the library has closed its own handle. */
 static void lose_handle(struct model *model, struct user *user)
 {
     if (user->in_transaction && model->world.holder == user->party)
@@ -181,7 +181,7 @@ void user_close_b_handle(struct model *model)
     model->b_has_handle = model->b_has_context = model->b_handle_in_use = false;
 }
 
-/* Opens the handle for B to attach to, if SCardConnect() certainly succeeds, without waiting. */
+/* Opens a handle for B to attach to, but only if SCardConnect() will succeed without waiting. */
 static bool open_b_handle(struct model *model)
 {
     struct world *world = &model->world;
@@ -296,7 +296,7 @@ bool user_unlock(struct model *model, unsigned i, unsigned number)
     scardmanage_disposition disposition = (scardmanage_disposition)number;
     struct user *user = &model->user[i];
     struct world *world = &model->world;
-    /* if the reset came later, by an abandoned call, the model could not tell whose it is */
+    /* if an abandoned call did the reset later, the model could not tell which party caused it */
     if (world->service == SERVICE_STOPPED || user->call_running)
         return false;
     struct checked_call call =
@@ -318,9 +318,9 @@ bool user_unlock(struct model *model, unsigned i, unsigned number)
     user->disposition = SCARDMANAGE_LEAVE;
     bool was_reset = user->was_reset;
     if (result == SCARDMANAGE_W_UNRESPONSIVE_CARD)
-        user->was_reset = user->has_seen_card; /* by the reset to which the card did not answer */
+        user->was_reset = user->has_seen_card; /* by the reset that the card did not answer */
     if (i == 1 && result == SCARDMANAGE_W_UNRESPONSIVE_CARD && was_reset)
-        return true; /* the only lock that stays, until the next reconnect that succeeds */
+        return true; /* the only lock that is not released; it ends with the next successful reconnect */
     if (user->in_transaction)
         world->holder = NOBODY;
     user->in_transaction = false;
@@ -328,7 +328,7 @@ bool user_unlock(struct model *model, unsigned i, unsigned number)
 }
 
 /*
- * Card and reader
+ * The card and the reader
  */
 
 bool user_status(struct model *model, unsigned i)
@@ -349,12 +349,12 @@ bool user_status(struct model *model, unsigned i)
         expected_state = SCARDMANAGE_STATE_PRESENT;
         expected_protocol = 0;
     }
-    /* an abandoned command may have been sent meanwhile */
+    /* an abandoned command may have been sent in the meantime */
     if (!check_result(&call, result) ||
         (!model->abandoned_calls_end && !check_resets_and_commands(&call, 0, 0)))
         return true;
     if (model->user[i].context_incarnation == 0 && model->world.service == SERVICE_UP)
-        model->user[i].context_incarnation = model->world.incarnation; /* it has opened a context */
+        model->user[i].context_incarnation = model->world.incarnation; /* the call has opened a context */
     if (result != SCARDMANAGE_S_OK && result != SCARDMANAGE_W_RESET_CARD &&
         result != SCARDMANAGE_W_REMOVED_CARD)
         return true;
@@ -411,7 +411,7 @@ bool user_wait_for_card(struct model *model, unsigned i)
  * Commands
  */
 
-/* Checks that the answer comes from the card in the reader. */
+/* Checks that the response comes from the card in the reader. */
 static void check_answer(struct model *model, unsigned i, const uint8_t *answer, size_t length)
 {
     const struct world *world = &model->world;
@@ -472,7 +472,7 @@ static unsigned expected_locks(const struct checked_call *call, scardmanage_resu
     bool reopened = step >= SCARDMANAGE_STEP_REOPEN;
     if (result == SCARDMANAGE_S_OK)
         return BIT(user->in_transaction && !reopened ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_REACQUIRED);
-    /* it may have timed out before PC/SC returned that the lock was lost */
+    /* the call may have timed out before PC/SC returned that the lock was lost */
     if (result == SCARDMANAGE_E_TIMEOUT)
         return BIT(SCARDMANAGE_LOCK_KEPT) | BIT(SCARDMANAGE_LOCK_LOST);
     return BIT(user->in_transaction && !reopened ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST);
@@ -512,8 +512,8 @@ static void check_report(struct checked_call *call, scardmanage_result result,
         "reconnect of %s, %s: the card has never shown the old ATR", who, how);
 }
 
-/* Updates the model after a reconnect that failed. was_swallowed: the card answered only during the
- * reconnect; if it was refused as another one, the new handle stays. */
+/* Updates the model after a failed reconnect. was_swallowed means that the card only began to
+ * answer during the reconnect: if it was refused as a different card, the new handle stays. */
 static void update_after_failure(struct model *model, struct user *user, scardmanage_result result,
                                  const scardmanage_options *options, const scardmanage_report *report,
                                  bool was_swallowed)
@@ -538,7 +538,7 @@ static void update_after_failure(struct model *model, struct user *user, scardma
 }
 
 /* A reconnect resets a card that did not answer the last command, if nothing else has happened to
- * it. Returns the options that amount to that. */
+ * it. Returns options that have the same effect. */
 static scardmanage_options options_with_due_reset(const struct world *world, const struct user *user,
                                                   const scardmanage_options *options, bool unanswered)
 {
@@ -551,8 +551,8 @@ static scardmanage_options options_with_due_reset(const struct world *world, con
     return same;
 }
 
-/* Whether a call that was abandoned in SCardConnect() may have chosen another protocol than asked
- * for. */
+/* Returns whether a call that was abandoned in SCardConnect() may have chosen another protocol than
+ * the one requested. */
 static bool may_have_chosen(const struct model *model, uint32_t asked)
 {
     const struct cards_kind *card = model->world.card;
@@ -594,7 +594,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     bool was_swallowed = world->swallowed, unresponsive = was_swallowed || world->unresponsive;
     bool changes = expect_reset_for_protocol(world, options);
     if (options->accept_other_index && world->service == SERVICE_UP && world->plugged)
-        user->index = world->index; /* it stays the user's reader, even if the reconnect fails */
+        user->index = world->index; /* the reader then belongs to the user even if the reconnect fails */
     bool once = !may_have_chosen(model, asked->protocols) &&
                 (!changes || !world->card || world->card->warm == world->card->cold);
     scardmanage_result result = scardmanage_reconnect_ex(model->object[i], &now, &report);
@@ -611,7 +611,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
         update_after_failure(model, user, result, options, &report, was_swallowed);
         return true;
     }
-    /* after a restart, the report does not have the reset that was asked for */
+    /* after a restart, the report does not show the reset that was requested */
     scardmanage_step step = options->first_step > SCARDMANAGE_STEP_LEAVE ? options->first_step : report.step;
     bool resets = changes || step == SCARDMANAGE_STEP_WARM || step == SCARDMANAGE_STEP_COLD;
     if (!unresponsive && !model->card_is_coming && once)
@@ -623,7 +623,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     user->in_transaction = user->lock_count > 0;
     if (user->in_transaction)
         world->holder = user->party;
-    /* the attachment really works */
+    /* check that the attachment really works */
     if (!world->unresponsive && !world->lost_power_unnoticed)
         transmit(model, i, "the command after the reconnect");
     return true;

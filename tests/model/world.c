@@ -47,7 +47,7 @@ void world_notice_losses(const struct world *world, struct user *user)
 bool world_was_removed(const struct world *world, const struct user *user)
 {
     bool there = world->service != SERVICE_DOWN && world->plugged && world->card;
-    /* without a handle, the library has not observed whether it was removed */
+    /* without a handle, the library has not observed whether the card was removed */
     return user->has_seen_card &&
            (!there || !user->has_handle || user->card_insertion != world->insertion ||
             user->handle_incarnation != world->incarnation || user->handle_plugging != world->plugging);
