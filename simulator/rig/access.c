@@ -13,8 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* An ACL as the kernel takes it: linux/posix_acl_xattr.h, which not every C library comes
- * with. */
+/* The kernel's format of an ACL, as in linux/posix_acl_xattr.h, which not every C library has. */
 enum { ACL_VERSION = 2 };
 enum acl_tag { ACL_OWNER = 0x01, ACL_USER = 0x02, ACL_GROUP = 0x04, ACL_MASK = 0x10, ACL_OTHER = 0x20 };
 enum { ACL_NOTHING = 0, ACL_READ_WRITE = 6 };
@@ -54,7 +53,7 @@ static void add_entry(struct acl *acl, unsigned *count, enum acl_tag tag, unsign
         (struct acl_entry){htole16((uint16_t)tag), htole16((uint16_t)permissions), htole32(id)};
 }
 
-/* The size of the ACL in bytes. */
+/* Fills in the ACL. Returns its size in bytes. */
 static size_t make_acl(const struct access_list *list, struct acl *acl)
 {
     unsigned count = 0;
@@ -69,8 +68,9 @@ static size_t make_acl(const struct access_list *list, struct acl *acl)
     return sizeof acl->version + count * sizeof acl->entry[0];
 }
 
-/* Pins the socket at path down, and writes a name that leads to it and to nothing else.
- * Returns a descriptor to close, or -1 with errno. */
+/* Opens the socket at path, which must be ours, and writes a name that leads to this very socket even if
+ * path is replaced. Returns a descriptor that the caller must close after using the name, or -1 with
+ * errno. */
 static int pin_down(const char *path, char name[32])
 {
     struct stat status;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which users' drivers may connect to a rig's link, besides root's and our own.
+ * The users whose drivers may connect to a rig's link, in addition to root and our own user.
  *
- * A service may run as a user of its own (pcscd does, from 2.4 on), or as root without the
- * right to open what belongs to others (2.3 in Debian 13). The link's socket is therefore
- * one that these users can open, by a POSIX ACL, and nobody else: whom the kernel keeps out
- * cannot fill the backlog of a listener and keep pcscd waiting.
+ * pcscd may run as a user of its own (from 2.4 on), or as root without the right to open files
+ * of other users (2.3 in Debian 13). A POSIX ACL therefore lets these users open the link's
+ * socket, and nobody else: a user whom the kernel keeps out cannot fill the backlog of the
+ * listener and keep pcscd waiting.
  */
 #ifndef CARDRIG_RIG_ACCESS_H
 #define CARDRIG_RIG_ACCESS_H
@@ -23,20 +23,20 @@ struct access_list {
 
 #define ACCESS_USER_TEXT 64
 
-/* Adds a user, unless it is root or in the list. False: the list is full. */
+/* Adds a user to the list, unless it is root or already there. Returns false if the list is full. */
 bool access_add(struct access_list *list, uid_t user);
 
-/* Whether a user is root, or ours, or on the list (NULL: there is no list). */
+/* Returns whether a user is root, our own user or in the list. list may be NULL. */
 bool access_allows(const struct access_list *list, uid_t user);
 
-/* Lets root and the users of the list open a socket of ours at path, whose mode is 0600.
- * False with errno: ENOTSUP, say, where the file system has no ACLs. */
+/* Lets root and the users in the list open our own socket at path, whose mode is 0600. Returns false with
+ * errno on failure, such as ENOTSUP if the file system has no ACLs. */
 bool access_grant(const struct access_list *list, const char *path);
 
-/* Lets everybody open the socket: who is not allowed has to be refused after accept(2). */
+/* Lets every user open the socket. The caller must then refuse users who are not allowed after accept(2). */
 bool access_grant_all(const char *path);
 
-/* A user's name, or else number. Returns text. */
+/* Writes a user's name, or the number of a user without a name, to text. Returns text. */
 const char *access_user_text(uid_t user, char text[ACCESS_USER_TEXT]);
 
 #endif

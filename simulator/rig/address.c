@@ -19,7 +19,7 @@ static bool look_up(const char *name, struct address *address, struct error *err
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int failure = getaddrinfo(name, NULL, &hints, &found);
-    /* vsmartcard's own programs know only IPv4: "localhost" is to be that */
+    /* prefer IPv4, for "localhost": vsmartcard's own programs know only IPv4 */
     const struct addrinfo *best = found;
     while (best && best->ai_family != AF_INET)
         best = best->ai_next;
@@ -31,7 +31,7 @@ static bool look_up(const char *name, struct address *address, struct error *err
     freeaddrinfo(found);
     if (failure != 0)
         error_set(error, "host '%s': %s", name, gai_strerror(failure));
-    else if (strchr(address->host, '%')) /* which inet_pton(3), and the driver, could not read */
+    else if (strchr(address->host, '%')) /* an interface, which inet_pton(3) cannot read */
         error_set(error, "host '%s': expected an address that is no interface's own", name);
     else
         return true;
@@ -92,7 +92,7 @@ bool address_is_network(const char *text)
 
 static const uint8_t v4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
-/* The bytes of an address, as one of IPv6: that makes one family of them. */
+/* Writes an address as an IPv6 address, an IPv4 one as IPv4-mapped, so that both can be compared. */
 static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
 {
     if (address->any.sa_family == AF_INET6) {
@@ -103,7 +103,7 @@ static void address_bytes(const union tcp_address *address, uint8_t bytes[16])
     memcpy(bytes + sizeof v4_prefix, &address->v4.sin_addr, 4);
 }
 
-/* An address of IPv4 is in no network of IPv6, though it looks like one of its. */
+/* Returns whether an address is in a network. An IPv4 address is in no IPv6 network, even in mapped form. */
 static bool same_network(const char *network, unsigned bits, const uint8_t bytes[16])
 {
     union tcp_address address;

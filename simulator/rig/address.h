@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* HOST:PORT as people write it, and what it stands for. */
+/* Parsing and printing of HOST:PORT, and the check of where a connection comes from. */
 #ifndef CARDRIG_RIG_ADDRESS_H
 #define CARDRIG_RIG_ADDRESS_H
 
@@ -19,25 +19,28 @@ struct address {
 #define ADDRESS_NAME_MAX 256 /* a host's name, with its NUL */
 
 /*
- * Takes HOST:PORT, [HOST]:PORT (where HOST has colons itself), HOST, [HOST], PORT or :PORT apart. A host that
- * is left out is "", a port that is left out leaves *port as it is. False: text is not one of these, and
- * error says so; *port is as it was.
+ * Splits HOST:PORT, [HOST]:PORT (for a HOST that contains colons), HOST, [HOST], PORT or :PORT. Without a
+ * host, host becomes ""; without a port, *port does not change. Returns false and sets *error if text has
+ * none of these forms; *port does not change then.
  */
 bool address_split(const char *text, char host[ADDRESS_NAME_MAX], unsigned *port, struct error *error);
 
 /*
- * Reads such a text; what is left out stays as it is in *address. A host's name is looked up: the first of
- * its IPv4 addresses is taken, or else the first of all. False: error says why.
+ * Reads text in one of these forms. A part that is missing in text does not change in *address. Looks up a
+ * host's name and takes its first IPv4 address or, if it has none, its first address. Returns false and sets
+ * *error on failure.
  */
 bool address_parse(const char *text, struct address *address, struct error *error);
 
-/* Whether text is an IP address, or with /BITS a network of such. */
+/* Returns whether text is an IP address or, with /BITS, a network. */
 bool address_is_network(const char *text);
 
-/* Whether a connection from there is allowed by from: such a network, "any", or "" for this machine alone. */
+/* Returns whether from allows a connection from peer. from is an address or a network as above, "any", or ""
+ * for this machine alone. */
 bool address_may_come(const char *from, const union tcp_address *peer);
 
-/* HOST:PORT or [HOST]:PORT in text, of at least ADDRESS_MAX + 10 bytes. Returns text. */
+/* Writes HOST:PORT, or [HOST]:PORT for IPv6, to text, which needs at least ADDRESS_MAX + 10 bytes. Returns
+ * text. */
 const char *address_text(const struct address *address, char *text, size_t size);
 
 #endif

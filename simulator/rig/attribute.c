@@ -8,16 +8,16 @@
 
 #include <reader.h>
 
-/* The fastest that TA1 can ask for, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. */
+/* The highest speed that TA1 can offer, ISO/IEC 7816-3:2006, 8.3, tables 7 and 8. */
 #define FASTEST_F 372
 #define FASTEST_D 64
 
-/* PC/SC part 3: 20 is USB, with the device's number; F0 to FF are the vendor's: of our own kind, with the
- * reader's number. */
+/* PC/SC part 3: type 20 is USB, with the number of the device. Types F0 to FF are vendor-specific; ours is
+ * F0, with the number of the reader. */
 #define CHANNEL_USB    (0x20u << 16)
 #define CHANNEL_VENDOR (0xF0u << 16)
 
-/* The attribute that is being given. */
+/* Where the attribute goes. */
 struct telling {
     uint8_t *out;
     size_t *length;
@@ -77,15 +77,15 @@ static bool tell_of_reader(const struct slot_use *use, uint32_t tag, struct tell
     case SCARD_ATTR_MAX_IFSD:
         return tell_number(telling, IFD_IFSD);
     case SCARD_ATTR_POWER_MGMT_SUPPORT:
-        return tell_number(telling, 1); /* the card can be powered down while it is in */
+        return tell_number(telling, 1); /* the reader can power down a card in the slot */
     case SCARD_ATTR_CHARACTERISTICS:
-        return tell_number(telling, 0); /* nothing that moves cards by itself */
+        return tell_number(telling, 0); /* the reader does not move cards mechanically */
     case SCARD_ATTR_MAXINPUT:
         return tell_number(telling, (uint32_t)ifd_command_max(use->ifd));
     case SCARD_ATTR_SUPRESS_T1_IFS_REQUEST:
-        return tell_number(telling, 0); /* we do send S(IFS request) */
+        return tell_number(telling, 0); /* the reader sends S(IFS request) */
     case SCARD_ATTR_ICC_PRESENCE:
-        return tell_byte(telling, use->card ? 2 : 0); /* 2: where the reader can use it */
+        return tell_byte(telling, use->card ? 2 : 0); /* 2: present and ready for use */
     case SCARD_ATTR_ICC_INTERFACE_STATUS:
         return tell_byte(telling, use->ifd->powered);
     default:
@@ -93,7 +93,7 @@ static bool tell_of_reader(const struct slot_use *use, uint32_t tag, struct tell
     }
 }
 
-/* Of a card that has answered to reset. */
+/* Attributes of a card that has answered to reset. */
 static bool tell_of_card(const struct ifd *ifd, uint32_t tag, struct telling *telling)
 {
     switch (tag) {
@@ -114,7 +114,7 @@ static bool tell_of_card(const struct ifd *ifd, uint32_t tag, struct telling *te
     }
 }
 
-/* Of the protocol that has been chosen. */
+/* Attributes of the chosen protocol. */
 static bool tell_of_protocol(const struct ifd *ifd, uint32_t tag, struct telling *telling)
 {
     if (tag == SCARD_ATTR_CURRENT_PROTOCOL_TYPE)

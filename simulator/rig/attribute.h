@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a reader tells of itself, of its slot and of the card in it: the attributes of PC/SC part 3, which
- * SCardGetAttrib asks for.
+ * The attributes of a reader, its slot and the card in it, as SCardGetAttrib returns them: PC/SC part 3.
  *
- * A number is a DWORD in 32 bits of the host's byte order, a text ends with a NUL, as in other drivers. What
- * is not so, or not now (no card, no power, another protocol) is not given. Where PC/SC leaves open what the
- * time of an attribute is counted in, it is what Windows has: the integer of the ATR from which it follows.
+ * A number is a DWORD of 32 bits in the host's byte order, and a text ends with a NUL, as with other drivers.
+ * An attribute that the reader does not have, or does not have at the moment (no card, no power, another
+ * protocol), is not supported. PC/SC leaves the unit of some times open; here they are as on Windows: the
+ * integer in the ATR from which the time follows.
  */
 #ifndef CARDRIG_RIG_ATTRIBUTE_H
 #define CARDRIG_RIG_ATTRIBUTE_H
@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For who uses the slot: the attribute of that tag (SCARD_ATTR_...): its bytes go to out, their number to
- * *length. False: the reader does not tell it. */
+/* Writes the attribute tag (SCARD_ATTR_...) to out and its length in bytes to *length. Must be called within
+ * the use of the slot. Returns false if the reader does not support the attribute. */
 bool attribute_get(const struct slot_use *use, uint32_t tag, uint8_t out[READER_ATTRIBUTE_SIZE],
                    size_t *length);
 

@@ -16,13 +16,14 @@ struct arguments {
     json_t *faults;
     const char *action;
     uint64_t ticket;
-    enum control_when *when; /* set by a command that is not answered now */
+    enum control_when *when; /* a command that is not answered now sets it */
 };
 
-/* Each command returns its answer's object, or NULL with error, or NULL with *when. */
+/* Carries out a command. Returns the result for the answer. Returns NULL and sets *error on failure, or
+ * *arguments->when if there is no answer now. */
 typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, struct error *error);
 
-/* Bytes that are no UTF-8 become '?': JSON cannot hold them. */
+/* Replaces all bytes but printable ASCII by '?', for a text that JSON cannot hold because it is not UTF-8. */
 static void make_ascii(char *text)
 {
     for (; *text; text++)
@@ -30,7 +31,7 @@ static void make_ascii(char *text)
             *text = '?';
 }
 
-/* A file's name, which may be any bytes; null for NULL. */
+/* Returns a file's name, which may be any bytes, as a string; null for NULL. */
 static json_t *file_text(const char *file)
 {
     if (!file)
@@ -53,7 +54,7 @@ static json_t *t1_status(const struct t1_counters *t1)
                      (json_int_t)t1->resynchs, "wtx", (json_int_t)t1->wtx);
 }
 
-/* Under the lock. */
+/* The caller holds the slot's lock. */
 static json_t *card_status(struct slot *slot)
 {
     const struct ifd_view *ifd = slot_view(slot);
@@ -73,7 +74,7 @@ static json_t *card_status(struct slot *slot)
                      t1_status(&counters->t1), "last", last);
 }
 
-/* Where its vpcd cards are, for a slot that has such. */
+/* Returns the address of the slot's vpcd card, or null if the slot takes no vpcd cards. */
 static json_t *vpcd_status(const struct slot *slot)
 {
     struct address address;
@@ -84,7 +85,7 @@ static json_t *vpcd_status(const struct slot *slot)
                      "port", (int)address.port);
 }
 
-/* Where it is a vpcd card for somebody else's reader; null in a rig for our driver. */
+/* Returns the address of the slot offered as a vpcd card, or null in a rig for our own driver. */
 static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
 {
     struct address address;
@@ -94,7 +95,7 @@ static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
     return json_pack("{s:s, s:i, s:b}", "host", address.host, "port", (int)address.port, "listens", listens);
 }
 
-/* null for a reader that is not on USB. */
+/* Returns null for a reader that is not on USB. */
 static json_t *usb_status(const struct reader *reader)
 {
     const struct reader_options *options = &reader->options;
@@ -121,7 +122,7 @@ static json_t *slot_status(struct rig *rig, struct slot *slot)
                      vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card", card);
 }
 
-/* null for a rig whose pcscd is not ours. */
+/* Returns null for a rig whose pcscd is not ours. */
 static json_t *service_status(const struct rig *rig)
 {
     enum service_state state;
@@ -150,7 +151,7 @@ static json_t *status(struct rig *rig, const struct arguments *arguments, struct
 
 static char *answer_line(json_t *result, struct error *error);
 
-/* Answers with the rig's status, or with error. */
+/* Answers with the rig's status or, if error is not NULL, with the error. */
 static void service_done(struct rig *rig, uint64_t ticket, const char *error)
 {
     struct error copy = {"out of memory"};
@@ -174,7 +175,8 @@ static json_t *service(struct rig *rig, const struct arguments *arguments, struc
     return NULL;
 }
 
-/* The slot of a command that concerns its card. NULL with error, or because there a card is being loaded. */
+/* Returns the slot of a command about its card. Returns NULL and sets *error if there is none, or
+ * *arguments->when to CONTROL_BUSY while a card is being loaded for the slot. */
 static struct slot *find_slot(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error);
@@ -184,7 +186,7 @@ static struct slot *find_slot(struct rig *rig, const struct arguments *arguments
     return NULL;
 }
 
-/* A card on its way into a slot: a script may take its time to load, which it does in a thread of its own. */
+/* An insertion or swap. It has a thread, because a script may take long to load. */
 struct change {
     struct rig *rig;
     uint64_t ticket;
@@ -209,7 +211,7 @@ static void make(struct change *change)
                    slot_put(change->slot, change->swap, &change->incoming, &change->error);
 }
 
-/* The slot as it is now; NULL with the change's error. */
+/* Returns the state of the slot after the change, or NULL if the change has failed: see its error. */
 static json_t *result_of(struct change *change)
 {
     change->slot->changing = false;
@@ -248,7 +250,7 @@ static struct change *new_change(struct rig *rig, const struct arguments *argume
     return NULL;
 }
 
-/* The commands that move a card answer with the slot as it is then. */
+/* Carries out insert and swap. Like remove, they answer with the state of the slot after that. */
 static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, struct error *error)
 {
     struct slot *slot = find_slot(rig, arguments, error);
@@ -291,7 +293,7 @@ static json_t *remove_(struct rig *rig, const struct arguments *arguments, struc
     return slot && slot_remove(slot, error) ? slot_status(rig, slot) : NULL;
 }
 
-/* These two concern a reader, and answer with its first slot. */
+/* Carries out plug and unplug. They answer with the state of the reader's first slot. */
 static json_t *move_reader(struct rig *rig, const struct arguments *arguments, struct error *error,
                            bool (*how)(struct slots *, struct reader *, struct error *))
 {
@@ -311,7 +313,8 @@ static json_t *unplug(struct rig *rig, const struct arguments *arguments, struct
     return move_reader(rig, arguments, error, reader_unplug);
 }
 
-/* The texts of a list, which are the list's. NULL with error; the caller frees what is returned. */
+/* Returns an array of the list's strings, which the caller frees; the strings belong to the list. Returns
+ * NULL and sets *error on failure. */
 static const char **texts_of(const json_t *list, struct error *error)
 {
     const char **texts = calloc(json_array_size(list), sizeof *texts);
@@ -333,7 +336,7 @@ static const char **texts_of(const json_t *list, struct error *error)
     return texts;
 }
 
-/* All of the faults are set, or, where one of them is wrong, none. */
+/* Sets all of the faults or, if one of them is wrong, none. */
 static json_t *fault(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
     struct slot *slot = find_slot(rig, arguments, error);
@@ -368,7 +371,7 @@ static const struct command {
 } commands[] = {
     {"status", status, 0},           {"insert", insert, SLOT | FILE_NAME},
     {"remove", remove_, SLOT},       {"swap", swap, SLOT | FILE_NAME},
-    {"fault", fault, SLOT | FAULTS}, {"plug", plug, SLOT}, /* a reader */
+    {"fault", fault, SLOT | FAULTS}, {"plug", plug, SLOT}, /* SLOT: a reader */
     {"unplug", unplug, SLOT},        {"service", service, ACTION},
 };
 
@@ -454,7 +457,7 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
     return result;
 }
 
-/* The line of an answer, with result, which is freed, or if that is NULL with error. */
+/* Returns the line of an answer with result or, if that is NULL, with the error. Frees result. */
 static char *answer_line(json_t *result, struct error *error)
 {
     json_t *answer = result ? json_pack("{s:b, s:o}", "ok", 1, "result", result) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The commands of the control socket (rig/control_server.h): from one line to its answer. */
+/* Carries out the commands of the control socket (rig/control_server.h). */
 #ifndef CARDRIG_RIG_CONTROL_H
 #define CARDRIG_RIG_CONTROL_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Does what the line (without its newline) asks for, as control_server.h says. */
+/* Carries out the request in line (without its newline). A control_function, see control_server.h. */
 char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t length,
                      enum control_when *when);
 

@@ -15,13 +15,13 @@
 
 struct client {
     struct control_server *server;
-    int fd;     /* -1: free */
-    char *line; /* of CONTROL_LINE_MAX bytes, while fd is open: what has come and is not answered yet */
+    int fd;     /* -1: the entry is free */
+    char *line; /* CONTROL_LINE_MAX bytes, allocated while fd is open: received and not answered yet */
     size_t length;
-    uint64_t ticket; /* of the request in hand; 0: none */
-    bool parked;     /* that request is at the beginning of the line, and waits for its turn */
-    char *answer;    /* what the client has had no room for so far, from sent on; NULL: nothing */
-    size_t sent;
+    uint64_t ticket; /* of the current request; 0: none */
+    bool parked;     /* the current request was CONTROL_BUSY: it waits, and is still at the start of line */
+    char *answer;    /* an answer that has not been sent completely; NULL: none */
+    size_t sent;     /* how many bytes of it have been sent */
 };
 
 struct control_server {
@@ -29,7 +29,7 @@ struct control_server {
     struct listener *listener;
     control_function *answer;
     struct rig *rig;
-    uint64_t tickets; /* given out */
+    uint64_t tickets; /* the last ticket that was given to a request */
     struct client client[CLIENTS_MAX];
 };
 
@@ -44,8 +44,8 @@ static void hang_up(struct client *client)
     client->parked = false;
 }
 
-/* Sends the answer, as far as there is room; the client is not heard until it has taken it all. False: hung
- * up. */
+/* Sends the answer, as far as there is room. Reads nothing from the client until it has received all of it.
+ * Returns false if the client was disconnected. */
 static bool send_answer(struct client *client)
 {
     const char *rest = client->answer + client->sent;
@@ -64,15 +64,15 @@ static bool send_answer(struct client *client)
     return true;
 }
 
-/* Takes the first request, of so many bytes with its newline. */
+/* Removes the first request, which has length bytes with its newline. */
 static void take_line(struct client *client, size_t length)
 {
     client->length -= length;
     memmove(client->line, client->line + length, client->length);
 }
 
-/* Answers the first of the lines that have come, which has length bytes. False: it is not answered yet, or
- * the client is gone. */
+/* Answers the first of the received lines, which has length bytes without its newline. Returns false if it
+ * is not answered yet, or if the client was disconnected. */
 static bool answer_line(struct client *client, size_t length)
 {
     enum control_when when;
@@ -97,8 +97,8 @@ static bool answer_line(struct client *client, size_t length)
     return false;
 }
 
-/* Answers the whole lines that have come, one after the other, as long as there is room for the answers;
- * keeps the rest. */
+/* Answers the complete lines that have come, one after the other, as long as the client takes the answers.
+ * Keeps the rest. */
 static void answer_lines(struct client *client)
 {
     char *newline;
@@ -121,7 +121,7 @@ static void on_client(void *arg, uint32_t events)
             answer_lines(client);
         return;
     }
-    if (client->ticket) { /* only for its end */
+    if (client->ticket) { /* until its answer, watched only for a disconnect */
         if (events & (EPOLLHUP | EPOLLERR))
             hang_up(client);
         return;
@@ -183,7 +183,7 @@ void control_server_free(struct control_server *server)
     free(server);
 }
 
-/* Those that have waited longest first. */
+/* Tries the parked requests again, the oldest first. */
 static void serve_parked(struct control_server *server)
 {
     uint64_t last = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control socket: AF_UNIX, SOCK_STREAM, for this user and root. A client sends lines, each a JSON object,
- * and gets for each a line with a JSON object:
+ * The control socket: AF_UNIX, SOCK_STREAM, for our own user and root. A client sends lines, each of them a
+ * JSON object, and gets one line with a JSON object in answer to each:
  *
  *   {"command": "status"}
  *   {"command": "insert", "slot": "0", "file": "/abs/card.lua"}
@@ -12,14 +12,15 @@
  *   {"command": "unplug", "slot": "key"}
  *   {"command": "service", "action": "restart"}
  *
- * slot is a slot's number or name, or, for plug and unplug, the name of a reader on USB; it is optional where
- * there is only one. file is optional for insert: "" is the built-in card, none the card that was in last.
- * Faults are named as in icc/fault.h. pcscd takes in a reader that was plugged in, and lets go of one that
- * was unplugged, soon after: then "ready" of status is true, or "driver_connected" false. The service,
- * which is the rig's pcscd, can be asked to stop, continue, be killed ("kill") and restart; it is answered
- * with the rig's status when that is done.
+ * slot is the number or name of a slot or, for plug and unplug, the name of a USB reader; it is optional if
+ * there is only one. file is optional for insert: "" means the built-in card, and without file the card that
+ * was in the slot last is inserted. icc/fault.h has the names of faults. pcscd adds a plugged reader, or
+ * drops an unplugged one, soon after the answer: the status then shows "ready" as true, or
+ * "driver_connected" as false. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
+ * "restart"; the answer, the rig's status, comes when the action is done.
  *
- * The answer is {"ok": true, ...} or {"ok": false, "error": "in words"}. A line may have 65,535 bytes.
+ * The answer is {"ok": true, "result": ...} or {"ok": false, "error": "in words"}. A line has at most 65,535
+ * bytes, without its newline.
  */
 #ifndef CARDRIG_RIG_CONTROL_SERVER_H
 #define CARDRIG_RIG_CONTROL_SERVER_H
@@ -35,23 +36,25 @@ struct rig;
 struct control_server;
 
 enum control_when {
-    CONTROL_NOW,   /* the answer is there */
-    CONTROL_LATER, /* control_server_answer comes, with the ticket */
-    CONTROL_BUSY,  /* nothing has been done: to be asked again when another answer has come late */
+    CONTROL_NOW,   /* the function returns the answer */
+    CONTROL_LATER, /* control_server_answer gets the answer later, with the ticket */
+    CONTROL_BUSY,  /* nothing has been done: ask again after the next call of control_server_answer */
 };
 
-/* Does what a line (without its newline) asks for. Returns the answer with a newline, for the caller to free;
- * NULL: out of memory, or it is not there now. */
+/* Carries out the request in line (without its newline) and sets *when. Returns the answer with a newline,
+ * which the caller frees, or NULL if *when is not CONTROL_NOW or there is no memory. */
 typedef char *control_function(struct rig *rig, uint64_t ticket, const char *line, size_t length,
                                enum control_when *when);
 
-/* fd is a listening socket, taken over. NULL with errno. */
+/* Makes a server on the listening socket fd, which it takes over, also on failure. Returns NULL with errno on
+ * failure. */
 struct control_server *control_server_new(struct loop *loop, int fd, control_function *answer,
                                           struct rig *rig);
 void control_server_free(struct control_server *server);
 
-/* Answers the client whose request has this ticket, if it is still there, with a line that is taken over
- * (NULL: it is hung up on); then has another look at the requests that have waited for their turn. */
+/* Sends answer, a line that the server takes over, to the client whose request has this ticket, if it is
+ * still connected. With a NULL answer, disconnects the client. Then tries the requests that were
+ * CONTROL_BUSY again. */
 void control_server_answer(struct control_server *server, uint64_t ticket, char *answer);
 
 #endif

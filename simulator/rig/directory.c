@@ -15,7 +15,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TRIES 100 /* to make a directory */
+#define TRIES 100 /* attempts to make a directory */
 
 bool directory_is_plain(const char *path)
 {
@@ -47,7 +47,7 @@ const char *directory_why_not_in(const char *base)
     return NULL;
 }
 
-/* Puts random letters where a name has its X. False with errno. */
+/* Replaces the Xs of a name by random letters. Returns false with errno on failure. */
 static bool choose_name(char x[DIRECTORY_RANDOM])
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -59,7 +59,7 @@ static bool choose_name(char x[DIRECTORY_RANDOM])
     return true;
 }
 
-/* Makes and locks a directory, whose path is completed. -1 with errno. */
+/* Completes the path, and makes and locks that directory. Returns -1 with errno on failure. */
 static int make_locked(char *path)
 {
     for (int tries = 0; tries < TRIES; tries++) {
@@ -78,7 +78,7 @@ static int make_locked(char *path)
             errno = error;
             return -1;
         }
-        /* before we had the lock it looked like one that is left, and was perhaps taken for that */
+        /* before it was locked it looked stale, and another process may have removed it */
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 && status.st_nlink > 0)
             return fd;
         if (fd >= 0)
@@ -123,7 +123,7 @@ bool directory_check_name(const char *path, struct error *error)
         path, DIRECTORY_MAX - 1);
 }
 
-/* Only sockets: whatever else has that name is not ours. */
+/* Removes the rig's sockets. A file of that name that is not a socket is not ours, and stays. */
 static void remove_sockets(int fd)
 {
     static const char *const names[] = {"link", "link.refused", "control"};
@@ -143,11 +143,11 @@ bool directory_claim(struct directory_claim *claim, const char *path, struct err
     claim->made = mkdir(path, 0711) == 0;
     if (!claim->made && errno != EEXIST)
         return error_set(error, "cannot make %s: %s", path, strerror(errno));
-    /* what a link leads to could change later */
+    /* not a symbolic link, whose target could change later */
     claim->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (claim->fd < 0 || fstat(claim->fd, &status) < 0 || (claim->made && fchmod(claim->fd, 0711) < 0))
         error_set(error, "cannot use %s: %s", path, strerror(errno));
-    else if (status.st_uid != 0 && status.st_uid != geteuid()) /* also if we made it: is it still that one? */
+    else if (status.st_uid != 0 && status.st_uid != geteuid()) /* ours may have been replaced since mkdir */
         error_set(error, "cannot use %s: it belongs to user ID %lu, and not to us or to root", path,
                   (unsigned long)status.st_uid);
     else if (!claim->made && (status.st_mode & (S_IWGRP | S_IWOTH)))
@@ -174,7 +174,7 @@ void directory_release(struct directory_claim *claim)
         return;
     remove_sockets(claim->fd);
     if (claim->made)
-        rmdir(claim->path); /* unless somebody has put something there */
+        rmdir(claim->path); /* fails if others have put something there */
     close(claim->fd);
     claim->fd = -1;
 }

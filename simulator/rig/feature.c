@@ -7,14 +7,14 @@
 
 #include <reader.h>
 
-/* The control code that the list of features gives: any would do, this is the one of other drivers. */
+/* The control code in the list of features. Any code would do; this is the one of other drivers. */
 #define GET_TLV_PROPERTIES (SCARD_CTL_CODE(0x330000) + FEATURE_GET_TLV_PROPERTIES)
 
-/* Of a reader that is not on USB, as if it were: the number that pid.codes gives away for tests. */
+/* The USB IDs of a reader that is not on USB: pid.codes reserves them for tests. */
 #define ID_VENDOR  READER_USB_VENDOR
 #define ID_PRODUCT 0x0001
 
-/* Appends tag, length and value: a number of so many bytes, in either byte order. */
+/* Appends a tag, a length in bytes, and a number of that length. Returns the end of what it has appended. */
 static uint8_t *put(uint8_t *at, uint8_t tag, uint8_t length, uint32_t value, bool big_endian)
 {
     *at++ = tag;
@@ -24,14 +24,14 @@ static uint8_t *put(uint8_t *at, uint8_t tag, uint8_t length, uint32_t value, bo
     return at;
 }
 
-/* PC/SC part 10, 2.2: control codes are big-endian. */
+/* Writes the list of features. PC/SC part 10, 2.2: control codes are big-endian. */
 static size_t list_features(uint8_t *out)
 {
     return (size_t)(put(out, FEATURE_GET_TLV_PROPERTIES, 4, GET_TLV_PROPERTIES, true) - out);
 }
 
-/* PC/SC part 10, 2.6.14: values are little-endian. dwMaxAPDUDataSize is the most that a command or a response
- * can carry; 0: short APDUs only. */
+/* Writes the list of properties. PC/SC part 10, 2.6.14: values are little-endian. dwMaxAPDUDataSize is the
+ * largest number of data bytes in a command or a response; 0: short APDUs only. */
 static size_t list_properties(const struct slot_use *use, uint8_t *out)
 {
     const struct reader_options *options = &use->slot->reader->options;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The line between the simulator and the process that supervises it, which is pcscd's parent, too: AF_UNIX,
- * SOCK_SEQPACKET, a message a packet. When it closes, the other end has died.
+ * The connection between the simulator and its supervisor, the process that is also pcscd's parent: AF_UNIX,
+ * SOCK_SEQPACKET, one message per packet. It closes when the process at the other end dies.
  */
 #ifndef CARDRIG_RIG_LIFELINE_H
 #define CARDRIG_RIG_LIFELINE_H
@@ -11,14 +11,14 @@
 
 enum lifeline_type {
     /* to the simulator */
-    LIFELINE_END,    /* end, in good order */
-    LIFELINE_STATE,  /* pcscd is in this state now, an enum service_state; text: how it runs */
-    LIFELINE_ANSWER, /* the request was carried out, or, with text, was not: why */
+    LIFELINE_END,    /* end normally */
+    LIFELINE_STATE,  /* value: the state of pcscd, an enum service_state; text: a remark on how it runs */
+    LIFELINE_ANSWER, /* the request is done; text: empty, or why it failed */
     /* to the supervisor */
-    LIFELINE_SERVING, /* it has begun to serve */
-    LIFELINE_READY,   /* each reader that is plugged in has its driver connected: since SERVICE_STARTING */
-    LIFELINE_DRAWN,   /* something random was drawn */
-    LIFELINE_REQUEST, /* do this, an enum service_action; the next one comes only after the answer */
+    LIFELINE_SERVING, /* the simulator has begun to serve */
+    LIFELINE_READY,   /* the drivers of all plugged readers are ready, after SERVICE_STARTING */
+    LIFELINE_DRAWN,   /* a random number has been drawn */
+    LIFELINE_REQUEST, /* value: an enum service_action; the next request must wait for the answer */
 };
 
 enum service_state { SERVICE_STARTING, SERVICE_RUNNING, SERVICE_STOPPED, SERVICE_DOWN };
@@ -26,19 +26,20 @@ enum service_action { SERVICE_STOP, SERVICE_CONTINUE, SERVICE_KILL, SERVICE_REST
 
 struct lifeline_message {
     uint8_t type, value;
-    uint8_t start;  /* SERVICE_STARTING, LIFELINE_READY: which start of pcscd it is about */
-    char text[509]; /* ended by a 0 */
+    uint8_t start;  /* with SERVICE_STARTING and LIFELINE_READY: the number of the start of pcscd */
+    char text[509]; /* ends with a NUL */
 };
 
-/* Never waits. False with errno: the other end has died, or does not read. */
+/* Sends a message without waiting. Returns false with errno if the other end has died or does not read. */
 bool lifeline_send(int fd, const struct lifeline_message *message);
 
-/* Never waits. 1: a message has come; 0: the other end has died; -1: nothing there. */
+/* Receives a message without waiting. Returns 1 for a message, 0 if the other end has died, and -1 if there
+ * is no message. */
 int lifeline_receive(int fd, struct lifeline_message *message);
 
 const char *service_state_name(enum service_state state);
 
-/* The name of the i-th action; NULL: there are no more. */
+/* Returns the name of the i-th action, or NULL after the last one. */
 const char *service_action_name(unsigned i);
 
 #endif

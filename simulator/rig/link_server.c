@@ -14,19 +14,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* For each slot two, and as many for a pcscd that is on its way out. */
+/* Each slot needs two connections, and two more for a previous pcscd that has not ended yet. There are at
+ * least PEERS_MIN, so that idle connections of other programs do not keep a driver out. */
 #define SLOT_CONNECTIONS 4
-#define PEERS_MIN        64 /* others, who say nothing, are not to keep a driver out */
+#define PEERS_MIN        64
 
-/* A connection that is new, or for events. Under the server's lock, except what only the loop uses. */
+/* A connection that is new, or one for events. The server's lock protects the fields that other threads
+ * use, too; the rest are for the loop only. */
 struct peer {
     struct link_server *server;
-    int fd;            /* -1: free */
-    struct slot *slot; /* NULL: has not said hello yet */
-    unsigned plugging; /* of the reader's: a peer from an earlier one is cut off */
-    bool waiting;      /* for room to send */
-    bool ready;        /* it has said so */
-    uint32_t reported; /* the last card event that was sent */
+    int fd;            /* -1: the entry is free */
+    struct slot *slot; /* NULL: the driver has not said hello yet */
+    unsigned plugging; /* of the reader, at the hello */
+    bool waiting;      /* an event waits for room in the socket */
+    bool ready;        /* the driver has sent LINK_WAITING */
+    uint32_t reported; /* the last card event sent */
 };
 
 struct link_server {
@@ -35,7 +37,7 @@ struct link_server {
     struct slots *slots;
     struct link_workers *workers;
     struct link_host host;
-    struct loop_letter no_room; /* for some driver that is slow to read */
+    struct loop_letter no_room; /* posted when a driver is slow to read */
     pthread_mutex_t lock;
     unsigned peer_count;
     struct peer peer[];
@@ -48,19 +50,20 @@ static void hang_up(struct peer *peer)
     close(peer->fd);
     peer->fd = -1;
     pthread_mutex_unlock(&peer->server->lock);
-    if (peer->slot) /* its driver has gone, or is to go */
+    if (peer->slot) /* its driver is gone, or is being disconnected */
         slot_abandon(peer->slot);
 }
 
+/* Returns whether the reader has been unplugged since the hello. */
 static bool is_cut_off(const struct peer *peer)
 {
     const struct reader *reader = peer->slot->reader;
     return !reader->plugged || reader->plugging != peer->plugging;
 }
 
-/* Under the lock: sends the slot's card event. Intermediate card events need not be sent one by one: their
- * number says it all. A driver that is slow to read gets it later; one that is gone is hung up on, by the
- * loop. */
+/* Under the lock: sends the slot's latest card event. Earlier ones need not be sent one by one, because the
+ * number tells the driver about them. A driver that is slow to read gets the event later. If the driver is
+ * gone, the loop closes the connection after the shutdown. */
 static void send_event(struct peer *peer)
 {
     struct link_message event = {.type = LINK_EVENT, .event = peer->slot->card_event};
@@ -75,7 +78,7 @@ static void send_event(struct peer *peer)
         shutdown(peer->fd, SHUT_RDWR);
 }
 
-/* In the loop: has it called when there is room again, if need be. */
+/* In the loop: watches for room in the sockets for which an event waits. */
 static void watch_for_room(void *arg)
 {
     struct link_server *server = arg;
@@ -86,7 +89,7 @@ static void watch_for_room(void *arg)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* The slot that a hello is for. NULL: there is none, and *status says why. */
+/* Returns the slot of a hello, and sets *status. Returns NULL if there is no such slot. */
 static struct slot *slot_of_hello(struct slots *slots, const struct link_message *request, uint8_t *status)
 {
     unsigned reader = request->value >> 16, slot = request->value & 0xFFFF;
@@ -121,7 +124,8 @@ static void refuse_request(struct peer *peer, const struct link_message *request
     hang_up(peer);
 }
 
-/* For events: no event is sent before the hello is answered, and none is missing after it. */
+/* Answers a hello for events. The lock ensures that no event is sent before the answer, and that none is
+ * lost after it. */
 static void begin_events(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     pthread_mutex_lock(&peer->server->lock);
@@ -134,7 +138,8 @@ static void begin_events(struct peer *peer, struct slot *slot, struct link_messa
         hang_up(peer);
 }
 
-/* A driver connects again while its last request is under way: it has given it up. */
+/* Abandons a request that is still under way when its driver connects again: the driver has not waited for
+ * the answer. */
 static void end_last_request(struct slot *slot)
 {
     if (slot_abandon(slot))
@@ -144,7 +149,7 @@ static void end_last_request(struct slot *slot)
             slot_text(slot));
 }
 
-/* For exchanges: a thread takes the connection over. */
+/* Answers a hello for exchanges, and passes the connection to a thread. */
 static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     struct link_server *server = peer->server;
@@ -196,7 +201,7 @@ static void on_request(struct peer *peer)
         peer->ready = true;
         pthread_mutex_unlock(&peer->server->lock);
         peer->server->host.ready(peer->server->host.arg);
-    } else { /* there, only the simulator speaks */
+    } else { /* after the hello, drivers send only LINK_WAITING there */
         refuse_request(peer, &request);
     }
 }
@@ -303,7 +308,7 @@ void link_server_on_card_event(struct link_server *server, const struct slot *sl
         loop_post(server->loop, &server->no_room);
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static bool is_connected(const struct link_server *server, const struct slot *slot, bool *ready)
 {
     *ready = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The simulator's end of the rig link: serves drivers that connect for a slot. New connections and those for
- * events are in the loop; each one for exchanges has a thread of its own (link_worker.h), so that a card
- * which takes its time delays nobody else.
+ * The simulator's end of the rig link: serves the drivers that connect for a slot. The loop handles new
+ * connections and connections for events. Each connection for exchanges has its own thread (link_worker.h),
+ * so that a slow card delays no other slot.
  */
 #ifndef CARDRIG_RIG_LINK_SERVER_H
 #define CARDRIG_RIG_LINK_SERVER_H
@@ -16,31 +16,33 @@ struct link_server;
 
 struct link_host {
     void *arg;
-    void (*connecting)(void *arg); /* a driver connects, and is not among those that there are yet */
-    void (*ready)(void *arg);      /* a slot has become ready for clients */
+    void (*connecting)(void *arg); /* a driver has connected, and the server does not count it yet */
+    void (*ready)(void *arg);      /* a slot has become ready for PC/SC clients */
 };
 
-/* fd is a socket of link_listen, taken over. users, whose drivers are served, and threads outlive the
- * server, which is to be freed when the threads have ended. NULL with errno. */
+/* Makes a server on fd, a socket of link_listen, which it takes over, also on failure. It serves drivers that
+ * run as root, as our own user or as one of users. users and threads must outlive the server. Free the server
+ * only when the threads have ended. Returns NULL with errno on failure. */
 struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slots,
                                     const struct access_list *users, struct threads *threads,
                                     const struct link_host *host);
 
-/* Accepts no more drivers, and hangs up on those there are. Their threads end soon; then comes
- * link_server_free. Both take NULL. */
+/* link_server_stop closes the listening socket and disconnects all drivers; their threads end soon. Call
+ * link_server_free after that. Both accept NULL. */
 void link_server_stop(struct link_server *server);
 void link_server_free(struct link_server *server);
 
-/* Hangs up on all drivers. Their threads end soon. */
+/* Disconnects all drivers. Their threads end soon. */
 void link_server_forget(struct link_server *server);
 
-/* From any thread: reports the slot's card event to its drivers. */
+/* Reports the slot's latest card event to its drivers. May be called from any thread. */
 void link_server_on_card_event(struct link_server *server, const struct slot *slot);
 
-/* Whether a driver listens to the slot, and whether its pcscd has the slot ready for clients. */
+/* Returns whether a driver has connected for the slot's events, and sets *ready to whether its pcscd has made
+ * the slot available to PC/SC clients. */
 bool link_server_is_connected(struct link_server *server, const struct slot *slot, bool *ready);
 
-/* Whether that is so for each slot whose reader is plugged in. */
+/* Returns whether each slot of a plugged reader is connected and ready. */
 bool link_server_all_ready(struct link_server *server);
 
 #endif

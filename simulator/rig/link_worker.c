@@ -16,17 +16,17 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define SEND_LIMIT_MS 1000 /* for a driver to take an answer */
+#define SEND_LIMIT_MS 1000 /* how long a driver may take to read an answer */
 
-/* A connection with its thread. */
+/* A connection and its thread. */
 struct worker {
     struct link_workers *workers;
-    struct worker *next; /* of those that have a connection; under their lock */
+    struct worker *next; /* in the list of workers with a connection; under workers->lock */
     int fd;
     struct slot *slot;
-    unsigned plugging; /* of the reader's: a connection from an earlier one is cut off */
-    unsigned driver;   /* its number, see slot.h */
-    bool power_off;    /* the request in hand is the one that is not answered */
+    unsigned plugging; /* of the reader, at the hello */
+    unsigned driver;   /* number of the driver, see slot.h */
+    bool power_off;    /* the current request is LINK_POWER_OFF, which has no answer */
     struct slot_use use;
     uint8_t request[LINK_MAX_MESSAGE];
     uint8_t response[LINK_MAX_RESPONSE];
@@ -63,7 +63,7 @@ static uint8_t link_status(enum ifd_result result)
     return statuses[result];
 }
 
-/* Puts down how long an operation took the card, and tells the user why it failed. */
+/* Records the card's time of an operation in the answer, and logs why it failed. Returns status. */
 static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
 {
     answer->value = use->ifd->last_us < UINT32_MAX ? (uint32_t)use->ifd->last_us : UINT32_MAX;
@@ -108,22 +108,23 @@ static uint8_t transmit(struct worker *worker, const struct link_message *reques
                                     worker->response, sizeof worker->response, &answer->length));
 }
 
-/* The reader has been unplugged since the driver said hello. */
+/* Returns whether the reader has been unplugged since the driver said hello. */
 static bool is_cut_off(const struct worker *worker)
 {
     const struct reader *reader = worker->slot->reader;
     return !reader->plugged || reader->plugging != worker->plugging;
 }
 
-/* A driver that goes takes the power away, and does not wait until that is done. The next one may have
- * switched the card on by then. */
+/* Returns whether the request must be ignored: a driver powers the card off when it closes the channel, and
+ * does not wait for that. By the time that the request is served, the next driver may have powered the
+ * card. */
 static bool is_too_late(const struct worker *worker)
 {
     return worker->power_off && (int)(worker->slot->powered_by - worker->driver) > 0;
 }
 
-/* Does what a request asks, with the slot's card; answer has its type filled in, and its data are the
- * response. */
+/* Carries out a request with the slot's card, and returns the status of the answer. The caller has set
+ * answer->data to the response buffer. */
 static uint8_t serve(struct worker *worker, const struct link_message *request, struct link_message *answer)
 {
     struct slot_use *use = &worker->use;
@@ -153,7 +154,8 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
     }
 }
 
-/* The card is to be gone, in the middle of what it did. */
+/* Removes the card, or unplugs the token, because a fault has asked for it or the card has gone by itself.
+ * Returns the status of the answer: the given one if nothing was removed. */
 static uint8_t remove_card(struct worker *worker, uint8_t status)
 {
     struct reader *reader = worker->slot->reader;
@@ -172,7 +174,7 @@ static bool send_answer(int fd, struct link_message *answer)
     return link_send(fd, answer) == 0;
 }
 
-/* Takes the connection from the worker. False: somebody else has. */
+/* Takes the connection away from the worker. Returns false if the worker no longer has it. */
 static bool take_connection(struct worker *worker)
 {
     struct link_workers *workers = worker->workers;
@@ -188,8 +190,8 @@ static bool take_connection(struct worker *worker)
     return taken;
 }
 
-/* The card was removed while it does what it was asked: its driver gets LINK_REMOVED, and the connection is
- * for another thread. */
+/* Called under the slot's lock when the card is removed during a request. Answers LINK_REMOVED, with the
+ * number that the card event will have, and passes the connection to a new thread. */
 static void on_removal(struct slot_use *use)
 {
     struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));
@@ -204,7 +206,8 @@ static void on_removal(struct slot_use *use)
         close(fd);
 }
 
-/* Answers a request. False: the connection is to be closed, or is another thread's. */
+/* Carries out and answers a request. Returns false if the connection must be closed, or belongs to another
+ * thread now. */
 static bool answer_request(struct worker *worker, const struct link_message *request)
 {
     struct slot_use *use = &worker->use;
@@ -244,7 +247,7 @@ static void work(void *arg)
     free(worker);
 }
 
-/* Blocking, with a limit to what is sent. */
+/* Makes the socket blocking, with a limit for sending. */
 static bool prepare(int fd)
 {
     struct timeval limit = {.tv_sec = SEND_LIMIT_MS / 1000, .tv_usec = SEND_LIMIT_MS % 1000 * 1000};
@@ -254,7 +257,7 @@ static bool prepare(int fd)
 void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
                       unsigned driver)
 {
-    struct worker *worker = malloc(sizeof *worker); /* of its buffers only what is used takes memory */
+    struct worker *worker = malloc(sizeof *worker); /* the unused part of its buffers takes no memory */
     if (worker) {
         worker->workers = workers;
         worker->fd = fd;

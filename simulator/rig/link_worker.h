@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The connections of drivers for exchanges, each of which has a thread that serves it: it waits for a
- * request, has the slot's card do what it asks, and answers.
+ * The connections of drivers for exchanges. Each has a thread, which waits for a request, carries it out with
+ * the slot's card, and answers it.
  *
- * When the card is taken out meanwhile the request is answered at once, and another thread goes on with the
- * connection; the first one ends when the card lets it go.
+ * If the card is removed meanwhile, the request is answered at once, and a new thread takes over the
+ * connection. The first thread ends when the interrupted operation of the card returns.
  */
 #ifndef CARDRIG_RIG_LINK_WORKER_H
 #define CARDRIG_RIG_LINK_WORKER_H
@@ -14,24 +14,25 @@
 
 struct link_workers;
 
-/* threads outlives them. NULL: out of memory. */
+/* threads must outlive the workers. Returns NULL if there is no memory. */
 struct link_workers *link_workers_new(struct threads *threads);
 
-/* When all the threads have ended. */
+/* Frees the workers. All their threads must have ended. Accepts NULL. */
 void link_workers_free(struct link_workers *workers);
 
-/* Serves a connection, which is taken over, on which the driver has said hello for a slot; plugging is the
- * reader's at that time, and driver the driver's number, see slot.h. Hangs up when that cannot be. */
+/* Serves a connection on which the driver has said hello for a slot, and takes over fd. plugging is the value
+ * of the reader's plugging at the time of the hello, and driver the number of the driver, see slot.h. Closes
+ * the connection if there is no memory or thread for it. */
 void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
                       unsigned driver);
 
-/* How many connections there are. */
+/* Returns the number of connections. */
 unsigned link_workers_count(struct link_workers *workers);
 
-/* Hangs up on all drivers. */
+/* Disconnects all drivers. */
 void link_workers_hang_up(struct link_workers *workers);
 
-/* Tells the user of a request that is wrong, and that the connection is closed for it. */
+/* Logs that a request of this type is malformed, and that its connection is closed because of that. */
 void link_report_bad_request(unsigned type);
 
 #endif

@@ -12,13 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* So many connections in a row, and then others have their turn. */
+/* The loop serves its other descriptors after this many connections in a row. */
 #define TURN_CONNECTIONS 64
 
 struct listener {
     struct loop *loop;
     int fd;
-    int reserve; /* a descriptor to give up when there is no other, so that a connection can at least be
+    int reserve; /* a descriptor to close when none is left, so that a connection can be accepted and
                     refused */
     const char *what;
     const struct access_list *users;
@@ -42,7 +42,7 @@ static void refuse_for_want_of_descriptors(struct listener *listener)
     listener->reserve = open_reserve();
 }
 
-/* False: there is no connection to accept. */
+/* Accepts or refuses one connection. Returns false if there was none to accept. */
 static bool accept_one(struct listener *listener)
 {
     int connection = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -65,7 +65,8 @@ static bool accept_one(struct listener *listener)
     return true;
 }
 
-/* All of them, as far as that goes: what is refused must not stand before what is not. */
+/* Accepts up to TURN_CONNECTIONS connections in a row, so that those that are refused do not delay those
+ * behind them. */
 static void on_connection(void *arg, uint32_t events)
 {
     (void)events;

@@ -21,8 +21,8 @@ void rig_log(const char *format, ...)
     oneline(line + start, sizeof line - start - 1, text, strlen(text));
     size_t length = strlen(line);
     line[length++] = '\n';
-    /* one write, so that lines of several processes do not mix; and none that could block: who does not read
-     * what we say is not to stop the rig */
+    /* One write, so that lines of several processes do not mix. It must not block: a reader of standard error
+     * that is slow or stuck must not stop the rig. */
     static atomic_uint lost;
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
     if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What cardrig has to say to its user, on standard error, one line at a time. */
+/* cardrig's messages to its user, on standard error. */
 #ifndef CARDRIG_RIG_LOG_H
 #define CARDRIG_RIG_LOG_H
 
-/* Prints "cardrig: " and the line, as oneline() makes it: what comes from a card script or a client cannot
- * play with a terminal. */
+/* Prints "cardrig: " and the text as one line. oneline() makes the text harmless, so that a card script or a
+ * client cannot control the terminal. */
 void rig_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

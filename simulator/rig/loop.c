@@ -11,19 +11,19 @@
 #include <unistd.h>
 
 struct loop_source {
-    loop_callback *callback; /* NULL: not watched */
+    loop_callback *callback; /* NULL: the descriptor is not watched */
     void *arg;
-    uint32_t generation; /* tells a descriptor from an earlier one of the same number */
+    uint32_t generation; /* distinguishes a descriptor from an earlier one with the same number */
 };
 
 struct loop {
     int epoll_fd;
-    int post_fd; /* an eventfd: there are letters */
+    int post_fd; /* an eventfd that can be read when letters are posted */
     pthread_mutex_t lock;
-    struct loop_letter *first, **end; /* what was posted; under the lock, with what is in it */
+    struct loop_letter *first, **end; /* the posted letters; the list and its letters are under the lock */
     bool stopped;
     uint32_t generation;
-    struct loop_source *sources; /* by descriptor */
+    struct loop_source *sources; /* indexed by descriptor */
     int source_count;
 };
 
@@ -70,9 +70,9 @@ void loop_post(struct loop *loop, struct loop_letter *letter)
     }
     pthread_mutex_unlock(&loop->lock);
     if (!first)
-        return; /* the loop has been woken up for another */
+        return; /* an earlier letter has woken the loop */
     ssize_t written = write(loop->post_fd, &one, sizeof one);
-    (void)written; /* it is full only when it can be read */
+    (void)written; /* fails only if the counter is full, and then the loop wakes anyway */
 }
 
 struct loop *loop_new(void)
@@ -156,12 +156,12 @@ bool loop_run(struct loop *loop)
             return false;
         for (int i = 0; i < count; i++) {
             int fd = (int)(events[i].data.u64 & 0xFFFFFFFF);
-            /* an earlier callback of this round may have removed it, and even reused its number */
+            /* an earlier callback of this round may have removed the descriptor, or reused its number */
             const struct loop_source *source = &loop->sources[fd];
             if (source->callback && event_key(loop, fd) == events[i].data.u64)
                 source->callback(source->arg, events[i].events);
         }
-        awake_until = busy_poll_begin(); /* where there was one request the next one is seldom far */
+        awake_until = busy_poll_begin(); /* the next request often follows soon */
     }
     loop->stopped = false;
     return true;

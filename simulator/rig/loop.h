@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rig's event loop: descriptors that call back when they can be read or written, in one thread, whose all
- * functions here are but loop_post. */
+/* The rig's event loop: calls a function when a descriptor can be read or written. It runs in one thread, and
+ * all functions except loop_post are for that thread only. */
 #ifndef CARDRIG_RIG_LOOP_H
 #define CARDRIG_RIG_LOOP_H
 
@@ -9,36 +9,38 @@
 
 struct loop;
 
-/* events: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR as of epoll(7). */
+/* events is a set of EPOLLIN, EPOLLOUT, EPOLLHUP and EPOLLERR, see epoll(7). */
 typedef void loop_callback(void *arg, uint32_t events);
 
-/* NULL with errno: no descriptor or memory. */
+/* Returns NULL with errno if there is no descriptor or memory. */
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Watches fd for events (level-triggered). fd stays the caller's, who calls loop_remove before closing it. */
+/* Watches fd for events (level-triggered). The caller keeps fd, and must call loop_remove before it closes
+ * fd. Returns false with errno on failure. */
 bool loop_add(struct loop *loop, int fd, uint32_t events, loop_callback *callback, void *arg);
 bool loop_change(struct loop *loop, int fd, uint32_t events);
-/* No callback for fd comes after this, not even one for an event that has already been fetched. */
+/* Stops watching fd. Its callback is not called any more, not even for an event that has been fetched. */
 void loop_remove(struct loop *loop, int fd);
 
-/* Something for the loop's thread to do. It is its owner's, and not to go while it is posted. */
+/* A call for the loop's thread to make. The poster owns the letter, and must keep it while it is posted. */
 struct loop_letter {
     void (*function)(void *arg);
     void *arg;
-    /* the loop's */
+    /* for the loop only */
     bool posted;
     struct loop_letter *next;
 };
 
-/* From any thread: has letter->function(letter->arg) called in the loop's, after what was posted before.
- * One that is posted already, and has not been called yet, is called once. */
+/* Makes the loop's thread call letter->function(letter->arg), after the letters posted before it. A letter
+ * that is posted again before its call is called once. May be called from any thread. */
 void loop_post(struct loop *loop, struct loop_letter *letter);
 
-/* Calls what was posted, when the loop does not run any more. */
+/* Makes the calls that are still posted, after loop_run has returned. */
 void loop_read_letters(struct loop *loop);
 
-/* Calls back until loop_stop. False with errno: the kernel refused. */
+/* Waits for events and calls the callbacks, until loop_stop is called. Returns false with errno if waiting
+ * for events fails. */
 bool loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Plugging readers in and out. */
+/* Plugs in and unplugs USB readers. */
 #include "base/error.h"
 #include "rig/slot.h"
 #include "rig/usb_bus.h"
@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each plugging gives the device another number, from 2 (1 is the hub) to 127, as the kernel does. */
+/* Each time it is plugged in, a device gets the next number, from 2 (1 is the hub) to 127, as from the
+ * kernel. */
 #define FIRST_NUMBER 2
 #define LAST_NUMBER  127
 
@@ -44,7 +45,7 @@ static bool is_taken(const struct slots *slots, unsigned pcsc_number)
     return false;
 }
 
-/* The lowest number that is free: pcscd numbers USB readers like this. */
+/* Returns the lowest free number. pcscd numbers USB readers in this way. */
 static unsigned expected_number(const struct slots *slots)
 {
     unsigned number = 0;
@@ -125,8 +126,7 @@ bool reader_unplug(struct slots *slots, struct reader *reader, struct error *err
         return false;
     for (struct slot *slot = reader->slots; slot < reader->slots + reader->options.slots; slot++) {
         slot_abandon(slot);
-        if (!slots->start ||
-            !slots->start(slots->arg, lose_power, slot)) /* a card may take its time with that */
+        if (!slots->start || !slots->start(slots->arg, lose_power, slot)) /* the card may take long */
             slot_lose_power(slot);
     }
     return true;

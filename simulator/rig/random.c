@@ -7,7 +7,7 @@
 
 uint64_t random_seed(void)
 {
-    uint32_t seed; /* 32 bits: short enough to be typed */
+    uint32_t seed; /* only 32 bits: short enough to type */
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -21,7 +21,7 @@ static uint64_t rotate(uint64_t x, int by)
     return x << by | x >> (64 - by);
 }
 
-/* xoshiro256**, by Blackman and Vigna, as published; its state is filled by splitmix64, as they advise. */
+/* xoshiro256** by Blackman and Vigna, as published. splitmix64 fills its state, as they recommend. */
 static uint64_t next(struct rig_random *random)
 {
     uint64_t *s = random->state;

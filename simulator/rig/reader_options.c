@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each key's function reads its value (NULL when there is no '='). False: not what it expects. */
+/* Reads the value of a key, which is NULL if there is no '='. Returns false if the value is invalid. */
 typedef bool value_function(const char *value, struct reader_options *options);
 
 static bool read_slots(const char *value, struct reader_options *options)
@@ -113,7 +113,7 @@ static bool read_serial(const char *value, struct reader_options *options)
     return read_text(value, options->serial);
 }
 
-/* A number, all of whose digits end at end. */
+/* Reads a number from text, which must consist of digits up to end. Returns false if it does not. */
 static bool read_number(const char *text, const char *end, unsigned base, uint32_t max, uint32_t *number)
 {
     static const char digits[] = "0123456789abcdef";
@@ -152,7 +152,7 @@ static bool read_get_response(const char *value, struct reader_options *options)
     return true;
 }
 
-/* The attribute of that tag, or a new one; NULL: there is no room for one. */
+/* Returns the attribute of that tag, which may be a new one, or NULL if there is no room for it. */
 static struct reader_attribute *attribute_of(struct reader_options *options, uint32_t tag)
 {
     struct reader_attribute *attribute = options->attribute;
@@ -187,7 +187,7 @@ static bool read_attribute(const char *value, struct reader_options *options)
     return true;
 }
 
-/* pcscd replaces other characters in an interface's name, but only there. */
+/* Takes only ASCII, because pcscd replaces other characters in an interface's name, but in no other text. */
 static bool read_interface(const char *value, struct reader_options *options)
 {
     for (const char *c = value; c && *c; c++)
@@ -196,7 +196,7 @@ static bool read_interface(const char *value, struct reader_options *options)
     return read_text(value, options->interface);
 }
 
-/* Four hexadecimal digits. */
+/* Reads the first four characters of text, which must be hexadecimal digits. */
 static bool read_id(const char *text, uint16_t *id)
 {
     if (strspn(text, "0123456789abcdefABCDEF") < 4)
@@ -263,7 +263,8 @@ const char *reader_options_key(unsigned i)
     return i < KEY_COUNT ? keys[i].name : NULL;
 }
 
-/* What reader.conf's quoted FRIENDLYNAME can hold, and a slot's text can mean. */
+/* Checks that reader.conf can hold the name as a quoted FRIENDLYNAME, and that it has no '/', which
+ * separates the reader's name from the number in the name of a slot. */
 static bool check_name(const char *name, size_t length, struct error *error)
 {
     if (length == 0 || length > READER_NAME_MAX)
@@ -293,8 +294,8 @@ static bool read_field(const char *field, struct reader_options *options, struct
     return false;
 }
 
-/* Cuts off the next field, up to a comma that stands alone; of two commas one becomes part of it. NULL: there
- * are no more. */
+/* Returns the next field, which ends at a single comma, and advances *rest behind it. Replaces two commas
+ * in a row by one that belongs to the field. Returns NULL after the last field. */
 static char *next_field(char **rest)
 {
     char *field = *rest, *to = field;
@@ -312,7 +313,7 @@ static char *next_field(char **rest)
     }
 }
 
-/* As pcscd 1.9.9 puts it together (hotplug_libudev.c). */
+/* Builds the name as pcscd 1.9.9 does (hotplug_libudev.c). Returns its length, even if it does not fit. */
 static int print_pcsc_name(const struct reader_options *options, char *name, size_t size)
 {
     const char *interface = options->interface, *serial = options->serial;
@@ -326,10 +327,10 @@ static int print_pcsc_name(const struct reader_options *options, char *name, siz
 void reader_options_pcsc_name(const struct reader_options *options, char name[READER_NAME_MAX + 1])
 {
     if (print_pcsc_name(options, name, READER_NAME_MAX + 1) > READER_NAME_MAX)
-        *name = '\0'; /* check_usb() lets no such options through */
+        *name = '\0'; /* check_usb() refuses such options */
 }
 
-/* What goes together. */
+/* Checks the options for USB readers. */
 static bool check_usb(const struct reader_options *options, struct error *error)
 {
     const char *name = options->name;
@@ -346,7 +347,7 @@ static bool check_usb(const struct reader_options *options, struct error *error)
         return error_set(error, "reader '%s': vpcd cards are for readers that are not on USB", name);
     if (options->token && options->slots != 1)
         return error_set(error, "reader '%s': a token is one card, and has one slot", name);
-    if (strchr(name, '<')) { /* &lt; is not known to pcscd */
+    if (strchr(name, '<')) { /* pcscd's parser of Info.plist does not know &lt; */
         return error_set(error, "reader '%s': the name of a USB reader must not contain '<'", name);
     }
     char whole[READER_NAME_MAX + 1];
@@ -359,7 +360,7 @@ static bool check_usb(const struct reader_options *options, struct error *error)
     return length <= READER_NAME_MAX;
 }
 
-/* What is wrong with a key that is not for such a reader; NULL: there is none. */
+/* Returns what is wrong with a key that is not for this kind of reader, or NULL if there is no such key. */
 static const char *misplaced_key(const struct reader_options *options)
 {
     if (options->from[0] && options->cards != READER_VPCD_LISTEN)
@@ -373,12 +374,12 @@ static const char *misplaced_key(const struct reader_options *options)
     return NULL;
 }
 
-/* How long an operation may take. */
+/* Sets the limit for an operation. */
 static void set_patience(struct reader_options *options)
 {
     unsigned *ms = &options->ifd.patience_ms;
     if (options->cards != READER_OWN_CARDS)
-        *ms = options->timeout_ms + 1000; /* the card's own limit comes first */
+        *ms = options->timeout_ms + 1000; /* the limit for the card's answer expires first */
     if (options->real_time && *ms < READER_REAL_TIME_MS)
         *ms = READER_REAL_TIME_MS;
 }

@@ -9,12 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A pcscd with many readers sends one for each, and again after each start. */
+/* A pcscd with many readers sends one datagram for each reader, and does so again after each start. */
 #define DATAGRAMS_MAX 256
 
 struct refusals {
     struct loop *loop;
-    int fd; /* -1: there have been enough */
+    int fd; /* -1 after DATAGRAMS_MAX datagrams */
     unsigned received;
     const struct access_list *users;
     struct refused refused;
@@ -45,7 +45,7 @@ static void stop(struct refusals *refusals)
     refusals->fd = -1;
 }
 
-/* Whose datagram it was, if the kernel says so. */
+/* Sets *user to the user who sent the datagram. Returns false if the kernel does not say. */
 static bool sender(struct msghdr *message, uid_t *user)
 {
     struct ucred credentials;
@@ -68,11 +68,10 @@ static void on_datagram(void *arg, uint32_t events)
     } control;
     struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof control};
     uid_t user;
-    /* with MSG_CMSG_CLOEXEC and no room for them, descriptors that come along are closed by
-     * the kernel */
+    /* with MSG_CMSG_CLOEXEC, and no room for them, the kernel closes descriptors that a sender attaches */
     if (recvmsg(refusals->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
         return;
-    /* one that came before we had let its user in will be back */
+    /* a driver of an allowed user may have come before the ACL was set; it will try again */
     if (sender(&message, &user) && !access_allows(refusals->users, user))
         refused_report(&refusals->refused, user, "rig link", true);
     if (++refusals->received == DATAGRAMS_MAX)

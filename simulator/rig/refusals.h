@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who was refused at the rig's link, for the user who can let them in.
+ * Reports of drivers that were refused at the rig's link, for the user, who can let them in.
  *
- * A driver that may not open the link cannot say so there. It sends an empty datagram to a
- * socket beside it that everybody can write to (link_report_refusal); the kernel says who
- * sent it. What comes from there is trusted with nothing but a line in the log: so many
- * datagrams are read, and then the socket is closed.
+ * A driver that may not open the link cannot report that through the link. It sends an empty datagram to a
+ * socket beside it that every user can write to (link_report_refusal), and the kernel adds the sender's user
+ * ID. A datagram has no effect other than a line in the log, and the socket is closed after a certain number
+ * of datagrams.
  */
 #ifndef CARDRIG_RIG_REFUSALS_H
 #define CARDRIG_RIG_REFUSALS_H
@@ -13,7 +13,7 @@
 #include "rig/access.h"
 #include "rig/loop.h"
 
-/* Users who have been reported: each is once, and after so many nobody is. */
+/* The users who have been reported. Each is reported once, and at most this many are. */
 #define REFUSED_MAX 16
 
 struct refused {
@@ -21,13 +21,14 @@ struct refused {
     unsigned count;
 };
 
-/* Logs that a process of this user was refused, and, for a driver, how to let it in. */
+/* Logs that a process of this user was refused at the socket what. For a driver, also says how to let it
+ * in. */
 void refused_report(struct refused *refused, uid_t user, const char *what, bool driver);
 
 struct refusals;
 
-/* fd is a socket of link_listen_for_refusals, taken over. users, who are let in, outlives
- * it. NULL with errno. */
+/* Reads reports from fd, a socket of link_listen_for_refusals, which it takes over, also on failure. Ignores
+ * reports of users, who are allowed; users must outlive it. Returns NULL with errno on failure. */
 struct refusals *refusals_new(struct loop *loop, int fd, const struct access_list *users);
 void refusals_free(struct refusals *refusals);
 

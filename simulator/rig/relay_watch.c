@@ -10,29 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long it waits for events; then it looks by itself, as events can be lost
- * (scardmanage-pcsclite(7)). libpcsclite compares event counters only if the one that it is
- * given is not 0. */
+/* How long the watch waits for a card event before it looks at the reader without one: card events can be
+ * lost (scardmanage-pcsclite(7)). FIRST_EVENT_MS is for a card at an event counter of 0, which libpcsclite
+ * does not compare. */
 #define EVENT_MS       1000
 #define FIRST_EVENT_MS 100
 
-/* To find a reader or service that is not there, or a card that another program uses. */
+/* The delay before the next look at a missing reader or service, or a card that another program uses. */
 #define RETRY_MS 250
 
-/* A service that does not answer is waited for: nothing can be said of its cards. */
+/* The limit for an answer of the service: long, because nothing is known of its cards until it answers. */
 #define LIMIT_MS 3600000
 
 struct relay_watch {
     struct relay_watch_host host;
     struct pcsc_client *client;
     char *reader;
-    bool card_in;              /* the reader's card is in the slot */
-    uint32_t counter;          /* of the reader's card events, when it was found */
-    bool in_use;               /* somebody else's, when it was last tried: perhaps ours, of the card before */
-    char said[ERROR_TEXT_MAX]; /* why it is not in, as in the log */
+    bool card_in;     /* the reader's card is in the slot */
+    uint32_t counter; /* the reader's event counter when the card was found */
+    bool in_use; /* another client had the card at the last attempt; perhaps our own, of the card before */
+    char said[ERROR_TEXT_MAX]; /* the reason last logged why the card is not in the slot */
 };
 
-/* Says why there is no card, once. */
+/* Logs why there is no card, unless that was logged last. "" means that there is no reason to log. */
 static void explain(struct relay_watch *watch, const char *why)
 {
     if (strcmp(watch->said, why) == 0)
@@ -65,7 +65,7 @@ static void put_in(struct relay_watch *watch)
         pcsc_client_pause(watch->client, RETRY_MS);
 }
 
-/* One look. False: it was interrupted. */
+/* Looks at the reader once. Returns false if the watch was interrupted. */
 static bool look(struct relay_watch *watch)
 {
     struct pcsc_look seen;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Watches the reader of another PC/SC service for a slot's relay: a card that comes there
- * is put into the slot, and one that goes is taken out; so are those of a reader that goes,
- * or a service that ends, and comes back.
+ * Watches a reader of another PC/SC service for a slot's relay. When a card is inserted there, the watch
+ * inserts it into the slot, and when the card is removed there, it removes it from the slot. It does the same
+ * when the reader or the service disappears and comes back.
  */
 #ifndef CARDRIG_RIG_RELAY_WATCH_H
 #define CARDRIG_RIG_RELAY_WATCH_H
@@ -16,28 +16,28 @@
 
 struct relay_watch;
 
-/* The slot that it watches for. All functions but start are called in the watch's thread. */
+/* The slot of the watch. All functions except start are called in the watch's thread. */
 struct relay_watch_host {
     void *arg;
-    const char *name;                  /* in log lines */
-    const struct card_host *card_host; /* for the cards */
-    /* Has work(work_arg) called in a thread. False with errno. */
+    const char *name;                  /* of the slot, in log lines */
+    const struct card_host *card_host; /* for the cards that are inserted */
+    /* Runs work(work_arg) in a thread. Returns false with errno on failure. */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
-    /* Takes the card over, and puts it into the slot. False: it is not in. */
+    /* Takes over the card and inserts it into the slot. Returns false if that fails. */
     bool (*insert)(void *arg, const struct relay_watch *watch, struct card *card);
     void (*remove)(void *arg, const struct relay_watch *watch);
     void (*ended)(void *arg, const struct relay_watch *watch);
 };
 
 /*
- * Begins to watch, under the slot's lock; reader as of relay_load. card_in: the reader's card
- * is in the slot, and counter is what relay_load said then. The watch ends, and is freed, some
- * time after it has been interrupted. NULL with error.
+ * Begins to watch reader, a name as for relay_load. The caller holds the slot's lock. card_in means that the
+ * reader's card is in the slot, or is about to be; counter is then the one that relay_load returned. The
+ * watch ends and frees itself some time after relay_watch_interrupt. Returns NULL and sets *error on failure.
  */
 struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
                                     uint32_t counter, struct error *error);
 
-/* Under the slot's lock. */
+/* Ends the watch. The caller holds the slot's lock. */
 void relay_watch_interrupt(struct relay_watch *watch);
 
 #endif

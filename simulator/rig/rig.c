@@ -26,33 +26,33 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long threads are waited for in the end, whose cards have been interrupted. Few do not end at once: a
- * function of Lua's libraries that keeps the processor. */
+/* How long to wait at the end for the threads whose cards have been interrupted. They end at once, except a
+ * thread in a function of Lua's libraries that runs for long. */
 #define THREADS_LIMIT_MS 300
 
 struct rig {
     char directory[DIRECTORY_MAX];
     char usb_folder[DIRECTORY_MAX + 4];
-    int lock; /* the directory's, while there is one of our own; else -1 */
+    int lock; /* from directory_new, or -1 for a rig at a place */
     uint64_t seed;
     atomic_bool random_drawn;
     struct loop_letter tell_of_random;
-    uint64_t service_ticket; /* of who has asked for something to be done with pcscd */
+    uint64_t service_ticket; /* of the client that has requested an action with pcscd */
     rig_service_done *service_done;
-    bool stuck; /* a thread has not ended: nothing that it may use is freed */
+    bool stuck; /* a thread has not ended: what it may use must not be freed */
     struct slots slots;
-    const struct access_list *driver_users; /* NULL: only root and our own user connect */
-    int link_fd, refusals_fd, control_fd;   /* -1 once somebody else has them, or where there is none */
-    int lifeline;                           /* to the supervisor, whose it is; -1: there is none */
-    /* only while it serves */
+    const struct access_list *driver_users; /* NULL: only root and our own user may connect */
+    int link_fd, refusals_fd, control_fd;   /* -1 if there is none, or if another module owns it now */
+    int lifeline;                           /* connection to the supervisor, not owned; -1: none */
+    /* only while the rig serves, unless noted */
     struct threads threads;
     struct loop *loop;
     struct link_server *link;
     struct refusals *refusals;
     struct control_server *control;
     struct service *service;           /* NULL: pcscd is not ours */
-    struct vpcd_cards *vpcd;           /* also before; NULL: none */
-    struct vpcd_readers *vpcd_readers; /* likewise */
+    struct vpcd_cards *vpcd;           /* NULL: none; also before the rig serves */
+    struct vpcd_readers *vpcd_readers; /* NULL: none; also before the rig serves */
 };
 
 static void log_line(void *arg, const char *line)
@@ -104,7 +104,7 @@ static bool start_thread(void *arg, void (*work)(void *work_arg), void *work_arg
     return threads_start(&rig->threads, work, work_arg);
 }
 
-/* A rig that has a seed and nothing else. NULL: out of memory. */
+/* Makes a rig without a directory and sockets. Returns NULL and sets *error if there is no memory. */
 static struct rig *rig_bare(uint64_t seed, struct error *error)
 {
     struct rig *rig = calloc(1, sizeof *rig);
@@ -125,7 +125,7 @@ static struct rig *rig_bare(uint64_t seed, struct error *error)
     return rig;
 }
 
-/* Lets the drivers' users open the link, and hears of others who cannot. */
+/* Lets the users of drivers open the link, and listens for reports of drivers that cannot. */
 static bool open_link(struct rig *rig, struct error *error)
 {
     char path[DIRECTORY_MAX + 16];
@@ -141,7 +141,7 @@ static bool open_link(struct rig *rig, struct error *error)
     return error_set(error, "cannot change the mode of %s: %s", path, strerror(errno));
 }
 
-/* Listens, for drivers only if they are wanted. */
+/* Opens the control socket and, if link is true, the link. */
 static bool open_sockets(struct rig *rig, bool link, struct error *error)
 {
     if (link)
@@ -357,7 +357,7 @@ static void on_stop(void *arg, uint32_t events)
     loop_stop(arg);
 }
 
-/* Gives a listening socket away. */
+/* Passes on the ownership of a listening socket. */
 static int take(int *fd)
 {
     int taken = *fd;
@@ -365,13 +365,13 @@ static int take(int *fd)
     return taken;
 }
 
-/* Each thread of glibc's takes its memory from a heap of its own, and gives little of it back: with a
- * thread for each connection, and for each card that loads, that is a lot. */
+/* Limits the arenas of glibc. By default, each thread allocates from its own arena, which returns little
+ * memory to the system. With a thread for each connection, and for each card that loads, that adds up. */
 static void share_memory(void)
 {
 #ifdef __GLIBC__
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, 131072); /* what comes with a card and goes with it */
+    mallopt(M_MMAP_THRESHOLD, 131072); /* memory that is allocated and freed with a card */
 #endif
 }
 
@@ -386,7 +386,7 @@ static void end_threads(struct rig *rig)
         loop_read_letters(rig->loop);
 }
 
-/* What serves the rig goes, when no thread uses it any more. */
+/* Frees all that serves the rig. What a stuck thread may use stays. */
 static void end_service(struct rig *rig)
 {
     end_threads(rig);

@@ -13,10 +13,10 @@ struct service {
     struct service_host host;
     enum service_state state;
     char note[sizeof((struct lifeline_message *)0)->text];
-    uint8_t start;       /* the number of pcscd's latest start */
-    bool told_ready;     /* since then */
-    bool told_of_random; /* ever */
-    bool requested;      /* and not answered yet */
+    uint8_t start;       /* the number of the latest start of pcscd */
+    bool told_ready;     /* LIFELINE_READY was sent since then */
+    bool told_of_random; /* LIFELINE_DRAWN was sent */
+    bool requested;      /* a request is not answered yet */
 };
 
 static void tell(struct service *service, enum lifeline_type type, uint8_t value)
@@ -42,10 +42,10 @@ static void take_state(struct service *service, const struct lifeline_message *m
     service->start = message->start;
     service->told_ready = false;
     service->host.starting(service->host.arg);
-    service_driver_ready(service); /* there may be no driver to wait for */
+    service_driver_ready(service); /* there may be no plugged reader to wait for */
 }
 
-/* False: there is no message, or will be none any more. */
+/* Handles one message. Returns false if there is none, or if the supervisor has died. */
 static bool take_message(struct service *service)
 {
     struct lifeline_message message;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rig's pcscd as the simulator sees it: through the process that supervises both. */
+/* The rig's pcscd, which the simulator controls through the supervisor, the parent of both. */
 #ifndef CARDRIG_RIG_SERVICE_H
 #define CARDRIG_RIG_SERVICE_H
 
@@ -13,32 +13,33 @@ struct service;
 
 struct service_host {
     void *arg;
-    void (*starting)(void *arg); /* drivers that are connected are those of an earlier pcscd */
-    bool (*ready)(void *arg);    /* whether each reader that is plugged in has its driver connected */
-    void (*answered)(void *arg, const char *error); /* the request of service_request; NULL: it was done */
+    void (*starting)(void *arg); /* pcscd starts: the connected drivers are those of the previous one */
+    bool (*ready)(void *arg);    /* returns whether the drivers of all plugged readers are ready */
+    void (*answered)(void *arg, const char *error); /* the request is done (error is NULL) or has failed */
 };
 
-/* lifeline stays the caller's. The loop is stopped when the supervisor says so, or has died. NULL with
- * errno. */
+/* Connects to the supervisor through lifeline, which the caller keeps. Stops the loop when the supervisor
+ * asks for that or has died. Returns NULL with errno on failure. */
 struct service *service_new(struct loop *loop, int lifeline, const struct service_host *host);
 void service_free(struct service *service);
 
-/* To be called when a driver connects, before it is one of those that there are: takes in what the
- * supervisor has said by now, since it says that it starts a pcscd before it does. */
+/* Call this when a driver has connected, before it counts as connected. Handles all messages that have come
+ * from the supervisor: it announces a pcscd before it starts it, so the announcement of this driver's pcscd
+ * is among them, and must not disconnect this driver. */
 void service_driver_connecting(struct service *service);
 
-/* To be called when a driver has become ready: tells the supervisor when the last one has. */
+/* Call this when a driver has become ready. Tells the supervisor when all are. */
 void service_driver_ready(struct service *service);
 
-/* To be called when something random was drawn. */
+/* Call this when a card has drawn a random number. */
 void service_random_drawn(struct service *service);
 
-/* Has the supervisor do something with pcscd; host.answered comes later. False with error: it was asked for
- * something that is not done yet. */
+/* Asks the supervisor to carry out an action with pcscd; host.answered is called when it is done. Returns
+ * false and sets *error if an earlier request is not done yet. */
 bool service_request(struct service *service, enum service_action action, struct error *error);
 
 enum service_state service_state(const struct service *service);
-/* How pcscd runs, in words, where that is worth saying; else "". */
+/* Returns a remark on how pcscd runs, or "". */
 const char *service_note(const struct service *service);
 
 #endif

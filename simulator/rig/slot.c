@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For the card of a relay to be let go, which this rig may do that has just removed it. */
+/* How long a new relay waits for its card if another program uses it. That program may be this rig, which
+ * releases a removed card in the background. */
 #define RELAY_PATIENCE_MS 3000
 
-/* A USB reader that has these IDs and another name, or NULL: pcscd finds a reader's name by them. */
+/* Returns a USB reader that has these IDs and another name, or NULL. Two names for the same IDs are an
+ * error, because pcscd finds a USB reader's name by its IDs. */
 static const struct reader *other_with_ids(const struct slots *slots, const struct reader_options *options)
 {
     for (const struct reader *reader = slots->reader; reader < slots->reader + slots->reader_count; reader++)
@@ -28,7 +30,8 @@ static const struct reader *other_with_ids(const struct slots *slots, const stru
     return NULL;
 }
 
-/* Gives a USB reader that asks for no IDs the first ones of ours that are free. */
+/* Gives a USB reader without IDs the first of our IDs that no reader of another name has. Returns false and
+ * sets *error if the IDs that it asks for belong to a reader of another name. */
 static bool choose_ids(const struct slots *slots, struct reader_options *options, struct error *error)
 {
     if (options->product_id == 0)
@@ -44,7 +47,8 @@ static bool choose_ids(const struct slots *slots, struct reader_options *options
     return !other;
 }
 
-/* How many readers pcscd numbers together with this one: those that are plugged in the same way. */
+/* Returns the number of readers that are on USB or, with usb false, of those that are not: pcscd numbers
+ * the two kinds separately. */
 static unsigned count_alike(const struct slots *slots, bool usb)
 {
     unsigned count = 0;
@@ -53,7 +57,8 @@ static unsigned count_alike(const struct slots *slots, bool usb)
     return count;
 }
 
-/* Each slot has random numbers of its own, so that what one card draws is nothing to another. */
+/* Each slot has its own source of random numbers, so that the numbers of one card do not depend on what
+ * others draw. */
 static void draw_random(void *arg, uint8_t *out, size_t length)
 {
     struct slot *slot = arg;
@@ -88,7 +93,7 @@ static void slot_name(struct slot *slot, const char *reader)
 static bool slot_init(struct slots *slots, struct reader *reader, unsigned number)
 {
     struct slot *slot = &slots->slot[slots->slot_count];
-    uint32_t start = (uint32_t)random_seed(); /* not the rig's: nobody sees it */
+    uint32_t start = (uint32_t)random_seed(); /* not from the rig's seed: no user sees it */
     *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .card_event = start & ~1u};
     slot->host = (struct card_host){.arg = slot, .random = draw_random, .log = log_line};
     slot_name(slot, reader->options.name);
@@ -178,7 +183,7 @@ const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size)
     return buffer;
 }
 
-/* Adds " 0 (left/0), 1 (right/0)", as far as there is room. */
+/* Adds the slots to an error, as far as there is room: " 0 (left/0), 1 (right/0)". */
 static void name_slots(const struct slots *slots, struct error *error)
 {
     for (unsigned i = 0; i < slots->slot_count; i++) {
@@ -266,7 +271,7 @@ void incoming_free(struct incoming *incoming)
     *incoming = (struct incoming){0};
 }
 
-/* Which file is meant, see slot_insert. NULL: out of memory. */
+/* Returns a copy of the file name that slot_insert uses for file, or NULL if there is no memory. */
 static char *file_meant(struct slot *slot, const char *file)
 {
     pthread_mutex_lock(&slot->lock);
@@ -275,7 +280,7 @@ static char *file_meant(struct slot *slot, const char *file)
     return copy;
 }
 
-/* As slot_load; patience as of relay_load. */
+/* Does what slot_load does, with the patience of relay_load. */
 static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming,
                  struct error *error)
 {
@@ -314,7 +319,9 @@ bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, s
     return load(slot, file, RELAY_PATIENCE_MS, incoming, error);
 }
 
-/* Under the lock: the card is on its way out while it does something, which has to go on without the slot. */
+/* Under the lock: removes a card that is in use. Leaves the card, its contacts and its interface device to
+ * the use, which frees them at its end, interrupts the card, and gives the slot a new interface device.
+ * Returns false if there is no memory. */
 static bool leave_to_user(struct slot *slot)
 {
     struct slot_use *use = slot->user;
@@ -335,7 +342,7 @@ static bool leave_to_user(struct slot *slot)
     return true;
 }
 
-/* Under the lock: somebody else than the watch inserts or removes a card. */
+/* Under the lock: ends the watch, which no longer inserts and removes the slot's cards. */
 static void end_watch(struct slot *slot)
 {
     if (slot->watch)
@@ -343,9 +350,10 @@ static void end_watch(struct slot *slot)
     slot->watch = NULL;
 }
 
-/* Under the lock, one card event: in, or with an empty incoming out. The slot remembers the file of a card
- * that is gone. What was in before, if it is not left to who uses it, is in incoming then. False: out of
- * memory. */
+/* Under the lock: makes one card event. Inserts the incoming card or, if incoming is empty, removes the
+ * card of the slot. The slot remembers the file of a removed card. Afterwards *incoming has the number of
+ * the card event and, for the caller to free, what it has replaced, unless that is left to a use. Returns
+ * false if there is no memory. */
 static bool change_card(struct slot *slot, struct incoming *incoming)
 {
     struct trace *trace = slot->slots->trace;
@@ -373,7 +381,7 @@ static bool check_no_token(const struct slot *slot, struct error *error)
     return !slot->reader->options.token;
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static bool check_put(const struct slot *slot, bool swap, struct error *error)
 {
     if ((swap || slot->card) && !check_no_token(slot, error))
@@ -384,7 +392,7 @@ static bool check_put(const struct slot *slot, bool swap, struct error *error)
                      card_name(slot->card));
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static bool check_remove(const struct slot *slot, struct error *error)
 {
     if (slot->card)
@@ -403,7 +411,7 @@ bool slot_check(struct slot *slot, bool swap, struct error *error)
     return ok;
 }
 
-/* After one or two card events, without the lock: reports them. */
+/* Reports one or two card events. The caller must not hold the lock. */
 static void report_card_event(struct slot *slot)
 {
     trace_flush(slot->slots->trace);
@@ -411,13 +419,13 @@ static void report_card_event(struct slot *slot)
         slot->slots->on_card_event(slot->slots->arg, slot);
 }
 
-/* For the watch: puts its card in, or with an empty incoming takes it out. Nothing happens if the slot is not
- * the watch's any more. */
+/* For the watch: inserts its card or, if incoming is empty, removes it. Returns false, and changes nothing,
+ * if the slot no longer belongs to the watch. */
 static bool move_relay(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
 {
     pthread_mutex_lock(&slot->lock);
     bool ok = slot->watch == watch && !slot->card == !!incoming->card;
-    if (ok && incoming->card) /* the slot keeps the name that it has */
+    if (ok && incoming->card) /* the slot keeps its file name */
         incoming->file = slot->file;
     ok = ok && change_card(slot, incoming);
     if (ok || incoming->file == slot->file)
@@ -471,7 +479,8 @@ static struct relay_watch *watch_new(struct slot *slot, const char *reader, bool
     return relay_watch_new(&host, reader, card_in, counter, error);
 }
 
-/* Under the lock: a watch for the card that is to be put in, if it is a relay. */
+/* Under the lock: ends the present watch, and starts one for the incoming card if that is a relay. Returns
+ * false and sets *error on failure. */
 static bool begin_watch(struct slot *slot, const struct incoming *incoming, struct error *error)
 {
     const char *reader = incoming->file ? relay_reader(incoming->file) : NULL;
@@ -522,7 +531,7 @@ bool slot_swap(struct slot *slot, const char *file, struct error *error)
     return put_file(slot, true, file, error);
 }
 
-/* Takes the card out; with a card event, only the one that it has put in. */
+/* Removes the card. If card_event is not NULL, removes it only if it was inserted by that card event. */
 static bool take_out(struct slot *slot, const uint32_t *card_event, struct error *error)
 {
     struct incoming before = {0};
@@ -551,7 +560,7 @@ bool slot_remove_at(struct slot *slot, uint32_t card_event)
     return take_out(slot, &card_event, &error);
 }
 
-/* Has an empty slot get the card that a relay's reader has none of yet. */
+/* Starts a watch for an empty slot, which inserts the relay's card when it becomes available. */
 static bool await_relay(struct slot *slot, const char *file, struct error *error)
 {
     char *copy = strdup(file);
@@ -584,7 +593,8 @@ bool slot_insert_relay(struct slot *slot, const char *file, struct error *error)
     return await_relay(slot, file, error);
 }
 
-/* Makes the card's time real, as long as somebody waits for the card. */
+/* Makes the card's time real: waits until time_us, a time of clock_us, or until the card is removed or the
+ * use is abandoned. */
 static void wait_until(void *arg, int64_t time_us)
 {
     struct slot_use *use = arg;
@@ -669,7 +679,7 @@ void slot_lose_power(struct slot *slot)
     slot_use_end(&use);
 }
 
-/* Under the lock. */
+/* Does what slot_abandon does. The caller holds the lock. */
 static bool abandon(struct slot *slot)
 {
     struct slot_use *use = slot->user;

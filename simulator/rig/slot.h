@@ -20,192 +20,198 @@ struct slots;
 struct relay_watch;
 
 struct reader {
-    struct reader_options options; /* as it was asked for; USB readers have a product ID */
+    struct reader_options options; /* as requested, plus a USB reader's product ID */
     unsigned number;               /* in the rig, from 0 */
-    unsigned pcsc_number;          /* what pcscd calls it; before pcscd has said, what it is expected to be */
-    atomic_bool plugged;           /* a USB reader is not until reader_plug */
-    atomic_uint plugging;          /* how often it was plugged in */
-    struct slot *slots;            /* options.slots of them, inside the rig's array */
+    unsigned pcsc_number; /* pcscd's number in the name; the expected one until the driver has told it */
+    atomic_bool plugged;  /* false for a USB reader until reader_plug */
+    atomic_uint plugging; /* how many times it has been plugged in */
+    struct slot *slots;   /* options.slots of them, in the array of struct slots */
 };
 
 /*
- * A slot. Any thread may look at it, and put a card in or take one out. To have the card do something a
- * thread uses the slot, see slot_use_begin: then the card, its contacts and the interface device are that
- * thread's.
+ * A slot. Any thread may look at a slot, insert a card and remove one. To operate the card, a thread must use
+ * the slot, see slot_use_begin: until it ends the use, it alone may access the card, its contacts and the
+ * interface device.
  */
 struct slot {
     struct slots *slots;
     struct reader *reader;
     unsigned number;                 /* in the reader, from 0 */
-    char text[READER_NAME_MAX + 12]; /* what people call it, see slot_text */
-    struct card_host host;           /* what its cards get from the rig */
-    _Atomic uint32_t card_event;     /* as link/link.h counts them; changes under the lock */
-    bool changing;                   /* for control.c, in its thread: a card is being loaded for it */
-    atomic_uint drivers;             /* how many have connected for exchanges; each has the number it made */
-    atomic_uint powered_by;          /* the number of the one that has switched the card on last */
+    char text[READER_NAME_MAX + 12]; /* its name for people, see slot_text */
+    struct card_host host;           /* the rig's services for its cards */
+    _Atomic uint32_t card_event;     /* the event counter, see link/link.h; changes under the lock */
+    bool changing;                   /* a card is being loaded for it; for control.c, in its thread only */
+    atomic_uint drivers;             /* connections for exchanges so far; the n-th driver has the number n */
+    atomic_uint powered_by;          /* number of the driver that last powered or reset the card */
 
-    pthread_mutex_t lock; /* of what follows; held for moments only, and never while a card does something */
-    struct card *card;    /* NULL: empty */
+    pthread_mutex_t lock;      /* of the fields below; held briefly, never while a card is at work */
+    struct card *card;         /* NULL: no card */
     struct contacts *contacts; /* of the card */
     struct ifd *ifd;
-    char *file; /* of the card that is or was in last, or "relay=READER"; NULL: the built-in card */
-    struct relay_watch *watch; /* of a relay, also while the other reader has no card; else NULL */
-    struct slot_use *user;     /* who uses it; NULL: nobody */
-    struct ifd_view view;      /* of the interface device as it was before */
-    bool ending;               /* its card's time is not real any more */
-    pthread_cond_t changed;    /* it is used by nobody, or its use is to be over soon */
-    struct rig_random random;  /* what is random to its cards */
+    char *file;                /* of the present or last card, or "relay=READER"; NULL: the built-in card */
+    struct relay_watch *watch; /* of a relay, even while its reader has no card; or NULL */
+    struct slot_use *user;     /* the current use, or NULL */
+    struct ifd_view view;      /* of the interface device before the current use */
+    bool ending;               /* the rig ends: the card's time is no longer real */
+    pthread_cond_t changed;    /* signalled when a use ends, or must end soon */
+    struct rig_random random;  /* the source of random numbers for its cards */
 };
 
 struct slots {
     unsigned reader_count, slot_count;
-    uint64_t seed;            /* of what is random to the cards */
+    uint64_t seed;            /* of the random numbers for cards */
     struct trace *trace;      /* owned; NULL: none */
-    const char *usb_folder;   /* for usb_bus.h, the caller's; NULL: USB readers can't be plugged in */
-    pthread_mutex_t plugging; /* held while a reader is plugged in or out */
-    /* called from any thread; NULL: not called */
+    const char *usb_folder;   /* for usb_bus.h, not owned; NULL: USB readers cannot be plugged in */
+    pthread_mutex_t plugging; /* held while a reader is plugged in or unplugged */
+    /* these functions are called from any thread; each may be NULL */
     void *arg;
-    void (*log)(void *arg, const char *line); /* a line of a card's */
-    void (*random_drawn)(void *arg);
-    void (*on_card_event)(void *arg, struct slot *slot); /* a card was put in, taken out, or both */
-    /* has work(work_arg) called in a thread; false with errno. NULL: there are no threads */
+    void (*log)(void *arg, const char *line);            /* a card logs a line */
+    void (*random_drawn)(void *arg);                     /* a card has drawn a random number */
+    void (*on_card_event)(void *arg, struct slot *slot); /* a card was inserted, removed, or both */
+    /* runs work(work_arg) in a thread; returns false with errno on failure. NULL: there are no threads */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
-    /* large, and touched only as far as they are in use */
+    /* large; memory is only needed for the entries in use */
     struct reader reader[LINK_MAX_SLOTS];
     struct slot slot[LINK_MAX_SLOTS];
 };
 
-/* To be called before all else. */
+/* Initializes the struct. Call this first. */
 void slots_init(struct slots *slots, uint64_t seed);
 
-/* Adds a reader with empty slots. On failure error says why: no room left, or USB IDs of a reader that is
- * called otherwise, by which pcscd could not tell them apart. */
+/* Adds a reader with empty slots. Returns false and sets *error if there is no room or memory, or if a
+ * reader of another name has the same USB IDs: pcscd finds a USB reader's name by its IDs. */
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, struct error *error);
 
-/* Empties all slots, without telling anybody. */
+/* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);
 
-/* For a process whose child goes on with the trace. */
+/* Drops the trace without writing to it, for a process whose child continues it. */
 void slots_leave_trace(struct slots *slots);
 
-/* Finds the slot that text names: a number as status shows it, a reader's name, or name/number. NULL or "":
- * the only slot there is. NULL with error when there is none, or more than one. */
+/* Finds the slot that text names: by its number in the status, by the name of a reader with one slot, or by
+ * name/number. With NULL or "", finds the only slot. Returns NULL and sets *error if there is no such slot,
+ * or more than one. */
 struct slot *slots_find(struct slots *slots, const char *text, struct error *error);
 
-/* Finds the reader that text names: its name, or one of its slots. NULL or "": the only USB reader there is.
- * NULL with error when there is none, or more than one. */
+/* Finds the reader that text names, by its name or by one of its slots. With NULL or "", finds the only USB
+ * reader. Returns NULL and sets *error if there is no such reader, or more than one. */
 struct reader *slots_find_reader(struct slots *slots, const char *text, struct error *error);
 
-/* The slot's number in the rig. */
+/* Returns the slot's number in the rig, from 0. */
 unsigned slot_index(const struct slots *slots, const struct slot *slot);
 
-/* The slot's name for people: "cardrig/0". */
+/* Returns the slot's name for people, such as "cardrig/0". */
 const char *slot_text(const struct slot *slot);
 
-/* Where the reader listens for the slot's vpcd card, or connects to it; false for a slot of the rig's own
- * cards. */
+/* Sets *address to where the reader listens for the slot's vpcd card, or connects to it. Returns false if
+ * the slot takes no vpcd cards. */
 bool slot_vpcd_address(const struct slot *slot, struct address *address);
 
-/* What PC/SC calls the reader of this slot: pcscd appends the reader's and the slot's number. A reader that
- * is not plugged in it does not know. */
+/* Writes the slot's name in PC/SC to buffer: the reader's name with the numbers of the reader and the slot,
+ * which pcscd appends. PC/SC has the name only while the reader is plugged in. Returns buffer. */
 const char *slot_pcsc_name(const struct slot *slot, char *buffer, size_t size);
 
-/* Plugs a USB reader in, or pulls it out. Its cards stay in, but lose power. False with error: it is no USB
- * reader, it is so already, or it could not be done. */
+/* Plugs in or unplugs a USB reader. Its cards stay in their slots, but lose power. Returns false and sets
+ * *error if it is not a USB reader, if it is already plugged in (or unplugged), or on failure. */
 bool reader_plug(struct slots *slots, struct reader *reader, struct error *error);
 bool reader_unplug(struct slots *slots, struct reader *reader, struct error *error);
 
-/* The number of a USB reader's device on its bus, which is another one each time that it is plugged in. */
+/* Returns the number of a USB reader's device on its bus. It changes each time the reader is plugged in. */
 unsigned reader_usb_number(const struct reader *reader);
 
-/* Before pcscd starts: plugs in all USB readers, except those that are to be unplugged at first. False with
- * error. */
+/* Plugs in all USB readers except those with the option unplugged. Call this before pcscd starts. Returns
+ * false and sets *error on failure. */
 bool slots_plug_all(struct slots *slots, struct error *error);
 
-/* Puts in the card that file describes; an empty file name stands for the built-in card,
- * "relay=READER" for the card in a reader of another PC/SC service (icc/relay.h), NULL for the
- * card that was in last. False with error: the slot is taken, or for vpcd cards, or the file is no
- * card; nothing has changed then. Takes as long as the script does to load. */
+/* Inserts the card that file describes. "" means the built-in card, "relay=READER" the card in a reader of
+ * another PC/SC service (icc/relay.h), and NULL the card that was in the slot last. Returns false and sets
+ * *error, and changes nothing, if the slot holds a card, if it is for vpcd cards, or if the card cannot be
+ * loaded. Takes as long as the script takes to load. */
 bool slot_insert(struct slot *slot, const char *file, struct error *error);
 
-/* Takes the card out, if there is one, and puts in another: as slot_insert, two card events. A file that is
- * no card leaves the old one in. */
+/* Removes the card, if there is one, and inserts another one as slot_insert does: two card events. If the
+ * new card cannot be loaded, the old one stays. */
 bool slot_swap(struct slot *slot, const char *file, struct error *error);
 
-/* Takes the card out, whatever it is doing: see slot_use_begin. False with error: there is none, or it is one
- * with the reader. */
+/* Removes the card, even while it is at work: see slot_use_begin. Returns false and sets *error if the slot
+ * is empty or the reader is a token. */
 bool slot_remove(struct slot *slot, struct error *error);
 
-/* The same in two steps, for a thread that cannot wait for a script to load: slot_load in any thread, and
- * then, or when that has failed, incoming_free. */
+/* Insert or swap a card in steps, for a thread that cannot wait for a script to load: slot_check first,
+ * slot_load in any thread, slot_put, and finally incoming_free, whether they have succeeded or not.
+ * slot_put leaves what the caller must free in *incoming. Each returns false and sets *error on failure. */
 struct incoming {
     struct card *card;
     struct contacts *contacts;
-    char *file;             /* NULL: the built-in card, or none that is a file */
-    uint32_t card_event;    /* that put it in */
-    uint32_t relay_counter; /* of a relay, set by relay_load, as is the result */
+    char *file;             /* NULL: the built-in card, or a card without a file */
+    uint32_t card_event;    /* after slot_put: the number of the insertion */
+    uint32_t relay_counter; /* these two come from relay_load */
     enum pcsc_result relay_result;
 };
-bool slot_check(struct slot *slot, bool swap, struct error *error); /* before a file is loaded */
+bool slot_check(struct slot *slot, bool swap, struct error *error);
 bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, struct error *error);
 bool slot_put(struct slot *slot, bool swap, struct incoming *incoming, struct error *error);
 void incoming_free(struct incoming *incoming);
 
-/* Inserts a relay, which may come later if its reader has no card, or one that another program
- * uses. False with error. */
+/* Inserts a relay. If its reader has no card, or another program uses that card, returns true and inserts
+ * the card when it becomes available. Returns false and sets *error on failure. */
 bool slot_insert_relay(struct slot *slot, const char *file, struct error *error);
 
-/* The use of a slot by a thread, which owns the struct. */
+/* The use of a slot by a thread. The thread owns the struct. */
 struct slot_use {
     struct slot *slot;
-    uint32_t card_event; /* of the card that it is about */
-    struct card *card;   /* NULL: the slot was empty */
+    uint32_t card_event; /* the slot's event counter when the use began */
+    struct card *card;   /* NULL: the slot is empty */
     struct contacts *contacts;
     struct ifd *ifd;
-    struct pace pace; /* of the interface device, where the reader's time is real; within the use it may be
-                         another one, which also sees whether somebody waits for the card */
-    bool abandoned;   /* under the lock: see slot_use_abandon */
-    /* under the lock: the card was removed meanwhile, and what is above belongs to the use */
+    /* For the interface device, if the reader's time is real. The thread may replace it by one that also
+     * notices when its peer disconnects. */
+    struct pace pace;
+    bool abandoned; /* under the lock: see slot_use_abandon and slot_abandon */
+    /* under the lock: the card has been removed, and the use owns card, contacts and ifd */
     bool removed;
-    /* Called when that happens, by who removes the card, under the lock; NULL: nobody cares. The card has
-     * been interrupted then, but may go on for a while. */
+    /* Called by the thread that removes the card, under the lock; may be NULL. The card has been interrupted
+     * by then, but may continue for a while. */
     void (*on_removal)(struct slot_use *use);
 };
 
 /*
- * Waits until nobody else uses the slot; then its card is the caller's to use, until slot_use_end. Nobody
- * waits for the use to end who takes the card out: the slot is empty at once, and who uses it next gets
- * what is in then. slot_use_end returns whether the card is still in.
+ * slot_use_begin waits until no other thread uses the slot. Then the caller may use the card until
+ * slot_use_end. A removal does not wait for the end of the use: the slot is empty at once, and the next use
+ * gets the card that is in the slot by then. slot_use_end returns false if the card was removed meanwhile,
+ * and frees that card.
  */
 void slot_use_begin(struct slot *slot, struct slot_use *use);
 bool slot_use_end(struct slot_use *use);
 
-/* Within a use: whether the card is to be taken out, by what it did, or has gone by itself. */
+/* Within a use: returns whether the card must be removed, because a fault has asked for it or because the
+ * card has gone by itself. */
 bool slot_use_wants_removal(const struct slot_use *use);
 
-/* Within a use: tells the user why the last operation failed; not if that is no news: the card goes, or was
- * removed meanwhile, or the use was abandoned. */
+/* Within a use: logs why the last operation failed, unless that is expected: the card must be removed, has
+ * been removed, or the use has been abandoned. */
 void slot_use_report(const struct slot_use *use);
 
-/* Within a use: nobody waits any more for what comes of it. */
+/* Within a use: says that the caller no longer waits for the result. */
 void slot_use_abandon(struct slot_use *use);
 
-/* Where the card's time is real: nobody waits any more for what comes of the use that is under
- * way, as the driver has gone. It goes on at once, in virtual time. False: there is no such use. */
+/* If the card's time is real, abandons the current use, because the driver no longer waits for the result:
+ * the use continues at once, in virtual time. Returns false if there is no such use. */
 bool slot_abandon(struct slot *slot);
 
-/* Takes the card out that a card event has put in, if it is still in. False: it is not, or is one with its
- * reader. */
+/* Removes the card that was inserted by this card event. Returns false if it is no longer in the slot, or
+ * if the reader is a token. */
 bool slot_remove_at(struct slot *slot, uint32_t card_event);
 
-/* Takes power from the card of a reader that is not plugged in. Waits for its turn; in a reader that has been
- * plugged in again by then, the card keeps the power that it may have got since. */
+/* Powers down the card of an unplugged reader. Waits until no other thread uses the slot. If the reader has
+ * been plugged in again by then, does nothing: the card may have been powered since. */
 void slot_lose_power(struct slot *slot);
 
-/* Has all that cards do come to an end soon, before slots_free. */
+/* Makes all operations of cards end soon. Call this before slots_free. */
 void slots_interrupt(struct slots *slots);
 
-/* Under the slot's lock: how things are, or, while it is used, were before. */
+/* Under the slot's lock: returns the state of the interface device, or while the slot is in use, the state
+ * before that use. */
 const struct ifd_view *slot_view(struct slot *slot);
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Timers for the event loop: descriptors of timerfd_create(2), to be watched for EPOLLIN. */
+/* Timers for the event loop: descriptors of timerfd_create(2), which the loop watches for EPOLLIN. */
 #ifndef CARDRIG_RIG_TIMER_H
 #define CARDRIG_RIG_TIMER_H
 
 #include <stdbool.h>
 
-/* -1 with errno. */
+/* Returns -1 with errno on failure. */
 int timer_new(void);
 
-/* It goes off after ms; 0 stops it. */
+/* Makes the timer expire after ms milliseconds; 0 stops it. */
 void timer_set(int timer, unsigned ms);
 
-/* In its callback: false if it has been set again since it went off. */
+/* For the timer's callback: returns false if the timer has been set again since it expired. */
 bool timer_went_off(int timer);
 
 #endif

@@ -18,11 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What sysfs calls a device and its interface: bus and port, configuration and interface. */
+/* The names of a device and its interface in sysfs: bus and port, then configuration and interface. */
 #define DEVICE_NAME    "%u-1"
 #define INTERFACE_NAME "%u-1:1.0"
 
-/* Where it is in sysfs. udev lists devices in the order of these names, and so pcscd numbers readers. */
+/* The place of a device in sysfs. udev lists devices in the order of these names, and pcscd numbers readers
+ * in that order. */
 #define CONTROLLERS     "devices/pci0000:00"
 #define DEVICE_PATH     CONTROLLERS "/0000:00:%02x.0/usb%u/" DEVICE_NAME
 #define BUS_DEVICES     "bus/usb/devices"
@@ -34,7 +35,7 @@ static void device_path(const struct usb_device *device, char path[DEVICE_PATH_M
     snprintf(path, DEVICE_PATH_MAX, DEVICE_PATH, device->bus, device->bus, device->bus);
 }
 
-/* FOLDER/sys/ and what format makes of the rest. */
+/* Writes FOLDER/sys/ and the formatted rest to path. */
 static void __attribute__((format(printf, 3, 4)))
 sys_path(char path[PATH_MAX], const char *folder, const char *format, ...)
 {
@@ -45,7 +46,7 @@ sys_path(char path[PATH_MAX], const char *folder, const char *format, ...)
     va_end(arguments);
 }
 
-/* Makes a directory and those above it. */
+/* Makes a directory and its missing parents. */
 static bool make_directories(char *path)
 {
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -65,7 +66,7 @@ bool usb_bus_make(const char *folder)
     return make_directories(devices);
 }
 
-/* Writes a file of sysfs. */
+/* Writes an attribute file of sysfs. */
 static bool __attribute__((format(printf, 3, 4)))
 write_attribute(const char *directory, const char *name, const char *format, ...)
 {
@@ -82,7 +83,7 @@ write_attribute(const char *directory, const char *name, const char *format, ...
     return fclose(file) == 0 && ok;
 }
 
-/* The same; a device does not have an attribute that is empty. */
+/* Writes an attribute file for text, or none if text is empty. */
 static bool write_text(const char *directory, const char *name, const char *text)
 {
     return !*text || write_attribute(directory, name, "%s", text);
@@ -154,8 +155,9 @@ static void remove_files(const char *folder, const struct usb_device *device)
 }
 
 /*
- * The messages: what udev sends to programs that listen with libudev, as in systemd's sd-device: this
- * header and then strings of KEY=VALUE. Programs choose by hashes (MurmurHash2) of subsystem and device type.
+ * The messages that udev sends to programs that listen with libudev. As in systemd's sd-device, a message is
+ * this header, followed by strings KEY=VALUE. Programs filter messages by the hashes (MurmurHash2) of
+ * subsystem and device type.
  */
 
 struct monitor_header {
@@ -173,7 +175,7 @@ struct monitor_header {
 #define HASH_USB           0x0577C5E5u /* of "usb" */
 #define HASH_USB_INTERFACE 0xB1024765u /* of "usb_interface" */
 
-/* Sends to one listener. One that has ended does not matter. */
+/* Sends a message to one listener. A listener that has ended is no failure. */
 static bool send_to(int fd, const char *folder, const char *name, const struct iovec *parts, size_t count)
 {
     struct sockaddr_un address;
@@ -183,12 +185,12 @@ static bool send_to(int fd, const char *folder, const char *name, const struct i
         return false;
     struct msghdr message = {
         .msg_name = &address, .msg_namelen = sizeof address, .msg_iov = (struct iovec *)(uintptr_t)parts};
-    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* in musl an int */
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* an int in musl */
     return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == ECONNREFUSED;
 }
 
-/* Tells all listeners that the interface has come or gone. umockdev makes a socket "event" and a number in
- * the folder for each listener. */
+/* Sends all listeners a message about the interface. For each listener, umockdev makes a socket in the
+ * folder, whose name is "event" and a number. */
 static bool tell(const char *folder, const struct usb_device *device, const char *action)
 {
     char name[DEVICE_PATH_MAX], properties[512];

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * USB devices that are not there: files that stand for /sys, and the messages of udev that tell of them. Only
- * a process that umockdev's library is preloaded into, with UMOCKDEV_DIR naming the folder, takes them for
- * real.
+ * Simulated USB devices: a folder of files in place of /sys, and udev messages about them. Only a process
+ * with umockdev's library preloaded, and with the folder in UMOCKDEV_DIR, sees these devices.
  *
- * umockdev's own way to make such devices, its GLib testbed, is of no use in the simulator: it sends messages
- * only from a process that itself has the library preloaded, ends the process where something fails, and does
- * not say when a message was lost.
+ * The simulator cannot use umockdev's own interface for such devices, its GLib testbed. The testbed sends
+ * messages only from a process that has the library preloaded itself, ends the process when something fails,
+ * and does not report a lost message.
  */
 #ifndef CARDRIG_RIG_USB_BUS_H
 #define CARDRIG_RIG_USB_BUS_H
@@ -14,20 +13,21 @@
 #include <stdbool.h>
 
 struct usb_device {
-    unsigned bus;    /* from 1; the device is the only one there */
-    unsigned number; /* on its bus, from 2; another one each time it is plugged in */
+    unsigned bus;    /* from 1; each bus has one device */
+    unsigned number; /* on its bus, from 2; changes each time the device is plugged in */
     unsigned vendor_id, product_id;
-    const char *product, *interface, *serial; /* "": it has none */
+    const char *product, *interface, *serial; /* "": the device has none */
 };
 
-/* Makes the folder, if it is not there: before a program with umockdev's library starts. False with errno. */
+/* Makes the folder if it does not exist. Call this before a program with umockdev's library starts. Returns
+ * false with errno on failure. */
 bool usb_bus_make(const char *folder);
 
-/* Plugs a device in. False with errno, and nothing has changed: EAGAIN
- * when pcscd has not taken earlier messages yet. */
+/* Plugs a device in. Returns false with errno, and with nothing changed, on failure: EAGAIN if pcscd has not
+ * read the earlier messages yet. */
 bool usb_bus_plug(const char *folder, const struct usb_device *device);
 
-/* Pulls it out: likewise. */
+/* Unplugs a device. Returns as usb_bus_plug does. */
 bool usb_bus_unplug(const char *folder, const struct usb_device *device);
 
 #endif

@@ -19,47 +19,47 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long to wait before looking for a reader again: it doubles from the first to the last. */
+/* The delay before the next attempt to find a reader. It doubles from the first to the last. */
 #define RETRY_FIRST_MS 1
 #define RETRY_LAST_MS  100
 
-/* How long a host may take to accept before it is tried again. */
+/* How long a host may take to accept a connection before the next attempt. */
 #define CONNECT_LIMIT_MS 2000
 
-/* How long a reader may take to send the rest of a message, and to take an answer. */
+/* How long a reader may take to send the rest of a message, or to receive an answer. */
 #define MESSAGE_LIMIT_MS 60000
 
-/* A reader that does nothing but what fails is not to fill the log. */
+/* A reader whose commands fail again and again must not fill the log. */
 #define LINES_PER_SECOND 10
 
 #define ADDRESS_TEXT     (ADDRESS_MAX + 10)
 
-/* A slot, as a vpcd reader sees it. */
+/* A slot that is offered to a vpcd reader. */
 struct card_end {
     struct vpcd_cards *cards;
     struct slot *slot;
     unsigned port;
     int listen_fd;           /* bound to the port, in reversed mode; else -1 */
     bool listening;          /* under the lock */
-    struct session *session; /* of the card that is in; under the lock */
+    struct session *session; /* of the card in the slot; under the lock */
     atomic_bool said_alone, said_unknown;
 };
 
 /*
- * From a card's insertion to its removal, with a thread of its own, which finds the card's reader and
- * serves it. It is over when it is not its end's any more. The thread goes on until the card lets it go,
- * and then ends.
+ * A session lasts from a card's insertion to its removal. It has a thread, which finds the card's reader and
+ * serves it. The session is over when its card_end no longer refers to it. The thread ends after that, when
+ * the operation of the card returns, and frees the session.
  */
 struct session {
     struct card_end *end;
-    uint32_t card_event; /* that has put the card in */
-    int over_fd;         /* can be read when it is over */
-    int fd;              /* the connection, -1: no reader; set by the thread alone, under the lock */
+    uint32_t card_event; /* the number of the card's insertion */
+    int over_fd;         /* an eventfd that can be read when the session is over */
+    int fd;              /* the connection, or -1: no reader; only the thread sets it, under the lock */
     struct backoff retry;
-    int64_t second; /* in which something was said last, */
-    unsigned lines; /* and how often it was to be */
+    int64_t second; /* the second of clock_ms in which an operation last failed */
+    unsigned lines; /* the number of failures in that second, logged or not */
     struct slot_use use;
-    bool unanswered; /* the card has failed to answer to its last reset */
+    bool unanswered; /* the last reset has failed */
     uint8_t response[LINK_MAX_RESPONSE];
     struct vpcd_input input;
 };
@@ -67,13 +67,13 @@ struct session {
 struct vpcd_cards {
     struct address address; /* of the first slot */
     bool listen;
-    pthread_mutex_t lock;    /* held for moments only; a slot's lock may be taken within */
-    struct threads *threads; /* while they serve; under the lock */
+    pthread_mutex_t lock;    /* held briefly; a slot's lock may be taken while it is held */
+    struct threads *threads; /* NULL while the cards are not served; under the lock */
     unsigned end_count;
-    struct card_end end[LINK_MAX_SLOTS]; /* of each slot, by its number */
+    struct card_end end[LINK_MAX_SLOTS]; /* by the slot's number in the rig */
 };
 
-/* host:port of the slot, for people */
+/* Writes the slot's host and port to text, for people. Returns text. */
 static const char *end_text(const struct card_end *end, char text[ADDRESS_TEXT])
 {
     struct address address = end->cards->address;
@@ -81,8 +81,8 @@ static const char *end_text(const struct card_end *end, char text[ADDRESS_TEXT])
     return address_text(&address, text, ADDRESS_TEXT);
 }
 
-/* Takes the lock, for what only the session of the card that is in may do. False: it is over, and the lock is
- * free. */
+/* Takes the lock, for what only the session of the present card may do. Returns false, with the lock
+ * released, if the session is over. */
 static bool lock_session(struct session *session)
 {
     struct card_end *end = session->end;
@@ -102,8 +102,8 @@ static void unlock_session(struct session *session)
  * Messages
  */
 
-/* Tells the user why an operation failed, and of a reader that goes on like this how many lines were left
- * out. */
+/* Logs why an operation failed, in at most LINES_PER_SECOND lines a second, and later how many lines were
+ * left out. */
 static void report(struct session *session, const struct slot_use *use, enum ifd_result result)
 {
     int64_t second = clock_ms() / 1000;
@@ -120,8 +120,9 @@ static void report(struct session *session, const struct slot_use *use, enum ifd
         slot_use_report(use);
 }
 
-/* A reader asks several times per second whether the card is there, and whether it has power or not: the card
- * is to notice nothing of it. */
+/* Answers a request for the ATR, and returns the length of the answer. The card must not notice the
+ * request: a reader sends it several times per second to see whether the card is present, even if the card
+ * has no power. */
 static size_t give_atr(struct session *session, const struct slot_use *use)
 {
     const struct ifd *ifd = use->ifd;
@@ -129,7 +130,7 @@ static size_t give_atr(struct session *session, const struct slot_use *use)
     size_t length = ifd->atr.length;
     if (!ifd->powered)
         atr = card_atr(use->card, CARD_COLD, &length);
-    if (session->unanswered || length == 0) { /* an ATR of no bytes would say that there is no card */
+    if (session->unanswered || length == 0) { /* an ATR of 0 bytes would mean that there is no card */
         memset(session->response, 0, ATR_MAX + 1);
         return ATR_MAX + 1;
     }
@@ -144,7 +145,7 @@ static void power_up(struct session *session, const struct slot_use *use, enum i
     report(session, use, result);
 }
 
-/* Returns the length of the answer; 0: there is to be none. So does on_command. */
+/* Carries out a control. Returns the length of the answer in session->response, or 0 for no answer. */
 static size_t on_control(struct session *session, const struct slot_use *use, uint8_t control)
 {
     switch (control) {
@@ -168,6 +169,7 @@ static size_t on_control(struct session *session, const struct slot_use *use, ui
     }
 }
 
+/* Carries out a command. Returns the length of the answer in session->response. */
 static size_t on_command(struct session *session, const struct slot_use *use, const uint8_t *command,
                          size_t command_length)
 {
@@ -175,14 +177,14 @@ static size_t on_command(struct session *session, const struct slot_use *use, co
     uint8_t *response = session->response;
     size_t length = 0;
     enum ifd_result result = IFD_RESULT_OK;
-    /* the protocol of the reader is not told to a card */
+    /* vpcd does not tell a card which protocol the application has chosen */
     if (ifd->powered && !ifd->as_is && ifd->protocol == IFD_NO_PROTOCOL)
         result = ifd_set_protocol(ifd, atr_default_protocol(&ifd->atr));
     if (result == IFD_RESULT_OK)
         result =
             ifd_transmit(ifd, IFD_RAW, command, command_length, response, sizeof session->response, &length);
     report(session, use, result);
-    if (result != IFD_RESULT_OK || length == 0) { /* no answer */
+    if (result != IFD_RESULT_OK || length == 0) { /* the card has not answered */
         response[0] = 0;
         return 1;
     }
@@ -194,7 +196,7 @@ static size_t on_command(struct session *session, const struct slot_use *use, co
     return 2;
 }
 
-/* Says that the reader has taken too long for a message, unless it was not that. False. */
+/* Logs that the reader has taken too long, if the deadline has passed. Returns false. */
 static bool give_up(const struct session *session, int64_t deadline, const char *what)
 {
     if (clock_ms() >= deadline)
@@ -203,11 +205,10 @@ static bool give_up(const struct session *session, int64_t deadline, const char 
     return false;
 }
 
-/* Waits for a message. False: there are no more. */
+/* Waits for a message. Returns false if the connection must end. */
 static bool receive(struct session *session)
 {
-    int64_t deadline =
-        AWAIT_FOREVER; /* a reader may be silent; one that is gone is found out by keep-alives */
+    int64_t deadline = AWAIT_FOREVER; /* a reader may be silent; keep-alives detect one that has vanished */
     enum vpcd_result result = vpcd_receive_soon(session->fd, &session->input);
     while (result == VPCD_PARTIAL) {
         if (session->input.used > 0 && deadline == AWAIT_FOREVER)
@@ -230,7 +231,8 @@ static bool send_answer(struct session *session, size_t length)
     return result == VPCD_OK;
 }
 
-/* Where the card's time is real: the reader waits, until it hangs up or the session is over. */
+/* Makes the card's time real: waits until time_us, a time of clock_us. If the reader disconnects or the
+ * session ends before that, abandons the use. */
 static void wait_until(void *arg, int64_t time_us)
 {
     struct session *session = arg;
@@ -239,7 +241,7 @@ static void wait_until(void *arg, int64_t time_us)
         slot_use_abandon(&session->use);
 }
 
-/* The use of the slot, by a session. False: its card is out. */
+/* Begins to use the slot for a session. Returns false, without a use, if the session's card was removed. */
 static bool begin_use(struct session *session)
 {
     struct slot_use *use = &session->use;
@@ -251,7 +253,7 @@ static bool begin_use(struct session *session)
     return false;
 }
 
-/* Has the card do what the message asks. False: that is the last one. */
+/* Carries out a message with the card and answers it. Returns false if the connection must end. */
 static bool serve_message(struct session *session)
 {
     struct slot_use *use = &session->use;
@@ -276,14 +278,14 @@ static void serve(struct session *session)
     session->input.used = 0;
     session->unanswered = false;
     while (receive(session) && serve_message(session))
-        backoff_reset(&session->retry); /* it is a reader that uses the card */
+        backoff_reset(&session->retry); /* the peer is a reader that uses the card */
 }
 
 /*
  * Connections
  */
 
-/* Under the lock: where readers come to us. */
+/* Under the lock: listens for a reader, in reversed mode. */
 static void begin_to_listen(struct card_end *end)
 {
     if (end->listen_fd < 0 || end->listening)
@@ -294,8 +296,8 @@ static void begin_to_listen(struct card_end *end)
                 strerror(errno));
 }
 
-/* Likewise. On Linux the socket keeps its port, and can listen again; but if it is shut down twice, then so
- * is what it accepts. */
+/* Under the lock: stops listening. On Linux a socket that is shut down keeps its port, and can listen
+ * again. If it were shut down twice, the connections that it accepts later would be shut down, too. */
 static void stop_listening(struct card_end *end)
 {
     if (end->listening)
@@ -303,8 +305,8 @@ static void stop_listening(struct card_end *end)
     end->listening = false;
 }
 
-/* Waits for the reader to connect. A card is in one reader only: the next one is refused, and not kept
- * waiting. */
+/* Waits for a reader to connect. Returns false if there is no connection. A card is in one reader only: the
+ * socket stops listening, so that a second reader is refused at once and does not wait. */
 static bool accept_reader(struct session *session)
 {
     struct card_end *end = session->end;
@@ -340,7 +342,7 @@ static bool connect_to_reader(struct session *session)
     return session->fd >= 0;
 }
 
-/* The reader is gone, and the power that it gave with it. */
+/* Powers the card down after its reader has disconnected, and closes the connection. */
 static void lose_reader(struct session *session)
 {
     struct card_end *end = session->end;
@@ -356,7 +358,7 @@ static void lose_reader(struct session *session)
     pthread_mutex_unlock(&end->cards->lock);
 }
 
-/* Finds readers and serves them, one after the other, until it is over. */
+/* The session's thread: finds readers and serves one after the other, until the session is over. */
 static void attend(void *arg)
 {
     struct session *session = arg;
@@ -376,12 +378,12 @@ static void attend(void *arg)
 }
 
 /*
- * Sessions; all under the lock
+ * Sessions. The caller of each function holds the lock.
  */
 
 static void begin_session(struct card_end *end, uint32_t card_event)
 {
-    struct session *session = calloc(1, sizeof *session); /* only what is used takes memory */
+    struct session *session = calloc(1, sizeof *session); /* the unused part of its buffers takes no memory */
     int over_fd = eventfd(0, EFD_CLOEXEC);
     if (session && over_fd >= 0) {
         session->end = end;
@@ -390,7 +392,7 @@ static void begin_session(struct card_end *end, uint32_t card_event)
         session->fd = -1;
         backoff_reset(&session->retry);
         end->session = session;
-        begin_to_listen(end); /* now, so that nobody is refused who comes when the card is in */
+        begin_to_listen(end); /* now, so that no reader is refused once the card is in the slot */
         if (threads_start(end->cards->threads, attend, session))
             return;
         stop_listening(end);
@@ -403,20 +405,20 @@ static void begin_session(struct card_end *end, uint32_t card_event)
     free(session);
 }
 
-/* The reader sees it at once, whatever the card is doing. */
+/* Ends the session. The reader notices that at once, even while the card is at work. */
 static void end_session(struct card_end *end)
 {
     const uint64_t one = 1;
     struct session *session = end->session;
-    if (session->fd >= 0) /* before the card is not waited for any more, and answers */
+    if (session->fd >= 0) /* before the write to over_fd, after which the card may answer */
         shutdown(session->fd, SHUT_RDWR);
     ssize_t written = write(session->over_fd, &one, sizeof one);
-    (void)written; /* there is room for it */
+    (void)written; /* the counter has room */
     stop_listening(end);
     end->session = NULL;
 }
 
-/* The card that is in has a session, and no other has. */
+/* Ends the session of a removed card, and begins one for a card that has been inserted. */
 static void follow_card(struct card_end *end)
 {
     uint32_t card_event = end->slot->card_event;
@@ -428,7 +430,7 @@ static void follow_card(struct card_end *end)
 }
 
 /*
- * All of them
+ * All cards
  */
 
 static bool take_port(struct card_end *end, struct error *error)
@@ -436,7 +438,7 @@ static bool take_port(struct card_end *end, struct error *error)
     int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
     end->listening = fd >= 0;
     if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
-        if (!end->slot->card) /* a reader that comes before we serve waits */
+        if (!end->slot->card) /* if there is one, a reader can connect, and waits until we serve */
             stop_listening(end);
         return true;
     }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The rig's cards as cards of the vpcd protocol (link/vpcd.h), for somebody else's reader: each slot is at a
- * port of its own, slot i at the first one's number + i. A connection is a card in the slot. Either the
- * reader listens and we connect, again and again while nobody is there; or, in the reversed mode, we listen
- * as long as there is a card and no reader has it.
+ * Offers the rig's cards as cards of the vpcd protocol (link/vpcd.h), to vpcd readers of other projects.
+ * Each slot has its own port: slot i has the port of the first slot + i. To the reader, a connection is an
+ * inserted card. Either the reader listens, and the simulator tries to connect until it succeeds; or, in
+ * reversed mode, the simulator listens while a card is in the slot and no reader is connected.
  *
- * Each card that is in has a thread, so that one that is at work delays no other. When it is taken out the
- * connection ends at once; the thread does when the card lets it go.
+ * Each inserted card has a thread, so that a busy card delays no other. When a card is removed, its
+ * connection ends at once, and the thread ends when the interrupted operation of the card returns.
  *
- * The protocol has no way to say that something went wrong. What a reader is told then is chosen so that
- * libifdvpcd 3.3, the reader that comes with vsmartcard, goes on and makes the best of it (it never returns
- * from an empty message, and takes a closed connection for an answer):
+ * The protocol has no message for an error. The simulator sends the following instead, with which
+ * libifdvpcd 3.3, vsmartcard's own reader, can continue. (That reader never returns from an empty
+ * message, and takes a closed connection for an answer.)
  *
- *   a reset that the card did not answer, or garbled    an ATR of 34 bytes, longer than any: no answer
- *   a command, likewise, or without power               an answer of one byte: no response APDU
- *   a response APDU longer than a message can be        67 00
+ *   the card does not answer to a reset, or the answer is garbled    an ATR of 34 bytes, longer than any ATR
+ *   the same with a command, or the card has no power                one byte, too short for a response APDU
+ *   a response APDU is longer than a message can be                  67 00
  */
 #ifndef CARDRIG_RIG_VPCD_CARD_H
 #define CARDRIG_RIG_VPCD_CARD_H
@@ -29,25 +29,26 @@
 
 struct vpcd_cards;
 
-/* The slots, whose number is not to change any more, as cards. address is where the first slot's reader is,
- * or, reversed (listen), where it comes to: the ports are taken then. NULL with error.
- */
+/* Offers the slots as cards; no slot may be added after this call. address is that of the first slot's
+ * reader. In reversed mode (listen) it is the address to which that reader connects, and this call binds
+ * the ports of all slots. Returns NULL and sets *error on failure. */
 struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
                                   struct error *error);
 
-/* Begins to serve, with threads that outlive it. */
+/* Begins to serve. threads must outlive the cards. */
 void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads);
 
-/* Hangs up on all readers. The threads end when their cards let them go. */
+/* Disconnects all readers. The threads end when the operations of their cards return. */
 void vpcd_cards_stop(struct vpcd_cards *cards);
 
-/* When all the threads have ended. NULL is allowed. */
+/* Frees the cards. All their threads must have ended. Accepts NULL. */
 void vpcd_cards_free(struct vpcd_cards *cards);
 
-/* From any thread: the slot has had a card event. */
+/* Call this after each card event of a slot, from any thread. */
 void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot);
 
-/* Where the slot's card is, or its reader. Returns whether a reader is connected. */
+/* Sets *listen to whether the mode is reversed, and *address to the address at which the slot's card listens
+ * or, in normal mode, that of its reader. Returns whether a reader is connected. */
 bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
                         bool *listen);
 

@@ -19,40 +19,39 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG    64   /* TCP tries for a second time only after a second */
-#define TRIES      100  /* to find free ports in a row */
-#define CONNECT_MS 5000 /* how long a connection may take to come about */
-/* How long to wait before looking for a card again that is to listen: it doubles from the first to the
- * last. */
+#define BACKLOG    64   /* if it is full, a client's TCP tries again only after a second */
+#define TRIES      100  /* attempts to find consecutive free ports */
+#define CONNECT_MS 5000 /* how long it may take to connect */
+/* The delay before the next attempt to connect to a card. It doubles from the first to the last. */
 #define RETRY_FIRST_MS 10
 #define RETRY_LAST_MS  100
-#define RETRY_RESET_MS 500 /* after a card that was in for so long it is the first again */
+#define RETRY_RESET_MS 500 /* a card that stays this long resets the delay */
 
-/* A slot. All is the loop's, except the letter. */
+/* A slot. Only the loop's thread uses it, except that any thread may post the letter. */
 struct reader_end {
-    struct vpcd_readers *readers; /* NULL: a slot of another reader's */
+    struct vpcd_readers *readers; /* NULL: the slot takes no vpcd cards */
     struct slot *slot;
-    int listen_fd; /* -1: it connects */
+    int listen_fd; /* -1: the slot connects to its card */
     enum { EMPTY, CONNECTING, ASKING, INSERTED } state;
-    int fd;                    /* of the connection; when the card is in, a copy, to see its end; -1: none */
-    union tcp_address address; /* of its other end */
-    struct vpcd_input *input;  /* while it is asked for its ATR */
-    bool paused;               /* it does not listen until the pause is over */
-    uint32_t card_event;       /* of the card's insertion, while there is one */
-    int64_t inserted_at;       /* when that was */
+    int fd;                    /* the connection; once inserted, a duplicate, to detect its end; -1: none */
+    union tcp_address address; /* of the card */
+    struct vpcd_input *input;  /* while the card is asked for its ATR */
+    bool paused;               /* the slot does not accept until the pause is over */
+    uint32_t card_event;       /* the number of the insertion, while a card is inserted */
+    int64_t inserted_at;       /* the time of the insertion */
     int timer_fd;
     struct backoff retry;
-    int complaint;      /* the errno last logged */
-    int64_t refused_at; /* in seconds: when a refusal was last logged, */
-    unsigned refused;   /* and how often somebody has been refused since */
+    int complaint;      /* the errno that was logged last */
+    int64_t refused_at; /* the time in seconds when a refusal was last logged */
+    unsigned refused;   /* the number of refusals since then */
     struct loop_letter card_event_letter;
 };
 
 struct vpcd_readers {
     struct slots *slots;
-    struct loop *loop;       /* NULL until they serve */
-    int pause_fd;            /* a timer: those that are paused listen again */
-    struct reader_end end[]; /* one for each slot */
+    struct loop *loop;       /* NULL before vpcd_readers_start */
+    int pause_fd;            /* a timer, after which paused slots accept again */
+    struct reader_end end[]; /* one for each slot of the rig */
 };
 
 static bool is_reversed(const struct reader_end *end)
@@ -60,7 +59,7 @@ static bool is_reversed(const struct reader_end *end)
     return end->slot->reader->options.cards == READER_VPCD_CONNECT;
 }
 
-/* Where the slot is, for people. */
+/* Writes the address of the slot's vpcd card to text, for people. Returns text. */
 static const char *end_text(const struct reader_end *end, char text[ADDRESS_MAX + 10])
 {
     struct address address;
@@ -68,7 +67,8 @@ static const char *end_text(const struct reader_end *end, char text[ADDRESS_MAX 
     return address_text(&address, text, ADDRESS_MAX + 10);
 }
 
-/* Says that a connection is refused: who connects again and again is not to fill the log. */
+/* Logs that a connection is refused, at most once a second: a card that connects again and again must not
+ * fill the log. */
 static void report_refusal(struct reader_end *end, const union tcp_address *address, const char *why)
 {
     char text[TCP_TEXT_MAX], more[40] = "";
@@ -105,8 +105,9 @@ static void close_connection(struct reader_end *end)
 
 static void wait_to_retry(struct reader_end *end, int reason);
 
-/* The connection is no more, or is not to be: there can be another. Who hangs up at once is not to be
- * called at once, for ever. */
+/* Closes the connection, so that the slot can have another one, which in reversed mode it tries after a
+ * delay. Only a card that was inserted for RETRY_RESET_MS resets the delay: otherwise the reader would
+ * connect without end to a card that always disconnects at once. */
 static void leave(struct reader_end *end)
 {
     bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
@@ -124,7 +125,7 @@ static void refuse_connection(struct reader_end *end, const char *why)
     leave(end);
 }
 
-/* The connection has given an ATR, whatever it is, and becomes the slot's card. */
+/* Inserts the card at the connection, which has sent its ATR. Any ATR will do. */
 static void insert(struct reader_end *end)
 {
     char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX];
@@ -141,7 +142,7 @@ static void insert(struct reader_end *end)
     end->inserted_at = clock_ms();
     snprintf(name, sizeof name, "vpcd card %s", tcp_text(&end->address, text));
     incoming.card =
-        vpcd_card_new(fd, name, slot->reader->options.timeout_ms, &slot->host); /* which takes fd over */
+        vpcd_card_new(fd, name, slot->reader->options.timeout_ms, &slot->host); /* takes over fd */
     if (incoming.card)
         incoming.contacts = contacts_new(incoming.card);
     if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
@@ -154,8 +155,9 @@ static void insert(struct reader_end *end)
     refuse_connection(end, error.text);
 }
 
-/* The connection ended before the ATR came. Where the card is to listen, something may accept in its place,
- * and hang up until there is one: a port that is forwarded. */
+/* Handles a connection that has ended before the ATR came. In reversed mode that is no refusal: a port
+ * forwarder, for example, may accept the connection in the card's place, and disconnect as long as there is
+ * no card. */
 static void hung_up(struct reader_end *end)
 {
     if (is_reversed(end))
@@ -164,8 +166,8 @@ static void hung_up(struct reader_end *end)
         refuse_connection(end, "it has hung up without an ATR");
 }
 
-/* A card is in when it has said who it is, as with vpcd's own reader: some take seconds for that, and pcscd
- * waits for a card that is in. */
+/* Inserts the card when its ATR has come, as vpcd's own reader does. Some cards take seconds for the ATR,
+ * and pcscd would wait for a card that is already inserted. */
 static void on_answer(void *arg, uint32_t events)
 {
     struct reader_end *end = arg;
@@ -182,14 +184,14 @@ static void on_answer(void *arg, uint32_t events)
         vpcd_message(end->input, &atr, &length);
         if (end->input->used != length + 2)
             refuse_connection(end, "more than one answer");
-        else if (length == 0) /* vpcd's own reader takes it so, and hangs up */
+        else if (length == 0) /* vpcd's own reader takes that as no card, too, and disconnects */
             refuse_connection(end, "an ATR of 0 bytes, so it has no card");
         else
             insert(end);
     }
 }
 
-/* There is a connection, which is taken over. */
+/* Takes over a new connection, and asks the card for its ATR. */
 static void begin(struct reader_end *end, int fd, const union tcp_address *address)
 {
     static const enum vpcd_control get_atr[] = {VPCD_GET_ATR};
@@ -203,12 +205,12 @@ static void begin(struct reader_end *end, int fd, const union tcp_address *addre
         return;
     }
     const char *why = strerror(errno);
-    close(end->fd); /* the loop does not have it */
+    close(end->fd); /* the loop does not watch it */
     end->fd = -1;
     refuse_connection(end, why);
 }
 
-/* The connection has ended, and takes the card out. */
+/* Removes the card, because its connection has ended. */
 static void on_end(void *arg, uint32_t events)
 {
     struct reader_end *end = arg;
@@ -217,7 +219,7 @@ static void on_end(void *arg, uint32_t events)
     leave(end);
 }
 
-/* Somebody else has taken the card out, or the loop has. */
+/* Closes the connection of a card that has been removed from the slot. */
 static void on_card_event(void *arg)
 {
     struct reader_end *end = arg;
@@ -225,7 +227,8 @@ static void on_card_event(void *arg)
         leave(end);
 }
 
-/* A card that went and came back at once went first; what it said before counts. */
+/* Before a new connection is accepted, handles what has happened on the old one. A card that disconnects
+ * and connects again at once must be removed first, and an ATR that it has sent before counts. */
 static void take_out_what_has_gone(struct reader_end *end)
 {
     on_card_event(end);
@@ -237,12 +240,13 @@ static void take_out_what_has_gone(struct reader_end *end)
 }
 
 /*
- * Where the reader listens
+ * Normal mode: the reader listens
  */
 
 static void on_connect(void *arg, uint32_t events);
 
-/* The descriptors are used up: those who wait would be reported again at once. */
+/* Stops accepting for a while when there are no descriptors or memory left. Otherwise the loop would report
+ * the pending connections again at once. */
 static void pause_listening(struct reader_end *end, int reason)
 {
     if (reason != end->complaint)
@@ -293,7 +297,7 @@ static void on_connect(void *arg, uint32_t events)
 }
 
 /*
- * Where the card listens
+ * Reversed mode: the card listens
  */
 
 static void wait_to_retry(struct reader_end *end, int reason)
@@ -307,7 +311,7 @@ static void wait_to_retry(struct reader_end *end, int reason)
     timer_set(end->timer_fd, backoff_next(&end->retry, RETRY_FIRST_MS, RETRY_LAST_MS));
 }
 
-/* Whether the connection that was being made is there. */
+/* Called when it is known whether the connection has been made. */
 static void on_connected(void *arg, uint32_t events)
 {
     struct reader_end *end = arg;
@@ -358,10 +362,11 @@ static void on_timer(void *arg, uint32_t events)
 }
 
 /*
- * All of them
+ * All readers
  */
 
-/* Listens at as many ports in a row as the reader has slots; all or none, with errno. */
+/* Listens at as many consecutive ports as the reader has slots. Returns false with errno, and listens at
+ * none, on failure. */
 static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
 {
     struct reader_options *options = &reader->options;
@@ -375,7 +380,7 @@ static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
         end[opened].listen_fd = fd;
         if (opened == 0)
             base = port;
-        /* a connection that is gone before it is accepted must not have us wait for the next one */
+        /* if a connection is gone before it is accepted, accept4() must not wait for the next one */
         if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
             break;
     }
