@@ -140,7 +140,7 @@ static void expect_unresponsive(const struct world *world, const struct user *us
         add_unresponsive(expected);
     if (world->unresponsive)
         return;
-    /* see "A card that was mute" in scardmanage-pcsclite(7) */
+    /* see "A card that was unresponsive" in scardmanage-pcsclite(7) */
     if (!user->has_handle || world_handle_is_dead(world, user))
         add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |

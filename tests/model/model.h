@@ -102,7 +102,7 @@ void model_observe(struct model *model, enum party by);
 void model_observe_power_off(struct model *model, enum party by);
 
 /* Returns whether SCardConnect() failed because the card did not answer to an earlier reset, and
- * pcscd does not power it again although it would answer now: see "A card that was mute" in
+ * pcscd does not power it again although it would answer now: see "A card that was unresponsive" in
  * scardmanage-pcsclite(7). */
 bool model_is_left_without_power(const struct model *model, LONG rv);
 
