@@ -17,15 +17,15 @@
  *
  * - Commands. pcscd checks a client's handle before it queues the client's command for the slot
  *   (SCardTransmit() in winscard.c). A command can therefore reach the driver after its card was removed.
- *   Nothing in the call says which card it is for, so it would go to the next card if that card is in the
- *   slot, is powered and has had its protocol set by another client. The driver therefore keeps a removal
- *   shown until every thread that may have passed the check has finished (grace.h).
+ *   Nothing in the call says which card it is for, so it would go to the next card as soon as pcscd has powered
+ *   that up. The driver therefore keeps a removal shown until every thread that may have passed the check has
+ *   finished (grace.h).
  *
- * - Power. When a client's request for power has failed, pcscd's thread for that client records that an
- *   unresponsive card is present, after the call and without a lock (winscard.c). If pcscd's event thread
- *   learned of a removal in between, the client's thread would overwrite it, and the empty slot would seem
- *   to hold a card until the next card event. The driver therefore shows the removal when that thread has
- *   finished. Clients that try to connect again and again postpone it by RETRIED_MS at most.
+ * - Power. After a client's request for power, pcscd's thread for that client records that a card is present,
+ *   without a lock (winscard.c). If pcscd's event thread learned of a removal before that, the client's thread
+ *   would overwrite it, and the empty slot would seem to hold a card until the next card event. The driver
+ *   therefore shows the removal when that thread has finished. Clients that reset or connect again and again
+ *   postpone it by RETRIED_MS at most.
  *
  * - Swaps. When the next card is already in as the driver shows a removal, the driver keeps the slot empty
  *   for ABSENCE_MS. A client that waits for a change looks at the slot only after it has been woken up, and
@@ -86,10 +86,20 @@ unsigned channel_slots(const struct channel *channel)
     return channel->name.slots;
 }
 
+/* Returns whether the calling thread serves a client of pcscd. The caller holds the channel's lock. */
+static bool is_client(const struct channel *channel)
+{
+    return !channel->has_waiter || !pthread_equal(channel->waiter, pthread_self());
+}
+
 bool channel_card_present(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
     bool present = channel_card_in(channel->shown);
+    if (is_client(channel)) { /* pcscd asks before each request for power (IFDPowerICC() in ifdwrapper.c) */
+        channel->requests.changes++;
+        channel->power_requests.changes++;
+    }
     pthread_mutex_unlock(&channel->lock);
     return present;
 }
@@ -106,10 +116,11 @@ static void show_next_event(struct channel *channel, int64_t now)
 {
     pthread_mutex_lock(&channel->lock);
     channel->shown++;
+    /* when pcscd is back in channel_wait and has marked all handles, a new grace period begins */
+    channel->requests.settled_changes = channel->requests.changes - 1;
     pthread_mutex_unlock(&channel->lock);
-    channel->removal_is_new = !channel_card_in(channel->shown);
-    channel->absent_at = now;
-    channel->absent_until = channel->latest != channel->shown ? now + ABSENCE_MS : 0;
+    channel->even_at = channel->absent_at = now;
+    channel->absent_until = channel->latest != channel->shown ? now + ABSENCE_MS : now;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -117,44 +128,32 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Begins a grace period if the removal is new, or if clients' requests have come or gone since the last one
- * began. */
-static void watch_clients(struct channel *channel, bool is_new)
+/* Returns whether none of the requests is under way, and every thread that may have brought one, or may be
+ * about to, has finished since the last one. */
+static bool have_finished(struct channel *channel, struct requests *requests)
 {
     pthread_mutex_lock(&channel->lock);
-    unsigned now = channel->comings_and_goings;
+    unsigned under_way = requests->under_way, changes = requests->changes;
     pthread_mutex_unlock(&channel->lock);
-    if (!is_new && now == channel->grace_from)
-        return;
-    channel->grace_from = now;
-    grace_begin(&channel->grace);
-}
-
-/* Returns whether no client's request is under way, and no thread can still bring one that pcscd has checked
- * before the removal. */
-static bool clients_have_finished(struct channel *channel)
-{
-    pthread_mutex_lock(&channel->lock);
-    bool under_way = channel->under_way > 0;
-    pthread_mutex_unlock(&channel->lock);
-    if (under_way)
+    if (under_way > 0)
         return false;
-    watch_clients(channel, false);
-    return grace_is_over(&channel->grace);
+    if (requests->settled_changes != changes) {
+        requests->settled_changes = changes;
+        requests->settled = false;
+        grace_begin(&channel->grace);
+    }
+    if (!requests->settled)
+        requests->settled = grace_is_over(&channel->grace);
+    return requests->settled;
 }
 
 /* Returns whether the next card event must not be shown yet. */
 static bool must_wait(struct channel *channel, int64_t now)
 {
-    if (!channel_card_in(channel->shown))
-        return now < channel->absent_until ||
-               (now < channel->absent_at + HELD_LAST_MS && !clients_have_finished(channel));
-    pthread_mutex_lock(&channel->lock);
-    bool under_way = channel->power_under_way, failed = channel->power_failed;
-    pthread_mutex_unlock(&channel->lock);
-    if (under_way)
-        return now < channel->even_at + HELD_LAST_MS;
-    return failed && now < channel->even_at + RETRIED_MS && !clients_have_finished(channel);
+    if (channel_card_in(channel->shown))
+        return now < channel->even_at + RETRIED_MS && !have_finished(channel, &channel->power_requests);
+    return now < channel->absent_until ||
+           (now < channel->absent_at + HELD_LAST_MS && !have_finished(channel, &channel->requests));
 }
 
 static bool is_hung_up(struct channel *channel)
@@ -172,9 +171,6 @@ void channel_wait(struct channel *channel, int timeout_ms)
     channel->waiter = pthread_self();
     channel->has_waiter = true;
     pthread_mutex_unlock(&channel->lock);
-    if (channel->removal_is_new) /* pcscd has marked all handles by now */
-        watch_clients(channel, true);
-    channel->removal_is_new = false;
     for (;;) {
         struct pollfd ready[2] = {{.fd = channel->wake_fd, .events = POLLIN}};
         int64_t until = earlier(deadline, connection_watch(channel, &ready[1]));
@@ -193,8 +189,10 @@ void channel_wait(struct channel *channel, int timeout_ms)
             until = earlier(until, now + STEP_MS);
         int wait_ms = until > now ? (int)(until - now) : 0, came = poll(ready, 2, wait_ms);
         int64_t late = clock_ms() - now - wait_ms;
-        if (waits && late > 0)
-            channel->absent_until += late;
+        if (waits && late > 0) {
+            channel->absent_at += late;
+            channel->absent_until += earlier(late, HELD_LAST_MS);
+        }
         if (came < 0)
             continue;
         uint64_t count;
@@ -205,43 +203,20 @@ void channel_wait(struct channel *channel, int timeout_ms)
     }
 }
 
-enum kind { OTHER, COMMAND, CLIENTS_POWER };
-
-static enum kind kind_of(const struct channel *channel, const struct link_message *request)
+static void count_request(struct requests *requests, int difference)
 {
-    if (request->type == LINK_TRANSMIT)
-        return COMMAND;
-    bool clients = channel->has_waiter && !pthread_equal(channel->waiter, pthread_self());
-    return request->type == LINK_POWER && clients ? CLIENTS_POWER : OTHER;
+    requests->under_way += (unsigned)difference;
+    requests->changes++;
 }
 
-/* Counts the request, and writes into it the card event that pcscd knows. */
-static enum kind begin_request(struct channel *channel, struct link_message *request)
+/* Counts a request that comes (1) or goes (-1). */
+static void count_clients_request(struct channel *channel, const struct link_message *request, int difference)
 {
-    pthread_mutex_lock(&channel->lock);
-    enum kind kind = kind_of(channel, request);
-    request->event = channel->shown;
-    if (kind != OTHER) {
-        channel->under_way++;
-        channel->comings_and_goings++;
-    }
-    channel->power_under_way |= kind == CLIENTS_POWER;
-    pthread_mutex_unlock(&channel->lock);
-    return kind;
-}
-
-static void end_request(struct channel *channel, enum kind kind, unsigned status)
-{
-    pthread_mutex_lock(&channel->lock);
-    if (kind != OTHER) {
-        channel->under_way--;
-        channel->comings_and_goings++;
-    }
-    if (kind == CLIENTS_POWER) {
-        channel->power_under_way = false;
-        channel->power_failed = status != LINK_OK;
-    }
-    pthread_mutex_unlock(&channel->lock);
+    if (!is_client(channel))
+        return;
+    count_request(&channel->requests, difference);
+    if (request->type == LINK_POWER)
+        count_request(&channel->power_requests, difference);
 }
 
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
@@ -249,10 +224,15 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
 {
     size_t capacity = out ? *out_length : 0;
     struct link_message answer = {0};
-    enum kind kind = begin_request(channel, request);
+    pthread_mutex_lock(&channel->lock);
+    request->event = channel->shown;
+    count_clients_request(channel, request, 1);
+    pthread_mutex_unlock(&channel->lock);
     pthread_mutex_lock(&channel->exchanging);
     unsigned status = connection_exchange(channel, request, &answer) ? answer.arg : (unsigned)CHANNEL_LOST;
-    end_request(channel, kind, status);
+    pthread_mutex_lock(&channel->lock);
+    count_clients_request(channel, request, -1);
+    pthread_mutex_unlock(&channel->lock);
     size_t length = status == CHANNEL_LOST ? 0 : answer.length;
     if (length > capacity)
         status = CHANNEL_TOO_LONG;
@@ -262,4 +242,16 @@ unsigned channel_exchange(struct channel *channel, struct link_message *request,
         *out_length = length;
     pthread_mutex_unlock(&channel->exchanging);
     return status;
+}
+
+void channel_power_off_if_idle(struct channel *channel)
+{
+    struct link_message off = {.type = LINK_POWER, .arg = LINK_POWER_OFF}, answer;
+    if (pthread_mutex_trylock(&channel->exchanging) != 0)
+        return; /* when the connection closes, the simulator powers the card down itself */
+    pthread_mutex_lock(&channel->lock);
+    off.event = channel->shown;
+    pthread_mutex_unlock(&channel->lock);
+    connection_exchange(channel, &off, &answer);
+    pthread_mutex_unlock(&channel->exchanging);
 }

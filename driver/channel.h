@@ -59,4 +59,7 @@ enum { CHANNEL_LOST = 0x100, CHANNEL_TOO_LONG };
 unsigned channel_exchange(struct channel *channel, struct link_message *request, uint8_t *out,
                           size_t *out_length);
 
+/* Powers the card down, unless a request is under way. Does not wait. */
+void channel_power_off_if_idle(struct channel *channel);
+
 #endif

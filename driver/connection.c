@@ -165,12 +165,15 @@ static void tell_waiting(struct channel *channel)
 
 int64_t connection_watch(struct channel *channel, struct pollfd *watch)
 {
-    if (channel->events_fd < 0 && !channel_card_in(channel->shown) && channel->shown == channel->latest &&
-        clock_ms() >= channel->retry_at)
+    bool connects =
+        channel->events_fd < 0 && !channel_card_in(channel->shown) && channel->shown == channel->latest;
+    if (connects && clock_ms() >= channel->retry_at) {
         connect_events(channel);
+        connects = channel->events_fd < 0;
+    }
     tell_waiting(channel);
     *watch = (struct pollfd){.fd = channel->events_fd, .events = POLLIN};
-    return channel->events_fd < 0 ? channel->retry_at : INT64_MAX;
+    return connects ? channel->retry_at : INT64_MAX;
 }
 
 /* Closes the connection if the simulator has closed it or sends a malformed message. */
@@ -242,7 +245,7 @@ static bool receive_answer(struct channel *channel, const struct link_message *r
 static bool is_ready(const struct channel *channel, const struct link_message *request)
 {
     return request->type == LINK_PARAMETERS && request->value == 0 && request->arg <= 1 &&
-           (channel->ready >> request->arg & 1);
+           request->event == channel->ready_event && (channel->ready >> request->arg & 1);
 }
 
 bool connection_exchange(struct channel *channel, const struct link_message *request,
@@ -261,8 +264,10 @@ bool connection_exchange(struct channel *channel, const struct link_message *req
         drop(channel, &channel->exchange_fd);
         return false;
     }
-    if (request->type == LINK_POWER)
+    if (request->type == LINK_POWER) {
         channel->ready = answer->flags;
+        channel->ready_event = request->event;
+    }
     char text[TEXT_MAX];
     if (answer->arg != LINK_OK && answer->arg != LINK_UNSUPPORTED)
         driver_log(LOG_LEVEL_INFO, "%s: %s (after %u ms of the card's time)", slot_text(channel, text),

@@ -18,6 +18,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Requests of clients: those in the driver that do not come from the thread in channel_wait. */
+struct requests {
+    unsigned under_way;
+    unsigned changes; /* how often one has come or gone */
+
+    /* used only in channel_wait */
+    unsigned settled_changes; /* the changes at the beginning of the last grace period */
+    bool settled;             /* it is over */
+};
+
 struct channel {
     struct devicename name;
     unsigned long number; /* pcscd's Lun */
@@ -25,23 +35,18 @@ struct channel {
 
     pthread_mutex_t lock; /* held only briefly; guards the fields below */
     bool hung_up;
-    unsigned under_way;          /* clients' requests in the driver: commands, and power for a client */
-    unsigned comings_and_goings; /* how often one of them has come or gone */
-    bool power_under_way;        /* one of them is for power */
-    bool power_failed;           /* the last one for power has failed */
-    bool has_waiter;             /* channel_wait has been called */
-    pthread_t waiter;            /* that thread: pcscd has one for it */
-    uint32_t shown;              /* last card event shown to pcscd, numbered as in link/link.h */
-    int events_fd, exchange_fd;  /* -1: none; changed only by the thread that may use it */
+    struct requests requests, power_requests;
+    bool has_waiter;            /* channel_wait has been called */
+    pthread_t waiter;           /* that thread: pcscd has one for it */
+    uint32_t shown;             /* last card event shown to pcscd, numbered as in link/link.h */
+    int events_fd, exchange_fd; /* -1: none; changed only by the thread that may use it */
 
     /* used only in channel_wait */
     int64_t absent_at;    /* when the last removal was shown */
-    int64_t absent_until; /* earliest time at which the next insertion is shown; 0: at once */
-    int64_t even_at;      /* when channel_wait last found that all card events had been shown */
-    bool removal_is_new;  /* a removal has been shown, and pcscd has not called channel_wait since */
-    struct grace grace;   /* of the threads that may bring a client's request */
-    unsigned grace_from;  /* comings_and_goings at its beginning */
-    uint32_t latest;      /* the last card event that the simulator has reported */
+    int64_t absent_until; /* earliest time at which the next insertion is shown */
+    int64_t even_at; /* when channel_wait last found that all card events had been shown, or showed one */
+    struct grace grace;
+    uint32_t latest; /* the last card event that the simulator has reported */
     int64_t retry_at, connected_at;
     struct backoff retry;
     int complaint; /* the errno last logged */
@@ -49,6 +54,7 @@ struct channel {
 
     pthread_mutex_t exchanging; /* held during one exchange; guards the fields below */
     uint8_t ready; /* enum link_flag of the last reset's answer; 0 after a request for other parameters */
+    uint32_t ready_event; /* the card event that pcscd had been shown at that reset */
     uint8_t buffer[LINK_MAX_MESSAGE];
 };
 

@@ -2,6 +2,7 @@
 #include "grace.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,19 +10,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ROUNDS = 2 };
+enum { ROUNDS = 4 };
 
-/* What proc_pid_status(5) says of a thread. False: it has ended. */
+/* Reads proc_pid_status(5) of a thread. A thread that cannot be looked at counts as awake. Returns false if it
+ * has ended. */
 static bool read_status(pid_t id, bool *awake, unsigned long *slept)
 {
     char path[64], status[4096];
     snprintf(path, sizeof path, "/proc/self/task/%ld/status", (long)id);
+    *awake = true;
+    *slept = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return errno != ENOENT;
     ssize_t length = read(fd, status, sizeof status - 1);
     close(fd);
-    if (length <= 0)
+    if (length <= 0) /* ESRCH, if it has ended since */
         return false;
     status[length] = '\0';
     const char *state = strstr(status, "\nState:\t");
@@ -37,7 +41,7 @@ static void begin_round(struct grace *grace)
     const struct dirent *task;
     pid_t self = (pid_t)syscall(SYS_gettid);
     grace->count = 0;
-    grace->more = false;
+    grace->more = !tasks && errno != ENOENT;
     while (tasks && (task = readdir(tasks))) {
         pid_t id = (pid_t)strtol(task->d_name, NULL, 10);
         bool awake;
@@ -79,10 +83,11 @@ bool grace_is_over(struct grace *grace)
         look_again(grace);
         if (grace->count > 0)
             return false;
-        if (!grace->more)
-            grace->rounds--;
-        if (grace->rounds > 0)
-            begin_round(grace);
+        bool more = grace->more;
+        grace->rounds -= !more;
+        begin_round(grace);
+        if (more)
+            return false;
     }
     return true;
 }

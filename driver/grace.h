@@ -4,11 +4,13 @@
  * was doing then. The driver cannot see what pcscd's threads do, but they sleep between two requests of their
  * clients: a thread that sleeps, or has slept since the beginning, has finished.
  *
- * There is one exception. The slot's mutex in pcscd (prothandler.c, ifdwrapper.c) also makes a thread sleep,
- * in the middle of a request. The grace period therefore has two rounds, each of which ends when all threads
- * that were awake at its beginning have slept. In the first round the thread that holds the mutex releases
- * it, and wakes the next one; the second round waits until that thread has come to the driver with its request,
- * or has finished. When a request comes or goes, the caller begins again.
+ * There are exceptions: a mutex also makes a thread sleep in the middle of a request, above all the slot's own
+ * in pcscd (ifdwrapper.c). The grace period therefore has several rounds, each of which ends when all threads
+ * that were awake at its beginning have slept. In each round the thread that holds the mutex releases it, and
+ * wakes the next one, which the next round waits for; the rounds are enough for some threads behind each other.
+ * When a request comes or goes, the caller begins again. What the rounds cannot see is a thread that sleeps
+ * because it writes to a log that takes no more: pcscd logs between its check and the driver only if it was
+ * told to log debugging messages or APDUs.
  */
 #ifndef CARDRIG_DRIVER_GRACE_H
 #define CARDRIG_DRIVER_GRACE_H
@@ -20,9 +22,9 @@
 #define GRACE_THREADS_MAX 64
 
 struct grace {
-    unsigned rounds; /* to go, with the present one */
+    unsigned rounds; /* that are not over */
     size_t count;    /* threads that were awake at the beginning of the round, and have not slept since */
-    bool more;       /* there were more of them than there is room for */
+    bool more;       /* there may be others for which there was no room */
     struct {
         pid_t id;
         unsigned long slept; /* how often it had slept */
@@ -32,7 +34,7 @@ struct grace {
 /* Begins a grace period. The calling thread does not count. */
 void grace_begin(struct grace *grace);
 
-/* Whether it is over. Never waits. Where /proc says nothing of threads, it is over at once. */
+/* Returns whether the grace period is over. Never waits. Without /proc it is over at once. */
 bool grace_is_over(struct grace *grace);
 
 #endif

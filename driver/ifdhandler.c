@@ -97,8 +97,11 @@ EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 
 EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
 {
-    struct link_message off = {.type = LINK_POWER, .arg = LINK_POWER_OFF};
-    exchange(Lun, &off, NULL, NULL);
+    struct channel *channel = readers_get(Lun);
+    if (channel) {
+        channel_power_off_if_idle(channel);
+        readers_put(Lun);
+    }
     return readers_remove(Lun) ? IFD_SUCCESS : IFD_NO_SUCH_DEVICE;
 }
 
