@@ -2,7 +2,8 @@
 /*
  * A card, at the level of APDUs: it is powered or not, answers a reset with an ATR and a command APDU with a
  * response APDU. Transmission protocols, readers and timing are not part of it; contacts.h adds them. Each
- * kind of card has a file of its own, such as script_card.h. The functions below are the same for every kind.
+ * kind of card has a file of its own, such as script_card.h, and a struct card_kind. The functions below are
+ * the same for every kind.
  *
  * Only one thread at a time may use a card. card_interrupt is the exception.
  */
@@ -41,9 +42,12 @@ struct card_host {
 
 struct card;
 
-/* One kind of card. Each function implements the card_ function of the same name below. */
+/*
+ * One kind of card. Each function implements the card_ function of the same name below, and does what the
+ * comment of that function says. All functions are required, unless a comment here says what NULL means.
+ */
 struct card_kind {
-    bool takes_case_3;
+    bool takes_case_3; /* what card_takes_case_3() returns */
     void (*free)(struct card *card);
     const char *(*name)(const struct card *card);
     const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *length);
@@ -56,17 +60,18 @@ struct card_kind {
     void (*interrupt)(struct card *card);
 };
 
-/* The first member of the struct of each kind. */
+/* The first member of the struct of each kind. The kind's constructor sets kind; all other bytes of this
+ * struct must be 0, as calloc leaves them. */
 struct card {
     const struct card_kind *kind;
-    struct faults faults;
+    struct faults faults; /* all zeros: no faults are set */
 };
 
 /* Frees the card. Does not power it off first. card may be NULL. */
 void card_free(struct card *card);
 
 /* Returns the card's name: UTF-8, 1 to 128 bytes, no control characters. It is valid as long as the card.
- * Works for a dead card (see card_dead), too. */
+ * Works for a dead card (card_dead in script_card.h), too. */
 const char *card_name(const struct card *card);
 
 /*
