@@ -154,6 +154,8 @@ static scardmanage_result begin_attachment(struct call *c, scardmanage *m)
 static scardmanage_result run_attach_job(struct call *c, attachment_job attach_job)
 {
     scardmanage_result result = call_run(c, attach_job, NULL);
+    if (result == SCARDMANAGE_S_OK)
+        result = reconnect_begin_first_session(c);
     if (result != SCARDMANAGE_S_OK)
         call_detach(c);
     call_end(c);

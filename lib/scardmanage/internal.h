@@ -27,6 +27,14 @@ struct identity {
     struct pcsc_atr atrs[IDENTITY_ATRS]; /* the ATRs that the card has shown */
 };
 
+/* What the caller's identify function has returned. */
+struct serial {
+    bool known;
+    bool is_current; /* the card has not been out of the reader since */
+    size_t length;
+    uint8_t bytes[SCARDMANAGE_IDENTITY_MAX];
+};
+
 struct attachment;
 typedef scardmanage_result (*attachment_job)(struct attachment *at);
 
@@ -85,6 +93,7 @@ struct attachment {
         scardmanage_options options; /* of a reconnect; options_read() has checked them */
         bool keep_transaction;       /* whether the card stays locked after the reconnect */
         bool first_card;             /* the attachment had no card before the reconnect */
+        bool functions_due;          /* the caller's functions are called even if no step is taken */
         struct pcsc_card card;
         size_t command_length;
         size_t response_capacity, response_length;
@@ -109,8 +118,9 @@ struct attachment {
 
     /* The card: */
     struct identity card;
-    struct pcsc_atr atr; /* the latest that the card has shown */
-    uint32_t protocol;   /* the protocol that was last seen active */
+    struct serial serial; /* of the card that the caller knows */
+    struct pcsc_atr atr;  /* the latest that the card has shown */
+    uint32_t protocol;    /* the protocol that was last seen active */
     /* The verdict of a reconnect that has accepted a new card but has not succeeded yet: REINSERTED
      * or higher, otherwise UNKNOWN. If the card is a different one, reported_card is the card that
      * the caller knows. */
@@ -331,11 +341,18 @@ scardmanage_result unlock_late_job(struct attachment *at);
  * reconnect.c
  */
 
-/* Reconnects within a call. options_read() must have checked the options. With keep_transaction the
- * card stays locked after success; the job reconnect_end_temporary_transaction() must follow. */
-scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
-                                     bool keep_transaction, scardmanage_report *report);
+/* Jobs: a reconnect; the same after one that succeeded when the caller no longer waited, so that the caller does
+ * not know what it did to the card, and has a report in which the lock is lost; and after the functions of the
+ * caller, to check that the card was not removed or reset meanwhile. */
+scardmanage_result reconnect_job(struct attachment *at);
+scardmanage_result reconnect_undo(struct attachment *at);
+scardmanage_result reconnect_check_after_functions(struct attachment *at);
 scardmanage_result reconnect_end_temporary_transaction(struct attachment *at);
+
+/* Saves the ATR and the protocol that the caller knows, unless they are already saved and a failed
+ * reconnect has changed them since. Such a reconnect leaves an event to report. */
+void reconnect_save_reported_card(struct attachment *at);
+
 /* Returns whether the report of the caller can be written. It may be null. */
 bool reconnect_report_is_valid(const scardmanage_report *report);
 void reconnect_write_report(const scardmanage_report *from, scardmanage_report *to);
@@ -346,5 +363,17 @@ void reconnect_write_report(const scardmanage_report *from, scardmanage_report *
 
 /* The job that ends an attachment. */
 scardmanage_result attach_end_job(struct attachment *at);
+
+/*
+ * rebuild.c
+ */
+
+/* Reconnects within a call. options_read() must have checked the options. With keep_transaction the
+ * card stays locked after success; the job reconnect_end_temporary_transaction() must follow. */
+scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
+                                     bool keep_transaction, scardmanage_report *report);
+/* After attaching: calls the functions of the caller for the card that is there, as far as the options of the
+ * object ask for that. */
+scardmanage_result reconnect_begin_first_session(struct call *c);
 
 #endif

@@ -89,9 +89,7 @@ static void set_card_unreported(struct attachment *at)
         at->unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-/* Saves the ATR and the protocol that the caller knows, unless they are already saved and a failed
- * reconnect has changed them since. Such a reconnect leaves an event to report. */
-static void save_reported_card(struct attachment *at)
+void reconnect_save_reported_card(struct attachment *at)
 {
     if (at->reported.saved && at->unreported_event != SCARDMANAGE_S_OK)
         return;
@@ -583,8 +581,8 @@ static bool needs_no_step(const struct attempt *a, const struct pcsc_card *card)
 static scardmanage_result restore_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
-    bool rebuilds = a->options.rebuild && a->report.step != SCARDMANAGE_STEP_NONE;
-    if (at->lock_count > 0 || at->io.keep_transaction || rebuilds)
+    bool functions = (a->options.rebuild || a->options.identify) && a->report.step != SCARDMANAGE_STEP_NONE;
+    if (at->lock_count > 0 || at->io.keep_transaction || functions || at->io.functions_due)
         return begin_transaction(a);
     /* a transaction that exists now is one that could not be ended before */
     scardmanage_result result = at->in_transaction
@@ -722,7 +720,7 @@ scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
     return result;
 }
 
-static scardmanage_result reconnect_job(struct attachment *at)
+scardmanage_result reconnect_job(struct attachment *at)
 {
     struct attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
     begin_report(&a);
@@ -738,8 +736,7 @@ static scardmanage_result reconnect_job(struct attachment *at)
     return result;
 }
 
-/* After the rebuild function: checks that the card was not removed or reset during the call. */
-static scardmanage_result check_after_rebuild_job(struct attachment *at)
+scardmanage_result reconnect_check_after_functions(struct attachment *at)
 {
     struct pcsc_card card;
     bool stopped =
@@ -752,14 +749,14 @@ static scardmanage_result check_after_rebuild_job(struct attachment *at)
     }
     if (outcome_is_event(result))
         at->unreported_event = result;
+    else if (at->rebuild_result == SCARDMANAGE_W_REMOVED_CARD) /* the card is not the one that it should be */
+        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     if (result != SCARDMANAGE_S_OK || at->rebuild_result != SCARDMANAGE_S_OK)
         set_card_unreported(at);
     return result;
 }
 
-/* For a reconnect that succeeded after the caller had stopped waiting. The caller does not know
- * what it did to the card, and has a report in which the lock is lost. */
-static scardmanage_result undo_reconnect_job(struct attachment *at)
+scardmanage_result reconnect_undo(struct attachment *at)
 {
     scardmanage_result result = reconnect_end_temporary_transaction(at);
     if (at->io.first_card && !at->by_handle) { /* the caller does not know of a card yet */
@@ -781,72 +778,6 @@ static scardmanage_result undo_reconnect_job(struct attachment *at)
 /*
  * Calls
  */
-
-static void set_rebuilding(struct call *c, bool begins)
-{
-    scardmanage *m = c->m;
-    platform_lock(&m->mutex);
-    m->rebuilding = begins;
-    m->rebuilder = platform_thread_self();
-    m->rebuild_deadline = c->deadline;
-    m->rebuild_cancels = c->cancels;
-    platform_unlock(&m->mutex);
-}
-
-/* Calls the rebuild function. Sets *again if the card was lost during the call, so that the
- * reconnect must start over. */
-static scardmanage_result call_rebuild_function(struct call *c, const scardmanage_options *options,
-                                                const scardmanage_report *report, bool *again)
-{
-    set_rebuilding(c, true);
-    scardmanage_result result = options->rebuild(c->m, report, options->rebuild_context);
-    set_rebuilding(c, false);
-    scardmanage_result stop = call_wait_for_thread(c);
-    if (stop != SCARDMANAGE_S_OK)
-        result = stop;
-    c->at->rebuild_result = result;
-    scardmanage_result finished = call_run_last(c, check_after_rebuild_job);
-    *again = stop == SCARDMANAGE_S_OK && outcome_is_loss(finished);
-    return *again || result == SCARDMANAGE_S_OK ? finished : result;
-}
-
-scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
-                                     bool keep_transaction, scardmanage_report *report)
-{
-    scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
-    struct attachment *at = c->at;
-    scardmanage_result result = SCARDMANAGE_S_OK;
-    uint64_t start = platform_now_us();
-    uint64_t wait_until = call_deadline_in(options->wait_ms);
-    if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
-        return SCARDMANAGE_E_INVALIDARG;
-    at->io.first_card = !at->card.known;
-    nothing_yet.lock = lock_state(at);
-    save_reported_card(at);
-    for (int round = 1; round <= ROUNDS_MAX; round++) {
-        at->io.options = *options;
-        at->io.keep_transaction = keep_transaction;
-        at->io.wait_until = wait_until;
-        job_publish(at, &nothing_yet);
-        result = call_run(c, reconnect_job, undo_reconnect_job);
-        call_copy_report(c, report);
-        report->elapsed_us = platform_now_us() - start;
-        if (result != SCARDMANAGE_S_OK || !options->rebuild || report->step == SCARDMANAGE_STEP_NONE)
-            break;
-        bool again;
-        result = call_rebuild_function(c, options, report, &again);
-        report->elapsed_us = platform_now_us() - start;
-        if (!again)
-            break;
-        if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < wait_until)
-            round = 0; /* until wait_ms has expired, the service may go away any number of times */
-    }
-    if (result == SCARDMANAGE_S_OK) {
-        at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
-        at->reported.saved = false;
-    }
-    return result;
-}
 
 bool reconnect_report_is_valid(const scardmanage_report *report)
 {

@@ -12,7 +12,11 @@
  *
  * "rebuild" in options is what the rebuild function does: a list of calls for each time it is called; the
  * last one is for all times after, too. {"call": "return", "code": N} there is what it returns; {"call":
- * "hold"} waits in it for {"call": "go"}, and {"call": "await_hold"} waits for that.
+ * "hold"} waits in it for {"call": "go"}, and {"call": "await_hold"} waits for that. Without "identify" and
+ * "accept_unidentified", the latter is set.
+ *
+ * "identify" is a list in the same way for the identify function. The identity is the data of the last response
+ * in it, or "identity", in hexadecimal, of "return".
  */
 #include "process.h"
 #include "scardmanage.h"
@@ -39,6 +43,7 @@
 /* What a rebuild function is to do, and did. */
 typedef struct rebuild {
     unsigned object;
+    bool identifies;
     json_t *script;
     json_t *log;
 } rebuild;
@@ -155,8 +160,13 @@ static void set_code(json_t *answer, scardmanage_result code)
     json_object_set_new(answer, "code", json_string(name));
 }
 
+/* A name or a number. */
 static scardmanage_result code_of(const char *name)
 {
+    char *end;
+    long number = strtol(name, &end, 10);
+    if (*name != '\0' && *end == '\0')
+        return (scardmanage_result)number;
     for (size_t i = 0; i < COUNT(codes); i++)
         if (strcmp(codes[i].name, name) == 0)
             return codes[i].code;
@@ -256,13 +266,13 @@ static json_t *report_to_json(const scardmanage_report *report)
     return answer;
 }
 
-static scardmanage_result run_rebuild(scardmanage *m, const scardmanage_report *report, void *pointer)
+/* A function of the caller. identity: in hexadecimal; not set if there was no response. */
+static scardmanage_result run_function(scardmanage *m, rebuild *r, json_t *entry,
+                                       char identity[2 * APDU_MAX + 1])
 {
-    rebuild *r = pointer;
     scardmanage_result result = SCARDMANAGE_S_OK;
-    json_t *entry = json_object(), *answers = json_array(), *request;
+    json_t *answers = json_array(), *request;
     size_t i;
-    json_object_set_new(entry, "report", report_to_json(report));
     json_object_set_new(entry, "callers_thread", json_boolean(is_caller));
     json_object_set_new(entry, "right_object", json_boolean(m == objects[r->object]));
     json_object_set_new(entry, "answers", answers);
@@ -276,9 +286,14 @@ static scardmanage_result run_rebuild(scardmanage *m, const scardmanage_report *
     {
         if (strcmp(text(request, "call"), "return") == 0) {
             result = code_of(text(request, "code"));
+            if (json_object_get(request, "identity"))
+                strcpy(identity, text(request, "identity"));
             continue;
         }
         json_t *answer = carry_out(request);
+        const char *response = json_string_value(json_object_get(answer, "response"));
+        if (response && strlen(response) >= 4)
+            sprintf(identity, "%.*s", (int)strlen(response) - 4, response);
         pthread_mutex_lock(&mutex);
         json_array_append_new(answers, answer);
         pthread_mutex_unlock(&mutex);
@@ -286,7 +301,29 @@ static scardmanage_result run_rebuild(scardmanage *m, const scardmanage_report *
     return result;
 }
 
-static rebuild *new_rebuild(unsigned object, json_t *script)
+static scardmanage_result run_rebuild(scardmanage *m, const scardmanage_report *report, void *pointer)
+{
+    char *identity = calloc(1, 2 * APDU_MAX + 1);
+    json_t *entry = json_object();
+    json_object_set_new(entry, "report", report_to_json(report));
+    scardmanage_result result = run_function(m, pointer, entry, identity);
+    free(identity);
+    return result;
+}
+
+static scardmanage_result run_identify(scardmanage *m, uint8_t *bytes, size_t *length, void *pointer)
+{
+    char *identity = calloc(1, 2 * APDU_MAX + 1);
+    size_t room = *length;
+    scardmanage_result result = run_function(m, pointer, json_object(), identity);
+    *length = strlen(identity) / 2;
+    for (size_t i = 0; i < *length && i < room; i++)
+        sscanf(identity + 2 * i, "%2hhx", &bytes[i]);
+    free(identity);
+    return result;
+}
+
+static rebuild *new_rebuild(unsigned object, bool identifies, json_t *script)
 {
     pthread_mutex_lock(&mutex);
     if (rebuild_count == REBUILDS)
@@ -294,6 +331,7 @@ static rebuild *new_rebuild(unsigned object, json_t *script)
     rebuild *r = &rebuilds[rebuild_count++];
     pthread_mutex_unlock(&mutex);
     r->object = object;
+    r->identifies = identifies;
     r->script = json_incref(script);
     r->log = json_array();
     return r;
@@ -310,6 +348,7 @@ static size_t size_of_options(json_t *value)
         {"wait_ms", offsetof(scardmanage_options, wait_ms)},
         {"accept_other_index", offsetof(scardmanage_options, accept_other_index)},
         {"rebuild", offsetof(scardmanage_options, rebuild)},
+        {"identify", offsetof(scardmanage_options, identify)},
         {"more", sizeof(options_buffer)},
     };
     if (value == NULL)
@@ -337,10 +376,19 @@ static const scardmanage_options *read_options(json_t *request, options_buffer *
         .timeout_ms = number(from, "timeout_ms", 0),
         .wait_ms = number(from, "wait_ms", 0),
         .accept_other_index = flag(from, "accept_other_index"),
+        .accept_unidentified = flag(from, "accept_unidentified"),
+        .rebuild_at_attach = flag(from, "rebuild_at_attach"),
     };
+    json_t *identify = json_object_get(from, "identify");
     if (script != NULL) {
         options.rebuild = run_rebuild;
-        options.rebuild_context = new_rebuild(index_of(request, "object", OBJECTS), script);
+        options.rebuild_context = new_rebuild(index_of(request, "object", OBJECTS), false, script);
+        if (identify == NULL && json_object_get(from, "accept_unidentified") == NULL)
+            options.accept_unidentified = 1;
+    }
+    if (identify != NULL) {
+        options.identify = run_identify;
+        options.identify_context = new_rebuild(index_of(request, "object", OBJECTS), true, identify);
     }
     memset(buffer, (int)number(from, "garbage", 0), sizeof *buffer);
     memcpy(buffer, &options, options.size < sizeof options ? options.size : sizeof options);
@@ -716,21 +764,33 @@ static void do_go(json_t *request, json_t *answer)
     set_code(answer, SCARDMANAGE_S_OK);
 }
 
-/* What the rebuild functions of an object have done since this was asked last, in the order in which they
- * were given. */
-static void do_rebuilds(json_t *request, json_t *answer)
+static void add_logs(json_t *request, json_t *answer, bool identifies, const char *name)
 {
     json_t *all = json_array();
     pthread_mutex_lock(&mutex);
     for (unsigned i = 0; i < rebuild_count; i++)
-        if (rebuilds[i].object == index_of(request, "object", OBJECTS)) {
+        if (rebuilds[i].object == index_of(request, "object", OBJECTS) &&
+            rebuilds[i].identifies == identifies) {
             json_t *copy = json_deep_copy(rebuilds[i].log);
             json_array_extend(all, copy);
             json_decref(copy);
             json_array_clear(rebuilds[i].log);
         }
     pthread_mutex_unlock(&mutex);
-    json_object_set_new(answer, "rebuilds", all);
+    json_object_set_new(answer, name, all);
+}
+
+/* What the rebuild functions of an object have done since this was asked last, in the order in which they
+ * were given. */
+static void do_rebuilds(json_t *request, json_t *answer)
+{
+    add_logs(request, answer, false, "rebuilds");
+}
+
+/* The same of identify functions. */
+static void do_identifications(json_t *request, json_t *answer)
+{
+    add_logs(request, answer, true, "identifications");
 }
 
 /* For a rebuild function that takes too long. */
@@ -801,6 +861,7 @@ static const struct {
     CALL(await_hold),
     CALL(go),
     CALL(rebuilds),
+    CALL(identifications),
     CALL(sleep),
     CALL(resources),
 };

@@ -492,7 +492,8 @@ def test_no_card(tmp_path, way):
 def test_a_card_that_comes(tmp_path, way, timeout_ms):
     """The options' deadline is not for this."""
     with RunRig(tmp_path) as world:
-        world.attach(way, {"timeout_ms": SHORT})
+        world.attach(way)
+        assert world.ours.set_options(options={"timeout_ms": SHORT}) == {"code": "S_OK"}
         for _ in range(3):
             world.change_card("remove")
             world.ours.start("wait_for_card", timeout_ms=timeout_ms)

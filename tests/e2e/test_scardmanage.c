@@ -250,6 +250,10 @@ START_TEST(words)
     ck_assert_str_eq(scardmanage_strerror(SCARDMANAGE_RESULT(SCARD_W_REMOVED_CARD)), "the card was removed");
     ck_assert_str_eq(scardmanage_strerror(SCARDMANAGE_E_INVALIDARG), "invalid argument");
     ck_assert_str_eq(scardmanage_strerror(-1), "unknown error");
+    for (uint32_t code = 0x80100001; code <= 0x80100031; code++)
+        ck_assert_str_ne(scardmanage_strerror(SCARDMANAGE_RESULT(code)), "unknown error");
+    for (uint32_t code = 0x80100065; code <= 0x8010006F; code++)
+        ck_assert_str_ne(scardmanage_strerror(SCARDMANAGE_RESULT(code)), "unknown error");
     ck_assert_str_eq(scardmanage_step_name((scardmanage_step)99), "unknown");
     ck_assert_str_eq(scardmanage_verdict_name((scardmanage_verdict)-1), "unknown");
     ck_assert_str_eq(scardmanage_protocol_name(SCARDMANAGE_PROTOCOL_T1), "T=1");

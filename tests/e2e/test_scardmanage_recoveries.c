@@ -97,6 +97,7 @@ static void check_reconnects(scardmanage_step first)
     options.wait_ms = 5000;
     options.rebuild = rebuild;
     options.rebuild_context = &rebuilt;
+    options.accept_unidentified = 1;
     unsigned before = rebuilt;
     CHECK(is(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_S_OK));
     CHECK(rebuilt > before);

@@ -68,6 +68,7 @@ static void *transmits(void *nothing)
     uint8_t answer[16];
     options.rebuild = rebuild;
     options.rebuild_context = &self;
+    options.accept_unidentified = 1;
     while (!over) {
         size_t length = sizeof answer;
         scardmanage_report report = SCARDMANAGE_REPORT_INIT;

@@ -24,10 +24,11 @@ return {{
   commands = {{ {{ "80 10", function()
     hits, total = hits + 1, total + 1
     return string.pack(">I2I2", hits, total) .. "{name}", 0x9000
-  end }} }},
+  end }}, {{ "80 12", function() return "{name}", 0x9000 end }} }},
 }}
 """
 COUNT = "8010000000"
+NAME = "8012000000"
 
 
 def atr(name):
@@ -234,9 +235,9 @@ class ServiceRig(ManagedRig):
 
 # what can happen to it
 
-def reinserts(world):
+def reinserts(world, card=None):
     world.change_card("remove")
-    world.change_card("insert")
+    world.change_card("insert", card)
 
 
 def nothing(world):

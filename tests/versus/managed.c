@@ -41,6 +41,7 @@ uint32_t link_open(const char *reader, link_prepare *prepare, void *context, str
     l->options.accept_other_index = 1;
     l->options.rebuild = rebuild;
     l->options.rebuild_context = l;
+    l->options.accept_unidentified = 1; /* a purse does not say which one it is */
     scardmanage_result result = scardmanage_create(&l->card);
     if (result == SCARDMANAGE_S_OK)
         result = scardmanage_set_options(l->card, &l->options);

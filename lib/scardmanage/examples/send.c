@@ -92,6 +92,7 @@ static scardmanage_result begin(scardmanage *m, const char *reader, struct selec
     options.wait_ms = WAIT_MS;
     options.rebuild = rebuild;
     options.rebuild_context = select;
+    options.accept_unidentified = 1; /* SELECT may go to any card; a PIN must not */
     scardmanage_result result = scardmanage_set_options(m, &options);
     if (result == SCARDMANAGE_S_OK)
         result = scardmanage_attach_by_ifd(m, reader);

@@ -137,8 +137,8 @@ typedef enum scardmanage_verdict {
     SCARDMANAGE_VERDICT_UNKNOWN = 0,    /* the call failed before it knew */
     SCARDMANAGE_VERDICT_UNCHANGED = 1,  /* the same card; no client has reset it */
     SCARDMANAGE_VERDICT_RESET = 2,      /* the same card, reset by another client */
-    SCARDMANAGE_VERDICT_REINSERTED = 3, /* was or may have been removed; the ATR is that of the same card */
-    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* was removed; the ATR is that of a different card */
+    SCARDMANAGE_VERDICT_REINSERTED = 3, /* was or may have been removed; ATR and identity are the same */
+    SCARDMANAGE_VERDICT_DIFFERENT = 4,  /* was removed; ATR or identity is that of a different card */
     SCARDMANAGE_VERDICT_FIRST = 5,      /* the attachment had no card before */
     SCARDMANAGE_VERDICT_ABSENT = 6,     /* no card in the reader */
 } scardmanage_verdict;
@@ -220,18 +220,51 @@ typedef struct scardmanage_options {
      *   report   the report of the reconnect so far; valid during the call
      *   context  rebuild_context
      *
-     * If the function does not return S_OK, the reconnect fails with that code. The reset or removal
-     * of the card then counts as not acknowledged: see scardmanage_reconnect_ex(). If the card was
-     * reset or removed during the call, the reconnect starts over.
+     * If the function does not return S_OK, the reconnect fails with that code, or with E_FAIL if the
+     * code is no failure. The reset or removal of the card then counts as not acknowledged: see
+     * scardmanage_reconnect_ex(). If the card was reset or removed during the call, the reconnect
+     * starts over.
+     *
+     * All cards of one product have the same ATR. After a card was out of the reader, the function is
+     * therefore called only if identify confirms that the card is the same, or if accept_unidentified
+     * or accept_other_card is set. Otherwise the reconnect returns W_REMOVED_CARD.
      */
     scardmanage_result (*rebuild)(scardmanage *m, const struct scardmanage_report *report, void *context);
     void *rebuild_context;
+    /*
+     * Says who the card is: gets something from the card that no other card has, such as a serial
+     * number, without sending a secret. A card that was out of the reader and has another identity
+     * than before is a different card, whatever its ATR is.
+     *
+     * The library calls the function when it does not know the identity of the card: while attaching,
+     * and in reconnects after the card was or may have been out of the reader. It does so before it
+     * calls rebuild, and in the same way: in the thread of the caller, under the lock, and with the
+     * same functions allowed.
+     *
+     *   identity  receives the identity
+     *   length    in: bytes of room in identity, SCARDMANAGE_IDENTITY_MAX. Out: bytes of the identity,
+     *             at least 1
+     *   context   identify_context
+     *
+     * If the function does not return S_OK, the call fails as when rebuild fails.
+     */
+    scardmanage_result (*identify)(scardmanage *m, uint8_t *identity, size_t *length, void *context);
+    void *identify_context;
+    /* Not 0: call rebuild also after the card was out of the reader if nothing but its ATR shows that
+     * it is the same card. If rebuild presents a PIN, any card with this ATR then gets it. */
+    int accept_unidentified;
+    /* Not 0: call rebuild also while attaching, if there is a card. The report then says that no step
+     * was taken. If the function fails, so does the call, and the object is detached. */
+    int rebuild_at_attach;
 } scardmanage_options;
+
+/* The maximum length of an identity in bytes. */
+#define SCARDMANAGE_IDENTITY_MAX 64
 
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
     {                                                                                                        \
         sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_RESTART, 0,                    \
-            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0                                                     \
+            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0, 0, 0, 0, 0                                         \
     }
 
 /* What a reconnect did. Set size before the call. The library fills in the report even if the
