@@ -85,29 +85,29 @@ void contacts_free(struct contacts *contacts)
     free(contacts);
 }
 
-static bool fires(struct contacts *contacts, enum fault fault)
+static bool take_fault(struct contacts *contacts, enum fault fault)
 {
     return faults_fire(card_faults(contacts->card), fault);
 }
 
 /* For faults that the current command has set, or whose pattern matches it, after the usual opportunity has
  * passed. */
-static bool fires_in_hand(struct contacts *contacts, enum fault fault)
+static bool take_fault_in_hand(struct contacts *contacts, enum fault fault)
 {
     return faults_fire_in_hand(card_faults(contacts->card), fault);
 }
 
-/* fires or fires_in_hand */
-typedef bool fires_function(struct contacts *contacts, enum fault fault);
+/* take_fault or take_fault_in_hand */
+typedef bool take_fault_function(struct contacts *contacts, enum fault fault);
 
 bool contacts_may_garble(struct contacts *contacts)
 {
     return faults_may_fire(card_faults(contacts->card), FAULT_PARITY_ERROR);
 }
 
-bool contacts_parity_error(struct contacts *contacts)
+bool contacts_take_parity_error(struct contacts *contacts)
 {
-    return fires(contacts, FAULT_PARITY_ERROR);
+    return take_fault(contacts, FAULT_PARITY_ERROR);
 }
 
 bool contacts_wants_removal(const struct contacts *contacts)
@@ -145,18 +145,18 @@ void contacts_reset(struct contacts *contacts, bool cold)
     card_power(contacts->card, cold ? CARD_COLD : CARD_WARM, contacts->out, &contacts->out_length);
     contacts->state = STATE_DEAF;
     contacts->wants_resynch = contacts->t1_asked = contacts->removal = false;
-    if (fires(contacts, FAULT_MUTE) || contacts->out_length == 0)
+    if (take_fault(contacts, FAULT_MUTE) || contacts->out_length == 0)
         return;
     contacts->state = STATE_ATR;
     enum atr_result parsed = atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
     contacts->as_is = contacts->tck_wrong = false;
-    if (fires(contacts, FAULT_OVERLONG_ATR)) {
+    if (take_fault(contacts, FAULT_OVERLONG_ATR)) {
         contacts->out_length = overlong_atr(contacts->out);
         return;
     }
     contacts->tck_wrong = parsed == ATR_TCK_WRONG;
     contacts->as_is = (parsed != ATR_OK && parsed != ATR_TCK_WRONG) || !can_run(&contacts->atr);
-    if (!contacts->as_is && contacts->atr.tck_present && fires(contacts, FAULT_WRONG_TCK))
+    if (!contacts->as_is && contacts->atr.tck_present && take_fault(contacts, FAULT_WRONG_TCK))
         contacts->out[contacts->out_length - 1] ^= 0x01;
 }
 
@@ -184,14 +184,14 @@ void contacts_power_off(struct contacts *contacts)
  */
 
 /* Applies the faults removal, power-loss and mute. Returns whether one of them has fired. */
-static bool lost_for_command(struct contacts *contacts, fires_function *fire)
+static bool lost_for_command(struct contacts *contacts, take_fault_function *take)
 {
-    if (fire(contacts, FAULT_REMOVAL)) {
+    if (take(contacts, FAULT_REMOVAL)) {
         contacts->removal = true;
         contacts->state = STATE_DEAF;
-    } else if (fire(contacts, FAULT_POWER_LOSS)) {
+    } else if (take(contacts, FAULT_POWER_LOSS)) {
         contacts_power_off(contacts);
-    } else if (fire(contacts, FAULT_MUTE)) {
+    } else if (take(contacts, FAULT_MUTE)) {
         contacts->state = STATE_DEAF;
     } else {
         return false;
@@ -215,11 +215,11 @@ static bool ask_script(struct contacts *contacts, const struct step *command)
 static size_t spoil_response(struct contacts *contacts)
 {
     size_t length = contacts->response_length;
-    if (fires(contacts, FAULT_EMPTY_ANSWER))
+    if (take_fault(contacts, FAULT_EMPTY_ANSWER))
         return 0;
-    if (fires(contacts, FAULT_ONE_BYTE_ANSWER))
+    if (take_fault(contacts, FAULT_ONE_BYTE_ANSWER))
         return 1;
-    if (!fires(contacts, FAULT_OVERLONG_ANSWER))
+    if (!take_fault(contacts, FAULT_OVERLONG_ANSWER))
         return length;
     memset(contacts->response + length, 0xA5, sizeof contacts->response - length);
     return sizeof contacts->response;
@@ -261,27 +261,27 @@ static void t0_send_nulls(struct contacts *contacts, uint32_t count, uint32_t de
 }
 
 /* Applies the faults of a command. Returns true if a fault has replaced the command, or its answer. */
-static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_function *fire)
+static bool t0_fault(struct contacts *contacts, const uint8_t *header, take_fault_function *take)
 {
-    if (lost_for_command(contacts, fire))
+    if (lost_for_command(contacts, take))
         return true;
-    if (fire(contacts, FAULT_WRONG_PROCEDURE_BYTE)) {
+    if (take(contacts, FAULT_WRONG_PROCEDURE_BYTE)) {
         uint8_t byte = wrong_procedure_byte(header[1]);
         send_raw(contacts, &byte, 1);
         return true;
     }
-    if (fire(contacts, FAULT_ONE_BYTE_ANSWER)) {
+    if (take(contacts, FAULT_ONE_BYTE_ANSWER)) {
         static const uint8_t sw1 = 0x90;
         send_raw(contacts, &sw1, 1);
         return true;
     }
-    if (fire(contacts, FAULT_OVERLONG_ANSWER)) {
+    if (take(contacts, FAULT_OVERLONG_ANSWER)) {
         send_overlong_t0(contacts, header);
         return true;
     }
-    if (fire(contacts, FAULT_NULL_FLOOD))
+    if (take(contacts, FAULT_NULL_FLOOD))
         t0_send_nulls(contacts, NULLS_FLOOD, ANSWER_DELAY);
-    else if (fire(contacts, FAULT_SLOW))
+    else if (take(contacts, FAULT_SLOW))
         t0_send_nulls(contacts, NULLS_SLOW, MOST_OF(contacts->wwt));
     return false;
 }
@@ -290,8 +290,8 @@ static bool t0_fault(struct contacts *contacts, const uint8_t *header, fires_fun
 static bool t0_ask_script(struct contacts *contacts, const struct step *command, const uint8_t *header)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
-    return !t0_fault(contacts, header, fires_in_hand) && ask_script(contacts, command) &&
-           !t0_fault(contacts, header, fires_in_hand);
+    return !t0_fault(contacts, header, take_fault_in_hand) && ask_script(contacts, command) &&
+           !t0_fault(contacts, header, take_fault_in_hand);
 }
 
 /* The TPDU is complete. Gives the commands that result from it to the card, and answers the TPDU. */
@@ -323,7 +323,7 @@ static void t0_process(struct contacts *contacts, const struct step *step)
     enum t0_direction direction;
     if (t0_apdu_icc_direction(&contacts->t0_apdu, step->bytes, &direction))
         contacts->to_card = direction == T0_TO_CARD;
-    if (t0_fault(contacts, step->bytes, fires))
+    if (t0_fault(contacts, step->bytes, take_fault))
         return;
     contacts->t0_taken = contacts->to_card;
     if (contacts->to_card)
@@ -333,7 +333,7 @@ static void t0_process(struct contacts *contacts, const struct step *step)
 }
 
 /* The first character of a header has come. */
-static void t0_begin(struct contacts *contacts)
+static void t0_begin_tpdu(struct contacts *contacts)
 {
     t0_icc_start(&contacts->t0, &(struct t0_icc_config){.ack = T0_ACK_ALL});
     contacts->t0_begun = true;
@@ -345,7 +345,7 @@ static void t0_begin(struct contacts *contacts)
  */
 
 /* Returns *due and clears it. */
-static bool take(bool *due)
+static bool take_flag(bool *due)
 {
     bool was = *due;
     *due = false;
@@ -368,36 +368,37 @@ static bool t1_make_request(struct contacts *contacts)
     struct t1 *t1 = &contacts->t1;
     uint8_t ifsc = card_t1_ifsc(contacts->card);
     bool announce = ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc;
-    return (take(&contacts->t1_due.slow) && t1_ask_for_time(contacts, WTX_SLOW)) ||
-           (fires(contacts, FAULT_WTX) && t1_ask_for_time(contacts, WTX_FAULT)) ||
-           (take(&contacts->t1_due.ifs_change) && t1_request_ifs(t1, IFS_FAULT)) ||
+    return (take_flag(&contacts->t1_due.slow) && t1_ask_for_time(contacts, WTX_SLOW)) ||
+           (take_fault(contacts, FAULT_WTX) && t1_ask_for_time(contacts, WTX_FAULT)) ||
+           (take_flag(&contacts->t1_due.ifs_change) && t1_request_ifs(t1, IFS_FAULT)) ||
            (announce && t1_request_ifs(t1, ifsc));
 }
 
 static const uint8_t nothing[2] = {0x6F, 0x00}; /* the answer in blocks that a fault spoils */
 
 /* Applies the faults of a command. Returns true if a fault has replaced the command, or its answer. */
-static bool t1_fault(struct contacts *contacts, fires_function *fire)
+static bool t1_fault(struct contacts *contacts, take_fault_function *take)
 {
     struct t1 *t1 = &contacts->t1;
-    if (lost_for_command(contacts, fire))
+    if (lost_for_command(contacts, take))
         return true;
-    if (fire(contacts, FAULT_RESYNCHRONISATION)) {
+    if (take(contacts, FAULT_RESYNCHRONISATION)) {
         contacts->wants_resynch = true;
         contacts->resynchs = t1->counters.resynchs;
         t1_answer(t1, nothing, sizeof nothing);
         return true;
     }
-    return fire(contacts, FAULT_ABORT) && t1_request_abort(t1);
+    return take(contacts, FAULT_ABORT) && t1_request_abort(t1);
 }
 
 /* Gets the card's answer to the command. Returns false if there is none, or a fault has replaced it. */
 static bool t1_ask_script(struct contacts *contacts, const struct step *command)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
-    if (t1_fault(contacts, fires) || !ask_script(contacts, command) || t1_fault(contacts, fires_in_hand))
+    if (t1_fault(contacts, take_fault) || !ask_script(contacts, command) ||
+        t1_fault(contacts, take_fault_in_hand))
         return false;
-    contacts->t1_due = (struct due){fires(contacts, FAULT_SLOW), fires(contacts, FAULT_IFS_CHANGE)};
+    contacts->t1_due = (struct due){take_fault(contacts, FAULT_SLOW), take_fault(contacts, FAULT_IFS_CHANGE)};
     return true;
 }
 
@@ -411,7 +412,7 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     /* after a request of the card, STEP_PROCESS comes again for the same command, whose answer is ready;
      * unless the interface device has resynchronised or aborted the chain, and so sends a command again */
     uint64_t beginnings = t1->counters.resynchs + t1->counters.aborts;
-    bool answered = take(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
+    bool answered = take_flag(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
     contacts->t1_pause = answered ? contacts->t1_extension : 0;
     contacts->t1_extension = 0;
     if (!answered && !t1_ask_script(contacts, command))
@@ -435,11 +436,11 @@ static bool t1_spoil(struct contacts *contacts, const struct step *step)
     contacts->out_length = step->length;
     if (contacts->wants_resynch)
         contacts->wants_resynch = contacts->t1.counters.resynchs == contacts->resynchs;
-    if (fires(contacts, FAULT_LOST_BLOCK))
+    if (take_fault(contacts, FAULT_LOST_BLOCK))
         return false;
-    if (contacts->wants_resynch || fires(contacts, FAULT_WRONG_EDC)) {
+    if (contacts->wants_resynch || take_fault(contacts, FAULT_WRONG_EDC)) {
         contacts->out[step->length - 1] ^= 0xFF;
-    } else if (is_i_block(contacts->out) && fires(contacts, FAULT_WRONG_SEQUENCE_NUMBER)) {
+    } else if (is_i_block(contacts->out) && take_fault(contacts, FAULT_WRONG_SEQUENCE_NUMBER)) {
         enum t1_edc edc = contacts->t1.parameters.edc;
         struct t1_block block;
         if (t1_block_decode(edc, step->bytes, step->length, &block) == T1_BLOCK_OK)
@@ -460,8 +461,8 @@ bool contacts_exchange(struct contacts *contacts, const uint8_t *command, size_t
     if (contacts->state != STATE_APDU)
         return false;
     faults_command_came(card_faults(contacts->card), command, length);
-    if (lost_for_command(contacts, fires) || !ask_script(contacts, &step) ||
-        lost_for_command(contacts, fires_in_hand))
+    if (lost_for_command(contacts, take_fault) || !ask_script(contacts, &step) ||
+        lost_for_command(contacts, take_fault_in_hand))
         return false;
     *response = contacts->response;
     *response_length = spoil_response(contacts);
@@ -501,15 +502,15 @@ static void pps_process(struct contacts *contacts)
 {
     const struct pps *request = &contacts->pps.request;
     struct pps refusal = {.protocol = contacts->atr.first_protocol};
-    if (fires(contacts, FAULT_PPS_IGNORED)) {
+    if (take_fault(contacts, FAULT_PPS_IGNORED)) {
         contacts->state = STATE_DEAF;
-    } else if (fires(contacts, FAULT_PPS_REFUSED)) {
+    } else if (take_fault(contacts, FAULT_PPS_REFUSED)) {
         /* clause 9 has no response for a refusal; cards that refuse name another protocol */
         if (refusal.protocol == request->protocol)
             refusal.protocol ^= 1;
         uint8_t bytes[PPS_MAX];
         send_raw(contacts, bytes, pps_build(&refusal, bytes));
-    } else if (fires(contacts, FAULT_PPS_GARBLED)) {
+    } else if (take_fault(contacts, FAULT_PPS_GARBLED)) {
         uint8_t bytes[PPS_MAX];
         size_t length = pps_build(request, bytes);
         bytes[length - 1] ^= 0xFF;
@@ -552,7 +553,7 @@ void contacts_bytes(struct contacts *contacts, const uint8_t *bytes, size_t coun
         break;
     case STATE_T0:
         if (!contacts->t0_begun)
-            t0_begin(contacts);
+            t0_begin_tpdu(contacts);
         t0_icc_bytes(&contacts->t0, bytes, count, true);
         break;
     case STATE_T1:
@@ -629,9 +630,9 @@ void contacts_next(struct contacts *contacts, struct contacts_output *output)
         case STATE_ATR:
         case STATE_RAW:
             output->kind = CONTACTS_SEND;
-            output->delay = contacts->state == STATE_RAW  ? ANSWER_DELAY
-                            : fires(contacts, FAULT_SLOW) ? ATR_DELAY_SLOW
-                                                          : ATR_DELAY;
+            output->delay = contacts->state == STATE_RAW       ? ANSWER_DELAY
+                            : take_fault(contacts, FAULT_SLOW) ? ATR_DELAY_SLOW
+                                                               : ATR_DELAY;
             output->bytes = contacts->out;
             output->length = contacts->out_length;
             contacts->state = contacts->state == STATE_ATR ? STATE_IDLE : STATE_DEAF;

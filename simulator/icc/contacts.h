@@ -67,11 +67,11 @@ void contacts_timeout(struct contacts *contacts);
 void contacts_next(struct contacts *contacts, struct contacts_output *output);
 
 /* Returns whether characters of the card may have parity errors. If so, the caller must call
- * contacts_parity_error for each of them. */
+ * contacts_take_parity_error for each of them. */
 bool contacts_may_garble(struct contacts *contacts);
 
 /* Returns whether the next character of the card has a parity error. */
-bool contacts_parity_error(struct contacts *contacts);
+bool contacts_take_parity_error(struct contacts *contacts);
 
 /* Returns whether the fault `removal` has happened: the caller must remove the card, even within an
  * operation. */

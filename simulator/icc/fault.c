@@ -153,7 +153,7 @@ static bool set(struct fault_table *faults, const char *text, struct error *erro
 }
 
 /* Counts an opportunity. Returns whether the fault fires at it. */
-static bool take(struct fault_count *count)
+static bool count_opportunity(struct fault_count *count)
 {
     if (count->times == 0)
         return false;
@@ -171,7 +171,7 @@ static bool fire(struct fault_table *faults, enum fault fault)
     bool now = faults->set[fault].now;
 
     faults->set[fault].now = false;
-    return take(&faults->set[fault].count) || now;
+    return count_opportunity(&faults->set[fault].count) || now;
 }
 
 static bool fire_in_hand(struct fault_table *faults, enum fault fault)
@@ -190,7 +190,8 @@ static void count_command(struct fault_table *faults, const uint8_t *apdu, size_
     for (int i = 0; i < FAULT_TRIGGER_MAX; i++) {
         struct fault_trigger *trigger = &faults->trigger[i];
         struct pattern pattern = {trigger->value, trigger->mask, trigger->length};
-        if (!trigger->counted && pattern_matches(&pattern, apdu, length) && take(&trigger->count))
+        if (!trigger->counted && pattern_matches(&pattern, apdu, length) &&
+            count_opportunity(&trigger->count))
             faults->set[trigger->fault].now = true;
         trigger->counted = true;
     }

@@ -69,7 +69,7 @@ static void push_command(lua_State *L, const struct handler_command *command)
     set_integer(L, "ne", decoded->ne);
 }
 
-static _Noreturn void refuse(lua_State *L, const char *what, const char *expected)
+static _Noreturn void raise_bad_answer(lua_State *L, const char *what, const char *expected)
 {
     const struct answer_call *call = lua_touserdata(L, 1);
 
@@ -84,15 +84,16 @@ static _Noreturn void refuse_value(lua_State *L, int index)
     static const char expected[] = "data and a status word, or one byte string with both";
 
     if (lua_isnoneornil(L, index))
-        refuse(L, "nothing", expected);
-    refuse(L, lua_pushfstring(L, "a %s", luaL_typename(L, index)), expected);
+        raise_bad_answer(L, "nothing", expected);
+    raise_bad_answer(L, lua_pushfstring(L, "a %s", luaL_typename(L, index)), expected);
 }
 
 static void take_bytes(lua_State *L, struct answer_call *call, const char *bytes, size_t length)
 {
     if (length > call->capacity - call->length)
-        refuse(L, lua_pushfstring(L, "%I bytes with the status word", (lua_Integer)(call->length + length)),
-               lua_pushfstring(L, "at most %I", (lua_Integer)call->capacity));
+        raise_bad_answer(
+            L, lua_pushfstring(L, "%I bytes with the status word", (lua_Integer)(call->length + length)),
+            lua_pushfstring(L, "at most %I", (lua_Integer)call->capacity));
     memcpy(call->resp + call->length, bytes, length);
     call->length += length;
 }
@@ -104,12 +105,12 @@ static void take_status_word(lua_State *L, struct answer_call *call, int index)
     char bytes[2];
 
     if (lua_type(L, index) != LUA_TNUMBER)
-        refuse(L, lua_pushfstring(L, "data and a %s", luaL_typename(L, index)),
-               "a status word after the data");
+        raise_bad_answer(L, lua_pushfstring(L, "data and a %s", luaL_typename(L, index)),
+                         "a status word after the data");
     sw = lua_tointegerx(L, index, &is_integer);
     if (!is_integer || sw < 0 || sw > 0xFFFF) {
         lua_pushvalue(L, index);
-        refuse(L, lua_pushfstring(L, "the status word %s", lua_tostring(L, -1)), "0 to 0xFFFF");
+        raise_bad_answer(L, lua_pushfstring(L, "the status word %s", lua_tostring(L, -1)), "0 to 0xFFFF");
     }
     bytes[0] = (char)(sw >> 8);
     bytes[1] = (char)(sw & 0xFF);
@@ -124,13 +125,13 @@ static void take_answer(lua_State *L, struct answer_call *call)
     size_t length;
 
     if (count > 2)
-        refuse(L, lua_pushfstring(L, "%d values", count), "at most two");
+        raise_bad_answer(L, lua_pushfstring(L, "%d values", count), "at most two");
     if (count == 0 || lua_type(L, 2) != LUA_TSTRING)
         refuse_value(L, 2);
     bytes = lua_tolstring(L, 2, &length);
     if (count == 1 && length < 2)
-        refuse(L, lua_pushfstring(L, "%d byte%s", (int)length, length == 1 ? "" : "s"),
-               "at least the 2 of a status word");
+        raise_bad_answer(L, lua_pushfstring(L, "%d byte%s", (int)length, length == 1 ? "" : "s"),
+                         "at least the 2 of a status word");
     /* this fails; with the status word, so that the message names the whole length */
     if (count == 2 && length > call->capacity - 2)
         take_bytes(L, call, bytes, length + 2);

@@ -37,7 +37,7 @@ struct library {
     __typeof__(&pcsc_stringify_error) error_text;
 };
 
-enum job { JOB_LOOK, JOB_CONNECT, JOB_RESET, JOB_TRANSMIT };
+enum job { JOB_WAIT_FOR_READER_STATE, JOB_CONNECT, JOB_RESET, JOB_TRANSMIT };
 
 struct pcsc_client {
     struct library library;
@@ -53,7 +53,7 @@ struct pcsc_client {
     uint8_t protocol;
     enum pcsc_result result;
     struct error error;
-    struct pcsc_look look;
+    struct pcsc_client_reader_state state;
     uint8_t atr[ATR_LENGTH];
     size_t atr_length;
     uint8_t command[APDU_COMMAND_MAX];
@@ -67,7 +67,7 @@ struct pcsc_client {
     SCARDCONTEXT context;
     SCARDHANDLE card;
     DWORD active; /* the protocol in use, as SCARD_PROTOCOL_ bits */
-    DWORD seen;   /* the reader's state at the last look */
+    DWORD seen;   /* the reader's state after the last wait for it */
     char names[NAMES_MAX];
 };
 
@@ -95,7 +95,7 @@ static uint32_t code(LONG rv)
 }
 
 /* Translates a PC/SC code of a call that has a context. */
-static enum pcsc_result meaning(LONG rv)
+static enum pcsc_result result_of_code(LONG rv)
 {
     switch (code(rv)) {
     case (uint32_t)SCARD_S_SUCCESS:
@@ -136,10 +136,10 @@ static LONG get_status(struct pcsc_client *client)
 
 /* Disconnects from the card and releases the context. Does not power off after a removal: the reader may hold
  * another card by now, which would lose its power. */
-static void leave(struct pcsc_client *client)
+static void disconnect_and_release(struct pcsc_client *client)
 {
     if (client->has_card)
-        client->library.disconnect(client->card, meaning(get_status(client)) == PCSC_NO_CARD
+        client->library.disconnect(client->card, result_of_code(get_status(client)) == PCSC_NO_CARD
                                                      ? SCARD_LEAVE_CARD
                                                      : SCARD_UNPOWER_CARD);
     if (client->has_context)
@@ -151,14 +151,14 @@ static void leave(struct pcsc_client *client)
 
 /* Translates the code of a call. On failure sets the error text and drops context or reader if they are
  * gone. */
-static enum pcsc_result report(struct pcsc_client *client, const char *function, LONG rv)
+static enum pcsc_result result_of_call(struct pcsc_client *client, const char *function, LONG rv)
 {
-    enum pcsc_result result = meaning(rv);
+    enum pcsc_result result = result_of_code(rv);
     if (result == PCSC_OK)
         return result;
     const char *text = client->library.error_text(rv);
     if (result == PCSC_NO_SERVICE) {
-        leave(client);
+        disconnect_and_release(client);
         return fail(client, result, "the PC/SC service has ended (%s)", text);
     }
     if (result == PCSC_NO_READER) {
@@ -221,7 +221,7 @@ static LONG list_readers(struct pcsc_client *client)
     return rv;
 }
 
-static bool is_listed(struct pcsc_client *client, const char *reader)
+static bool check_is_listed(struct pcsc_client *client, const char *reader)
 {
     list_readers(client);
     for (const char *name = client->names; *name; name += strlen(name) + 1)
@@ -259,9 +259,9 @@ static enum pcsc_result find_reader(struct pcsc_client *client)
     enum pcsc_result result = establish(client);
     if (result != PCSC_OK || client->reader[0])
         return result;
-    result = meaning(list_readers(client));
+    result = result_of_code(list_readers(client));
     if (result == PCSC_NO_SERVICE)
-        return report(client, "SCardListReaders", SCARD_E_NO_SERVICE);
+        return result_of_call(client, "SCardListReaders", SCARD_E_NO_SERVICE);
     const char *reader = choose_reader(client);
     if (!reader)
         return PCSC_NO_READER;
@@ -284,10 +284,10 @@ static bool misread(struct pcsc_client *client, LONG rv)
 {
     return code(rv) == (uint32_t)SCARD_E_UNSUPPORTED_FEATURE ||
            code(rv) == (uint32_t)SCARD_E_INSUFFICIENT_BUFFER ||
-           (code(rv) == (uint32_t)SCARD_E_UNKNOWN_READER && is_listed(client, client->reader));
+           (code(rv) == (uint32_t)SCARD_E_UNKNOWN_READER && check_is_listed(client, client->reader));
 }
 
-static enum pcsc_result look(struct pcsc_client *client)
+static enum pcsc_result wait_for_reader_state(struct pcsc_client *client)
 {
     enum pcsc_result result = find_reader(client);
     if (result != PCSC_OK)
@@ -304,10 +304,10 @@ static enum pcsc_result look(struct pcsc_client *client)
     if (rv == SCARD_S_SUCCESS && state.dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
         rv = SCARD_E_READER_UNAVAILABLE;
     if (rv != SCARD_S_SUCCESS)
-        return report(client, "SCardGetStatusChange", rv);
+        return result_of_call(client, "SCardGetStatusChange", rv);
     client->seen = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
-    client->look.present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
-    client->look.counter = (uint32_t)(state.dwEventState >> 16);
+    client->state.present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
+    client->state.counter = (uint32_t)(state.dwEventState >> 16);
     return PCSC_OK;
 }
 
@@ -326,7 +326,7 @@ static enum pcsc_result connect_to_card(struct pcsc_client *client)
     if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH) /* its ATR offers neither of these */
         rv = try_connect(client, SCARD_PROTOCOL_RAW);
     client->has_card = rv == SCARD_S_SUCCESS;
-    return report(client, "SCardConnect", rv);
+    return result_of_call(client, "SCardConnect", rv);
 }
 
 static DWORD protocol_bits(uint8_t protocol)
@@ -363,8 +363,8 @@ static enum pcsc_result reset(struct pcsc_client *client)
         how = SCARD_UNPOWER_CARD;
     LONG rv;
     /* SCardReconnect would succeed with another card that has been inserted since */
-    if (connected && meaning(rv = get_status(client)) == PCSC_NO_CARD)
-        return report(client, "SCardStatus", rv);
+    if (connected && result_of_code(rv = get_status(client)) == PCSC_NO_CARD)
+        return result_of_call(client, "SCardStatus", rv);
     rv = library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, protocol_bits(client->protocol), how,
                             &client->active);
     if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH && client->protocol == PCSC_ANY_PROTOCOL)
@@ -375,8 +375,8 @@ static enum pcsc_result reset(struct pcsc_client *client)
         client->has_card = false;
     }
     if (rv != SCARD_S_SUCCESS)
-        return report(client, "SCardReconnect", rv);
-    return report(client, "SCardStatus", get_status(client));
+        return result_of_call(client, "SCardReconnect", rv);
+    return result_of_call(client, "SCardStatus", get_status(client));
 }
 
 static enum pcsc_result transmit(struct pcsc_client *client)
@@ -388,14 +388,14 @@ static enum pcsc_result transmit(struct pcsc_client *client)
     LONG rv = client->library.transmit(client->card, &pci, client->command, (DWORD)client->command_length,
                                        NULL, client->response, &length);
     client->response_length = length <= sizeof client->response ? length : 0;
-    return report(client, "SCardTransmit", rv);
+    return result_of_call(client, "SCardTransmit", rv);
 }
 
 static enum pcsc_result run(struct pcsc_client *client)
 {
     switch (client->job) {
-    case JOB_LOOK:
-        return look(client);
+    case JOB_WAIT_FOR_READER_STATE:
+        return wait_for_reader_state(client);
     case JOB_CONNECT:
         return connect_to_card(client);
     case JOB_RESET:
@@ -440,7 +440,7 @@ static void work(void *arg)
         pthread_cond_broadcast(&client->changed);
     }
     pthread_mutex_unlock(&client->lock);
-    leave(client);
+    disconnect_and_release(client);
     destroy(client);
 }
 
@@ -459,7 +459,7 @@ static enum pcsc_result wait_for_thread(struct pcsc_client *client, const struct
 
 /* Prepares for a new job. First waits for an earlier job that is still running because its caller has run
  * into its time limit. Holds the lock if it returns PCSC_OK. */
-static enum pcsc_result begin(struct pcsc_client *client, const struct timespec *deadline)
+static enum pcsc_result lock_for_job(struct pcsc_client *client, const struct timespec *deadline)
 {
     pthread_mutex_lock(&client->lock);
     enum pcsc_result result = wait_for_thread(client, deadline);
@@ -483,18 +483,18 @@ static enum pcsc_result do_job(struct pcsc_client *client, enum job job, const s
     return result;
 }
 
-enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, int limit_ms,
-                                  struct pcsc_look *look)
+enum pcsc_result pcsc_client_wait_for_change(struct pcsc_client *client, int timeout_ms, int limit_ms,
+                                             struct pcsc_client_reader_state *state)
 {
     struct timespec deadline = thread_deadline(limit_ms);
-    enum pcsc_result result = begin(client, &deadline);
+    enum pcsc_result result = lock_for_job(client, &deadline);
     if (result != PCSC_OK)
         return result;
     client->timeout_ms = timeout_ms;
-    result = do_job(client, JOB_LOOK, &deadline);
+    result = do_job(client, JOB_WAIT_FOR_READER_STATE, &deadline);
     if (result != PCSC_OK)
         return result;
-    *look = client->look;
+    *state = client->state;
     pthread_mutex_unlock(&client->lock);
     return PCSC_OK;
 }
@@ -502,7 +502,7 @@ enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, in
 enum pcsc_result pcsc_client_connect(struct pcsc_client *client, int limit_ms)
 {
     struct timespec deadline = thread_deadline(limit_ms);
-    enum pcsc_result result = begin(client, &deadline);
+    enum pcsc_result result = lock_for_job(client, &deadline);
     if (result == PCSC_OK && (result = do_job(client, JOB_CONNECT, &deadline)) == PCSC_OK)
         pthread_mutex_unlock(&client->lock);
     return result;
@@ -513,7 +513,7 @@ enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_
 {
     struct timespec deadline = thread_deadline(limit_ms);
     *atr_length = 0;
-    enum pcsc_result result = begin(client, &deadline);
+    enum pcsc_result result = lock_for_job(client, &deadline);
     if (result != PCSC_OK)
         return result;
     client->cold = cold;
@@ -536,7 +536,8 @@ enum pcsc_result pcsc_client_transmit(struct pcsc_client *client, const uint8_t 
     size_t capacity = *response_length;
     struct timespec deadline = thread_deadline(limit_ms);
     *response_length = 0;
-    enum pcsc_result result = length <= sizeof client->command ? begin(client, &deadline) : PCSC_FAILED;
+    enum pcsc_result result =
+        length <= sizeof client->command ? lock_for_job(client, &deadline) : PCSC_FAILED;
     if (result != PCSC_OK)
         return result;
     memcpy(client->command, command, length);
@@ -633,7 +634,7 @@ struct pcsc_client *pcsc_client_new(const char *reader, struct error *error)
     return NULL;
 }
 
-void pcsc_client_free(struct pcsc_client *client)
+void pcsc_client_close(struct pcsc_client *client)
 {
     if (!client)
         return;

@@ -31,7 +31,7 @@ enum pcsc_result {
 };
 
 /* The state of the reader. */
-struct pcsc_look {
+struct pcsc_client_reader_state {
     bool present;
     uint32_t counter; /* the reader's event counter: insertions and removals */
 };
@@ -43,9 +43,9 @@ struct pcsc_client *pcsc_client_new(const char *reader, struct error *error);
 
 /* Powers the card off, disconnects from it and frees the client. The client's thread does this; the function
  * does not wait for it. client may be NULL. */
-void pcsc_client_free(struct pcsc_client *client);
+void pcsc_client_close(struct pcsc_client *client);
 
-/* Waits at most limit_ms until the threads of all freed clients have ended. Returns false if one is still in
+/* Waits at most limit_ms until the threads of all closed clients have ended. Returns false if one is still in
  * a call to a PC/SC service; the process must then end with _exit(). */
 bool pcsc_clients_await(int limit_ms);
 
@@ -66,10 +66,10 @@ const char *pcsc_client_reader(struct pcsc_client *client);
  * Each of the following functions takes at most limit_ms; then it returns PCSC_LATE.
  */
 
-/* Reads the state of the reader. Returns as soon as it differs from that of the last look, or after
- * timeout_ms; the first look returns at once. */
-enum pcsc_result pcsc_client_look(struct pcsc_client *client, int timeout_ms, int limit_ms,
-                                  struct pcsc_look *look);
+/* Reads the state of the reader. Returns as soon as it differs from what the last call has read, or after
+ * timeout_ms; the first call returns at once. */
+enum pcsc_result pcsc_client_wait_for_change(struct pcsc_client *client, int timeout_ms, int limit_ms,
+                                             struct pcsc_client_reader_state *state);
 
 /* Connects to the card for exclusive use. Returns PCSC_MUTE if a card is present, but unresponsive;
  * pcsc_client_reset may still succeed. */

@@ -8,8 +8,8 @@
 #include "base/oneline.h"
 
 /* Time limits for calls to the other service. The driver waits for 10 s. */
-#define LIMIT_MS 7000
-#define AGREE_MS 2500 /* for the additional reset before a command */
+#define LIMIT_MS           7000
+#define WANTED_PROTOCOL_MS 2500 /* for the additional reset before a command */
 
 /* How long a reset or command waits for the card's removal from the slot, when the card is no longer in the
  * other reader. */
@@ -52,16 +52,16 @@ static void name_card(struct relay *relay)
     oneline(relay->name, sizeof relay->name, text, (size_t)length);
 }
 
-/* Makes the client and connects to the card. card_free frees the client even after a failure. */
-static enum pcsc_result take_card(struct relay *relay, const char *reader, int patience_ms, uint32_t *counter,
-                                  struct error *error)
+/* Makes the client and connects to the card. card_free closes the client even after a failure. */
+static enum pcsc_result connect_with_retries(struct relay *relay, const char *reader, int patience_ms,
+                                             uint32_t *counter, struct error *error)
 {
-    struct pcsc_look look = {0};
+    struct pcsc_client_reader_state state = {0};
     relay->client = pcsc_client_new(reader, error);
     if (!relay->client)
         return PCSC_FAILED;
-    enum pcsc_result result = pcsc_client_look(relay->client, 0, LIMIT_MS, &look);
-    if (result == PCSC_OK && !look.present) {
+    enum pcsc_result result = pcsc_client_wait_for_change(relay->client, 0, LIMIT_MS, &state);
+    if (result == PCSC_OK && !state.present) {
         error_set(error, "no card is in '%s' yet", pcsc_client_reader(relay->client));
         return PCSC_NO_CARD;
     }
@@ -75,13 +75,13 @@ static enum pcsc_result take_card(struct relay *relay, const char *reader, int p
         result = PCSC_OK;
     if (result != PCSC_OK)
         error_set(error, "%s", pcsc_client_error(relay->client));
-    *counter = look.counter;
+    *counter = state.counter;
     name_card(relay);
     return result;
 }
 
-struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
-                        enum pcsc_result *result, struct error *error)
+struct card *relay_connect(const char *reader, const struct card_host *host, int patience_ms,
+                           uint32_t *counter, enum pcsc_result *result, struct error *error)
 {
     struct relay *relay = calloc(1, sizeof *relay);
     struct error why = {""};
@@ -94,7 +94,7 @@ struct card *relay_load(const char *reader, const struct card_host *host, int pa
     relay->card.kind = &relay_kind;
     relay->host = *host;
     relay->active = relay->wanted = PCSC_ANY_PROTOCOL;
-    *result = take_card(relay, reader, patience_ms, counter, &why);
+    *result = connect_with_retries(relay, reader, patience_ms, counter, &why);
     if (*result == PCSC_OK)
         return &relay->card;
     card_free(&relay->card);
@@ -105,7 +105,7 @@ struct card *relay_load(const char *reader, const struct card_host *host, int pa
 
 static void free_relay(struct card *card)
 {
-    pcsc_client_free(relay_of(card)->client);
+    pcsc_client_close(relay_of(card)->client);
     free(card);
 }
 
@@ -167,13 +167,13 @@ static void protocol(struct card *card, uint8_t chosen)
 }
 
 /* Makes the other service use the protocol that was chosen here. */
-static enum pcsc_result agree(struct relay *relay)
+static enum pcsc_result reset_to_wanted_protocol(struct relay *relay)
 {
     uint8_t bytes[ATR_MAX];
     size_t length;
     if (relay->wanted == PCSC_ANY_PROTOCOL || relay->active == relay->wanted)
         return PCSC_OK;
-    return pcsc_client_reset(relay->client, relay->cold, relay->wanted, AGREE_MS, bytes, &length,
+    return pcsc_client_reset(relay->client, relay->cold, relay->wanted, WANTED_PROTOCOL_MS, bytes, &length,
                              &relay->active);
 }
 
@@ -185,7 +185,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     *resp_length = 0;
     if (!relay->powered || relay->gone)
         return;
-    enum pcsc_result result = agree(relay);
+    enum pcsc_result result = reset_to_wanted_protocol(relay);
     if (result == PCSC_OK)
         result = pcsc_client_transmit(relay->client, cmd, length, LIMIT_MS, resp, &received);
     if (result == PCSC_OK && received >= 2)

@@ -27,7 +27,7 @@ const char *relay_reader(const char *name);
  * for it to disconnect. Returns NULL with *result, and one line for the user in error, on failure. After
  * PCSC_NO_CARD or PCSC_IN_USE the call may succeed later.
  */
-struct card *relay_load(const char *reader, const struct card_host *host, int patience_ms, uint32_t *counter,
-                        enum pcsc_result *result, struct error *error);
+struct card *relay_connect(const char *reader, const struct card_host *host, int patience_ms,
+                           uint32_t *counter, enum pcsc_result *result, struct error *error);
 
 #endif

@@ -17,7 +17,7 @@ static void set_left(uint8_t *sw, size_t left)
     sw[1] = (uint8_t)(left < 256 ? left : 0);
 }
 
-void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length)
+void response_cut_to_ne(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length)
 {
     size_t data = *length - 2;
 

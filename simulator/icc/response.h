@@ -26,7 +26,7 @@ void response_drop(struct response *response);
 /*
  * Cuts a response of *length bytes, data and status word, to the Ne of its command, and keeps the rest.
  */
-void response_hold(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length);
+void response_cut_to_ne(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length);
 
 /*
  * Answers a GET RESPONSE, of any class, with the rest. bytes has room for capacity bytes, at least 2. Returns

@@ -237,7 +237,7 @@ static void start_budget(struct sandbox *sandbox)
     lua_sethook(sandbox->L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
 
-static void die(struct sandbox *sandbox)
+static void free_aborted(struct sandbox *sandbox)
 {
     /* the call was aborted at an arbitrary point: not even lua_close would be safe */
     sandbox->L = NULL;
@@ -275,7 +275,7 @@ bool sandbox_call(struct sandbox *sandbox, lua_CFunction body, void *arg, int li
     case WATCHDOG_RETURNED:
         return finish_call(sandbox, call.status, line, error);
     case WATCHDOG_EXPIRED:
-        die(sandbox);
+        free_aborted(sandbox);
         place_message(sandbox, "a library function ran for too long", line, error);
         break;
     case WATCHDOG_REFUSED:

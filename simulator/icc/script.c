@@ -25,7 +25,7 @@ struct load {
 
 /* Raises "file:line: reason". */
 
-static _Noreturn void fail(lua_State *L, const struct load *load, int line, const char *format, ...)
+static _Noreturn void raise_error(lua_State *L, const struct load *load, int line, const char *format, ...)
 {
     va_list args;
 
@@ -119,7 +119,7 @@ static void check_table(lua_State *L, const struct load *load, const char *what,
     int table = lua_gettop(L), unknown = table + 1, line = 0;
 
     if (lua_getmetatable(L, table))
-        fail(L, load, line_of_field(load, what), "%s has a metatable, expected a plain table", what);
+        raise_error(L, load, line_of_field(load, what), "%s has a metatable, expected a plain table", what);
     lua_pushnil(L); /* at index `unknown`: the field for the message; nil: there is none */
     lua_pushnil(L);
     while (lua_next(L, table)) {
@@ -135,8 +135,8 @@ static void check_table(lua_State *L, const struct load *load, const char *what,
     }
     if (lua_type(L, unknown) == LUA_TSTRING)
         line = line_of_field(load, lua_tostring(L, unknown));
-    fail(L, load, line_or(line, line_of_field(load, what)), "%s%sunknown field %s: expected %s", what,
-         *what ? ": " : "", pushed_key(L, unknown), expected);
+    raise_error(L, load, line_or(line, line_of_field(load, what)), "%s%sunknown field %s: expected %s", what,
+                *what ? ": " : "", pushed_key(L, unknown), expected);
 }
 
 /* Pushes a field of the table at index `table`. Returns its type. */
@@ -159,12 +159,12 @@ static void read_name(lua_State *L, const struct load *load, int table)
 
     if (type != LUA_TNIL) {
         if (type != LUA_TSTRING)
-            fail(L, load, line, "name is a %s, %s", luaL_typename(L, -1), expected);
+            raise_error(L, load, line, "name is a %s, %s", luaL_typename(L, -1), expected);
         name = lua_tolstring(L, -1, &length);
         oneline(clean, sizeof clean, name, length);
         if (length == 0 || length > SCRIPT_NAME_MAX || strlen(clean) != length ||
             memcmp(clean, name, length) != 0)
-            fail(L, load, line, "name is not usable, %s", expected);
+            raise_error(L, load, line, "name is not usable, %s", expected);
         memcpy(load->script->name, clean, length + 1);
     }
     lua_pop(L, 1);
@@ -183,8 +183,8 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     char reason[160];
 
     if (lua_type(L, -1) != LUA_TSTRING)
-        fail(L, load, line, "%s is a %s, expected a string of hexadecimal digits", what,
-             luaL_typename(L, -1));
+        raise_error(L, load, line, "%s is a %s, expected a string of hexadecimal digits", what,
+                    luaL_typename(L, -1));
     text = lua_tolstring(L, -1, &text_length);
     bool as_is = strncmp(text, SCRIPT_AS_IS, strlen(SCRIPT_AS_IS)) == 0;
     text += as_is ? strlen(SCRIPT_AS_IS) : 0;
@@ -192,13 +192,14 @@ static void read_one_atr(lua_State *L, const struct load *load, const char *what
     line = line_or(source_line_of_string(load->source, NULL, 0, text, text_length), line);
     result = hex_decode(text, text_length, bytes, sizeof bytes, &length, &bad_at);
     if (result != HEX_OK)
-        fail(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1, hex_result_text(result));
+        raise_error(L, load, line, "%s: character %I: %s", what, (lua_Integer)bad_at + 1,
+                    hex_result_text(result));
     if (as_is && length > ATR_MAX)
-        fail(L, load, line, "%s: as_is with %I bytes: readers pass on %d at most", what, (lua_Integer)length,
-             ATR_MAX);
+        raise_error(L, load, line, "%s: as_is with %I bytes: readers pass on %d at most", what,
+                    (lua_Integer)length, ATR_MAX);
     if (!as_is && atr_parse(bytes, length, &atr, &why) != ATR_OK) {
         atr_error_text(&why, reason, sizeof reason);
-        fail(L, load, line, "%s: %s; as_is\"...\" takes any bytes", what, reason);
+        raise_error(L, load, line, "%s: %s; as_is\"...\" takes any bytes", what, reason);
     }
     memcpy(out->bytes, bytes, length);
     out->length = length;
@@ -212,7 +213,7 @@ static void read_atr(lua_State *L, const struct load *load, int table)
 
     switch (get_field(L, table, "atr")) {
     case LUA_TNIL:
-        fail(L, load, line, "no atr: every card needs one");
+        raise_error(L, load, line, "no atr: every card needs one");
     case LUA_TSTRING:
         read_one_atr(L, load, "atr", line, &script->cold);
         script->warm = script->cold;
@@ -220,7 +221,7 @@ static void read_atr(lua_State *L, const struct load *load, int table)
     case LUA_TTABLE:
         check_table(L, load, "atr", fields, "cold or warm");
         if (get_field(L, -1, "cold") == LUA_TNIL)
-            fail(L, load, line, "atr has no cold");
+            raise_error(L, load, line, "atr has no cold");
         read_one_atr(L, load, "atr.cold", line, &script->cold);
         lua_pop(L, 1);
         script->warm = script->cold;
@@ -229,9 +230,9 @@ static void read_atr(lua_State *L, const struct load *load, int table)
         lua_pop(L, 1);
         break;
     default:
-        fail(L, load, line,
-             "atr is a %s, expected a string of hexadecimal digits, or a table of cold and warm",
-             luaL_typename(L, -1));
+        raise_error(L, load, line,
+                    "atr is a %s, expected a string of hexadecimal digits, or a table of cold and warm",
+                    luaL_typename(L, -1));
     }
     lua_pop(L, 1);
 }
@@ -248,7 +249,8 @@ static bool get_table(lua_State *L, const struct load *load, int table, const ch
         return false;
     }
     if (type != LUA_TTABLE)
-        fail(L, load, line_of_field(load, what), "%s is a %s, expected a table", what, luaL_typename(L, -1));
+        raise_error(L, load, line_of_field(load, what), "%s is a %s, expected a table", what,
+                    luaL_typename(L, -1));
     check_table(L, load, what, fields, expected);
     return true;
 }
@@ -267,8 +269,8 @@ static void read_protocols(lua_State *L, const struct load *load, int table)
     if (get_field(L, -1, "ifsc") != LUA_TNIL) {
         ifsc = lua_tointegerx(L, -1, &is_integer);
         if (lua_type(L, -1) != LUA_TNUMBER || !is_integer || ifsc < 1 || ifsc > 254)
-            fail(L, load, line_or(line_of_field(load, "ifsc"), line_of_field(load, "t1")),
-                 "t1.ifsc is not an integer from 1 to 254");
+            raise_error(L, load, line_or(line_of_field(load, "ifsc"), line_of_field(load, "t1")),
+                        "t1.ifsc is not an integer from 1 to 254");
         load->script->t1_ifsc = (uint8_t)ifsc;
     }
     lua_pop(L, 2);
@@ -298,7 +300,7 @@ static void read_on_power(lua_State *L, const struct load *load, int table)
     if (type == LUA_TFUNCTION)
         keep_function(L, line, &load->script->on_power);
     else if (type != LUA_TNIL)
-        fail(L, load, line, "on_power is a %s, expected a function", luaL_typename(L, -1));
+        raise_error(L, load, line, "on_power is a %s, expected a function", luaL_typename(L, -1));
     lua_pop(L, 1);
 }
 
@@ -344,14 +346,15 @@ static int line_of_answer(lua_State *L, const struct load *load, int entry)
 static void check_entry(lua_State *L, const struct load *load, int entry, const char *what)
 {
     if (lua_getmetatable(L, entry))
-        fail(L, load, line_of_command(L, load, entry), "%s has a metatable, expected a plain table", what);
+        raise_error(L, load, line_of_command(L, load, entry), "%s has a metatable, expected a plain table",
+                    what);
     lua_pushnil(L);
     while (lua_next(L, entry)) {
         lua_Integer key = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
         if (key != 1 && key != 2)
-            fail(L, load, line_of_command(L, load, entry),
-                 "%s: unknown field %s: expected a pattern and an answer", what,
-                 pushed_key(L, lua_gettop(L) - 1));
+            raise_error(L, load, line_of_command(L, load, entry),
+                        "%s: unknown field %s: expected a pattern and an answer", what,
+                        pushed_key(L, lua_gettop(L) - 1));
         lua_pop(L, 1);
     }
 }
@@ -366,19 +369,19 @@ static void read_pattern(lua_State *L, const struct load *load, int entry, const
     size_t length, bad_at;
 
     if (type == LUA_TNIL)
-        fail(L, load, line_of_command(L, load, entry), "%s: pattern is missing", what);
+        raise_error(L, load, line_of_command(L, load, entry), "%s: pattern is missing", what);
     if (type != LUA_TSTRING)
-        fail(L, load, line_of_command(L, load, entry),
-             "%s: pattern is a %s, expected a string of hexadecimal digits and dots", what,
-             luaL_typename(L, -1));
+        raise_error(L, load, line_of_command(L, load, entry),
+                    "%s: pattern is a %s, expected a string of hexadecimal digits and dots", what,
+                    luaL_typename(L, -1));
     text = lua_tolstring(L, -1, &length);
     value = permanent(L, load, length / 2 * 2 + 1);
     result = hex_decode_pattern(text, length, value, value + length / 2, length / 2, &out->length, &bad_at);
     if (result != HEX_OK)
-        fail(L, load, line_of_command(L, load, entry), "%s: pattern: character %I: %s", what,
-             (lua_Integer)bad_at + 1, hex_result_text(result));
+        raise_error(L, load, line_of_command(L, load, entry), "%s: pattern: character %I: %s", what,
+                    (lua_Integer)bad_at + 1, hex_result_text(result));
     if (out->length > APDU_COMMAND_MAX)
-        fail(L, load, line_of_command(L, load, entry), "%s: pattern is longer than any command", what);
+        raise_error(L, load, line_of_command(L, load, entry), "%s: pattern is longer than any command", what);
     out->value = value;
     out->mask = value + length / 2;
     lua_pop(L, 1);
@@ -395,15 +398,16 @@ static void read_constant(lua_State *L, const struct load *load, int entry, cons
 
     result = hex_decode(text, length, answer, length / 2, &out->answer_length, &bad_at);
     if (result != HEX_OK)
-        fail(L, load, line_of_answer(L, load, entry), "%s: answer: character %I: %s", what,
-             (lua_Integer)bad_at + 1, hex_result_text(result));
+        raise_error(L, load, line_of_answer(L, load, entry), "%s: answer: character %I: %s", what,
+                    (lua_Integer)bad_at + 1, hex_result_text(result));
     if (out->answer_length < 2)
-        fail(L, load, line_of_answer(L, load, entry),
-             "%s: answer has %I byte%s, expected at least the 2 of a status word", what,
-             (lua_Integer)out->answer_length, out->answer_length == 1 ? "" : "s");
+        raise_error(L, load, line_of_answer(L, load, entry),
+                    "%s: answer has %I byte%s, expected at least the 2 of a status word", what,
+                    (lua_Integer)out->answer_length, out->answer_length == 1 ? "" : "s");
     if (out->answer_length > CARD_RESPONSE_MAX)
-        fail(L, load, line_of_answer(L, load, entry), "%s: answer has %I bytes, at most 65538 are possible",
-             what, (lua_Integer)out->answer_length);
+        raise_error(L, load, line_of_answer(L, load, entry),
+                    "%s: answer has %I bytes, at most 65538 are possible", what,
+                    (lua_Integer)out->answer_length);
     out->answer = answer;
 }
 
@@ -414,7 +418,7 @@ static void read_answer(lua_State *L, const struct load *load, int entry, const 
 
     switch (type) {
     case LUA_TNIL:
-        fail(L, load, line_of_command(L, load, entry), "%s: answer is missing", what);
+        raise_error(L, load, line_of_command(L, load, entry), "%s: answer is missing", what);
     case LUA_TSTRING:
         read_constant(L, load, entry, what, out);
         break;
@@ -422,9 +426,9 @@ static void read_answer(lua_State *L, const struct load *load, int entry, const 
         keep_function(L, load->commands_line, &out->handler);
         break;
     default:
-        fail(L, load, line_of_command(L, load, entry),
-             "%s: answer is a %s, expected a string of hexadecimal digits, or a function", what,
-             luaL_typename(L, -1));
+        raise_error(L, load, line_of_command(L, load, entry),
+                    "%s: answer is a %s, expected a string of hexadecimal digits, or a function", what,
+                    luaL_typename(L, -1));
     }
     lua_pop(L, 1);
 }
@@ -436,18 +440,20 @@ static lua_Integer check_list(lua_State *L, const struct load *load, const char 
     lua_Integer count = 0, last = 0;
 
     if (lua_getmetatable(L, table))
-        fail(L, load, line, "%s has a metatable, expected a plain table", what);
+        raise_error(L, load, line, "%s has a metatable, expected a plain table", what);
     lua_pushnil(L);
     while (lua_next(L, table)) {
         lua_pop(L, 1);
         if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1)
-            fail(L, load, line, "%s: unknown field %s: expected a list", what, pushed_key(L, lua_gettop(L)));
+            raise_error(L, load, line, "%s: unknown field %s: expected a list", what,
+                        pushed_key(L, lua_gettop(L)));
         if (lua_tointeger(L, -1) > last)
             last = lua_tointeger(L, -1);
         count++;
     }
     if (last != count)
-        fail(L, load, line, "%s has a gap: %I entries, but the last one is number %I", what, count, last);
+        raise_error(L, load, line, "%s has a gap: %I entries, but the last one is number %I", what, count,
+                    last);
     return count;
 }
 
@@ -460,8 +466,8 @@ static void read_command(lua_State *L, const struct load *load, lua_Integer numb
     out->number = (int)number;
     out->handler.ref = LUA_NOREF;
     if (lua_type(L, entry) != LUA_TTABLE)
-        fail(L, load, line_of_field(load, "commands"),
-             "%s is a %s, expected a table of a pattern and an answer", what, luaL_typename(L, entry));
+        raise_error(L, load, line_of_field(load, "commands"),
+                    "%s is a %s, expected a table of a pattern and an answer", what, luaL_typename(L, entry));
     check_entry(L, load, entry, what);
     read_pattern(L, load, entry, what, &out->pattern);
     read_answer(L, load, entry, what, out);
@@ -479,8 +485,8 @@ static void read_commands(lua_State *L, struct load *load, int table)
         return;
     }
     if (type != LUA_TTABLE)
-        fail(L, load, line_of_field(load, "commands"), "commands is a %s, expected a list",
-             luaL_typename(L, -1));
+        raise_error(L, load, line_of_field(load, "commands"), "commands is a %s, expected a list",
+                    luaL_typename(L, -1));
     count = check_list(L, load, "commands");
     load->commands_line = line_of_field(load, "commands");
     script->commands = permanent(L, load, (size_t)count * sizeof *script->commands);
@@ -501,14 +507,14 @@ static void read_faults(lua_State *L, const struct load *load, int table)
     lua_Integer count = 0;
 
     if (type != LUA_TNIL && type != LUA_TTABLE)
-        fail(L, load, line, "faults is a %s, expected a list", luaL_typename(L, -1));
+        raise_error(L, load, line, "faults is a %s, expected a list", luaL_typename(L, -1));
     if (type == LUA_TTABLE)
         count = check_list(L, load, "faults");
     for (lua_Integer i = 1; i <= count; i++) {
         if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
-            fail(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
+            raise_error(L, load, line, "faults[%I] is a %s, expected a string", i, luaL_typename(L, -1));
         if (!sandbox_fault(load->sandbox, lua_tostring(L, -1), &error))
-            fail(L, load, line, "faults[%I]: %s", i, error.text);
+            raise_error(L, load, line, "faults[%I]: %s", i, error.text);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -558,9 +564,9 @@ static void run(lua_State *L, const struct load *load)
     size_t at = skip_to_lua(source);
 
     if (at < source->length && source->text[at] == LUA_SIGNATURE[0])
-        fail(L, load, 1, "a compiled Lua chunk, expected source text");
+        raise_error(L, load, 1, "a compiled Lua chunk, expected source text");
     if (source->length > 0 && memchr(source->text, '\0', source->length))
-        fail(L, load, 1, "a binary file, expected the text of a card script");
+        raise_error(L, load, 1, "a binary file, expected the text of a card script");
     lua_pushfstring(L, "@%s", source->name);
     if (luaL_loadbufferx(L, source->text + at, source->length - at, lua_tostring(L, -1), "t") != LUA_OK)
         refuse_text(L, source->text + at, source->length - at);
@@ -576,10 +582,11 @@ static int read_script(lua_State *L)
     run(L, load);
     table = lua_gettop(L);
     if (lua_type(L, table) != LUA_TTABLE)
-        fail(L, load, 1, "the script returns %s%s, expected a table that describes the card",
-             lua_isnil(L, table) ? "" : "a ", lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
+        raise_error(L, load, 1, "the script returns %s%s, expected a table that describes the card",
+                    lua_isnil(L, table) ? "" : "a ",
+                    lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
     if (lua_getmetatable(L, table))
-        fail(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
+        raise_error(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
     check_table(L, load, "", fields, "name, atr, t0, t1, on_power, commands or faults");
     read_name(L, load, table);
     read_atr(L, load, table);

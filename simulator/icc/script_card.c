@@ -219,7 +219,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     response_drop(&self->response);
     answer_by_script(self, &command, resp, resp_capacity, resp_length);
     if (*resp_length > 0)
-        response_hold(&self->response, command.decoded.ne, resp, resp_length);
+        response_cut_to_ne(&self->response, command.decoded.ne, resp, resp_length);
 }
 
 static const struct card_kind script_kind = {

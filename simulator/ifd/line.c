@@ -83,7 +83,7 @@ static size_t run_length(const struct line *line, uint32_t timeout, size_t most)
 static void take_run(struct line *line, size_t count, bool *parity_ok)
 {
     for (int attempt = 0;; attempt++) {
-        *parity_ok = count > 1 || !contacts_parity_error(line->card);
+        *parity_ok = count > 1 || !contacts_take_parity_error(line->card);
         pass(line, line->sending_delay, line->card_guard, true, line->sending, count, *parity_ok);
         line->sending_delay = line->card_guard;
         if (*parity_ok || !line->repeats || attempt == REPETITIONS_MAX)

@@ -33,7 +33,7 @@ struct relay_watch {
 };
 
 /* Logs why there is no card, unless that was logged last. "" means that there is no reason to log. */
-static void explain(struct relay_watch *watch, const char *why)
+static void log_reason_once(struct relay_watch *watch, const char *why)
 {
     if (strcmp(watch->said, why) == 0)
         return;
@@ -42,7 +42,7 @@ static void explain(struct relay_watch *watch, const char *why)
         rig_log("%s: %s; waiting for it", watch->host.name, why);
 }
 
-static void take_out(struct relay_watch *watch)
+static void remove_relayed_card(struct relay_watch *watch)
 {
     if (watch->card_in)
         watch->host.remove(watch->host.arg, watch);
@@ -53,48 +53,49 @@ static void put_in(struct relay_watch *watch)
 {
     enum pcsc_result result;
     struct error error;
-    struct card *card = relay_load(watch->reader, watch->host.card_host, 0, &watch->counter, &result, &error);
+    struct card *card =
+        relay_connect(watch->reader, watch->host.card_host, 0, &watch->counter, &result, &error);
     if (card)
         watch->card_in = watch->host.insert(watch->host.arg, watch, card);
     else if (result != PCSC_NO_CARD && (result != PCSC_IN_USE || watch->in_use))
-        explain(watch, error.text);
+        log_reason_once(watch, error.text);
     watch->in_use = result == PCSC_IN_USE;
     if (watch->card_in)
-        explain(watch, "");
+        log_reason_once(watch, "");
     else
         pcsc_client_pause(watch->client, RETRY_MS);
 }
 
 /* Looks at the reader once. Returns false if the watch was interrupted. */
-static bool look(struct relay_watch *watch)
+static bool follow_reader_once(struct relay_watch *watch)
 {
-    struct pcsc_look seen;
+    struct pcsc_client_reader_state seen;
     struct error error;
     bool counted = watch->counter != 0 || !watch->card_in;
     enum pcsc_result result =
-        pcsc_client_look(watch->client, counted ? EVENT_MS : FIRST_EVENT_MS, LIMIT_MS, &seen);
+        pcsc_client_wait_for_change(watch->client, counted ? EVENT_MS : FIRST_EVENT_MS, LIMIT_MS, &seen);
     if (result == PCSC_INTERRUPTED)
         return false;
     if (result == PCSC_LATE)
         return true;
     if (result != PCSC_OK) {
         error_set(&error, RELAY_PREFIX "%.128s: %s", watch->reader, pcsc_client_error(watch->client));
-        take_out(watch);
-        explain(watch, error.text);
+        remove_relayed_card(watch);
+        log_reason_once(watch, error.text);
         return !pcsc_client_pause(watch->client, RETRY_MS);
     }
     if (!seen.present || seen.counter != watch->counter)
-        take_out(watch);
+        remove_relayed_card(watch);
     if (seen.present && !watch->card_in)
         put_in(watch);
     else if (!seen.present)
-        explain(watch, "");
+        log_reason_once(watch, "");
     return true;
 }
 
 static void free_watch(struct relay_watch *watch)
 {
-    pcsc_client_free(watch->client);
+    pcsc_client_close(watch->client);
     free(watch->reader);
     free(watch);
 }
@@ -102,7 +103,7 @@ static void free_watch(struct relay_watch *watch)
 static void work(void *arg)
 {
     struct relay_watch *watch = arg;
-    while (look(watch))
+    while (follow_reader_once(watch))
         ;
     watch->host.ended(watch->host.arg, watch);
     free_watch(watch);

@@ -30,9 +30,10 @@ struct relay_watch_host {
 };
 
 /*
- * Begins to watch reader, a name as for relay_load. The caller holds the slot's lock. card_in means that the
- * reader's card is in the slot, or is about to be; counter is then the one that relay_load returned. The
- * watch ends and frees itself some time after relay_watch_interrupt. Returns NULL and sets *error on failure.
+ * Begins to watch reader, a name as for relay_connect. The caller holds the slot's lock. card_in means that
+ * the reader's card is in the slot, or is about to be; counter is then the one that relay_connect returned.
+ * The watch ends and frees itself some time after relay_watch_interrupt. Returns NULL and sets *error on
+ * failure.
  */
 struct relay_watch *relay_watch_new(const struct relay_watch_host *host, const char *reader, bool card_in,
                                     uint32_t counter, struct error *error);

@@ -280,7 +280,7 @@ static char *file_meant(struct slot *slot, const char *file)
     return copy;
 }
 
-/* Does what slot_load does, with the patience of relay_load. */
+/* Does what slot_load does, with the patience of relay_connect. */
 static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming,
                  struct error *error)
 {
@@ -295,7 +295,7 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
                   slot->reader->options.name);
     else if (reader)
         incoming->card =
-            relay_load(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
+            relay_connect(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
     else if (*incoming->file)
         incoming->card = card_load_file(incoming->file, &slot->host, error);
     else

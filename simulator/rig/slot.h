@@ -145,7 +145,7 @@ struct incoming {
     struct contacts *contacts;
     char *file;             /* NULL: the built-in card, or a card without a file */
     uint32_t card_event;    /* after slot_put: the number of the insertion */
-    uint32_t relay_counter; /* these two come from relay_load */
+    uint32_t relay_counter; /* these two come from relay_connect */
     enum pcsc_result relay_result;
 };
 bool slot_check(struct slot *slot, bool swap, struct error *error);
