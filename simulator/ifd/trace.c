@@ -66,7 +66,7 @@ struct trace *trace_open(const char *path, trace_report *to, void *arg, struct e
 }
 
 /* Ends the trace after a write error, and reports it. Cuts an unfinished line off a regular file. */
-static void give_up(struct trace *trace, int reason)
+static void end_trace(struct trace *trace, int reason)
 {
     struct stat status;
     if (trace->unfinished > 0 && fstat(trace->fd, &status) == 0 && S_ISREG(status.st_mode) &&
@@ -93,7 +93,7 @@ static void flush(struct trace *trace)
         if (count < 0 && errno == EAGAIN)
             break;
         if (count < 0 && errno != EINTR) {
-            give_up(trace, errno);
+            end_trace(trace, errno);
             return;
         }
         if (count > 0) {
@@ -116,7 +116,7 @@ void trace_flush(struct trace *trace)
     pthread_mutex_unlock(&trace->lock);
 }
 
-static bool has_room(struct trace *trace)
+static bool make_room(struct trace *trace)
 {
     if (sizeof trace->buffer - trace->used < 2 * LINE_MAX_BYTES)
         flush(trace);
@@ -137,7 +137,7 @@ static void add_locked(struct trace *trace, const char *line)
 {
     if (trace->fd < 0)
         return;
-    if (!has_room(trace)) {
+    if (!make_room(trace)) {
         if (trace->lost_in_all++ == 0)
             report(trace, "lines are lost: the reader is too slow");
         trace->lost++;
@@ -183,7 +183,7 @@ void trace_close(struct trace *trace)
     if (!trace)
         return;
     if (trace->fd >= 0) {
-        if (trace->lost > 0 && has_room(trace))
+        if (trace->lost > 0 && make_room(trace))
             mark_lost(trace);
         drain(trace);
     }

@@ -23,26 +23,26 @@ struct telling {
     size_t *length;
 };
 
-static bool tell(struct telling *telling, const void *bytes, size_t length)
+static bool put(struct telling *telling, const void *bytes, size_t length)
 {
     memcpy(telling->out, bytes, length);
     *telling->length = length;
     return true;
 }
 
-static bool tell_number(struct telling *telling, uint32_t number)
+static bool put_number(struct telling *telling, uint32_t number)
 {
-    return tell(telling, &number, sizeof number);
+    return put(telling, &number, sizeof number);
 }
 
-static bool tell_byte(struct telling *telling, uint8_t byte)
+static bool put_byte(struct telling *telling, uint8_t byte)
 {
-    return tell(telling, &byte, 1);
+    return put(telling, &byte, 1);
 }
 
-static bool tell_text(struct telling *telling, const char *text)
+static bool put_text(struct telling *telling, const char *text)
 {
-    return *text && tell(telling, text, strlen(text) + 1);
+    return *text && put(telling, text, strlen(text) + 1);
 }
 
 static uint32_t bits_per_second(unsigned f, unsigned d)
@@ -50,88 +50,88 @@ static uint32_t bits_per_second(unsigned f, unsigned d)
     return (uint32_t)(LINE_CLOCK_KHZ * 1000ull * d / f);
 }
 
-static bool tell_of_reader(const struct slot_use *use, uint32_t tag, struct telling *telling)
+static bool put_reader_attribute(const struct slot_use *use, uint32_t tag, struct telling *telling)
 {
     const struct reader *reader = use->slot->reader;
     switch (tag) {
     case SCARD_ATTR_VENDOR_NAME:
-        return tell_text(telling, reader->options.vendor);
+        return put_text(telling, reader->options.vendor);
     case SCARD_ATTR_VENDOR_IFD_TYPE:
-        return tell_text(telling, reader->options.type);
+        return put_text(telling, reader->options.type);
     case SCARD_ATTR_VENDOR_IFD_VERSION:
-        return tell_number(telling, reader->options.version);
+        return put_number(telling, reader->options.version);
     case SCARD_ATTR_VENDOR_IFD_SERIAL_NO:
-        return tell_text(telling, reader->options.serial);
+        return put_text(telling, reader->options.serial);
     case SCARD_ATTR_CHANNEL_ID:
-        return tell_number(telling, reader->options.usb ? CHANNEL_USB | reader_usb_number(reader)
-                                                        : CHANNEL_VENDOR | reader->number);
+        return put_number(telling, reader->options.usb ? CHANNEL_USB | reader_usb_number(reader)
+                                                       : CHANNEL_VENDOR | reader->number);
     case SCARD_ATTR_ASYNC_PROTOCOL_TYPES:
-        return tell_number(telling, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
+        return put_number(telling, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
     case SCARD_ATTR_DEFAULT_CLK:
     case SCARD_ATTR_MAX_CLK:
-        return tell_number(telling, LINE_CLOCK_KHZ);
+        return put_number(telling, LINE_CLOCK_KHZ);
     case SCARD_ATTR_DEFAULT_DATA_RATE:
-        return tell_number(telling, bits_per_second(TIMING_FD, TIMING_DD));
+        return put_number(telling, bits_per_second(TIMING_FD, TIMING_DD));
     case SCARD_ATTR_MAX_DATA_RATE:
-        return tell_number(telling, bits_per_second(FASTEST_F, FASTEST_D));
+        return put_number(telling, bits_per_second(FASTEST_F, FASTEST_D));
     case SCARD_ATTR_MAX_IFSD:
-        return tell_number(telling, IFD_IFSD);
+        return put_number(telling, IFD_IFSD);
     case SCARD_ATTR_POWER_MGMT_SUPPORT:
-        return tell_number(telling, 1); /* the reader can power down a card in the slot */
+        return put_number(telling, 1); /* the reader can power down a card in the slot */
     case SCARD_ATTR_CHARACTERISTICS:
-        return tell_number(telling, 0); /* the reader does not move cards mechanically */
+        return put_number(telling, 0); /* the reader does not move cards mechanically */
     case SCARD_ATTR_MAXINPUT:
-        return tell_number(telling, (uint32_t)ifd_command_max(use->ifd));
+        return put_number(telling, (uint32_t)ifd_command_max(use->ifd));
     case SCARD_ATTR_SUPRESS_T1_IFS_REQUEST:
-        return tell_number(telling, 0); /* the reader sends S(IFS request) */
+        return put_number(telling, 0); /* the reader sends S(IFS request) */
     case SCARD_ATTR_ICC_PRESENCE:
-        return tell_byte(telling, use->card ? 2 : 0); /* 2: present and ready for use */
+        return put_byte(telling, use->card ? 2 : 0); /* 2: present and ready for use */
     case SCARD_ATTR_ICC_INTERFACE_STATUS:
-        return tell_byte(telling, use->ifd->powered);
+        return put_byte(telling, use->ifd->powered);
     default:
         return false;
     }
 }
 
 /* Attributes of a card that has answered to reset. */
-static bool tell_of_card(const struct ifd *ifd, uint32_t tag, struct telling *telling)
+static bool put_card_attribute(const struct ifd *ifd, uint32_t tag, struct telling *telling)
 {
     switch (tag) {
     case SCARD_ATTR_ATR_STRING:
-        return tell(telling, ifd->atr.raw, ifd->atr.length);
+        return put(telling, ifd->atr.raw, ifd->atr.length);
     case SCARD_ATTR_ICC_TYPE_PER_ATR:
-        return tell_byte(telling, 1); /* ISO/IEC 7816, asynchronous */
+        return put_byte(telling, 1); /* ISO/IEC 7816, asynchronous */
     case SCARD_ATTR_CURRENT_CLK:
-        return tell_number(telling, LINE_CLOCK_KHZ);
+        return put_number(telling, LINE_CLOCK_KHZ);
     case SCARD_ATTR_CURRENT_F:
-        return tell_number(telling, ifd->f);
+        return put_number(telling, ifd->f);
     case SCARD_ATTR_CURRENT_D:
-        return tell_number(telling, ifd->d);
+        return put_number(telling, ifd->d);
     case SCARD_ATTR_CURRENT_N:
-        return tell_number(telling, ifd->atr.extra_guard_time);
+        return put_number(telling, ifd->atr.extra_guard_time);
     default:
         return false;
     }
 }
 
 /* Attributes of the chosen protocol. */
-static bool tell_of_protocol(const struct ifd *ifd, uint32_t tag, struct telling *telling)
+static bool put_protocol_attribute(const struct ifd *ifd, uint32_t tag, struct telling *telling)
 {
     if (tag == SCARD_ATTR_CURRENT_PROTOCOL_TYPE)
-        return tell_number(telling, 1u << ifd->protocol);
+        return put_number(telling, 1u << ifd->protocol);
     if (ifd->protocol == 0)
-        return tag == SCARD_ATTR_CURRENT_W && tell_number(telling, ifd->atr.wi);
+        return tag == SCARD_ATTR_CURRENT_W && put_number(telling, ifd->atr.wi);
     switch (tag) {
     case SCARD_ATTR_CURRENT_IFSC:
-        return tell_number(telling, ifd->t1.ifs_out);
+        return put_number(telling, ifd->t1.ifs_out);
     case SCARD_ATTR_CURRENT_IFSD:
-        return tell_number(telling, ifd->t1.ifs_in);
+        return put_number(telling, ifd->t1.ifs_in);
     case SCARD_ATTR_CURRENT_BWT:
-        return tell_number(telling, ifd->atr.bwi);
+        return put_number(telling, ifd->atr.bwi);
     case SCARD_ATTR_CURRENT_CWT:
-        return tell_number(telling, ifd->atr.cwi);
+        return put_number(telling, ifd->atr.cwi);
     case SCARD_ATTR_CURRENT_EBC_ENCODING:
-        return tell_number(telling, ifd->atr.edc == ATR_EDC_CRC);
+        return put_number(telling, ifd->atr.edc == ATR_EDC_CRC);
     default:
         return false;
     }
@@ -145,9 +145,10 @@ bool attribute_get(const struct slot_use *use, uint32_t tag, uint8_t out[READER_
     for (unsigned i = 0; i < options->attribute_count; i++) {
         const struct reader_attribute *attribute = &options->attribute[i];
         if (attribute->tag == tag)
-            return attribute->length > 0 && tell(&telling, attribute->value, attribute->length);
+            return attribute->length > 0 && put(&telling, attribute->value, attribute->length);
     }
     const struct ifd *ifd = use->ifd;
-    return tell_of_reader(use, tag, &telling) || (ifd->powered && tell_of_card(ifd, tag, &telling)) ||
-           (ifd->protocol != IFD_NO_PROTOCOL && tell_of_protocol(ifd, tag, &telling));
+    return put_reader_attribute(use, tag, &telling) ||
+           (ifd->powered && put_card_attribute(ifd, tag, &telling)) ||
+           (ifd->protocol != IFD_NO_PROTOCOL && put_protocol_attribute(ifd, tag, &telling));
 }

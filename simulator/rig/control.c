@@ -32,7 +32,7 @@ static void make_ascii(char *text)
 }
 
 /* Returns a file's name, which may be any bytes, as a string; null for NULL. */
-static json_t *file_text(const char *file)
+static json_t *file_name_json(const char *file)
 {
     if (!file)
         return json_null();
@@ -69,7 +69,7 @@ static json_t *card_status(struct slot *slot)
     json_t *protocol = ifd->protocol == IFD_NO_PROTOCOL ? json_null() : json_sprintf("T=%u", ifd->protocol);
     return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:o, s:o}", "name",
                      card_name(slot->card), "powered", ifd->powered, "atr", ifd->powered ? atr : NULL, "file",
-                     file_text(slot->file), "protocol", protocol, "f", ifd->f, "d", ifd->d, "commands",
+                     file_name_json(slot->file), "protocol", protocol, "f", ifd->f, "d", ifd->d, "commands",
                      (json_int_t)counters->commands, "resets", resets, "pps", (json_int_t)counters->pps, "t1",
                      t1_status(&counters->t1), "last", last);
 }
@@ -149,7 +149,7 @@ static json_t *status(struct rig *rig, const struct arguments *arguments, struct
     return rig_status(rig);
 }
 
-static char *answer_line(json_t *result, struct error *error);
+static char *answer_text(json_t *result, struct error *error);
 
 /* Answers with the rig's status or, if error is not NULL, with the error. */
 static void service_done(struct rig *rig, uint64_t ticket, const char *error)
@@ -157,7 +157,7 @@ static void service_done(struct rig *rig, uint64_t ticket, const char *error)
     struct error copy = {"out of memory"};
     if (error)
         error_set(&copy, "%s", error);
-    rig_answer(rig, ticket, answer_line(error ? NULL : rig_status(rig), &copy));
+    rig_answer(rig, ticket, answer_text(error ? NULL : rig_status(rig), &copy));
 }
 
 static json_t *service(struct rig *rig, const struct arguments *arguments, struct error *error)
@@ -177,7 +177,8 @@ static json_t *service(struct rig *rig, const struct arguments *arguments, struc
 
 /* Returns the slot of a command about its card. Returns NULL and sets *error if there is none, or
  * *arguments->when to CONTROL_BUSY while a card is being loaded for the slot. */
-static struct slot *find_slot(struct rig *rig, const struct arguments *arguments, struct error *error)
+static struct slot *find_slot_not_changing(struct rig *rig, const struct arguments *arguments,
+                                           struct error *error)
 {
     struct slot *slot = slots_find(rig_slots_of(rig), arguments->slot, error);
     if (!slot || !slot->changing)
@@ -221,7 +222,7 @@ static json_t *result_of(struct change *change)
 static void finish(void *arg)
 {
     struct change *change = arg;
-    rig_answer(change->rig, change->ticket, answer_line(result_of(change), &change->error));
+    rig_answer(change->rig, change->ticket, answer_text(result_of(change), &change->error));
     change_free(change);
 }
 
@@ -253,7 +254,7 @@ static struct change *new_change(struct rig *rig, const struct arguments *argume
 /* Carries out insert and swap. Like remove, they answer with the state of the slot after that. */
 static json_t *put_card(struct rig *rig, const struct arguments *arguments, bool swap, struct error *error)
 {
-    struct slot *slot = find_slot(rig, arguments, error);
+    struct slot *slot = find_slot_not_changing(rig, arguments, error);
     if (!slot || !slot_check(slot, swap, error))
         return NULL;
     struct change *change = new_change(rig, arguments, slot, swap);
@@ -289,13 +290,13 @@ static json_t *swap(struct rig *rig, const struct arguments *arguments, struct e
 
 static json_t *remove_(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    struct slot *slot = find_slot(rig, arguments, error);
+    struct slot *slot = find_slot_not_changing(rig, arguments, error);
     return slot && slot_remove(slot, error) ? slot_status(rig, slot) : NULL;
 }
 
 /* Carries out plug and unplug. They answer with the state of the reader's first slot. */
-static json_t *move_reader(struct rig *rig, const struct arguments *arguments, struct error *error,
-                           bool (*how)(struct slots *, struct reader *, struct error *))
+static json_t *plug_or_unplug(struct rig *rig, const struct arguments *arguments, struct error *error,
+                              bool (*how)(struct slots *, struct reader *, struct error *))
 {
     struct reader *reader = slots_find_reader(rig_slots_of(rig), arguments->slot, error);
     if (!reader || !how(rig_slots_of(rig), reader, error))
@@ -305,12 +306,12 @@ static json_t *move_reader(struct rig *rig, const struct arguments *arguments, s
 
 static json_t *plug(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    return move_reader(rig, arguments, error, reader_plug);
+    return plug_or_unplug(rig, arguments, error, reader_plug);
 }
 
 static json_t *unplug(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    return move_reader(rig, arguments, error, reader_unplug);
+    return plug_or_unplug(rig, arguments, error, reader_unplug);
 }
 
 /* Returns an array of the list's strings, which the caller frees; the strings belong to the list. Returns
@@ -339,7 +340,7 @@ static const char **texts_of(const json_t *list, struct error *error)
 /* Sets all of the faults or, if one of them is wrong, none. */
 static json_t *fault(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    struct slot *slot = find_slot(rig, arguments, error);
+    struct slot *slot = find_slot_not_changing(rig, arguments, error);
     if (!slot)
         return NULL;
     if (json_array_size(arguments->faults) == 0) {
@@ -458,7 +459,7 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
 }
 
 /* Returns the line of an answer with result or, if that is NULL, with the error. Frees result. */
-static char *answer_line(json_t *result, struct error *error)
+static char *answer_text(json_t *result, struct error *error)
 {
     json_t *answer = result ? json_pack("{s:b, s:o}", "ok", 1, "result", result) : NULL;
     if (!result) {
@@ -488,5 +489,5 @@ char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t 
     struct error error = {"out of memory"};
     *when = CONTROL_NOW;
     json_t *result = dispatch(rig, ticket, line, length, when, &error);
-    return *when == CONTROL_NOW ? answer_line(result, &error) : NULL;
+    return *when == CONTROL_NOW ? answer_text(result, &error) : NULL;
 }

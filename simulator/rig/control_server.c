@@ -73,7 +73,7 @@ static void take_line(struct client *client, size_t length)
 
 /* Answers the first of the received lines, which has length bytes without its newline. Returns false if it
  * is not answered yet, or if the client was disconnected. */
-static bool answer_line(struct client *client, size_t length)
+static bool serve_line(struct client *client, size_t length)
 {
     enum control_when when;
     if (!client->ticket)
@@ -103,7 +103,7 @@ static void answer_lines(struct client *client)
 {
     char *newline;
     while (!client->answer && (newline = memchr(client->line, '\n', client->length)))
-        if (!answer_line(client, (size_t)(newline - client->line)))
+        if (!serve_line(client, (size_t)(newline - client->line)))
             return;
     if (!client->answer && client->length == CONTROL_LINE_MAX) {
         static const char error[] = "{\"ok\": false, \"error\": \"a line of more than 65535 bytes\"}\n";

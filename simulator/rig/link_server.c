@@ -120,13 +120,13 @@ static struct slot *slot_of_hello(struct slots *slots, const struct link_message
 static void refuse_request(struct peer *peer, const struct link_message *request)
 {
     link_send(peer->fd, &(struct link_message){.type = request->type, .arg = LINK_BAD_REQUEST});
-    link_report_bad_request(request->type);
+    link_worker_log_bad_request(request->type);
     hang_up(peer);
 }
 
 /* Answers a hello for events. The lock ensures that no event is sent before the answer, and that none is
  * lost after it. */
-static void begin_events(struct peer *peer, struct slot *slot, struct link_message *answer)
+static void answer_events_hello(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     pthread_mutex_lock(&peer->server->lock);
     peer->plugging = slot->reader->plugging;
@@ -177,7 +177,7 @@ static void on_hello(struct peer *peer, const struct link_message *request)
     else if (!slot && link_send(peer->fd, &answer) < 0)
         hang_up(peer);
     else if (slot && request->event == LINK_CHANNEL_EVENTS)
-        begin_events(peer, slot, &answer);
+        answer_events_hello(peer, slot, &answer);
     else if (slot)
         begin_exchanges(peer, slot, &answer);
 }

@@ -38,7 +38,7 @@ struct link_workers {
     struct worker *first;
 };
 
-void link_report_bad_request(unsigned type)
+void link_worker_log_bad_request(unsigned type)
 {
     rig_log("rig link: a request of type %u that is not as it should be: hung up", type);
 }
@@ -64,7 +64,7 @@ static uint8_t link_status(enum ifd_result result)
 }
 
 /* Records the card's time of an operation in the answer, and logs why it failed. Returns status. */
-static uint8_t report(const struct slot_use *use, uint8_t status, struct link_message *answer)
+static uint8_t record_time_and_log(const struct slot_use *use, uint8_t status, struct link_message *answer)
 {
     answer->value = use->ifd->last_us < UINT32_MAX ? (uint32_t)use->ifd->last_us : UINT32_MAX;
     if (status != LINK_OK)
@@ -138,11 +138,11 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
         return LINK_OK;
     switch (request->type) {
     case LINK_POWER:
-        return report(use, power(worker, request->arg, answer), answer);
+        return record_time_and_log(use, power(worker, request->arg, answer), answer);
     case LINK_PARAMETERS:
-        return report(use, link_status(ifd_set_protocol(use->ifd, request->arg)), answer);
+        return record_time_and_log(use, link_status(ifd_set_protocol(use->ifd, request->arg)), answer);
     case LINK_TRANSMIT:
-        return report(use, transmit(worker, request, answer), answer);
+        return record_time_and_log(use, transmit(worker, request, answer), answer);
     case LINK_CONTROL:
         return feature_control(use, request->value, worker->response, &answer->length) ? LINK_OK
                                                                                        : LINK_UNSUPPORTED;
@@ -225,7 +225,7 @@ static bool answer_request(struct worker *worker, const struct link_message *req
     answer.event = worker->slot->card_event;
     bool sent = worker->power_off || send_answer(worker->fd, &answer);
     if (answer.arg == LINK_BAD_REQUEST)
-        link_report_bad_request(request->type);
+        link_worker_log_bad_request(request->type);
     return sent && answer.arg != LINK_BAD_REQUEST;
 }
 
@@ -248,7 +248,7 @@ static void work(void *arg)
 }
 
 /* Makes the socket blocking, with a limit for sending. */
-static bool prepare(int fd)
+static bool prepare_socket(int fd)
 {
     struct timeval limit = {.tv_sec = SEND_LIMIT_MS / 1000, .tv_usec = SEND_LIMIT_MS % 1000 * 1000};
     return fcntl(fd, F_SETFL, 0) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
@@ -269,7 +269,7 @@ void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, u
         worker->next = workers->first;
         workers->first = worker;
         pthread_mutex_unlock(&workers->lock);
-        if (prepare(fd) && threads_start(workers->threads, work, worker))
+        if (prepare_socket(fd) && threads_start(workers->threads, work, worker))
             return;
         take_connection(worker);
         free(worker);

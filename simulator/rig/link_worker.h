@@ -33,6 +33,6 @@ unsigned link_workers_count(struct link_workers *workers);
 void link_workers_hang_up(struct link_workers *workers);
 
 /* Logs that a request of this type is malformed, and that its connection is closed because of that. */
-void link_report_bad_request(unsigned type);
+void link_worker_log_bad_request(unsigned type);
 
 #endif

@@ -375,7 +375,7 @@ static const char *misplaced_key(const struct reader_options *options)
 }
 
 /* Sets the limit for an operation. */
-static void set_patience(struct reader_options *options)
+static void set_operation_limit(struct reader_options *options)
 {
     unsigned *ms = &options->ifd.patience_ms;
     if (options->cards != READER_OWN_CARDS)
@@ -387,7 +387,7 @@ static void set_patience(struct reader_options *options)
 void reader_options_real_time(struct reader_options *options)
 {
     options->real_time = options->real_time || !options->time_given;
-    set_patience(options);
+    set_operation_limit(options);
 }
 
 bool reader_options_parse(const char *text, struct reader_options *options, struct error *error)
@@ -422,6 +422,6 @@ bool reader_options_parse(const char *text, struct reader_options *options, stru
     }
     if (options->cards != READER_OWN_CARDS && !options->timeout_ms)
         options->timeout_ms = READER_VPCD_TIMEOUT_MS;
-    set_patience(options);
+    set_operation_limit(options);
     return ok && check_usb(options, error);
 }

@@ -358,7 +358,7 @@ static void on_stop(void *arg, uint32_t events)
 }
 
 /* Passes on the ownership of a listening socket. */
-static int take(int *fd)
+static int take_fd(int *fd)
 {
     int taken = *fd;
     *fd = -1;
@@ -413,11 +413,11 @@ bool rig_serve(struct rig *rig, control_function *answer, int stop_fd)
     bool ok =
         (rig->loop = loop_new()) != NULL &&
         (rig->link_fd < 0 ||
-         (rig->link = link_server_new(rig->loop, take(&rig->link_fd), &rig->slots, rig->driver_users,
+         (rig->link = link_server_new(rig->loop, take_fd(&rig->link_fd), &rig->slots, rig->driver_users,
                                       &rig->threads, &link_host)) != NULL) &&
         (rig->refusals_fd < 0 ||
-         (rig->refusals = refusals_new(rig->loop, take(&rig->refusals_fd), rig->driver_users)) != NULL) &&
-        (rig->control = control_server_new(rig->loop, take(&rig->control_fd), answer, rig)) != NULL &&
+         (rig->refusals = refusals_new(rig->loop, take_fd(&rig->refusals_fd), rig->driver_users)) != NULL) &&
+        (rig->control = control_server_new(rig->loop, take_fd(&rig->control_fd), answer, rig)) != NULL &&
         (!rig->vpcd_readers || vpcd_readers_start(rig->vpcd_readers, rig->loop)) && start_service(rig) &&
         (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop));
     if (ok && rig->vpcd)

@@ -19,7 +19,7 @@ struct service {
     bool requested;      /* a request is not answered yet */
 };
 
-static void tell(struct service *service, enum lifeline_type type, uint8_t value)
+static void send_lifeline(struct service *service, enum lifeline_type type, uint8_t value)
 {
     struct lifeline_message message = {.type = (uint8_t)type, .value = value, .start = service->start};
     lifeline_send(service->lifeline, &message); /* fails if the supervisor has died, which ends the loop */
@@ -30,7 +30,7 @@ void service_driver_ready(struct service *service)
     if (service->told_ready || !service->host.ready(service->host.arg))
         return;
     service->told_ready = true;
-    tell(service, LIFELINE_READY, 0);
+    send_lifeline(service, LIFELINE_READY, 0);
 }
 
 static void take_state(struct service *service, const struct lifeline_message *message)
@@ -87,7 +87,7 @@ struct service *service_new(struct loop *loop, int lifeline, const struct servic
         free(service);
         return NULL;
     }
-    tell(service, LIFELINE_SERVING, 0);
+    send_lifeline(service, LIFELINE_SERVING, 0);
     return service;
 }
 
@@ -102,7 +102,7 @@ void service_free(struct service *service)
 void service_random_drawn(struct service *service)
 {
     if (!service->told_of_random)
-        tell(service, LIFELINE_DRAWN, 0);
+        send_lifeline(service, LIFELINE_DRAWN, 0);
     service->told_of_random = true;
 }
 
@@ -111,7 +111,7 @@ bool service_request(struct service *service, enum service_action action, struct
     if (service->requested)
         return error_set(error, "an earlier 'cardrig service' is not done yet");
     service->requested = true;
-    tell(service, LIFELINE_REQUEST, (uint8_t)action);
+    send_lifeline(service, LIFELINE_REQUEST, (uint8_t)action);
     return true;
 }
 

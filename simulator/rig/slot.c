@@ -83,7 +83,7 @@ void slots_init(struct slots *slots, uint64_t seed)
     pthread_mutex_init(&slots->plugging, NULL);
 }
 
-static void slot_name(struct slot *slot, const char *reader)
+static void set_slot_text(struct slot *slot, const char *reader)
 {
     char text[sizeof slot->text];
     snprintf(text, sizeof text, "%s/%u", reader, slot->number);
@@ -96,7 +96,7 @@ static bool slot_init(struct slots *slots, struct reader *reader, unsigned numbe
     uint32_t start = (uint32_t)random_seed(); /* not from the rig's seed: no user sees it */
     *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .card_event = start & ~1u};
     slot->host = (struct card_host){.arg = slot, .random = draw_random, .log = log_line};
-    slot_name(slot, reader->options.name);
+    set_slot_text(slot, reader->options.name);
     random_start(&slot->random, slots->seed + slots->slot_count);
     pthread_mutex_init(&slot->lock, NULL);
     thread_condition_init(&slot->changed);
@@ -421,7 +421,7 @@ static void report_card_event(struct slot *slot)
 
 /* For the watch: inserts its card or, if incoming is empty, removes it. Returns false, and changes nothing,
  * if the slot no longer belongs to the watch. */
-static bool move_relay(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
+static bool change_relay_card(struct slot *slot, const struct relay_watch *watch, struct incoming *incoming)
 {
     pthread_mutex_lock(&slot->lock);
     bool ok = slot->watch == watch && !slot->card == !!incoming->card;
@@ -439,7 +439,7 @@ static bool move_relay(struct slot *slot, const struct relay_watch *watch, struc
 static bool watch_insert(void *arg, const struct relay_watch *watch, struct card *card)
 {
     struct incoming incoming = {.card = card, .contacts = contacts_new(card)};
-    bool ok = incoming.contacts && move_relay(arg, watch, &incoming);
+    bool ok = incoming.contacts && change_relay_card(arg, watch, &incoming);
     incoming_free(&incoming);
     return ok;
 }
@@ -447,7 +447,7 @@ static bool watch_insert(void *arg, const struct relay_watch *watch, struct card
 static void watch_remove(void *arg, const struct relay_watch *watch)
 {
     struct incoming before = {0};
-    move_relay(arg, watch, &before);
+    change_relay_card(arg, watch, &before);
     incoming_free(&before);
 }
 
@@ -532,7 +532,7 @@ bool slot_swap(struct slot *slot, const char *file, struct error *error)
 }
 
 /* Removes the card. If card_event is not NULL, removes it only if it was inserted by that card event. */
-static bool take_out(struct slot *slot, const uint32_t *card_event, struct error *error)
+static bool remove_card(struct slot *slot, const uint32_t *card_event, struct error *error)
 {
     struct incoming before = {0};
     pthread_mutex_lock(&slot->lock);
@@ -551,13 +551,13 @@ static bool take_out(struct slot *slot, const uint32_t *card_event, struct error
 
 bool slot_remove(struct slot *slot, struct error *error)
 {
-    return take_out(slot, NULL, error);
+    return remove_card(slot, NULL, error);
 }
 
 bool slot_remove_at(struct slot *slot, uint32_t card_event)
 {
     struct error error;
-    return take_out(slot, &card_event, &error);
+    return remove_card(slot, &card_event, &error);
 }
 
 /* Starts a watch for an empty slot, which inserts the relay's card when it becomes available. */

@@ -191,7 +191,7 @@ static bool send_to(int fd, const char *folder, const char *name, const struct i
 
 /* Sends all listeners a message about the interface. For each listener, umockdev makes a socket in the
  * folder, whose name is "event" and a number. */
-static bool tell(const char *folder, const struct usb_device *device, const char *action)
+static bool send_uevent(const char *folder, const struct usb_device *device, const char *action)
 {
     char name[DEVICE_PATH_MAX], properties[512];
     device_path(device, name);
@@ -225,7 +225,7 @@ static bool tell(const char *folder, const struct usb_device *device, const char
 
 bool usb_bus_plug(const char *folder, const struct usb_device *device)
 {
-    if (write_files(folder, device) && tell(folder, device, "add"))
+    if (write_files(folder, device) && send_uevent(folder, device, "add"))
         return true;
     int error = errno;
     remove_files(folder, device);
@@ -235,7 +235,7 @@ bool usb_bus_plug(const char *folder, const struct usb_device *device)
 
 bool usb_bus_unplug(const char *folder, const struct usb_device *device)
 {
-    if (!tell(folder, device, "remove"))
+    if (!send_uevent(folder, device, "remove"))
         return false;
     remove_files(folder, device);
     return true;

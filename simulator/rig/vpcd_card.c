@@ -104,7 +104,7 @@ static void unlock_session(struct session *session)
 
 /* Logs why an operation failed, in at most LINES_PER_SECOND lines a second, and later how many lines were
  * left out. */
-static void report(struct session *session, const struct slot_use *use, enum ifd_result result)
+static void log_failure(struct session *session, const struct slot_use *use, enum ifd_result result)
 {
     int64_t second = clock_ms() / 1000;
     if (result == IFD_RESULT_OK)
@@ -142,7 +142,7 @@ static void power_up(struct session *session, const struct slot_use *use, enum i
 {
     enum ifd_result result = ifd_power_up(use->ifd, reset);
     session->unanswered = result != IFD_RESULT_OK;
-    report(session, use, result);
+    log_failure(session, use, result);
 }
 
 /* Carries out a control. Returns the length of the answer in session->response, or 0 for no answer. */
@@ -183,7 +183,7 @@ static size_t on_command(struct session *session, const struct slot_use *use, co
     if (result == IFD_RESULT_OK)
         result =
             ifd_transmit(ifd, IFD_RAW, command, command_length, response, sizeof session->response, &length);
-    report(session, use, result);
+    log_failure(session, use, result);
     if (result != IFD_RESULT_OK || length == 0) { /* the card has not answered */
         response[0] = 0;
         return 1;
@@ -197,7 +197,7 @@ static size_t on_command(struct session *session, const struct slot_use *use, co
 }
 
 /* Logs that the reader has taken too long, if the deadline has passed. Returns false. */
-static bool give_up(const struct session *session, int64_t deadline, const char *what)
+static bool log_time_limit(const struct session *session, int64_t deadline, const char *what)
 {
     if (clock_ms() >= deadline)
         rig_log("%s: the vpcd reader %s within %u s: hung up", slot_text(session->end->slot), what,
@@ -214,7 +214,7 @@ static bool receive(struct session *session)
         if (session->input.used > 0 && deadline == AWAIT_FOREVER)
             deadline = clock_ms() + MESSAGE_LIMIT_MS;
         if (!await_ready(session->fd, POLLIN, session->over_fd, deadline))
-            return give_up(session, deadline, "has sent part of a message, and not the rest");
+            return log_time_limit(session, deadline, "has sent part of a message, and not the rest");
         result = vpcd_receive(session->fd, MSG_DONTWAIT, &session->input);
     }
     return result == VPCD_OK;
@@ -227,7 +227,7 @@ static bool send_answer(struct session *session, size_t length)
     enum vpcd_result result;
     while ((result = vpcd_send(session->fd, MSG_DONTWAIT, session->response, length, &sent)) == VPCD_PARTIAL)
         if (!await_ready(session->fd, POLLOUT, session->over_fd, deadline))
-            return give_up(session, deadline, "has not taken an answer");
+            return log_time_limit(session, deadline, "has not taken an answer");
     return result == VPCD_OK;
 }
 
@@ -433,7 +433,7 @@ static void follow_card(struct card_end *end)
  * All cards
  */
 
-static bool take_port(struct card_end *end, struct error *error)
+static bool reserve_port(struct card_end *end, struct error *error)
 {
     int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
     end->listening = fd >= 0;
@@ -465,7 +465,7 @@ struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *add
         struct card_end *end = &cards->end[cards->end_count++];
         *end = (struct card_end){
             .cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
-        ok = !listen || take_port(end, error);
+        ok = !listen || reserve_port(end, error);
     }
     if (ok)
         return cards;

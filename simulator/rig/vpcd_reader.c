@@ -108,7 +108,7 @@ static void wait_to_retry(struct reader_end *end, int reason);
 /* Closes the connection, so that the slot can have another one, which in reversed mode it tries after a
  * delay. Only a card that was inserted for RETRY_RESET_MS resets the delay: otherwise the reader would
  * connect without end to a card that always disconnects at once. */
-static void leave(struct reader_end *end)
+static void close_and_retry(struct reader_end *end)
 {
     bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
     close_connection(end);
@@ -122,7 +122,7 @@ static void leave(struct reader_end *end)
 static void refuse_connection(struct reader_end *end, const char *why)
 {
     report_refusal(end, &end->address, why);
-    leave(end);
+    close_and_retry(end);
 }
 
 /* Inserts the card at the connection, which has sent its ATR. Any ATR will do. */
@@ -216,7 +216,7 @@ static void on_end(void *arg, uint32_t events)
     struct reader_end *end = arg;
     (void)events;
     slot_remove_at(end->slot, end->card_event);
-    leave(end);
+    close_and_retry(end);
 }
 
 /* Closes the connection of a card that has been removed from the slot. */
@@ -224,7 +224,7 @@ static void on_card_event(void *arg)
 {
     struct reader_end *end = arg;
     if (end->state == INSERTED && end->slot->card_event != end->card_event)
-        leave(end);
+        close_and_retry(end);
 }
 
 /* Before a new connection is accepted, handles what has happened on the old one. A card that disconnects
@@ -329,7 +329,7 @@ static void on_connected(void *arg, uint32_t events)
     begin(end, end->fd, &address);
 }
 
-static void look_for_card(struct reader_end *end)
+static void connect_to_card(struct reader_end *end)
 {
     struct address address;
     slot_vpcd_address(end->slot, &address);
@@ -357,7 +357,7 @@ static void on_timer(void *arg, uint32_t events)
     } else if (end->state == ASKING) {
         refuse_connection(end, "no answer in time");
     } else if (end->state == EMPTY && is_reversed(end)) {
-        look_for_card(end);
+        connect_to_card(end);
     }
 }
 
@@ -466,7 +466,7 @@ bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
         if (!loop_add(loop, end->timer_fd, EPOLLIN, on_timer, end))
             return false;
         if (is_reversed(end))
-            look_for_card(end);
+            connect_to_card(end);
         else if (!loop_add(loop, end->listen_fd, EPOLLIN, on_connect, end))
             return false;
     }
