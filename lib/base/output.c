@@ -13,7 +13,7 @@
 
 #define PIPE_BYTES (1 << 20) /* how much of a FIFO a slow reader may leave unread */
 
-bool output_path(const char *name, char path[PATH_MAX])
+bool output_expand_path(const char *name, char path[PATH_MAX])
 {
     size_t used = 0;
     for (const char *c = name; *c && used < PATH_MAX - 16; c++)
@@ -25,7 +25,7 @@ bool output_path(const char *name, char path[PATH_MAX])
     return used < PATH_MAX - 16;
 }
 
-static int refuse(int fd, struct error *error, const char *path, const char *why)
+static int close_and_fail(int fd, struct error *error, const char *path, const char *why)
 {
     error_set(error, "cannot write %.400s: %s", path, why);
     if (fd >= 0)
@@ -38,18 +38,18 @@ int output_open(const char *path, struct error *error)
     struct stat status;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (fd < 0 && errno == ENXIO)
-        return refuse(fd, error, path, "nobody reads it: start what reads from it first");
+        return close_and_fail(fd, error, path, "nobody reads it: start what reads from it first");
     if (fd < 0 || fstat(fd, &status) < 0)
-        return refuse(fd, error, path, strerror(errno));
+        return close_and_fail(fd, error, path, strerror(errno));
     if (S_ISFIFO(status.st_mode))
         fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* may be refused: then the FIFO stays smaller */
     if (!S_ISREG(status.st_mode))
         return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        return refuse(fd, error, path,
-                      "another cardrig writes to it; with %p in its name each has a file of its own");
+        return close_and_fail(fd, error, path,
+                              "another cardrig writes to it; with %p in its name each has a file of its own");
     if (ftruncate(fd, 0) < 0)
-        return refuse(fd, error, path, strerror(errno));
+        return close_and_fail(fd, error, path, strerror(errno));
     return fd;
 }
 

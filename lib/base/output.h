@@ -13,7 +13,7 @@
 
 /* Replaces %p in the user's name of the file by the process ID, and %% by %. Returns false if the result
  * is too long. */
-bool output_path(const char *name, char path[PATH_MAX]);
+bool output_expand_path(const char *name, char path[PATH_MAX]);
 
 /* Opens the file for appending, and empties a regular file. Neither opening nor writing blocks. A
  * regular file stays locked until all copies of the descriptor are closed, because two writers would

@@ -173,7 +173,7 @@ json_t *client_request_service(const char *action)
 
 enum { BUILTIN = OPTION_WITHOUT_LETTER };
 
-const struct option_entry client_move_options[] = {
+const struct option_entry client_change_card_options[] = {
     {BUILTIN, "builtin", NULL, NULL, "put in the built-in card"}, {0}};
 
 /* The arguments [SLOT] [FILE] of subcommands that insert, remove or swap cards. A single argument is a file
@@ -192,21 +192,21 @@ static bool looks_like_file(const char *text)
 }
 
 /* Returns EXIT_OK, another exit status after printing an error, or -1 after printing the help. */
-static int parse_arguments(const struct client_move *move, int argc, char **argv,
+static int parse_arguments(const struct client_change_card *change, int argc, char **argv,
                            struct client_arguments *arguments)
 {
-    for (int option; (option = options_next(move->subcommand, argc, argv)) != -1;) {
+    for (int option; (option = options_next(change->subcommand, argc, argv)) != -1;) {
         if (option != BUILTIN)
             return option == 'h' ? -1 : EXIT_USAGE;
         arguments->builtin = true;
     }
     int left = argc - optind;
-    bool file_allowed = move->takes_file && !arguments->builtin;
+    bool file_allowed = change->takes_file && !arguments->builtin;
     if (left == 2 && file_allowed) {
         arguments->slot = argv[optind];
         arguments->file = argv[optind + 1];
     } else if (left == 1) {
-        if (file_allowed && (move->needs_file || looks_like_file(argv[optind])))
+        if (file_allowed && (change->needs_file || looks_like_file(argv[optind])))
             arguments->file = argv[optind];
         else
             arguments->slot = argv[optind];
@@ -218,22 +218,22 @@ static int parse_arguments(const struct client_move *move, int argc, char **argv
         goto usage; /* probably an unset variable, and not a request for the built-in card */
     if (arguments->builtin)
         arguments->file = "";
-    if (move->needs_file && !arguments->file)
+    if (change->needs_file && !arguments->file)
         goto usage;
     return EXIT_OK;
 usage:
     fprintf(stderr, "cardrig %s: wrong arguments; 'cardrig %s --help' shows the right ones\n",
-            move->subcommand->name, move->subcommand->name);
+            change->subcommand->name, change->subcommand->name);
     return EXIT_USAGE;
 }
 
-int client_move(const struct client_move *move, int argc, char **argv)
+int client_change_card(const struct client_change_card *change, int argc, char **argv)
 {
     struct client_arguments arguments = {0};
-    int status = parse_arguments(move, argc, argv, &arguments);
+    int status = parse_arguments(change, argc, argv, &arguments);
     if (status != EXIT_OK)
         return status < 0 ? EXIT_OK : status;
-    json_t *result = client_request(move->subcommand->name, arguments.slot, arguments.file, NULL);
+    json_t *result = client_request(change->subcommand->name, arguments.slot, arguments.file, NULL);
     if (!result && arguments.alone && access(arguments.slot, F_OK) == 0)
         rig_log("'%s' is a file, but was taken for a slot: write ./%s for the card in it", arguments.slot,
                 arguments.slot);
@@ -241,7 +241,7 @@ int client_move(const struct client_move *move, int argc, char **argv)
         return EXIT_FAILED;
     const char *slot = json_string_value(json_object_get(result, "slot"));
     const char *name = json_string_value(json_object_get(json_object_get(result, "card"), "name"));
-    print_line("%s: %s%s%s%s", slot, move->done, name ? " '" : "", name ? name : "", name ? "'" : "");
+    print_line("%s: %s%s%s%s", slot, change->done, name ? " '" : "", name ? name : "", name ? "'" : "");
     json_decref(result);
     return EXIT_OK;
 }

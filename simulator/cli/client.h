@@ -24,16 +24,16 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
 json_t *client_request_service(const char *action);
 
 /* The option --builtin, of subcommands that take the file of a card. */
-extern const struct option_entry client_move_options[];
+extern const struct option_entry client_change_card_options[];
 
 /* Describes a subcommand that inserts, removes or swaps a card. */
-struct client_move {
+struct client_change_card {
     const struct subcommand *subcommand;
     bool takes_file, needs_file;
     const char *done; /* printed after success: "inserted" */
 };
 
 /* Runs such a subcommand, from its command line to its output. Returns an exit status. */
-int client_move(const struct client_move *move, int argc, char **argv);
+int client_change_card(const struct client_change_card *change, int argc, char **argv);
 
 #endif

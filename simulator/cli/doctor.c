@@ -332,7 +332,7 @@ static void tried(struct finding *finding, struct trial *trial, enum state other
         found(finding, otherwise, "no answer within %d s", TRIAL_SECONDS);
 }
 
-static void check_umockdev(struct machine *machine, struct finding *finding)
+static void check_usb_readers(struct machine *machine, struct finding *finding)
 {
     char path[PATH_MAX];
     struct error error;
@@ -376,7 +376,7 @@ static const struct {
     {"network", check_network},
     {"limits", check_limits},
     {"rig", check_rig},
-    {"USB readers", check_umockdev},
+    {"USB readers", check_usb_readers},
     {"system", check_system},
 };
 
@@ -411,7 +411,7 @@ static bool examine(struct machine *machine, json_t *json)
     return ok;
 }
 
-static int report(struct machine *machine, bool as_json)
+static int run_checks(struct machine *machine, bool as_json)
 {
     json_t *findings = as_json ? json_array() : NULL;
     bool ok = examine(machine, findings);
@@ -461,7 +461,7 @@ static int doctor_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     setenv(TRIED_BY_DOCTOR, "yes", 1);
-    return report(&machine, json);
+    return run_checks(&machine, json);
 }
 
 static const struct option_entry options[] = {

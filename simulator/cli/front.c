@@ -102,7 +102,7 @@ static int be_front(int socket, int signal_fd, pid_t supervisor)
 
 int front_split(void)
 {
-    int ends[2], signal_fd = origin_signals();
+    int ends[2], signal_fd = origin_open_signal_fd();
     if (signal_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return -1;
     pid_t pid = fork();

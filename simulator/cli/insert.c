@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-static const struct client_move insertion = {
+static const struct client_change_card insertion = {
     .subcommand = &insert_subcommand,
     .takes_file = true,
     .done = "inserted",
@@ -11,7 +11,7 @@ static const struct client_move insertion = {
 
 static int insert_main(int argc, char **argv)
 {
-    return client_move(&insertion, argc, argv);
+    return client_change_card(&insertion, argc, argv);
 }
 
 const struct subcommand insert_subcommand = {
@@ -26,6 +26,6 @@ const struct subcommand insert_subcommand = {
                    "in last is put back, or the built-in card where there was none. A single\n"
                    "argument is a FILE if it begins with '/', '.' or relay=, or ends in .lua, else a\n"
                    "SLOT.\n",
-    .options = {client_move_options},
+    .options = {client_change_card_options},
     .arguments = {":slot :card", ":card"},
 };

@@ -56,7 +56,7 @@ static const char *subcommand_name(unsigned i)
 }
 
 /* Returns the subcommand of that name, or NULL after printing an error if there is none. */
-static const struct subcommand *find(const char *name)
+static const struct subcommand *find_or_complain(const char *name)
 {
     unsigned i;
     if (names_find(subcommand_name, name, strlen(name), &i))
@@ -72,7 +72,7 @@ static const struct subcommand *find(const char *name)
 /* Calls a subcommand, with "cardrig NAME" as argv[0], which begins the messages of getopt_long(3). */
 static int call(char *name, int argc, char **argv)
 {
-    const struct subcommand *subcommand = find(name);
+    const struct subcommand *subcommand = find_or_complain(name);
     char both[40];
     if (!subcommand)
         return EXIT_USAGE;

@@ -47,7 +47,7 @@ bool origin_restore(const struct origin *origin)
            sigprocmask(SIG_SETMASK, &origin->mask, NULL) == 0;
 }
 
-int origin_signals(void)
+int origin_open_signal_fd(void)
 {
     sigset_t mask;
     our_signals(&mask);

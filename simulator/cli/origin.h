@@ -17,8 +17,8 @@ struct origin {
 };
 
 /* Saves the inherited state to *origin, and changes it to what a rig needs: signals are blocked and read
- * from a descriptor (origin_signals), a failed write is an error and not a signal, the umask restricts new
- * files to this user, and the limit of open files is raised, as far as the hard limit allows. */
+ * from a descriptor (origin_open_signal_fd), a failed write is an error and not a signal, the umask restricts
+ * new files to this user, and the limit of open files is raised, as far as the hard limit allows. */
 void origin_leave(struct origin *origin);
 
 /* Restores the saved state. Call this in the child that becomes the command. Returns false and sets errno on
@@ -27,6 +27,6 @@ bool origin_restore(const struct origin *origin);
 
 /* Returns a nonblocking signalfd(2) for SIGCHLD and for the signals that are passed on to the command.
  * Returns -1 and sets errno on failure. */
-int origin_signals(void);
+int origin_open_signal_fd(void);
 
 #endif

@@ -51,7 +51,7 @@ static bool has_mark(pid_t pid, const char *mark)
 
 /* Returns whether the real, effective and saved user IDs of a process are all ours. Another user may have
  * started a set-user-ID program with our mark. */
-static bool is_ours(pid_t pid)
+static bool runs_as_our_user(pid_t pid)
 {
     FILE *file = open_proc(pid, "status");
     unsigned real, effective, saved, self = getuid();
@@ -76,7 +76,7 @@ static bool is_wanted(const struct wanted *wanted, pid_t pid)
     if (pid == getpid())
         return false;
     if (wanted->mark)
-        return has_mark(pid, wanted->mark) && is_ours(pid);
+        return has_mark(pid, wanted->mark) && runs_as_our_user(pid);
     for (size_t i = 0; i < wanted->spared_count; i++)
         if (wanted->spared[i] == pid)
             return false;
@@ -104,7 +104,7 @@ static bool next_candidate(FILE *children, DIR *proc, pid_t *pid)
 /* Opens pidfds for the selected processes that we may signal, and returns their number. Unlike a pid, a
  * pidfd can never refer to another process later. glibc before 2.36 has no wrappers for these system calls.
  */
-static unsigned find(const struct wanted *wanted, struct pollfd *handles)
+static unsigned open_wanted(const struct wanted *wanted, struct pollfd *handles)
 {
     unsigned count = 0;
     FILE *children = wanted->mark ? NULL : fopen("/proc/thread-self/children", "re");
@@ -138,12 +138,12 @@ static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, 
     }
 }
 
-static unsigned end(const struct wanted *wanted, int patience_ms)
+static unsigned end_processes(const struct wanted *wanted, int patience_ms)
 {
     unsigned total = 0;
     struct pollfd handles[AT_ONCE_MAX];
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        unsigned count = find(wanted, handles);
+        unsigned count = open_wanted(wanted, handles);
         if (count == 0)
             break;
         total += count;
@@ -157,10 +157,10 @@ static unsigned end(const struct wanted *wanted, int patience_ms)
 
 unsigned orphans_end(const pid_t *spared, size_t spared_count, int patience_ms)
 {
-    return end(&(struct wanted){.spared = spared, .spared_count = spared_count}, patience_ms);
+    return end_processes(&(struct wanted){.spared = spared, .spared_count = spared_count}, patience_ms);
 }
 
 unsigned orphans_end_marked(const char *mark, int patience_ms)
 {
-    return end(&(struct wanted){.mark = mark}, patience_ms);
+    return end_processes(&(struct wanted){.mark = mark}, patience_ms);
 }

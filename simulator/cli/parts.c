@@ -106,7 +106,7 @@ bool start_command(struct supervisor *supervisor)
     return pid > 0;
 }
 
-static void note(struct part *part, int status)
+static void record_wait_status(struct part *part, int status)
 {
     if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
         part->stopped = WIFSTOPPED(status);
@@ -123,7 +123,7 @@ void reap(struct supervisor *supervisor)
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0;)
         for (struct part *part = supervisor->part; part < supervisor->part + PARTS; part++)
             if (part->pid == pid)
-                note(part, status);
+                record_wait_status(part, status);
 }
 
 void signal_part(struct supervisor *supervisor, enum part_name part, int signal)

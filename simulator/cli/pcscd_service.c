@@ -38,7 +38,8 @@ void show_pcscd_log(const struct supervisor *supervisor)
     fclose(file);
 }
 
-static void tell(struct supervisor *supervisor, enum lifeline_type type, uint8_t value, const char *text)
+static void send_lifeline(struct supervisor *supervisor, enum lifeline_type type, uint8_t value,
+                          const char *text)
 {
     struct lifeline_message message = {.type = (uint8_t)type, .value = value, .start = supervisor->start};
     snprintf(message.text, sizeof message.text, "%s", text);
@@ -47,7 +48,7 @@ static void tell(struct supervisor *supervisor, enum lifeline_type type, uint8_t
 
 static void tell_state_of(struct supervisor *supervisor, enum service_state state)
 {
-    tell(supervisor, LIFELINE_STATE, (uint8_t)state, supervisor->plan->pcscd->note);
+    send_lifeline(supervisor, LIFELINE_STATE, (uint8_t)state, supervisor->plan->pcscd->note);
     supervisor->told_state = state;
 }
 
@@ -199,5 +200,5 @@ void serve_request(struct supervisor *supervisor)
     else
         halt(supervisor, action == SERVICE_STOP, &error);
     tell_state(supervisor);
-    tell(supervisor, LIFELINE_ANSWER, (uint8_t)action, error.text);
+    send_lifeline(supervisor, LIFELINE_ANSWER, (uint8_t)action, error.text);
 }

@@ -35,7 +35,7 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
 }
 
 /* Waits until is_done. Returns EXIT_OK, or EXIT_FAILED after printing an error. */
-static int wait_for_pcscd(json_int_t reader, bool in, char *pcsc_name, size_t size)
+static int wait_for_reader_change(json_int_t reader, bool in, char *pcsc_name, size_t size)
 {
     int64_t deadline = clock_ms() + PCSCD_MS;
     for (;;) {
@@ -71,8 +71,8 @@ int plugging_main(const struct subcommand *subcommand, bool in, int argc, char *
         return EXIT_FAILED;
     const char *slot = json_string_value(json_object_get(result, "slot"));
     char pcsc_name[160];
-    int status = wait_for_pcscd(json_integer_value(json_object_get(result, "reader")), in, pcsc_name,
-                                sizeof pcsc_name);
+    int status = wait_for_reader_change(json_integer_value(json_object_get(result, "reader")), in, pcsc_name,
+                                        sizeof pcsc_name);
     int name_length = (int)strcspn(slot, "/");
     if (status == EXIT_OK && in)
         print_line("%.*s: plugged in, in PC/SC '%s'", name_length, slot, pcsc_name);

@@ -3,14 +3,14 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-static const struct client_move removal = {
+static const struct client_change_card removal = {
     .subcommand = &remove_subcommand,
     .done = "removed",
 };
 
 static int remove_main(int argc, char **argv)
 {
-    return client_move(&removal, argc, argv);
+    return client_change_card(&removal, argc, argv);
 }
 
 const struct subcommand remove_subcommand = {

@@ -101,7 +101,7 @@ bool rig_options_check(struct rig_options *options, struct error *error)
         options->seed = random_seed();
     else if (!parse_seed(options->seed_text, &options->seed, error))
         return false;
-    if (options->trace && !output_path(options->trace, options->trace_path))
+    if (options->trace && !output_expand_path(options->trace, options->trace_path))
         return error_set(error, "--trace %.80s...: the name is too long", options->trace);
     if (options->empty && options->card_count > 0)
         return error_set(
@@ -176,7 +176,7 @@ static bool complete_tokens(struct slots *slots, struct error *error)
     return true;
 }
 
-static void report_trace(void *arg, const char *line)
+static void log_trace_problem(void *arg, const char *line)
 {
     (void)arg;
     rig_log("%s", line);
@@ -189,7 +189,7 @@ int rig_options_add_readers(const struct rig_options *options, struct slots *slo
     for (unsigned i = 0; i < options->reader_count; i++)
         if (!add_reader(slots, options->reader[i], options->real_time, error))
             return EXIT_USAGE;
-    if (options->trace && !(slots->trace = trace_open(options->trace_path, report_trace, NULL, error)))
+    if (options->trace && !(slots->trace = trace_open(options->trace_path, log_trace_problem, NULL, error)))
         return EXIT_RIG_FAILED;
     return EXIT_OK;
 }

@@ -59,7 +59,7 @@ static int parse_options(int argc, char **argv, struct run_plan *plan)
             plan->pcscd = optarg;
             break;
         case PCSCD_LOG:
-            if (output_path(optarg, plan->pcscd_log))
+            if (output_expand_path(optarg, plan->pcscd_log))
                 break;
             rig_log("--pcscd-log %.80s...: the name is too long", optarg);
             return EXIT_USAGE;

@@ -178,7 +178,7 @@ static bool check_reader(const struct serve_plan *plan, const struct reader_opti
 /* Adds readers and cards. A reader that listens for vpcd cards, and whose options give no port, gets the
  * next of the ports that vpcd's own readers use. Returns an exit status, and sets *error if it is not
  * EXIT_OK. */
-static int prepare(const struct serve_plan *plan, struct slots *slots, struct error *error)
+static int set_up_rig(const struct serve_plan *plan, struct slots *slots, struct error *error)
 {
     unsigned port = VPCD_PORT;
     int status = rig_options_add_readers(&plan->rig_options, slots, error);
@@ -238,7 +238,7 @@ static const char *hidden_by(const char *path)
 
 /* Warns of files that a current pcscd.service cannot access, and of slots that an older pcscd does not
  * support. */
-static void warn_of_service(const char *driver, const char *directory, unsigned slot_count)
+static void warn_of_pcscd_limits(const char *driver, const char *directory, unsigned slot_count)
 {
     const char *folder = hidden_by(driver);
     struct stat status;
@@ -276,7 +276,7 @@ static int print_config(const struct serve_plan *plan, const struct slots *slots
                 driver);
         return EXIT_FAILED;
     }
-    warn_of_service(driver, plan->directory, slots->slot_count);
+    warn_of_pcscd_limits(driver, plan->directory, slots->slot_count);
     user_key(serving_user(plan->directory), user, sizeof user);
     snprintf(link, sizeof link, "%s/link", plan->directory);
     for (unsigned i = 0; i < slots->reader_count; i++) {
@@ -304,7 +304,7 @@ static int configure(struct serve_plan *plan)
     int status = EXIT_FAILED;
     if (slots) {
         slots_init(slots, plan->rig_options.seed);
-        status = prepare(plan, slots, &error);
+        status = set_up_rig(plan, slots, &error);
         if (status == EXIT_OK)
             status = print_config(plan, slots);
         else
@@ -385,7 +385,7 @@ static int serve_main(int argc, char **argv)
     struct rig_place place = {.directory = claim.path, .link = !plan.vpcd, .driver_users = &plan.pcscd_users};
     if (!(rig = rig_new_at(&place, plan.rig_options.seed, &error)))
         goto out;
-    if ((status = prepare(&plan, rig_slots_of(rig), &error)) != EXIT_OK)
+    if ((status = set_up_rig(&plan, rig_slots_of(rig), &error)) != EXIT_OK)
         goto out;
     status = EXIT_FAILED;
     if (!rig_listen_for_vpcd(rig, &error))

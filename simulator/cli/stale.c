@@ -32,7 +32,7 @@ static void clear(int base, const char *name, const char *path, const char *arou
             count == 1 ? "" : "es");
 }
 
-static bool is_ours(int fd)
+static bool is_our_directory(int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && status.st_uid == geteuid() &&
@@ -41,11 +41,11 @@ static bool is_ours(int fd)
 
 /* Opens and locks the directory of a dead rig. Returns -1 if it is not a rig's directory of this user, or
  * if a process holds its lock. */
-static int take(int base, const char *name)
+static int lock_stale_directory(int base, const char *name)
 {
     struct stat status;
     int fd = openat(base, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 &&
+    if (fd >= 0 && is_our_directory(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &status) == 0 &&
         status.st_nlink > 0)
         return fd;
     if (fd >= 0)
@@ -82,7 +82,7 @@ static void clear_in(const char *base, const char *around)
         if (!has_our_form(entry->d_name))
             continue;
         looked_at++;
-        int lock = take(fd, entry->d_name);
+        int lock = lock_stale_directory(fd, entry->d_name);
         if (lock < 0)
             continue;
         if ((size_t)snprintf(path, sizeof path, "%s/%s", base, entry->d_name) < sizeof path)

@@ -181,7 +181,7 @@ static void end_orphans(struct supervisor *supervisor)
 }
 
 /* Makes the run fail if a part ended with an error, even if the command did not notice. */
-static void judge_end(struct supervisor *supervisor, enum part_name name)
+static void fail_if_ended_badly(struct supervisor *supervisor, enum part_name name)
 {
     const struct part *part = &supervisor->part[name];
     int status = part->status;
@@ -208,8 +208,8 @@ static void clear_away(struct supervisor *supervisor)
     if (supervisor->lifeline >= 0)
         lifeline_send(supervisor->lifeline, &end);
     wait_for_end(supervisor, SIMULATOR);
-    judge_end(supervisor, SIMULATOR);
-    judge_end(supervisor, PCSCD);
+    fail_if_ended_badly(supervisor, SIMULATOR);
+    fail_if_ended_badly(supervisor, PCSCD);
     close(supervisor->signal_fd); /* frees a descriptor for directory_remove, in case the limit is reached */
     directory_remove(supervisor->directory);
 }
@@ -275,7 +275,7 @@ int supervise(const struct supervise_plan *plan)
         .plan = plan,
         .around = getenv(STALE_MARK),
         .lifeline = -1,
-        .signal_fd = origin_signals(),
+        .signal_fd = origin_open_signal_fd(),
         .question = {.fd = -1},
     };
     snprintf(supervisor.directory, sizeof supervisor.directory, "%s", rig_directory(plan->rig));

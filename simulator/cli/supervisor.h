@@ -32,7 +32,7 @@ struct supervisor {
     const char *around;            /* the directory of the rig that this one runs in, or NULL */
     struct part part[PARTS];
     int lifeline;           /* to the simulator; -1: closed */
-    int signal_fd;          /* of origin_signals; -1: it could not be made */
+    int signal_fd;          /* of origin_open_signal_fd; -1: it could not be made */
     bool front_died;        /* or there never was one */
     bool command_was_there; /* the command ran when signals were last read */
     int early_signal;       /* a signal that came before the command was started; 0: none */

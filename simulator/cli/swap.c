@@ -3,7 +3,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-static const struct client_move swap = {
+static const struct client_change_card swap = {
     .subcommand = &swap_subcommand,
     .takes_file = true,
     .needs_file = true,
@@ -12,7 +12,7 @@ static const struct client_move swap = {
 
 static int swap_main(int argc, char **argv)
 {
-    return client_move(&swap, argc, argv);
+    return client_change_card(&swap, argc, argv);
 }
 
 const struct subcommand swap_subcommand = {
@@ -26,6 +26,6 @@ const struct subcommand swap_subcommand = {
                    "service. If it is not a card, nothing changes.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
                    "may be left out when there is only one.\n",
-    .options = {client_move_options},
+    .options = {client_change_card_options},
     .arguments = {":slot :card", ":card"},
 };

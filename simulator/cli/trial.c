@@ -52,7 +52,7 @@ static void be_child(int output, int (*function)(void *arg), void *arg)
 
 /* Reaps the child. Kills its process group if it has not ended by the deadline: it may have closed its
  * output but still run. */
-static void reap(struct trial *trial, pid_t pid, int64_t deadline)
+static void reap_or_kill(struct trial *trial, pid_t pid, int64_t deadline)
 {
     while (waitpid(pid, &trial->status, WNOHANG) == 0) {
         if (clock_ms() >= deadline) {
@@ -86,7 +86,7 @@ void trial_call(struct trial *trial, int (*function)(void *arg), void *arg, int 
         trial->ended = read_all(trial, output[0], deadline);
         if (!trial->ended && kill(-pid, SIGTERM) == 0)
             read_all(trial, output[0], clock_ms() + GRACE_MS);
-        reap(trial, pid, deadline);
+        reap_or_kill(trial, pid, deadline);
     }
     trial->milliseconds = (long)(clock_ms() - start);
     close(output[0]);

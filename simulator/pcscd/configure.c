@@ -92,7 +92,7 @@ bool pcscd_configure(struct pcscd *pcscd, const struct pcscd_reader *readers, un
 }
 
 /* Finds pcscd in a list of directories separated by colons. */
-static bool find_in(const char *directories, char *path, size_t path_size)
+static bool find_pcscd_in(const char *directories, char *path, size_t path_size)
 {
     for (const char *directory = directories;; directory++) {
         int length = (int)strcspn(directory, ":");
@@ -116,7 +116,8 @@ bool pcscd_find(const char *wanted, char *path, size_t path_size, struct error *
     /* the PATH of a user seldom includes sbin */
     static const char elsewhere[] = "/usr/local/sbin:/usr/sbin:/sbin";
     const char *path_variable = getenv("PATH");
-    if ((path_variable && find_in(path_variable, path, path_size)) || find_in(elsewhere, path, path_size))
+    if ((path_variable && find_pcscd_in(path_variable, path, path_size)) ||
+        find_pcscd_in(elsewhere, path, path_size))
         return true;
     return error_set(
         error,
