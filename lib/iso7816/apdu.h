@@ -20,10 +20,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define APDU_HEADER_SIZE 4
 #define APDU_NC_MAX      65535u
 #define APDU_NE_MAX      65536u
@@ -98,9 +94,5 @@ enum apdu_result apdu_encode(const struct apdu_command *command, uint8_t *out, s
  * Returns APDU_BAD_COMMAND if nc is over 65,535 or ne is over 65,536.
  */
 enum apdu_result apdu_shortest_case(size_t nc, uint32_t ne, enum apdu_case *out);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

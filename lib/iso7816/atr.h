@@ -13,10 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define ATR_MAX            33 /* TS and at most 32 more (8.2.1) */
 #define ATR_GROUPS_MAX     31 /* if T0 is followed only by TD bytes */
 #define ATR_HISTORICAL_MAX 15
@@ -214,9 +210,5 @@ size_t atr_error_text(const struct atr_error *error, char *buf, size_t capacity)
 
 /* The same for a warning of atr. The text is empty if atr->warnings does not have the bit. */
 size_t atr_warning_text(const struct atr *atr, enum atr_warning warning, char *buf, size_t capacity);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,10 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum hex_result {
     HEX_OK = 0,
     HEX_BAD_CHARACTER, /* neither a digit nor a separator */
@@ -53,9 +49,5 @@ enum hex_result hex_encode(const uint8_t *bytes, size_t length, char *out, size_
 
 /* Returns one line of English for a result, as a static string. */
 const char *hex_result_text(enum hex_result result);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -106,15 +106,16 @@ enum pps_reason pps_parse(const uint8_t *bytes, size_t length, struct pps *out)
 }
 
 /* Returns whether PPS1, PPS2 or PPS3 of a response is left out, or is requested and the same (9.3). */
-static bool is_echo(const struct pps *request, const struct pps *response, uint8_t which, uint8_t wanted,
-                    uint8_t got)
+static bool is_absent_or_echo(const struct pps *request, const struct pps *response, uint8_t presence_bit,
+                              uint8_t wanted, uint8_t got)
 {
-    if (!(response->present & which))
+    if (!(response->present & presence_bit))
         return true;
-    return (request->present & which) && wanted == got;
+    return (request->present & presence_bit) && wanted == got;
 }
 
-enum pps_reason pps_judge(const struct pps *request, const struct pps *response, struct pps_outcome *out)
+enum pps_reason pps_check_response(const struct pps *request, const struct pps *response,
+                                   struct pps_outcome *out)
 {
     uint16_t f = TIMING_FD;
     uint8_t d = TIMING_DD;
@@ -122,11 +123,11 @@ enum pps_reason pps_judge(const struct pps *request, const struct pps *response,
     memset(out, 0, sizeof *out);
     if (response->protocol != request->protocol)
         return PPS_PROTOCOL_CHANGED;
-    if (!is_echo(request, response, PPS_PPS1, request->pps1, response->pps1))
+    if (!is_absent_or_echo(request, response, PPS_PPS1, request->pps1, response->pps1))
         return PPS_PPS1_CHANGED;
-    if (!is_echo(request, response, PPS_PPS2, request->pps2, response->pps2))
+    if (!is_absent_or_echo(request, response, PPS_PPS2, request->pps2, response->pps2))
         return PPS_PPS2_CHANGED;
-    if (!is_echo(request, response, PPS_PPS3, request->pps3, response->pps3))
+    if (!is_absent_or_echo(request, response, PPS_PPS3, request->pps3, response->pps3))
         return PPS_PPS3_CHANGED;
     if ((response->present & PPS_PPS1) && !timing_factors(response->pps1, &f, &d))
         return PPS_BAD_REQUEST;
@@ -184,13 +185,13 @@ void pps_ifd_next(struct pps_ifd *x, struct step *step)
     }
 }
 
-static void ifd_judge(struct pps_ifd *x)
+static void ifd_check_response(struct pps_ifd *x)
 {
     struct pps response;
     enum pps_reason reason = pps_parse(x->bytes, x->length, &response);
 
     if (reason == PPS_OK)
-        reason = pps_judge(&x->request, &response, &x->outcome);
+        reason = pps_check_response(&x->request, &response, &x->outcome);
     if (reason != PPS_OK)
         ifd_fail(x, reason);
     else
@@ -209,7 +210,7 @@ void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok)
     if (x->bytes[0] != PPS_PPSS)
         ifd_fail(x, PPS_NOT_PPSS);
     else if (pps_missing(x->bytes, x->length) == 0)
-        ifd_judge(x);
+        ifd_check_response(x);
 }
 
 void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok)
@@ -316,7 +317,7 @@ void pps_icc_answer(struct pps_icc *x, enum pps_answer answer)
         response.present &= (uint8_t)~PPS_PPS1;
     x->length = pps_build(&response, x->bytes);
     x->state = SENDING;
-    pps_judge(&x->request, &response, &x->outcome);
+    pps_check_response(&x->request, &response, &x->outcome);
 }
 
 static bool between(unsigned value, unsigned a, unsigned b)

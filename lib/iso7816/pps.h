@@ -18,10 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define PPS_MAX  6
 #define PPS_PPSS 0xFF
 
@@ -92,7 +88,8 @@ enum pps_reason pps_parse(const uint8_t *bytes, size_t length, struct pps *out);
  * with reserved values, and *out is all zero; the interface device shall then deactivate the contacts
  * (9.1).
  */
-enum pps_reason pps_judge(const struct pps *request, const struct pps *response, struct pps_outcome *out);
+enum pps_reason pps_check_response(const struct pps *request, const struct pps *response,
+                                   struct pps_outcome *out);
 
 /*
  * Interface device
@@ -112,7 +109,7 @@ struct pps_ifd {
 /*
  * Starts an exchange with this request. guard is the guard time of the interface device in etu (timing.h).
  * Steps: SEND, RECEIVE with 9600 etu per character, then DONE with the bytes of the response and
- * x->outcome, or FAILED with x->reason. A response is read to its end before it is judged, unless it does
+ * x->outcome, or FAILED with x->reason. A response is read to its end before it is checked, unless it does
  * not begin with FF or has a parity error. A request that is PPS_BAD_REQUEST fails at once.
  */
 void pps_ifd_start(struct pps_ifd *x, const struct pps *request, uint32_t guard);
@@ -166,9 +163,5 @@ void pps_icc_answer(struct pps_icc *x, enum pps_answer answer);
  * PPS_ACCEPT.
  */
 enum pps_answer pps_policy(const struct pps *request, const struct atr *atr);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

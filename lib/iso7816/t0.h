@@ -19,10 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define T0_HEADER_SIZE 5
 #define T0_DATA_MAX    256 /* from the card; to the card 255 at most */
 #define T0_COMMAND_MAX (T0_HEADER_SIZE + 255)
@@ -192,9 +188,5 @@ bool t0_icc_take(struct t0_icc *x);
  * checked: if it is neither 9X nor 6X other than 60, the interface device sees a wrong procedure byte.
  */
 bool t0_icc_answer(struct t0_icc *x, const uint8_t *bytes, size_t length);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -293,7 +293,7 @@ static void icc_status(struct t0_apdu_icc *x, size_t n, uint8_t sw1, uint8_t sw2
     x->state = ICC_ANSWER;
 }
 
-static void icc_script_status(struct t0_apdu_icc *x, size_t n)
+static void icc_command_status(struct t0_apdu_icc *x, size_t n)
 {
     icc_status(x, n, x->response[x->data_length], x->response[x->data_length + 1]);
 }
@@ -314,10 +314,10 @@ static void icc_deliver(struct t0_apdu_icc *x, size_t n)
     if (n < left)
         icc_status(x, n, 0x61, min_256(left - n));
     else
-        icc_script_status(x, n);
+        icc_command_status(x, n);
 }
 
-static void icc_process(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
+static void icc_begin_command(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
 {
     x->tpdu = *tpdu;
     x->tpdu.data = NULL;
@@ -346,7 +346,7 @@ static void icc_envelope(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
     x->pending = PENDING_NOTHING;
     if (result == APDU_OK) {
         x->command_length = x->enveloped;
-        icc_process(x, tpdu);
+        icc_begin_command(x, tpdu);
     } else if (result == APDU_DATA_SHORT || result == APDU_LE_SHORT) {
         icc_status(x, 0, 0x90, 0x00);
     } else {
@@ -372,7 +372,7 @@ static void icc_plain(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
         command.ne = (uint32_t)from_256(header[P3]);
     apdu_shortest_case(command.nc, command.ne, &command.kind);
     apdu_encode(&command, x->command, sizeof x->command, &x->command_length);
-    icc_process(x, tpdu);
+    icc_begin_command(x, tpdu);
 }
 
 void t0_apdu_icc_command(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
@@ -388,7 +388,7 @@ void t0_apdu_icc_command(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu)
             icc_deliver(x, size);
         } else {
             x->pending = PENDING_NOTHING;
-            icc_script_status(x, 0);
+            icc_command_status(x, 0);
         }
     } else if (from_card && is_for_reissue(x, header) && header[P3] == min_256(x->data_length)) {
         icc_deliver(x, size);
@@ -423,7 +423,7 @@ bool t0_apdu_icc_answer(struct t0_apdu_icc *x, const uint8_t *bytes, size_t leng
     if (x->data_length == 0) {
         if (!from_card && size > 0 && bytes[0] == 0x90 && bytes[1] == 0x00)
             x->pending = PENDING_STATUS;
-        icc_script_status(x, 0);
+        icc_command_status(x, 0);
     } else if (!from_card) {
         x->pending = PENDING_RESPONSE;
         icc_status(x, 0, 0x61, min_256(x->data_length));

@@ -36,10 +36,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define T0_APDU_RESPONSE_MAX     (APDU_NE_MAX + 2)
 #define T0_APDU_INS_GET_RESPONSE 0xC0
 #define T0_APDU_INS_ENVELOPE     0xC2
@@ -172,9 +168,5 @@ void t0_apdu_icc_next(struct t0_apdu_icc *x, struct step *step);
  * effect, if no command waits for it or if it has another length.
  */
 bool t0_apdu_icc_answer(struct t0_apdu_icc *x, const uint8_t *bytes, size_t length);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

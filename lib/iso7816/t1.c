@@ -26,7 +26,7 @@ static void fail(struct t1 *t1, enum t1_reason reason)
 }
 
 /* Fails in a way that only a reset can help (rules 6.4 and 7.4.1). */
-static void die(struct t1 *t1, enum t1_reason reason)
+static void require_reset(struct t1 *t1, enum t1_reason reason)
 {
     t1->dead = true;
     fail(t1, reason);
@@ -115,7 +115,7 @@ static void send_command(struct t1 *t1)
  * State that several rules touch
  */
 
-static void acknowledged(struct t1 *t1)
+static void on_acknowledged(struct t1 *t1)
 {
     if (!t1->outstanding)
         return;
@@ -146,18 +146,18 @@ static void reset_protocol(struct t1 *t1)
  */
 
 /* Handles a failure after all attempts are used up. */
-static void give_up(struct t1 *t1)
+static void on_attempts_used_up(struct t1 *t1)
 {
     bool requested = t1->sent == T1_SENT_REQUEST;
 
     if (is_card(t1)) {
         receive(t1); /* does not answer: waits for an error-free block (rule 7.4.3) */
     } else if (requested && t1->request == T1_RESYNCH) {
-        die(t1, t1->heard ? T1_RESYNCH_FAILED : T1_PEER_MUTE);
+        require_reset(t1, t1->heard ? T1_RESYNCH_FAILED : T1_PEER_MUTE);
     } else if (!t1->started) {
-        die(t1, t1->heard ? T1_NO_VALID_BLOCK : T1_PEER_MUTE);
+        require_reset(t1, t1->heard ? T1_NO_VALID_BLOCK : T1_PEER_MUTE);
     } else if (t1->resynchs >= T1_RESYNCH_MAX) {
-        die(t1, T1_RESYNCH_LIMIT);
+        require_reset(t1, T1_RESYNCH_LIMIT);
     } else {
         /* a card that does not know S(IFS request) must be usable after the resynchronisation */
         if (requested && t1->request == T1_IFS)
@@ -170,7 +170,7 @@ static void give_up(struct t1 *t1)
 static void request_unanswered(struct t1 *t1)
 {
     if (t1->attempts >= T1_ATTEMPTS) {
-        give_up(t1);
+        on_attempts_used_up(t1);
         return;
     }
     t1->attempts++;
@@ -192,7 +192,7 @@ static void failed_to_receive(struct t1 *t1, enum t1_complaint complaint)
     if (t1->failures < T1_ATTEMPTS)
         t1->failures++;
     if (t1->failures == T1_ATTEMPTS)
-        give_up(t1);
+        on_attempts_used_up(t1);
     else if (t1->sent == T1_SENT_R)
         send_again(t1); /* rule 7.2 */
     else
@@ -218,7 +218,7 @@ static void on_i_block(struct t1 *t1, const struct t1_block *block)
         not_allowed_here(t1);
         return;
     }
-    acknowledged(t1); /* rule 2.1 */
+    on_acknowledged(t1); /* rule 2.1 */
     t1->failures = 0;
     t1->asked = 0;
     t1->nr ^= 1;
@@ -254,7 +254,7 @@ static void repeat_r(struct t1 *t1)
 {
     if (++t1->asked >= T1_ATTEMPTS) {
         t1->asked = T1_ATTEMPTS;
-        give_up(t1);
+        on_attempts_used_up(t1);
     } else if (t1->sent == T1_SENT_R) {
         send_again(t1);
     } else {
@@ -276,13 +276,13 @@ static void on_r_block(struct t1 *t1, const struct t1_block *block)
     } else if (block->number == t1->ns) {
         if (++t1->asked >= T1_ATTEMPTS) {
             t1->asked = T1_ATTEMPTS;
-            give_up(t1);
+            on_attempts_used_up(t1);
         } else {
             t1->counters.retransmissions++;
             send_i(t1);
         }
     } else if (t1->outstanding_more) {
-        acknowledged(t1); /* rule 2.2 */
+        on_acknowledged(t1); /* rule 2.2 */
         t1->asked = 0;
         if (t1->want_abort) {
             if (!is_card(t1))
@@ -315,7 +315,7 @@ static void on_request(struct t1 *t1, const struct t1_block *block)
         t1->counters.aborts++;
         if (is_card(t1)) {
             /* to abort, the interface device must have received the block that gave it its turn */
-            acknowledged(t1);
+            on_acknowledged(t1);
             t1->rx_length = 0;
             t1->want_abort = false;
         } else {
@@ -414,7 +414,7 @@ static void on_block(struct t1 *t1, const struct t1_block *block)
 }
 
 /* Handles an invalid block. Its end is not known, so the answer has to wait for silence. */
-static void drain(struct t1 *t1, enum t1_complaint complaint)
+static void wait_for_silence(struct t1 *t1, enum t1_complaint complaint)
 {
     t1->counters.invalid++;
     t1->complaint = complaint;
@@ -435,7 +435,7 @@ static void on_complete(struct t1 *t1)
     if (result == T1_BLOCK_OK)
         on_block(t1, &block);
     else
-        drain(t1, result == T1_BLOCK_BAD_EDC ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
+        wait_for_silence(t1, result == T1_BLOCK_BAD_EDC ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
 }
 
 /*
@@ -615,11 +615,11 @@ void t1_next(struct t1 *t1, struct step *step)
 }
 
 /* Takes characters, not more than wanted. */
-static void take(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
+static void receive_characters(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     if (t1->mode == T1_MODE_DRAIN) {
         if (++t1->drained > T1_BABBLE_MAX && !is_card(t1))
-            die(t1, T1_BABBLE);
+            require_reset(t1, T1_BABBLE);
         return;
     }
     if (t1->mode != T1_MODE_RECEIVE)
@@ -632,7 +632,7 @@ static void take(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_
         on_complete(t1);
         break;
     case T1_RECEIVER_SPOILT:
-        drain(t1, t1->receiver.parity_error ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
+        wait_for_silence(t1, t1->receiver.parity_error ? T1_EDC_COMPLAINT : T1_OTHER_COMPLAINT);
         break;
     }
 }
@@ -643,7 +643,7 @@ void t1_bytes(struct t1 *t1, const uint8_t *bytes, size_t count, bool parity_ok)
         size_t wanted = wants(t1), now = count < wanted ? count : wanted;
 
         count -= now;
-        take(t1, bytes, now, parity_ok || count > 0);
+        receive_characters(t1, bytes, now, parity_ok || count > 0);
         bytes += now;
     }
 }

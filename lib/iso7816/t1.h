@@ -30,10 +30,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define T1_IFS_DEFAULT 32         /* IFSC and IFSD (11.4.2) */
 #define T1_BGT         22         /* block guard time in etu (11.4.3) */
 #define T1_NO_TIMEOUT  UINT32_MAX /* step.timeout of a card between blocks: it waits without limit */
@@ -212,9 +208,5 @@ bool t1_needs_reset(const struct t1 *t1);
 
 /* Returns English text for a reason, as a static string. */
 const char *t1_reason_text(enum t1_reason reason);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -12,10 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define T1_PROLOGUE_SIZE 3
 #define T1_INF_MAX       254 /* LEN 'FF' is reserved (11.3.2.3) */
 #define T1_BLOCK_MAX     (T1_PROLOGUE_SIZE + T1_INF_MAX + 2)
@@ -134,9 +130,5 @@ size_t t1_receiver_wants(const struct t1_receiver *receiver);
 enum t1_receiver_state t1_receiver_bytes(struct t1_receiver *receiver, const uint8_t *bytes, size_t count,
                                          bool parity_ok);
 enum t1_receiver_state t1_receiver_byte(struct t1_receiver *receiver, uint8_t byte, bool parity_ok);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -15,10 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define TIMING_FD 372u /* default F and D (8.1) */
 #define TIMING_DD 1u
 
@@ -64,9 +60,5 @@ bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d);
 /* Returns the time of a number of etu (below 2^40), in microseconds rounded up, with a clock of khz (not
  * 0). */
 uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -201,7 +201,7 @@ static bool lost_for_command(struct contacts *contacts, take_fault_function *tak
 
 /* Gets the card's answer to the command. If there is none, returns false, and the card is deaf from now
  * on. */
-static bool ask_script(struct contacts *contacts, const struct step *command)
+static bool ask_card(struct contacts *contacts, const struct step *command)
 {
     card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,
                  &contacts->response_length);
@@ -287,10 +287,10 @@ static bool t0_fault(struct contacts *contacts, const uint8_t *header, take_faul
 }
 
 /* Gets the card's answer to one command. Returns false if there is none, or a fault has replaced it. */
-static bool t0_ask_script(struct contacts *contacts, const struct step *command, const uint8_t *header)
+static bool t0_ask_card(struct contacts *contacts, const struct step *command, const uint8_t *header)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
-    return !t0_fault(contacts, header, take_fault_in_hand) && ask_script(contacts, command) &&
+    return !t0_fault(contacts, header, take_fault_in_hand) && ask_card(contacts, command) &&
            !t0_fault(contacts, header, take_fault_in_hand);
 }
 
@@ -307,7 +307,7 @@ static void t0_command(struct contacts *contacts, const struct step *tpdu)
     struct step step;
     for (t0_apdu_icc_next(&contacts->t0_apdu, &step); step.kind == STEP_PROCESS;
          t0_apdu_icc_next(&contacts->t0_apdu, &step)) {
-        if (!t0_ask_script(contacts, &step, command.header))
+        if (!t0_ask_card(contacts, &step, command.header))
             return;
         t0_apdu_icc_answer(&contacts->t0_apdu, contacts->response, contacts->response_length);
     }
@@ -392,10 +392,10 @@ static bool t1_fault(struct contacts *contacts, take_fault_function *take)
 }
 
 /* Gets the card's answer to the command. Returns false if there is none, or a fault has replaced it. */
-static bool t1_ask_script(struct contacts *contacts, const struct step *command)
+static bool t1_ask_card(struct contacts *contacts, const struct step *command)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
-    if (t1_fault(contacts, take_fault) || !ask_script(contacts, command) ||
+    if (t1_fault(contacts, take_fault) || !ask_card(contacts, command) ||
         t1_fault(contacts, take_fault_in_hand))
         return false;
     contacts->t1_due = (struct due){take_fault(contacts, FAULT_SLOW), take_fault(contacts, FAULT_IFS_CHANGE)};
@@ -415,7 +415,7 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     bool answered = take_flag(&contacts->t1_asked) && contacts->t1_beginnings == beginnings;
     contacts->t1_pause = answered ? contacts->t1_extension : 0;
     contacts->t1_extension = 0;
-    if (!answered && !t1_ask_script(contacts, command))
+    if (!answered && !t1_ask_card(contacts, command))
         return;
     contacts->t1_beginnings = beginnings;
     contacts->t1_asked = t1_make_request(contacts);
@@ -461,7 +461,7 @@ bool contacts_exchange(struct contacts *contacts, const uint8_t *command, size_t
     if (contacts->state != STATE_APDU)
         return false;
     faults_command_came(card_faults(contacts->card), command, length);
-    if (lost_for_command(contacts, take_fault) || !ask_script(contacts, &step) ||
+    if (lost_for_command(contacts, take_fault) || !ask_card(contacts, &step) ||
         lost_for_command(contacts, take_fault_in_hand))
         return false;
     *response = contacts->response;

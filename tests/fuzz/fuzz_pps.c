@@ -22,7 +22,7 @@ static void check_judgement(const struct pps *request, const struct pps *respons
 {
     static const struct pps_outcome nothing;
     struct pps_outcome outcome;
-    enum pps_reason reason = pps_judge(request, response, &outcome);
+    enum pps_reason reason = pps_check_response(request, response, &outcome);
     CHECK(reason == PPS_OK || (reason >= PPS_PROTOCOL_CHANGED && reason <= PPS_BAD_REQUEST));
     if (reason == PPS_OK)
         check_outcome(request, &outcome);
@@ -98,7 +98,7 @@ static void check_ifd(struct line line)
     }
     if (step.kind == STEP_DONE) {
         CHECK(step.length == characters && pps_parse(step.bytes, step.length, &response) == PPS_OK);
-        CHECK(pps_judge(&request, &response, &outcome) == PPS_OK);
+        CHECK(pps_check_response(&request, &response, &outcome) == PPS_OK);
         check_outcome(&request, &x.outcome);
     } else {
         CHECK(step.kind == STEP_FAILED && x.reason != PPS_OK && (sends || x.reason == PPS_BAD_REQUEST));
@@ -146,7 +146,7 @@ static void check_icc(struct line line)
     }
     CHECK(step.kind == STEP_DONE && sends == 1 && step.length <= PPS_MAX);
     CHECK(pps_parse(step.bytes, step.length, &response) == PPS_OK);
-    CHECK(pps_judge(&x.request, &response, &outcome) == PPS_OK);
+    CHECK(pps_check_response(&x.request, &response, &outcome) == PPS_OK);
     CHECK(memcmp(&outcome, &x.outcome, sizeof outcome) == 0);
     check_outcome(&x.request, &x.outcome);
 }
