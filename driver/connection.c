@@ -63,11 +63,11 @@ static const char *slot_text(const struct channel *channel, char text[TEXT_MAX])
 
 /* Logs why there is no connection. channel_wait retries again and again, so for its connection the same
  * reason is logged only once. */
-static void complain(struct channel *channel, enum link_channel link_channel, int reason)
+static void complain(struct channel *channel, enum link_connection link_connection, int reason)
 {
-    if (link_channel == LINK_CHANNEL_EVENTS && reason == channel->complaint)
+    if (link_connection == LINK_CONNECTION_EVENTS && reason == channel->complaint)
         return;
-    if (link_channel == LINK_CHANNEL_EVENTS)
+    if (link_connection == LINK_CONNECTION_EVENTS)
         channel->complaint = reason;
     bool absent = reason == ENOENT || reason == ECONNREFUSED;
     if (reason == EACCES)
@@ -84,8 +84,8 @@ static void complain(struct channel *channel, enum link_channel link_channel, in
 
 /* Says hello on a connection. Sets *card_event to the slot's number of card events, and the receive
  * timeout of the connection to timeout_ms. Returns false with errno on failure. */
-static bool say_hello(const struct channel *channel, int fd, enum link_channel link_channel, int timeout_ms,
-                      uint32_t *card_event)
+static bool say_hello(const struct channel *channel, int fd, enum link_connection link_connection,
+                      int timeout_ms, uint32_t *card_event)
 {
     unsigned long number = channel->number;
     const uint8_t data[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
@@ -93,7 +93,7 @@ static bool say_hello(const struct channel *channel, int fd, enum link_channel l
     struct link_message hello = {
         .type = LINK_HELLO,
         .arg = LINK_VERSION,
-        .event = link_channel,
+        .event = link_connection,
         .value = (uint32_t)(channel->name.reader << 16 | (number & 0xFFFF)),
         .data = data,
         .length = sizeof data,
@@ -112,19 +112,19 @@ static bool say_hello(const struct channel *channel, int fd, enum link_channel l
 }
 
 /* Opens one connection and says hello on it. */
-static bool connect_channel(struct channel *channel, int *fd_slot, enum link_channel link_channel,
+static bool connect_channel(struct channel *channel, int *fd_slot, enum link_connection link_connection,
                             int timeout_ms, uint32_t *card_event)
 {
     int fd = link_connect(channel->name.socket, LINK_HELLO_TIMEOUT, channel->name.user);
     if (fd < 0) {
-        complain(channel, link_channel, errno);
+        complain(channel, link_connection, errno);
         return false;
     }
     if (!adopt(channel, fd_slot, fd))
         return false;
-    if (say_hello(channel, fd, link_channel, timeout_ms, card_event))
+    if (say_hello(channel, fd, link_connection, timeout_ms, card_event))
         return true;
-    complain(channel, link_channel, errno);
+    complain(channel, link_connection, errno);
     drop(channel, fd_slot);
     return false;
 }
@@ -139,7 +139,7 @@ static void retry_later(struct channel *channel)
 static void connect_events(struct channel *channel)
 {
     uint32_t card_event;
-    if (!connect_channel(channel, &channel->events_fd, LINK_CHANNEL_EVENTS, LINK_HELLO_TIMEOUT,
+    if (!connect_channel(channel, &channel->events_fd, LINK_CONNECTION_EVENTS, LINK_HELLO_TIMEOUT,
                          &card_event)) {
         retry_later(channel);
         return;
@@ -212,7 +212,7 @@ static bool send_request(struct channel *channel, const struct link_message *req
         drop(channel, &channel->exchange_fd);
     }
     uint32_t card_event;
-    return connect_channel(channel, &channel->exchange_fd, LINK_CHANNEL_EXCHANGE,
+    return connect_channel(channel, &channel->exchange_fd, LINK_CONNECTION_EXCHANGE,
                            (int)channel->name.timeout_ms, &card_event) &&
            link_send(channel->exchange_fd, request) == 0;
 }

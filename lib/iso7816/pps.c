@@ -144,180 +144,182 @@ enum { SENDING, RECEIVING, PROCESSING, DONE, FAILED };
  * Interface device
  */
 
-static void ifd_fail(struct pps_ifd *x, enum pps_reason reason)
+static void ifd_fail(struct pps_ifd *ifd, enum pps_reason reason)
 {
-    x->reason = reason;
-    x->state = FAILED;
+    ifd->reason = reason;
+    ifd->state = FAILED;
 }
 
-void pps_ifd_start(struct pps_ifd *x, const struct pps *request, uint32_t guard)
+void pps_ifd_start(struct pps_ifd *ifd, const struct pps *request, uint32_t guard)
 {
     uint16_t f;
     uint8_t d;
 
-    memset(x, 0, sizeof *x);
-    x->request = *request;
-    x->guard = guard;
-    x->state = SENDING;
-    x->length = pps_build(request, x->bytes);
+    memset(ifd, 0, sizeof *ifd);
+    ifd->request = *request;
+    ifd->guard = guard;
+    ifd->state = SENDING;
+    ifd->length = pps_build(request, ifd->bytes);
     if (request->protocol >= ATR_T15 || (request->present & ~PRESENT) != 0 ||
         ((request->present & PPS_PPS1) && !timing_factors(request->pps1, &f, &d)))
-        ifd_fail(x, PPS_BAD_REQUEST);
+        ifd_fail(ifd, PPS_BAD_REQUEST);
 }
 
-void pps_ifd_next(struct pps_ifd *x, struct step *step)
+void pps_ifd_next(struct pps_ifd *ifd, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
-    switch (x->state) {
+    switch (ifd->state) {
     case SENDING:
-        *step = (struct step){.kind = STEP_SEND, .bytes = x->bytes, .length = x->length, .guard = x->guard};
-        x->state = RECEIVING;
-        x->length = 0;
+        *step =
+            (struct step){.kind = STEP_SEND, .bytes = ifd->bytes, .length = ifd->length, .guard = ifd->guard};
+        ifd->state = RECEIVING;
+        ifd->length = 0;
         break;
     case RECEIVING:
         *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_INITIAL_WAIT, .most = 1};
         break;
     case DONE:
-        *step = (struct step){.kind = STEP_DONE, .bytes = x->bytes, .length = x->length};
+        *step = (struct step){.kind = STEP_DONE, .bytes = ifd->bytes, .length = ifd->length};
         break;
     default:
         break;
     }
 }
 
-static void ifd_check_response(struct pps_ifd *x)
+static void ifd_check_response(struct pps_ifd *ifd)
 {
     struct pps response;
-    enum pps_reason reason = pps_parse(x->bytes, x->length, &response);
+    enum pps_reason reason = pps_parse(ifd->bytes, ifd->length, &response);
 
     if (reason == PPS_OK)
-        reason = pps_check_response(&x->request, &response, &x->outcome);
+        reason = pps_check_response(&ifd->request, &response, &ifd->outcome);
     if (reason != PPS_OK)
-        ifd_fail(x, reason);
+        ifd_fail(ifd, reason);
     else
-        x->state = DONE;
+        ifd->state = DONE;
 }
 
-void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok)
+void pps_ifd_byte(struct pps_ifd *ifd, uint8_t byte, bool parity_ok)
 {
-    if (x->state != RECEIVING)
+    if (ifd->state != RECEIVING)
         return;
     if (!parity_ok) {
-        ifd_fail(x, PPS_PARITY);
+        ifd_fail(ifd, PPS_PARITY);
         return;
     }
-    x->bytes[x->length++] = byte;
-    if (x->bytes[0] != PPS_PPSS)
-        ifd_fail(x, PPS_NOT_PPSS);
-    else if (pps_missing(x->bytes, x->length) == 0)
-        ifd_check_response(x);
+    ifd->bytes[ifd->length++] = byte;
+    if (ifd->bytes[0] != PPS_PPSS)
+        ifd_fail(ifd, PPS_NOT_PPSS);
+    else if (pps_missing(ifd->bytes, ifd->length) == 0)
+        ifd_check_response(ifd);
 }
 
-void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok)
+void pps_ifd_bytes(struct pps_ifd *ifd, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     for (size_t i = 0; i < count; i++)
-        pps_ifd_byte(x, bytes[i], parity_ok || i + 1 < count);
+        pps_ifd_byte(ifd, bytes[i], parity_ok || i + 1 < count);
 }
 
-void pps_ifd_timeout(struct pps_ifd *x)
+void pps_ifd_timeout(struct pps_ifd *ifd)
 {
-    if (x->state == RECEIVING)
-        ifd_fail(x, x->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
+    if (ifd->state == RECEIVING)
+        ifd_fail(ifd, ifd->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
 }
 
 /*
  * Card
  */
 
-static void icc_fail(struct pps_icc *x, enum pps_reason reason)
+static void icc_fail(struct pps_icc *icc, enum pps_reason reason)
 {
-    x->reason = reason;
-    x->state = FAILED;
+    icc->reason = reason;
+    icc->state = FAILED;
 }
 
-void pps_icc_start(struct pps_icc *x)
+void pps_icc_start(struct pps_icc *icc)
 {
-    memset(x, 0, sizeof *x);
-    x->state = RECEIVING;
+    memset(icc, 0, sizeof *icc);
+    icc->state = RECEIVING;
 }
 
-void pps_icc_next(struct pps_icc *x, struct step *step)
+void pps_icc_next(struct pps_icc *icc, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
-    switch (x->state) {
+    switch (icc->state) {
     case RECEIVING:
-        *step = (struct step){
-            .kind = STEP_RECEIVE, .timeout = x->length == 0 ? TIMING_NEVER : TIMING_INITIAL_WAIT, .most = 1};
+        *step = (struct step){.kind = STEP_RECEIVE,
+                              .timeout = icc->length == 0 ? TIMING_NEVER : TIMING_INITIAL_WAIT,
+                              .most = 1};
         break;
     case PROCESSING:
-        *step = (struct step){.kind = STEP_PROCESS, .bytes = x->bytes, .length = x->length};
+        *step = (struct step){.kind = STEP_PROCESS, .bytes = icc->bytes, .length = icc->length};
         break;
     case SENDING:
-        *step =
-            (struct step){.kind = STEP_SEND, .bytes = x->bytes, .length = x->length, .guard = TIMING_GUARD};
-        x->state = DONE;
+        *step = (struct step){
+            .kind = STEP_SEND, .bytes = icc->bytes, .length = icc->length, .guard = TIMING_GUARD};
+        icc->state = DONE;
         break;
     case DONE:
-        *step = (struct step){.kind = STEP_DONE, .bytes = x->bytes, .length = x->length};
+        *step = (struct step){.kind = STEP_DONE, .bytes = icc->bytes, .length = icc->length};
         break;
     default:
         break;
     }
 }
 
-void pps_icc_byte(struct pps_icc *x, uint8_t byte, bool parity_ok)
+void pps_icc_byte(struct pps_icc *icc, uint8_t byte, bool parity_ok)
 {
     enum pps_reason reason;
 
-    if (x->state != RECEIVING)
+    if (icc->state != RECEIVING)
         return;
     if (!parity_ok) {
-        icc_fail(x, PPS_PARITY);
+        icc_fail(icc, PPS_PARITY);
         return;
     }
-    x->bytes[x->length++] = byte;
-    if (x->bytes[0] != PPS_PPSS) {
-        icc_fail(x, PPS_NOT_PPSS);
+    icc->bytes[icc->length++] = byte;
+    if (icc->bytes[0] != PPS_PPSS) {
+        icc_fail(icc, PPS_NOT_PPSS);
         return;
     }
-    if (pps_missing(x->bytes, x->length) > 0)
+    if (pps_missing(icc->bytes, icc->length) > 0)
         return;
-    reason = pps_parse(x->bytes, x->length, &x->request);
+    reason = pps_parse(icc->bytes, icc->length, &icc->request);
     if (reason != PPS_OK)
-        icc_fail(x, reason);
+        icc_fail(icc, reason);
     else
-        x->state = PROCESSING;
+        icc->state = PROCESSING;
 }
 
-void pps_icc_bytes(struct pps_icc *x, const uint8_t *bytes, size_t count, bool parity_ok)
+void pps_icc_bytes(struct pps_icc *icc, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     for (size_t i = 0; i < count; i++)
-        pps_icc_byte(x, bytes[i], parity_ok || i + 1 < count);
+        pps_icc_byte(icc, bytes[i], parity_ok || i + 1 < count);
 }
 
-void pps_icc_timeout(struct pps_icc *x)
+void pps_icc_timeout(struct pps_icc *icc)
 {
-    if (x->state == RECEIVING)
-        icc_fail(x, x->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
+    if (icc->state == RECEIVING)
+        icc_fail(icc, icc->length == 0 ? PPS_MUTE : PPS_TRUNCATED);
 }
 
-void pps_icc_answer(struct pps_icc *x, enum pps_answer answer)
+void pps_icc_answer(struct pps_icc *icc, enum pps_answer answer)
 {
-    struct pps response = x->request;
+    struct pps response = icc->request;
     uint16_t f;
     uint8_t d;
 
-    if (x->state != PROCESSING)
+    if (icc->state != PROCESSING)
         return;
     if (answer == PPS_REFUSE) {
-        icc_fail(x, PPS_REFUSED);
+        icc_fail(icc, PPS_REFUSED);
         return;
     }
     if (answer == PPS_ACCEPT_DEFAULTS || !timing_factors(response.pps1, &f, &d))
         response.present &= (uint8_t)~PPS_PPS1;
-    x->length = pps_build(&response, x->bytes);
-    x->state = SENDING;
-    pps_check_response(&x->request, &response, &x->outcome);
+    icc->length = pps_build(&response, icc->bytes);
+    icc->state = SENDING;
+    pps_check_response(&icc->request, &response, &icc->outcome);
 }
 
 static bool between(unsigned value, unsigned a, unsigned b)

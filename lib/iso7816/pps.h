@@ -109,15 +109,15 @@ struct pps_ifd {
 /*
  * Starts an exchange with this request. guard is the guard time of the interface device in etu (timing.h).
  * Steps: SEND, RECEIVE with 9600 etu per character, then DONE with the bytes of the response and
- * x->outcome, or FAILED with x->reason. A response is read to its end before it is checked, unless it does
- * not begin with FF or has a parity error. A request that is PPS_BAD_REQUEST fails at once.
+ * ifd->outcome, or FAILED with ifd->reason. A response is read to its end before it is checked, unless it
+ * does not begin with FF or has a parity error. A request that is PPS_BAD_REQUEST fails at once.
  */
-void pps_ifd_start(struct pps_ifd *x, const struct pps *request, uint32_t guard);
-void pps_ifd_next(struct pps_ifd *x, struct step *step);
+void pps_ifd_start(struct pps_ifd *ifd, const struct pps *request, uint32_t guard);
+void pps_ifd_next(struct pps_ifd *ifd, struct step *step);
 /* Take the result of a STEP_RECEIVE (step.h). At any other time, these functions do nothing. */
-void pps_ifd_bytes(struct pps_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok);
-void pps_ifd_byte(struct pps_ifd *x, uint8_t byte, bool parity_ok);
-void pps_ifd_timeout(struct pps_ifd *x);
+void pps_ifd_bytes(struct pps_ifd *ifd, const uint8_t *bytes, size_t count, bool parity_ok);
+void pps_ifd_byte(struct pps_ifd *ifd, uint8_t byte, bool parity_ok);
+void pps_ifd_timeout(struct pps_ifd *ifd);
 
 /*
  * Card
@@ -143,19 +143,19 @@ struct pps_icc {
 /*
  * Starts to wait, without limit, for the first character after an ATR. Steps: RECEIVE until the request is
  * complete, PROCESS with its bytes, SEND, then DONE with the bytes of the response. From then on,
- * x->outcome is in force. The card does not answer an erroneous request (9.1).
+ * icc->outcome is in force. The card does not answer an erroneous request (9.1).
  *
  * FAILED with PPS_NOT_PPSS is not an error: the interface device does not want a PPS exchange, and the byte
  * received is the first one of the first protocol offered. After any other reason, the card waits for a
  * reset.
  */
-void pps_icc_start(struct pps_icc *x);
-void pps_icc_next(struct pps_icc *x, struct step *step);
-void pps_icc_bytes(struct pps_icc *x, const uint8_t *bytes, size_t count, bool parity_ok);
-void pps_icc_byte(struct pps_icc *x, uint8_t byte, bool parity_ok);
-void pps_icc_timeout(struct pps_icc *x);
+void pps_icc_start(struct pps_icc *icc);
+void pps_icc_next(struct pps_icc *icc, struct step *step);
+void pps_icc_bytes(struct pps_icc *icc, const uint8_t *bytes, size_t count, bool parity_ok);
+void pps_icc_byte(struct pps_icc *icc, uint8_t byte, bool parity_ok);
+void pps_icc_timeout(struct pps_icc *icc);
 /* Takes the card's decision after STEP_PROCESS. At any other time, this function does nothing. */
-void pps_icc_answer(struct pps_icc *x, enum pps_answer answer);
+void pps_icc_answer(struct pps_icc *icc, enum pps_answer answer);
 
 /*
  * Returns the answer that a card with this ATR should give: PPS_REFUSE if it does not offer the protocol,

@@ -80,55 +80,59 @@ const char *t0_tpdu_result_text(enum t0_tpdu_result result)
 
 enum { IFD_HEADER, IFD_PROCEDURE, IFD_SEND, IFD_RECEIVE, IFD_SW2, IFD_DONE, IFD_FAILED };
 
-static void ifd_fail(struct t0_ifd *x, enum t0_reason reason)
+static void ifd_fail(struct t0_ifd *ifd, enum t0_reason reason)
 {
-    x->reason = reason;
-    x->state = IFD_FAILED;
+    ifd->reason = reason;
+    ifd->state = IFD_FAILED;
 }
 
-void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu)
+void t0_ifd_start(struct t0_ifd *ifd, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu)
 {
-    memset(x, 0, sizeof *x);
-    x->config = *config;
-    memcpy(x->header, tpdu->header, sizeof x->header);
-    x->direction = tpdu->direction;
-    x->size = t0_tpdu_size(tpdu->header, tpdu->direction);
-    x->state = IFD_HEADER;
-    if (tpdu->length != (tpdu->direction == T0_TO_CARD ? x->size : 0))
-        ifd_fail(x, T0_BAD_TPDU);
+    memset(ifd, 0, sizeof *ifd);
+    ifd->config = *config;
+    memcpy(ifd->header, tpdu->header, sizeof ifd->header);
+    ifd->direction = tpdu->direction;
+    ifd->size = t0_tpdu_size(tpdu->header, tpdu->direction);
+    ifd->state = IFD_HEADER;
+    if (tpdu->length != (tpdu->direction == T0_TO_CARD ? ifd->size : 0))
+        ifd_fail(ifd, T0_BAD_TPDU);
     else if (tpdu->length > 0)
-        memcpy(x->data, tpdu->data, tpdu->length);
+        memcpy(ifd->data, tpdu->data, tpdu->length);
 }
 
 /* Returns how many of the next characters belong to the machine's present state. */
-static size_t ifd_wants(const struct t0_ifd *x)
+static size_t ifd_wants(const struct t0_ifd *ifd)
 {
-    return x->state == IFD_RECEIVE ? x->grant : 1;
+    return ifd->state == IFD_RECEIVE ? ifd->grant : 1;
 }
 
-void t0_ifd_next(struct t0_ifd *x, struct step *step)
+void t0_ifd_next(struct t0_ifd *ifd, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
-    switch (x->state) {
+    switch (ifd->state) {
     case IFD_HEADER:
-        *step = (struct step){
-            .kind = STEP_SEND, .bytes = x->header, .length = sizeof x->header, .guard = x->config.guard};
-        x->state = IFD_PROCEDURE;
+        *step = (struct step){.kind = STEP_SEND,
+                              .bytes = ifd->header,
+                              .length = sizeof ifd->header,
+                              .guard = ifd->config.guard};
+        ifd->state = IFD_PROCEDURE;
         break;
     case IFD_SEND:
-        *step = (struct step){
-            .kind = STEP_SEND, .bytes = x->data + x->done, .length = x->grant, .guard = x->config.guard};
-        x->done += x->grant;
-        x->state = IFD_PROCEDURE;
+        *step = (struct step){.kind = STEP_SEND,
+                              .bytes = ifd->data + ifd->done,
+                              .length = ifd->grant,
+                              .guard = ifd->config.guard};
+        ifd->done += ifd->grant;
+        ifd->state = IFD_PROCEDURE;
         break;
     case IFD_PROCEDURE:
     case IFD_RECEIVE:
     case IFD_SW2:
-        *step = (struct step){.kind = STEP_RECEIVE, .timeout = x->config.wwt, .most = ifd_wants(x)};
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = ifd->config.wwt, .most = ifd_wants(ifd)};
         break;
     case IFD_DONE:
         /* The data of a command to the card are not part of its result. */
-        *step = (struct step){.kind = STEP_DONE, .bytes = x->data, .length = x->done + 2};
+        *step = (struct step){.kind = STEP_DONE, .bytes = ifd->data, .length = ifd->done + 2};
         break;
     default:
         break;
@@ -147,84 +151,84 @@ static uint8_t complement(uint8_t ins)
     return (uint8_t)~ins;
 }
 
-static void ifd_grant(struct t0_ifd *x, size_t bytes)
+static void ifd_grant(struct t0_ifd *ifd, size_t bytes)
 {
-    x->grant = bytes;
-    x->state = x->direction == T0_TO_CARD ? IFD_SEND : IFD_RECEIVE;
+    ifd->grant = bytes;
+    ifd->state = ifd->direction == T0_TO_CARD ? IFD_SEND : IFD_RECEIVE;
 }
 
-static void ifd_procedure(struct t0_ifd *x, uint8_t byte)
+static void ifd_procedure(struct t0_ifd *ifd, uint8_t byte)
 {
-    size_t rest = x->size - x->done;
+    size_t rest = ifd->size - ifd->done;
 
     if (byte == T0_NULL) {
-        x->nulls++;
-        if (x->config.null_limit > 0 && x->nulls > x->config.null_limit)
-            ifd_fail(x, T0_TOO_MANY_NULLS);
+        ifd->nulls++;
+        if (ifd->config.null_limit > 0 && ifd->nulls > ifd->config.null_limit)
+            ifd_fail(ifd, T0_TOO_MANY_NULLS);
     } else if (is_sw1(byte)) {
-        if (x->direction == T0_TO_CARD)
-            x->done = 0;
-        x->data[x->done] = byte;
-        x->state = IFD_SW2;
-    } else if (byte == x->header[INS] && rest > 0) {
-        ifd_grant(x, rest);
-    } else if (byte == x->header[INS] && !x->idle_ack) {
+        if (ifd->direction == T0_TO_CARD)
+            ifd->done = 0;
+        ifd->data[ifd->done] = byte;
+        ifd->state = IFD_SW2;
+    } else if (byte == ifd->header[INS] && rest > 0) {
+        ifd_grant(ifd, rest);
+    } else if (byte == ifd->header[INS] && !ifd->idle_ack) {
         /* "All remaining data, if any": if there are none, only once, or a card could go on for ever. */
-        x->idle_ack = true;
-    } else if (byte == complement(x->header[INS]) && rest > 0) {
-        ifd_grant(x, 1);
+        ifd->idle_ack = true;
+    } else if (byte == complement(ifd->header[INS]) && rest > 0) {
+        ifd_grant(ifd, 1);
     } else {
-        x->procedure = byte;
-        ifd_fail(x, T0_BAD_PROCEDURE);
+        ifd->procedure = byte;
+        ifd_fail(ifd, T0_BAD_PROCEDURE);
     }
 }
 
-static bool ifd_receives(const struct t0_ifd *x)
+static bool ifd_receives(const struct t0_ifd *ifd)
 {
-    return x->state == IFD_PROCEDURE || x->state == IFD_RECEIVE || x->state == IFD_SW2;
+    return ifd->state == IFD_PROCEDURE || ifd->state == IFD_RECEIVE || ifd->state == IFD_SW2;
 }
 
 /* Takes characters with the right parity, not more than ifd_wants. */
-static void ifd_take(struct t0_ifd *x, const uint8_t *bytes, size_t count)
+static void ifd_take(struct t0_ifd *ifd, const uint8_t *bytes, size_t count)
 {
-    if (x->state == IFD_PROCEDURE) {
-        ifd_procedure(x, bytes[0]);
-    } else if (x->state == IFD_RECEIVE) {
-        memcpy(x->data + x->done, bytes, count);
-        x->done += count;
-        x->grant -= count;
-        if (x->grant == 0)
-            x->state = IFD_PROCEDURE;
+    if (ifd->state == IFD_PROCEDURE) {
+        ifd_procedure(ifd, bytes[0]);
+    } else if (ifd->state == IFD_RECEIVE) {
+        memcpy(ifd->data + ifd->done, bytes, count);
+        ifd->done += count;
+        ifd->grant -= count;
+        if (ifd->grant == 0)
+            ifd->state = IFD_PROCEDURE;
     } else {
-        x->data[x->done + 1] = bytes[0];
-        x->state = IFD_DONE;
+        ifd->data[ifd->done + 1] = bytes[0];
+        ifd->state = IFD_DONE;
     }
 }
 
-void t0_ifd_bytes(struct t0_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok)
+void t0_ifd_bytes(struct t0_ifd *ifd, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     size_t right = parity_ok ? count : count - 1;
 
-    while (right > 0 && ifd_receives(x)) {
-        size_t wanted = ifd_wants(x), now = right < wanted ? right : wanted;
+    while (right > 0 && ifd_receives(ifd)) {
+        size_t wanted = ifd_wants(ifd), now = right < wanted ? right : wanted;
 
-        ifd_take(x, bytes, now);
+        ifd_take(ifd, bytes, now);
         bytes += now;
         right -= now;
     }
-    if (!parity_ok && ifd_receives(x))
-        ifd_fail(x, T0_PARITY);
+    if (!parity_ok && ifd_receives(ifd))
+        ifd_fail(ifd, T0_PARITY);
 }
 
-void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok)
+void t0_ifd_byte(struct t0_ifd *ifd, uint8_t byte, bool parity_ok)
 {
-    t0_ifd_bytes(x, &byte, 1, parity_ok);
+    t0_ifd_bytes(ifd, &byte, 1, parity_ok);
 }
 
-void t0_ifd_timeout(struct t0_ifd *x)
+void t0_ifd_timeout(struct t0_ifd *ifd)
 {
-    if (ifd_receives(x))
-        ifd_fail(x, T0_MUTE);
+    if (ifd_receives(ifd))
+        ifd_fail(ifd, T0_MUTE);
 }
 
 /*
@@ -233,11 +237,11 @@ void t0_ifd_timeout(struct t0_ifd *x)
 
 enum { ICC_HEADER, ICC_ASK_HEADER, ICC_TAKE, ICC_TAKE_DATA, ICC_ASK_COMMAND, ICC_GIVE, ICC_DONE, ICC_FAILED };
 
-void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config)
+void t0_icc_start(struct t0_icc *icc, const struct t0_icc_config *config)
 {
-    memset(x, 0, sizeof *x);
-    x->config = *config;
-    x->state = ICC_HEADER;
+    memset(icc, 0, sizeof *icc);
+    icc->config = *config;
+    icc->state = ICC_HEADER;
 }
 
 static void icc_send(struct step *step, const uint8_t *bytes, size_t length)
@@ -246,84 +250,84 @@ static void icc_send(struct step *step, const uint8_t *bytes, size_t length)
 }
 
 /* Sends NULL bytes one by one, because each of them means that time passes. */
-static bool icc_send_null(struct t0_icc *x, struct step *step)
+static bool icc_send_null(struct t0_icc *icc, struct step *step)
 {
     static const uint8_t null = T0_NULL;
 
-    if (x->nulls == 0)
+    if (icc->nulls == 0)
         return false;
-    x->nulls--;
+    icc->nulls--;
     icc_send(step, &null, 1);
     return true;
 }
 
-static uint8_t icc_ack(const struct t0_icc *x)
+static uint8_t icc_ack(const struct t0_icc *icc)
 {
-    return x->ack == T0_ACK_ALL ? x->command[INS] : complement(x->command[INS]);
+    return icc->ack == T0_ACK_ALL ? icc->command[INS] : complement(icc->command[INS]);
 }
 
 /* Sends the next ACK for data to the card, or hands over the command when all data are there. */
-static void icc_take_next(struct t0_icc *x, struct step *step)
+static void icc_take_next(struct t0_icc *icc, struct step *step)
 {
-    size_t rest = T0_HEADER_SIZE + (size_t)x->command[P3] - x->received;
+    size_t rest = T0_HEADER_SIZE + (size_t)icc->command[P3] - icc->received;
 
     if (rest == 0) {
-        x->state = ICC_ASK_COMMAND;
-        t0_icc_next(x, step);
+        icc->state = ICC_ASK_COMMAND;
+        t0_icc_next(icc, step);
         return;
     }
-    x->grant = x->ack == T0_ACK_ALL ? rest : 1;
-    x->state = ICC_TAKE_DATA;
-    x->out[0] = icc_ack(x);
-    icc_send(step, x->out, 1);
+    icc->grant = icc->ack == T0_ACK_ALL ? rest : 1;
+    icc->state = ICC_TAKE_DATA;
+    icc->out[0] = icc_ack(icc);
+    icc_send(step, icc->out, 1);
 }
 
 /* Sends the next ACK with its data from the card, or SW1 SW2 when all data are sent. */
-static void icc_give_next(struct t0_icc *x, struct step *step)
+static void icc_give_next(struct t0_icc *icc, struct step *step)
 {
-    size_t rest = x->answer_length - 2 - x->sent;
-    size_t n = x->ack == T0_ACK_ALL ? rest : 1;
+    size_t rest = icc->answer_length - 2 - icc->sent;
+    size_t n = icc->ack == T0_ACK_ALL ? rest : 1;
 
     if (rest == 0) {
-        x->state = ICC_DONE;
-        icc_send(step, x->answer + x->sent, 2);
+        icc->state = ICC_DONE;
+        icc_send(step, icc->answer + icc->sent, 2);
         return;
     }
-    x->out[0] = icc_ack(x);
-    memcpy(x->out + 1, x->answer + x->sent, n);
-    x->sent += n;
-    icc_send(step, x->out, 1 + n);
+    icc->out[0] = icc_ack(icc);
+    memcpy(icc->out + 1, icc->answer + icc->sent, n);
+    icc->sent += n;
+    icc_send(step, icc->out, 1 + n);
 }
 
-static bool icc_receives(const struct t0_icc *x)
+static bool icc_receives(const struct t0_icc *icc)
 {
-    return x->state == ICC_HEADER || x->state == ICC_TAKE_DATA;
+    return icc->state == ICC_HEADER || icc->state == ICC_TAKE_DATA;
 }
 
-static size_t icc_wants(const struct t0_icc *x)
+static size_t icc_wants(const struct t0_icc *icc)
 {
-    return x->state == ICC_HEADER ? T0_HEADER_SIZE - x->received : x->grant;
+    return icc->state == ICC_HEADER ? T0_HEADER_SIZE - icc->received : icc->grant;
 }
 
-void t0_icc_next(struct t0_icc *x, struct step *step)
+void t0_icc_next(struct t0_icc *icc, struct step *step)
 {
     *step = (struct step){.kind = STEP_FAILED};
-    switch (x->state) {
+    switch (icc->state) {
     case ICC_HEADER:
     case ICC_TAKE_DATA:
-        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_NEVER, .most = icc_wants(x)};
+        *step = (struct step){.kind = STEP_RECEIVE, .timeout = TIMING_NEVER, .most = icc_wants(icc)};
         break;
     case ICC_ASK_HEADER:
     case ICC_ASK_COMMAND:
-        *step = (struct step){.kind = STEP_PROCESS, .bytes = x->command, .length = x->received};
+        *step = (struct step){.kind = STEP_PROCESS, .bytes = icc->command, .length = icc->received};
         break;
     case ICC_TAKE:
-        if (!icc_send_null(x, step))
-            icc_take_next(x, step);
+        if (!icc_send_null(icc, step))
+            icc_take_next(icc, step);
         break;
     case ICC_GIVE:
-        if (!icc_send_null(x, step))
-            icc_give_next(x, step);
+        if (!icc_send_null(icc, step))
+            icc_give_next(icc, step);
         break;
     case ICC_DONE:
         *step = (struct step){.kind = STEP_DONE};
@@ -334,74 +338,74 @@ void t0_icc_next(struct t0_icc *x, struct step *step)
 }
 
 /* Takes characters with the right parity, not more than icc_wants. */
-static void icc_take(struct t0_icc *x, const uint8_t *bytes, size_t count)
+static void icc_take(struct t0_icc *icc, const uint8_t *bytes, size_t count)
 {
-    memcpy(x->command + x->received, bytes, count);
-    x->received += count;
-    if (x->state == ICC_TAKE_DATA) {
-        x->grant -= count;
-        if (x->grant == 0)
-            x->state = ICC_TAKE;
-    } else if (x->received == T0_HEADER_SIZE) {
-        x->state = ICC_ASK_HEADER;
+    memcpy(icc->command + icc->received, bytes, count);
+    icc->received += count;
+    if (icc->state == ICC_TAKE_DATA) {
+        icc->grant -= count;
+        if (icc->grant == 0)
+            icc->state = ICC_TAKE;
+    } else if (icc->received == T0_HEADER_SIZE) {
+        icc->state = ICC_ASK_HEADER;
     }
 }
 
-static void icc_fail(struct t0_icc *x, enum t0_reason reason)
+static void icc_fail(struct t0_icc *icc, enum t0_reason reason)
 {
-    x->reason = reason;
-    x->state = ICC_FAILED;
+    icc->reason = reason;
+    icc->state = ICC_FAILED;
 }
 
-void t0_icc_bytes(struct t0_icc *x, const uint8_t *bytes, size_t count, bool parity_ok)
+void t0_icc_bytes(struct t0_icc *icc, const uint8_t *bytes, size_t count, bool parity_ok)
 {
     size_t right = parity_ok ? count : count - 1;
 
-    if (right > 0 && icc_receives(x))
-        icc_take(x, bytes, right < icc_wants(x) ? right : icc_wants(x));
-    if (!parity_ok && icc_receives(x))
-        icc_fail(x, T0_PARITY);
+    if (right > 0 && icc_receives(icc))
+        icc_take(icc, bytes, right < icc_wants(icc) ? right : icc_wants(icc));
+    if (!parity_ok && icc_receives(icc))
+        icc_fail(icc, T0_PARITY);
 }
 
-void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok)
+void t0_icc_byte(struct t0_icc *icc, uint8_t byte, bool parity_ok)
 {
-    t0_icc_bytes(x, &byte, 1, parity_ok);
+    t0_icc_bytes(icc, &byte, 1, parity_ok);
 }
 
-void t0_icc_timeout(struct t0_icc *x)
+void t0_icc_timeout(struct t0_icc *icc)
 {
-    if (icc_receives(x))
-        icc_fail(x, T0_MUTE);
+    if (icc_receives(icc))
+        icc_fail(icc, T0_MUTE);
 }
 
-void t0_icc_nulls(struct t0_icc *x, uint32_t count)
+void t0_icc_nulls(struct t0_icc *icc, uint32_t count)
 {
-    x->config.nulls = count;
+    icc->config.nulls = count;
 }
 
-bool t0_icc_take(struct t0_icc *x)
+bool t0_icc_take(struct t0_icc *icc)
 {
-    if (x->state != ICC_ASK_HEADER)
+    if (icc->state != ICC_ASK_HEADER)
         return false;
-    x->ack = x->config.ack;
-    x->nulls = x->config.nulls;
-    x->state = ICC_TAKE;
+    icc->ack = icc->config.ack;
+    icc->nulls = icc->config.nulls;
+    icc->state = ICC_TAKE;
     return true;
 }
 
-bool t0_icc_answer(struct t0_icc *x, const uint8_t *bytes, size_t length)
+bool t0_icc_answer(struct t0_icc *icc, const uint8_t *bytes, size_t length)
 {
     size_t most;
 
-    if (x->state != ICC_ASK_HEADER && x->state != ICC_ASK_COMMAND)
+    if (icc->state != ICC_ASK_HEADER && icc->state != ICC_ASK_COMMAND)
         return false;
-    most = x->state == ICC_ASK_HEADER ? t0_tpdu_size(x->command, T0_FROM_CARD) : 0;
+    most = icc->state == ICC_ASK_HEADER ? t0_tpdu_size(icc->command, T0_FROM_CARD) : 0;
     if (length < 2 || length > most + 2)
         return false;
-    memcpy(x->answer, bytes, length);
-    x->answer_length = length;
-    x->ack = length == most + 2 ? x->config.ack : T0_ACK_EACH;
-    x->nulls = x->config.nulls;
-    x->state = ICC_GIVE;
+    memcpy(icc->answer, bytes, length);
+    icc->answer_length = length;
+    icc->ack = length == most + 2 ? icc->config.ack : T0_ACK_EACH;
+    icc->nulls = icc->config.nulls;
+    icc->state = ICC_GIVE;
     return true;
 }

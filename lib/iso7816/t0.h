@@ -108,7 +108,7 @@ struct t0_ifd {
 
 /*
  * Starts the exchange of a TPDU, which is copied. Steps: SEND (header, data), RECEIVE with config->wwt, and
- * DONE with what the card returned: 0 to 256 bytes of data, SW1 SW2. After FAILED, x->reason says why.
+ * DONE with what the card returned: 0 to 256 bytes of data, SW1 SW2. After FAILED, ifd->reason says why.
  *
  * Procedure bytes are interpreted in this order (10.3.3):
  *
@@ -120,12 +120,12 @@ struct t0_ifd {
  * A header whose INS is 6X or 9X, which 10.3.2 forbids, is therefore sent, but its data are never
  * transferred.
  */
-void t0_ifd_start(struct t0_ifd *x, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu);
-void t0_ifd_next(struct t0_ifd *x, struct step *step);
+void t0_ifd_start(struct t0_ifd *ifd, const struct t0_ifd_config *config, const struct t0_tpdu *tpdu);
+void t0_ifd_next(struct t0_ifd *ifd, struct step *step);
 /* Take the result of a STEP_RECEIVE (step.h). At any other time, these functions do nothing. */
-void t0_ifd_bytes(struct t0_ifd *x, const uint8_t *bytes, size_t count, bool parity_ok);
-void t0_ifd_byte(struct t0_ifd *x, uint8_t byte, bool parity_ok);
-void t0_ifd_timeout(struct t0_ifd *x);
+void t0_ifd_bytes(struct t0_ifd *ifd, const uint8_t *bytes, size_t count, bool parity_ok);
+void t0_ifd_byte(struct t0_ifd *ifd, uint8_t byte, bool parity_ok);
+void t0_ifd_timeout(struct t0_ifd *ifd);
 
 /*
  * Card
@@ -167,17 +167,17 @@ struct t0_icc {
  *   After t0_icc_take: SEND, RECEIVE ... PROCESS with header and data. Now call t0_icc_answer with a status.
  *   SEND ... DONE: the exchange is over. t0_icc_start waits for the next one.
  */
-void t0_icc_start(struct t0_icc *x, const struct t0_icc_config *config);
-void t0_icc_next(struct t0_icc *x, struct step *step);
-void t0_icc_bytes(struct t0_icc *x, const uint8_t *bytes, size_t count, bool parity_ok);
-void t0_icc_byte(struct t0_icc *x, uint8_t byte, bool parity_ok);
+void t0_icc_start(struct t0_icc *icc, const struct t0_icc_config *config);
+void t0_icc_next(struct t0_icc *icc, struct step *step);
+void t0_icc_bytes(struct t0_icc *icc, const uint8_t *bytes, size_t count, bool parity_ok);
+void t0_icc_byte(struct t0_icc *icc, uint8_t byte, bool parity_ok);
 /* Changes the number of NULL bytes from now until the end of the exchange. */
-void t0_icc_nulls(struct t0_icc *x, uint32_t count);
+void t0_icc_nulls(struct t0_icc *icc, uint32_t count);
 /* For a caller that stops waiting. */
-void t0_icc_timeout(struct t0_icc *x);
+void t0_icc_timeout(struct t0_icc *icc);
 
 /* Acknowledges the data to the card. Returns false if no header waits for it. */
-bool t0_icc_take(struct t0_icc *x);
+bool t0_icc_take(struct t0_icc *icc);
 
 /*
  * Takes the card's answer, data and then SW1 SW2, which is copied. If there are less data than P3 says,
@@ -187,6 +187,6 @@ bool t0_icc_take(struct t0_icc *x);
  * more data than the exchange can carry (none after t0_icc_take, otherwise t0_tpdu_size). SW1 is not
  * checked: if it is neither 9X nor 6X other than 60, the interface device sees a wrong procedure byte.
  */
-bool t0_icc_answer(struct t0_icc *x, const uint8_t *bytes, size_t length);
+bool t0_icc_answer(struct t0_icc *icc, const uint8_t *bytes, size_t length);
 
 #endif

@@ -84,24 +84,25 @@ struct t0_apdu_ifd {
 
 /*
  * Starts the exchange of a command APDU of any case, of up to APDU_COMMAND_MAX bytes, which is copied.
- * response_class is the which of t0_apdu_response_class. From now on *x contains pointers into itself, so
+ * response_class is the which of t0_apdu_response_class. From now on *ifd contains pointers into itself, so
  * it must not be moved.
  */
-void t0_apdu_ifd_start(struct t0_apdu_ifd *x, uint16_t response_class, const uint8_t *command, size_t length);
+void t0_apdu_ifd_start(struct t0_apdu_ifd *ifd, uint16_t response_class, const uint8_t *command,
+                       size_t length);
 
 /*
- * Returns true, with the TPDU to exchange next in *tpdu. Its data belong to x and stay valid until the
- * result. Returns false when the exchange is over: x->reason is T0_APDU_OK and x->response is the response,
- * or x->reason says why it failed.
+ * Returns true, with the TPDU to exchange next in *tpdu. Its data belong to ifd and stay valid until the
+ * result. Returns false when the exchange is over: ifd->reason is T0_APDU_OK and ifd->response is the
+ * response, or ifd->reason says why it failed.
  *
  * There are never more than 66,000 * T0_APDU_STALL_MAX TPDUs. A correct card that uses full lengths needs
  * 258 + 256 at most.
  */
-bool t0_apdu_ifd_next(struct t0_apdu_ifd *x, struct t0_tpdu *tpdu);
+bool t0_apdu_ifd_next(struct t0_apdu_ifd *ifd, struct t0_tpdu *tpdu);
 
 /* Takes the result of that TPDU: data and SW1 SW2. If exchanging the TPDU failed, the caller simply
  * stops. */
-void t0_apdu_ifd_result(struct t0_apdu_ifd *x, const uint8_t *bytes, size_t length);
+void t0_apdu_ifd_result(struct t0_apdu_ifd *ifd, const uint8_t *bytes, size_t length);
 
 /*
  * Card
@@ -123,14 +124,14 @@ struct t0_apdu_icc {
 };
 
 /* Call this after each reset of the card. Nothing is pending afterwards. */
-void t0_apdu_icc_reset(struct t0_apdu_icc *x);
+void t0_apdu_icc_reset(struct t0_apdu_icc *icc);
 
 /*
  * Returns whether the direction of a TPDU with this header is clear without knowledge of the card's
  * commands, and stores it in *direction. It is clear for GET RESPONSE and for a repeated command after 6CXX
  * while a response waits, and for ENVELOPE with data. Otherwise *direction is unchanged.
  */
-bool t0_apdu_icc_direction(const struct t0_apdu_icc *x, const uint8_t header[T0_HEADER_SIZE],
+bool t0_apdu_icc_direction(const struct t0_apdu_icc *icc, const uint8_t header[T0_HEADER_SIZE],
                            enum t0_direction *direction);
 
 /*
@@ -160,13 +161,13 @@ bool t0_apdu_icc_direction(const struct t0_apdu_icc *x, const uint8_t header[T0_
  * - A status word without data is passed on unchanged, even 61XX and 6CXX. A GET RESPONSE after it goes to
  *   the script.
  */
-void t0_apdu_icc_command(struct t0_apdu_icc *x, const struct t0_tpdu *tpdu);
-void t0_apdu_icc_next(struct t0_apdu_icc *x, struct step *step);
+void t0_apdu_icc_command(struct t0_apdu_icc *icc, const struct t0_tpdu *tpdu);
+void t0_apdu_icc_next(struct t0_apdu_icc *icc, struct step *step);
 
 /*
  * Takes the script's response, which is copied: 0 to 65,536 bytes of data, SW1 SW2. Returns false, without
  * effect, if no command waits for it or if it has another length.
  */
-bool t0_apdu_icc_answer(struct t0_apdu_icc *x, const uint8_t *bytes, size_t length);
+bool t0_apdu_icc_answer(struct t0_apdu_icc *icc, const uint8_t *bytes, size_t length);
 
 #endif

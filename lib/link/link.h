@@ -50,7 +50,7 @@
 #define LINK_EXCHANGE_TIMEOUT 10000
 
 enum link_type {
-    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_channel; value: reader << 16 | slot;
+    LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_connection; value: reader << 16 | slot;
                         data: pcscd's Lun, four bytes, big-endian.
                         answer: event: the slot's number of card events; value: LINK_VERSION */
     LINK_POWER,      /* arg: enum link_power. LINK_POWER_OFF has no answer; else answer data: the ATR,
@@ -70,7 +70,7 @@ enum link_type {
  * names the protocol too. */
 enum link_flag { LINK_READY_T0 = 1, LINK_READY_T1 = 2 };
 
-enum link_channel { LINK_CHANNEL_EXCHANGE, LINK_CHANNEL_EVENTS };
+enum link_connection { LINK_CONNECTION_EXCHANGE, LINK_CONNECTION_EVENTS };
 
 enum link_power { LINK_POWER_COLD = 1, LINK_POWER_WARM, LINK_POWER_OFF };
 

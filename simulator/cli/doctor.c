@@ -35,20 +35,20 @@
 #define THREADS_WANTED  64
 #define FILE_WANTED     (16L << 20) /* bytes, for logs and traces */
 
-enum state {
+enum finding_state {
     STATE_OK,
     STATE_LIMITED, /* `cardrig run` works without it */
     STATE_MISSING, /* `cardrig run` does not work without it */
 };
 
 struct finding {
-    enum state state;
+    enum finding_state state;
     char found[1024];
     char remedy[1024]; /* empty if there is nothing to do */
 };
 
 /* The results of earlier checks that later ones use. */
-struct machine {
+struct doctor_context {
     const char *wanted_pcscd;
     char pcscd[PATH_MAX]; /* empty: not found */
     char driver[PATH_MAX];
@@ -58,12 +58,12 @@ struct machine {
     bool missing;                  /* something is missing, so that no rig can be started */
 };
 
-static void found(struct finding *finding, enum state state, const char *format, ...)
+static void found(struct finding *finding, enum finding_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Sets the finding. oneline() makes the text safe, which may contain environment variables and the output of
  * programs. */
-static void found(struct finding *finding, enum state state, const char *format, ...)
+static void found(struct finding *finding, enum finding_state state, const char *format, ...)
 {
     char text[sizeof finding->found];
     va_list arguments;
@@ -94,22 +94,22 @@ static char *one_line(char *text)
  * pcscd
  */
 
-static void check_pcscd(struct machine *machine, struct finding *finding)
+static void check_pcscd(struct doctor_context *context, struct finding *finding)
 {
     struct error error;
     struct pcscd_version version;
-    if (!pcscd_find(machine->wanted_pcscd, machine->pcscd, sizeof machine->pcscd, &error)) {
-        machine->pcscd[0] = '\0';
+    if (!pcscd_find(context->wanted_pcscd, context->pcscd, sizeof context->pcscd, &error)) {
+        context->pcscd[0] = '\0';
         found(finding, STATE_MISSING, "%s", error.text);
         return;
     }
-    if (!pcscd_version(machine->pcscd, &version)) {
-        found(finding, STATE_LIMITED, "%s, which does not say with --version what it is", machine->pcscd);
+    if (!pcscd_version(context->pcscd, &version)) {
+        found(finding, STATE_LIMITED, "%s, which does not say with --version what it is", context->pcscd);
         return;
     }
     bool old = version.major < 1 || (version.major == 1 && version.minor < 9);
     found(finding, old ? STATE_LIMITED : STATE_OK,
-          "%s, version %s, %s socket activation, %s polkit, with room for %u slots", machine->pcscd,
+          "%s, version %s, %s socket activation, %s polkit, with room for %u slots", context->pcscd,
           version.text, version.socket_activation ? "with" : "without", version.polkit,
           pcscd_version_slots(&version));
     if (old)
@@ -125,7 +125,7 @@ static int print_protocol(void *arg)
     return EXIT_OK;
 }
 
-static void check_library(struct machine *machine, struct finding *finding)
+static void check_library(struct doctor_context *context, struct finding *finding)
 {
     char path[PATH_MAX];
     struct error error;
@@ -137,7 +137,7 @@ static void check_library(struct machine *machine, struct finding *finding)
                         "'pcsc-lite' (Arch): programs use PC/SC through it");
         return;
     }
-    trial_call(&trial, print_protocol, machine->directory, VERSION_SECONDS);
+    trial_call(&trial, print_protocol, context->directory, VERSION_SECONDS);
     if (trial_passed(&trial) && sscanf(trial.said, "%d:%d", &major, &minor) == 2)
         found(finding, STATE_OK, "%s, which speaks protocol %s and sees up to %u slots", path, trial.said,
               major * 1000 + minor < PROTOCOL_2_5 ? PCSCD_SLOTS_BEFORE_2_5 : PCSCD_SLOTS);
@@ -147,9 +147,9 @@ static void check_library(struct machine *machine, struct finding *finding)
 
 /* Checks whether the system's pcscd runs, without connecting to it: that would start it if systemd listens
  * for it. */
-static void check_system(struct machine *machine, struct finding *finding)
+static void check_system(struct doctor_context *context, struct finding *finding)
 {
-    (void)machine;
+    (void)context;
     long pid = 0;
     FILE *file = fopen("/run/pcscd/pcscd.pid", "re");
     if (file) {
@@ -170,35 +170,35 @@ static void check_system(struct machine *machine, struct finding *finding)
  * The parts of cardrig
  */
 
-static void check_driver(struct machine *machine, struct finding *finding)
+static void check_driver(struct doctor_context *context, struct finding *finding)
 {
-    bool driver = paths_find_driver(machine->driver, sizeof machine->driver);
-    bool redirect = paths_find_redirect(machine->redirect, sizeof machine->redirect);
+    bool driver = paths_find_driver(context->driver, sizeof context->driver);
+    bool redirect = paths_find_redirect(context->redirect, sizeof context->redirect);
     if (driver && redirect) {
-        found(finding, STATE_OK, "%.500s, and what is preloaded into pcscd", machine->driver);
+        found(finding, STATE_OK, "%.500s, and what is preloaded into pcscd", context->driver);
         return;
     }
     found(finding, STATE_MISSING, "%s: not found", driver ? "libcardrig-redirect.so" : "libifdcardrig.so");
     remedy(finding, "build or install all of cardrig: program and libraries belong together");
 }
 
-static void check_directory(struct machine *machine, struct finding *finding)
+static void check_directory(struct doctor_context *context, struct finding *finding)
 {
     struct error error;
     const char *wanted = getenv("TMPDIR");
-    machine->lock = directory_new(machine->directory, &error);
-    if (machine->lock < 0) {
-        machine->directory[0] = '\0';
+    context->lock = directory_new(context->directory, &error);
+    if (context->lock < 0) {
+        context->directory[0] = '\0';
         found(finding, STATE_MISSING, "%s", error.text);
         return;
     }
-    int base = (int)(strrchr(machine->directory, '/') - machine->directory);
+    int base = (int)(strrchr(context->directory, '/') - context->directory);
     const char *reason = wanted ? directory_why_not_in(wanted) : NULL;
     if (!reason) {
-        found(finding, STATE_OK, "%.*s", base, machine->directory);
+        found(finding, STATE_OK, "%.*s", base, context->directory);
         return;
     }
-    found(finding, STATE_LIMITED, "%.*s, as TMPDIR, %.500s, does not do: %s", base, machine->directory,
+    found(finding, STATE_LIMITED, "%.*s, as TMPDIR, %.500s, does not do: %s", base, context->directory,
           wanted, reason);
     remedy(finding, "set TMPDIR to another directory, or leave it");
 }
@@ -223,10 +223,10 @@ static int enter_namespaces(void *arg)
     return EXIT_FAILED;
 }
 
-static void check_namespaces(struct machine *machine, struct finding *finding)
+static void check_namespaces(struct doctor_context *context, struct finding *finding)
 {
     struct trial trial;
-    trial_call(&trial, enter_namespaces, machine->directory, VERSION_SECONDS);
+    trial_call(&trial, enter_namespaces, context->directory, VERSION_SECONDS);
     if (trial_passed(&trial)) {
         found(finding, STATE_OK, "pcscd can have %s of its own",
               geteuid() == 0 ? "a mount namespace" : "user and mount namespaces");
@@ -248,9 +248,9 @@ static int enter_private_network(void *arg)
     return EXIT_FAILED;
 }
 
-static void check_network(struct machine *machine, struct finding *finding)
+static void check_network(struct doctor_context *context, struct finding *finding)
 {
-    (void)machine;
+    (void)context;
     struct trial trial;
     trial_call(&trial, enter_private_network, NULL, VERSION_SECONDS);
     if (trial_passed(&trial)) {
@@ -282,9 +282,9 @@ static int start_threads(void *arg)
     return count == THREADS_WANTED ? EXIT_OK : EXIT_FAILED;
 }
 
-static void check_limits(struct machine *machine, struct finding *finding)
+static void check_limits(struct doctor_context *context, struct finding *finding)
 {
-    (void)machine;
+    (void)context;
     struct rlimit files = {0}, size = {0};
     struct trial threads;
     getrlimit(RLIMIT_NOFILE, &files);
@@ -310,17 +310,17 @@ static void check_limits(struct machine *machine, struct finding *finding)
  */
 
 /* Runs a rig with this reader, and in it a program that reads the card. */
-static void try_rig(const struct machine *machine, const char *reader, struct trial *trial)
+static void try_rig(const struct doctor_context *context, const char *reader, struct trial *trial)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = '\0';
-    const char *const arguments[] = {self, "run", "--pcscd", machine->pcscd,   "--reader", reader,
+    const char *const arguments[] = {self, "run", "--pcscd", context->pcscd,   "--reader", reader,
                                      "--", self,  "doctor",  "--" CARD_OPTION, NULL};
     trial_run(trial, arguments, TRIAL_SECONDS);
 }
 
-static void tried(struct finding *finding, struct trial *trial, enum state otherwise)
+static void tried(struct finding *finding, struct trial *trial, enum finding_state otherwise)
 {
     const char *answer = strstr(trial->said, "ATR ");
     if (trial_passed(trial) && answer)
@@ -332,28 +332,28 @@ static void tried(struct finding *finding, struct trial *trial, enum state other
         found(finding, otherwise, "no answer within %d s", TRIAL_SECONDS);
 }
 
-static void check_usb_readers(struct machine *machine, struct finding *finding)
+static void check_usb_readers(struct doctor_context *context, struct finding *finding)
 {
     char path[PATH_MAX];
     struct error error;
     struct trial trial;
     if (!usb_find_umockdev(path, sizeof path, &error))
         found(finding, STATE_LIMITED, "%s", error.text);
-    else if (machine->missing)
+    else if (context->missing)
         found(finding, STATE_OK, "%s", path);
     else {
-        try_rig(machine, "doctor,usb", &trial);
+        try_rig(context, "doctor,usb", &trial);
         tried(finding, &trial, STATE_LIMITED);
     }
 }
 
-static void check_rig(struct machine *machine, struct finding *finding)
+static void check_rig(struct doctor_context *context, struct finding *finding)
 {
     struct trial trial;
-    if (machine->missing)
+    if (context->missing)
         found(finding, STATE_MISSING, "not tried: something else is missing");
     else {
-        try_rig(machine, "doctor", &trial);
+        try_rig(context, "doctor", &trial);
         tried(finding, &trial, STATE_MISSING);
         if (finding->state == STATE_MISSING)
             remedy(finding, "cardrig run --pcscd-log FILE -- true writes down what pcscd says");
@@ -366,7 +366,7 @@ static void check_rig(struct machine *machine, struct finding *finding)
 
 static const struct {
     const char *name;
-    void (*function)(struct machine *machine, struct finding *finding);
+    void (*function)(struct doctor_context *context, struct finding *finding);
 } checks[] = {
     {"pcscd", check_pcscd}, /* the first four are what the trial rigs need */
     {"driver", check_driver},
@@ -392,15 +392,15 @@ static void print_finding(const char *name, const struct finding *finding)
 
 /* Runs all checks. Appends the findings to the array json, or prints them if json is NULL. Returns whether
  * nothing is missing. */
-static bool examine(struct machine *machine, json_t *json)
+static bool examine(struct doctor_context *context, json_t *json)
 {
     bool ok = true;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         struct finding finding = {.state = STATE_OK};
-        checks[i].function(machine, &finding);
+        checks[i].function(context, &finding);
         if (finding.state == STATE_MISSING)
             ok = false;
-        machine->missing = !ok;
+        context->missing = !ok;
         if (json)
             json_array_append_new(json, json_pack("{s:s, s:s, s:s, s:s}", "name", checks[i].name, "state",
                                                   states[finding.state], "found", finding.found, "remedy",
@@ -411,13 +411,13 @@ static bool examine(struct machine *machine, json_t *json)
     return ok;
 }
 
-static int run_checks(struct machine *machine, bool as_json)
+static int run_checks(struct doctor_context *context, bool as_json)
 {
     json_t *findings = as_json ? json_array() : NULL;
-    bool ok = examine(machine, findings);
-    if (machine->directory[0]) {
-        directory_remove(machine->directory);
-        close(machine->lock);
+    bool ok = examine(context, findings);
+    if (context->directory[0]) {
+        directory_remove(context->directory);
+        close(context->lock);
     }
     if (!as_json) {
         puts(ok ? "'cardrig run' works here" : "'cardrig run' does not work here");
@@ -440,13 +440,13 @@ enum { PCSCD = OPTION_WITHOUT_LETTER, CARD };
 
 static int doctor_main(int argc, char **argv)
 {
-    static struct machine machine;
+    static struct doctor_context context;
     bool json = false;
-    machine.wanted_pcscd = getenv("CARDRIG_PCSCD");
+    context.wanted_pcscd = getenv("CARDRIG_PCSCD");
     for (int option; (option = options_next(&doctor_subcommand, argc, argv)) != -1;)
         switch (option) {
         case PCSCD:
-            machine.wanted_pcscd = optarg;
+            context.wanted_pcscd = optarg;
             break;
         case 'j':
             json = true;
@@ -461,7 +461,7 @@ static int doctor_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     setenv(TRIED_BY_DOCTOR, "yes", 1);
-    return run_checks(&machine, json);
+    return run_checks(&context, json);
 }
 
 static const struct option_entry options[] = {

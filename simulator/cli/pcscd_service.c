@@ -49,7 +49,7 @@ static void send_lifeline(struct supervisor *supervisor, enum lifeline_type type
 static void tell_state_of(struct supervisor *supervisor, enum service_state state)
 {
     send_lifeline(supervisor, LIFELINE_STATE, (uint8_t)state, supervisor->plan->pcscd->note);
-    supervisor->told_state = state;
+    supervisor->reported_state = state;
 }
 
 void tell_state(struct supervisor *supervisor)
@@ -58,7 +58,7 @@ void tell_state(struct supervisor *supervisor)
     enum service_state state = !pcscd->pid      ? SERVICE_DOWN
                                : pcscd->stopped ? SERVICE_STOPPED
                                                 : SERVICE_RUNNING;
-    if (supervisor->told_state != SERVICE_STARTING && supervisor->told_state != state)
+    if (supervisor->reported_state != SERVICE_STARTING && supervisor->reported_state != state)
         tell_state_of(supervisor, state);
 }
 

@@ -14,9 +14,9 @@
 #define PCSCD_MS 15000
 #define LOOK_MS  2
 
-/* Returns whether pcscd has added (in) or removed (!in) all slots of the reader. Writes the PC/SC name of the
- * first slot to pcsc_name. */
-static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name, size_t size)
+/* Returns whether pcscd has added (plugged) or removed (!plugged) all slots of the reader. Writes the
+ * PC/SC name of the first slot to pcsc_name. */
+static bool is_done(json_t *status, json_int_t reader, bool plugged, char *pcsc_name, size_t size)
 {
     bool done = true;
     const char *first = NULL;
@@ -26,7 +26,7 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
     {
         if (json_integer_value(json_object_get(slot, "reader")) != reader)
             continue;
-        done = done && json_is_true(json_object_get(slot, in ? "ready" : "driver_connected")) == in;
+        done = done && json_is_true(json_object_get(slot, plugged ? "ready" : "driver_connected")) == plugged;
         if (!first)
             first = json_string_value(json_object_get(slot, "pcsc_name"));
     }
@@ -35,12 +35,12 @@ static bool is_done(json_t *status, json_int_t reader, bool in, char *pcsc_name,
 }
 
 /* Waits until is_done. Returns EXIT_OK, or EXIT_FAILED after printing an error. */
-static int wait_for_reader_change(json_int_t reader, bool in, char *pcsc_name, size_t size)
+static int wait_for_reader_change(json_int_t reader, bool plugged, char *pcsc_name, size_t size)
 {
     int64_t deadline = clock_ms() + PCSCD_MS;
     for (;;) {
         json_t *status = client_request("status", NULL, NULL, NULL);
-        bool done = status && is_done(status, reader, in, pcsc_name, size);
+        bool done = status && is_done(status, reader, plugged, pcsc_name, size);
         json_decref(status);
         if (done)
             return EXIT_OK;
@@ -52,11 +52,11 @@ static int wait_for_reader_change(json_int_t reader, bool in, char *pcsc_name, s
     }
     fprintf(stderr,
             "cardrig: pcscd has not %s within %d s; 'cardrig run --pcscd-log FILE' has what it says\n",
-            in ? "taken the reader in" : "let the reader go", PCSCD_MS / 1000);
+            plugged ? "taken the reader in" : "let the reader go", PCSCD_MS / 1000);
     return EXIT_FAILED;
 }
 
-int plugging_main(const struct subcommand *subcommand, bool in, int argc, char **argv)
+int plugging_main(const struct subcommand *subcommand, bool plugged, int argc, char **argv)
 {
     int option = options_next(subcommand, argc, argv);
     if (option != -1)
@@ -71,10 +71,10 @@ int plugging_main(const struct subcommand *subcommand, bool in, int argc, char *
         return EXIT_FAILED;
     const char *slot = json_string_value(json_object_get(result, "slot"));
     char pcsc_name[160];
-    int status = wait_for_reader_change(json_integer_value(json_object_get(result, "reader")), in, pcsc_name,
-                                        sizeof pcsc_name);
+    int status = wait_for_reader_change(json_integer_value(json_object_get(result, "reader")), plugged,
+                                        pcsc_name, sizeof pcsc_name);
     int name_length = (int)strcspn(slot, "/");
-    if (status == EXIT_OK && in)
+    if (status == EXIT_OK && plugged)
         print_line("%.*s: plugged in, in PC/SC '%s'", name_length, slot, pcsc_name);
     else if (status == EXIT_OK)
         print_line("%.*s: unplugged", name_length, slot);

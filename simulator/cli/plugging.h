@@ -8,7 +8,8 @@
 struct subcommand;
 
 /* Runs either subcommand, from its command line to its output. Asks the rig to plug the reader in, or to
- * unplug it if in is false, and waits until pcscd has added or removed the reader. Returns an exit status. */
-int plugging_main(const struct subcommand *subcommand, bool in, int argc, char **argv);
+ * unplug it if plugged is false, and waits until pcscd has added or removed the reader. Returns an exit
+ * status. */
+int plugging_main(const struct subcommand *subcommand, bool plugged, int argc, char **argv);
 
 #endif

@@ -42,13 +42,13 @@ struct supervisor {
     int64_t kill_command_at; /* clock_ms() time for SIGKILL; 0: never */
 
     /* pcscd */
-    char socket[PCSCD_SOCKET_MAX]; /* the path of its socket for clients */
-    struct question question;      /* asks whether it serves clients yet */
-    uint8_t start;                 /* the number of pcscd's latest start */
-    bool drivers_ready;            /* all drivers are connected since that start */
-    bool down;                     /* on request, so that its end is no failure */
-    enum service_state told_state; /* last sent to the simulator */
-    bool requested;                /* the simulator has sent request, not yet carried out */
+    char socket[PCSCD_SOCKET_MAX];     /* the path of its socket for clients */
+    struct question question;          /* asks whether it serves clients yet */
+    uint8_t start;                     /* the number of pcscd's latest start */
+    bool drivers_ready;                /* all drivers are connected since that start */
+    bool down;                         /* on request, so that its end is no failure */
+    enum service_state reported_state; /* last sent to the simulator */
+    bool requested;                    /* the simulator has sent request, not yet carried out */
     enum service_action request;
 };
 

@@ -29,7 +29,7 @@
 #define OVERLONG_ATR    40  /* bytes */
 #define OVERLONG_ANSWER (CARD_RESPONSE_MAX + 256)
 
-enum state {
+enum contacts_state {
     STATE_OFF,
     STATE_ATR,  /* about to send the ATR in `out` */
     STATE_IDLE, /* the next character begins a PPS request or the default protocol */
@@ -43,7 +43,7 @@ enum state {
 
 struct contacts {
     struct card *card;
-    enum state state;
+    enum contacts_state state;
     struct atr atr;
     bool as_is, tck_wrong; /* no protocol can be run with the ATR; only its TCK is wrong */
     bool removal;

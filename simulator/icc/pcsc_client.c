@@ -367,7 +367,7 @@ static enum pcsc_result reset(struct pcsc_client *client)
         return result_of_call(client, "SCardStatus", rv);
     rv = library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, protocol_bits(client->protocol), how,
                             &client->active);
-    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH && client->protocol == PCSC_ANY_PROTOCOL)
+    if (code(rv) == (uint32_t)SCARD_E_PROTO_MISMATCH && client->protocol == PCSC_CLIENT_ANY_PROTOCOL)
         rv =
             library->reconnect(client->card, SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_RAW, how, &client->active);
     if (rv != SCARD_S_SUCCESS && direct) {
@@ -525,7 +525,7 @@ enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_
     *atr_length = client->atr_length;
     *active = client->active == SCARD_PROTOCOL_T0   ? 0
               : client->active == SCARD_PROTOCOL_T1 ? 1
-                                                    : PCSC_ANY_PROTOCOL;
+                                                    : PCSC_CLIENT_ANY_PROTOCOL;
     pthread_mutex_unlock(&client->lock);
     return PCSC_OK;
 }

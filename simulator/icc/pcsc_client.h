@@ -77,10 +77,10 @@ enum pcsc_result pcsc_client_connect(struct pcsc_client *client, int limit_ms);
 
 /*
  * Resets the card, cold or warm. Connects to it first if necessary. protocol is the protocol to use
- * afterwards: 0 for T=0, 1 for T=1, or PCSC_ANY_PROTOCOL. atr has room for 33 bytes. Sets *active to the
- * protocol in use: 0, 1, or PCSC_ANY_PROTOCOL if it is neither.
+ * afterwards: 0 for T=0, 1 for T=1, or PCSC_CLIENT_ANY_PROTOCOL. atr has room for 33 bytes. Sets *active
+ * to the protocol in use: 0, 1, or PCSC_CLIENT_ANY_PROTOCOL if it is neither.
  */
-#define PCSC_ANY_PROTOCOL 0xFF
+#define PCSC_CLIENT_ANY_PROTOCOL 0xFF
 enum pcsc_result pcsc_client_reset(struct pcsc_client *client, bool cold, uint8_t protocol, int limit_ms,
                                    uint8_t *atr, size_t *atr_length, uint8_t *active);
 

@@ -26,8 +26,8 @@ struct relay {
     struct pcsc_client *client;
     char name[NAME_SIZE];
     bool cold;      /* the last reset was a cold one */
-    uint8_t wanted; /* the protocol chosen here since the last reset, or PCSC_ANY_PROTOCOL */
-    uint8_t active; /* the other service's protocol; PCSC_ANY_PROTOCOL: neither T=0 nor T=1 */
+    uint8_t wanted; /* the protocol chosen here since the last reset, or PCSC_CLIENT_ANY_PROTOCOL */
+    uint8_t active; /* the other service's protocol; PCSC_CLIENT_ANY_PROTOCOL: neither T=0 nor T=1 */
     bool gone;      /* the card is no longer in the other reader */
     bool powered;
 };
@@ -93,7 +93,7 @@ struct card *relay_connect(const char *reader, const struct card_host *host, int
     }
     relay->card.kind = &relay_kind;
     relay->host = *host;
-    relay->active = relay->wanted = PCSC_ANY_PROTOCOL;
+    relay->active = relay->wanted = PCSC_CLIENT_ANY_PROTOCOL;
     *result = connect_with_retries(relay, reader, patience_ms, counter, &why);
     if (*result == PCSC_OK)
         return &relay->card;
@@ -148,14 +148,14 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
 {
     struct relay *relay = relay_of(card);
     *length = 0;
-    relay->wanted = PCSC_ANY_PROTOCOL;
+    relay->wanted = PCSC_CLIENT_ANY_PROTOCOL;
     relay->powered = false;
     /* CARD_OFF leaves the card powered until the next reset, which is a cold one */
     if (how == CARD_OFF || relay->gone)
         return;
     relay->cold = how == CARD_COLD;
-    enum pcsc_result result = pcsc_client_reset(relay->client, relay->cold, PCSC_ANY_PROTOCOL, LIMIT_MS,
-                                                answer, length, &relay->active);
+    enum pcsc_result result = pcsc_client_reset(relay->client, relay->cold, PCSC_CLIENT_ANY_PROTOCOL,
+                                                LIMIT_MS, answer, length, &relay->active);
     relay->powered = result == PCSC_OK;
     if (result != PCSC_OK && result != PCSC_MUTE)
         note_failure(relay, result);
@@ -171,7 +171,7 @@ static enum pcsc_result reset_to_wanted_protocol(struct relay *relay)
 {
     uint8_t bytes[ATR_MAX];
     size_t length;
-    if (relay->wanted == PCSC_ANY_PROTOCOL || relay->active == relay->wanted)
+    if (relay->wanted == PCSC_CLIENT_ANY_PROTOCOL || relay->active == relay->wanted)
         return PCSC_OK;
     return pcsc_client_reset(relay->client, relay->cold, relay->wanted, WANTED_PROTOCOL_MS, bytes, &length,
                              &relay->active);

@@ -111,7 +111,7 @@ static json_t *slot_status(struct rig *rig, struct slot *slot)
     char pcsc_name[160];
     pthread_mutex_lock(&slot->lock);
     json_t *card = slot->card ? card_status(slot) : json_null();
-    bool busy = slot->user != NULL;
+    bool busy = slot->current_use != NULL;
     pthread_mutex_unlock(&slot->lock);
     bool ready, connected = rig_driver_connected(rig, slot, &ready);
     return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
@@ -195,7 +195,7 @@ struct change {
     bool swap, made;
     char *file;
     struct incoming incoming;
-    struct loop_letter done;
+    struct loop_call done;
     struct error error;
 };
 
@@ -244,7 +244,7 @@ static struct change *new_change(struct rig *rig, const struct arguments *argume
     change->slot = slot;
     change->swap = swap;
     change->file = arguments->file ? strdup(arguments->file) : NULL;
-    change->done = (struct loop_letter){.function = finish, .arg = change};
+    change->done = (struct loop_call){.function = finish, .arg = change};
     if (!arguments->file || change->file)
         return change;
     free(change);

@@ -23,12 +23,12 @@
  * use, too; the rest are for the loop only. */
 struct peer {
     struct link_server *server;
-    int fd;            /* -1: the entry is free */
-    struct slot *slot; /* NULL: the driver has not said hello yet */
-    unsigned plugging; /* of the reader, at the hello */
-    bool waiting;      /* an event waits for room in the socket */
-    bool ready;        /* the driver has sent LINK_WAITING */
-    uint32_t reported; /* the last card event sent */
+    int fd;              /* -1: the entry is free */
+    struct slot *slot;   /* NULL: the driver has not said hello yet */
+    unsigned plug_count; /* of the reader, at the hello */
+    bool waiting;        /* an event waits for room in the socket */
+    bool ready;          /* the driver has sent LINK_WAITING */
+    uint32_t reported;   /* the last card event sent */
 };
 
 struct link_server {
@@ -37,7 +37,7 @@ struct link_server {
     struct slots *slots;
     struct link_workers *workers;
     struct link_host host;
-    struct loop_letter no_room; /* posted when a driver is slow to read */
+    struct loop_call no_room; /* posted when a driver is slow to read */
     pthread_mutex_t lock;
     unsigned peer_count;
     struct peer peer[];
@@ -58,7 +58,7 @@ static void hang_up(struct peer *peer)
 static bool is_cut_off(const struct peer *peer)
 {
     const struct reader *reader = peer->slot->reader;
-    return !reader->plugged || reader->plugging != peer->plugging;
+    return !reader->plugged || reader->plug_count != peer->plug_count;
 }
 
 /* Under the lock: sends the slot's latest card event. Earlier ones need not be sent one by one, because the
@@ -129,7 +129,7 @@ static void refuse_request(struct peer *peer, const struct link_message *request
 static void answer_events_hello(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     pthread_mutex_lock(&peer->server->lock);
-    peer->plugging = slot->reader->plugging;
+    peer->plug_count = slot->reader->plug_count;
     peer->reported = answer->event = slot->card_event;
     if (link_send(peer->fd, answer) == 0)
         peer->slot = slot;
@@ -153,7 +153,7 @@ static void end_last_request(struct slot *slot)
 static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_message *answer)
 {
     struct link_server *server = peer->server;
-    unsigned plugging = slot->reader->plugging, driver = ++slot->drivers;
+    unsigned plug_count = slot->reader->plug_count, driver = ++slot->drivers;
     answer->event = slot->card_event;
     if (link_send(peer->fd, answer) < 0) {
         hang_up(peer);
@@ -165,7 +165,7 @@ static void begin_exchanges(struct peer *peer, struct slot *slot, struct link_me
     int fd = peer->fd;
     peer->fd = -1;
     pthread_mutex_unlock(&server->lock);
-    link_workers_add(server->workers, fd, slot, plugging, driver);
+    link_workers_add(server->workers, fd, slot, plug_count, driver);
 }
 
 static void on_hello(struct peer *peer, const struct link_message *request)
@@ -176,7 +176,7 @@ static void on_hello(struct peer *peer, const struct link_message *request)
         refuse_request(peer, request);
     else if (!slot && link_send(peer->fd, &answer) < 0)
         hang_up(peer);
-    else if (slot && request->event == LINK_CHANNEL_EVENTS)
+    else if (slot && request->event == LINK_CONNECTION_EVENTS)
         answer_events_hello(peer, slot, &answer);
     else if (slot)
         begin_exchanges(peer, slot, &answer);
@@ -254,7 +254,7 @@ struct link_server *link_server_new(struct loop *loop, int fd, struct slots *slo
     server->slots = slots;
     server->host = *host;
     server->peer_count = count;
-    server->no_room = (struct loop_letter){.function = watch_for_room, .arg = server};
+    server->no_room = (struct loop_call){.function = watch_for_room, .arg = server};
     pthread_mutex_init(&server->lock, NULL);
     for (struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
         peer->fd = -1;
@@ -313,7 +313,7 @@ static bool is_connected(const struct link_server *server, const struct slot *sl
 {
     *ready = false;
     for (const struct peer *peer = server->peer; peer < server->peer + server->peer_count; peer++)
-        if (peer->fd >= 0 && peer->slot == slot && peer->plugging == slot->reader->plugging) {
+        if (peer->fd >= 0 && peer->slot == slot && peer->plug_count == slot->reader->plug_count) {
             *ready = peer->ready;
             return true;
         }

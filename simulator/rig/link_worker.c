@@ -24,9 +24,9 @@ struct worker {
     struct worker *next; /* in the list of workers with a connection; under workers->lock */
     int fd;
     struct slot *slot;
-    unsigned plugging; /* of the reader, at the hello */
-    unsigned driver;   /* number of the driver, see slot.h */
-    bool power_off;    /* the current request is LINK_POWER_OFF, which has no answer */
+    unsigned plug_count; /* of the reader, at the hello */
+    unsigned driver;     /* number of the driver, see slot.h */
+    bool power_off;      /* the current request is LINK_POWER_OFF, which has no answer */
     struct slot_use use;
     uint8_t request[LINK_MAX_MESSAGE];
     uint8_t response[LINK_MAX_RESPONSE];
@@ -112,7 +112,7 @@ static uint8_t transmit(struct worker *worker, const struct link_message *reques
 static bool is_cut_off(const struct worker *worker)
 {
     const struct reader *reader = worker->slot->reader;
-    return !reader->plugged || reader->plugging != worker->plugging;
+    return !reader->plugged || reader->plug_count != worker->plug_count;
 }
 
 /* Returns whether the request must be ignored: a driver powers the card off when it closes the channel, and
@@ -201,7 +201,7 @@ static void on_removal(struct slot_use *use)
     int fd = worker->fd;
     take_connection(worker);
     if (worker->power_off || send_answer(fd, &answer))
-        link_workers_add(workers, fd, worker->slot, worker->plugging, worker->driver);
+        link_workers_add(workers, fd, worker->slot, worker->plug_count, worker->driver);
     else
         close(fd);
 }
@@ -254,7 +254,7 @@ static bool prepare_socket(int fd)
     return fcntl(fd, F_SETFL, 0) == 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0;
 }
 
-void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
+void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plug_count,
                       unsigned driver)
 {
     struct worker *worker = malloc(sizeof *worker); /* the unused part of its buffers takes no memory */
@@ -262,7 +262,7 @@ void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, u
         worker->workers = workers;
         worker->fd = fd;
         worker->slot = slot;
-        worker->plugging = plugging;
+        worker->plug_count = plug_count;
         worker->driver = driver;
         worker->use = (struct slot_use){.on_removal = on_removal};
         pthread_mutex_lock(&workers->lock);

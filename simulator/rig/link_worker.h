@@ -20,10 +20,10 @@ struct link_workers *link_workers_new(struct threads *threads);
 /* Frees the workers. All their threads must have ended. Accepts NULL. */
 void link_workers_free(struct link_workers *workers);
 
-/* Serves a connection on which the driver has said hello for a slot, and takes over fd. plugging is the value
- * of the reader's plugging at the time of the hello, and driver the number of the driver, see slot.h. Closes
- * the connection if there is no memory or thread for it. */
-void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plugging,
+/* Serves a connection on which the driver has said hello for a slot, and takes over fd. plug_count is
+ * that of the reader at the time of the hello, and driver the number of the driver, see slot.h. Closes the
+ * connection if there is no memory or thread for it. */
+void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, unsigned plug_count,
                       unsigned driver);
 
 /* Returns the number of connections. */

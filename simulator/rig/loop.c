@@ -18,34 +18,34 @@ struct loop_source {
 
 struct loop {
     int epoll_fd;
-    int post_fd; /* an eventfd that can be read when letters are posted */
+    int post_fd; /* an eventfd that can be read when calls are posted */
     pthread_mutex_t lock;
-    struct loop_letter *first, **end; /* the posted letters; the list and its letters are under the lock */
+    struct loop_call *first, **end; /* the posted calls; the list and its calls are under the lock */
     bool stopped;
     uint32_t generation;
     struct loop_source *sources; /* indexed by descriptor */
     int source_count;
 };
 
-static struct loop_letter *take_letter(struct loop *loop)
+static struct loop_call *take_call(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
-    struct loop_letter *letter = loop->first;
-    if (letter) {
-        loop->first = letter->next;
-        letter->posted = false;
+    struct loop_call *call = loop->first;
+    if (call) {
+        loop->first = call->next;
+        call->posted = false;
         if (!loop->first)
             loop->end = &loop->first;
     }
     pthread_mutex_unlock(&loop->lock);
-    return letter;
+    return call;
 }
 
-void loop_read_letters(struct loop *loop)
+void loop_make_posted_calls(struct loop *loop)
 {
-    struct loop_letter *letter;
-    while ((letter = take_letter(loop)))
-        letter->function(letter->arg);
+    struct loop_call *call;
+    while ((call = take_call(loop)))
+        call->function(call->arg);
 }
 
 static void on_post(void *arg, uint32_t events)
@@ -54,23 +54,23 @@ static void on_post(void *arg, uint32_t events)
     uint64_t count;
     (void)events;
     if (read(loop->post_fd, &count, sizeof count) == sizeof count)
-        loop_read_letters(loop);
+        loop_make_posted_calls(loop);
 }
 
-void loop_post(struct loop *loop, struct loop_letter *letter)
+void loop_post(struct loop *loop, struct loop_call *call)
 {
     uint64_t one = 1;
     pthread_mutex_lock(&loop->lock);
     bool first = !loop->first;
-    if (!letter->posted) {
-        letter->posted = true;
-        letter->next = NULL;
-        *loop->end = letter;
-        loop->end = &letter->next;
+    if (!call->posted) {
+        call->posted = true;
+        call->next = NULL;
+        *loop->end = call;
+        loop->end = &call->next;
     }
     pthread_mutex_unlock(&loop->lock);
     if (!first)
-        return; /* an earlier letter has woken the loop */
+        return; /* an earlier call has woken the loop */
     ssize_t written = write(loop->post_fd, &one, sizeof one);
     (void)written; /* fails only if the counter is full, and then the loop wakes anyway */
 }

@@ -23,21 +23,21 @@ bool loop_change(struct loop *loop, int fd, uint32_t events);
 /* Stops watching fd. Its callback is not called any more, not even for an event that has been fetched. */
 void loop_remove(struct loop *loop, int fd);
 
-/* A call for the loop's thread to make. The poster owns the letter, and must keep it while it is posted. */
-struct loop_letter {
+/* A call for the loop's thread to make. The poster owns it, and must keep it while it is posted. */
+struct loop_call {
     void (*function)(void *arg);
     void *arg;
     /* for the loop only */
     bool posted;
-    struct loop_letter *next;
+    struct loop_call *next;
 };
 
-/* Makes the loop's thread call letter->function(letter->arg), after the letters posted before it. A letter
- * that is posted again before its call is called once. May be called from any thread. */
-void loop_post(struct loop *loop, struct loop_letter *letter);
+/* Makes the loop's thread call call->function(call->arg), after the calls posted before it. A call that is
+ * posted again before the thread makes it is made once. May be called from any thread. */
+void loop_post(struct loop *loop, struct loop_call *call);
 
 /* Makes the calls that are still posted, after loop_run has returned. */
-void loop_read_letters(struct loop *loop);
+void loop_make_posted_calls(struct loop *loop);
 
 /* Waits for events and calls the callbacks, until loop_stop is called. Returns false with errno if waiting
  * for events fails. */

@@ -13,22 +13,22 @@
 #define FIRST_NUMBER 2
 #define LAST_NUMBER  127
 
-static unsigned device_number(unsigned plugging)
+static unsigned device_number(unsigned plug_count)
 {
-    return FIRST_NUMBER + (plugging - 1) % (LAST_NUMBER - FIRST_NUMBER + 1);
+    return FIRST_NUMBER + (plug_count - 1) % (LAST_NUMBER - FIRST_NUMBER + 1);
 }
 
 unsigned reader_usb_number(const struct reader *reader)
 {
-    return device_number(reader->plugging);
+    return device_number(reader->plug_count);
 }
 
-static struct usb_device device_of(const struct reader *reader, unsigned plugging)
+static struct usb_device device_of(const struct reader *reader, unsigned plug_count)
 {
     const struct reader_options *options = &reader->options;
     return (struct usb_device){
         .bus = reader->number + 1,
-        .number = device_number(plugging),
+        .number = device_number(plug_count),
         .vendor_id = options->vendor_id,
         .product_id = options->product_id,
         .product = options->name,
@@ -81,11 +81,11 @@ static bool plug(struct slots *slots, struct reader *reader, struct error *error
 {
     if (!check(slots, reader, false, error))
         return false;
-    struct usb_device device = device_of(reader, reader->plugging + 1);
+    struct usb_device device = device_of(reader, reader->plug_count + 1);
     if (!usb_bus_plug(slots->usb_folder, &device))
         return fail(reader, "plug in", error);
     reader->pcsc_number = expected_number(slots);
-    reader->plugging++;
+    reader->plug_count++;
     reader->plugged = true;
     return true;
 }
@@ -94,7 +94,7 @@ static bool unplug(struct slots *slots, struct reader *reader, struct error *err
 {
     if (!check(slots, reader, true, error))
         return false;
-    struct usb_device device = device_of(reader, reader->plugging);
+    struct usb_device device = device_of(reader, reader->plug_count);
     if (!usb_bus_unplug(slots->usb_folder, &device))
         return fail(reader, "unplug", error);
     reader->plugged = false;
@@ -104,9 +104,9 @@ static bool unplug(struct slots *slots, struct reader *reader, struct error *err
 static bool in_turn(struct slots *slots, struct reader *reader,
                     bool (*function)(struct slots *, struct reader *, struct error *), struct error *error)
 {
-    pthread_mutex_lock(&slots->plugging);
+    pthread_mutex_lock(&slots->plug_lock);
     bool ok = function(slots, reader, error);
-    pthread_mutex_unlock(&slots->plugging);
+    pthread_mutex_unlock(&slots->plug_lock);
     return ok;
 }
 

@@ -36,7 +36,7 @@ struct rig {
     int lock; /* from directory_new, or -1 for a rig at a place */
     uint64_t seed;
     atomic_bool random_drawn;
-    struct loop_letter tell_of_random;
+    struct loop_call tell_of_random;
     uint64_t service_ticket; /* of the client that has requested an action with pcscd */
     rig_service_done *service_done;
     bool stuck; /* a thread has not ended: what it may use must not be freed */
@@ -51,7 +51,7 @@ struct rig {
     struct refusals *refusals;
     struct control_server *control;
     struct service *service;           /* NULL: pcscd is not ours */
-    struct vpcd_cards *vpcd;           /* NULL: none; also before the rig serves */
+    struct vpcd_offers *vpcd;          /* NULL: none; also before the rig serves */
     struct vpcd_readers *vpcd_readers; /* NULL: none; also before the rig serves */
 };
 
@@ -81,7 +81,7 @@ static void on_card_event(void *arg, struct slot *slot)
     if (rig->link)
         link_server_on_card_event(rig->link, slot);
     if (rig->vpcd)
-        vpcd_cards_on_card_event(rig->vpcd, slot);
+        vpcd_offers_on_card_event(rig->vpcd, slot);
     if (rig->vpcd_readers)
         vpcd_readers_on_card_event(rig->vpcd_readers, slot);
 }
@@ -115,7 +115,7 @@ static struct rig *rig_bare(uint64_t seed, struct error *error)
     rig->seed = seed;
     rig->link_fd = rig->refusals_fd = rig->control_fd = rig->lifeline = rig->lock = -1;
     threads_init(&rig->threads);
-    rig->tell_of_random = (struct loop_letter){.function = tell_service_of_random, .arg = rig};
+    rig->tell_of_random = (struct loop_call){.function = tell_service_of_random, .arg = rig};
     slots_init(&rig->slots, seed);
     rig->slots.arg = rig;
     rig->slots.log = log_line;
@@ -208,7 +208,7 @@ bool rig_free(struct rig *rig)
         trace_flush(rig->slots.trace);
         return false;
     }
-    vpcd_cards_free(rig->vpcd);
+    vpcd_offers_free(rig->vpcd);
     slots_free(&rig->slots);
     if (rig->lock >= 0)
         close(rig->lock);
@@ -245,7 +245,7 @@ bool rig_driver_connected(const struct rig *rig, const struct slot *slot, bool *
     bool listens;
     *ready = false;
     return (rig->link && link_server_is_connected(rig->link, slot, ready)) ||
-           (rig->vpcd && vpcd_cards_address(rig->vpcd, slot, &address, &listens));
+           (rig->vpcd && vpcd_offers_address(rig->vpcd, slot, &address, &listens));
 }
 
 bool rig_listen_for_vpcd(struct rig *rig, struct error *error)
@@ -255,13 +255,13 @@ bool rig_listen_for_vpcd(struct rig *rig, struct error *error)
 
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, struct error *error)
 {
-    return (rig->vpcd = vpcd_cards_new(&rig->slots, address, listen, error)) != NULL;
+    return (rig->vpcd = vpcd_offers_new(&rig->slots, address, listen, error)) != NULL;
 }
 
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens)
 {
     if (rig->vpcd)
-        vpcd_cards_address(rig->vpcd, slot, address, listens);
+        vpcd_offers_address(rig->vpcd, slot, address, listens);
     return rig->vpcd != NULL;
 }
 
@@ -298,9 +298,9 @@ bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg)
     return rig->loop && start_thread(rig, work, arg);
 }
 
-void rig_post(struct rig *rig, struct loop_letter *letter)
+void rig_post(struct rig *rig, struct loop_call *call)
 {
-    loop_post(rig->loop, letter);
+    loop_post(rig->loop, call);
 }
 
 void rig_answer(struct rig *rig, uint64_t ticket, char *answer)
@@ -379,11 +379,11 @@ static void end_threads(struct rig *rig)
 {
     link_server_stop(rig->link);
     if (rig->vpcd)
-        vpcd_cards_stop(rig->vpcd);
+        vpcd_offers_stop(rig->vpcd);
     slots_interrupt(&rig->slots);
     rig->stuck = !threads_wait(&rig->threads, THREADS_LIMIT_MS);
     if (rig->loop)
-        loop_read_letters(rig->loop);
+        loop_make_posted_calls(rig->loop);
 }
 
 /* Frees all that serves the rig. What a stuck thread may use stays. */
@@ -421,7 +421,7 @@ bool rig_serve(struct rig *rig, control_function *answer, int stop_fd)
         (!rig->vpcd_readers || vpcd_readers_start(rig->vpcd_readers, rig->loop)) && start_service(rig) &&
         (stop_fd < 0 || loop_add(rig->loop, stop_fd, EPOLLIN, on_stop, rig->loop));
     if (ok && rig->vpcd)
-        vpcd_cards_start(rig->vpcd, &rig->threads);
+        vpcd_offers_start(rig->vpcd, &rig->threads);
     ok = ok && loop_run(rig->loop);
     if (!ok)
         rig_log("the simulator's event loop failed: %s", strerror(errno));

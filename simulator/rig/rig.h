@@ -50,11 +50,11 @@ struct slots *rig_slots_of(struct rig *rig);
  * false and sets *error on failure. */
 bool rig_listen_for_vpcd(struct rig *rig, struct error *error);
 
-/* Offers the slots as vpcd cards while the rig serves, see vpcd_cards_new. No slot may be added after this
+/* Offers the slots as vpcd cards while the rig serves, see vpcd_offers_new. No slot may be added after this
  * call. Returns false and sets *error on failure. */
 bool rig_set_vpcd(struct rig *rig, const struct address *address, bool listen, struct error *error);
 
-/* Returns whether the slot is offered as a vpcd card, and sets *address and *listens as vpcd_cards_address
+/* Returns whether the slot is offered as a vpcd card, and sets *address and *listens as vpcd_offers_address
  * does. */
 bool rig_vpcd_card(const struct rig *rig, const struct slot *slot, struct address *address, bool *listens);
 
@@ -80,7 +80,7 @@ bool rig_service(struct rig *rig, enum service_action action, uint64_t ticket, r
  * thread can be started. With rig_post that thread makes a call in the thread that serves the rig, see
  * loop_post. */
 bool rig_start(struct rig *rig, void (*work)(void *arg), void *arg);
-void rig_post(struct rig *rig, struct loop_letter *letter);
+void rig_post(struct rig *rig, struct loop_call *call);
 
 /* Answers a control client, and then tries the requests that were busy again; see control_server_answer. */
 void rig_answer(struct rig *rig, uint64_t ticket, char *answer);

@@ -13,10 +13,10 @@ struct service {
     struct service_host host;
     enum service_state state;
     char note[sizeof((struct lifeline_message *)0)->text];
-    uint8_t start;       /* the number of the latest start of pcscd */
-    bool told_ready;     /* LIFELINE_READY was sent since then */
-    bool told_of_random; /* LIFELINE_DRAWN was sent */
-    bool requested;      /* a request is not answered yet */
+    uint8_t start;        /* the number of the latest start of pcscd */
+    bool reported_ready;  /* LIFELINE_READY was sent since then */
+    bool reported_random; /* LIFELINE_DRAWN was sent */
+    bool requested;       /* a request is not answered yet */
 };
 
 static void send_lifeline(struct service *service, enum lifeline_type type, uint8_t value)
@@ -27,9 +27,9 @@ static void send_lifeline(struct service *service, enum lifeline_type type, uint
 
 void service_driver_ready(struct service *service)
 {
-    if (service->told_ready || !service->host.ready(service->host.arg))
+    if (service->reported_ready || !service->host.ready(service->host.arg))
         return;
-    service->told_ready = true;
+    service->reported_ready = true;
     send_lifeline(service, LIFELINE_READY, 0);
 }
 
@@ -40,7 +40,7 @@ static void take_state(struct service *service, const struct lifeline_message *m
     if (service->state != SERVICE_STARTING)
         return;
     service->start = message->start;
-    service->told_ready = false;
+    service->reported_ready = false;
     service->host.starting(service->host.arg);
     service_driver_ready(service); /* there may be no plugged reader to wait for */
 }
@@ -101,9 +101,9 @@ void service_free(struct service *service)
 
 void service_random_drawn(struct service *service)
 {
-    if (!service->told_of_random)
+    if (!service->reported_random)
         send_lifeline(service, LIFELINE_DRAWN, 0);
-    service->told_of_random = true;
+    service->reported_random = true;
 }
 
 bool service_request(struct service *service, enum service_action action, struct error *error)

@@ -80,7 +80,7 @@ void slots_init(struct slots *slots, uint64_t seed)
 {
     memset(slots, 0, offsetof(struct slots, reader));
     slots->seed = seed;
-    pthread_mutex_init(&slots->plugging, NULL);
+    pthread_mutex_init(&slots->plug_lock, NULL);
 }
 
 static void set_slot_text(struct slot *slot, const char *reader)
@@ -324,7 +324,7 @@ bool slot_load(struct slot *slot, const char *file, struct incoming *incoming, s
  * Returns false if there is no memory. */
 static bool leave_to_user(struct slot *slot)
 {
-    struct slot_use *use = slot->user;
+    struct slot_use *use = slot->current_use;
     struct ifd *ifd = calloc(1, sizeof *ifd);
     if (!ifd)
         return false;
@@ -332,7 +332,7 @@ static bool leave_to_user(struct slot *slot)
     slot->ifd = ifd;
     slot->card = NULL;
     slot->contacts = NULL;
-    slot->user = NULL;
+    slot->current_use = NULL;
     use->removed = true;
     if (use->card)
         card_interrupt(use->card);
@@ -357,7 +357,7 @@ static void end_watch(struct slot *slot)
 static bool change_card(struct slot *slot, struct incoming *incoming)
 {
     struct trace *trace = slot->slots->trace;
-    if (slot->user && !leave_to_user(slot))
+    if (slot->current_use && !leave_to_user(slot))
         return false;
     struct incoming before = {.card = slot->card, .contacts = slot->contacts};
     slot->card = incoming->card;
@@ -612,9 +612,9 @@ static void wait_until(void *arg, int64_t time_us)
 void slot_use_begin(struct slot *slot, struct slot_use *use)
 {
     pthread_mutex_lock(&slot->lock);
-    while (slot->user)
+    while (slot->current_use)
         pthread_cond_wait(&slot->changed, &slot->lock);
-    slot->user = use;
+    slot->current_use = use;
     use->slot = slot;
     use->removed = false;
     use->abandoned = slot->ending;
@@ -635,7 +635,7 @@ bool slot_use_end(struct slot_use *use)
     bool removed = use->removed;
     if (!removed) {
         ifd_set_pace(use->ifd, NULL);
-        slot->user = NULL;
+        slot->current_use = NULL;
         pthread_cond_signal(&slot->changed);
     }
     pthread_mutex_unlock(&slot->lock);
@@ -682,7 +682,7 @@ void slot_lose_power(struct slot *slot)
 /* Does what slot_abandon does. The caller holds the lock. */
 static bool abandon(struct slot *slot)
 {
-    struct slot_use *use = slot->user;
+    struct slot_use *use = slot->current_use;
     if (!use || !slot->reader->options.real_time || use->abandoned)
         return false;
     use->abandoned = true;
@@ -713,7 +713,7 @@ void slots_interrupt(struct slots *slots)
 
 const struct ifd_view *slot_view(struct slot *slot)
 {
-    if (!slot->user)
+    if (!slot->current_use)
         ifd_view(slot->ifd, &slot->view);
     return &slot->view;
 }

@@ -22,10 +22,10 @@ struct relay_watch;
 struct reader {
     struct reader_options options; /* as requested, plus a USB reader's product ID */
     unsigned number;               /* in the rig, from 0 */
-    unsigned pcsc_number; /* pcscd's number in the name; the expected one until the driver has told it */
-    atomic_bool plugged;  /* false for a USB reader until reader_plug */
-    atomic_uint plugging; /* how many times it has been plugged in */
-    struct slot *slots;   /* options.slots of them, in the array of struct slots */
+    unsigned pcsc_number;   /* pcscd's number in the name; the expected one until the driver has told it */
+    atomic_bool plugged;    /* false for a USB reader until reader_plug */
+    atomic_uint plug_count; /* how many times it has been plugged in */
+    struct slot *slots;     /* options.slots of them, in the array of struct slots */
 };
 
 /*
@@ -50,19 +50,19 @@ struct slot {
     struct ifd *ifd;
     char *file;                /* of the present or last card, or "relay=READER"; NULL: the built-in card */
     struct relay_watch *watch; /* of a relay, even while its reader has no card; or NULL */
-    struct slot_use *user;     /* the current use, or NULL */
-    struct ifd_view view;      /* of the interface device before the current use */
-    bool ending;               /* the rig ends: the card's time is no longer real */
-    pthread_cond_t changed;    /* signalled when a use ends, or must end soon */
-    struct rig_random random;  /* the source of random numbers for its cards */
+    struct slot_use *current_use; /* the current use, or NULL */
+    struct ifd_view view;         /* of the interface device before the current use */
+    bool ending;                  /* the rig ends: the card's time is no longer real */
+    pthread_cond_t changed;       /* signalled when a use ends, or must end soon */
+    struct rig_random random;     /* the source of random numbers for its cards */
 };
 
 struct slots {
     unsigned reader_count, slot_count;
-    uint64_t seed;            /* of the random numbers for cards */
-    struct trace *trace;      /* owned; NULL: none */
-    const char *usb_folder;   /* for usb_bus.h, not owned; NULL: USB readers cannot be plugged in */
-    pthread_mutex_t plugging; /* held while a reader is plugged in or unplugged */
+    uint64_t seed;             /* of the random numbers for cards */
+    struct trace *trace;       /* owned; NULL: none */
+    const char *usb_folder;    /* for usb_bus.h, not owned; NULL: USB readers cannot be plugged in */
+    pthread_mutex_t plug_lock; /* held while a reader is plugged in or unplugged */
     /* these functions are called from any thread; each may be NULL */
     void *arg;
     void (*log)(void *arg, const char *line);            /* a card logs a line */

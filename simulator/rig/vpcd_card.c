@@ -35,8 +35,8 @@
 #define ADDRESS_TEXT     (ADDRESS_MAX + 10)
 
 /* A slot that is offered to a vpcd reader. */
-struct card_end {
-    struct vpcd_cards *cards;
+struct vpcd_offer {
+    struct vpcd_offers *offers;
     struct slot *slot;
     unsigned port;
     int listen_fd;           /* bound to the port, in reversed mode; else -1 */
@@ -47,11 +47,11 @@ struct card_end {
 
 /*
  * A session lasts from a card's insertion to its removal. It has a thread, which finds the card's reader and
- * serves it. The session is over when its card_end no longer refers to it. The thread ends after that, when
+ * serves it. The session is over when its vpcd_offer no longer refers to it. The thread ends after that, when
  * the operation of the card returns, and frees the session.
  */
 struct session {
-    struct card_end *end;
+    struct vpcd_offer *offer;
     uint32_t card_event; /* the number of the card's insertion */
     int over_fd;         /* an eventfd that can be read when the session is over */
     int fd;              /* the connection, or -1: no reader; only the thread sets it, under the lock */
@@ -64,20 +64,20 @@ struct session {
     struct vpcd_input input;
 };
 
-struct vpcd_cards {
+struct vpcd_offers {
     struct address address; /* of the first slot */
     bool listen;
     pthread_mutex_t lock;    /* held briefly; a slot's lock may be taken while it is held */
-    struct threads *threads; /* NULL while the cards are not served; under the lock */
-    unsigned end_count;
-    struct card_end end[LINK_MAX_SLOTS]; /* by the slot's number in the rig */
+    struct threads *threads; /* NULL while the offers are not served; under the lock */
+    unsigned offer_count;
+    struct vpcd_offer offer[LINK_MAX_SLOTS]; /* by the slot's number in the rig */
 };
 
 /* Writes the slot's host and port to text, for people. Returns text. */
-static const char *end_text(const struct card_end *end, char text[ADDRESS_TEXT])
+static const char *offer_text(const struct vpcd_offer *offer, char text[ADDRESS_TEXT])
 {
-    struct address address = end->cards->address;
-    address.port = end->port;
+    struct address address = offer->offers->address;
+    address.port = offer->port;
     return address_text(&address, text, ADDRESS_TEXT);
 }
 
@@ -85,17 +85,17 @@ static const char *end_text(const struct card_end *end, char text[ADDRESS_TEXT])
  * released, if the session is over. */
 static bool lock_session(struct session *session)
 {
-    struct card_end *end = session->end;
-    pthread_mutex_lock(&end->cards->lock);
-    if (end->session == session)
+    struct vpcd_offer *offer = session->offer;
+    pthread_mutex_lock(&offer->offers->lock);
+    if (offer->session == session)
         return true;
-    pthread_mutex_unlock(&end->cards->lock);
+    pthread_mutex_unlock(&offer->offers->lock);
     return false;
 }
 
 static void unlock_session(struct session *session)
 {
-    pthread_mutex_unlock(&session->end->cards->lock);
+    pthread_mutex_unlock(&session->offer->offers->lock);
 }
 
 /*
@@ -162,7 +162,7 @@ static size_t on_control(struct session *session, const struct slot_use *use, ui
     case VPCD_GET_ATR:
         return give_atr(session, use);
     default:
-        if (!atomic_exchange(&session->end->said_unknown, true))
+        if (!atomic_exchange(&session->offer->said_unknown, true))
             rig_log("%s: the vpcd reader sent the unknown control %u: ignored", slot_text(use->slot),
                     control);
         return 0;
@@ -200,7 +200,7 @@ static size_t on_command(struct session *session, const struct slot_use *use, co
 static bool log_time_limit(const struct session *session, int64_t deadline, const char *what)
 {
     if (clock_ms() >= deadline)
-        rig_log("%s: the vpcd reader %s within %u s: hung up", slot_text(session->end->slot), what,
+        rig_log("%s: the vpcd reader %s within %u s: hung up", slot_text(session->offer->slot), what,
                 MESSAGE_LIMIT_MS / 1000);
     return false;
 }
@@ -245,7 +245,7 @@ static void wait_until(void *arg, int64_t time_us)
 static bool begin_use(struct session *session)
 {
     struct slot_use *use = &session->use;
-    slot_use_begin(session->end->slot, use);
+    slot_use_begin(session->offer->slot, use);
     use->pace = (struct pace){wait_until, session};
     if (use->card_event == session->card_event)
         return true;
@@ -267,7 +267,7 @@ static bool serve_message(struct session *session)
     else if (length > 1)
         answer = on_command(session, use, data, length);
     bool removal = slot_use_wants_removal(use);
-    if (!slot_use_end(use) || (removal && slot_remove_at(session->end->slot, session->card_event)))
+    if (!slot_use_end(use) || (removal && slot_remove_at(session->offer->slot, session->card_event)))
         return false;
     vpcd_drop(&session->input);
     return answer == 0 || send_answer(session, answer);
@@ -286,36 +286,36 @@ static void serve(struct session *session)
  */
 
 /* Under the lock: listens for a reader, in reversed mode. */
-static void begin_to_listen(struct card_end *end)
+static void begin_to_listen(struct vpcd_offer *offer)
 {
-    if (end->listen_fd < 0 || end->listening)
+    if (offer->listen_fd < 0 || offer->listening)
         return;
-    end->listening = listen(end->listen_fd, 1) == 0;
-    if (!end->listening && !atomic_exchange(&end->said_alone, true))
-        rig_log("%s: cannot listen on port %u: %s: trying again", slot_text(end->slot), end->port,
+    offer->listening = listen(offer->listen_fd, 1) == 0;
+    if (!offer->listening && !atomic_exchange(&offer->said_alone, true))
+        rig_log("%s: cannot listen on port %u: %s: trying again", slot_text(offer->slot), offer->port,
                 strerror(errno));
 }
 
 /* Under the lock: stops listening. On Linux a socket that is shut down keeps its port, and can listen
  * again. If it were shut down twice, the connections that it accepts later would be shut down, too. */
-static void stop_listening(struct card_end *end)
+static void stop_listening(struct vpcd_offer *offer)
 {
-    if (end->listening)
-        shutdown(end->listen_fd, SHUT_RDWR);
-    end->listening = false;
+    if (offer->listening)
+        shutdown(offer->listen_fd, SHUT_RDWR);
+    offer->listening = false;
 }
 
 /* Waits for a reader to connect. Returns false if there is no connection. A card is in one reader only: the
  * socket stops listening, so that a second reader is refused at once and does not wait. */
 static bool accept_reader(struct session *session)
 {
-    struct card_end *end = session->end;
-    if (!await_ready(end->listen_fd, POLLIN, session->over_fd, AWAIT_FOREVER) || !lock_session(session))
+    struct vpcd_offer *offer = session->offer;
+    if (!await_ready(offer->listen_fd, POLLIN, session->over_fd, AWAIT_FOREVER) || !lock_session(session))
         return false;
-    int fd = accept4(end->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(offer->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0 && vpcd_prepare(fd)) {
         session->fd = fd;
-        stop_listening(end);
+        stop_listening(offer);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -325,16 +325,17 @@ static bool accept_reader(struct session *session)
 
 static bool connect_to_reader(struct session *session)
 {
-    struct card_end *end = session->end;
+    struct vpcd_offer *offer = session->offer;
     char text[ADDRESS_TEXT];
-    int fd = tcp_connect(end->cards->address.host, end->port);
+    int fd = tcp_connect(offer->offers->address.host, offer->port);
     bool connected = fd >= 0 && await_ready(fd, POLLOUT, session->over_fd, clock_ms() + CONNECT_LIMIT_MS) &&
                      tcp_connect_result(fd) == 0 && vpcd_prepare(fd);
     if (lock_session(session)) {
         if (connected)
             session->fd = fd;
-        else if (!atomic_exchange(&end->said_alone, true))
-            rig_log("%s: no vpcd reader at %s yet: trying again", slot_text(end->slot), end_text(end, text));
+        else if (!atomic_exchange(&offer->said_alone, true))
+            rig_log("%s: no vpcd reader at %s yet: trying again", slot_text(offer->slot),
+                    offer_text(offer, text));
         unlock_session(session);
     }
     if (fd >= 0 && session->fd < 0)
@@ -345,28 +346,28 @@ static bool connect_to_reader(struct session *session)
 /* Powers the card down after its reader has disconnected, and closes the connection. */
 static void lose_reader(struct session *session)
 {
-    struct card_end *end = session->end;
+    struct vpcd_offer *offer = session->offer;
     if (begin_use(session)) {
         ifd_power_down(session->use.ifd);
         slot_use_end(&session->use);
     }
-    pthread_mutex_lock(&end->cards->lock);
+    pthread_mutex_lock(&offer->offers->lock);
     close(session->fd);
     session->fd = -1;
-    if (end->session == session)
-        begin_to_listen(end);
-    pthread_mutex_unlock(&end->cards->lock);
+    if (offer->session == session)
+        begin_to_listen(offer);
+    pthread_mutex_unlock(&offer->offers->lock);
 }
 
 /* The session's thread: finds readers and serves one after the other, until the session is over. */
 static void attend(void *arg)
 {
     struct session *session = arg;
-    struct card_end *end = session->end;
+    struct vpcd_offer *offer = session->offer;
     while (lock_session(session)) {
-        begin_to_listen(end);
+        begin_to_listen(offer);
         unlock_session(session);
-        if (end->listen_fd >= 0 ? accept_reader(session) : connect_to_reader(session)) {
+        if (offer->listen_fd >= 0 ? accept_reader(session) : connect_to_reader(session)) {
             serve(session);
             lose_reader(session);
         }
@@ -381,145 +382,145 @@ static void attend(void *arg)
  * Sessions. The caller of each function holds the lock.
  */
 
-static void begin_session(struct card_end *end, uint32_t card_event)
+static void begin_session(struct vpcd_offer *offer, uint32_t card_event)
 {
     struct session *session = calloc(1, sizeof *session); /* the unused part of its buffers takes no memory */
     int over_fd = eventfd(0, EFD_CLOEXEC);
     if (session && over_fd >= 0) {
-        session->end = end;
+        session->offer = offer;
         session->card_event = card_event;
         session->over_fd = over_fd;
         session->fd = -1;
         backoff_reset(&session->retry);
-        end->session = session;
-        begin_to_listen(end); /* now, so that no reader is refused once the card is in the slot */
-        if (threads_start(end->cards->threads, attend, session))
+        offer->session = session;
+        begin_to_listen(offer); /* now, so that no reader is refused once the card is in the slot */
+        if (threads_start(offer->offers->threads, attend, session))
             return;
-        stop_listening(end);
-        end->session = NULL;
+        stop_listening(offer);
+        offer->session = NULL;
     }
     rig_log("%s: no thread for the card: %s: no vpcd reader gets it until it is inserted again",
-            slot_text(end->slot), strerror(errno));
+            slot_text(offer->slot), strerror(errno));
     if (over_fd >= 0)
         close(over_fd);
     free(session);
 }
 
 /* Ends the session. The reader notices that at once, even while the card is at work. */
-static void end_session(struct card_end *end)
+static void end_session(struct vpcd_offer *offer)
 {
     const uint64_t one = 1;
-    struct session *session = end->session;
+    struct session *session = offer->session;
     if (session->fd >= 0) /* before the write to over_fd, after which the card may answer */
         shutdown(session->fd, SHUT_RDWR);
     ssize_t written = write(session->over_fd, &one, sizeof one);
     (void)written; /* the counter has room */
-    stop_listening(end);
-    end->session = NULL;
+    stop_listening(offer);
+    offer->session = NULL;
 }
 
 /* Ends the session of a removed card, and begins one for a card that has been inserted. */
-static void follow_card(struct card_end *end)
+static void follow_card(struct vpcd_offer *offer)
 {
-    uint32_t card_event = end->slot->card_event;
+    uint32_t card_event = offer->slot->card_event;
     bool in = card_event & 1;
-    if (end->session && end->session->card_event != card_event)
-        end_session(end);
-    if (!end->session && in)
-        begin_session(end, card_event);
+    if (offer->session && offer->session->card_event != card_event)
+        end_session(offer);
+    if (!offer->session && in)
+        begin_session(offer, card_event);
 }
 
 /*
- * All cards
+ * All offers
  */
 
-static bool reserve_port(struct card_end *end, struct error *error)
+static bool reserve_port(struct vpcd_offer *offer, struct error *error)
 {
-    int fd = end->listen_fd = tcp_listen(end->cards->address.host, &end->port, 1);
-    end->listening = fd >= 0;
+    int fd = offer->listen_fd = tcp_listen(offer->offers->address.host, &offer->port, 1);
+    offer->listening = fd >= 0;
     if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) {
-        if (!end->slot->card) /* if there is one, a reader can connect, and waits until we serve */
-            stop_listening(end);
+        if (!offer->slot->card) /* if there is one, a reader can connect, and waits until we serve */
+            stop_listening(offer);
         return true;
     }
     char text[ADDRESS_TEXT];
-    return error_set(error, "vpcd: cannot listen at %s: %s", end_text(end, text), strerror(errno));
+    return error_set(error, "vpcd: cannot listen at %s: %s", offer_text(offer, text), strerror(errno));
 }
 
-struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
-                                  struct error *error)
+struct vpcd_offers *vpcd_offers_new(struct slots *slots, const struct address *address, bool listen,
+                                    struct error *error)
 {
-    struct vpcd_cards *cards = calloc(1, sizeof *cards);
+    struct vpcd_offers *offers = calloc(1, sizeof *offers);
     unsigned last = address->port + slots->slot_count - 1;
     error_set(error, "out of memory");
-    if (!cards)
+    if (!offers)
         return NULL;
-    cards->address = *address;
-    cards->listen = listen;
-    pthread_mutex_init(&cards->lock, NULL);
+    offers->address = *address;
+    offers->listen = listen;
+    pthread_mutex_init(&offers->lock, NULL);
     bool ok = last <= UINT16_MAX;
     if (!ok)
         error_set(error, "vpcd: port %u and %u slots: there is no port %u", address->port, slots->slot_count,
                   last);
     for (unsigned i = 0; i < slots->slot_count && ok; i++) {
-        struct card_end *end = &cards->end[cards->end_count++];
-        *end = (struct card_end){
-            .cards = cards, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
-        ok = !listen || reserve_port(end, error);
+        struct vpcd_offer *offer = &offers->offer[offers->offer_count++];
+        *offer = (struct vpcd_offer){
+            .offers = offers, .slot = &slots->slot[i], .port = address->port + i, .listen_fd = -1};
+        ok = !listen || reserve_port(offer, error);
     }
     if (ok)
-        return cards;
-    vpcd_cards_free(cards);
+        return offers;
+    vpcd_offers_free(offers);
     return NULL;
 }
 
-void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads)
+void vpcd_offers_start(struct vpcd_offers *offers, struct threads *threads)
 {
-    pthread_mutex_lock(&cards->lock);
-    cards->threads = threads;
-    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
-        follow_card(end);
-    pthread_mutex_unlock(&cards->lock);
+    pthread_mutex_lock(&offers->lock);
+    offers->threads = threads;
+    for (struct vpcd_offer *offer = offers->offer; offer < offers->offer + offers->offer_count; offer++)
+        follow_card(offer);
+    pthread_mutex_unlock(&offers->lock);
 }
 
-void vpcd_cards_stop(struct vpcd_cards *cards)
+void vpcd_offers_stop(struct vpcd_offers *offers)
 {
-    pthread_mutex_lock(&cards->lock);
-    cards->threads = NULL;
-    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
-        if (end->session)
-            end_session(end);
-    pthread_mutex_unlock(&cards->lock);
+    pthread_mutex_lock(&offers->lock);
+    offers->threads = NULL;
+    for (struct vpcd_offer *offer = offers->offer; offer < offers->offer + offers->offer_count; offer++)
+        if (offer->session)
+            end_session(offer);
+    pthread_mutex_unlock(&offers->lock);
 }
 
-void vpcd_cards_free(struct vpcd_cards *cards)
+void vpcd_offers_free(struct vpcd_offers *offers)
 {
-    if (!cards)
+    if (!offers)
         return;
-    for (struct card_end *end = cards->end; end < cards->end + cards->end_count; end++)
-        if (end->listen_fd >= 0)
-            close(end->listen_fd);
-    pthread_mutex_destroy(&cards->lock);
-    free(cards);
+    for (struct vpcd_offer *offer = offers->offer; offer < offers->offer + offers->offer_count; offer++)
+        if (offer->listen_fd >= 0)
+            close(offer->listen_fd);
+    pthread_mutex_destroy(&offers->lock);
+    free(offers);
 }
 
-void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot)
+void vpcd_offers_on_card_event(struct vpcd_offers *offers, const struct slot *slot)
 {
-    pthread_mutex_lock(&cards->lock);
-    if (cards->threads)
-        follow_card(&cards->end[slot_index(slot->slots, slot)]);
-    pthread_mutex_unlock(&cards->lock);
+    pthread_mutex_lock(&offers->lock);
+    if (offers->threads)
+        follow_card(&offers->offer[slot_index(slot->slots, slot)]);
+    pthread_mutex_unlock(&offers->lock);
 }
 
-bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
-                        bool *listen)
+bool vpcd_offers_address(struct vpcd_offers *offers, const struct slot *slot, struct address *address,
+                         bool *listen)
 {
-    const struct card_end *end = &cards->end[slot_index(slot->slots, slot)];
-    *address = cards->address;
-    address->port = end->port;
-    *listen = cards->listen;
-    pthread_mutex_lock(&cards->lock);
-    bool connected = end->session && end->session->fd >= 0;
-    pthread_mutex_unlock(&cards->lock);
+    const struct vpcd_offer *offer = &offers->offer[slot_index(slot->slots, slot)];
+    *address = offers->address;
+    address->port = offer->port;
+    *listen = offers->listen;
+    pthread_mutex_lock(&offers->lock);
+    bool connected = offer->session && offer->session->fd >= 0;
+    pthread_mutex_unlock(&offers->lock);
     return connected;
 }

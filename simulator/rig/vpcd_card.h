@@ -27,29 +27,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct vpcd_cards;
+struct vpcd_offers;
 
 /* Offers the slots as cards; no slot may be added after this call. address is that of the first slot's
  * reader. In reversed mode (listen) it is the address to which that reader connects, and this call binds
  * the ports of all slots. Returns NULL and sets *error on failure. */
-struct vpcd_cards *vpcd_cards_new(struct slots *slots, const struct address *address, bool listen,
-                                  struct error *error);
+struct vpcd_offers *vpcd_offers_new(struct slots *slots, const struct address *address, bool listen,
+                                    struct error *error);
 
-/* Begins to serve. threads must outlive the cards. */
-void vpcd_cards_start(struct vpcd_cards *cards, struct threads *threads);
+/* Begins to serve. threads must outlive the offers. */
+void vpcd_offers_start(struct vpcd_offers *offers, struct threads *threads);
 
 /* Disconnects all readers. The threads end when the operations of their cards return. */
-void vpcd_cards_stop(struct vpcd_cards *cards);
+void vpcd_offers_stop(struct vpcd_offers *offers);
 
-/* Frees the cards. All their threads must have ended. Accepts NULL. */
-void vpcd_cards_free(struct vpcd_cards *cards);
+/* Frees the offers. All their threads must have ended. Accepts NULL. */
+void vpcd_offers_free(struct vpcd_offers *offers);
 
 /* Call this after each card event of a slot, from any thread. */
-void vpcd_cards_on_card_event(struct vpcd_cards *cards, const struct slot *slot);
+void vpcd_offers_on_card_event(struct vpcd_offers *offers, const struct slot *slot);
 
 /* Sets *listen to whether the mode is reversed, and *address to the address at which the slot's card listens
  * or, in normal mode, that of its reader. Returns whether a reader is connected. */
-bool vpcd_cards_address(struct vpcd_cards *cards, const struct slot *slot, struct address *address,
-                        bool *listen);
+bool vpcd_offers_address(struct vpcd_offers *offers, const struct slot *slot, struct address *address,
+                         bool *listen);
 
 #endif

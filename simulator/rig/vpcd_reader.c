@@ -27,8 +27,8 @@
 #define RETRY_LAST_MS  100
 #define RETRY_RESET_MS 500 /* a card that stays this long resets the delay */
 
-/* A slot. Only the loop's thread uses it, except that any thread may post the letter. */
-struct reader_end {
+/* A slot. Only the loop's thread uses it, except that any thread may post the call. */
+struct vpcd_reader_slot {
     struct vpcd_readers *readers; /* NULL: the slot takes no vpcd cards */
     struct slot *slot;
     int listen_fd; /* -1: the slot connects to its card */
@@ -41,47 +41,48 @@ struct reader_end {
     int64_t inserted_at;       /* the time of the insertion */
     int timer_fd;
     struct backoff retry;
-    int complaint;      /* the errno that was logged last */
-    int64_t refused_at; /* the time in seconds when a refusal was last logged */
-    unsigned refused;   /* the number of refusals since then */
-    struct loop_letter card_event_letter;
+    int last_logged_errno; /* the errno that was logged last */
+    int64_t refused_at;    /* the time in seconds when a refusal was last logged */
+    unsigned refused;      /* the number of refusals since then */
+    struct loop_call card_event_call;
 };
 
 struct vpcd_readers {
     struct slots *slots;
-    struct loop *loop;       /* NULL before vpcd_readers_start */
-    int pause_fd;            /* a timer, after which paused slots accept again */
-    struct reader_end end[]; /* one for each slot of the rig */
+    struct loop *loop;                     /* NULL before vpcd_readers_start */
+    int pause_fd;                          /* a timer, after which paused slots accept again */
+    struct vpcd_reader_slot reader_slot[]; /* one for each slot of the rig */
 };
 
-static bool is_reversed(const struct reader_end *end)
+static bool is_reversed(const struct vpcd_reader_slot *reader_slot)
 {
-    return end->slot->reader->options.cards == READER_VPCD_CONNECT;
+    return reader_slot->slot->reader->options.cards == READER_VPCD_CONNECT;
 }
 
 /* Writes the address of the slot's vpcd card to text, for people. Returns text. */
-static const char *end_text(const struct reader_end *end, char text[ADDRESS_MAX + 10])
+static const char *card_text(const struct vpcd_reader_slot *reader_slot, char text[ADDRESS_MAX + 10])
 {
     struct address address;
-    slot_vpcd_address(end->slot, &address);
+    slot_vpcd_address(reader_slot->slot, &address);
     return address_text(&address, text, ADDRESS_MAX + 10);
 }
 
 /* Logs that a connection is refused, at most once a second: a card that connects again and again must not
  * fill the log. */
-static void report_refusal(struct reader_end *end, const union tcp_address *address, const char *why)
+static void report_refusal(struct vpcd_reader_slot *reader_slot, const union tcp_address *address,
+                           const char *why)
 {
     char text[TCP_TEXT_MAX], more[40] = "";
     int64_t second = clock_ms() / 1000;
-    end->refused++;
-    if (end->refused_at == second)
+    reader_slot->refused++;
+    if (reader_slot->refused_at == second)
         return;
-    if (end->refused > 1)
-        snprintf(more, sizeof more, " (%u more since the last time)", end->refused - 1);
-    end->refused = 0;
-    end->refused_at = second;
-    rig_log("%s: a vpcd card from %s is refused: %s%s", slot_text(end->slot), tcp_text(address, text), why,
-            more);
+    if (reader_slot->refused > 1)
+        snprintf(more, sizeof more, " (%u more since the last time)", reader_slot->refused - 1);
+    reader_slot->refused = 0;
+    reader_slot->refused_at = second;
+    rig_log("%s: a vpcd card from %s is refused: %s%s", slot_text(reader_slot->slot), tcp_text(address, text),
+            why, more);
 }
 
 /*
@@ -90,153 +91,154 @@ static void report_refusal(struct reader_end *end, const union tcp_address *addr
 
 static void on_end(void *arg, uint32_t events);
 
-static void close_connection(struct reader_end *end)
+static void close_connection(struct vpcd_reader_slot *reader_slot)
 {
-    if (end->fd >= 0) {
-        loop_remove(end->readers->loop, end->fd);
-        close(end->fd);
+    if (reader_slot->fd >= 0) {
+        loop_remove(reader_slot->readers->loop, reader_slot->fd);
+        close(reader_slot->fd);
     }
-    free(end->input);
-    end->input = NULL;
-    end->fd = -1;
-    end->state = EMPTY;
-    timer_set(end->timer_fd, 0);
+    free(reader_slot->input);
+    reader_slot->input = NULL;
+    reader_slot->fd = -1;
+    reader_slot->state = EMPTY;
+    timer_set(reader_slot->timer_fd, 0);
 }
 
-static void wait_to_retry(struct reader_end *end, int reason);
+static void wait_to_retry(struct vpcd_reader_slot *reader_slot, int reason);
 
 /* Closes the connection, so that the slot can have another one, which in reversed mode it tries after a
  * delay. Only a card that was inserted for RETRY_RESET_MS resets the delay: otherwise the reader would
  * connect without end to a card that always disconnects at once. */
-static void close_and_retry(struct reader_end *end)
+static void close_and_retry(struct vpcd_reader_slot *reader_slot)
 {
-    bool long_ago = end->state == INSERTED && clock_ms() - end->inserted_at >= RETRY_RESET_MS;
-    close_connection(end);
-    if (!is_reversed(end))
+    bool long_ago = reader_slot->state == INSERTED && clock_ms() - reader_slot->inserted_at >= RETRY_RESET_MS;
+    close_connection(reader_slot);
+    if (!is_reversed(reader_slot))
         return;
     if (long_ago)
-        backoff_reset(&end->retry);
-    wait_to_retry(end, 0);
+        backoff_reset(&reader_slot->retry);
+    wait_to_retry(reader_slot, 0);
 }
 
-static void refuse_connection(struct reader_end *end, const char *why)
+static void refuse_connection(struct vpcd_reader_slot *reader_slot, const char *why)
 {
-    report_refusal(end, &end->address, why);
-    close_and_retry(end);
+    report_refusal(reader_slot, &reader_slot->address, why);
+    close_and_retry(reader_slot);
 }
 
 /* Inserts the card at the connection, which has sent its ATR. Any ATR will do. */
-static void insert(struct reader_end *end)
+static void insert(struct vpcd_reader_slot *reader_slot)
 {
     char name[TCP_TEXT_MAX + 20], text[TCP_TEXT_MAX];
     struct error error = {"out of memory"};
-    struct slot *slot = end->slot;
+    struct slot *slot = reader_slot->slot;
     struct incoming incoming = {0};
-    int fd = end->fd;
-    loop_remove(end->readers->loop, fd);
-    free(end->input);
-    end->input = NULL;
-    timer_set(end->timer_fd, 0);
-    end->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    end->state = INSERTED;
-    end->inserted_at = clock_ms();
-    snprintf(name, sizeof name, "vpcd card %s", tcp_text(&end->address, text));
+    int fd = reader_slot->fd;
+    loop_remove(reader_slot->readers->loop, fd);
+    free(reader_slot->input);
+    reader_slot->input = NULL;
+    timer_set(reader_slot->timer_fd, 0);
+    reader_slot->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    reader_slot->state = INSERTED;
+    reader_slot->inserted_at = clock_ms();
+    snprintf(name, sizeof name, "vpcd card %s", tcp_text(&reader_slot->address, text));
     incoming.card =
         vpcd_card_new(fd, name, slot->reader->options.timeout_ms, &slot->host); /* takes over fd */
     if (incoming.card)
         incoming.contacts = contacts_new(incoming.card);
-    if (incoming.contacts && end->fd >= 0 && loop_add(end->readers->loop, end->fd, EPOLLRDHUP, on_end, end) &&
+    if (incoming.contacts && reader_slot->fd >= 0 &&
+        loop_add(reader_slot->readers->loop, reader_slot->fd, EPOLLRDHUP, on_end, reader_slot) &&
         slot_put(slot, false, &incoming, &error)) {
-        end->card_event = incoming.card_event;
-        end->complaint = 0;
+        reader_slot->card_event = incoming.card_event;
+        reader_slot->last_logged_errno = 0;
         return;
     }
     incoming_free(&incoming);
-    refuse_connection(end, error.text);
+    refuse_connection(reader_slot, error.text);
 }
 
 /* Handles a connection that has ended before the ATR came. In reversed mode that is no refusal: a port
  * forwarder, for example, may accept the connection in the card's place, and disconnect as long as there is
  * no card. */
-static void hung_up(struct reader_end *end)
+static void hung_up(struct vpcd_reader_slot *reader_slot)
 {
-    if (is_reversed(end))
-        wait_to_retry(end, ECONNRESET);
+    if (is_reversed(reader_slot))
+        wait_to_retry(reader_slot, ECONNRESET);
     else
-        refuse_connection(end, "it has hung up without an ATR");
+        refuse_connection(reader_slot, "it has hung up without an ATR");
 }
 
 /* Inserts the card when its ATR has come, as vpcd's own reader does. Some cards take seconds for the ATR,
  * and pcscd would wait for a card that is already inserted. */
 static void on_answer(void *arg, uint32_t events)
 {
-    struct reader_end *end = arg;
+    struct vpcd_reader_slot *reader_slot = arg;
     const uint8_t *atr;
     size_t length;
     (void)events;
-    switch (vpcd_receive(end->fd, MSG_DONTWAIT, end->input)) {
+    switch (vpcd_receive(reader_slot->fd, MSG_DONTWAIT, reader_slot->input)) {
     case VPCD_CLOSED:
-        hung_up(end);
+        hung_up(reader_slot);
         return;
     case VPCD_PARTIAL:
         return;
     case VPCD_OK:
-        vpcd_message(end->input, &atr, &length);
-        if (end->input->used != length + 2)
-            refuse_connection(end, "more than one answer");
+        vpcd_message(reader_slot->input, &atr, &length);
+        if (reader_slot->input->used != length + 2)
+            refuse_connection(reader_slot, "more than one answer");
         else if (length == 0) /* vpcd's own reader takes that as no card, too, and disconnects */
-            refuse_connection(end, "an ATR of 0 bytes, so it has no card");
+            refuse_connection(reader_slot, "an ATR of 0 bytes, so it has no card");
         else
-            insert(end);
+            insert(reader_slot);
     }
 }
 
 /* Takes over a new connection, and asks the card for its ATR. */
-static void begin(struct reader_end *end, int fd, const union tcp_address *address)
+static void begin(struct vpcd_reader_slot *reader_slot, int fd, const union tcp_address *address)
 {
     static const enum vpcd_control get_atr[] = {VPCD_GET_ATR};
-    end->fd = fd;
-    end->address = *address;
-    end->state = ASKING;
-    end->input = calloc(1, sizeof *end->input);
-    if (end->input && vpcd_prepare(fd) && vpcd_send_controls(fd, get_atr, 1) &&
-        loop_add(end->readers->loop, fd, EPOLLIN, on_answer, end)) {
-        timer_set(end->timer_fd, end->slot->reader->options.timeout_ms);
+    reader_slot->fd = fd;
+    reader_slot->address = *address;
+    reader_slot->state = ASKING;
+    reader_slot->input = calloc(1, sizeof *reader_slot->input);
+    if (reader_slot->input && vpcd_prepare(fd) && vpcd_send_controls(fd, get_atr, 1) &&
+        loop_add(reader_slot->readers->loop, fd, EPOLLIN, on_answer, reader_slot)) {
+        timer_set(reader_slot->timer_fd, reader_slot->slot->reader->options.timeout_ms);
         return;
     }
     const char *why = strerror(errno);
-    close(end->fd); /* the loop does not watch it */
-    end->fd = -1;
-    refuse_connection(end, why);
+    close(reader_slot->fd); /* the loop does not watch it */
+    reader_slot->fd = -1;
+    refuse_connection(reader_slot, why);
 }
 
 /* Removes the card, because its connection has ended. */
 static void on_end(void *arg, uint32_t events)
 {
-    struct reader_end *end = arg;
+    struct vpcd_reader_slot *reader_slot = arg;
     (void)events;
-    slot_remove_at(end->slot, end->card_event);
-    close_and_retry(end);
+    slot_remove_at(reader_slot->slot, reader_slot->card_event);
+    close_and_retry(reader_slot);
 }
 
 /* Closes the connection of a card that has been removed from the slot. */
 static void on_card_event(void *arg)
 {
-    struct reader_end *end = arg;
-    if (end->state == INSERTED && end->slot->card_event != end->card_event)
-        close_and_retry(end);
+    struct vpcd_reader_slot *reader_slot = arg;
+    if (reader_slot->state == INSERTED && reader_slot->slot->card_event != reader_slot->card_event)
+        close_and_retry(reader_slot);
 }
 
 /* Before a new connection is accepted, handles what has happened on the old one. A card that disconnects
  * and connects again at once must be removed first, and an ATR that it has sent before counts. */
-static void take_out_what_has_gone(struct reader_end *end)
+static void take_out_what_has_gone(struct vpcd_reader_slot *reader_slot)
 {
-    on_card_event(end);
-    if (end->state == ASKING)
-        on_answer(end, 0);
-    struct pollfd card = {.fd = end->fd, .events = POLLRDHUP};
-    if (end->state == INSERTED && poll(&card, 1, 0) > 0)
-        on_end(end, 0);
+    on_card_event(reader_slot);
+    if (reader_slot->state == ASKING)
+        on_answer(reader_slot, 0);
+    struct pollfd card = {.fd = reader_slot->fd, .events = POLLRDHUP};
+    if (reader_slot->state == INSERTED && poll(&card, 1, 0) > 0)
+        on_end(reader_slot, 0);
 }
 
 /*
@@ -247,14 +249,14 @@ static void on_connect(void *arg, uint32_t events);
 
 /* Stops accepting for a while when there are no descriptors or memory left. Otherwise the loop would report
  * the pending connections again at once. */
-static void pause_listening(struct reader_end *end, int reason)
+static void pause_listening(struct vpcd_reader_slot *reader_slot, int reason)
 {
-    if (reason != end->complaint)
-        rig_log("%s: cannot accept vpcd cards: %s", slot_text(end->slot), strerror(reason));
-    end->complaint = reason;
-    end->paused = true;
-    loop_remove(end->readers->loop, end->listen_fd);
-    timer_set(end->readers->pause_fd, RETRY_LAST_MS);
+    if (reason != reader_slot->last_logged_errno)
+        rig_log("%s: cannot accept vpcd cards: %s", slot_text(reader_slot->slot), strerror(reason));
+    reader_slot->last_logged_errno = reason;
+    reader_slot->paused = true;
+    loop_remove(reader_slot->readers->loop, reader_slot->listen_fd);
+    timer_set(reader_slot->readers->pause_fd, RETRY_LAST_MS);
 }
 
 static void on_pause_over(void *arg, uint32_t events)
@@ -263,101 +265,104 @@ static void on_pause_over(void *arg, uint32_t events)
     (void)events;
     if (!timer_went_off(readers->pause_fd))
         return;
-    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++)
-        if (end->paused) {
-            end->paused = !loop_add(readers->loop, end->listen_fd, EPOLLIN, on_connect, end);
-            if (end->paused)
+    for (struct vpcd_reader_slot *reader_slot = readers->reader_slot;
+         reader_slot < readers->reader_slot + readers->slots->slot_count; reader_slot++)
+        if (reader_slot->paused) {
+            reader_slot->paused =
+                !loop_add(readers->loop, reader_slot->listen_fd, EPOLLIN, on_connect, reader_slot);
+            if (reader_slot->paused)
                 timer_set(readers->pause_fd, RETRY_LAST_MS);
         }
 }
 
 static void on_connect(void *arg, uint32_t events)
 {
-    struct reader_end *end = arg;
+    struct vpcd_reader_slot *reader_slot = arg;
     union tcp_address address = {0};
     socklen_t length = sizeof address;
     (void)events;
-    int fd = accept4(end->listen_fd, &address.any, &length, SOCK_CLOEXEC);
+    int fd = accept4(reader_slot->listen_fd, &address.any, &length, SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            pause_listening(end, errno);
+            pause_listening(reader_slot, errno);
         return;
     }
-    end->complaint = 0;
-    take_out_what_has_gone(end);
-    const char *why = !address_may_come(end->slot->reader->options.from, &address) ? "from= does not allow it"
-                      : end->state != EMPTY                                        ? "there is a card already"
-                                                                                   : NULL;
+    reader_slot->last_logged_errno = 0;
+    take_out_what_has_gone(reader_slot);
+    const char *why = !address_may_come(reader_slot->slot->reader->options.from, &address)
+                          ? "from= does not allow it"
+                      : reader_slot->state != EMPTY ? "there is a card already"
+                                                    : NULL;
     if (!why) {
-        begin(end, fd, &address);
+        begin(reader_slot, fd, &address);
         return;
     }
     close(fd);
-    report_refusal(end, &address, why);
+    report_refusal(reader_slot, &address, why);
 }
 
 /*
  * Reversed mode: the card listens
  */
 
-static void wait_to_retry(struct reader_end *end, int reason)
+static void wait_to_retry(struct vpcd_reader_slot *reader_slot, int reason)
 {
     char text[ADDRESS_MAX + 10];
-    if (reason && reason != end->complaint)
-        rig_log("%s: no vpcd card at %s yet (%s): trying again", slot_text(end->slot), end_text(end, text),
-                strerror(reason));
-    end->complaint = reason;
-    close_connection(end);
-    timer_set(end->timer_fd, backoff_next(&end->retry, RETRY_FIRST_MS, RETRY_LAST_MS));
+    if (reason && reason != reader_slot->last_logged_errno)
+        rig_log("%s: no vpcd card at %s yet (%s): trying again", slot_text(reader_slot->slot),
+                card_text(reader_slot, text), strerror(reason));
+    reader_slot->last_logged_errno = reason;
+    close_connection(reader_slot);
+    timer_set(reader_slot->timer_fd, backoff_next(&reader_slot->retry, RETRY_FIRST_MS, RETRY_LAST_MS));
 }
 
 /* Called when it is known whether the connection has been made. */
 static void on_connected(void *arg, uint32_t events)
 {
-    struct reader_end *end = arg;
+    struct vpcd_reader_slot *reader_slot = arg;
     union tcp_address address = {0};
     socklen_t length = sizeof address;
     (void)events;
-    int failure = tcp_connect_result(end->fd);
-    if (!failure && getpeername(end->fd, &address.any, &length) < 0)
+    int failure = tcp_connect_result(reader_slot->fd);
+    if (!failure && getpeername(reader_slot->fd, &address.any, &length) < 0)
         failure = errno;
     if (failure) {
-        wait_to_retry(end, failure);
+        wait_to_retry(reader_slot, failure);
         return;
     }
-    loop_remove(end->readers->loop, end->fd);
-    begin(end, end->fd, &address);
+    loop_remove(reader_slot->readers->loop, reader_slot->fd);
+    begin(reader_slot, reader_slot->fd, &address);
 }
 
-static void connect_to_card(struct reader_end *end)
+static void connect_to_card(struct vpcd_reader_slot *reader_slot)
 {
     struct address address;
-    slot_vpcd_address(end->slot, &address);
+    slot_vpcd_address(reader_slot->slot, &address);
     int fd = tcp_connect(address.host, address.port);
-    if (fd < 0 || !loop_add(end->readers->loop, fd, EPOLLOUT, on_connected, end)) {
+    if (fd < 0 || !loop_add(reader_slot->readers->loop, fd, EPOLLOUT, on_connected, reader_slot)) {
         int reason = errno;
         if (fd >= 0)
             close(fd);
-        wait_to_retry(end, reason);
+        wait_to_retry(reader_slot, reason);
         return;
     }
-    end->fd = fd;
-    end->state = CONNECTING;
-    timer_set(end->timer_fd, CONNECT_MS);
+    reader_slot->fd = fd;
+    reader_slot->state = CONNECTING;
+    timer_set(reader_slot->timer_fd, CONNECT_MS);
 }
 
 static void on_timer(void *arg, uint32_t events)
 {
-    struct reader_end *end = arg;
+    struct vpcd_reader_slot *reader_slot = arg;
     (void)events;
-    if (!timer_went_off(end->timer_fd))
+    if (!timer_went_off(reader_slot->timer_fd))
         return;
-    if (end->state == CONNECTING) {
-        wait_to_retry(end, ETIMEDOUT);
-    } else if (end->state == ASKING) {
-        refuse_connection(end, "no answer in time");
-    } else if (end->state == EMPTY && is_reversed(end)) {
-        connect_to_card(end);
+    if (reader_slot->state == CONNECTING) {
+        wait_to_retry(reader_slot, ETIMEDOUT);
+    } else if (reader_slot->state == ASKING) {
+        refuse_connection(reader_slot, "no answer in time");
+    } else if (reader_slot->state == EMPTY && is_reversed(reader_slot)) {
+        connect_to_card(reader_slot);
     }
 }
 
@@ -370,14 +375,14 @@ static void on_timer(void *arg, uint32_t events)
 static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
 {
     struct reader_options *options = &reader->options;
-    struct reader_end *end = &readers->end[slot_index(readers->slots, reader->slots)];
+    struct vpcd_reader_slot *reader_slot = &readers->reader_slot[slot_index(readers->slots, reader->slots)];
     unsigned base = options->vpcd.port, opened = 0;
     for (; opened < options->slots; opened++) {
         unsigned port = opened == 0 ? base : base + opened;
         int fd = port <= 65535 ? tcp_listen(options->vpcd.host, &port, BACKLOG) : -1;
         if (fd < 0)
             break;
-        end[opened].listen_fd = fd;
+        reader_slot[opened].listen_fd = fd;
         if (opened == 0)
             base = port;
         /* if a connection is gone before it is accepted, accept4() must not wait for the next one */
@@ -390,9 +395,9 @@ static bool listen_in_a_row(struct vpcd_readers *readers, struct reader *reader)
     }
     int reason = errno;
     for (unsigned i = 0; i < options->slots; i++)
-        if (end[i].listen_fd >= 0) {
-            close(end[i].listen_fd);
-            end[i].listen_fd = -1;
+        if (reader_slot[i].listen_fd >= 0) {
+            close(reader_slot[i].listen_fd);
+            reader_slot[i].listen_fd = -1;
         }
     errno = reason;
     return false;
@@ -418,24 +423,25 @@ static bool listen_for(struct vpcd_readers *readers, struct reader *reader, stru
 
 static bool prepare_end(struct vpcd_readers *readers, struct slot *slot)
 {
-    struct reader_end *end = &readers->end[slot_index(readers->slots, slot)];
-    end->readers = readers;
-    backoff_reset(&end->retry);
-    end->card_event_letter = (struct loop_letter){.function = on_card_event, .arg = end};
-    end->timer_fd = timer_new();
-    return end->timer_fd >= 0;
+    struct vpcd_reader_slot *reader_slot = &readers->reader_slot[slot_index(readers->slots, slot)];
+    reader_slot->readers = readers;
+    backoff_reset(&reader_slot->retry);
+    reader_slot->card_event_call = (struct loop_call){.function = on_card_event, .arg = reader_slot};
+    reader_slot->timer_fd = timer_new();
+    return reader_slot->timer_fd >= 0;
 }
 
 struct vpcd_readers *vpcd_readers_new(struct slots *slots, struct error *error)
 {
-    struct vpcd_readers *readers = calloc(1, sizeof *readers + slots->slot_count * sizeof readers->end[0]);
+    struct vpcd_readers *readers =
+        calloc(1, sizeof *readers + slots->slot_count * sizeof readers->reader_slot[0]);
     error_set(error, "out of memory");
     if (!readers)
         return NULL;
     readers->slots = slots;
     for (unsigned i = 0; i < slots->slot_count; i++)
-        readers->end[i] =
-            (struct reader_end){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
+        readers->reader_slot[i] =
+            (struct vpcd_reader_slot){.slot = &slots->slot[i], .fd = -1, .listen_fd = -1, .timer_fd = -1};
     readers->pause_fd = timer_new();
     bool ok = readers->pause_fd >= 0;
     if (!ok)
@@ -460,14 +466,15 @@ bool vpcd_readers_start(struct vpcd_readers *readers, struct loop *loop)
     readers->loop = loop;
     if (!loop_add(loop, readers->pause_fd, EPOLLIN, on_pause_over, readers))
         return false;
-    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
-        if (!end->readers)
+    for (struct vpcd_reader_slot *reader_slot = readers->reader_slot;
+         reader_slot < readers->reader_slot + readers->slots->slot_count; reader_slot++) {
+        if (!reader_slot->readers)
             continue;
-        if (!loop_add(loop, end->timer_fd, EPOLLIN, on_timer, end))
+        if (!loop_add(loop, reader_slot->timer_fd, EPOLLIN, on_timer, reader_slot))
             return false;
-        if (is_reversed(end))
-            connect_to_card(end);
-        else if (!loop_add(loop, end->listen_fd, EPOLLIN, on_connect, end))
+        if (is_reversed(reader_slot))
+            connect_to_card(reader_slot);
+        else if (!loop_add(loop, reader_slot->listen_fd, EPOLLIN, on_connect, reader_slot))
             return false;
     }
     return true;
@@ -477,12 +484,13 @@ void vpcd_readers_free(struct vpcd_readers *readers)
 {
     if (!readers)
         return;
-    for (struct reader_end *end = readers->end; end < readers->end + readers->slots->slot_count; end++) {
-        if (readers->loop && end->readers)
-            close_connection(end);
-        const int fds[] = {end->listen_fd, end->timer_fd};
+    for (struct vpcd_reader_slot *reader_slot = readers->reader_slot;
+         reader_slot < readers->reader_slot + readers->slots->slot_count; reader_slot++) {
+        if (readers->loop && reader_slot->readers)
+            close_connection(reader_slot);
+        const int fds[] = {reader_slot->listen_fd, reader_slot->timer_fd};
         for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-            if (fds[i] >= 0 && readers->loop && !(i == 0 && end->paused))
+            if (fds[i] >= 0 && readers->loop && !(i == 0 && reader_slot->paused))
                 loop_remove(readers->loop, fds[i]);
             if (fds[i] >= 0)
                 close(fds[i]);
@@ -497,7 +505,7 @@ void vpcd_readers_free(struct vpcd_readers *readers)
 
 void vpcd_readers_on_card_event(struct vpcd_readers *readers, const struct slot *slot)
 {
-    struct reader_end *end = &readers->end[slot_index(readers->slots, slot)];
-    if (end->readers && readers->loop)
-        loop_post(readers->loop, &end->card_event_letter);
+    struct vpcd_reader_slot *reader_slot = &readers->reader_slot[slot_index(readers->slots, slot)];
+    if (reader_slot->readers && readers->loop)
+        loop_post(readers->loop, &reader_slot->card_event_call);
 }

@@ -150,7 +150,7 @@ static void hear(void)
         while ((got = recv(conn->fd, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
             CHECK(link_decode(packet, (size_t)got, &request)); /* the driver's are messages */
             if (request.type == LINK_HELLO)
-                conn->events = request.event == LINK_CHANNEL_EVENTS;
+                conn->events = request.event == LINK_CONNECTION_EVENTS;
             if (request.type == LINK_WAITING || (request.type == LINK_POWER && request.arg == LINK_POWER_OFF))
                 continue;
             conn->request = request;

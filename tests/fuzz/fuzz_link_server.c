@@ -143,7 +143,7 @@ struct conn {
     int fd; /* -1: none */
     bool ended;
     const struct slot *slot; /* of events; NULL: none are reported */
-    unsigned plugging;
+    unsigned plug_count;
     uint32_t reported;
     unsigned sent_count;
     struct {
@@ -270,11 +270,11 @@ static void note_hello(struct conn *conn, const struct link_message *hello)
         ;
     unsigned reader = hello->value >> 16, slot = hello->value & 0xFFFF;
     if (hello->type != LINK_HELLO || conn->sent_count > 0 || conn->reported ||
-        hello->event != LINK_CHANNEL_EVENTS || reader >= slots.reader_count ||
+        hello->event != LINK_CONNECTION_EVENTS || reader >= slots.reader_count ||
         slot >= slots.reader[reader].options.slots)
         return;
     conn->slot = &slots.reader[reader].slots[slot];
-    conn->plugging = slots.reader[reader].plugging;
+    conn->plug_count = slots.reader[reader].plug_count;
 }
 
 static void send_packet(struct conn *conn, const uint8_t *packet, size_t length)
@@ -304,7 +304,7 @@ static void say(struct conn *conn, const struct link_message *message)
     free(packet);
 }
 
-static void say_hello(struct conn *conn, const struct slot *slot, enum link_channel channel)
+static void say_hello(struct conn *conn, const struct slot *slot, enum link_connection channel)
 {
     say(conn, &(struct link_message){.type = LINK_HELLO,
                                      .arg = LINK_VERSION,
@@ -418,7 +418,7 @@ static void act(void)
     case 3:
         if (conn->fd < 0)
             connect_conn(conn, what & 0x40);
-        say_hello(conn, any_slot(), what % 16 == 2 ? LINK_CHANNEL_EXCHANGE : LINK_CHANNEL_EVENTS);
+        say_hello(conn, any_slot(), what % 16 == 2 ? LINK_CONNECTION_EXCHANGE : LINK_CONNECTION_EVENTS);
         break;
     case 4:
         say_request(conn, (uint8_t)next());
@@ -470,7 +470,7 @@ static void check_events(void)
 {
     for (const struct conn *conn = conns; conn < conns + CONNS_MAX; conn++)
         if (conn->fd >= 0 && !conn->ended && conn->slot && conn->reported && conn->slot->reader->plugged &&
-            conn->slot->reader->plugging == conn->plugging)
+            conn->slot->reader->plug_count == conn->plug_count)
             CHECK(conn->reported == conn->slot->card_event);
 }
 
@@ -494,11 +494,11 @@ static void check_slot(struct slot *slot)
     if (!slot->reader->options.token)
         CHECK(insert(slot, true, 0));
     connect_conn(exchange, false);
-    say_hello(exchange, slot, LINK_CHANNEL_EXCHANGE);
+    say_hello(exchange, slot, LINK_CONNECTION_EXCHANGE);
     answer = hear_answers(exchange);
     CHECK(answer.type == LINK_HELLO && answer.arg == LINK_OK);
     connect_conn(events, false);
-    say_hello(events, slot, LINK_CHANNEL_EVENTS);
+    say_hello(events, slot, LINK_CONNECTION_EVENTS);
     answer = hear_answers(events);
     CHECK(answer.type == LINK_HELLO && answer.arg == LINK_OK && answer.event == slot->card_event);
     if (slot->reader->options.token)
@@ -573,7 +573,7 @@ static void end_simulator(void)
     link_server_stop(server);
     slots_interrupt(&slots);
     CHECK(threads_wait(&threads, PATIENT_MS));
-    loop_read_letters(loop);
+    loop_make_posted_calls(loop);
     link_server_free(server);
     server = NULL;
     slots_free(&slots);

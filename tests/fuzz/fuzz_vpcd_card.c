@@ -40,7 +40,7 @@ bool __wrap_vpcd_prepare(int fd);
 bool __wrap_threads_start(struct threads *threads, void (*function)(void *arg), void *arg);
 
 static struct slots slots;
-static struct vpcd_cards *cards;
+static struct vpcd_offers *offers;
 static bool listens;
 static unsigned ops;
 static bool good; /* the reader is, and does not do what the input says */
@@ -316,8 +316,8 @@ static void check_readers(void)
         }
         const struct slot *slot = &slots.slot[i];
         CHECK(open <= (slot->card != NULL));
-        CHECK(!slot->card || slot->user || !test_card(slot->card)->gone);
-        bool connected = vpcd_cards_address(cards, slot, &address, &listening);
+        CHECK(!slot->card || slot->current_use || !test_card(slot->card)->gone);
+        bool connected = vpcd_offers_address(offers, slot, &address, &listening);
         CHECK(address.port == PORT + i && listening == listens && (connected || whole == 0));
         CHECK(!listens || !listeners[i].listening || (slot->card && !connected));
     }
@@ -531,7 +531,7 @@ static int act_well(void)
         say_control(reader, VPCD_GET_ATR);
         return 0;
     case 2:
-        CHECK(vpcd_cards_address(cards, &slots.slot[good_slot], &address, &listening));
+        CHECK(vpcd_offers_address(offers, &slots.slot[good_slot], &address, &listening));
         hear(reader);
         CHECK(reader && reader->owed == 0);
         return 1000000; /* it may be silent */
@@ -541,9 +541,9 @@ static int act_well(void)
         outcome = REFUSED;
         return 1000;
     case 4:
-        CHECK(!vpcd_cards_address(cards, &slots.slot[good_slot], &address, &listening));
+        CHECK(!vpcd_offers_address(offers, &slots.slot[good_slot], &address, &listening));
         if (good_slot == SLOTS - 1) {
-            vpcd_cards_stop(cards);
+            vpcd_offers_stop(offers);
             return 0;
         }
         remove_cards();
@@ -574,8 +574,8 @@ static struct reader_options options;
 static void on_card_event(void *arg, struct slot *slot)
 {
     (void)arg;
-    if (cards)
-        vpcd_cards_on_card_event(cards, slot);
+    if (offers)
+        vpcd_offers_on_card_event(offers, slot);
 }
 
 static void begin(unsigned how)
@@ -595,15 +595,15 @@ static void begin(unsigned how)
     CHECK(slots_add_reader(&slots, &options, &error));
     if (how & 2)
         CHECK(insert(&slots.slot[0], false, how >> 4));
-    cards = vpcd_cards_new(&slots, &address, listens, &error);
-    CHECK(cards);
-    vpcd_cards_start(cards, &threads);
+    offers = vpcd_offers_new(&slots, &address, listens, &error);
+    CHECK(offers);
+    vpcd_offers_start(offers, &threads);
 }
 
 static void end(void)
 {
-    vpcd_cards_free(cards);
-    cards = NULL;
+    vpcd_offers_free(offers);
+    offers = NULL;
     slots_free(&slots);
     CHECK(test_cards == 0);
 }

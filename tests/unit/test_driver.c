@@ -69,7 +69,7 @@ static int accept_one(void)
 }
 
 /* Accepts a connection, reads its hello and answers it. */
-static int welcome(enum link_channel channel)
+static int welcome(enum link_connection channel)
 {
     uint8_t buffer[64];
     struct link_message hello;
@@ -88,7 +88,7 @@ static int welcome(enum link_channel channel)
 static void *welcome_events(void *unused)
 {
     (void)unused;
-    events = welcome(LINK_CHANNEL_EVENTS);
+    events = welcome(LINK_CONNECTION_EVENTS);
     return NULL;
 }
 
@@ -129,7 +129,7 @@ static void *play(void *unused)
     (void)unused;
     uint8_t buffer[LINK_MAX_MESSAGE];
     struct link_message request;
-    int fd = welcome(LINK_CHANNEL_EXCHANGE);
+    int fd = welcome(LINK_CONNECTION_EXCHANGE);
     while (link_receive(fd, buffer, sizeof buffer, &request) == 0) {
         last = request;
         last_type = request.type;
@@ -365,7 +365,7 @@ static void *welcome_and_hang_up(void *count)
 {
     struct pollfd ready = {.fd = listener, .events = POLLIN};
     for (event_counter = 0; poll(&ready, 1, 600) == 1; ++*(unsigned *)count)
-        close(welcome(LINK_CHANNEL_EVENTS));
+        close(welcome(LINK_CONNECTION_EVENTS));
     return NULL;
 }
 

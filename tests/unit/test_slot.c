@@ -375,7 +375,7 @@ START_TEST(a_wait_is_interrupted)
     ck_assert_int_eq(pthread_create(&thread, NULL, transmit, slot), 0);
     for (bool busy = false; !busy;) {
         pthread_mutex_lock(&slot->lock);
-        busy = slot->user != NULL;
+        busy = slot->current_use != NULL;
         pthread_mutex_unlock(&slot->lock);
         usleep(1000);
     }

@@ -33,7 +33,7 @@ void __wrap_rig_log(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 static struct slots slots;
 static struct threads threads;
-static struct vpcd_cards *cards;
+static struct vpcd_offers *offers;
 static int reader;
 static struct error error;
 
@@ -90,7 +90,7 @@ static void connect_reader(void)
     struct address address;
     bool listens;
     int size = 65536;
-    vpcd_cards_address(cards, &slots.slot[0], &address, &listens);
+    vpcd_offers_address(offers, &slots.slot[0], &address, &listens);
     to.sin_port = htons((uint16_t)address.port);
     for (int refused = 1; refused; usleep(1000)) { /* until the card listens again */
         reader = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -107,8 +107,8 @@ static void listen_for_reader(void)
     struct address address = {.host = "127.0.0.1"};
     int probe = tcp_listen(address.host, &address.port, 1);
     close(probe);
-    cards = vpcd_cards_new(&slots, &address, true, &error);
-    ck_assert_msg(cards, "%s", error.text);
+    offers = vpcd_offers_new(&slots, &address, true, &error);
+    ck_assert_msg(offers, "%s", error.text);
 }
 
 static void set_up(void)
@@ -122,18 +122,18 @@ static void set_up(void)
     ck_assert(slots_add_reader(&slots, &options, &error));
     ck_assert(slot_insert(&slots.slot[0], FIXTURES_DIR "/cards/t1-only.lua", &error));
     listen_for_reader();
-    vpcd_cards_start(cards, &threads);
+    vpcd_offers_start(offers, &threads);
     connect_reader();
 }
 
 static void tear_down(void)
 {
     close(reader);
-    vpcd_cards_stop(cards);
+    vpcd_offers_stop(offers);
     slots_interrupt(&slots);
     while (!threads_wait(&threads, 0)) /* its time is the real one */
         usleep(1000);
-    vpcd_cards_free(cards);
+    vpcd_offers_free(offers);
     slots_free(&slots);
 }
 
