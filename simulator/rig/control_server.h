@@ -14,7 +14,7 @@
  *
  * slot is the number or name of a slot or, for plug and unplug, the name of a USB reader; it is optional if
  * there is only one. file is optional for insert: "" means the built-in card, and without file the card that
- * was in the slot last is inserted. icc/fault.h has the names of faults. pcscd adds a plugged reader, or
+ * was in the slot last is inserted. icc/fault.c and icc/faults.md have the names of faults. pcscd adds a plugged reader, or
  * drops an unplugged one, soon after the answer: the status then shows "ready" as true, or
  * "driver_connected" as false. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
  * "restart"; the answer, the rig's status, comes when the action is done.
