@@ -17,13 +17,13 @@
  *
  * - Commands. pcscd checks a client's handle before it queues the client's command for the slot
  *   (SCardTransmit() in winscard.c). A command can therefore reach the driver after its card was removed.
- *   Nothing in the call says which card it is for, so it would go to the next card as soon as pcscd has powered
- *   that up. The driver therefore keeps a removal shown until every thread that may have passed the check has
- *   finished (grace.h).
+ *   Nothing in the call says which card it is for, so it would go to the next card as soon as pcscd has
+ *   powered that up. The driver therefore keeps a removal shown until every thread that may have passed the
+ *   check has finished (grace.h).
  *
  * - Power. After a client's request for power, pcscd's thread for that client records that a card is present,
- *   without a lock (winscard.c). If pcscd's event thread learned of a removal before that, the client's thread
- *   would overwrite it, and the empty slot would seem to hold a card until the next card event. The driver
+ *   without a lock (winscard.c). If pcscd's event thread learned of a removal before that, the client's
+ *   thread would overwrite it, and the empty slot would seem to hold a card until the next card event. The driver
  *   therefore shows the removal when that thread has finished. Clients that reset or connect again and again
  *   postpone it by RETRIED_MS at most.
  *
@@ -152,8 +152,8 @@ static bool must_wait(struct channel *channel, int64_t now)
 {
     if (channel_card_in(channel->shown))
         return now < channel->even_at + RETRIED_MS && !have_finished(channel, &channel->power_requests);
-    return now < channel->absent_until ||
-           (now < channel->absent_at + HELD_LAST_MS && !have_finished(channel, &channel->requests));
+    bool finished = have_finished(channel, &channel->requests);
+    return now < channel->absent_until || (now < channel->absent_at + HELD_LAST_MS && !finished);
 }
 
 static bool is_hung_up(struct channel *channel)

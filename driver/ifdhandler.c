@@ -23,7 +23,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
+/* Returns what the status of an exchange means to pcscd. failed is the code for a failure of this operation,
+ * unresponsive that for a card that does not answer. See the top of the file for codes that it never
+ * returns. */
+static RESPONSECODE response_code(unsigned status, RESPONSECODE failed, RESPONSECODE unresponsive)
 {
     switch (status) {
     case LINK_OK:
@@ -32,16 +35,14 @@ static RESPONSECODE response_code(unsigned status, RESPONSECODE otherwise)
         return IFD_PROTOCOL_NOT_SUPPORTED;
     case LINK_PPS_FAILED:
         return IFD_ERROR_PTS_FAILURE;
-    case LINK_UNSUPPORTED:
-        return IFD_NOT_SUPPORTED;
     case LINK_UNPLUGGED:
         return IFD_NO_SUCH_DEVICE;
     case CHANNEL_TOO_LONG:
         return IFD_ERROR_INSUFFICIENT_BUFFER;
     case LINK_MUTE:
-        return otherwise == IFD_COMMUNICATION_ERROR ? IFD_RESPONSE_TIMEOUT : otherwise;
-    default:
-        return otherwise;
+        return unresponsive;
+    default: /* also LINK_REMOVED, and LINK_UNSUPPORTED where the caller has not asked for it */
+        return failed;
     }
 }
 
@@ -61,13 +62,17 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 {
     struct devicename name;
     struct error error;
-    const char *device = DeviceName ? usb_device_resolve(DeviceName, &error) : NULL;
-    if (DeviceName && !device) {
+    if (!DeviceName) {
+        driver_log(LOG_LEVEL_CRITICAL, "no DEVICENAME");
+        return IFD_COMMUNICATION_ERROR;
+    }
+    const char *device = usb_device_resolve(DeviceName, &error);
+    if (!device) {
         driver_log(LOG_LEVEL_ERROR, "%s", error.text);
         return IFD_NO_SUCH_DEVICE;
     }
-    if (!DeviceName || !devicename_parse(device, &name, &error)) {
-        driver_log(LOG_LEVEL_CRITICAL, "%s", DeviceName ? error.text : "no DEVICENAME");
+    if (!devicename_parse(device, &name, &error)) {
+        driver_log(LOG_LEVEL_CRITICAL, "%s", error.text);
         return IFD_COMMUNICATION_ERROR;
     }
     unsigned slot = (unsigned)(Lun & 0xFFFF);
@@ -158,7 +163,8 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
         return IFD_NOT_SUPPORTED;
     }
     size_t length = MAX_ATR_SIZE;
-    RESPONSECODE result = response_code(exchange(Lun, &request, Atr, &length), IFD_ERROR_POWER_ACTION);
+    RESPONSECODE result =
+        response_code(exchange(Lun, &request, Atr, &length), IFD_ERROR_POWER_ACTION, IFD_ERROR_POWER_ACTION);
     if (result == IFD_SUCCESS)
         *AtrLength = length;
     return result;
@@ -181,7 +187,7 @@ EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR F
     default:
         return IFD_PROTOCOL_NOT_SUPPORTED;
     }
-    return response_code(exchange(Lun, &request, NULL, NULL), IFD_ERROR_PTS_FAILURE);
+    return response_code(exchange(Lun, &request, NULL, NULL), IFD_ERROR_PTS_FAILURE, IFD_ERROR_PTS_FAILURE);
 }
 
 EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer, DWORD TxLength,
@@ -200,10 +206,12 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
         .data = TxBuffer,
         .length = TxLength,
     };
-    RESPONSECODE result = response_code(exchange(Lun, &request, RxBuffer, &length), IFD_COMMUNICATION_ERROR);
+    unsigned status = exchange(Lun, &request, RxBuffer, &length);
+    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR, IFD_RESPONSE_TIMEOUT);
     if (RecvPci)
         RecvPci->Protocol = SendPci.Protocol;
-    /* pcscd compares the length with the client's buffer and returns SCARD_E_INSUFFICIENT_BUFFER */
+    /* SCardTransmit() of pcscd (winscard.c) compares the length with the client's buffer, and returns
+     * SCARD_E_INSUFFICIENT_BUFFER */
     if (result == IFD_ERROR_INSUFFICIENT_BUFFER)
         result = IFD_SUCCESS;
     if (result == IFD_SUCCESS)
@@ -226,7 +234,10 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD ControlCode, PUCHAR TxBuffer, D
         .length = TxLength,
     };
     size_t length = RxBuffer ? RxLength : 0;
-    RESPONSECODE result = response_code(exchange(Lun, &request, RxBuffer, &length), IFD_COMMUNICATION_ERROR);
+    unsigned status = exchange(Lun, &request, RxBuffer, &length);
+    if (status == LINK_UNSUPPORTED)
+        return IFD_NOT_SUPPORTED;
+    RESPONSECODE result = response_code(status, IFD_COMMUNICATION_ERROR, IFD_RESPONSE_TIMEOUT);
     if (result == IFD_SUCCESS)
         *BytesReturned = length;
     return result;
@@ -269,7 +280,9 @@ static RESPONSECODE ask_attribute(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Va
     unsigned status = exchange(Lun, &request, Value, &length);
     if (status == LINK_OK || status == CHANNEL_TOO_LONG)
         *Length = length;
-    return status == LINK_UNSUPPORTED ? IFD_ERROR_TAG : response_code(status, IFD_COMMUNICATION_ERROR);
+    if (status == LINK_UNSUPPORTED)
+        return IFD_ERROR_TAG;
+    return response_code(status, IFD_COMMUNICATION_ERROR, IFD_RESPONSE_TIMEOUT);
 }
 
 EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)

@@ -109,6 +109,53 @@ START_TEST(threads_that_sleep)
 }
 END_TEST
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool holds, waits;
+
+static void *hold(void *unused)
+{
+    pthread_mutex_lock(&mutex);
+    awake++;
+    while (holds)
+        continue;
+    pthread_mutex_unlock(&mutex);
+    return sleep_on(unused);
+}
+
+/* As a thread that pcscd has let pass, and that waits for the slot. */
+static void *wait_and_spin(void *unused)
+{
+    awake++;
+    pthread_mutex_lock(&mutex);
+    pthread_mutex_unlock(&mutex);
+    while (waits)
+        continue;
+    return unused;
+}
+
+START_TEST(a_thread_that_waits_for_another)
+{
+    pthread_t holder, waiter;
+    struct grace grace;
+    holds = waits = true;
+    begin_threads(&holder, 1, hold);
+    begin_threads(&waiter, 1, wait_and_spin);
+    for (int i = 0; i < 100; i++) /* until the waiter sleeps */
+        poll(NULL, 0, 1);
+    grace_begin(&grace);
+    ck_assert(!grace_is_over(&grace));
+    holds = false;
+    for (int i = 0; i < 100; i++) {
+        ck_assert(!grace_is_over(&grace));
+        poll(NULL, 0, 1);
+    }
+    waits = false;
+    wait_for_its_end(&grace);
+    end_threads(&holder, 1);
+    ck_assert_int_eq(pthread_join(waiter, NULL), 0);
+}
+END_TEST
+
 START_TEST(more_threads_than_there_is_room_for)
 {
     pthread_t threads[MANY];
@@ -130,6 +177,7 @@ int main(void)
     tcase_add_test(tcase, a_thread_that_stays_awake);
     tcase_add_test(tcase, threads_that_sleep_now_and_then);
     tcase_add_test(tcase, threads_that_sleep);
+    tcase_add_test(tcase, a_thread_that_waits_for_another);
     tcase_add_test(tcase, more_threads_than_there_is_room_for);
     Suite *suite = suite_create("grace");
     suite_add_tcase(suite, tcase);
