@@ -49,7 +49,7 @@ scardmanage_result attach_end_job(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     if (!at->by_handle)
-        handle_close(at, at->in_transaction ? at->disposition : SCARDMANAGE_LEAVE);
+        handle_close(at, at->in_transaction ? at->disposition : SCARDMANAGE_DISPOSITION_LEAVE);
     else if (at->in_transaction)
         result = lock_end_transaction(at, at->disposition);
     if (!at->in_transaction)

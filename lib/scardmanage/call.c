@@ -85,7 +85,7 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
             run_job_without_deadline(at, at->last_job);
         for (; at->late_unlocks > 0; at->late_unlocks--)
             run_job_without_deadline(at, unlock_late_job);
-        at->late_disposition = SCARDMANAGE_LEAVE;
+        at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
         at->lock_after_job = lock_state(at);
         at->job = NULL;
         platform_cond_wake(&m->changed);

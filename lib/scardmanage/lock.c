@@ -56,7 +56,7 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
 
 static bool disposition_resets(scardmanage_disposition disposition)
 {
-    return disposition == SCARDMANAGE_RESET || disposition == SCARDMANAGE_UNPOWER;
+    return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
 }
 
 /* After SCardEndTransaction(): acknowledges the reset that it did, and converts its result to that
@@ -77,7 +77,7 @@ static scardmanage_result acknowledge_own_reset_and_translate(struct attachment 
         return at->own_reset ? SCARDMANAGE_S_OK : result; /* the lock is released in any case */
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
-    if ((failed || unsupported) && disposition == SCARDMANAGE_EJECT)
+    if ((failed || unsupported) && disposition == SCARDMANAGE_DISPOSITION_EJECT)
         return SCARDMANAGE_E_CANT_DISPOSE;
     if (failed && at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
@@ -126,13 +126,14 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
         return SCARDMANAGE_E_NOT_TRANSACTED;
     if (disposition > at->disposition)
         at->disposition = disposition;
-    if (at->lock_count > 1 || (at->transaction_is_temporary && at->disposition == SCARDMANAGE_LEAVE)) {
+    if (at->lock_count > 1 ||
+        (at->transaction_is_temporary && at->disposition == SCARDMANAGE_DISPOSITION_LEAVE)) {
         at->lock_count--;
         return SCARDMANAGE_S_OK;
     }
     at->lock_count = 0;
     disposition = at->disposition;
-    at->disposition = SCARDMANAGE_LEAVE;
+    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     if (!at->in_transaction)
         return at->unreported_event != SCARDMANAGE_S_OK ? handle_correct_event(at, at->unreported_event)
                                                         : SCARDMANAGE_W_REMOVED_CARD;
@@ -163,7 +164,7 @@ scardmanage_result unlock_late_job(struct attachment *at)
 /* For a lock that succeeded after the caller had stopped waiting. */
 static scardmanage_result undo_lock_job(struct attachment *at)
 {
-    return at->io.locked ? release_lock(at, SCARDMANAGE_LEAVE) : SCARDMANAGE_S_OK;
+    return at->io.locked ? release_lock(at, SCARDMANAGE_DISPOSITION_LEAVE) : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_lock(scardmanage *m)
@@ -185,7 +186,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
     struct call c;
     if (!m)
         return SCARDMANAGE_E_POINTER;
-    if ((int)disposition < SCARDMANAGE_LEAVE || (int)disposition > SCARDMANAGE_EJECT)
+    if ((int)disposition < SCARDMANAGE_DISPOSITION_LEAVE || (int)disposition > SCARDMANAGE_DISPOSITION_EJECT)
         return SCARDMANAGE_E_INVALIDARG;
     scardmanage_result result = call_begin(&c, m, 0);
     if (result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED)

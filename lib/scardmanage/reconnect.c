@@ -288,7 +288,8 @@ static void end_exclusive_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
     if (!at->in_transaction)
-        pcsc_end_transaction(at->handle, SCARDMANAGE_LEAVE); /* other stacks return E_NOT_TRANSACTED */
+        pcsc_end_transaction(at->handle,
+                             SCARDMANAGE_DISPOSITION_LEAVE); /* other stacks return E_NOT_TRANSACTED */
     at->share = SCARDMANAGE_SHARE_SHARED;
 }
 
@@ -365,7 +366,8 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
     }
     if (at->has_handle)
         set_event_unreported(a);
-    handle_close(at, a->step_failed && !a->handle_dead ? SCARDMANAGE_UNPOWER : SCARDMANAGE_LEAVE);
+    handle_close(at, a->step_failed && !a->handle_dead ? SCARDMANAGE_DISPOSITION_UNPOWER
+                                                       : SCARDMANAGE_DISPOSITION_LEAVE);
     a->handle_dead = false;
     a->report.attempts++;
     scardmanage_result result = publish_result(a, handle_open(at, &a->options, protocols));
@@ -486,7 +488,7 @@ static scardmanage_result check_card_in_transaction(struct attempt *a)
     if (result == SCARDMANAGE_S_OK)
         result = wait_for_reset_by_others(a);
     if (result != SCARDMANAGE_S_OK && !had_transaction && at->in_transaction) {
-        lock_end_transaction(at, SCARDMANAGE_LEAVE);
+        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
         at->transaction_is_temporary = at->in_transaction;
     }
     return result;
@@ -585,9 +587,9 @@ static scardmanage_result restore_lock(struct attempt *a)
     if (at->lock_count > 0 || at->io.keep_transaction || functions || at->io.functions_due)
         return begin_transaction(a);
     /* a transaction that exists now is one that could not be ended before */
-    scardmanage_result result = at->in_transaction
-                                    ? publish_result(a, lock_end_transaction(at, SCARDMANAGE_LEAVE))
-                                    : SCARDMANAGE_S_OK;
+    scardmanage_result result =
+        at->in_transaction ? publish_result(a, lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE))
+                           : SCARDMANAGE_S_OK;
     at->transaction_is_temporary = at->in_transaction;
     return result;
 }
@@ -715,7 +717,7 @@ scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     if (at->transaction_is_temporary && at->in_transaction && at->lock_count == 0)
-        result = lock_end_transaction(at, SCARDMANAGE_LEAVE);
+        result = lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
     at->transaction_is_temporary = false;
     return result;
 }
@@ -760,7 +762,7 @@ scardmanage_result reconnect_undo(struct attachment *at)
 {
     scardmanage_result result = reconnect_end_temporary_transaction(at);
     if (at->io.first_card && !at->by_handle) { /* the caller does not know of a card yet */
-        handle_close(at, SCARDMANAGE_LEAVE);
+        handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
         identity_clear(&at->card);
         at->atr = (struct pcsc_atr){.length = 0};
         at->protocol = 0;
@@ -772,7 +774,7 @@ scardmanage_result reconnect_undo(struct attachment *at)
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
     if (!did_nothing)
         set_card_unreported(at);
-    return locked ? lock_end_transaction(at, SCARDMANAGE_LEAVE) : result;
+    return locked ? lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE) : result;
 }
 
 /*

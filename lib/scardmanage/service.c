@@ -28,7 +28,7 @@ void service_disconnect(struct attachment *at)
 {
     service_mark_unwatched(at);
     if (!at->by_handle)
-        handle_close(at, SCARDMANAGE_LEAVE);
+        handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
     if (at->has_context)
         pcsc_release_context(at->context);
     at->has_context = false;

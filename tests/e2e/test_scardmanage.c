@@ -29,7 +29,7 @@ START_TEST(null_pointers)
     ck_assert_int_eq(scardmanage_detach(NULL), SCARDMANAGE_E_POINTER);
     ck_assert_int_eq(scardmanage_reconnect(NULL), SCARDMANAGE_E_POINTER);
     ck_assert_int_eq(scardmanage_lock(NULL), SCARDMANAGE_E_POINTER);
-    ck_assert_int_eq(scardmanage_unlock(NULL, SCARDMANAGE_LEAVE), SCARDMANAGE_E_POINTER);
+    ck_assert_int_eq(scardmanage_unlock(NULL, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_POINTER);
     ck_assert_int_eq(scardmanage_set_options(NULL, NULL), SCARDMANAGE_E_POINTER);
     ck_assert_int_eq(scardmanage_status(NULL, &state, &protocol), SCARDMANAGE_E_POINTER);
     ck_assert_int_eq(scardmanage_status(m, NULL, &protocol), SCARDMANAGE_E_POINTER);
@@ -76,7 +76,7 @@ static void assert_detached(void)
     ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_INVALID_HANDLE);
     ck_assert_int_eq(reconnect_with(DEFAULTS), SCARDMANAGE_E_INVALID_HANDLE);
     ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_E_INVALID_HANDLE);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_INVALID_HANDLE);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_INVALID_HANDLE);
     assert_status(SCARDMANAGE_E_INVALID_HANDLE, SCARDMANAGE_STATE_UNKNOWN, 0);
     ck_assert_int_eq(scardmanage_get_atr(m, atr, &length), SCARDMANAGE_E_INVALID_HANDLE);
     ck_assert_int_eq(scardmanage_get_reader(m, NULL, &length), SCARDMANAGE_E_INVALID_HANDLE);

@@ -20,20 +20,20 @@ START_TEST(nested_lock)
 {
     other_connects();
     attach(_i);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     for (int i = 0; i < 3; i++) {
         assert_lock();
         assert_locked_out();
     }
     ck_assert_int_eq(scardmanage_unlock(m, (scardmanage_disposition)4), SCARDMANAGE_E_INVALIDARG);
     ck_assert_int_eq(scardmanage_unlock(m, (scardmanage_disposition)-1), SCARDMANAGE_E_INVALIDARG);
-    assert_unlock(SCARDMANAGE_LEAVE);
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_locked_out();
     assert_count(1);
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     assert_count(2);
 }
 END_TEST
@@ -52,9 +52,9 @@ START_TEST(lock_survives_reconnecting)
         ck_assert_int_eq(reported.lock, SCARDMANAGE_LOCK_KEPT);
         assert_locked_out();
     }
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_locked_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -77,9 +77,9 @@ START_TEST(lock_returns_with_the_card)
         assert_reconnects(OPTIONS(.first_step = SCARDMANAGE_STEP_WARM), SCARDMANAGE_VERDICT_UNCHANGED,
                           SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_KEPT);
     }
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_locked_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -96,7 +96,7 @@ START_TEST(lock_and_another_card)
     assert_reconnects(OPTIONS(.accept_other_card = 1), SCARDMANAGE_VERDICT_DIFFERENT, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_REACQUIRED);
     assert_locked_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -108,8 +108,8 @@ START_TEST(unlocking_after_the_card_left)
     assert_lock();
     pull();
     put_back();
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_W_REMOVED_CARD);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_W_REMOVED_CARD);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_NONE);
     assert_free();
@@ -124,8 +124,8 @@ START_TEST(unlocking_between_loss_and_return)
     assert_lock();
     pull();
     ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_NO_SMARTCARD);
-    assert_unlock(SCARDMANAGE_LEAVE);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_W_REMOVED_CARD);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_W_REMOVED_CARD);
     put_back();
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_NONE);
@@ -135,7 +135,8 @@ END_TEST
 
 START_TEST(unlock_with_reset)
 {
-    static const scardmanage_disposition how[] = {SCARDMANAGE_RESET, SCARDMANAGE_UNPOWER};
+    static const scardmanage_disposition how[] = {SCARDMANAGE_DISPOSITION_RESET,
+                                                  SCARDMANAGE_DISPOSITION_UNPOWER};
     other_connects();
     attach(_i);
     for (int i = 0; i < 2; i++) {
@@ -153,15 +154,15 @@ START_TEST(unlock_with_reset)
     assert_lock();
     assert_lock();
     assert_count(1);
-    assert_unlock(SCARDMANAGE_RESET);
+    assert_unlock(SCARDMANAGE_DISPOSITION_RESET);
     assert_count(2);
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_count(1);
     assert_lock();
-    assert_unlock(SCARDMANAGE_LEAVE); /* and it is not remembered any longer */
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE); /* and it is not remembered any longer */
     assert_count(2);
     assert_lock();
-    assert_unlock(SCARDMANAGE_RESET);
+    assert_unlock(SCARDMANAGE_DISPOSITION_RESET);
     ck_assert_int_eq(other_reconnects(SCARD_RESET_CARD), SCARD_S_SUCCESS);
     assert_refuses(SCARDMANAGE_W_RESET_CARD); /* a later reset by the other is reported */
 }
@@ -172,7 +173,7 @@ START_TEST(unlock_with_reset_and_another_atr)
     put("warm-differs.lua");
     attach(_i);
     assert_lock();
-    assert_unlock(SCARDMANAGE_RESET);
+    assert_unlock(SCARDMANAGE_DISPOSITION_RESET);
     assert_atr(warm_atr, sizeof warm_atr);
     assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_SPECIFIC, SCARDMANAGE_PROTOCOL_T0);
 }
@@ -183,9 +184,9 @@ START_TEST(unlock_with_eject)
     other_connects();
     attach(_i);
     assert_lock();
-    scardmanage_result result = scardmanage_unlock(m, SCARDMANAGE_EJECT);
+    scardmanage_result result = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_EJECT);
     ck_assert(result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_CANT_DISPOSE);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     assert_free();
 }
 END_TEST
@@ -204,7 +205,7 @@ START_TEST(unlock_with_an_event_pending)
     ck_assert_int_eq(reported.lock, SCARDMANAGE_LOCK_KEPT);
     assert_locked_out();
     assert_refuses(SCARDMANAGE_W_RESET_CARD);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_W_RESET_CARD);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_W_RESET_CARD);
     assert_free();
     assert_refuses(SCARDMANAGE_W_RESET_CARD); /* also reported when it was taken off the handle */
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_RESET, SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_LOCK_NONE);
@@ -242,7 +243,7 @@ START_TEST(exclusive_and_shared_again)
                           SCARDMANAGE_LOCK_NONE);
         assert_others_shut_out();
         assert_lock();
-        assert_unlock(SCARDMANAGE_LEAVE);
+        assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
         assert_reconnects(SHARED, SCARDMANAGE_VERDICT_UNCHANGED, SCARDMANAGE_STEP_LEAVE,
                           SCARDMANAGE_LOCK_NONE);
         other_connects();
@@ -264,7 +265,7 @@ START_TEST(exclusive_and_locked)
         assert_reconnects(OPTIONS(.share = SCARDMANAGE_SHARE_SHARED, .first_step = SCARDMANAGE_STEP_WARM),
                           SCARDMANAGE_VERDICT_UNCHANGED, SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_KEPT);
     }
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     other_connects();
     assert_free();
 }
@@ -281,9 +282,9 @@ START_TEST(exclusive_lock_and_a_card_that_was_out)
     assert_reconnects(DEFAULTS, SCARDMANAGE_VERDICT_REINSERTED, SCARDMANAGE_STEP_LEAVE,
                       SCARDMANAGE_LOCK_REACQUIRED);
     assert_others_shut_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_lock();
-    assert_unlock(SCARDMANAGE_RESET);
+    assert_unlock(SCARDMANAGE_DISPOSITION_RESET);
     assert_reconnects(SHARED, SCARDMANAGE_VERDICT_UNCHANGED, SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_LOCK_NONE);
     other_connects();
     assert_free();
@@ -317,7 +318,7 @@ START_TEST(a_handle_in_exclusive_use)
                       SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_NONE);
     assert_others_shut_out(); /* its share mode is kept */
     assert_lock();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     ck_assert_int_eq(scardmanage_detach(m), SCARDMANAGE_S_OK);
     assert_others_shut_out();
 }
@@ -359,7 +360,7 @@ START_TEST(nobody_comes_between)
         ck_assert_int_eq(atomic_load(&other_is_in), 0);
         assert_count(1);
     }
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(atomic_load(&other_is_in), 1);
     ck_assert_int_eq(SCardEndTransaction(other, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
@@ -387,7 +388,7 @@ START_TEST(lock_waits_for_its_turn)
     assert_lock();
     ck_assert_int_eq(atomic_load(&other_is_in), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -402,7 +403,7 @@ static void *uses_the_card(void *nothing)
         if (scardmanage_lock(m) != SCARDMANAGE_S_OK || count(&number) != SCARDMANAGE_S_OK ||
             scardmanage_status(m, &state, &protocol) != SCARDMANAGE_S_OK ||
             scardmanage_reconnect(m) != SCARDMANAGE_S_OK ||
-            scardmanage_unlock(m, SCARDMANAGE_LEAVE) != SCARDMANAGE_S_OK)
+            scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE) != SCARDMANAGE_S_OK)
             return &other_is_in;
     }
     return NULL;

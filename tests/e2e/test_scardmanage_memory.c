@@ -265,17 +265,17 @@ static scardmanage_result lock(void)
 
 static scardmanage_result unlock(void)
 {
-    return scardmanage_unlock(m, SCARDMANAGE_LEAVE);
+    return scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 static scardmanage_result unlock_and_reset(void)
 {
-    return scardmanage_unlock(m, SCARDMANAGE_RESET);
+    return scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET);
 }
 
 static scardmanage_result unlock_and_unpower(void)
 {
-    return scardmanage_unlock(m, SCARDMANAGE_UNPOWER);
+    return scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_UNPOWER);
 }
 
 static scardmanage_result status(void)

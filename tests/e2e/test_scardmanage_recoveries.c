@@ -129,7 +129,7 @@ static void check_wait_in_vain(void)
     CHECK(is(scardmanage_lock(m), SCARDMANAGE_E_TIMEOUT));
     CHECK(others_do(&others, 'e'));
     CHECK(is(scardmanage_set_options(m, NULL), SCARDMANAGE_S_OK));
-    CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED));
+    CHECK(is(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED));
     check_works();
 }
 
@@ -144,7 +144,7 @@ static void recover(unsigned kind, bool by_handle)
     case 2:
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
         check_reconnects(SCARDMANAGE_STEP_WARM);
-        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_S_OK));
+        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_S_OK));
         check_works();
         break;
     case 3:
@@ -154,7 +154,7 @@ static void recover(unsigned kind, bool by_handle)
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));
         reinsert();
         check_reconnects(SCARDMANAGE_STEP_LEAVE);
-        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_S_OK));
+        CHECK(is(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_S_OK));
         break;
     case 5:
         CHECK(is(scardmanage_lock(m), SCARDMANAGE_S_OK));

@@ -109,7 +109,7 @@ START_TEST(reopening)
                       SCARDMANAGE_STEP_REOPEN, SCARDMANAGE_LOCK_REACQUIRED);
     assert_count(2); /* the card is not touched */
     assert_locked_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -350,7 +350,7 @@ START_TEST(a_card_that_falls_silent)
                       SCARDMANAGE_LOCK_REACQUIRED);
     assert_count(1);
     assert_locked_out();
-    assert_unlock(SCARDMANAGE_LEAVE);
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
     assert_free();
 }
 END_TEST
@@ -361,9 +361,9 @@ START_TEST(a_card_that_falls_silent_when_unlocked)
     other_connects();
     attach(_i);
     assert_lock();
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_RESET), SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_W_UNRESPONSIVE_CARD);
     ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD); /* not locked out */
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
     assert_refuses(SCARDMANAGE_W_RESET_CARD);
     pull();
     put_back();
@@ -384,7 +384,7 @@ START_TEST(unlocking_a_card_that_fell_silent)
     scardmanage_options options =
         OPTIONS(.first_step = SCARDMANAGE_STEP_WARM, .last_step = SCARDMANAGE_STEP_WARM);
     ck_assert_int_eq(reconnect_with(options), SCARDMANAGE_W_UNRESPONSIVE_CARD);
-    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_W_UNRESPONSIVE_CARD);
     if (_i == BY_IFD)
         ck_assert_int_eq(other_status(), SCARD_W_RESET_CARD);
     else

@@ -87,7 +87,7 @@ static void *locks(void *nothing)
         scardmanage_result result = scardmanage_lock(m);
         ALLOW(result, LOST);
         if (result == SCARDMANAGE_S_OK)
-            ALLOW(scardmanage_unlock(m, SCARDMANAGE_LEAVE), LOST, SCARDMANAGE_E_NOT_TRANSACTED,
+            ALLOW(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), LOST, SCARDMANAGE_E_NOT_TRANSACTED,
                   SCARDMANAGE_W_REMOVED_CARD);
     }
     return nothing;

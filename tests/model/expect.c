@@ -324,9 +324,9 @@ static struct expectation unlock(const struct world *world, const struct user *u
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
     if (event != SCARDMANAGE_S_OK)
         return only(event);
-    if (strongest == SCARDMANAGE_EJECT)
+    if (strongest == SCARDMANAGE_DISPOSITION_EJECT)
         return only(SCARDMANAGE_E_CANT_DISPOSE);
-    if (strongest != SCARDMANAGE_LEAVE && world->unresponsive)
+    if (strongest != SCARDMANAGE_DISPOSITION_LEAVE && world->unresponsive)
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
     return only(SCARDMANAGE_S_OK);
 }

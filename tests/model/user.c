@@ -121,8 +121,8 @@ static bool check_result(struct checked_call *call, scardmanage_result result)
 /* Returns whether the end of the lock resets the card. */
 static bool ends_with_reset(const struct user *user)
 {
-    return user->in_transaction &&
-           (user->disposition == SCARDMANAGE_RESET || user->disposition == SCARDMANAGE_UNPOWER);
+    return user->in_transaction && (user->disposition == SCARDMANAGE_DISPOSITION_RESET ||
+                                    user->disposition == SCARDMANAGE_DISPOSITION_UNPOWER);
 }
 
 /* Checks the number of resets and commands of the card during the call. */
@@ -250,9 +250,9 @@ bool user_detach(struct model *model, unsigned i)
     if (!check_result(&call, result))
         return true;
     if (!was_running &&
-        user->disposition == SCARDMANAGE_LEAVE) /* an inner unlock may have asked for a reset */
+        user->disposition == SCARDMANAGE_DISPOSITION_LEAVE) /* an inner unlock may have asked for a reset */
         check_resets_and_commands(&call, 0, 0);
-    if (i == 0 && user->in_transaction && user->disposition == SCARDMANAGE_UNPOWER)
+    if (i == 0 && user->in_transaction && user->disposition == SCARDMANAGE_DISPOSITION_UNPOWER)
         model_observe_power_off(model, user->party);
     if (i == 1 && ends_with_reset(user) && result == SCARDMANAGE_S_OK)
         model->world.negotiated = true; /* the library has acknowledged the reset on the caller's handle */
@@ -315,7 +315,7 @@ bool user_unlock(struct model *model, unsigned i, unsigned number)
         world->negotiated = result == SCARDMANAGE_S_OK;
         user->atrs_seen |= world->atr;
     }
-    user->disposition = SCARDMANAGE_LEAVE;
+    user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     bool was_reset = user->was_reset;
     if (result == SCARDMANAGE_W_UNRESPONSIVE_CARD)
         user->was_reset = user->has_seen_card; /* by the reset that the card did not answer */

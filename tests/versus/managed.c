@@ -66,7 +66,7 @@ uint32_t link_lock(struct link *l)
 
 uint32_t link_unlock(struct link *l)
 {
-    return (uint32_t)scardmanage_unlock(l->card, SCARDMANAGE_LEAVE);
+    return (uint32_t)scardmanage_unlock(l->card, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 uint32_t link_transmit(struct link *l, const uint8_t *command, size_t command_len, uint8_t *answer,

@@ -335,7 +335,7 @@ static void protocols(scardmanage *m)
         send_count_command(m, SCARDMANAGE_S_OK, 1);
     }
     heading("unlock, once: nothing has leaked");
-    expect(scardmanage_unlock(m, SCARDMANAGE_LEAVE), SCARDMANAGE_S_OK, "unlock");
+    expect(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_S_OK, "unlock");
     other_client_tries(false);
 }
 

@@ -159,10 +159,10 @@ typedef enum scardmanage_share {
 
 /* What happens to the card when the lock is released. The values are those of PC/SC. */
 typedef enum scardmanage_disposition {
-    SCARDMANAGE_LEAVE = 0,   /* no effect on the card */
-    SCARDMANAGE_RESET = 1,   /* warm reset */
-    SCARDMANAGE_UNPOWER = 2, /* power off, then on again */
-    SCARDMANAGE_EJECT = 3,   /* eject, if the reader can */
+    SCARDMANAGE_DISPOSITION_LEAVE = 0,   /* no effect on the card */
+    SCARDMANAGE_DISPOSITION_RESET = 1,   /* warm reset */
+    SCARDMANAGE_DISPOSITION_UNPOWER = 2, /* power off, then on again */
+    SCARDMANAGE_DISPOSITION_EJECT = 3,   /* eject, if the reader can */
 } scardmanage_disposition;
 
 /* The state of a reader and its card. The values are the same on every PC/SC stack. */
@@ -407,6 +407,7 @@ SCARDMANAGE_API scardmanage_result scardmanage_cancel(scardmanage *m);
  *   E_INVALIDARG   handle is not a card handle
  *   E_OUTOFMEMORY  out of memory
  *   8010xxxx       codes of SCardStatus() and SCardEstablishContext()
+ *   others         what the caller's identify or rebuild function returned
  *
  * After a failure the object is detached. Source: ISCardManage::AttachByHandle.
  */
@@ -431,6 +432,7 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_handle(scardmanage *m, 
  *                        protocol is active
  *   E_OUTOFMEMORY        out of memory
  *   8010xxxx             codes of SCardConnect() and SCardEstablishContext()
+ *   others               what the caller's identify or rebuild function returned
  *
  * After any other failure the object is detached. Source: ISCardManage::AttachByIFD; an IFD is a
  * reader.
@@ -448,8 +450,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
  *                        card was reset and no longer answers. Closing the handle releases the lock
  *   E_OUTOFMEMORY        detached, but there was no memory to release the lock on the caller's handle.
  *                        Closing the handle releases it
- *   E_TIMEOUT            detached, but a PC/SC call has not returned yet. The lock is released when it
- *   E_CANCELLED          returns. Do not close the handle before that: libpcsclite does not allow a
+ *   E_TIMEOUT, E_CANCELLED
+ *                        detached, but a PC/SC call has not returned yet. The lock is released when it
+ *                        returns. Do not close the handle before that: libpcsclite does not allow a
  *                        handle to be closed while a call uses it
  *
  * Source: ISCardManage::Detach.
@@ -524,8 +527,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
  *   S_OK            there is a card
  *   E_TIMEOUT       the timeout has expired
  *   E_CANCELLED     cancelled
- *   W_RESET_CARD    the name of the reader is not known yet: reconnect. See
- *   W_REMOVED_CARD  scardmanage_attach_by_handle()
+ *   W_RESET_CARD, W_REMOVED_CARD
+ *                   the name of the reader is not known yet: reconnect, see
+ *                   scardmanage_attach_by_handle()
  *   E_FAIL          called from a rebuild function
  *   E_OUTOFMEMORY   out of memory
  *   8010xxxx        codes of SCardGetStatusChange()
@@ -612,8 +616,9 @@ SCARDMANAGE_API scardmanage_result scardmanage_status(scardmanage *m, scardmanag
  *   E_POINTER              m, atr or length is null
  *   E_NO_SMARTCARD         there is no card
  *   E_INSUFFICIENT_BUFFER  atr is too small; *length is the size required
- *   W_RESET_CARD           as for scardmanage_status(), with the ATR of the card in the reader;
- *   W_REMOVED_CARD         *length is 0 if that ATR is not known
+ *   W_RESET_CARD, W_REMOVED_CARD
+ *                          as for scardmanage_status(); atr is that of the card in the reader, and
+ *                          *length is 0 if it is not known
  *   8010xxxx               codes of SCardStatus() and SCardGetStatusChange()
  */
 SCARDMANAGE_API scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *length);
@@ -627,8 +632,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *
  *   S_OK                   success
  *   E_POINTER              m or length is null
  *   E_INSUFFICIENT_BUFFER  name is too small; *length is the size required
- *   W_RESET_CARD           the name is not known yet: reconnect. See
- *   W_REMOVED_CARD         scardmanage_attach_by_handle()
+ *   W_RESET_CARD, W_REMOVED_CARD
+ *                          the name is not known yet: reconnect, see scardmanage_attach_by_handle()
  */
 SCARDMANAGE_API scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *length);
 
