@@ -331,6 +331,23 @@ static scardmanage_result reconnect_and_rebuild(void)
     return scardmanage_reconnect_ex(m, &options, NULL);
 }
 
+static scardmanage_result transmit_as_identity(scardmanage *object, uint8_t *identity, size_t *length,
+                                               void *nothing)
+{
+    *length = 1;
+    *identity = 1;
+    return transmit_again(object, NULL, nothing);
+}
+
+static scardmanage_result reconnect_and_identify(void)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.identify = transmit_as_identity;
+    options.rebuild = transmit_again;
+    options.accept_unidentified = 1;
+    return scardmanage_reconnect_ex(m, &options, NULL);
+}
+
 static scardmanage_result transmit_ex(void)
 {
     static const uint8_t command[] = {0x80, 0x10, 0x00, 0x00, 0x02};
@@ -381,6 +398,7 @@ static const call calls[] = {
     {"transmit", transmit, 0, false},
     {"transmit_ex", transmit_ex, 0, true},
     {"reconnect_ex, rebuild", reconnect_and_rebuild, 0, true},
+    {"reconnect_ex, identify", reconnect_and_identify, 0, true},
     {"wait_for_card", wait_for_card, 0, false},
     {"cancel", cancel, 0, false},
 };
