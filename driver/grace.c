@@ -56,6 +56,7 @@ static void begin_round(struct grace *grace)
     }
     if (tasks)
         closedir(tasks);
+    grace->quiet = grace->count == 0 && !grace->more;
 }
 
 /* Drops the threads that have slept since the round began. */
@@ -84,8 +85,10 @@ bool grace_is_over(struct grace *grace)
         if (grace->count > 0)
             return false;
         bool more = grace->more;
-        grace->rounds -= !more;
-        begin_round(grace);
+        if (!more) /* when nobody is awake, nobody holds a mutex for long: one more look will do */
+            grace->rounds = grace->quiet && grace->rounds > 2 ? 1 : grace->rounds - 1;
+        if (grace->rounds > 0)
+            begin_round(grace);
         if (more)
             return false;
     }

@@ -25,6 +25,7 @@ struct grace {
     unsigned rounds; /* that are not over */
     size_t count;    /* threads that were awake at the beginning of the round, and have not slept since */
     bool more;       /* there may be others for which there was no room */
+    bool quiet;      /* none was awake */
     struct {
         pid_t id;
         unsigned long slept; /* how often it had slept */
