@@ -61,8 +61,9 @@ def status_change(current=0, timeout=0):
     scard.SCardListReaders(context, [])  # before the first look, if the service is an older one
     while True:
         found = status_change_once(current, timeout)
-        unknown = found[0] == "SCARD_E_UNKNOWN_READER" and reader not in scard.SCardListReaders(context, [])[1]
-        if unknown or found[0] not in MISREAD:
+        unknown = found[0] == "SCARD_E_UNKNOWN_READER" or "UNKNOWN" in found[3]
+        misread = unknown or found[0] in MISREAD
+        if not misread or (unknown and reader not in scard.SCardListReaders(context, [])[1]):
             return found
 
 
