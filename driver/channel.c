@@ -23,9 +23,9 @@
  *
  * - Power. After a client's request for power, pcscd's thread for that client records that a card is present,
  *   without a lock (winscard.c). If pcscd's event thread learned of a removal before that, the client's
- *   thread would overwrite it, and the empty slot would seem to hold a card until the next card event. The driver
- *   therefore shows the removal when that thread has finished. Clients that reset or connect again and again
- *   postpone it by RETRIED_MS at most.
+ *   thread would overwrite it, and the empty slot would seem to hold a card until the next card event. The
+ *   driver therefore shows the removal when that thread has finished. Clients that reset or connect again
+ *   and again postpone it by RETRIED_MS at most.
  *
  * - Swaps. When the next card is already in as the driver shows a removal, the driver keeps the slot empty
  *   for ABSENCE_MS. A client that waits for a change looks at the slot only after it has been woken up, and

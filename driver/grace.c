@@ -12,8 +12,8 @@
 
 enum { ROUNDS = 4 };
 
-/* Reads proc_pid_status(5) of a thread. A thread that cannot be looked at counts as awake. Returns false if it
- * has ended. */
+/* Reads proc_pid_status(5) of a thread. A thread that cannot be looked at counts as awake. Returns false if
+ * it has ended. */
 static bool read_status(pid_t id, bool *awake, unsigned long *slept)
 {
     char path[64], status[4096];
@@ -56,7 +56,6 @@ static void begin_round(struct grace *grace)
     }
     if (tasks)
         closedir(tasks);
-    grace->quiet = grace->count == 0 && !grace->more;
 }
 
 /* Drops the threads that have slept since the round began. */
@@ -81,16 +80,18 @@ void grace_begin(struct grace *grace)
 bool grace_is_over(struct grace *grace)
 {
     while (grace->rounds > 0) {
+        bool quiet = grace->count == 0 && !grace->more; /* nobody was awake when the round began */
         look_again(grace);
         if (grace->count > 0)
             return false;
-        bool more = grace->more;
-        if (!more) /* when nobody is awake, nobody holds a mutex for long: one more look will do */
-            grace->rounds = grace->quiet && grace->rounds > 2 ? 1 : grace->rounds - 1;
+        if (grace->more) {
+            begin_round(grace);
+            return false;
+        }
+        /* when nobody is awake, nobody holds a mutex for long: one more look will do */
+        grace->rounds = quiet && grace->rounds > 2 ? 1 : grace->rounds - 1;
         if (grace->rounds > 0)
             begin_round(grace);
-        if (more)
-            return false;
     }
     return true;
 }
