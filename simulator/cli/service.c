@@ -1,29 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig service */
-#include "base/names.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/print.h"
 #include "rig/lifeline.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int service_main(int argc, char **argv)
 {
-    unsigned action;
+    enum service_action action;
+    struct error error = {"which action?"};
     int option = options_next(&service_subcommand, argc, argv);
     if (option != -1)
         return option == 'h' ? EXIT_OK : EXIT_USAGE;
-    const char *name = argc - optind == 1 ? argv[optind] : "";
-    if (!names_find(service_action_name, name, strlen(name), &action)) {
-        struct error error;
-        error_set(&error, "there is no action '%s'", name);
-        names_suggest(service_action_name, name, strlen(name), &error);
-        fprintf(stderr, "cardrig service: %s; 'cardrig service --help' says what they do\n",
-                argc == optind       ? "which action?"
-                : argc - optind == 1 ? error.text
-                                     : "one action at a time");
+    if (argc - optind > 1)
+        error_set(&error, "one action at a time");
+    if (argc - optind != 1 || !service_action_find(argv[optind], &action, &error)) {
+        fprintf(stderr, "cardrig service: %s; 'cardrig service --help' says what they do\n", error.text);
         return EXIT_USAGE;
     }
     json_t *status = client_request_service(argv[optind]);

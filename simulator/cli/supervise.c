@@ -174,7 +174,7 @@ static void end_orphans(struct supervisor *supervisor)
 {
     const pid_t ours[] = {supervisor->part[SIMULATOR].pid, supervisor->part[PCSCD].pid,
                           supervisor->plan->keeper};
-    /* whoever killed the front may be about to kill this process as well, so there is no time to wait */
+    /* who killed the front may be about to kill this process as well, so there is no time to wait */
     unsigned count = orphans_end(ours, 3, supervisor->front_died ? 0 : ORPHANS_GRACE_MS);
     if (count > 0 && !supervisor->front_died)
         rig_log("ended %u process%s that the command had left running", count, count > 1 ? "es" : "");

@@ -162,16 +162,13 @@ static void service_done(struct rig *rig, uint64_t ticket, const char *error)
 
 static json_t *service(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
-    const char *name = arguments->action;
-    unsigned action;
-    if (!name) {
+    enum service_action action;
+    if (!arguments->action)
         error_set(error, "service needs an \"action\"");
-    } else if (!names_find(service_action_name, name, strlen(name), &action)) {
-        error_set(error, "service: there is no action '%.40s'", name);
-        names_suggest(service_action_name, name, strlen(name), error);
-    } else if (rig_service(rig, (enum service_action)action, arguments->ticket, service_done, error)) {
+    else if (!service_action_find(arguments->action, &action, error))
+        error_set(error, "service: %s", error->text);
+    else if (rig_service(rig, action, arguments->ticket, service_done, error))
         *arguments->when = CONTROL_LATER;
-    }
     return NULL;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/lifeline.h"
 
+#include "base/names.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -25,8 +27,20 @@ const char *service_state_name(enum service_state state)
     return states[state];
 }
 
-const char *service_action_name(unsigned i)
+static const char *action_name(unsigned i)
 {
     static const char *const actions[] = {"stop", "continue", "kill", "restart"};
     return i < sizeof actions / sizeof actions[0] ? actions[i] : NULL;
+}
+
+bool service_action_find(const char *name, enum service_action *action, struct error *error)
+{
+    unsigned i;
+    if (names_find(action_name, name, strlen(name), &i)) {
+        *action = (enum service_action)i;
+        return true;
+    }
+    error_set(error, "there is no action '%.40s'", name);
+    names_suggest(action_name, name, strlen(name), error);
+    return false;
 }

@@ -6,6 +6,8 @@
 #ifndef CARDRIG_RIG_LIFELINE_H
 #define CARDRIG_RIG_LIFELINE_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,7 +41,7 @@ int lifeline_receive(int fd, struct lifeline_message *message);
 
 const char *service_state_name(enum service_state state);
 
-/* Returns the name of the i-th action, or NULL after the last one. */
-const char *service_action_name(unsigned i);
+/* Finds the action of that name. Returns false and sets *error if there is none. */
+bool service_action_find(const char *name, enum service_action *action, struct error *error);
 
 #endif
