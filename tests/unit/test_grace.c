@@ -4,11 +4,12 @@
 
 #include "base/clock.h"
 
+#include "run_suite.h"
+
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 enum { MANY = GRACE_THREADS_MAX + 16 };
 
@@ -181,9 +182,5 @@ int main(void)
     tcase_add_test(tcase, more_threads_than_there_is_room_for);
     Suite *suite = suite_create("grace");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

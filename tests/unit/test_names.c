@@ -2,8 +2,9 @@
 /* Names, and those that are like them: base/names.h. */
 #include "base/names.h"
 
+#include "run_suite.h"
+
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *name(unsigned i)
@@ -78,9 +79,5 @@ int main(void)
     tcase_add_test(tests, a_name_is_found);
     tcase_add_test(tests, a_suggestion);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

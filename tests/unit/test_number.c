@@ -2,8 +2,9 @@
 /* Decimal numbers in text: base/number.h. */
 #include "base/number.h"
 
+#include "run_suite.h"
+
 #include <check.h>
-#include <stdlib.h>
 
 static const struct {
     const char *text;
@@ -58,9 +59,5 @@ int main(void)
     tcase_add_test(tcase, the_rest_of_a_text);
     Suite *suite = suite_create("number");
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
