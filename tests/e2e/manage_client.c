@@ -88,6 +88,7 @@ static const struct {
     const char *name;
 } codes[] = {
     OURS(S_OK),
+    {1, "S_FALSE"},
     OURS(E_POINTER),
     OURS(E_FAIL),
     OURS(E_OUTOFMEMORY),
@@ -160,13 +161,8 @@ static void set_code(json_t *answer, scardmanage_result code)
     json_object_set_new(answer, "code", json_string(name));
 }
 
-/* A name or a number. */
 static scardmanage_result code_of(const char *name)
 {
-    char *end;
-    long number = strtol(name, &end, 10);
-    if (*name != '\0' && *end == '\0')
-        return (scardmanage_result)number;
     for (size_t i = 0; i < COUNT(codes); i++)
         if (strcmp(codes[i].name, name) == 0)
             return codes[i].code;
@@ -266,9 +262,8 @@ static json_t *report_to_json(const scardmanage_report *report)
     return answer;
 }
 
-/* A function of the caller. identity: in hexadecimal; not set if there was no response. */
-static scardmanage_result run_function(scardmanage *m, rebuild *r, json_t *entry,
-                                       char identity[2 * APDU_MAX + 1])
+/* A function of the caller; entry is for its log. "identity" in it: in hexadecimal, if there was any. */
+static scardmanage_result run_function(scardmanage *m, rebuild *r, json_t *entry)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     json_t *answers = json_array(), *request;
@@ -286,14 +281,13 @@ static scardmanage_result run_function(scardmanage *m, rebuild *r, json_t *entry
     {
         if (strcmp(text(request, "call"), "return") == 0) {
             result = code_of(text(request, "code"));
-            if (json_object_get(request, "identity"))
-                strcpy(identity, text(request, "identity"));
+            json_object_set(entry, "identity", json_object_get(request, "identity"));
             continue;
         }
         json_t *answer = carry_out(request);
         const char *response = json_string_value(json_object_get(answer, "response"));
         if (response && strlen(response) >= 4)
-            sprintf(identity, "%.*s", (int)strlen(response) - 4, response);
+            json_object_set_new(entry, "identity", json_stringn(response, strlen(response) - 4));
         pthread_mutex_lock(&mutex);
         json_array_append_new(answers, answer);
         pthread_mutex_unlock(&mutex);
@@ -303,23 +297,21 @@ static scardmanage_result run_function(scardmanage *m, rebuild *r, json_t *entry
 
 static scardmanage_result run_rebuild(scardmanage *m, const scardmanage_report *report, void *pointer)
 {
-    char *identity = calloc(1, 2 * APDU_MAX + 1);
     json_t *entry = json_object();
     json_object_set_new(entry, "report", report_to_json(report));
-    scardmanage_result result = run_function(m, pointer, entry, identity);
-    free(identity);
-    return result;
+    return run_function(m, pointer, entry);
 }
 
 static scardmanage_result run_identify(scardmanage *m, uint8_t *bytes, size_t *length, void *pointer)
 {
-    char *identity = calloc(1, 2 * APDU_MAX + 1);
     size_t room = *length;
-    scardmanage_result result = run_function(m, pointer, json_object(), identity);
-    *length = strlen(identity) / 2;
+    json_t *entry = json_object();
+    scardmanage_result result = run_function(m, pointer, json_incref(entry));
+    const char *identity = json_string_value(json_object_get(entry, "identity"));
+    *length = identity ? strlen(identity) / 2 : 0;
     for (size_t i = 0; i < *length && i < room; i++)
         sscanf(identity + 2 * i, "%2hhx", &bytes[i]);
-    free(identity);
+    json_decref(entry);
     return result;
 }
 
@@ -383,8 +375,7 @@ static const scardmanage_options *read_options(json_t *request, options_buffer *
     if (script != NULL) {
         options.rebuild = run_rebuild;
         options.rebuild_context = new_rebuild(index_of(request, "object", OBJECTS), false, script);
-        if (identify == NULL && json_object_get(from, "accept_unidentified") == NULL)
-            options.accept_unidentified = 1;
+        options.accept_unidentified |= !identify && !json_object_get(from, "accept_unidentified");
     }
     if (identify != NULL) {
         options.identify = run_identify;

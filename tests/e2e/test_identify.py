@@ -208,7 +208,7 @@ def test_a_result_that_is_no_failure(tmp_path, way, function):
     with RunRig(tmp_path) as world:
         attach(world, way, identify=WHO)
         reinserts(world)
-        options = {**BOTH, function: [[{"call": "return", "code": "1"}]]}
+        options = {**BOTH, function: [[{"call": "return", "code": "S_FALSE"}]]}
         assert world.reconnect(**options).code == "E_FAIL"
         assert world.count() == "W_REMOVED_CARD"
         assert world.reconnect(**BOTH).code == "S_OK"
