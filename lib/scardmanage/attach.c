@@ -67,6 +67,7 @@ static void set_card(struct attachment *at, uint32_t counter, const struct pcsc_
     identity_set(&at->card, counter, atr);
     at->atr = *atr;
     at->protocol = protocol;
+    attachment_count_session(at);
 }
 
 static scardmanage_result attach_handle_job(struct attachment *at)

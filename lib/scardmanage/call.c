@@ -22,6 +22,13 @@ static void object_destroy(scardmanage *m)
     allocator_release(&allocator, m);
 }
 
+void object_retain(scardmanage *m)
+{
+    platform_lock(&m->mutex);
+    m->references++;
+    platform_unlock(&m->mutex);
+}
+
 void object_release(scardmanage *m)
 {
     platform_lock(&m->mutex);
@@ -81,8 +88,8 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
         detached = at->job == attach_end_job;
         if (at->abandoned && at->undo)
             run_job_without_deadline(at, at->undo);
-        if (at->abandoned && at->last_job)
-            run_job_without_deadline(at, at->last_job);
+        for (unsigned i = 0; at->abandoned && i < at->last_job_count; i++)
+            run_job_without_deadline(at, at->last_jobs[i]);
         for (; at->late_unlocks > 0; at->late_unlocks--)
             run_job_without_deadline(at, unlock_late_job);
         at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
@@ -153,7 +160,7 @@ static void wait_for_change(struct call *c, uint64_t grace_us)
 /* The functions from here to give_object_back() are called with the mutex held. */
 bool call_is_nested(const scardmanage *m)
 {
-    return m->rebuilding && platform_thread_is(m->rebuilder, platform_thread_self());
+    return m->function.runs && platform_thread_is(m->function.thread, platform_thread_self());
 }
 
 static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
@@ -162,9 +169,9 @@ static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
     c->deadline = call_deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
     if (!c->nested)
         return;
-    c->cancels = m->rebuild_cancels;
-    if (c->deadline > m->rebuild_deadline)
-        c->deadline = m->rebuild_deadline;
+    c->cancels = m->function.cancels;
+    if (c->deadline > m->function.deadline)
+        c->deadline = m->function.deadline;
 }
 
 static scardmanage_result take_object(struct call *c)
@@ -225,7 +232,7 @@ scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_m
     return result;
 }
 
-scardmanage_result call_begin_outside_rebuild(struct call *c, scardmanage *m, uint32_t timeout_ms)
+scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint32_t timeout_ms)
 {
     platform_lock(&m->mutex);
     init_call(c, m, timeout_ms);
@@ -250,6 +257,30 @@ void call_end(struct call *c)
     platform_unlock(&c->m->mutex);
 }
 
+void call_enter_function(struct call *c, const scardmanage_report *report)
+{
+    scardmanage *m = c->m;
+    platform_lock(&m->mutex);
+    m->function.runs = true;
+    m->function.thread = platform_thread_self();
+    m->function.deadline = c->deadline;
+    m->function.cancels = c->cancels;
+    m->function.report = report;
+    platform_unlock(&m->mutex);
+}
+
+void call_leave_function(struct call *c)
+{
+    platform_lock(&c->m->mutex);
+    c->m->function.runs = false;
+    platform_unlock(&c->m->mutex);
+}
+
+scardmanage_result call_function_result(scardmanage_result result)
+{
+    return result > 0 ? SCARDMANAGE_E_FAIL : result;
+}
+
 scardmanage_result call_wait_for_thread(struct call *c)
 {
     platform_lock(&c->m->mutex);
@@ -264,7 +295,7 @@ static void post_job(struct call *c, attachment_job job, attachment_job undo)
     struct attachment *at = c->at;
     at->job = job;
     at->undo = undo;
-    at->last_job = NULL;
+    at->last_job_count = 0;
     at->abandoned = false;
     at->stop_reason = SCARDMANAGE_S_OK;
     at->deadline = job == attach_end_job ? UINT64_MAX : c->deadline;
@@ -282,8 +313,11 @@ static scardmanage_result run_and_wait(struct call *c, attachment_job job, attac
         wait_for_change(c, GRACE_US);
         stop = call_stop_reason(c, GRACE_US);
     }
-    if (!at->job)
+    if (!at->job) {
+        if (outcome_is_loss(at->result))
+            unit_record(at, false, at->result);
         return at->result;
+    }
     c->left_running = at->abandoned = true;
     if (job != attach_end_job) /* that job must not be stopped */
         at->stop_reason = stop;
@@ -306,8 +340,8 @@ scardmanage_result call_run_last(struct call *c, attachment_job job)
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
     if (!at->job)
         result = run_and_wait(c, job, NULL);
-    else if (!at->last_job)
-        at->last_job = job;
+    else if (at->last_job_count < sizeof at->last_jobs / sizeof at->last_jobs[0])
+        at->last_jobs[at->last_job_count++] = job;
     c->left_running = at->job;
     platform_unlock(&c->m->mutex);
     return result;
@@ -326,6 +360,59 @@ scardmanage_lock_state call_last_lock_state(scardmanage *m)
     scardmanage_lock_state lock = m->at ? m->at->lock_after_job : SCARDMANAGE_LOCK_NONE;
     platform_unlock(&m->mutex);
     return lock;
+}
+
+void attachment_count_session(struct attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    at->mark.session = ++at->m->sessions;
+    platform_unlock(&at->m->mutex);
+}
+
+void attachment_count_transaction(struct attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    at->mark.transaction++;
+    platform_unlock(&at->m->mutex);
+}
+
+void attachment_count_command(struct attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    at->mark.commands++;
+    platform_unlock(&at->m->mutex);
+}
+
+uint64_t attachment_session(struct attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    uint64_t session = at->mark.session;
+    platform_unlock(&at->m->mutex);
+    return session;
+}
+
+void object_get_mark(scardmanage *m, struct card_mark *mark)
+{
+    static const struct card_mark detached;
+    platform_lock(&m->mutex);
+    *mark = m->at ? m->at->mark : detached;
+    platform_unlock(&m->mutex);
+}
+
+bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b)
+{
+    return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&
+           a->commands == b->commands;
+}
+
+scardmanage_result scardmanage_get_session(scardmanage *m, uint64_t *session)
+{
+    struct card_mark mark;
+    if (!m || !session)
+        return SCARDMANAGE_E_POINTER;
+    object_get_mark(m, &mark);
+    *session = mark.session;
+    return mark.attachment != 0 ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALID_HANDLE;
 }
 
 scardmanage_result call_attach(struct call *c)
@@ -349,6 +436,7 @@ scardmanage_result call_attach(struct call *c)
     }
     m->references++;
     m->at = c->at = at;
+    at->mark.attachment = ++m->attachments;
     platform_unlock(&m->mutex);
     return SCARDMANAGE_S_OK;
 }

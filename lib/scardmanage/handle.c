@@ -127,6 +127,7 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
     identity_add_atr(&at->card, &card.atr);
     at->atr = card.atr;
     at->protocol = card.protocol;
+    attachment_count_session(at);
     return SCARDMANAGE_S_OK;
 }
 

@@ -48,13 +48,25 @@ struct scardmanage {
     unsigned references;   /* one for the caller, one for each attachment */
     uint64_t cancels;      /* how often scardmanage_cancel() was called */
     bool busy;             /* a call owns the object */
+    uint64_t attachments;  /* number of attachments so far */
+    uint64_t sessions;     /* number of sessions so far, with all attachments */
 
-    /* While that call runs the rebuild function: the thread that may use the object, and the
-     * deadline and the cancel count of the call. */
-    bool rebuilding;
-    platform_thread_id rebuilder;
-    uint64_t rebuild_deadline;
-    uint64_t rebuild_cancels;
+    /* The function of the caller that this call runs: a unit, or an identify or rebuild function. */
+    struct {
+        bool runs;
+        platform_thread_id thread;        /* which may use the object */
+        uint64_t deadline, cancels;       /* of the call */
+        const scardmanage_report *report; /* for the function */
+    } function;
+};
+
+/* What an interface knows of the card after its last command. If that is the same before its next
+ * one, nobody has used the card in between, and what it has selected is still selected. */
+struct card_mark {
+    uint64_t attachment;  /* the number of the attachment */
+    uint64_t session;     /* as scardmanage_get_session() */
+    uint64_t transaction; /* the number of the last PC/SC transaction of the attachment */
+    uint64_t commands;    /* how many commands the attachment has sent */
 };
 
 /* An attachment and its thread. The thread makes all PC/SC calls. It runs them in jobs, one after
@@ -67,9 +79,9 @@ struct attachment {
     /* Guarded by the object's mutex. */
     attachment_job job;  /* the current job, or null */
     attachment_job undo; /* runs after the job if the job was abandoned; may be null */
-    /* The job with which the call would have ended. Runs after undo if the job was abandoned; may
-     * be null. */
-    attachment_job last_job;
+    /* The jobs with which the call would have ended. They run after undo if the job was abandoned. */
+    attachment_job last_jobs[2];
+    unsigned last_job_count;
     bool abandoned;                 /* the call no longer waits for the job */
     bool ending;                    /* no more jobs will come */
     scardmanage_result stop_reason; /* not S_OK: why the job must stop */
@@ -78,6 +90,7 @@ struct attachment {
     scardmanage_report report;             /* of the current or the last reconnect */
     scardmanage_result rebuild_result;     /* what the rebuild function returned */
     scardmanage_lock_state lock_after_job; /* for the report of a reconnect that cannot begin */
+    struct card_mark mark;
 
     /* Also guarded by the mutex: the number of unlocks that timed out before they began, and the
      * strongest of their dispositions. They run after the job, whatever its result is. */
@@ -91,7 +104,6 @@ struct attachment {
         scardmanage_disposition disposition;
         uint64_t wait_until;
         scardmanage_options options; /* of a reconnect; options_read() has checked them */
-        bool keep_transaction;       /* whether the card stays locked after the reconnect */
         bool first_card;             /* the attachment had no card before the reconnect */
         bool functions_due;          /* the caller's functions are called even if no step is taken */
         struct pcsc_card card;
@@ -143,8 +155,18 @@ struct attachment {
     /* The lock: */
     unsigned lock_count; /* how often the caller has acquired the lock */
     bool in_transaction; /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
-    bool transaction_is_temporary;       /* it lasts only for the rebuild function and the command after it */
+    bool transaction_is_temporary;       /* it lasts only for the identify and the rebuild function */
+    bool unit_lock;                      /* a unit keeps the card locked, too */
+    unsigned unit_lock_count;            /* lock_count when the unit began */
     scardmanage_disposition disposition; /* the strongest disposition of the nested unlocks */
+
+    /* The unit that runs; not used by the thread: */
+    struct {
+        bool runs;
+        uint32_t sent;                  /* how many commands it has sent */
+        scardmanage_result last_result; /* of the last command */
+        scardmanage_result loss;        /* not S_OK: why its session is lost, so that nothing more is sent */
+    } unit;
 };
 
 /*
@@ -168,7 +190,7 @@ struct call {
     struct attachment *at; /* null: detached */
     uint64_t deadline;     /* on the clock of platform_now_us() */
     uint64_t cancels;      /* the cancel count of the object when the call began */
-    bool nested;           /* made in the rebuild function of another call, which owns the object */
+    bool nested;           /* made in a function that another call runs, which owns the object */
     bool left_running;     /* a job is still running that this call no longer waits for */
 };
 
@@ -179,12 +201,12 @@ struct call {
  *
  *   call_begin()                  also waits for abandoned jobs. Returns E_INVALID_HANDLE if the object
  *                                 is detached
- *   call_begin_outside_rebuild()  the same, but returns E_FAIL in a rebuild function
+ *   call_begin_unless_nested()    the same, but returns E_FAIL in a function that the library has called
  *   call_begin_to_attach()        does not wait for abandoned jobs. The object may be detached; at is
- *                                 null then. Returns E_FAIL in a rebuild function
+ *                                 null then. Returns E_FAIL in a function that the library has called
  */
 scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms);
-scardmanage_result call_begin_outside_rebuild(struct call *c, scardmanage *m, uint32_t timeout_ms);
+scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint32_t timeout_ms);
 scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m);
 void call_end(struct call *c);
 
@@ -192,18 +214,25 @@ void call_end(struct call *c);
  * result of the job, or mean that the job was abandoned. In that case c->left_running is set, undo
  * (if not null) runs after the job, and the call must no longer use at->io. */
 scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo);
-/* The same for the last job of a call. If the job before was abandoned and is still running, this
- * job runs after it, unless another last job already waits for that. */
+/* The same for the last jobs of a call, at most two: the first ends a reconnect, the second a unit. If
+ * a job before was abandoned and is still running, this one runs after it. */
 scardmanage_result call_run_last(struct call *c, attachment_job job);
 
 /* For an unlock that timed out before it could begin: runs it after the job that it waited for. */
 void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition);
 
-/* Returns whether a call that begins now comes from the rebuild function. Call this with the mutex
- * held. */
+/* Returns whether a call that begins now comes from a function that the library has called. Call
+ * this with the mutex held. */
 bool call_is_nested(const scardmanage *m);
 
-/* Waits for jobs that calls in a rebuild function have abandoned. Returns E_TIMEOUT or E_CANCELLED
+/* Before and after the call runs a function of the caller, which gets the report. In between, the
+ * function may use the object, in this thread. */
+void call_enter_function(struct call *c, const scardmanage_report *report);
+void call_leave_function(struct call *c);
+/* Returns what a function of the caller has returned: S_OK or a failure. */
+scardmanage_result call_function_result(scardmanage_result result);
+
+/* Waits for jobs that calls in such a function have abandoned. Returns E_TIMEOUT or E_CANCELLED
  * if the call must return. */
 scardmanage_result call_wait_for_thread(struct call *c);
 
@@ -215,7 +244,20 @@ scardmanage_result call_detach(struct call *c);
 void call_copy_report(struct call *c, scardmanage_report *report); /* copies at->report */
 /* Returns the state of the lock after the last job, for a call that cannot begin. */
 scardmanage_lock_state call_last_lock_state(scardmanage *m);
-void object_release(scardmanage *m); /* drops one reference */
+/* Keeps the memory of the object until object_release() drops the reference. After scardmanage_free()
+ * the object is detached. */
+void object_retain(scardmanage *m);
+void object_release(scardmanage *m);
+
+/* Call this in a unit. */
+void object_get_mark(scardmanage *m, struct card_mark *mark);
+bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b);
+
+/* Give the session, the transaction or the command a number. */
+uint64_t attachment_session(struct attachment *at); /* the number of the session, or 0 */
+void attachment_count_session(struct attachment *at);
+void attachment_count_transaction(struct attachment *at);
+void attachment_count_command(struct attachment *at);
 
 /* Returns the deadline on the clock of platform_now_us(), or UINT64_MAX for FOREVER. */
 uint64_t call_deadline_in(uint32_t timeout_ms);
@@ -334,6 +376,11 @@ scardmanage_result lock_begin_transaction(struct attachment *at);
 /* Ends the transaction. Returns W_RESET_CARD if it has ended but the card had been reset, and
  * E_OUTOFMEMORY if it has not ended. */
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition);
+/* Returns whether the card is to stay locked. */
+bool lock_is_wanted(const struct attachment *at);
+/* Jobs: begin a unit, which keeps the card locked until it ends; and end it. */
+scardmanage_result lock_begin_unit_job(struct attachment *at);
+scardmanage_result lock_end_unit_job(struct attachment *at);
 /* The job for one late unlock. */
 scardmanage_result unlock_late_job(struct attachment *at);
 
@@ -368,12 +415,36 @@ scardmanage_result attach_end_job(struct attachment *at);
  * rebuild.c
  */
 
-/* Reconnects within a call. options_read() must have checked the options. With keep_transaction the
- * card stays locked after success; the job reconnect_end_temporary_transaction() must follow. */
+enum reconnect_purpose {
+    RECONNECT_FOR_CALLER,
+    RECONNECT_FOR_UNIT,     /* fails if the card was out of the reader and nothing says that it is the same */
+    RECONNECT_LOST_SESSION, /* also calls the rebuild function if no step is needed */
+    RECONNECT_FIRST_SESSION, /* for the card that was there when the object was attached */
+};
+
+/* Reconnects within a call. options_read() must have checked the options. */
 scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
-                                     bool keep_transaction, scardmanage_report *report);
+                                     enum reconnect_purpose purpose, scardmanage_report *report);
 /* After attaching: calls the functions of the caller for the card that is there, as far as the options of the
  * object ask for that. */
 scardmanage_result reconnect_begin_first_session(struct call *c);
+
+/*
+ * unit.c: commands that belong together.
+ */
+
+struct unit {
+    /* Sends the commands. Returns S_OK or a failure. */
+    scardmanage_result (*call)(struct unit *unit, struct call *c, const scardmanage_report *report);
+    bool is_repeatable;
+    bool begins_locked; /* false: locks the card only after the session was lost */
+};
+
+/* Runs a unit within a call, which must call unit_end() afterwards. Changes *options. */
+scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_options *options,
+                            scardmanage_report *report);
+scardmanage_result unit_end(struct call *c, scardmanage_result result);
+/* Records a result of a PC/SC call in a unit. sent: a command may have reached the card. */
+void unit_record(struct attachment *at, bool sent, scardmanage_result result);
 
 #endif

@@ -11,13 +11,20 @@ scardmanage_lock_state lock_state(const struct attachment *at)
     return at->in_transaction ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
 }
 
+bool lock_is_wanted(const struct attachment *at)
+{
+    return at->lock_count > 0 || at->unit_lock;
+}
+
 scardmanage_result lock_begin_transaction(struct attachment *at)
 {
     scardmanage_result result = handle_acknowledge_if_due(at);
     if (result == SCARDMANAGE_S_OK)
         result = handle_correct_event(at, handle_begin_transaction(at));
-    if (result == SCARDMANAGE_S_OK)
+    if (result == SCARDMANAGE_S_OK) {
         at->in_transaction = true;
+        attachment_count_transaction(at);
+    }
     return result;
 }
 
@@ -102,6 +109,17 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
 }
 
+/* Ends the transaction that the outermost lock or the unit has begun. */
+static scardmanage_result end_outermost_transaction(struct attachment *at)
+{
+    scardmanage_disposition disposition = at->disposition;
+    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    scardmanage_result result = lock_end_transaction(at, disposition);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing was released */
+        at->disposition = disposition;
+    return result;
+}
+
 static scardmanage_result lock_job(struct attachment *at)
 {
     struct pcsc_card card;
@@ -122,30 +140,48 @@ static scardmanage_result lock_job(struct attachment *at)
 
 static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition)
 {
-    if (at->lock_count == 0)
-        return SCARDMANAGE_E_NOT_TRANSACTED;
+    if (at->lock_count == 0 || (at->unit_lock && at->lock_count == at->unit_lock_count))
+        return SCARDMANAGE_E_NOT_TRANSACTED; /* a unit can only release what it has locked */
     if (disposition > at->disposition)
         at->disposition = disposition;
-    if (at->lock_count > 1 ||
+    if (at->lock_count > 1 || at->unit_lock ||
         (at->transaction_is_temporary && at->disposition == SCARDMANAGE_DISPOSITION_LEAVE)) {
         at->lock_count--;
         return SCARDMANAGE_S_OK;
     }
     at->lock_count = 0;
-    disposition = at->disposition;
-    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-    if (!at->in_transaction)
+    if (!at->in_transaction) {
+        at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
         return at->unreported_event != SCARDMANAGE_S_OK ? handle_correct_event(at, at->unreported_event)
                                                         : SCARDMANAGE_W_REMOVED_CARD;
-    scardmanage_result result = lock_end_transaction(at, disposition);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY) { /* nothing was released */
-        at->lock_count = 1;
-        at->disposition = disposition;
     }
+    scardmanage_result result = end_outermost_transaction(at);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY)
+        at->lock_count = 1;
     /* a reconnect that failed may have acknowledged an event while the card was locked */
     if (result == SCARDMANAGE_S_OK && at->unreported_event != SCARDMANAGE_S_OK)
         result = handle_correct_event(at, at->unreported_event);
     return result;
+}
+
+scardmanage_result lock_begin_unit_job(struct attachment *at)
+{
+    if (!at->has_handle)
+        return SCARDMANAGE_E_NO_SMARTCARD;
+    if (at->unreported_event != SCARDMANAGE_S_OK)
+        return handle_correct_event(at, at->unreported_event);
+    return at->in_transaction ? SCARDMANAGE_S_OK : lock_begin_transaction(at);
+}
+
+scardmanage_result lock_end_unit_job(struct attachment *at)
+{
+    at->unit_lock = false;
+    if (at->lock_count > 0)
+        return SCARDMANAGE_S_OK;
+    if (at->in_transaction)
+        return end_outermost_transaction(at);
+    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    return SCARDMANAGE_S_OK;
 }
 
 static scardmanage_result unlock_job(struct attachment *at)

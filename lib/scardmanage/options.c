@@ -28,8 +28,8 @@ static bool options_valid(const scardmanage_options *options)
 
 /* The struct must have no padding at its end: the next version may append a field there, and an
  * older program leaves padding uninitialized. */
-_Static_assert(sizeof(scardmanage_options) == offsetof(scardmanage_options, rebuild_at_attach) +
-                                                  sizeof((scardmanage_options *)NULL)->rebuild_at_attach,
+_Static_assert(sizeof(scardmanage_options) ==
+                   offsetof(scardmanage_options, session) + sizeof((scardmanage_options *)NULL)->session,
                "a field that is appended takes the place of padding");
 
 #define OPTIONS_FIRST_VERSION offsetof(scardmanage_options, timeout_ms)

@@ -9,23 +9,6 @@
 
 #define REPEATS_MAX 4 /* how often the card may be lost while the functions run */
 
-static void set_rebuilding(struct call *c, bool begins)
-{
-    scardmanage *m = c->m;
-    platform_lock(&m->mutex);
-    m->rebuilding = begins;
-    m->rebuilder = platform_thread_self();
-    m->rebuild_deadline = c->deadline;
-    m->rebuild_cancels = c->cancels;
-    platform_unlock(&m->mutex);
-}
-
-/* Returns what a function of the caller has returned: S_OK or a failure. */
-static scardmanage_result success_or_failure(scardmanage_result result)
-{
-    return result > 0 ? SCARDMANAGE_E_FAIL : result;
-}
-
 static bool was_out(const scardmanage_report *report)
 {
     return report->verdict == SCARDMANAGE_VERDICT_UNKNOWN ||
@@ -56,8 +39,8 @@ static scardmanage_result identify_card(struct call *c, const scardmanage_option
 {
     const struct serial *before = &c->at->serial;
     found->length = sizeof found->bytes;
-    scardmanage_result result =
-        success_or_failure(options->identify(c->m, found->bytes, &found->length, options->identify_context));
+    scardmanage_result result = call_function_result(
+        options->identify(c->m, found->bytes, &found->length, options->identify_context));
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (found->length == 0 || found->length > sizeof found->bytes)
@@ -77,14 +60,14 @@ static scardmanage_result call_functions(struct call *c, const scardmanage_optio
                                          scardmanage_report *report, struct serial *found, bool *again)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    set_rebuilding(c, true);
+    call_enter_function(c, report);
     if (is_identity_due(c->at, options, report))
         result = identify_card(c, options, report, found);
-    else if (rebuilds)
+    else
         result = refuse_unidentified(c->at, options, report);
     if (result == SCARDMANAGE_S_OK && rebuilds)
-        result = success_or_failure(options->rebuild(c->m, report, options->rebuild_context));
-    set_rebuilding(c, false);
+        result = call_function_result(options->rebuild(c->m, report, options->rebuild_context));
+    call_leave_function(c);
     scardmanage_result stop = call_wait_for_thread(c);
     if (stop != SCARDMANAGE_S_OK)
         result = stop;
@@ -105,10 +88,8 @@ static void set_serial(struct attachment *at, const scardmanage_report *report, 
     }
 }
 
-/* is_first: for the card that was there when the object was attached. */
-static scardmanage_result reconnect_with_functions(struct call *c, const scardmanage_options *options,
-                                                   bool keep_transaction, bool is_first,
-                                                   scardmanage_report *report)
+scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
+                                     enum reconnect_purpose purpose, scardmanage_report *report)
 {
     scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
     struct attachment *at = c->at;
@@ -116,7 +97,9 @@ static scardmanage_result reconnect_with_functions(struct call *c, const scardma
     scardmanage_result result = SCARDMANAGE_S_OK;
     uint64_t start = platform_now_us();
     uint64_t wait_until = call_deadline_in(options->wait_ms);
-    bool rebuilds_first = is_first && options->rebuild && options->rebuild_at_attach;
+    bool needs_rebuild =
+        options->rebuild && (purpose == RECONNECT_LOST_SESSION ||
+                             (purpose == RECONNECT_FIRST_SESSION && options->rebuild_at_attach));
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
     at->io.first_card = !at->card.known;
@@ -124,16 +107,18 @@ static scardmanage_result reconnect_with_functions(struct call *c, const scardma
     reconnect_save_reported_card(at);
     for (int round = 1; round <= REPEATS_MAX; round++) {
         at->io.options = *options;
-        at->io.keep_transaction = keep_transaction;
-        at->io.functions_due = rebuilds_first || (options->identify && !at->serial.is_current);
+        at->io.functions_due = needs_rebuild || (options->identify && !at->serial.is_current);
         at->io.wait_until = wait_until;
         job_publish(at, &nothing_yet);
         found.known = false;
         result = call_run(c, reconnect_job, reconnect_undo);
         call_copy_report(c, report);
         report->elapsed_us = platform_now_us() - start;
-        bool rebuilds = rebuilds_first || (options->rebuild && report->step != SCARDMANAGE_STEP_NONE);
-        if (result != SCARDMANAGE_S_OK || (!rebuilds && !is_identity_due(at, options, report)))
+        report->session = attachment_session(at);
+        bool rebuilds = needs_rebuild || (options->rebuild && report->step != SCARDMANAGE_STEP_NONE);
+        bool refuses =
+            purpose == RECONNECT_FOR_UNIT && refuse_unidentified(at, options, report) != SCARDMANAGE_S_OK;
+        if (result != SCARDMANAGE_S_OK || (!rebuilds && !refuses && !is_identity_due(at, options, report)))
             break;
         bool again;
         result = call_functions(c, options, rebuilds, report, &found, &again);
@@ -147,14 +132,11 @@ static scardmanage_result reconnect_with_functions(struct call *c, const scardma
         set_serial(at, report, &found);
         at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
         at->reported.saved = false;
+        if (purpose == RECONNECT_LOST_SESSION && report->step == SCARDMANAGE_STEP_NONE)
+            attachment_count_session(at);
     }
+    report->session = attachment_session(at);
     return result;
-}
-
-scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
-                                     bool keep_transaction, scardmanage_report *report)
-{
-    return reconnect_with_functions(c, options, keep_transaction, false, report);
 }
 
 scardmanage_result reconnect_begin_first_session(struct call *c)
@@ -166,5 +148,5 @@ scardmanage_result reconnect_begin_first_session(struct call *c)
         return SCARDMANAGE_S_OK;
     options.first_step = SCARDMANAGE_STEP_LEAVE;
     options.wait_ms = 0;
-    return reconnect_with_functions(c, &options, false, true, &report);
+    return reconnect_in_call(c, &options, RECONNECT_FIRST_SESSION, &report);
 }

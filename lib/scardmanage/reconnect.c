@@ -393,6 +393,7 @@ static void adopt_card(struct attempt *a, const struct pcsc_card *card)
     at->card.counter = card->counter;
     at->card.unwatched = false;
     identity_add_atr(&at->card, &card->atr);
+    attachment_count_session(at);
 }
 
 /* After a step: calls SCardStatus(), and checks that the card was not removed or exchanged since it
@@ -445,11 +446,10 @@ static scardmanage_result begin_transaction(struct attempt *a)
     if (at->in_transaction)
         return SCARDMANAGE_S_OK;
     scardmanage_result result = publish_result(a, lock_begin_transaction(at));
-    bool locked = at->lock_count > 0;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    a->lock_reacquired |= locked;
-    at->transaction_is_temporary = !locked;
+    a->lock_reacquired |= at->lock_count > 0;
+    at->transaction_is_temporary = !lock_is_wanted(at);
     return SCARDMANAGE_S_OK;
 }
 
@@ -584,7 +584,7 @@ static scardmanage_result restore_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
     bool functions = (a->options.rebuild || a->options.identify) && a->report.step != SCARDMANAGE_STEP_NONE;
-    if (at->lock_count > 0 || at->io.keep_transaction || functions || at->io.functions_due)
+    if (lock_is_wanted(at) || functions || at->io.functions_due)
         return begin_transaction(a);
     /* a transaction that exists now is one that could not be ended before */
     scardmanage_result result =
@@ -716,7 +716,7 @@ static void finish_report(struct attempt *a)
 scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (at->transaction_is_temporary && at->in_transaction && at->lock_count == 0)
+    if (at->transaction_is_temporary && at->in_transaction && !lock_is_wanted(at))
         result = lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
     at->transaction_is_temporary = false;
     return result;
@@ -744,11 +744,9 @@ scardmanage_result reconnect_check_after_functions(struct attachment *at)
     bool stopped =
         at->rebuild_result == SCARDMANAGE_E_TIMEOUT || at->rebuild_result == SCARDMANAGE_E_CANCELLED;
     scardmanage_result result = stopped ? SCARDMANAGE_S_OK : handle_get_status_for_caller(at, &card);
-    if (!at->io.keep_transaction || result != SCARDMANAGE_S_OK || at->rebuild_result != SCARDMANAGE_S_OK) {
-        scardmanage_result ended = reconnect_end_temporary_transaction(at);
-        if (result == SCARDMANAGE_S_OK)
-            result = ended;
-    }
+    scardmanage_result ended = reconnect_end_temporary_transaction(at);
+    if (result == SCARDMANAGE_S_OK)
+        result = ended;
     if (outcome_is_event(result))
         at->unreported_event = result;
     else if (at->rebuild_result == SCARDMANAGE_W_REMOVED_CARD) /* the card is not the one that it should be */
@@ -812,9 +810,9 @@ scardmanage_result scardmanage_reconnect_ex(scardmanage *m, const scardmanage_op
     if (result != SCARDMANAGE_S_OK)
         return result;
     uint64_t start = platform_now_us();
-    result = call_begin_outside_rebuild(&c, m, read.timeout_ms);
+    result = call_begin_unless_nested(&c, m, read.timeout_ms);
     if (result == SCARDMANAGE_S_OK) {
-        result = reconnect_in_call(&c, &read, false, &own);
+        result = reconnect_in_call(&c, &read, RECONNECT_FOR_CALLER, &own);
         call_end(&c);
     } else {
         own.lock = call_last_lock_state(m);

@@ -75,6 +75,7 @@ static const struct result_text results[] = {
     {0x8010006D, "end of the file"},
     {0x8010006E, "cancelled by the user"},
     {0x8010006F, "no PIN was presented"},
+    {0xA0100001, "the state on the card is lost"},
 };
 
 const char *scardmanage_strerror(scardmanage_result result)

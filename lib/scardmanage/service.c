@@ -123,7 +123,7 @@ scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms
     uint32_t call_ms = timeout_ms >= SCARDMANAGE_FOREVER - STATE_QUERY_MS ? SCARDMANAGE_FOREVER
                                                                           : timeout_ms + STATE_QUERY_MS;
     uint64_t until = call_deadline_in(timeout_ms);
-    scardmanage_result result = call_begin_outside_rebuild(&c, m, call_ms);
+    scardmanage_result result = call_begin_unless_nested(&c, m, call_ms);
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.wait_until = until;

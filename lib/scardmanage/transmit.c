@@ -7,9 +7,6 @@
 /* More than an extended APDU can have. */
 #define TRANSMIT_MAX ((size_t)0x20000)
 
-#define SENDS_MAX    4 /* how often a repeatable command is sent */
-#define LOSSES_MAX   8 /* how often the card may be lost before the command is answered */
-
 /* Overwrites the buffer: commands may contain PINs. */
 static scardmanage_result wipe_buffer(struct attachment *at)
 {
@@ -36,6 +33,8 @@ static scardmanage_result transmit_job(struct attachment *at)
         return result;
     result = handle_correct_event(at, handle_transmit(at));
     at->unresponsive = at->io.sent && outcome_harder_step_may_cure(result);
+    if (at->io.sent)
+        attachment_count_command(at);
     return result;
 }
 
@@ -46,7 +45,6 @@ struct exchange {
     size_t *response_length;
     size_t response_capacity;
     bool probe_first; /* check the handle before sending */
-    bool sent;        /* the command may have reached the card */
 };
 
 /* The thread needs a buffer of its own: if PC/SC returns late, that of the caller may no longer
@@ -65,10 +63,11 @@ static scardmanage_result reserve_buffer(struct attachment *at, size_t size)
     return SCARDMANAGE_S_OK;
 }
 
-static scardmanage_result send_once(struct call *c, struct exchange *x)
+static scardmanage_result send_once(struct call *c, const struct exchange *x)
 {
     struct attachment *at = c->at;
-    x->sent = false;
+    if (at->unit.runs && at->unit.loss != SCARDMANAGE_S_OK)
+        return at->unit.loss;
     scardmanage_result result = reserve_buffer(at, x->command_length + x->response_capacity);
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -77,11 +76,9 @@ static scardmanage_result send_once(struct call *c, struct exchange *x)
     at->io.response_capacity = x->response_capacity;
     at->io.probe_first = x->probe_first;
     result = call_run(c, transmit_job, wipe_buffer);
-    if (c->left_running) {
-        x->sent = true;
+    unit_record(at, c->left_running || at->io.sent, result);
+    if (c->left_running)
         return result;
-    }
-    x->sent = at->io.sent;
     if (result == SCARDMANAGE_S_OK) {
         *x->response_length = at->io.response_length;
         memcpy(x->response, at->buffer + x->command_length, at->io.response_length);
@@ -90,37 +87,15 @@ static scardmanage_result send_once(struct call *c, struct exchange *x)
     return result;
 }
 
-/* Starts the next reconnect with a harder step. After a failure without an event, the same step
- * would find nothing to do. */
-static void begin_with_harder_step(scardmanage_options *options, scardmanage_result result)
-{
-    if (!outcome_is_event(result) && options->first_step < SCARDMANAGE_STEP_COLD)
-        options->first_step = (scardmanage_step)((int)options->first_step + 1);
-    if (options->first_step > options->last_step)
-        options->first_step = options->last_step;
-}
+struct command_unit {
+    struct unit unit;
+    struct exchange exchange;
+};
 
-static scardmanage_result send_and_recover(struct call *c, struct exchange *x, bool repeatable,
-                                           scardmanage_options *options, scardmanage_report *report)
+static scardmanage_result send_in_unit(struct unit *unit, struct call *c, const scardmanage_report *report)
 {
-    scardmanage_result result = SCARDMANAGE_S_OK;
-    for (int lost = 0; lost < LOSSES_MAX; lost++) {
-        uint32_t sent = report->sent;
-        result = send_once(c, x);
-        report->sent = sent + x->sent;
-        report->last_result = result;
-        bool lost_card = outcome_is_loss(result) || outcome_harder_step_may_cure(result);
-        if (!lost_card || (x->sent && (!repeatable || report->sent >= SENDS_MAX)))
-            return result;
-        if (x->sent)
-            begin_with_harder_step(options, result);
-        sent = report->sent;
-        scardmanage_result back = reconnect_in_call(c, options, true, report);
-        report->sent = sent;
-        if (back != SCARDMANAGE_S_OK)
-            return back;
-    }
-    return result;
+    (void)report;
+    return send_once(c, &((struct command_unit *)unit)->exchange);
 }
 
 static scardmanage_result check_exchange(struct exchange *x)
@@ -141,7 +116,7 @@ scardmanage_result scardmanage_transmit(scardmanage *m, const uint8_t *command, 
     struct call c;
     if (!m || !command || !response || !response_length)
         return SCARDMANAGE_E_POINTER;
-    struct exchange x = {command, command_length, response, response_length, *response_length, false, false};
+    struct exchange x = {command, command_length, response, response_length, *response_length, false};
     scardmanage_result result = check_exchange(&x);
     if (result == SCARDMANAGE_S_OK)
         result = call_begin(&c, m, 0);
@@ -161,8 +136,11 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
     scardmanage_report own = SCARDMANAGE_REPORT_INIT;
     if (!m || !command || !response || !response_length)
         return SCARDMANAGE_E_POINTER;
-    struct exchange x = {command, command_length, response, response_length, *response_length, true, false};
-    scardmanage_result result = check_exchange(&x);
+    struct command_unit u = {
+        {send_in_unit, repeatable != 0, false},
+        {command, command_length, response, response_length, *response_length, true},
+    };
+    scardmanage_result result = check_exchange(&u.exchange);
     if (result == SCARDMANAGE_S_OK && !reconnect_report_is_valid(report))
         result = SCARDMANAGE_E_INVALIDARG;
     if (result == SCARDMANAGE_S_OK)
@@ -170,11 +148,9 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
     if (result != SCARDMANAGE_S_OK)
         return result;
     uint64_t start = platform_now_us();
-    result = call_begin_outside_rebuild(&c, m, read.timeout_ms);
+    result = call_begin_unless_nested(&c, m, read.timeout_ms);
     if (result == SCARDMANAGE_S_OK) {
-        result = send_and_recover(&c, &x, repeatable != 0, &read, &own);
-        if (c.left_running || c.at->transaction_is_temporary)
-            call_run_last(&c, reconnect_end_temporary_transaction);
+        result = unit_end(&c, unit_run(&c, &u.unit, &read, &own));
         call_end(&c);
     } else {
         own.lock = call_last_lock_state(m);

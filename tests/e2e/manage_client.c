@@ -375,8 +375,8 @@ static const scardmanage_options *read_options(json_t *request, options_buffer *
     if (script != NULL) {
         options.rebuild = run_rebuild;
         options.rebuild_context = new_rebuild(index_of(request, "object", OBJECTS), false, script);
-        options.accept_unidentified |= !identify && !json_object_get(from, "accept_unidentified");
     }
+    options.accept_unidentified |= !identify && !json_object_get(from, "accept_unidentified");
     if (identify != NULL) {
         options.identify = run_identify;
         options.identify_context = new_rebuild(index_of(request, "object", OBJECTS), true, identify);

@@ -17,6 +17,7 @@ from waiting import TIMEOUT
 
 SANITIZED = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+HEADERS = sorted((SOURCE / "lib/scardmanage/include").glob("*.h"))
 
 
 def install(*options, destdir=None, umask=0o022):
@@ -278,12 +279,11 @@ def test_the_library_with_find_package(tree, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_header_is_fit_for_cxx(tmp_path):
-    header = SOURCE / "lib/scardmanage/include/scardmanage.h"
-    (tmp_path / "c.c").write_text("#include <scardmanage.h>\n")
+def test_the_headers_are_fit_for_c99(tmp_path):
+    (tmp_path / "c.c").write_text("".join(f"#include <{header.name}>\n" for header in HEADERS))
     options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True,
                              check=True).stdout.split()
-    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{header.parent}", *options,
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{HEADERS[0].parent}", *options,
                     tmp_path / "c.c"], check=True)
 
 
@@ -310,7 +310,7 @@ def prototypes(header):
 
 
 def test_every_function_of_the_library_is_in_one_man_page_as_it_is_declared(tree):
-    header = dict(prototypes((SOURCE / "lib/scardmanage/include/scardmanage.h").read_text()))
+    header = dict(prototypes("".join(header.read_text() for header in HEADERS)))
     folder = tree / "usr/local/share/man/man3"
     seen = {}
     for page in folder.glob("scardmanage*.3"):

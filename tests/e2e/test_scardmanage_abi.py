@@ -9,7 +9,8 @@ from programs import BUILD, SOURCE
 from waiting import TIMEOUT
 
 LIBRARY = SOURCE / "lib/scardmanage"
-HEADER = LIBRARY / "include/scardmanage.h"
+HEADERS = sorted((LIBRARY / "include").glob("*.h"))
+TEXT = "".join(header.read_text() for header in HEADERS)
 SHARED = BUILD / "lib/libscardmanage.so"
 
 
@@ -18,7 +19,7 @@ def output(*command):
 
 
 def declared():
-    text = "".join(re.findall(r"^SCARDMANAGE_API[^;]*;", HEADER.read_text(), re.MULTILINE))
+    text = "".join(re.findall(r"^SCARDMANAGE_API[^;]*;", TEXT, re.MULTILINE))
     return sorted(re.findall(r"\b(scardmanage_\w+)\(", text))
 
 
@@ -31,7 +32,7 @@ def test_exactly_what_is_declared_is_exported_and_versioned():
 
 def test_the_header_declares_no_function_otherwise():
     """Only then does the test above know of all."""
-    text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$", "", HEADER.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$|^typedef scardmanage_result[^;]*;", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     assert sorted(re.findall(r"\b(scardmanage_\w+)\(", text)) == declared()
 
 
@@ -50,7 +51,7 @@ def test_only_the_allocator_allocates():
 
 def test_only_the_platform_files_ask_for_the_system():
     asking = {path.name for path in LIBRARY.rglob("*.[ch]") if re.search(r"^#.*\b(_WIN32|__APPLE__|__linux__)", path.read_text(), re.MULTILINE)}
-    assert asking == {"platform.c", "platform.h", "scardmanage.h"}
+    assert asking == {"platform.c", "platform.h", "scardmanage_types.h"}
 
 
 # Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
@@ -75,6 +76,7 @@ AT(scardmanage_options, identify, 56);
 AT(scardmanage_options, identify_context, 64);
 AT(scardmanage_options, accept_unidentified, 72);
 AT(scardmanage_options, rebuild_at_attach, 76);
+AT(scardmanage_options, session, 80);
 AT(scardmanage_report, step, 8);
 AT(scardmanage_report, verdict, 12);
 AT(scardmanage_report, lock, 16);
@@ -89,6 +91,7 @@ AT(scardmanage_report, old_atr, 46);
 AT(scardmanage_report, new_atr, 82);
 AT(scardmanage_report, sent, 120);
 AT(scardmanage_report, waited_us, 128);
+AT(scardmanage_report, session, 136);
 AT(scardmanage_allocator, context, 8);
 AT(scardmanage_allocator, allocate, 16);
 AT(scardmanage_allocator, reallocate, 24);
@@ -125,7 +128,7 @@ def test_the_header_in_cxx(tmp_path: pathlib.Path):
     sanitized = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
     options = output("pkg-config", "--cflags", "--libs", "libpcsclite").split()
     subprocess.run(["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-                    *(["-fsanitize=address,undefined"] if sanitized else []), f"-I{HEADER.parent}", program,
+                    *(["-fsanitize=address,undefined"] if sanitized else []), f"-I{LIBRARY}/include", program,
                     "-o", tmp_path / "program", f"-L{SHARED.parent}", f"-Wl,-rpath,{SHARED.parent}", "-lscardmanage",
                     *options], check=True, timeout=TIMEOUT)
     assert output(tmp_path / "program").startswith("not attached")

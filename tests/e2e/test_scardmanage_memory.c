@@ -359,6 +359,20 @@ static scardmanage_result transmit_ex(void)
     return scardmanage_transmit_ex(m, command, sizeof command, response, &length, 1, &options, NULL);
 }
 
+static scardmanage_result two_commands(scardmanage *object, const scardmanage_report *report, void *argument)
+{
+    scardmanage_result result = transmit_again(object, report, argument);
+    return result == SCARDMANAGE_S_OK ? transmit_again(object, report, argument) : result;
+}
+
+static scardmanage_result run_unit(void)
+{
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.accept_other_card = 1;
+    options.rebuild = transmit_again;
+    return scardmanage_run(m, two_commands, NULL, 1, &options, NULL);
+}
+
 static scardmanage_result wait_for_card(void)
 {
     return scardmanage_wait_for_card(m, 1000);
@@ -397,6 +411,7 @@ static const call calls[] = {
     {"get_handle", get_handle, 0, false},
     {"transmit", transmit, 0, false},
     {"transmit_ex", transmit_ex, 0, true},
+    {"run", run_unit, 0, true},
     {"reconnect_ex, rebuild", reconnect_and_rebuild, 0, true},
     {"reconnect_ex, identify", reconnect_and_identify, 0, true},
     {"wait_for_card", wait_for_card, 0, false},

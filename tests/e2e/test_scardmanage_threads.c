@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define THREADS   5
+#define THREADS   6
 #define RESETS    50
 #define CANCELLED 50 /* calls, at least */
 
@@ -50,15 +50,21 @@ static void allow(const char *call, scardmanage_result result, const scardmanage
 /* The card was reset, or another thread has just detached and attached. */
 #define LOST SCARDMANAGE_W_RESET_CARD, SCARDMANAGE_E_INVALID_HANDLE, SCARDMANAGE_E_NO_SMARTCARD
 
-static scardmanage_result rebuild(scardmanage *object, const scardmanage_report *report, void *self)
+static scardmanage_result send_in_function(scardmanage *object, pthread_t caller)
 {
     uint8_t answer[16];
     size_t length = sizeof answer;
-    if (report->step == SCARDMANAGE_STEP_NONE || !pthread_equal(*(pthread_t *)self, pthread_self()))
+    if (!pthread_equal(caller, pthread_self()))
         return SCARDMANAGE_E_FAIL;
     if (scardmanage_reconnect(object) != SCARDMANAGE_E_FAIL)
         return SCARDMANAGE_E_FAIL;
     return scardmanage_transmit(object, challenge, sizeof challenge, answer, &length);
+}
+
+static scardmanage_result rebuild(scardmanage *object, const scardmanage_report *report, void *self)
+{
+    return report->step == SCARDMANAGE_STEP_NONE ? SCARDMANAGE_E_FAIL
+                                                 : send_in_function(object, *(pthread_t *)self);
 }
 
 static void *transmits(void *nothing)
@@ -77,6 +83,28 @@ static void *transmits(void *nothing)
         if (result == SCARDMANAGE_S_OK && (length != 10 || answer[8] != 0x90))
             fail("the answer", result);
         ALLOW(result, LOST);
+    }
+    return nothing;
+}
+
+static scardmanage_result two_commands(scardmanage *object, const scardmanage_report *report, void *self)
+{
+    (void)report;
+    scardmanage_result result = send_in_function(object, *(pthread_t *)self);
+    return result == SCARDMANAGE_S_OK ? send_in_function(object, *(pthread_t *)self) : result;
+}
+
+static void *runs_units(void *nothing)
+{
+    pthread_t self = pthread_self();
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.rebuild = rebuild;
+    options.rebuild_context = &self;
+    options.accept_unidentified = 1;
+    while (!over) {
+        uint64_t session;
+        ALLOW(scardmanage_run(m, two_commands, &self, 1, &options, NULL), LOST);
+        ALLOW(scardmanage_get_session(m, &session), SCARDMANAGE_S_OK, SCARDMANAGE_E_INVALID_HANDLE);
     }
     return nothing;
 }
@@ -155,7 +183,7 @@ const char *__tsan_default_suppressions(void)
  * behind, and with two threads at once in libpcsclite 1.9.9 anything may happen. */
 static void storm(struct others *others, void *(*last)(void *))
 {
-    void *(*const functions[THREADS])(void *) = {transmits, locks, looks, reconnects, last};
+    void *(*const functions[THREADS])(void *) = {transmits, runs_units, locks, looks, reconnects, last};
     pthread_t threads[THREADS];
     over = false;
     for (unsigned i = 0; i < THREADS; i++)
