@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "command.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static bool is_valid(const struct command *command)
+{
+    return command->data_length <= COMMAND_DATA_MAX && command->expected <= COMMAND_RESPONSE_MAX;
+}
+
+/* The forms are never mixed: ISO/IEC 7816-4:2013, 5.1. */
+static bool is_extended(const struct command *command)
+{
+    return command->data_length > 255 || command->expected > 256;
+}
+
+size_t command_size(const struct command *command)
+{
+    if (!is_valid(command))
+        return 0;
+    size_t lc = command->data_length == 0 ? 0 : is_extended(command) ? 3 : 1;
+    size_t le = command->expected == 0 ? 0 : !is_extended(command) ? 1 : lc > 0 ? 2 : 3;
+    return 4 + lc + command->data_length + le;
+}
+
+static uint8_t *put_length(uint8_t *out, size_t length)
+{
+    *out++ = (uint8_t)(length >> 8);
+    *out++ = (uint8_t)length;
+    return out;
+}
+
+size_t command_encode(const struct command *command, uint8_t *out)
+{
+    const uint8_t header[] = {command->cla, command->ins, command->p1, command->p2};
+    size_t size = command_size(command);
+    if (size == 0)
+        return 0;
+    memcpy(out, header, sizeof header);
+    out += sizeof header;
+    if (is_extended(command))
+        *out++ = 0; /* the first length field begins with 00 */
+    if (command->data_length > 0) {
+        if (is_extended(command))
+            out = put_length(out, command->data_length);
+        else
+            *out++ = (uint8_t)command->data_length;
+        memcpy(out, command->data, command->data_length);
+        out += command->data_length;
+    }
+    /* the maximum is coded as zero */
+    if (command->expected > 0 && is_extended(command))
+        put_length(out, command->expected);
+    else if (command->expected > 0)
+        *out = (uint8_t)command->expected;
+    return size;
+}
