@@ -1,99 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What PC/SC does on each system. */
 #include "platform.h"
 
 #include <string.h>
 
 #ifdef _WIN32
 
-int platform_mutex_init(platform_mutex *mutex)
-{
-    InitializeSRWLock(mutex);
-    return 0;
-}
-
-void platform_mutex_destroy(platform_mutex *mutex)
-{
-    (void)mutex;
-}
-
-void platform_lock(platform_mutex *mutex)
-{
-    AcquireSRWLockExclusive(mutex);
-}
-
-void platform_unlock(platform_mutex *mutex)
-{
-    ReleaseSRWLockExclusive(mutex);
-}
-
-int platform_cond_init(platform_cond *cond)
-{
-    InitializeConditionVariable(cond);
-    return 0;
-}
-
-void platform_cond_destroy(platform_cond *cond)
-{
-    (void)cond;
-}
-
-void platform_cond_wake(platform_cond *cond)
-{
-    WakeAllConditionVariable(cond);
-}
-
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
-{
-    uint64_t now = platform_now_us();
-    uint64_t left_ms = until_us > now ? (until_us - now + 999) / 1000 : 0;
-    SleepConditionVariableSRW(cond, mutex, left_ms < INFINITE ? (DWORD)left_ms : INFINITE, 0);
-}
-
-int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),
-                          void *argument)
-{
-    *thread = CreateThread(NULL, 0, run, argument, 0, NULL);
-    return !*thread;
-}
-
-void platform_thread_join(platform_thread thread)
-{
-    WaitForSingleObject(thread, INFINITE);
-    CloseHandle(thread);
-}
-
-/* The thread continues to run code of this library, so the library must not be unloaded. */
-void platform_thread_detach(platform_thread thread)
-{
-    HMODULE self;
-    GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                       (const char *)(uintptr_t)platform_thread_detach, &self);
-    CloseHandle(thread);
-}
-
-platform_thread_id platform_thread_self(void)
-{
-    return GetCurrentThreadId();
-}
-
-bool platform_thread_is(platform_thread_id a, platform_thread_id b)
-{
-    return a == b;
-}
-
 void platform_wipe(void *memory, size_t size)
 {
     SecureZeroMemory(memory, size);
-}
-
-uint64_t platform_now_us(void)
-{
-    LARGE_INTEGER now, per_second;
-    QueryPerformanceCounter(&now);
-    QueryPerformanceFrequency(&per_second);
-    uint64_t seconds = (uint64_t)(now.QuadPart / per_second.QuadPart);
-    uint64_t rest = (uint64_t)(now.QuadPart % per_second.QuadPart);
-    return seconds * 1000000u + rest * 1000000u / (uint64_t)per_second.QuadPart;
 }
 
 bool platform_reconnect_keeps_transaction(void)
@@ -137,127 +52,11 @@ scardmanage_state platform_state_from_pcsc(DWORD state, uint32_t protocol)
 
 #else
 
-#include <signal.h>
-#include <time.h>
-
-int platform_mutex_init(platform_mutex *mutex)
-{
-    return pthread_mutex_init(mutex, NULL);
-}
-
-void platform_mutex_destroy(platform_mutex *mutex)
-{
-    pthread_mutex_destroy(mutex);
-}
-
-void platform_lock(platform_mutex *mutex)
-{
-    pthread_mutex_lock(mutex);
-}
-
-void platform_unlock(platform_mutex *mutex)
-{
-    pthread_mutex_unlock(mutex);
-}
-
-#ifdef __APPLE__
-
-int platform_cond_init(platform_cond *cond)
-{
-    return pthread_cond_init(cond, NULL);
-}
-
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
-{
-    uint64_t now = platform_now_us();
-    uint64_t left = until_us > now ? until_us - now : 0;
-    struct timespec time = {.tv_sec = (time_t)(left / 1000000), .tv_nsec = (long)(left % 1000000 * 1000)};
-    if (until_us == UINT64_MAX)
-        pthread_cond_wait(cond, mutex);
-    else
-        pthread_cond_timedwait_relative_np(cond, mutex, &time);
-}
-
-#else
-
-int platform_cond_init(platform_cond *cond)
-{
-    pthread_condattr_t monotonic;
-    int error = pthread_condattr_init(&monotonic);
-    if (error != 0)
-        return error;
-    error = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    if (error == 0)
-        error = pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    return error;
-}
-
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
-{
-    struct timespec time = {.tv_sec = (time_t)(until_us / 1000000),
-                            .tv_nsec = (long)(until_us % 1000000 * 1000)};
-    if (until_us == UINT64_MAX)
-        pthread_cond_wait(cond, mutex);
-    else
-        pthread_cond_timedwait(cond, mutex, &time);
-}
-
-#endif
-
-void platform_cond_destroy(platform_cond *cond)
-{
-    pthread_cond_destroy(cond);
-}
-
-void platform_cond_wake(platform_cond *cond)
-{
-    pthread_cond_broadcast(cond);
-}
-
-int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),
-                          void *argument)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(thread, NULL, run, argument);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
-void platform_thread_join(platform_thread thread)
-{
-    pthread_join(thread, NULL);
-}
-
-void platform_thread_detach(platform_thread thread)
-{
-    pthread_detach(thread);
-}
-
-platform_thread_id platform_thread_self(void)
-{
-    return pthread_self();
-}
-
-bool platform_thread_is(platform_thread_id a, platform_thread_id b)
-{
-    return pthread_equal(a, b) != 0;
-}
-
 void platform_wipe(void *memory, size_t size)
 {
     volatile unsigned char *bytes = memory;
     while (size-- > 0)
         *bytes++ = 0;
-}
-
-uint64_t platform_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now); /* macOS: since 10.12 */
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 /* pcsc-lite holds a transaction until it is ended or the card is removed (RFSetReaderEventState()

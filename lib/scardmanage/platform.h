@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The differences between systems: threads, a clock, and the behaviour of PC/SC. Only this file,
- * platform.c and the beginning of scardmanage.h depend on the system.
+ * The differences between systems: threads, a clock (platform_threads.c), and the behaviour of PC/SC
+ * (platform.c). Only these files and the beginning of scardmanage_types.h depend on the system.
  *
  * The code for macOS is written from its headers, and has never been run. Its PCSC.framework is derived
  * from pcsc-lite. It has the same functions, constants of the same names, and a 32-bit DWORD and LONG.
@@ -15,9 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef _WIN32
+#ifdef PLATFORM_THREADS_H /* a test that has threads and a clock of its own */
+#include PLATFORM_THREADS_H
+#elif defined _WIN32
 typedef SRWLOCK platform_mutex;           /* needs no memory, and no destruction */
-#define PLATFORM_MUTEX SRWLOCK_INIT       /* a static initializer */
+#define PLATFORM_MUTEX       SRWLOCK_INIT /* a static initializer */
 typedef CONDITION_VARIABLE platform_cond; /* like SRWLOCK */
 typedef HANDLE platform_thread;
 typedef DWORD platform_thread_id;
