@@ -84,3 +84,20 @@ unsigned cards_atr_bit(const uint8_t *atr, size_t length)
             return atrs[i].bit;
     return 0;
 }
+
+size_t cards_atr_bytes(enum cards_atr bit, uint8_t *atr)
+{
+    for (unsigned i = 0; i < sizeof atrs / sizeof atrs[0]; i++)
+        if (atrs[i].bit == bit) {
+            memcpy(atr, atrs[i].bytes, atrs[i].length);
+            return atrs[i].length;
+        }
+    return 0;
+}
+
+unsigned cards_atr_protocols(unsigned bit)
+{
+    if (bit == 0)
+        return 0;
+    return bit == ATR_GREEN || bit == ATR_WARM ? SCARD_PROTOCOL_T0 : ANY;
+}

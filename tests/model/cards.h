@@ -39,5 +39,9 @@ void cards_remove(const char *folder);
 
 /* Returns the bit of an ATR, or 0 if it is not known. */
 unsigned cards_atr_bit(const uint8_t *atr, size_t length);
+/* The reverse. Returns the length, of 33 bytes at most. */
+size_t cards_atr_bytes(enum cards_atr bit, uint8_t *atr);
+/* Returns the SCARD_PROTOCOL_ bits that a card with this ATR offers. */
+unsigned cards_atr_protocols(unsigned bit);
 
 #endif

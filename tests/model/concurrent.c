@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Actions with two threads: while A or B waits in a call, a helper thread cancels the call, or
  * inserts the card that the call waits for. */
-#include "board.h"
 #include "model.h"
-
-#include <pthread.h>
-#include <time.h>
+#include "thread.h"
 
 struct helper {
-    pthread_t thread;
+    struct thread *thread;
     struct model *model;
     unsigned i;
     bool (*act)(struct helper *helper); /* called repeatedly until it returns true, or end is set */
@@ -17,31 +14,24 @@ struct helper {
     bool failed;
 };
 
-static void sleep_us(long us)
-{
-    struct timespec time = {.tv_nsec = us * 1000};
-    nanosleep(&time, NULL);
-}
-
-static void *run_helper(void *argument)
+static void run_helper(void *argument)
 {
     struct helper *helper = argument;
     do
-        sleep_us(2000);
+        thread_sleep_us(2000);
     while (!helper->act(helper) && !helper->end);
-    return NULL;
 }
 
 static bool start_helper(struct helper *helper)
 {
-    return model_check(helper->model, pthread_create(&helper->thread, NULL, run_helper, helper) == 0,
-                       "cannot start a thread");
+    helper->thread = thread_start(run_helper, helper);
+    return model_check(helper->model, helper->thread != NULL, "cannot start a thread");
 }
 
 static void join_helper(struct helper *helper)
 {
     helper->end = true;
-    pthread_join(helper->thread, NULL);
+    thread_join(helper->thread);
 }
 
 /*

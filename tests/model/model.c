@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Returns whether pcscd has died of a known fault. pcscd 1.9.9 may crash when a reader is
  * unplugged: one thread walks the list of handles of the reader while another frees it
@@ -145,6 +146,35 @@ void model_check_after_action(struct model *model)
  * Beginning and ending a sequence
  */
 
+bool model_open(struct model *model, const char *cards)
+{
+    struct coverage *coverage = model->coverage;
+    *model = (struct model){.coverage = coverage, .action_begun = board_now(), .action_name = "the opening"};
+    model->world = (struct world){.plugged = true, .incarnation = 1};
+    if (!rig_open(&model->rig, cards) || !rig_open(&model->helper_rig, cards))
+        return model_check(model, false, "%s%s", model->rig.error, model->helper_rig.error);
+    if (!rig_unplug(&model->rig, RIG_OTHER, 1) || !rig_wait_for_reader(&model->rig, 0))
+        return model_check_rig(model, false);
+    model_observe(model, NOBODY);
+    if (model->rig_state.present)
+        model->world.card = &cards_kinds[CARD_RED];
+    if (rig_is_new_for_each_run()) /* on the real stack, the first sequence opens what stays open */
+        model_set_idle(model);
+    return !model->failure[0];
+}
+
+void model_set_idle(struct model *model)
+{
+    model->idle = (struct process){.pid = getpid()};
+    process_look(&model->idle);
+}
+
+void model_close(struct model *model)
+{
+    rig_close(&model->rig);
+    rig_close(&model->helper_rig);
+}
+
 static bool restore_reader(struct model *model)
 {
     struct world *world = &model->world;
@@ -170,8 +200,8 @@ static bool create_objects(struct model *model)
         model->object[i] = NULL;
         model->timeout_ms[i] = 0;
         model->user[i] = (struct user){.party = i == 0 ? PARTY_A : PARTY_B};
-        if (scardmanage_create(&model->object[i]) != SCARDMANAGE_S_OK)
-            return model_check(model, false, "scardmanage_create() has failed");
+        if (scardmanage_create_with_allocator(rig_allocator(), &model->object[i]) != SCARDMANAGE_S_OK)
+            return model_check(model, false, "scardmanage_create_with_allocator() has failed");
     }
     return true;
 }

@@ -5,7 +5,7 @@
  *
  * Parties. A and B use libscardmanage (user.c), C uses PC/SC directly (client_c.c). events.c has the
  * events of the card, the reader and the service. A rig is a simulator with two readers, and a pcscd that
- * can be stopped, killed and started (rig.c, model_pcscd.c). Several rigs run in parallel (main.c).
+ * can be stopped, killed and started (rig.c, model_pcscd.c). Several rigs run in parallel (main.c, rigs.c).
  *
  * State. The model has the state of the world, and what each user can know of it (struct world and struct
  * user in world.h). After each action, model_observe() reads the state of the card from the simulator. The
@@ -21,6 +21,11 @@
  * and how long the call took. After a successful reconnect it sends a command. After each action, C must be
  * locked out exactly if A or B has a lock. An abandoned call has timed out or was cancelled, but still runs
  * in PC/SC. It may or may not take effect; until it has ended, expect.c allows both.
+ *
+ * The rig in memory. model_memory is the same test with a PC/SC stack in memory (memory/): pcscd.h has pcscd,
+ * libpcsclite.h the library of its clients, card.h the reader and the card, version.h what differs between the
+ * versions of pcsc-lite. threads.h and scheduler.h replace threads and time: there is a virtual clock, and the seed
+ * chooses which thread goes on at each point where threads could change. So a failure repeats exactly.
  *
  * Sequences. sequence.c generates a sequence of actions from a seed. The same seed always gives the same
  * sequence. If a sequence fails, sequence.c removes actions as long as the rest still fails, and prints
@@ -110,6 +115,12 @@ bool model_is_left_without_power(const struct model *model, LONG rv);
  * card, and would disturb the next sequence. Sets *now to the resources of this process at the end.
  * Returns false if there are more descriptors or threads than when the process was idle. */
 bool model_wait_until_idle(const struct model *model, struct process *now);
+
+/* Connects to the rig, whose card scripts are in this folder. Keeps only model->coverage. */
+bool model_open(struct model *model, const char *cards);
+void model_close(struct model *model);
+/* What the process has open now is no leak later. */
+void model_set_idle(struct model *model);
 
 /* Begins a sequence: attaches A and B, and puts the red card into the reader. */
 bool model_begin(struct model *model);

@@ -14,6 +14,23 @@
 
 #define WAIT_MS 10000 /* limit of every wait */
 
+const char *rig_run(uint64_t seed, void (*run)(void *), void *argument)
+{
+    (void)seed; /* threads and time do not follow from it */
+    run(argument);
+    return NULL;
+}
+
+bool rig_is_new_for_each_run(void)
+{
+    return false;
+}
+
+const scardmanage_allocator *rig_allocator(void)
+{
+    return NULL;
+}
+
 static bool fail(struct rig_connection *rig, const char *what)
 {
     snprintf(rig->error, sizeof rig->error, "%s", what);

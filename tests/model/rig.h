@@ -7,6 +7,7 @@
 
 #include "cards.h"
 #include "control.h"
+#include "scardmanage.h"
 
 #include <reader.h>
 #include <sys/types.h>
@@ -35,6 +36,14 @@ struct rig_state {
     unsigned commands;        /* number of commands since its insertion */
     unsigned cold, warm, off; /* numbers of cold resets, warm resets, and times powered off */
 };
+
+/* Runs the function. In memory, everything in it follows from the seed, and nothing outlasts it. Returns null, or
+ * why it did not come to its end. */
+const char *rig_run(uint64_t seed, void (*run)(void *), void *argument);
+/* Returns whether each rig_run() begins with a rig that was just opened. */
+bool rig_is_new_for_each_run(void);
+/* The allocator for objects, or null for that of the C library. */
+const scardmanage_allocator *rig_allocator(void);
 
 /* The functions return false and set rig->error on failure. */
 

@@ -2,6 +2,8 @@
 #include "sequence.h"
 
 #include "board.h"
+#include "random64.h"
+#include "wall_clock.h"
 
 #include <string.h>
 
@@ -9,21 +11,12 @@
 #define SHRINK_MS       60000 /* time limit, so a slow failure does not become as short as possible */
 #define REPRODUCE_TRIES 5     /* attempts to reproduce a failure, which may depend on timing */
 
-/* splitmix64 (Steele, Lea, Flood 2014), because it works well with any seed. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-    z = (z ^ z >> 27) * 0x94D049BB133111EB;
-    return z ^ z >> 31;
-}
-
 static unsigned choose(uint64_t *state)
 {
     unsigned total = 0, i = 0;
     for (unsigned j = 0; j < action_count; j++)
         total += actions[j].weight;
-    for (unsigned at = (unsigned)(next_random(state) % total); at >= actions[i].weight; i++)
+    for (unsigned at = (unsigned)(random64(state) % total); at >= actions[i].weight; i++)
         at -= actions[i].weight;
     return i;
 }
@@ -31,6 +24,7 @@ static unsigned choose(uint64_t *state)
 void sequence_make(struct sequence *sequence, uint64_t seed, unsigned count)
 {
     sequence->count = count;
+    sequence->seed = seed;
     for (unsigned i = 0; i < count; i++)
         sequence->action[i] = (uint8_t)choose(&seed);
 }
@@ -107,14 +101,48 @@ static void run_action(struct model *model, unsigned number, FILE *log)
     count_state(model, before);
 }
 
-bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
+struct run {
+    struct model *model;
+    const struct sequence *sequence;
+    FILE *log;
+    unsigned done; /* actions */
+};
+
+static void check_for_leaks(struct model *model)
 {
-    unsigned i = 0;
+    struct process now = model->idle;
+    if (model->idle.pid == 0)
+        return;
+    model->action_name = "after the end";
+    model_check(model, model_wait_until_idle(model, &now), "%u descriptors and %u threads, %u and %u before",
+                now.descriptors, now.threads, model->idle.descriptors, model->idle.threads);
+    if (rig_is_new_for_each_run()) /* the only rig that knows the blocks of the objects */
+        model_check(model, now.memory_kib == model->idle.memory_kib, "%ld blocks of memory were not released",
+                    now.memory_kib - model->idle.memory_kib);
+}
+
+static void run_actions(void *argument)
+{
+    struct run *run = argument;
+    struct model *model = run->model;
+    if (rig_is_new_for_each_run() && !model_open(model, ""))
+        return;
     bool begun = model_begin(model);
-    for (; begun && i < sequence->count && !model->failure[0] && !model->pcscd_died; i++)
-        run_action(model, sequence->action[i], log);
+    while (begun && run->done < run->sequence->count && !model->failure[0] && !model->pcscd_died)
+        run_action(model, run->sequence->action[run->done++], run->log);
     if (!model->failure[0])
         model_end(model);
+    if (!model->failure[0] && !model->pcscd_died)
+        check_for_leaks(model);
+    if (rig_is_new_for_each_run())
+        model_close(model);
+}
+
+bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
+{
+    struct run run = {.model = model, .sequence = sequence, .log = log};
+    const char *reason = rig_run(sequence->seed, run_actions, &run);
+    model_check(model, !reason, "%s", reason ? reason : "");
     model->coverage->sequences++;
     if (model->pcscd_died) {
         model_recover(model);
@@ -122,7 +150,7 @@ bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
     }
     if (!model->failure[0])
         return true;
-    sequence->count = i; /* the actions after the failure do not matter */
+    sequence->count = run.done; /* the actions after the failure do not matter */
     return false;
 }
 
@@ -134,7 +162,7 @@ bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
 static bool fails_again(struct model *model, const struct sequence *sequence)
 {
     struct sequence copy = *sequence;
-    return model_recover(model) && !sequence_run(model, &copy, NULL);
+    return (rig_is_new_for_each_run() || model_recover(model)) && !sequence_run(model, &copy, NULL);
 }
 
 static struct sequence without(const struct sequence *sequence, unsigned at, unsigned count)
@@ -149,7 +177,7 @@ bool sequence_shrink(struct model *model, struct sequence *sequence)
 {
     char failure[sizeof model->failure];
     unsigned tries = 0;
-    int64_t end = board_now() + SHRINK_MS;
+    int64_t end = wall_clock_ms() + SHRINK_MS;
     bool again = false;
     for (unsigned i = 0; i < REPRODUCE_TRIES && !again; i++)
         again = fails_again(model, sequence);
@@ -157,7 +185,7 @@ bool sequence_shrink(struct model *model, struct sequence *sequence)
         return false;
     memcpy(failure, model->failure, sizeof failure);
     for (unsigned size = sequence->count / 2; size > 0; size /= 2)
-        for (unsigned at = 0; at + size <= sequence->count && tries < TRIES_MAX && board_now() < end;
+        for (unsigned at = 0; at + size <= sequence->count && tries < TRIES_MAX && wall_clock_ms() < end;
              tries++) {
             struct sequence shorter = without(sequence, at, size);
             if (fails_again(model, &shorter)) {

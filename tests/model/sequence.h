@@ -9,6 +9,7 @@
 #define SEQUENCE_MAX 200
 
 struct sequence {
+    uint64_t seed; /* of what the rig chooses, in memory */
     unsigned count;
     uint8_t action[SEQUENCE_MAX];
 };
@@ -20,7 +21,7 @@ void sequence_make(struct sequence *sequence, uint64_t seed, unsigned count);
  * and sets error on failure. */
 bool sequence_read(struct sequence *sequence, const char *text, char *error, size_t error_size);
 
-/* Runs the sequence. Returns true if nothing has failed, or if pcscd has died by a fault of its
+/* Runs the sequence, and checks that nothing has leaked. Returns true if nothing has failed, or if pcscd has died by a fault of its
  * own. Otherwise model->failure is set. log may be null. */
 bool sequence_run(struct model *model, struct sequence *sequence, FILE *log);
 

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "card.h"
+
+#include "scheduler.h"
+
+#include <ifdhandler.h>
+#include <string.h>
+
+struct slot card_slots[2];
+static unsigned insertions;
+
+void card_begin(void)
+{
+    memset(card_slots, 0, sizeof card_slots);
+    card_slots[0].key = "key";
+    card_slots[1].key = "other";
+    card_slots[0].plugged = true;
+    insertions = 0;
+}
+
+static void deactivate(struct slot *slot)
+{
+    slot->off += slot->powered;
+    slot->powered = slot->negotiable = false;
+    slot->protocol = 0;
+    slot->count = 0;
+}
+
+void card_insert(struct slot *slot, const struct cards_kind *kind)
+{
+    slot->card = kind;
+    slot->insertion = ++insertions;
+    for (unsigned i = 0; i < CARDS_IDENTITY; i++)
+        slot->identity[i] = (uint8_t)scheduler_random(256);
+    slot->mute = slot->powered = slot->negotiable = false;
+    slot->atr = 0;
+    slot->protocol = 0;
+    slot->count = slot->commands = slot->cold = slot->warm = slot->off = 0;
+    slot->events++;
+    fiber_wake(slot);
+}
+
+void card_remove(struct slot *slot)
+{
+    slot->card = NULL;
+    slot->powered = slot->mute = false;
+    slot->events++;
+    fiber_wake(slot);
+}
+
+/*
+ * The driver
+ */
+
+/* An exchange takes a moment. Meanwhile the card may be removed. Returns whether the card is still the one that
+ * the driver has shown. */
+static bool exchange(const struct slot *slot, unsigned us)
+{
+    unsigned before = slot->events, connection = slot->connections;
+    if (scheduler_once_in(4))
+        fiber_sleep(1 + scheduler_random(us));
+    else
+        fiber_point();
+    return slot->plugged && slot->connections == connection && slot->card && slot->events == slot->shown &&
+           slot->events == before;
+}
+
+LONG card_presence(const struct slot *slot)
+{
+    if (!slot->plugged)
+        return IFD_NO_SUCH_DEVICE;
+    return slot->shown % 2 ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+}
+
+LONG card_wait(struct slot *slot, unsigned ms)
+{
+    uint64_t until = scheduler_now_us() + (uint64_t)ms * 1000;
+    if (slot->plugged && slot->shown == slot->events)
+        fiber_wait(slot, until);
+    if (!slot->plugged)
+        return IFD_NO_SUCH_DEVICE;
+    slot->shown += slot->shown != slot->events;
+    return IFD_SUCCESS;
+}
+
+void card_wake(struct slot *slot)
+{
+    fiber_wake(slot);
+}
+
+static bool is_negotiable(const uint8_t *atr)
+{
+    return (atr[1] & 0x10) != 0; /* with TA1 there is another speed to choose */
+}
+
+LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *length)
+{
+    if (!slot->plugged)
+        return IFD_NO_SUCH_DEVICE;
+    if (!exchange(slot, 2000))
+        return IFD_ERROR_POWER_ACTION;
+    if (!slot->powered)
+        cold = true;
+    if (cold)
+        deactivate(slot);
+    slot->cold += cold;
+    slot->warm += !cold;
+    slot->count = 0;
+    slot->protocol = 0;
+    if (slot->mute) {
+        slot->off++;
+        slot->powered = false;
+        return IFD_ERROR_POWER_ACTION;
+    }
+    slot->powered = slot->negotiable = true;
+    slot->atr = cold ? slot->card->cold : slot->card->warm;
+    *length = cards_atr_bytes(slot->atr, atr);
+    if (!is_negotiable(atr))
+        slot->protocol = SCARD_PROTOCOL_T0;
+    fiber_point();
+    return IFD_SUCCESS;
+}
+
+LONG card_power_off(struct slot *slot)
+{
+    if (!slot->plugged)
+        return IFD_NO_SUCH_DEVICE;
+    if (!exchange(slot, 500))
+        return IFD_ERROR_POWER_ACTION;
+    deactivate(slot);
+    return IFD_SUCCESS;
+}
+
+LONG card_set_protocol(struct slot *slot, uint32_t protocol)
+{
+    if (!exchange(slot, 500) || !slot->powered)
+        return IFD_ERROR_PTS_FAILURE;
+    if (slot->protocol == protocol)
+        return IFD_SUCCESS;
+    if (!slot->negotiable)
+        return IFD_ERROR_PTS_FAILURE;
+    if (!(cards_atr_protocols(slot->atr) & protocol))
+        return IFD_PROTOCOL_NOT_SUPPORTED;
+    slot->protocol = protocol; /* the fault "mute" does not concern PPS */
+    slot->negotiable = false;
+    return IFD_SUCCESS;
+}
+
+LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command, size_t length,
+                   uint8_t *response, size_t *response_length)
+{
+    size_t room = *response_length;
+    *response_length = 0;
+    if (!slot->plugged)
+        return IFD_NO_SUCH_DEVICE;
+    if (!exchange(slot, 1000) || !slot->powered)
+        return IFD_COMMUNICATION_ERROR;
+    if (protocol == SCARD_PROTOCOL_RAW)
+        protocol = slot->protocol ? slot->protocol : SCARD_PROTOCOL_T0;
+    if (protocol == SCARD_PROTOCOL_T0 && slot->protocol == 0)
+        slot->protocol = SCARD_PROTOCOL_T0; /* what a card uses without PPS */
+    if (slot->protocol != protocol)
+        return IFD_COMMUNICATION_ERROR;
+    slot->commands++;
+    slot->negotiable = false;
+    if (slot->mute) {
+        deactivate(slot);
+        return IFD_RESPONSE_TIMEOUT;
+    }
+    uint8_t answer[CARDS_ANSWER];
+    size_t size = 2;
+    answer[0] = 0x6D;
+    answer[1] = 0x00;
+    if (length >= 2 && memcmp(command, cards_command, 2) == 0) {
+        slot->count++;
+        answer[0] = (uint8_t)(slot->card - cards_kinds);
+        memcpy(answer + 1, slot->identity, CARDS_IDENTITY);
+        answer[1 + CARDS_IDENTITY] = (uint8_t)(slot->count >> 8);
+        answer[2 + CARDS_IDENTITY] = (uint8_t)slot->count;
+        answer[3 + CARDS_IDENTITY] = 0x90;
+        answer[4 + CARDS_IDENTITY] = 0x00;
+        size = CARDS_ANSWER;
+    }
+    memcpy(response, answer, size < room ? size : room);
+    *response_length = size;
+    fiber_point();
+    return IFD_SUCCESS;
+}
+
+void card_open(struct slot *slot)
+{
+    slot->shown = slot->events_before = slot->events;
+    slot->connections++;
+}
+
+void card_close(struct slot *slot)
+{
+    if (slot->card)
+        deactivate(slot);
+    slot->connections++;
+    fiber_wake(slot);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A USB reader with its card: what the simulator and its driver are on the real stack. */
+#ifndef CARDRIG_MODEL_CARD_H
+#define CARDRIG_MODEL_CARD_H
+
+#include "cards.h"
+
+#include <winscard.h>
+
+struct slot {
+    const char *key; /* the beginning of its name */
+    bool plugged;
+    const struct cards_kind *card; /* null if there is none */
+    unsigned insertion;            /* number of the insertion, of all cards so far */
+    uint8_t identity[CARDS_IDENTITY];
+    unsigned count; /* commands since the last reset */
+    bool mute;      /* the card answers nothing */
+    bool powered;
+    enum cards_atr atr;
+    uint32_t protocol; /* in use, as an SCARD_PROTOCOL_ value, or 0 */
+    bool negotiable;   /* the protocol can be chosen */
+    unsigned commands, cold, warm, off;
+
+    /* Insertions and removals so far: a card is in if the number is odd. The driver shows pcscd one after the
+     * other. Until it has shown the last one, the card cannot be reached. */
+    unsigned events, shown;
+    unsigned events_before; /* pcscd has connected to the driver */
+    unsigned connections;   /* of pcscd to the driver so far */
+};
+
+extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */
+
+/* Empties both slots. Only the first one is plugged in. */
+void card_begin(void);
+void card_insert(struct slot *slot, const struct cards_kind *kind);
+void card_remove(struct slot *slot);
+
+/*
+ * The driver. The functions return a code of ifdhandler.h.
+ */
+
+LONG card_presence(const struct slot *slot);
+/* Waits for the next insertion or removal, and shows it. */
+LONG card_wait(struct slot *slot, unsigned ms);
+void card_wake(struct slot *slot); /* ends card_wait() */
+LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *length);
+LONG card_power_off(struct slot *slot);
+LONG card_set_protocol(struct slot *slot, uint32_t protocol);
+LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command, size_t length,
+                   uint8_t *response, size_t *response_length);
+/* The connection to pcscd begins or ends. */
+void card_open(struct slot *slot);
+void card_close(struct slot *slot);
+
+#endif

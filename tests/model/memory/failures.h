@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory of the objects of the library. Allocations fail when the seed says so. */
+#ifndef CARDRIG_MODEL_FAILURES_H
+#define CARDRIG_MODEL_FAILURES_H
+
+#include "scardmanage.h"
+
+#include <stdbool.h>
+
+/* Frees what an earlier run has left. From now on nothing fails. */
+void failures_begin(void);
+/* Until the next call, one in so many allocations fails; 0: none. */
+void failures_set_rate(unsigned one_in);
+/* Returns whether something fails that needs memory. */
+bool failures_happen(void);
+/* Returns how many have happened in this run. */
+unsigned failures_count(void);
+
+extern const scardmanage_allocator failures_allocator;
+/* Returns how many blocks have not been released. */
+unsigned failures_blocks(void);
+
+#endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* winscard_clnt.c of libpcsclite, except SCardGetStatusChange(). */
+#include "libpcsclite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTEXTS_MAX 32
+
+const SCARD_IO_REQUEST g_rgSCardT0Pci = {SCARD_PROTOCOL_T0, sizeof(SCARD_IO_REQUEST)};
+const SCARD_IO_REQUEST g_rgSCardT1Pci = {SCARD_PROTOCOL_T1, sizeof(SCARD_IO_REQUEST)};
+const SCARD_IO_REQUEST g_rgSCardRawPci = {SCARD_PROTOCOL_RAW, sizeof(SCARD_IO_REQUEST)};
+
+struct pcscd_state client_states[PCSCD_READERS];
+static struct client_context contexts[CONTEXTS_MAX];
+static struct client_mutex client_mutex; /* clientMutex */
+static SCARDCONTEXT last_context;
+
+void client_begin(void)
+{
+    memset(client_states, 0, sizeof client_states);
+    memset(contexts, 0, sizeof contexts);
+    client_mutex.locked = false;
+}
+
+unsigned client_contexts(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++)
+        count += contexts[i].number != 0;
+    return count;
+}
+
+/*
+ * Contexts and handles
+ */
+
+static void lock(struct client_mutex *mutex)
+{
+    fiber_point();
+    while (mutex->locked)
+        fiber_wait(mutex, FIBER_FOREVER);
+    mutex->locked = true;
+}
+
+static void unlock(struct client_mutex *mutex)
+{
+    mutex->locked = false;
+    fiber_wake(mutex);
+}
+
+struct client_context *client_find_context(SCARDCONTEXT number)
+{
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++)
+        if (number != 0 && contexts[i].number == number)
+            return &contexts[i];
+    return NULL;
+}
+
+/* libpcsclite does not check whether the context was released while it waited for the mutex; its memory is
+ * freed by then. */
+static struct client_context *lock_found(struct client_context *context)
+{
+    if (context) {
+        SCARDCONTEXT number = context->number;
+        lock(&context->mutex);
+        if (context->number != number) {
+            fprintf(stderr, "model: a context is used while it is released\n");
+            abort();
+        }
+    }
+    unlock(&client_mutex);
+    return context;
+}
+
+struct client_context *client_lock_context(SCARDCONTEXT number)
+{
+    lock(&client_mutex);
+    return lock_found(client_find_context(number));
+}
+
+struct client_context *client_lock_handle(SCARDHANDLE number, const char **reader)
+{
+    struct client_context *context = NULL;
+    lock(&client_mutex);
+    for (unsigned i = 0; i < CONTEXTS_MAX && !context; i++)
+        for (unsigned j = 0; contexts[i].number != 0 && number != 0 && j < PCSCD_HANDLES; j++)
+            if (contexts[i].handles[j].number == number) {
+                context = &contexts[i];
+                *reader = context->handles[j].reader;
+            }
+    return lock_found(context);
+}
+
+void client_unlock(struct client_context *context)
+{
+    unlock(&context->mutex);
+    fiber_point();
+}
+
+static LONG add_handle(struct client_context *context, SCARDHANDLE handle, const char *reader)
+{
+    for (unsigned i = 0; i < PCSCD_HANDLES; i++)
+        if (context->handles[i].number == 0) {
+            context->handles[i].number = handle;
+            snprintf(context->handles[i].reader, MAX_READERNAME, "%s", reader);
+            return SCARD_S_SUCCESS;
+        }
+    return SCARD_E_NO_MEMORY;
+}
+
+static void remove_handle(struct client_context *context, SCARDHANDLE handle)
+{
+    for (unsigned i = 0; i < PCSCD_HANDLES; i++)
+        if (context->handles[i].number == handle)
+            context->handles[i].number = 0;
+}
+
+static void establish(struct pcscd_connection *connection, void *argument)
+{
+    (void)connection;
+    (void)argument;
+}
+
+LONG SCardEstablishContext(DWORD scope, LPCVOID reserved1, LPCVOID reserved2, LPSCARDCONTEXT number)
+{
+    (void)scope;
+    (void)reserved1;
+    (void)reserved2;
+    if (!number)
+        return SCARD_E_INVALID_PARAMETER;
+    *number = 0;
+    fiber_point();
+    if (!pcscd_service.running && !pcscd_service.starts_for_client) /* SCardCheckDaemonAvailability() */
+        return SCARD_E_NO_SERVICE;
+    lock(&client_mutex);
+    unsigned i = 0;
+    while (i < CONTEXTS_MAX && contexts[i].number != 0)
+        i++;
+    LONG rv = i == CONTEXTS_MAX ? SCARD_E_NO_MEMORY : SCARD_E_NO_SERVICE;
+    if (i < CONTEXTS_MAX && pcscd_connect(&contexts[i].connection)) {
+        rv = pcscd_request(&contexts[i].connection, establish, NULL);
+        if (rv == SCARD_S_SUCCESS)
+            *number = contexts[i].number = ++last_context;
+        else
+            pcscd_disconnect(&contexts[i].connection);
+    }
+    unlock(&client_mutex);
+    return rv;
+}
+
+static void release(struct pcscd_connection *connection, void *argument)
+{
+    (void)argument;
+    connection->released = true;
+    pcscd_release_handles(connection);
+}
+
+LONG SCardReleaseContext(SCARDCONTEXT number)
+{
+    struct client_context *context = client_lock_context(number);
+    if (!context)
+        return SCARD_E_INVALID_HANDLE;
+    LONG rv = pcscd_request(&context->connection, release, NULL);
+    client_unlock(context);
+    lock(&client_mutex);
+    pcscd_disconnect(&context->connection);
+    memset(context, 0, sizeof *context);
+    unlock(&client_mutex);
+    return rv;
+}
+
+LONG SCardIsValidContext(SCARDCONTEXT number)
+{
+    return client_find_context(number) ? SCARD_S_SUCCESS : SCARD_E_INVALID_HANDLE;
+}
+
+/*
+ * Requests with a handle. Those that the service refuses during another client's transaction are repeated.
+ */
+
+struct request {
+    SCARDHANDLE handle;
+    DWORD share, protocols, how; /* how: initialization or disposition */
+    DWORD active;
+    const char *reader;
+    DWORD attribute;
+    const uint8_t *command;
+    DWORD length;
+    uint8_t *answer;
+    DWORD answer_length;
+    LONG rv;
+};
+
+typedef void serve_function(struct pcscd_connection *connection, void *argument);
+
+/* MSGCheckHandleAssociation(): "Must be a rogue client, debug log and sleep a couple of seconds". But it may be one
+ * that has just closed the handle in another thread. */
+static void check_handle(struct pcscd_connection *connection, SCARDHANDLE handle)
+{
+    for (unsigned i = 0; i < PCSCD_HANDLES; i++)
+        if (connection->handles[i] == handle)
+            return;
+    pcscd_sleep(2000000);
+    pcscd_hang_up(connection);
+}
+
+static LONG send_once(struct request *request, serve_function *serve)
+{
+    struct client_context *context = client_lock_handle(request->handle, &request->reader);
+    if (!context)
+        return SCARD_E_INVALID_HANDLE;
+    request->rv = SCARD_S_SUCCESS;
+    LONG rv = pcscd_request(&context->connection, serve, request);
+    client_unlock(context);
+    return rv == SCARD_S_SUCCESS ? request->rv : rv;
+}
+
+static LONG send_until_allowed(struct request *request, serve_function *serve)
+{
+    LONG rv;
+    while ((rv = send_once(request, serve)) == SCARD_E_SHARING_VIOLATION)
+        fiber_sleep(PCSCD_POLL_US);
+    return rv;
+}
+
+#define SERVE(name, call)                                                                                    \
+    static void name(struct pcscd_connection *connection, void *argument)                                    \
+    {                                                                                                        \
+        struct request *r = argument;                                                                        \
+        check_handle(connection, r->handle);                                                                 \
+        r->rv = call;                                                                                        \
+    }
+SERVE(serve_reconnect, pcscd_SCardReconnect(r->handle, r->share, r->protocols, r->how, &r->active))
+SERVE(serve_begin, pcscd_SCardBeginTransaction(r->handle))
+SERVE(serve_end, pcscd_SCardEndTransaction(r->handle, r->how))
+SERVE(serve_status, pcscd_SCardStatus(r->handle))
+SERVE(serve_attribute, pcscd_SCardGetAttrib(r->handle, r->attribute, r->answer, &r->answer_length))
+SERVE(serve_control, pcscd_SCardControl(r->handle))
+SERVE(serve_transmit,
+      pcscd_SCardTransmit(r->handle, r->protocols, r->command, r->length, r->answer, &r->answer_length))
+
+static void serve_connect(struct pcscd_connection *connection, void *argument)
+{
+    struct request *r = argument;
+    unsigned i = 0;
+    while (i < PCSCD_HANDLES - 1 && connection->handles[i] != 0)
+        i++;
+    r->rv = pcscd_SCardConnect(r->reader, r->share, r->protocols, &r->handle, &r->active);
+    if (r->rv == SCARD_S_SUCCESS)
+        connection->handles[i] = r->handle;
+}
+
+static void serve_disconnect(struct pcscd_connection *connection, void *argument)
+{
+    struct request *r = argument;
+    r->rv = pcscd_SCardDisconnect(r->handle, r->how);
+    for (unsigned i = 0; i < PCSCD_HANDLES; i++)
+        if (r->rv == SCARD_S_SUCCESS && connection->handles[i] == r->handle)
+            connection->handles[i] = 0;
+}
+
+LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE handle,
+                  LPDWORD active)
+{
+    if (!handle || !active)
+        return SCARD_E_INVALID_PARAMETER;
+    *handle = 0;
+    if (!reader)
+        return SCARD_E_UNKNOWN_READER;
+    struct client_context *context = client_lock_context(number);
+    if (!context)
+        return SCARD_E_INVALID_HANDLE;
+    struct request request = {.reader = reader, .share = share, .protocols = protocols};
+    LONG rv = pcscd_request(&context->connection, serve_connect, &request);
+    if (rv == SCARD_S_SUCCESS) {
+        *handle = request.handle;
+        *active = request.active;
+        rv = request.rv == SCARD_S_SUCCESS ? add_handle(context, request.handle, reader) : request.rv;
+    }
+    client_unlock(context);
+    return rv;
+}
+
+LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD initialization, LPDWORD active)
+{
+    struct request request = {
+        .handle = handle, .share = share, .protocols = protocols, .how = initialization};
+    if (!active)
+        return SCARD_E_INVALID_PARAMETER;
+    LONG rv = send_until_allowed(&request, serve_reconnect);
+    *active = request.active;
+    return rv;
+}
+
+LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
+{
+    struct request request = {.handle = handle, .how = disposition};
+    struct client_context *context = client_lock_handle(handle, &request.reader);
+    if (!context)
+        return SCARD_E_INVALID_HANDLE;
+    LONG rv = pcscd_request(&context->connection, serve_disconnect, &request);
+    if (rv == SCARD_S_SUCCESS && request.rv == SCARD_S_SUCCESS)
+        remove_handle(context, handle);
+    client_unlock(context);
+    return rv == SCARD_S_SUCCESS ? request.rv : rv;
+}
+
+LONG SCardBeginTransaction(SCARDHANDLE handle)
+{
+    struct request request = {.handle = handle};
+    return send_until_allowed(&request, serve_begin);
+}
+
+LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
+{
+    struct request request = {.handle = handle, .how = disposition};
+    return send_once(&request, serve_end);
+}
+
+LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
+{
+    BYTE none[MAX_BUFFER_SIZE];
+    if (!length)
+        return SCARD_E_INVALID_PARAMETER;
+    struct request request = {.handle = handle,
+                              .attribute = attribute,
+                              .answer = value ? value : none,
+                              .answer_length = value ? *length : sizeof none};
+    LONG rv = send_once(&request, serve_attribute);
+    *length = request.answer_length;
+    return rv;
+}
+
+LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *pci, LPCBYTE command, DWORD length,
+                   SCARD_IO_REQUEST *received_pci, LPBYTE response, LPDWORD response_length)
+{
+    (void)received_pci;
+    if (!pci || !command || !response || !response_length)
+        return SCARD_E_INVALID_PARAMETER;
+    DWORD room = *response_length;
+    struct request request = {.handle = handle,
+                              .protocols = pci->dwProtocol,
+                              .command = command,
+                              .length = length,
+                              .answer = response};
+    LONG rv;
+    do {
+        request.answer_length = room;
+        rv = send_once(&request, serve_transmit);
+    } while (rv == SCARD_E_SHARING_VIOLATION && (fiber_sleep(PCSCD_POLL_US), true));
+    *response_length = rv == SCARD_S_SUCCESS ? request.answer_length : 0;
+    return rv;
+}
+
+/* The reader has no control codes. */
+LONG SCardControl(SCARDHANDLE handle, DWORD code, LPCVOID data, DWORD length, LPVOID answer, DWORD capacity,
+                  LPDWORD answer_length)
+{
+    (void)code;
+    (void)data;
+    (void)length;
+    (void)answer;
+    (void)capacity;
+    struct request request = {.handle = handle};
+    if (answer_length)
+        *answer_length = 0;
+    return send_once(&request, serve_control);
+}
+
+const char *pcsc_stringify_error(const LONG rv)
+{
+    static char text[16];
+    snprintf(text, sizeof text, "%08lX", (unsigned long)(rv & 0xFFFFFFFF));
+    return text;
+}
+
+/*
+ * Calls that read the states of the readers
+ */
+
+void client_copy_states(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++) /* RFWaitForReaderInit() */
+        while (pcscd_service.readers[i].exists && !pcscd_service.readers[i].initialized)
+            pcscd_wait(&pcscd_service.readers[i].initialized, scheduler_now_us() + 10000);
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        client_states[i] = pcscd_service.readers[i].state;
+}
+
+static void copy_states(struct pcscd_connection *connection, void *argument)
+{
+    (void)connection;
+    (void)argument;
+    client_copy_states();
+}
+
+LONG client_read_states(struct client_context *context)
+{
+    return pcscd_request(&context->connection, copy_states, NULL);
+}
+
+int client_find_reader(const char *name)
+{
+    for (int i = 0; i < PCSCD_READERS; i++)
+        if (strcmp(client_states[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Only the transaction and the events come from SCardStatus() of the service; the rest is what was read before. */
+static LONG get_status(struct client_context *context, struct request *request, struct pcscd_state *state)
+{
+    LONG rv = client_read_states(context);
+    if (rv != SCARD_S_SUCCESS)
+        return rv;
+    int i = client_find_reader(request->reader);
+    if (i < 0)
+        return SCARD_E_READER_UNAVAILABLE;
+    rv = pcscd_request(&context->connection, serve_status, request);
+    *state = client_states[i];
+    return rv == SCARD_S_SUCCESS ? request->rv : rv;
+}
+
+LONG SCardStatus(SCARDHANDLE handle, LPSTR name, LPDWORD name_length, LPDWORD reader_state, LPDWORD protocol,
+                 LPBYTE atr, LPDWORD atr_length)
+{
+    struct request request = {.handle = handle};
+    struct pcscd_state state;
+    DWORD name_room = name_length ? *name_length : 0, atr_room = atr_length ? *atr_length : 0, none;
+    name_length = name_length ? name_length : &none;
+    atr_length = atr_length ? atr_length : &none;
+    LONG rv;
+    do {
+        *name_length = *atr_length = 0;
+        struct client_context *context = client_lock_handle(handle, &request.reader);
+        if (!context)
+            return SCARD_E_INVALID_HANDLE;
+        rv = get_status(context, &request, &state);
+        client_unlock(context);
+    } while (rv == SCARD_E_SHARING_VIOLATION && (fiber_sleep(PCSCD_POLL_US), true));
+    if (reader_state)
+        *reader_state = 0;
+    if (protocol)
+        *protocol = 0;
+    if (rv != SCARD_S_SUCCESS)
+        return rv;
+    *name_length = strlen(state.name) + 1;
+    *atr_length = state.atr_length;
+    if (reader_state)
+        *reader_state = ((DWORD)state.counter << 16) + state.state;
+    if (protocol)
+        *protocol = state.protocol;
+    if ((name && *name_length > name_room) || (atr && *atr_length > atr_room))
+        return SCARD_E_INSUFFICIENT_BUFFER;
+    if (name)
+        memcpy(name, state.name, *name_length);
+    if (atr)
+        memcpy(atr, state.atr, state.atr_length);
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardListReaders(SCARDCONTEXT number, LPCSTR groups, LPSTR names, LPDWORD length)
+{
+    (void)groups;
+    if (!length)
+        return SCARD_E_INVALID_PARAMETER;
+    struct client_context *context = client_lock_context(number);
+    if (!context)
+        return SCARD_E_INVALID_HANDLE;
+    LONG rv = client_read_states(context);
+    DWORD needed = 1, room = *length;
+    for (unsigned i = 0; rv == SCARD_S_SUCCESS && i < PCSCD_READERS; i++)
+        needed += client_states[i].name[0] ? strlen(client_states[i].name) + 1 : 0;
+    if (rv == SCARD_S_SUCCESS && needed == 1)
+        rv = SCARD_E_NO_READERS_AVAILABLE;
+    if (rv == SCARD_S_SUCCESS && names && room < needed)
+        rv = SCARD_E_INSUFFICIENT_BUFFER;
+    for (unsigned i = 0; rv == SCARD_S_SUCCESS && names && i < PCSCD_READERS; i++)
+        if (client_states[i].name[0]) {
+            strcpy(names, client_states[i].name);
+            names += strlen(names) + 1;
+        }
+    if (rv == SCARD_S_SUCCESS && names)
+        *names = '\0';
+    *length = rv == SCARD_S_SUCCESS || rv == SCARD_E_INSUFFICIENT_BUFFER ? needed : 0;
+    client_unlock(context);
+    return rv;
+}
