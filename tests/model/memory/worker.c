@@ -27,7 +27,7 @@ _Noreturn void plan_run_worker(const struct model_plan *plan, const char *progra
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     bool ok = plan_run_sequences(&model, plan, shared);
     fflush(stdout);
-    _exit(ok ? 0 : 1);
+    exit(ok ? 0 : 1);
 }
 
 int plan_run_in_rig(const struct model_plan *plan)
