@@ -208,6 +208,13 @@ static scardmanage_result wait_for_thread(struct call *c)
     return stop;
 }
 
+static void copy_settings(struct attachment *at)
+{
+    at->options = at->m->options;
+    at->transport = at->m->transport;
+    at->hook = at->m->hook;
+}
+
 static scardmanage_result take_attachment(struct call *c)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
@@ -218,7 +225,9 @@ static scardmanage_result take_attachment(struct call *c)
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at ? wait_for_thread(c) : SCARDMANAGE_E_INVALID_HANDLE;
-    if (result != SCARDMANAGE_S_OK)
+    if (result == SCARDMANAGE_S_OK)
+        copy_settings(c->at);
+    else
         give_object_back(c);
     return result;
 }
@@ -299,7 +308,6 @@ static void post_job(struct call *c, attachment_job job, attachment_job undo)
     at->abandoned = false;
     at->stop_reason = SCARDMANAGE_S_OK;
     at->deadline = job == attach_end_job ? UINT64_MAX : c->deadline;
-    at->options = c->m->options;
     platform_cond_wake(&at->wake);
 }
 
@@ -437,6 +445,7 @@ scardmanage_result call_attach(struct call *c)
     m->references++;
     m->at = c->at = at;
     at->mark.attachment = ++m->attachments;
+    copy_settings(at);
     platform_unlock(&m->mutex);
     return SCARDMANAGE_S_OK;
 }

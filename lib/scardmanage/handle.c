@@ -59,28 +59,12 @@ scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *ca
     return result == SCARDMANAGE_S_OK ? pcsc_get_status(at->handle, card) : result;
 }
 
-/* Detects a dead handle before a command is sent. */
-static scardmanage_result probe_handle(struct attachment *at)
+scardmanage_result handle_probe(struct attachment *at)
 {
     if (!at->in_transaction)
         return handle_wait_turn(at);
     scardmanage_result result = pcsc_probe_transaction(at->handle);
     return says_handle_is_dead(result) ? result : SCARDMANAGE_S_OK;
-}
-
-scardmanage_result handle_transmit(struct attachment *at)
-{
-    uint8_t *response = at->buffer + at->io.command_length;
-    at->io.response_length = at->io.response_capacity;
-    scardmanage_result result = at->io.probe_first ? probe_handle(at) : handle_wait_turn(at);
-    if (result != SCARDMANAGE_S_OK)
-        return result;
-    result = pcsc_transmit(at->handle, at->protocol, at->buffer, at->io.command_length, response,
-                           &at->io.response_length);
-    bool refused = outcome_is_event(result) || result == SCARDMANAGE_E_INVALID_HANDLE ||
-                   result == SCARDMANAGE_E_PROTO_MISMATCH;
-    at->io.sent = !(refused && platform_refusal_precedes_transmit());
-    return result;
 }
 
 /* On every PC/SC stack, closing a handle releases its transaction. */

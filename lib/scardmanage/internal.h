@@ -11,6 +11,8 @@
 
 #include "pcsc.h"
 #include "platform.h"
+#include "scardmanage_hook.h"
+#include "scardmanage_transmit.h"
 
 /* How many ATRs to remember for a card. A card shows a cold and a warm ATR, and a few more if it
  * can be configured or switches its mode. */
@@ -35,6 +37,12 @@ struct serial {
     uint8_t bytes[SCARDMANAGE_IDENTITY_MAX];
 };
 
+/* The hook of the caller; function is null if there is none. */
+struct hook {
+    scardmanage_hook *function;
+    void *context;
+};
+
 struct attachment;
 typedef scardmanage_result (*attachment_job)(struct attachment *at);
 
@@ -50,6 +58,8 @@ struct scardmanage {
     bool busy;             /* a call owns the object */
     uint64_t attachments;  /* number of attachments so far */
     uint64_t sessions;     /* number of sessions so far, with all attachments */
+    uint32_t transport;    /* SCARDMANAGE_TRANSPORT_ bits */
+    struct hook hook;
 
     /* The function of the caller that this call runs: a unit, or an identify or rebuild function. */
     struct {
@@ -109,15 +119,21 @@ struct attachment {
         struct pcsc_card card;
         size_t command_length;
         size_t response_capacity, response_length;
-        bool probe_first; /* check the handle before sending, so that sent is exact */
-        bool sent;        /* the command may have reached the card */
-        bool locked;      /* the job has acquired the lock once more */
+        size_t response_extent;              /* how many bytes after the command were ever written */
+        size_t secret_offset, secret_length; /* in the command; see scardmanage_transmit_secret() */
+        bool probe_first;                    /* check the handle before sending, so that sent is exact */
+        bool sent;                           /* the command may have reached the card */
+        uint32_t control_code;
+        uint8_t feature; /* not 0: to use this feature of the reader instead of control_code */
+        bool locked;     /* the job has acquired the lock once more */
     } io;
-    uint8_t *buffer; /* the command, then the response */
+    uint8_t *buffer; /* the command, then the response, then a copy for the hook */
     size_t buffer_size;
 
     /* The same owners use the remaining fields. The attachment: */
-    scardmanage_options options; /* the options of the object when the call began */
+    scardmanage_options options; /* those of the object when the call began, and so the next two */
+    uint32_t transport;
+    struct hook hook;
     bool by_handle;
     char reader[PCSC_READER_MAX]; /* its name; empty if not known yet */
     SCARDCONTEXT context;
@@ -352,7 +368,8 @@ scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share sha
                                     scardmanage_step step);
 scardmanage_result handle_begin_transaction(struct attachment *at);
 scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *card);
-scardmanage_result handle_transmit(struct attachment *at);
+/* The same as handle_wait_turn(), but also detects a dead handle while there is a transaction. */
+scardmanage_result handle_probe(struct attachment *at);
 /* Returns W_REMOVED_CARD instead of W_RESET_CARD if the event counter shows a removal: pcsc-lite
  * returns W_RESET_CARD after another client has reset the new card. Returns any other result
  * unchanged. */
@@ -383,6 +400,23 @@ scardmanage_result lock_begin_unit_job(struct attachment *at);
 scardmanage_result lock_end_unit_job(struct attachment *at);
 /* The job for one late unlock. */
 scardmanage_result unlock_late_job(struct attachment *at);
+
+/*
+ * transmit.c
+ */
+
+/* Makes at->buffer this large. The thread needs a buffer of its own: if PC/SC returns late, that of
+ * the caller may no longer exist. */
+scardmanage_result transmit_reserve_buffer(struct attachment *at, size_t size);
+/* A job, too. Overwrites the buffer: commands may contain PINs. */
+scardmanage_result transmit_wipe_buffer(struct attachment *at);
+
+/*
+ * exchange.c
+ */
+
+/* Sends the command in at->buffer, and sets at->io.sent and at->io.response_length. */
+scardmanage_result exchange_run(struct attachment *at);
 
 /*
  * reconnect.c

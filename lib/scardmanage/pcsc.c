@@ -206,13 +206,12 @@ scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_R
     return SCARDMANAGE_S_OK;
 }
 
-scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
-                                uint32_t protocols, SCARDHANDLE *handle)
+static scardmanage_result connect_as(SCARDCONTEXT context, const char *reader, DWORD share,
+                                     uint32_t protocols, SCARDHANDLE *handle)
 {
     DWORD active = 0;
     struct pcsc_reader_state look;
-    scardmanage_result result =
-        result_from(SCardConnect(context, reader, share_to_pcsc(share), protocols, handle, &active));
+    scardmanage_result result = result_from(SCardConnect(context, reader, share, protocols, handle, &active));
     /* access is denied, or the connection was lost */
     if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) &&
         pcsc_get_reader_state(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
@@ -220,6 +219,28 @@ scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardm
     if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_NO_SERVICE;
     return result == SCARDMANAGE_E_UNKNOWN_READER ? SCARDMANAGE_E_READER_UNAVAILABLE : result;
+}
+
+scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
+                                uint32_t protocols, SCARDHANDLE *handle)
+{
+    return connect_as(context, reader, share_to_pcsc(share), protocols, handle);
+}
+
+scardmanage_result pcsc_connect_direct(SCARDCONTEXT context, const char *reader, SCARDHANDLE *handle)
+{
+    return connect_as(context, reader, SCARD_SHARE_DIRECT, 0, handle);
+}
+
+scardmanage_result pcsc_control(SCARDHANDLE handle, uint32_t code, const uint8_t *input, size_t input_length,
+                                uint8_t *output, size_t *output_length)
+{
+    DWORD received = 0;
+    LONG rv =
+        SCardControl(handle, code, input, (DWORD)input_length, output, (DWORD)*output_length, &received);
+    scardmanage_result result = result_of_handle(rv);
+    *output_length = result == SCARDMANAGE_S_OK ? (size_t)received : 0;
+    return result;
 }
 
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,

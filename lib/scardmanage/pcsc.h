@@ -61,6 +61,12 @@ scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_R
 scardmanage_result pcsc_connect(SCARDCONTEXT context, const char *reader, scardmanage_share share,
                                 uint32_t protocols, SCARDHANDLE *handle);
 
+/* Connects to the reader without its card. */
+scardmanage_result pcsc_connect_direct(SCARDCONTEXT context, const char *reader, SCARDHANDLE *handle);
+/* SCardControl(). *output_length: the size of output, then the number of bytes received. */
+scardmanage_result pcsc_control(SCARDHANDLE handle, uint32_t code, const uint8_t *input, size_t input_length,
+                                uint8_t *output, size_t *output_length);
+
 /* step is LEAVE, WARM or COLD. */
 scardmanage_result pcsc_reconnect(SCARDHANDLE handle, scardmanage_share share, uint32_t protocols,
                                   scardmanage_step step);

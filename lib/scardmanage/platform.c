@@ -16,6 +16,12 @@ bool platform_reconnect_keeps_transaction(void)
     return false;
 }
 
+/* SCARD_CTL_CODE(3400), which is in a different header on each system. */
+uint32_t platform_feature_request_code(void)
+{
+    return 0x00313520u;
+}
+
 bool platform_status_has_event_counter(void)
 {
     return false;
@@ -65,6 +71,12 @@ void platform_wipe(void *memory, size_t size)
 bool platform_reconnect_keeps_transaction(void)
 {
     return true;
+}
+
+/* SCARD_CTL_CODE(3400), which is in a different header on each system. */
+uint32_t platform_feature_request_code(void)
+{
+    return 0x42000000u + 3400u;
 }
 
 /* pcsc-lite has it (SCardStatus() in winscard_clnt.c); macOS does not document it. */

@@ -77,6 +77,9 @@ bool platform_attribute_reveals_transaction(void);
  * SCARD_W_REMOVED_CARD, SCARD_E_INVALID_HANDLE or SCARD_E_PROTO_MISMATCH. */
 bool platform_refusal_precedes_transmit(void);
 
+/* Returns the control code that asks a reader for its features: PC/SC part 10, 2.2. */
+uint32_t platform_feature_request_code(void);
+
 /* Returns whether two reader names are the same except for the numbers that the service appends. */
 bool platform_same_reader_model(const char *a, const char *b);
 

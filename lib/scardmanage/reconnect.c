@@ -4,7 +4,7 @@
  * gentlest step that works, checks that the card was not removed during the step, and restores the lock.
  * PC/SC cannot do that atomically. If something happened in between, another round follows.
  */
-#include "internal.h"
+#include "hook.h"
 
 #include <string.h>
 
@@ -147,8 +147,10 @@ static scardmanage_result observe_reader(struct attempt *a)
     bool any_index = a->options.accept_other_index != 0;
     scardmanage_result result = publish_result(a, get_reader_state_if_connected(a, any_index));
     if (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a)) {
+        uint64_t start = platform_now_us();
         disconnect_to_restart(a);
         result = publish_result(a, service_get_reader_state(at, any_index, &a->reader_state));
+        hook_step(at, SCARDMANAGE_STEP_RESTART, result, start);
     } else if (result == SCARDMANAGE_E_NO_SERVICE) {
         service_mark_unwatched(at);
     }
@@ -335,7 +337,9 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
     a->report.attempts++;
+    uint64_t start = platform_now_us();
     scardmanage_result result = publish_result(a, handle_reconnect(at, share, protocols, step));
+    hook_step(at, step, result, start);
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && check_reader_for_missing_atr(a))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
@@ -370,9 +374,11 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
                                                        : SCARDMANAGE_DISPOSITION_LEAVE);
     a->handle_dead = false;
     a->report.attempts++;
+    uint64_t start = platform_now_us();
     scardmanage_result result = publish_result(a, handle_open(at, &a->options, protocols));
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
         result = publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
+    hook_step(at, SCARDMANAGE_STEP_REOPEN, result, start);
     if (result != SCARDMANAGE_S_OK)
         at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     return result;

@@ -32,7 +32,7 @@ def test_exactly_what_is_declared_is_exported_and_versioned():
 
 def test_the_header_declares_no_function_otherwise():
     """Only then does the test above know of all."""
-    text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$|^typedef scardmanage_result[^;]*;", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$|^typedef \w+ scardmanage_\w+\([^;]*;", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     assert sorted(re.findall(r"\b(scardmanage_\w+)\(", text)) == declared()
 
 
@@ -57,7 +57,7 @@ def test_only_the_platform_files_ask_for_the_system():
 # Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
 # offsets are those of 64-bit Linux.
 PROGRAM = """
-#include <scardmanage.h>
+INCLUDES
 #include <cstddef>
 #include <cstdio>
 
@@ -123,8 +123,9 @@ int main()
 
 def test_the_header_in_cxx(tmp_path: pathlib.Path):
     functions = ", ".join(f"reinterpret_cast<const void *>({name})" for name in declared())
+    includes = "\n".join(f"#include <{header.name}>" for header in HEADERS)
     program = tmp_path / "program.cpp"
-    program.write_text(PROGRAM.replace("FUNCTIONS", functions))
+    program.write_text(PROGRAM.replace("FUNCTIONS", functions).replace("INCLUDES", includes))
     sanitized = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
     options = output("pkg-config", "--cflags", "--libs", "libpcsclite").split()
     subprocess.run(["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
@@ -132,3 +133,18 @@ def test_the_header_in_cxx(tmp_path: pathlib.Path):
                     "-o", tmp_path / "program", f"-L{SHARED.parent}", f"-Wl,-rpath,{SHARED.parent}", "-lscardmanage",
                     *options], check=True, timeout=TIMEOUT)
     assert output(tmp_path / "program").startswith("not attached")
+
+
+def test_the_static_library_shows_only_what_is_declared(tmp_path):
+    archive = BUILD / "lib/libscardmanage.a"
+    lines = output("nm", "--extern-only", "--defined-only", archive).splitlines()
+    assert sorted(line.split()[2] for line in lines if len(line.split()) == 3) == declared()
+    program = tmp_path / "program.c"
+    program.write_text("#include <scardmanage.h>\n#include <stdio.h>\nint lock_state(void) { return 0; }\n"
+                       "int main(void)\n{\n    scardmanage *card;\n    int result = scardmanage_create(&card);\n"
+                       "    scardmanage_free(card);\n    return result != 0 || lock_state();\n}\n")
+    sanitized = "CARDRIG_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text()
+    subprocess.run(["cc", *(["-fsanitize=address,undefined"] if sanitized else []), f"-I{LIBRARY}/include", program, archive,
+                    "-o", tmp_path / "program", *output("pkg-config", "--cflags", "--libs", "libpcsclite").split()],
+                   check=True, timeout=TIMEOUT)
+    output(tmp_path / "program")
