@@ -116,8 +116,8 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
         report->elapsed_us = platform_now_us() - start;
         report->session = attachment_session(at);
         bool rebuilds = needs_rebuild || (options->rebuild && report->step != SCARDMANAGE_STEP_NONE);
-        bool refuses =
-            purpose == RECONNECT_FOR_UNIT && refuse_unidentified(at, options, report) != SCARDMANAGE_S_OK;
+        bool refuses = (purpose == RECONNECT_FOR_UNIT || purpose == RECONNECT_LOST_SESSION) &&
+                       refuse_unidentified(at, options, report) != SCARDMANAGE_S_OK;
         if (result != SCARDMANAGE_S_OK || (!rebuilds && !refuses && !is_identity_due(at, options, report)))
             break;
         bool again;

@@ -407,6 +407,32 @@ START_TEST(the_unit_finds_its_session_lost_again_and_again)
 }
 END_TEST
 
+static scardmanage_result always_lost_unit(scardmanage *object, const scardmanage_report *reported_before,
+                                           void *argument)
+{
+    scardmanage_result result = unit(object, reported_before, argument);
+    return result == SCARDMANAGE_S_OK ? result : SCARDMANAGE_E_SESSION_LOST;
+}
+
+/* It is right, but that does not say that the card is the same. */
+START_TEST(the_unit_finds_its_session_lost_with_the_card)
+{
+    scardmanage_options options = options_with(0);
+    other_connects();
+    attach(_i);
+    for (int i = 0; i < 2; i++) {
+        struct work work = {.commands = 2, .between = leave_and_come_back};
+        ck_assert_int_eq(scardmanage_run(m, always_lost_unit, &work, 0, &options, &report),
+                         SCARDMANAGE_W_REMOVED_CARD);
+        ck_assert_uint_eq(work.calls, 1);
+        ck_assert_uint_eq(rebuilds, 0);
+        ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+        options.rebuild = NULL;
+    }
+    assert_free();
+}
+END_TEST
+
 /*
  * What a unit may do
  */
@@ -658,6 +684,7 @@ int main(void)
     BOTH_WAYS(tc, a_unit_for_a_card_that_is_identified);
     BOTH_WAYS(tc, the_unit_finds_its_session_lost);
     BOTH_WAYS(tc, the_unit_finds_its_session_lost_again_and_again);
+    BOTH_WAYS(tc, the_unit_finds_its_session_lost_with_the_card);
     BOTH_WAYS(tc, a_unit_in_a_unit);
     BOTH_WAYS(tc, locks_in_a_unit);
     BOTH_WAYS(tc, a_lock_that_a_unit_keeps);
