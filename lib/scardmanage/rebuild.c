@@ -54,8 +54,9 @@ static scardmanage_result identify_card(struct call *c, const scardmanage_option
     return options->accept_other_card ? SCARDMANAGE_S_OK : SCARDMANAGE_W_REMOVED_CARD;
 }
 
-/* Calls the functions of the caller that are due. Sets *again if the card was lost during the call, so that
- * the reconnect must start over, and *found to the identity of the card, if it was asked for. */
+/* Calls the functions of the caller that are due, if any, and ends the transaction that was begun for them. Sets
+ * *again if the card was lost during the call, so that the reconnect must start over, and *found to the identity
+ * of the card, if it was asked for. */
 static scardmanage_result call_functions(struct call *c, const scardmanage_options *options, bool rebuilds,
                                          scardmanage_report *report, struct serial *found, bool *again)
 {
@@ -118,7 +119,8 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
         bool rebuilds = needs_rebuild || (options->rebuild && report->step != SCARDMANAGE_STEP_NONE);
         bool refuses = (purpose == RECONNECT_FOR_UNIT || purpose == RECONNECT_LOST_SESSION) &&
                        refuse_unidentified(at, options, report) != SCARDMANAGE_S_OK;
-        if (result != SCARDMANAGE_S_OK || (!rebuilds && !refuses && !is_identity_due(at, options, report)))
+        bool calls = rebuilds || refuses || is_identity_due(at, options, report);
+        if (result != SCARDMANAGE_S_OK || (!calls && !at->transaction_is_temporary))
             break;
         bool again;
         result = call_functions(c, options, rebuilds, report, &found, &again);

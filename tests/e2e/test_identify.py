@@ -90,6 +90,17 @@ def test_a_stranger(tmp_path, way, locked):
         world.assert_free()
 
 
+def test_nobody_has_to_be_asked(tmp_path, way):
+    """The card was reset but not out, and there is no rebuild function: the card does not stay locked."""
+    with RunRig(tmp_path) as world:
+        attach(world, way, identify=WHO)
+        calls(world)
+        world.other_resets()
+        assert world.reconnect(identify=WHO).code == "S_OK"
+        assert calls(world) == (0, 0)
+        world.assert_free()
+
+
 def test_a_stranger_that_is_accepted(tmp_path, way):
     with RunRig(tmp_path) as world:
         attach(world, way, **BOTH)
