@@ -196,7 +196,7 @@ scardmanage_result scardmanage_detach(scardmanage *m)
     struct call c;
     if (!m)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = call_begin_to_attach(&c, m);
+    scardmanage_result result = call_begin_to_detach(&c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c.at ? call_detach(&c) : SCARDMANAGE_E_INVALID_HANDLE;

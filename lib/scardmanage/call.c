@@ -163,9 +163,10 @@ bool call_is_nested(const scardmanage *m)
     return m->function.runs && platform_thread_is(m->function.thread, platform_thread_self());
 }
 
+/* While the object is cancelled, the count of a call that begins differs from that of the object. */
 static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
 {
-    *c = (struct call){.m = m, .cancels = m->cancels, .nested = call_is_nested(m)};
+    *c = (struct call){.m = m, .cancels = m->cancels - m->cancelled, .nested = call_is_nested(m)};
     c->deadline = call_deadline_in(timeout_ms != 0 ? timeout_ms : m->options.timeout_ms);
     if (!c->nested)
         return;
@@ -174,11 +175,12 @@ static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
         c->deadline = m->function.deadline;
 }
 
-static scardmanage_result take_object(struct call *c)
+/* With alone, no other call waits for a card either, so that the attachment can be replaced. */
+static scardmanage_result take_object(struct call *c, bool alone)
 {
     scardmanage *m = c->m;
     scardmanage_result stop = call_stop_reason(c, 0);
-    while (m->busy && stop == SCARDMANAGE_S_OK) {
+    while ((m->busy || (alone && m->waiting > 0)) && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, 0);
         stop = call_stop_reason(c, 0);
     }
@@ -191,7 +193,7 @@ static scardmanage_result take_object(struct call *c)
 
 static void give_object_back(struct call *c)
 {
-    if (c->nested)
+    if (c->nested || c->gave_up)
         return;
     c->m->busy = false;
     platform_cond_wake(&c->m->changed);
@@ -221,7 +223,7 @@ static scardmanage_result take_attachment(struct call *c)
     if (c->nested)
         c->at = c->m->at;
     else
-        result = take_object(c);
+        result = take_object(c, false);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at ? wait_for_thread(c) : SCARDMANAGE_E_INVALID_HANDLE;
@@ -250,13 +252,36 @@ scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint
     return result;
 }
 
-scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m)
+scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m)
 {
     platform_lock(&m->mutex);
     init_call(c, m, 0);
-    scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_object(c);
+    if (!c->nested)
+        c->cancels = m->cancels;
+    scardmanage_result result = take_attachment(c);
     platform_unlock(&m->mutex);
     return result;
+}
+
+static scardmanage_result begin_alone(struct call *c, scardmanage *m, bool even_if_cancelled)
+{
+    platform_lock(&m->mutex);
+    init_call(c, m, 0);
+    if (even_if_cancelled)
+        c->cancels = m->cancels;
+    scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_object(c, true);
+    platform_unlock(&m->mutex);
+    return result;
+}
+
+scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m)
+{
+    return begin_alone(c, m, false);
+}
+
+scardmanage_result call_begin_to_detach(struct call *c, scardmanage *m)
+{
+    return begin_alone(c, m, true);
 }
 
 void call_end(struct call *c)
@@ -333,6 +358,41 @@ static scardmanage_result run_and_wait(struct call *c, attachment_job job, attac
     return stop;
 }
 
+uint64_t call_news(struct call *c)
+{
+    platform_lock(&c->m->mutex);
+    uint64_t news = c->m->news;
+    platform_unlock(&c->m->mutex);
+    return news;
+}
+
+/* Called with the mutex held. */
+static scardmanage_result wait_for_news(struct call *c, uint64_t seen, uint64_t until_us)
+{
+    scardmanage_result stop = call_stop_reason(c, 0);
+    while (stop == SCARDMANAGE_S_OK && c->m->news == seen && platform_now_us() < until_us) {
+        platform_cond_wait(&c->m->changed, &c->m->mutex, c->deadline < until_us ? c->deadline : until_us);
+        stop = call_stop_reason(c, 0);
+    }
+    return stop;
+}
+
+scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us)
+{
+    scardmanage *m = c->m;
+    platform_lock(&m->mutex);
+    m->waiting++;
+    give_object_back(c);
+    scardmanage_result stop = wait_for_news(c, seen, until_us);
+    if (stop == SCARDMANAGE_S_OK)
+        stop = take_attachment(c);
+    m->waiting--;
+    c->gave_up = c->left_running = stop != SCARDMANAGE_S_OK;
+    platform_cond_wake(&m->changed);
+    platform_unlock(&m->mutex);
+    return stop;
+}
+
 scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo)
 {
     platform_lock(&c->m->mutex);
@@ -346,6 +406,10 @@ scardmanage_result call_run_last(struct call *c, attachment_job job)
     platform_lock(&c->m->mutex);
     struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
+    if (c->gave_up) { /* another call may own the object now */
+        platform_unlock(&c->m->mutex);
+        return result;
+    }
     if (!at->job)
         result = run_and_wait(c, job, NULL);
     else if (at->last_job_count < sizeof at->last_jobs / sizeof at->last_jobs[0])
@@ -490,6 +554,18 @@ scardmanage_result scardmanage_cancel(scardmanage *m)
         return SCARDMANAGE_E_POINTER;
     platform_lock(&m->mutex);
     m->cancels++;
+    platform_cond_wake(&m->changed);
+    platform_unlock(&m->mutex);
+    return SCARDMANAGE_S_OK;
+}
+
+scardmanage_result scardmanage_set_cancelled(scardmanage *m, int cancelled)
+{
+    if (!m)
+        return SCARDMANAGE_E_POINTER;
+    platform_lock(&m->mutex);
+    m->cancelled = cancelled != 0;
+    m->cancels += m->cancelled;
     platform_cond_wake(&m->changed);
     platform_unlock(&m->mutex);
     return SCARDMANAGE_S_OK;

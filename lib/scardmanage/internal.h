@@ -54,12 +54,15 @@ struct scardmanage {
     scardmanage_options options;
     struct attachment *at; /* null: detached. Only the call that owns the object replaces it */
     unsigned references;   /* one for the caller, one for each attachment */
-    uint64_t cancels;      /* how often scardmanage_cancel() was called */
+    uint64_t cancels;      /* how often calls were cancelled */
+    bool cancelled;        /* calls that begin are cancelled, too */
     bool busy;             /* a call owns the object */
     uint64_t attachments;  /* number of attachments so far */
     uint64_t sessions;     /* number of sessions so far, with all attachments */
     uint32_t transport;    /* SCARDMANAGE_TRANSPORT_ bits */
     struct hook hook;
+    unsigned waiting;      /* calls that have given the object up until there is news */
+    uint64_t news;         /* counts changes of readers and cards; only while calls wait for them */
 
     /* The function of the caller that this call runs: a unit, or an identify or rebuild function. */
     struct {
@@ -207,7 +210,8 @@ struct call {
     uint64_t deadline;     /* on the clock of platform_now_us() */
     uint64_t cancels;      /* the cancel count of the object when the call began */
     bool nested;           /* made in a function that another call runs, which owns the object */
-    bool left_running;     /* a job is still running that this call no longer waits for */
+    bool left_running;     /* a job is still running that this call no longer waits for; or gave_up */
+    bool gave_up;          /* the call no longer owns the object, because its time was up in call_wait() */
 };
 
 /*
@@ -218,13 +222,24 @@ struct call {
  *   call_begin()                  also waits for abandoned jobs. Returns E_INVALID_HANDLE if the object
  *                                 is detached
  *   call_begin_unless_nested()    the same, but returns E_FAIL in a function that the library has called
- *   call_begin_to_attach()        does not wait for abandoned jobs. The object may be detached; at is
- *                                 null then. Returns E_FAIL in a function that the library has called
+ *   call_begin_to_unlock()        the same as call_begin(), even if the object is cancelled
+ *   call_begin_to_attach()        does not wait for abandoned jobs, but for calls that have given the
+ *                                 object up. The object may be detached; at is null then. Returns E_FAIL
+ *                                 in a function that the library has called
+ *   call_begin_to_detach()        the same, even if the object is cancelled
  */
 scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms);
 scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint32_t timeout_ms);
+scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m);
+scardmanage_result call_begin_to_detach(struct call *c, scardmanage *m);
 void call_end(struct call *c);
+
+uint64_t call_news(struct call *c);
+/* Gives the object up, so that other calls can use it, until m->news differs from seen, or until
+ * until_us; then takes it back. at stays the same. If the call must return, the call no longer owns the
+ * object: only call_end() may follow. */
+scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us);
 
 /* Makes the thread run the job, and waits for its result. E_TIMEOUT and E_CANCELLED are either the
  * result of the job, or mean that the job was abandoned. In that case c->left_running is set, undo

@@ -224,7 +224,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
         return SCARDMANAGE_E_POINTER;
     if ((int)disposition < SCARDMANAGE_DISPOSITION_LEAVE || (int)disposition > SCARDMANAGE_DISPOSITION_EJECT)
         return SCARDMANAGE_E_INVALIDARG;
-    scardmanage_result result = call_begin(&c, m, 0);
+    scardmanage_result result = call_begin_to_unlock(&c, m);
     if (result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED)
         call_post_late_unlock(m, disposition);
     if (result != SCARDMANAGE_S_OK)

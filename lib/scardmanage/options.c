@@ -99,3 +99,13 @@ scardmanage_result scardmanage_set_options(scardmanage *m, const scardmanage_opt
     platform_unlock(&m->mutex);
     return result;
 }
+
+scardmanage_result scardmanage_set_timeout(scardmanage *m, uint32_t timeout_ms)
+{
+    if (!m)
+        return SCARDMANAGE_E_POINTER;
+    platform_lock(&m->mutex);
+    m->options.timeout_ms = timeout_ms != 0 ? timeout_ms : defaults.timeout_ms;
+    platform_unlock(&m->mutex);
+    return SCARDMANAGE_S_OK;
+}

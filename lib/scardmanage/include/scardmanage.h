@@ -29,7 +29,7 @@
  *   E_POINTER         a pointer to an object or a result is null
  *   E_INVALID_HANDLE  the object is not attached
  *   E_TIMEOUT         the timeout has expired
- *   E_CANCELLED       another thread has called scardmanage_cancel()
+ *   E_CANCELLED       another thread has called scardmanage_cancel() or scardmanage_set_cancelled()
  *   E_NO_SERVICE      there is no service, or the connection to it was lost
  *   E_OUTOFMEMORY     out of memory (PC/SC: SCARD_E_NO_MEMORY)
  *   8010xxxx          any other code that a PC/SC function returned, unchanged
@@ -136,6 +136,18 @@ SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
                                                            const scardmanage_options *options);
 
 /*
+ * Changes timeout_ms of the options of the object, for all calls that begin later. For a call that may
+ * take longer, or must not take as long, call this function before it. It may also be called in a
+ * rebuild function; the timeout of the reconnect still applies to that.
+ *
+ *   timeout_ms  as in the options: 0 for the default, or SCARDMANAGE_FOREVER
+ *
+ *   S_OK       success
+ *   E_POINTER  m is null
+ */
+SCARDMANAGE_API scardmanage_result scardmanage_set_timeout(scardmanage *m, uint32_t timeout_ms);
+
+/*
  * Makes all current calls of other threads on the object return E_CANCELLED at once, including calls
  * that still wait for another call to end. Calls that begin later are not affected. A cancelled call
  * has the same after-effects as one that times out. In a rebuild function, this cancels the reconnect
@@ -145,6 +157,19 @@ SCARDMANAGE_API scardmanage_result scardmanage_set_options(scardmanage *m,
  *   E_POINTER  m is null
  */
 SCARDMANAGE_API scardmanage_result scardmanage_cancel(scardmanage *m);
+
+/*
+ * Cancels calls until that is taken back: current calls of other threads, as scardmanage_cancel(), and
+ * all calls that begin later, in any thread. So a thread that ends the program need not know whether
+ * another thread has begun its call yet. Unlocking, detaching and freeing still work. Do not call it
+ * from a signal handler.
+ *
+ *   cancelled  not 0: calls return E_CANCELLED; 0: calls that begin later work again
+ *
+ *   S_OK       success
+ *   E_POINTER  m is null
+ */
+SCARDMANAGE_API scardmanage_result scardmanage_set_cancelled(scardmanage *m, int cancelled);
 
 /*
  * Attaching
