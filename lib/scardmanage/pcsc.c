@@ -132,6 +132,26 @@ static bool has_misread(SCARDCONTEXT context, const char *reader, scardmanage_re
            (result == SCARDMANAGE_E_UNKNOWN_READER && is_listed(context, reader));
 }
 
+static struct pcsc_reader_state reader_state_from(const SCARD_READERSTATE *state)
+{
+    struct pcsc_reader_state look = {
+        .present = (state->dwEventState & SCARD_STATE_PRESENT) != 0,
+        .mute = (state->dwEventState & SCARD_STATE_MUTE) != 0,
+        .exclusive = (state->dwEventState & SCARD_STATE_EXCLUSIVE) != 0,
+        .counter = COUNTER_OF(state->dwEventState),
+    };
+    if (look.present)
+        copy_atr(&look.atr, state->rgbAtr, state->cbAtr);
+    return look;
+}
+
+/* The state to compare with, for a wait. */
+static DWORD current_state(const struct pcsc_reader_state *look)
+{
+    return (DWORD)(look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
+           (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
+}
+
 #define READS_MAX 16 /* more events in a row than ever arrive at that moment */
 
 /* While the reader has a card without an ATR, that is, an unresponsive one, pcsc-lite sleeps 400 ms
@@ -152,14 +172,12 @@ scardmanage_result pcsc_get_reader_state(SCARDCONTEXT context, const char *reade
         return result;
     if (state.dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
         return SCARDMANAGE_E_READER_UNAVAILABLE;
-    look->present = (state.dwEventState & SCARD_STATE_PRESENT) != 0;
-    look->mute = (state.dwEventState & SCARD_STATE_MUTE) != 0;
-    look->exclusive = (state.dwEventState & SCARD_STATE_EXCLUSIVE) != 0;
-    look->counter = COUNTER_OF(state.dwEventState);
-    if (look->present)
-        copy_atr(&look->atr, state.rgbAtr, state.cbAtr);
+    *look = reader_state_from(&state);
     return SCARDMANAGE_S_OK;
 }
+
+/* Stands for the list of readers in SCardGetStatusChange(). */
+#define READERS_CHANGE "\\\\?PnP?\\Notification"
 
 static DWORD count_readers(SCARDCONTEXT context)
 {
@@ -174,17 +192,90 @@ static DWORD count_readers(SCARDCONTEXT context)
 scardmanage_result pcsc_wait_for_change(SCARDCONTEXT context, const char *reader,
                                         const struct pcsc_reader_state *look, uint32_t timeout_ms)
 {
-    SCARD_READERSTATE state = {.szReader = "\\\\?PnP?\\Notification", .dwCurrentState = SCARD_STATE_UNAWARE};
+    SCARD_READERSTATE state = {.szReader = READERS_CHANGE, .dwCurrentState = SCARD_STATE_UNAWARE};
     if (!look) { /* Windows compares this with the number of readers; pcsc-lite ignores it */
         state.dwCurrentState = count_readers(context) << 16;
     } else {
         state.szReader = reader;
-        state.dwCurrentState = (DWORD)(look->present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
-                               (look->mute ? SCARD_STATE_MUTE : 0) | (DWORD)look->counter << 16;
+        state.dwCurrentState = current_state(look);
     }
     scardmanage_result result = result_of_context(SCardGetStatusChange(context, timeout_ms, &state, 1));
     bool time_is_up = result == SCARDMANAGE_E_TIMEOUT;
     return time_is_up || has_misread(context, state.szReader, result) ? SCARDMANAGE_S_OK : result;
+}
+
+#define STATES_MAX 16 /* how many readers SCardGetStatusChange() of pcsc-lite accepts */
+
+/* Sets the state of readers that are listed. A reader that is not available any more is left out. */
+static scardmanage_result get_listed(SCARDCONTEXT context, struct pcsc_reader *readers, size_t listed,
+                                     size_t *count)
+{
+    SCARD_READERSTATE states[STATES_MAX];
+    size_t kept = *count = 0;
+    for (size_t first = 0; first < listed; first += STATES_MAX) {
+        size_t n = listed - first < STATES_MAX ? listed - first : STATES_MAX;
+        for (size_t i = 0; i < n; i++)
+            states[i] = (SCARD_READERSTATE){.szReader = readers[first + i].name};
+        scardmanage_result result = result_of_context(SCardGetStatusChange(context, 0, states, (DWORD)n));
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+        for (size_t i = 0; i < n; i++) {
+            if (states[i].dwEventState & (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE))
+                continue;
+            if (kept != first + i)
+                memcpy(readers[kept].name, readers[first + i].name, sizeof readers[kept].name);
+            readers[kept++].state = reader_state_from(&states[i]);
+        }
+    }
+    *count = kept;
+    return SCARDMANAGE_S_OK;
+}
+
+scardmanage_result pcsc_get_readers(SCARDCONTEXT context, struct pcsc_reader readers[PCSC_READERS_MAX],
+                                    size_t *count)
+{
+    char names[NAMES_MAX];
+    scardmanage_result result;
+    for (int reads = 0; reads < READS_MAX; reads++) {
+        size_t listed = 0;
+        *count = 0;
+        result = list_readers(context, names);
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+        for (const char *name = names; *name != '\0'; name += strlen(name) + 1)
+            if (strlen(name) < PCSC_READER_MAX && listed < PCSC_READERS_MAX)
+                memcpy(readers[listed++].name, name, strlen(name) + 1);
+        result = get_listed(context, readers, listed, count);
+        /* a reader went away in between, or an answer was misread: see has_misread() */
+        bool again = result == SCARDMANAGE_E_UNKNOWN_READER || result == SCARDMANAGE_E_INSUFFICIENT_BUFFER ||
+                     result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
+        if (!again)
+            return result;
+    }
+    return result;
+}
+
+scardmanage_result pcsc_wait_for_any_change(SCARDCONTEXT context, const struct pcsc_reader *readers,
+                                            size_t count, uint32_t timeout_ms)
+{
+    SCARD_READERSTATE states[STATES_MAX];
+    size_t n = count < STATES_MAX ? count : STATES_MAX;
+    for (size_t i = 0; i < n; i++)
+        states[i] = (SCARD_READERSTATE){.szReader = readers[i].name,
+                                        .dwCurrentState = current_state(&readers[i].state)};
+    if (n < STATES_MAX) /* otherwise pcsc-lite has no room for another reader */
+        states[n++] = (SCARD_READERSTATE){.szReader = READERS_CHANGE, .dwCurrentState = (DWORD)count << 16};
+    scardmanage_result result =
+        result_of_context(SCardGetStatusChange(context, timeout_ms, states, (DWORD)n));
+    switch (result) {
+    case SCARDMANAGE_E_TIMEOUT:
+    case SCARDMANAGE_E_UNKNOWN_READER:
+    case SCARDMANAGE_E_INSUFFICIENT_BUFFER:
+    case SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE):
+        return SCARDMANAGE_S_OK;
+    default:
+        return result;
+    }
 }
 
 scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_READER_MAX])

@@ -30,6 +30,14 @@ struct pcsc_reader_state {
     struct pcsc_atr atr;
 };
 
+/* A reader in the list of all readers. */
+struct pcsc_reader {
+    char name[PCSC_READER_MAX];
+    struct pcsc_reader_state state;
+};
+
+#define PCSC_READERS_MAX 64 /* pcsc-lite allows 16 */
+
 /* What SCardStatus() returns for a handle. */
 struct pcsc_card {
     char reader[PCSC_READER_MAX];
@@ -52,6 +60,15 @@ scardmanage_result pcsc_get_reader_state(SCARDCONTEXT context, const char *reade
  * it miss a change, so read the state again now and then. */
 scardmanage_result pcsc_wait_for_change(SCARDCONTEXT context, const char *reader,
                                         const struct pcsc_reader_state *state, uint32_t timeout_ms);
+
+/* Lists all readers and their states, at most PCSC_READERS_MAX. */
+scardmanage_result pcsc_get_readers(SCARDCONTEXT context, struct pcsc_reader readers[PCSC_READERS_MAX],
+                                    size_t *count);
+
+/* Waits until the readers or their states differ from those that pcsc_get_readers() returned, or for
+ * timeout_ms milliseconds. Returns S_OK in both cases. May miss a change, as pcsc_wait_for_change(). */
+scardmanage_result pcsc_wait_for_any_change(SCARDCONTEXT context, const struct pcsc_reader *readers,
+                                            size_t count, uint32_t timeout_ms);
 
 /* Replaces the name by that of the only reader whose name is the same except for the numbers that
  * the service appends. Returns E_READER_UNAVAILABLE if there is no such reader, or more than one. */

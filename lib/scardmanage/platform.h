@@ -23,6 +23,7 @@ typedef SRWLOCK platform_mutex;           /* needs no memory, and no destruction
 typedef CONDITION_VARIABLE platform_cond; /* like SRWLOCK */
 typedef HANDLE platform_thread;
 typedef DWORD platform_thread_id;
+typedef HANDLE platform_signal;
 typedef DWORD platform_thread_end; /* the return type of a thread function, which returns 0 */
 #define PLATFORM_THREAD_CALL WINAPI
 #else
@@ -32,6 +33,9 @@ typedef pthread_mutex_t platform_mutex;
 typedef pthread_cond_t platform_cond;
 typedef pthread_t platform_thread;
 typedef pthread_t platform_thread_id;
+typedef struct {
+    int read, write; /* the ends of a pipe */
+} platform_signal;
 typedef void *platform_thread_end;
 #define PLATFORM_THREAD_CALL
 #endif
@@ -55,6 +59,13 @@ void platform_thread_join(platform_thread thread);
 void platform_thread_detach(platform_thread thread);
 platform_thread_id platform_thread_self(void);
 bool platform_thread_is(platform_thread_id a, platform_thread_id b);
+
+/* A signal for poll() and event loops. It is readable while it is set. Set and clear it in turn. */
+int platform_signal_init(platform_signal *signal); /* not set. Returns 0 on success */
+void platform_signal_destroy(platform_signal *signal);
+void platform_signal_set(platform_signal *signal);
+void platform_signal_clear(platform_signal *signal);
+intptr_t platform_signal_descriptor(const platform_signal *signal);
 
 /* Returns microseconds on a monotonic clock. */
 uint64_t platform_now_us(void);

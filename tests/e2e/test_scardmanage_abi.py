@@ -30,7 +30,7 @@ def test_exactly_what_is_declared_is_exported_and_versioned():
     assert names == [f"{name}@@SCARDMANAGE_0" for name in declared()]
 
 
-def test_the_header_declares_no_function_otherwise():
+def test_the_headers_declare_no_function_otherwise():
     """Only then does the test above know of all."""
     text = re.sub(r"/\*.*?\*/|^#.*?(?<!\\)$|^typedef \w+ scardmanage_\w+\([^;]*;", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     assert sorted(re.findall(r"\b(scardmanage_\w+)\(", text)) == declared()
@@ -51,7 +51,7 @@ def test_only_the_allocator_allocates():
 
 def test_only_the_platform_files_ask_for_the_system():
     asking = {path.name for path in LIBRARY.rglob("*.[ch]") if re.search(r"^#.*\b(_WIN32|__APPLE__|__linux__)", path.read_text(), re.MULTILINE)}
-    assert asking == {"platform.c", "platform.h", "platform_threads.c", "scardmanage_types.h"}
+    assert asking == {"platform.c", "platform.h", "platform_signal.c", "platform_threads.c", "scardmanage_types.h"}
 
 
 # Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
@@ -92,6 +92,15 @@ AT(scardmanage_report, new_atr, 82);
 AT(scardmanage_report, sent, 120);
 AT(scardmanage_report, waited_us, 128);
 AT(scardmanage_report, session, 136);
+AT(scardmanage_watch_event, happened, 8);
+AT(scardmanage_watch_event, changes, 12);
+AT(scardmanage_watch_event, service, 16);
+AT(scardmanage_watch_event, state, 20);
+AT(scardmanage_watch_event, counter, 24);
+AT(scardmanage_watch_event, exclusive, 28);
+AT(scardmanage_watch_event, atr_len, 32);
+AT(scardmanage_watch_event, atr, 36);
+AT(scardmanage_watch_event, reader, 72);
 AT(scardmanage_allocator, context, 8);
 AT(scardmanage_allocator, allocate, 16);
 AT(scardmanage_allocator, reallocate, 24);
@@ -101,12 +110,15 @@ int main()
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
     scardmanage *card = nullptr;
     const void *functions[] = {FUNCTIONS};
     for (const void *function : functions)
         if (function == nullptr)
             return 1;
     if (scardmanage_create(&card) != SCARDMANAGE_S_OK || scardmanage_set_options(card, &options) != SCARDMANAGE_S_OK)
+        return 1;
+    if (scardmanage_watch_next(nullptr, &event, 0) != SCARDMANAGE_E_POINTER)
         return 1;
     scardmanage_result result = scardmanage_reconnect_ex(card, nullptr, &report);
     std::puts(scardmanage_strerror(result));
