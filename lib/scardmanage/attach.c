@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Creates, attaches, detaches and frees objects. */
-#include "internal.h"
+#include "wait.h"
 
 #include <string.h>
 
@@ -48,6 +48,7 @@ void scardmanage_free(scardmanage *m)
 scardmanage_result attach_end_job(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
+    wait_end(at);
     if (!at->by_handle)
         handle_close(at, at->in_transaction ? at->disposition : SCARDMANAGE_DISPOSITION_LEAVE);
     else if (at->in_transaction)
@@ -94,8 +95,10 @@ static scardmanage_result attach_handle_job(struct attachment *at)
     if (card.state != SCARDMANAGE_STATE_ABSENT)
         set_card(at, card.counter, &card.atr, card.protocol);
     /* the caller's handle is connected, so if the reader is used exclusively, that handle uses it */
-    if (pcsc_get_reader_state(at->context, at->reader, &state) == SCARDMANAGE_S_OK && state.exclusive)
+    result = pcsc_get_reader_state(at->context, at->reader, &state);
+    if (result == SCARDMANAGE_S_OK && state.exclusive)
         at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    wait_remember(at, result, &state);
     return SCARDMANAGE_S_OK;
 }
 
@@ -132,6 +135,7 @@ static scardmanage_result attach_reader_job(struct attachment *at)
     scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE)
         return SCARDMANAGE_E_UNKNOWN_READER;
+    wait_remember(at, result, &state);
     return result == SCARDMANAGE_S_OK && state.present ? connect_to_card(at, &state) : result;
 }
 

@@ -43,6 +43,45 @@ struct hook {
     void *context;
 };
 
+/* What a call waits for: see wait.h. */
+enum wait_what {
+    WAIT_CARD,                /* there is a card */
+    WAIT_REMOVAL,             /* there is no card, or another one than the attachment knows */
+    WAIT_CHANGE,              /* anything differs from what was seen before */
+    WAIT_CARD_OR_DEAD_HANDLE, /* there is a card; or there is the reader, and the caller's handle is dead */
+    WAIT_OTHER_CARD,          /* the event counter is another one, or there is no card */
+};
+
+/* What a wait has seen. */
+struct wait_sight {
+    scardmanage_result result; /* S_OK, E_READER_UNAVAILABLE or E_NO_SERVICE */
+    struct pcsc_reader_state state;
+    unsigned contexts_opened;
+};
+
+struct wait_condition {
+    enum wait_what what;
+    bool any_index;         /* a reader with another number will do */
+    uint32_t counter;       /* for WAIT_OTHER_CARD */
+    struct wait_sight seen; /* for WAIT_CHANGE */
+};
+
+/* What a reconnect keeps while it waits between two jobs. */
+struct reconnect_progress {
+    bool begun;
+    scardmanage_report report;
+    scardmanage_verdict gravest_verdict;
+    bool lock_reacquired;
+    bool restarted;
+    unsigned contexts_opened;
+
+    bool worth_waiting; /* for the condition below; the other fields are valid only then */
+    struct wait_condition condition;
+    bool card_was_there; /* although it could not be used */
+    bool service_lost;   /* since the reader was observed */
+};
+
+struct scardmanage_watch;
 struct attachment;
 typedef scardmanage_result (*attachment_job)(struct attachment *at);
 
@@ -61,8 +100,8 @@ struct scardmanage {
     uint64_t sessions;     /* number of sessions so far, with all attachments */
     uint32_t transport;    /* SCARDMANAGE_TRANSPORT_ bits */
     struct hook hook;
-    unsigned waiting;      /* calls that have given the object up until there is news */
-    uint64_t news;         /* counts changes of readers and cards; only while calls wait for them */
+    unsigned waiting; /* calls that have given the object up until there is news */
+    uint64_t news;    /* counts changes of readers and cards; only while calls wait for them */
 
     /* The function of the caller that this call runs: a unit, or an identify or rebuild function. */
     struct {
@@ -129,6 +168,9 @@ struct attachment {
         uint32_t control_code;
         uint8_t feature; /* not 0: to use this feature of the reader instead of control_code */
         bool locked;     /* the job has acquired the lock once more */
+        struct wait_condition condition;
+        bool condition_holds;
+        struct reconnect_progress progress;
     } io;
     uint8_t *buffer; /* the command, then the response, then a copy for the hook */
     size_t buffer_size;
@@ -142,6 +184,8 @@ struct attachment {
     SCARDCONTEXT context;
     bool has_context;
     unsigned contexts_opened;
+    struct scardmanage_watch *watch; /* null until a call waits */
+    struct wait_sight seen;          /* by attaching, or by the last wait for a change */
     SCARDHANDLE handle;
     bool has_handle;
     bool handle_lost;        /* the caller's handle died with the service or the reader */
@@ -364,10 +408,6 @@ scardmanage_result service_get_reader_state(struct attachment *at, bool any_inde
 /* Detects that an empty reader was unplugged and plugged in again since its state was last read.
  * Only a handle that the caller owns shows that: if it is dead, the function records that. */
 void service_check_handle(struct attachment *at, const struct pcsc_reader_state *state);
-/* Waits until there is a card. With with_handle, it also returns S_OK if the reader is there and
- * the caller's handle is dead. Returns E_TIMEOUT at until_us. */
-scardmanage_result service_wait_for_card(struct attachment *at, bool any_index, bool with_handle,
-                                         uint64_t until_us);
 
 /*
  * handle.c: PC/SC calls with the handle. Calls that PC/SC would block during another client's transaction

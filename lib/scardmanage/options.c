@@ -21,15 +21,15 @@ static bool options_valid(const scardmanage_options *options)
     int first = (int)options->first_step;
     int last = (int)options->last_step;
     int share = (int)options->share;
-    return first >= SCARDMANAGE_STEP_LEAVE && first <= SCARDMANAGE_STEP_REOPEN && last >= first &&
-           last <= SCARDMANAGE_STEP_RESTART && protocols_valid(options->protocols) &&
+    return options->reserved == 0 && first >= SCARDMANAGE_STEP_LEAVE && first <= SCARDMANAGE_STEP_REOPEN &&
+           last >= first && last <= SCARDMANAGE_STEP_RESTART && protocols_valid(options->protocols) &&
            share >= SCARDMANAGE_SHARE_KEEP && share <= SCARDMANAGE_SHARE_SHARED;
 }
 
 /* The struct must have no padding at its end: the next version may append a field there, and an
  * older program leaves padding uninitialized. */
 _Static_assert(sizeof(scardmanage_options) ==
-                   offsetof(scardmanage_options, session) + sizeof((scardmanage_options *)NULL)->session,
+                   offsetof(scardmanage_options, reserved) + sizeof((scardmanage_options *)NULL)->reserved,
                "a field that is appended takes the place of padding");
 
 #define OPTIONS_FIRST_VERSION offsetof(scardmanage_options, timeout_ms)

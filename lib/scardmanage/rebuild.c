@@ -3,11 +3,12 @@
  * Reconnecting with the functions of the caller, which say who the card is and restore its state. They run in
  * the thread of the caller, between two jobs, while the card is locked.
  */
-#include "internal.h"
+#include "wait.h"
 
 #include <string.h>
 
-#define REPEATS_MAX 4 /* how often the card may be lost while the functions run */
+#define REPEATS_MAX  4 /* how often the card may be lost while the functions run */
+#define REFUSALS_MAX 4 /* how often PC/SC may show a card, but refuse to connect to it */
 
 static bool was_out(const scardmanage_report *report)
 {
@@ -89,55 +90,135 @@ static void set_serial(struct attachment *at, const scardmanage_report *report, 
     }
 }
 
-scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
-                                     enum reconnect_purpose purpose, scardmanage_report *report)
+/* A reconnect, while its caller waits for it. */
+struct reconnection {
+    struct call *c;
+    const scardmanage_options *options;
+    bool for_unit;
+    bool needs_rebuild; /* even if no step is taken */
+    bool first_card;    /* the attachment had no card before */
+    uint64_t wait_until;
+    uint64_t waited_us;
+    struct reconnect_progress progress;
+    scardmanage_report *report;
+};
+
+static scardmanage_result run_job(struct reconnection *r)
 {
-    scardmanage_report nothing_yet = SCARDMANAGE_REPORT_INIT;
-    struct attachment *at = c->at;
-    struct serial found = {.known = false};
+    struct attachment *at = r->c->at;
+    at->io.options = *r->options;
+    at->io.first_card = r->first_card;
+    at->io.functions_due = r->needs_rebuild || (r->options->identify && !at->serial.is_current);
+    at->io.wait_until = r->wait_until;
+    at->io.progress = r->progress;
+    job_publish(at, &r->progress.report);
+    scardmanage_result result = call_run(r->c, reconnect_job, reconnect_undo);
+    call_copy_report(r->c, r->report);
+    r->report->session = attachment_session(at);
+    if (!r->c->left_running)
+        r->progress = at->io.progress;
+    return result;
+}
+
+/* Waits, as far as the options allow that. Returns S_OK if the reconnect can continue, and result if not. Meanwhile
+ * other calls may use the object, so a unit does not keep the card locked. */
+static scardmanage_result wait_after(struct reconnection *r, scardmanage_result result,
+                                     const struct wait_condition *condition)
+{
+    struct attachment *at = r->c->at;
+    at->unit_lock = false;
+    scardmanage_result waited = wait_in_call(r->c, condition, r->wait_until, &r->waited_us);
+    if (!r->c->left_running) {
+        at->unit_lock = r->for_unit;
+        at->unit_lock_count = at->lock_count;
+    }
+    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || waited == SCARDMANAGE_E_OUTOFMEMORY;
+    return ends_call ? waited : result;
+}
+
+/* Other calls may use the object while this one waits between two jobs. */
+static scardmanage_result run_jobs_and_wait(struct reconnection *r)
+{
+    r->progress = (struct reconnect_progress){.report = SCARDMANAGE_REPORT_INIT};
+    r->progress.report.lock = lock_state(r->c->at);
+    for (int tries = 1;; tries++) {
+        scardmanage_result result = run_job(r);
+        const struct reconnect_progress *progress = &r->progress;
+        if (r->c->left_running || result == SCARDMANAGE_S_OK || !progress->worth_waiting ||
+            tries == REFUSALS_MAX)
+            return result;
+        result = wait_after(r, result, &progress->condition);
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+        if (!progress->card_was_there || progress->service_lost)
+            tries = 0;
+    }
+}
+
+/* Returns whether the caller waits until this card, which identify has shown to be another one, is out. */
+static bool waits_for_own_card(const struct reconnection *r, scardmanage_result result)
+{
+    return result == SCARDMANAGE_W_REMOVED_CARD && r->report->verdict == SCARDMANAGE_VERDICT_DIFFERENT &&
+           r->options->wait_for_my_card && !r->options->accept_other_card && !r->c->left_running &&
+           platform_now_us() < r->wait_until;
+}
+
+static scardmanage_result run_with_functions(struct reconnection *r, struct serial *found)
+{
+    struct attachment *at = r->c->at;
     scardmanage_result result = SCARDMANAGE_S_OK;
-    uint64_t start = platform_now_us();
-    uint64_t wait_until = call_deadline_in(options->wait_ms);
-    bool needs_rebuild =
-        options->rebuild && (purpose == RECONNECT_LOST_SESSION ||
-                             (purpose == RECONNECT_FIRST_SESSION && options->rebuild_at_attach));
-    if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
-        return SCARDMANAGE_E_INVALIDARG;
-    at->io.first_card = !at->card.known;
-    nothing_yet.lock = lock_state(at);
-    reconnect_save_reported_card(at);
     for (int round = 1; round <= REPEATS_MAX; round++) {
-        at->io.options = *options;
-        at->io.functions_due = needs_rebuild || (options->identify && !at->serial.is_current);
-        at->io.wait_until = wait_until;
-        job_publish(at, &nothing_yet);
-        found.known = false;
-        result = call_run(c, reconnect_job, reconnect_undo);
-        call_copy_report(c, report);
-        report->elapsed_us = platform_now_us() - start;
-        report->session = attachment_session(at);
-        bool rebuilds = needs_rebuild || (options->rebuild && report->step != SCARDMANAGE_STEP_NONE);
-        bool refuses = (purpose == RECONNECT_FOR_UNIT || purpose == RECONNECT_LOST_SESSION) &&
-                       refuse_unidentified(at, options, report) != SCARDMANAGE_S_OK;
-        bool calls = rebuilds || refuses || is_identity_due(at, options, report);
+        found->known = false;
+        result = run_jobs_and_wait(r);
+        bool rebuilds = r->needs_rebuild || (r->options->rebuild && r->report->step != SCARDMANAGE_STEP_NONE);
+        bool refuses = r->for_unit && refuse_unidentified(at, r->options, r->report) != SCARDMANAGE_S_OK;
+        bool calls = rebuilds || refuses || is_identity_due(at, r->options, r->report);
         if (result != SCARDMANAGE_S_OK || (!calls && !at->transaction_is_temporary))
             break;
         bool again;
-        result = call_functions(c, options, rebuilds, report, &found, &again);
-        report->elapsed_us = platform_now_us() - start;
+        result = call_functions(r->c, r->options, rebuilds, r->report, found, &again);
+        if (!again && waits_for_own_card(r, result)) {
+            struct wait_condition other = {.what = WAIT_OTHER_CARD,
+                                           .any_index = r->options->accept_other_index != 0,
+                                           .counter = at->card.counter};
+            result = wait_after(r, result, &other);
+            again = result == SCARDMANAGE_S_OK;
+            round = 0;
+        }
         if (!again)
             break;
-        if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < wait_until)
+        if (result == SCARDMANAGE_E_NO_SERVICE && platform_now_us() < r->wait_until)
             round = 0; /* until wait_ms has expired, the service may go away any number of times */
     }
+    return result;
+}
+
+scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *options,
+                                     enum reconnect_purpose purpose, scardmanage_report *report)
+{
+    struct attachment *at = c->at;
+    struct serial found = {.known = false};
+    uint64_t start = platform_now_us();
+    bool is_first = purpose == RECONNECT_FIRST_SESSION, is_lost = purpose == RECONNECT_LOST_SESSION;
+    struct reconnection r = {.c = c, .options = options, .report = report};
+    if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
+        return SCARDMANAGE_E_INVALIDARG;
+    r.for_unit = purpose == RECONNECT_FOR_UNIT || is_lost;
+    r.needs_rebuild = options->rebuild && (is_lost || (is_first && options->rebuild_at_attach));
+    r.first_card = !at->card.known;
+    r.wait_until = call_deadline_in(options->wait_ms);
+    reconnect_save_reported_card(at);
+    scardmanage_result result = run_with_functions(&r, &found);
+    report->elapsed_us = platform_now_us() - start;
+    report->waited_us = r.waited_us;
     if (result == SCARDMANAGE_S_OK) {
         set_serial(at, report, &found);
         at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
         at->reported.saved = false;
-        if (purpose == RECONNECT_LOST_SESSION && report->step == SCARDMANAGE_STEP_NONE)
+        if (is_lost && report->step == SCARDMANAGE_STEP_NONE)
             attachment_count_session(at);
+        report->session = attachment_session(at);
     }
-    report->session = attachment_session(at);
     return result;
 }
 

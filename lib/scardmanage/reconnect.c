@@ -36,7 +36,7 @@ struct attempt {
     scardmanage_verdict gravest_verdict; /* except ABSENT, which does not matter once a card is there */
     bool lock_reacquired;
     bool restarted; /* a new context was opened */
-    uint64_t wait_until;
+    struct reconnect_progress *progress;
 };
 
 static scardmanage_lock_state lock_state_for_report(const struct attempt *a)
@@ -663,40 +663,67 @@ static bool can_be_waited_for(const struct attempt *a, scardmanage_result result
            (result == SCARDMANAGE_E_NO_SERVICE && may_restart(a));
 }
 
-/* Waits for a card. Returns true if there is one, or if the reader is there and the caller's handle
- * is dead. */
-static bool wait_for_card(struct attempt *a)
+/* Returns whether the call waits, and then makes another job. */
+static bool leaves_wait_to_call(struct attempt *a, scardmanage_result result)
 {
     struct attachment *at = a->at;
-    uint64_t start = platform_now_us();
-    if (start >= a->wait_until || at->reader[0] == '\0')
-        return false;
+    struct reconnect_progress *progress = a->progress;
     bool any_index = a->options.accept_other_index != 0;
-    unsigned opened = at->contexts_opened;
-    scardmanage_result result = service_wait_for_card(at, any_index, true, a->wait_until);
-    if (at->contexts_opened != opened)
-        count_restart(a);
-    a->report.waited_us += platform_now_us() - start;
-    return result == SCARDMANAGE_S_OK;
+    if (platform_now_us() >= at->io.wait_until || at->reader[0] == '\0')
+        return false;
+    progress->condition = (struct wait_condition){.what = WAIT_CARD_OR_DEAD_HANDLE, .any_index = any_index};
+    if (a->refused_card && a->options.wait_for_my_card)
+        progress->condition = (struct wait_condition){
+            .what = WAIT_OTHER_CARD, .any_index = any_index, .counter = a->reader_state.counter};
+    else if (!can_be_waited_for(a, result))
+        return false;
+    progress->card_was_there = a->observed && a->reader_state.present && !a->refused_card;
+    progress->service_lost = result == SCARDMANAGE_E_NO_SERVICE;
+    progress->worth_waiting = true;
+    return true;
 }
 
-/* After each successful wait, the count of rounds starts over. wait_until limits the total wait. */
 static scardmanage_result run_rounds(struct attempt *a)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     for (int rounds = 1; rounds <= ROUNDS_MAX; rounds++) {
         result = run_round(a);
-        bool present = a->observed && a->reader_state.present, lost = result == SCARDMANAGE_E_NO_SERVICE;
-        if (can_be_waited_for(a, result) && wait_for_card(a))
-            rounds = present && !lost ? rounds : 0; /* PC/SC may show a card, but refuse to connect to it */
-        else if (!worth_another_round(a, result))
+        if (leaves_wait_to_call(a, result) || !worth_another_round(a, result))
             break;
-        scardmanage_result stop =
-            present && lost ? job_pause(a->at, SERVICE_RETRY_US) : job_stop_reason(a->at);
+        bool lost = a->observed && a->reader_state.present && result == SCARDMANAGE_E_NO_SERVICE;
+        scardmanage_result stop = lost ? job_pause(a->at, SERVICE_RETRY_US) : job_stop_reason(a->at);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
     }
     return result;
+}
+
+/* Continues after a wait. */
+static void resume(struct attempt *a)
+{
+    const struct reconnect_progress *progress = a->progress;
+    a->report = progress->report;
+    a->gravest_verdict = progress->gravest_verdict;
+    a->lock_reacquired = progress->lock_reacquired;
+    a->restarted = progress->restarted;
+    a->report.new_atr_len = 0;
+    a->report.new_protocol = 0;
+    memset(a->report.new_atr, 0, sizeof a->report.new_atr);
+    if (progress->condition.what == WAIT_OTHER_CARD) /* that card does not matter any more */
+        a->gravest_verdict = a->report.verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+    if (a->at->contexts_opened != progress->contexts_opened)
+        count_restart(a);
+}
+
+static void save_progress(struct attempt *a)
+{
+    struct reconnect_progress *progress = a->progress;
+    progress->begun = true;
+    progress->report = a->report;
+    progress->gravest_verdict = a->gravest_verdict;
+    progress->lock_reacquired = a->lock_reacquired;
+    progress->restarted = a->restarted;
+    progress->contexts_opened = a->at->contexts_opened;
 }
 
 static void begin_report(struct attempt *a)
@@ -730,9 +757,15 @@ scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
 
 scardmanage_result reconnect_job(struct attachment *at)
 {
-    struct attempt a = {.at = at, .options = at->io.options, .wait_until = at->io.wait_until};
-    begin_report(&a);
+    struct attempt a = {.at = at, .options = at->io.options, .progress = &at->io.progress};
+    if (a.progress->begun)
+        resume(&a);
+    else
+        begin_report(&a);
+    a.progress->worth_waiting = false;
     job_publish(at, &a.report);
+    if (a.progress->begun && a.progress->service_lost && a.progress->card_was_there)
+        job_pause(at, SERVICE_RETRY_US);
     scardmanage_result result = run_rounds(&a);
     scardmanage_result stop = job_stop_reason(at);
     if (can_be_waited_for(&a, result) && stop != SCARDMANAGE_S_OK)
@@ -740,6 +773,7 @@ scardmanage_result reconnect_job(struct attachment *at)
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
     finish_report(&a);
+    save_progress(&a);
     job_publish(at, &a.report);
     return result;
 }

@@ -364,14 +364,16 @@ def test_cancelled_at_any_moment(tmp_path, way, function):
 
 
 def test_detaching_under_a_call(tmp_path, way):
-    """Calls on one object run one after the other; cancelled, the one in front ends."""
+    """A call that waits lets others use the object, but not detach it; cancelled, it ends."""
     with RunRig(tmp_path) as world:
         world.other_connects()
         count_in = Counted(world, way)
         count_in.attach(SHORT)
         world.change_card("remove")
+        before = world.ours.resources()["threads"]
         world.ours.start("wait_for_card", timeout_ms=FOREVER)
-        wait_for("the call waits", lambda: world.ours.status()["code"] == "E_TIMEOUT")
+        wait_for("the call waits, and has a watch", lambda: world.ours.resources()["threads"] == before + 2)
+        assert world.ours.status() == {"code": "S_OK", "state": "absent", "protocol": 0}
         with must_be_prompt():
             assert world.ours.detach() == {"code": "E_TIMEOUT"}
         assert world.ours.cancel_until_finished(name="a") == {"code": "E_CANCELLED"}

@@ -77,6 +77,7 @@ AT(scardmanage_options, identify_context, 64);
 AT(scardmanage_options, accept_unidentified, 72);
 AT(scardmanage_options, rebuild_at_attach, 76);
 AT(scardmanage_options, session, 80);
+AT(scardmanage_options, wait_for_my_card, 88);
 AT(scardmanage_report, step, 8);
 AT(scardmanage_report, verdict, 12);
 AT(scardmanage_report, lock, 16);

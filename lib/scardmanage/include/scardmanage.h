@@ -300,18 +300,38 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
                                                             const scardmanage_options *options,
                                                             scardmanage_report *report);
 
+/* What to wait for. */
+typedef enum scardmanage_wait_for {
+    /* There is a card in the reader. */
+    SCARDMANAGE_WAIT_CARD = 1,
+    /* The card of the attachment is no longer there: the reader is empty or has a card that was inserted
+     * later, or the reader or the service is, or was, away. */
+    SCARDMANAGE_WAIT_REMOVAL = 2,
+    /* Anything has changed: the card, its answering, the reader or the service; compared with what the
+     * last successful wait for a change has seen, or attaching. So a program that waits in a loop misses
+     * no change. Let only one thread do that. */
+    SCARDMANAGE_WAIT_CHANGE = 3,
+} scardmanage_wait_for;
+
 /*
- * Waits until there is a card in the reader. Returns at once if there is one. Continues to wait while
- * the reader is unplugged or the service is down. Does not touch the card, and does not compare it
- * with the card before: scardmanage_reconnect() does.
+ * Waits for the card, the reader or the service of the attachment. Returns at once if what it waits for
+ * is true already. Continues to wait for a card while the reader is unplugged or the service is down.
+ * Does not touch the card, and does not compare it with the card before: scardmanage_reconnect() does.
+ * To wait for the same card, use wait_ms and wait_for_my_card of the options.
  *
+ * Other threads can use the object meanwhile, and see its state with scardmanage_status(). The same is
+ * true while a reconnect waits. Only attaching and detaching wait for the call to end: cancel it first.
+ * The first wait of an attachment creates a thread and a PC/SC context, which remain until it ends.
+ *
+ *   what        a value of scardmanage_wait_for
  *   timeout_ms  in milliseconds; 0 to return without waiting, or SCARDMANAGE_FOREVER. It replaces
  *               timeout_ms of the options. If the service does not answer, the call may take one
  *               second longer
  *
- *   S_OK            there is a card
+ *   S_OK            it is true
  *   E_TIMEOUT       the timeout has expired
  *   E_CANCELLED     cancelled
+ *   E_INVALIDARG    what is not valid
  *   W_RESET_CARD, W_REMOVED_CARD
  *                   the name of the reader is not known yet: reconnect, see
  *                   scardmanage_attach_by_handle()
@@ -319,6 +339,10 @@ SCARDMANAGE_API scardmanage_result scardmanage_reconnect_ex(scardmanage *m,
  *   E_OUTOFMEMORY   out of memory
  *   8010xxxx        codes of SCardGetStatusChange()
  */
+SCARDMANAGE_API scardmanage_result scardmanage_wait(scardmanage *m, scardmanage_wait_for what,
+                                                    uint32_t timeout_ms);
+
+/* The same as scardmanage_wait() for SCARDMANAGE_WAIT_CARD. */
 SCARDMANAGE_API scardmanage_result scardmanage_wait_for_card(scardmanage *m, uint32_t timeout_ms);
 
 /*

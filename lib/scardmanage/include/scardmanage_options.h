@@ -96,6 +96,10 @@ typedef struct scardmanage_options {
      * see scardmanage_get_session(). If it has ended, they return W_RESET_CARD, and send nothing. They
      * do not reconnect. */
     uint64_t session;
+    /* Not 0: if a different card is in the reader, a reconnect does not fail at once, but waits until it
+     * is exchanged, as long as wait_ms allows. Without effect if accept_other_card is set. */
+    int wait_for_my_card;
+    int reserved; /* 0 */
 } scardmanage_options;
 
 /* The maximum length of an identity in bytes. */
@@ -104,7 +108,7 @@ typedef struct scardmanage_options {
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
     {                                                                                                        \
         sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_RESTART, 0,                    \
-            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
     }
 
 /* What a reconnect did. Set size before the call. The library fills in the report even if the
