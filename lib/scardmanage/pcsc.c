@@ -89,13 +89,33 @@ static LONG establish(SCARDCONTEXT *context)
     return rv;
 }
 
+/* A service that refuses a client closes the connection without a word: pcscd does so if it has as many
+ * contexts as it allows (CreateContextThread() in winscard_svc.c), and if polkit denies access
+ * (ContextThread()). libpcsclite then returns SCARD_W_SECURITY_VIOLATION if it had sent its request before,
+ * and SCARD_E_NO_SERVICE otherwise, which is a matter of luck. A service that dies at this moment looks the
+ * same, but only once. */
+#define CONNECTS_MAX     32
+#define CONNECT_PAUSE_US 200u
+
+static scardmanage_result establish_unless_refused(SCARDCONTEXT *context)
+{
+    scardmanage_result result = result_from(establish(context));
+    int refusals = result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION);
+    for (int i = 1; i < CONNECTS_MAX && platform_service_refuses_silently(); i++) {
+        if (refusals == 2 ||
+            (result != SCARDMANAGE_E_NO_SERVICE && result != SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION)))
+            return result;
+        platform_sleep(CONNECT_PAUSE_US);
+        result = result_from(establish(context));
+        refusals += result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION);
+    }
+    return result;
+}
+
 scardmanage_result pcsc_establish_context(SCARDCONTEXT *context)
 {
     char names[NAMES_MAX];
-    scardmanage_result result = result_from(establish(context));
-    /* access is denied, or the service died at this moment; a second call shows which */
-    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
-        result = result_from(establish(context));
+    scardmanage_result result = establish_unless_refused(context);
     /* with this call, libpcsclite 2.5 learns how many readers a service before 2.5 reports; until
      * then, its SCardGetStatusChange() returns that there is no service */
     if (result == SCARDMANAGE_S_OK)
@@ -297,18 +317,41 @@ scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_R
     return SCARDMANAGE_S_OK;
 }
 
+static bool is_lost(scardmanage_result result)
+{
+    return result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE ||
+           result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) || result == SCARDMANAGE_E_NO_SERVICE;
+}
+
+/* Returns whether the service ends the connection each time that a client connects to this card: pcscd
+ * does so if polkit denies access to it (SCARD_CONNECT in ContextThread() in winscard_svc.c). */
+static bool is_refused_card(const char *reader)
+{
+    SCARDCONTEXT context;
+    SCARDHANDLE handle;
+    DWORD active;
+    for (int i = 0; i < 2; i++) {
+        if (pcsc_establish_context(&context) != SCARDMANAGE_S_OK)
+            return false;
+        scardmanage_result result = result_from(
+            SCardConnect(context, reader, SCARD_SHARE_SHARED, PCSC_PROTOCOL_ANY, &handle, &active));
+        if (result == SCARDMANAGE_S_OK)
+            SCardDisconnect(handle, SCARD_LEAVE_CARD);
+        SCardReleaseContext(context);
+        if (!is_lost(result))
+            return false;
+    }
+    return true;
+}
+
 static scardmanage_result connect_as(SCARDCONTEXT context, const char *reader, DWORD share,
                                      uint32_t protocols, SCARDHANDLE *handle)
 {
     DWORD active = 0;
-    struct pcsc_reader_state look;
     scardmanage_result result = result_from(SCardConnect(context, reader, share, protocols, handle, &active));
-    /* access is denied, or the connection was lost */
-    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) &&
-        pcsc_get_reader_state(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
-        return SCARDMANAGE_E_NO_SERVICE;
-    if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE)
-        return SCARDMANAGE_E_NO_SERVICE;
+    if (is_lost(result))
+        return is_refused_card(reader) ? SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION)
+                                       : SCARDMANAGE_E_NO_SERVICE;
     return result == SCARDMANAGE_E_UNKNOWN_READER ? SCARDMANAGE_E_READER_UNAVAILABLE : result;
 }
 

@@ -69,7 +69,7 @@ static const struct result_text results[] = {
     {0x80100067, "the card has no power"},
     {0x80100068, "the card was reset"},
     {0x80100069, "the card was removed"},
-    {0x8010006A, "access denied"},
+    {0x8010006A, "access denied, or the service has too many clients"},
     {0x8010006B, "wrong PIN"},
     {0x8010006C, "the PIN is blocked"},
     {0x8010006D, "end of the file"},
