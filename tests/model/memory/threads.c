@@ -102,3 +102,36 @@ uint64_t platform_now_us(void)
 {
     return scheduler_now_us();
 }
+
+void platform_sleep(uint32_t us)
+{
+    fiber_sleep(us);
+}
+
+/* Nothing waits for a descriptor here. */
+int platform_signal_init(platform_signal *signal)
+{
+    signal->is_set = false;
+    return failures_happen();
+}
+
+void platform_signal_destroy(platform_signal *signal)
+{
+    (void)signal;
+}
+
+void platform_signal_set(platform_signal *signal)
+{
+    signal->is_set = true;
+}
+
+void platform_signal_clear(platform_signal *signal)
+{
+    signal->is_set = false;
+}
+
+intptr_t platform_signal_descriptor(const platform_signal *signal)
+{
+    (void)signal;
+    return -1;
+}

@@ -15,6 +15,9 @@ typedef struct {
 typedef struct {
     char address;
 } platform_cond;
+typedef struct {
+    bool is_set;
+} platform_signal;
 typedef fiber_id platform_thread;
 typedef fiber_id platform_thread_id;
 typedef void *platform_thread_end;
