@@ -9,6 +9,7 @@
 #ifndef SCARDMANAGE_INTERNAL_H
 #define SCARDMANAGE_INTERNAL_H
 
+#include "outcome.h"
 #include "pcsc.h"
 #include "platform.h"
 #include "scardmanage_hook.h"
@@ -344,15 +345,6 @@ scardmanage_result job_pause(struct attachment *at, uint64_t us);
 /* Sets the report for a caller that stops waiting for the job. May also be called before a job
  * begins. */
 void job_publish(struct attachment *at, const scardmanage_report *report);
-
-/*
- * outcome.c: classes of results.
- */
-
-bool outcome_is_event(scardmanage_result result);
-bool outcome_is_loss(scardmanage_result result); /* an event; or card, reader, handle or service is gone */
-bool outcome_harder_step_may_cure(scardmanage_result result);
-bool outcome_ends_call(scardmanage_result result); /* ends the call, and shows nothing about the card */
 
 /*
  * identity.c: identifies cards.

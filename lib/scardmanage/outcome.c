@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Classes of results, by how the library handles them. */
-#include "internal.h"
+#include "outcome.h"
 
 bool outcome_is_event(scardmanage_result result)
 {
