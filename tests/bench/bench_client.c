@@ -12,16 +12,17 @@
  *         N times, after a pause of up to MS: the card is removed, and inserted; $BENCH_MOVER, a FIFO, takes
  *         lines that have it moved, or else the rig's control socket. {"remove": [NS...], "insert": [NS...]}
  *   readers N MS
- *         on N readers at once, a thread and a context each, for MS: transmit-10. {"exchanges": [EACH...],
- * "ns": NS}
+ *         on N readers at once, a thread and a context each, for MS: transmit-10.
+ *         {"exchanges": [EACH...], "ns": NS}
+ *   managed N MS
+ *         libscardmanage and PC/SC itself with the first reader, see bench_client.h.
+ *         {"bare transmit": [NS...], "managed transmit": ..., "bare unit": ..., "managed unit": ...}
  *
  * What fails ends the program, with one line on the standard error.
  */
+#include "bench_client.h"
+
 #include "bench_card.h"
-
-#include <winscard.h>
-
-#include <jansson.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,11 +43,8 @@
 #define EVENT_MS     10000
 #define PAUSE_MIN_MS 50 /* so that nothing is under way when a card moves */
 #define SETTLE_MS    5  /* for a thread to have begun to wait */
-#define NS_IN_MS     INT64_C(1000000)
 
-static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *format, ...)
+void die(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -63,7 +61,7 @@ static void check(LONG result, const char *what)
         die("%s: %s", what, pcsc_stringify_error(result));
 }
 
-static int64_t now_ns(void)
+int64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -397,6 +395,8 @@ static json_t *carry_out(struct client *clients, unsigned client_count, const ch
         die("'%s': expected an operation, a number and milliseconds", line);
     if (strcmp(name, "events") == 0)
         return measure_events(clients, number, ms);
+    if (strcmp(name, "managed") == 0)
+        return measure_managed(clients->card, clients->reader, number, ms);
     if (strcmp(name, "readers") == 0 && number >= 1 && number <= client_count)
         return measure_readers(clients, number, ms);
     const struct operation *operation = find_operation(name);
