@@ -14,12 +14,11 @@ struct link {
     char reader[MAX_READERNAME]; /* its name without the numbers at the end */
     BYTE atr[MAX_ATR_SIZE];
     DWORD atr_len;
-    link_prepare *prepare;
-    void *prepare_context;
+    struct link_functions functions;
     SCARDCONTEXT context;
     SCARDHANDLE card;
     DWORD protocol;
-    bool locked;
+    bool lost; /* something has failed since the last recovery */
 };
 
 /* With a context of its own; the reader may have got other numbers meanwhile. */
@@ -57,7 +56,7 @@ static LONG check_atr(struct link *l)
  * context can. It resets the card only if it is the right one and does not answer, or not in T=1. pcsc-lite
  * keeps a transaction while it reconnects, so that is ended before it is begun again: it would be held twice.
  */
-uint32_t link_recover(struct link *l)
+static LONG recover(struct link *l)
 {
     LONG rv = SCARD_E_TIMEOUT;
     for (int i = 0; rv != SCARD_S_SUCCESS && i < 10; usleep((useconds_t)i++ * LINK_LIMIT_MS * 20)) {
@@ -74,20 +73,32 @@ uint32_t link_recover(struct link *l)
             rv = SCardBeginTransaction(l->card);
         }
         if (rv == SCARD_S_SUCCESS)
-            rv = l->prepare(l, l->prepare_context);
-        if (rv != SCARD_S_SUCCESS || !l->locked)
+            rv = l->functions.prepare(l, l->functions.context);
+        if (rv != SCARD_S_SUCCESS)
             SCardEndTransaction(l->card, SCARD_LEAVE_CARD);
     }
-    return (uint32_t)rv;
+    return rv;
 }
 
-uint32_t link_open(const char *reader, link_prepare *prepare, void *context, struct link **out)
+uint32_t link_run(struct link *l, link_function *unit, void *context)
+{
+    LONG rv = l->lost ? recover(l) : SCardBeginTransaction(l->card);
+    l->lost = true;
+    if (rv != SCARD_S_SUCCESS)
+        return (uint32_t)rv;
+    uint32_t done = unit(l, context);
+    rv = SCardEndTransaction(l->card, SCARD_LEAVE_CARD);
+    l->lost = done != 0 || rv != SCARD_S_SUCCESS;
+    return done;
+}
+
+uint32_t link_open(const char *reader, const struct link_functions *functions, struct link **out)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return (uint32_t)SCARD_E_NO_MEMORY;
-    l->prepare = prepare;
-    l->prepare_context = context;
+    l->functions = *functions;
+    l->lost = true; /* the card is not prepared yet */
     snprintf(l->reader, sizeof l->reader, "%.*s", (int)(strlen(reader) - strlen("00 00")), reader);
     LONG rv = connect_card(l);
     if (rv == SCARD_S_SUCCESS)
@@ -102,19 +113,6 @@ void link_close(struct link *l)
 {
     SCardReleaseContext(l->context);
     free(l);
-}
-
-uint32_t link_lock(struct link *l)
-{
-    LONG rv = SCardBeginTransaction(l->card);
-    l->locked = rv == SCARD_S_SUCCESS;
-    return (uint32_t)rv;
-}
-
-uint32_t link_unlock(struct link *l)
-{
-    l->locked = false;
-    return (uint32_t)SCardEndTransaction(l->card, SCARD_LEAVE_CARD);
 }
 
 uint32_t link_transmit(struct link *l, const uint8_t *command, size_t command_len, uint8_t *answer,

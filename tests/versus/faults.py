@@ -5,8 +5,9 @@ place; the program runs from when it is released."""
 import functools
 import os
 import signal
+import time
 
-from stage import PURSE, ServiceRig, UsbRig
+from stage import PURSE, SECONDS, ServiceRig, UsbRig
 from waiting import wait_for
 
 LONG = 5  # seconds: longer than a call may take
@@ -57,6 +58,11 @@ def put_back(s):
     s.insert()
 
 
+def swapped(s):
+    """The same card, which is in again at once."""
+    s.swap(PURSE)
+
+
 def pulled_in_command(s):
     s.fail("removal")
     s.release()
@@ -80,12 +86,44 @@ def other_card(s):
 
 
 def same_atr(s):
+    s.swap(s.twin)
+    s.release()
+    s.pause(0.2, 2)
     s.swap(PURSE)
 
 
 def reset_after_swap(s):
-    s.swap(PURSE)
+    """pcsc-lite tells of the reset only."""
+    s.swap(s.twin)
     reset_warm(s)
+    s.release()
+    s.pause(0.2, 2)
+    s.swap(PURSE)
+
+
+def same_atr_while_down(s):
+    s.rig.take_down(SOCKET_GOES)
+    s.swap(s.twin)
+    s.rig.bring_up()
+    s.release()
+    s.pause(0.5, 1)
+    s.swap(PURSE)
+
+
+def reset_in_unit(s):
+    """PC/SC has it wait if the program holds a transaction."""
+    s.connect()
+    s.program.hold_at("locked", time.monotonic() + SECONDS)
+    s.rival.start("reconnect", s.random.choice(("warm", "cold")))
+    s.rival.answers(0.1)
+    s.release()
+    assert s.rival.answers(LONG), "the program keeps the card locked"
+    assert s.rival.finish()[0] == "ok"
+    s.disconnect()
+
+
+def other_application(s):
+    s.select("other")
 
 
 def mute(s):
@@ -209,7 +247,7 @@ def swapped_while_down(s):
 def storm(s):
     s.release()
     for _ in range(5):
-        s.random.choice((put_back, same_atr, mute, power_loss, killed, functools.partial(stopped, seconds=0.1)))(s)
+        s.random.choice((put_back, swapped, mute, power_loss, killed, functools.partial(stopped, seconds=0.1)))(s)
         s.pause(0, 0.1)
 
 
@@ -278,13 +316,17 @@ FAULTS = [
     Fault("several resets, some while it recovers", resets, place="idle"),
     Fault("warm reset, and the warm ATR is another", other_warm_atr, place="idle"),
     Fault("switched off by another client", switched_off, place="idle"),
+    Fault("reset by another client within a unit", reset_in_unit, place="idle"),
+    Fault("card out and in within a unit", put_back, place="locked"),
+    Fault("another client selects its application", other_application, place="idle"),
     Fault("card out for a while", away),
     Fault("card out, and in again at once", put_back),
     Fault("card pulled during a command", pulled_in_command),
     Fault("card out and in, and powered down", grace_period),
     Fault("another card for a while", other_card),
-    Fault("another card with the same ATR", same_atr),
+    Fault("one with the same ATR for a while", same_atr),
     Fault("the same, and reset by another client", reset_after_swap),
+    Fault("the same, put in while pcscd is down", same_atr_while_down),
     Fault("card falls silent", mute),
     Fault("card silent, also to two resets", mute_for_long),
     Fault("card loses its power during a command", power_loss),

@@ -14,26 +14,32 @@ struct link;
 /* How long a call may take in the eyes of the program, in milliseconds: a user is waiting. */
 #define LINK_LIMIT_MS 1000
 
-/* What the program returns itself for a wrong answer of the card: no code of PC/SC has this value. */
+/* What the program itself returns, beside codes of PC/SC: */
+#define LINK_SESSION_LOST 0xA0100001u /* another program has selected its application; as in scardmanage.h */
 #define LINK_WRONG_ANSWER 0xA0010001u
+#define LINK_ENDED        0xA0010002u
+#define LINK_WRONG_PIN    0x8010006Bu
+#define LINK_PIN_BLOCKED  0x8010006Cu
 
-/* What brings the card to the state that the program needs; called with the card locked. */
-typedef uint32_t link_prepare(struct link *link, void *context);
+/* Functions of the program, called with the card locked. */
+typedef uint32_t link_function(struct link *link, void *context);
+struct link_functions {
+    /* Asks the card for its serial number. *length: room, then bytes received. */
+    uint32_t (*identify)(struct link *link, uint8_t *serial, size_t *length);
+    link_function *prepare; /* brings the card to the state that the program needs */
+    void *context;          /* for prepare */
+};
 
-/* To the card in the reader, which stays the right one, in T=1 and prepared. */
-uint32_t link_open(const char *reader, link_prepare *prepare, void *context, struct link **out);
-
+/* To the card in the reader, which stays the right one, in T=1. */
+uint32_t link_open(const char *reader, const struct link_functions *functions, struct link **out);
 void link_close(struct link *link);
 
-uint32_t link_lock(struct link *link);
-uint32_t link_unlock(struct link *link);
+/* Gets back to the card if need be, prepares it, locks it, calls the unit, and unlocks it. May fail, also because the
+ * unit does, and is called again then. */
+uint32_t link_run(struct link *link, link_function *unit, void *context);
 
-/* *length: room in answer, then bytes received. */
+/* In a function of the program. *length: room in answer, then bytes received. */
 uint32_t link_transmit(struct link *link, const uint8_t *command, size_t command_len, uint8_t *answer,
                        size_t *length);
-
-/* Called after any of the others has failed: back to the card, prepared, and locked as before. May fail, and
- * is called again then. */
-uint32_t link_recover(struct link *link);
 
 #endif

@@ -7,46 +7,49 @@
 
 struct link {
     scardmanage *card;
-    scardmanage_options options;
-    link_prepare *prepare;
-    void *prepare_context;
-    int silent; /* the last command failed, and not because of anything that PC/SC tells of */
+    struct link_functions functions;
 };
+
+static scardmanage_result identify(scardmanage *card, uint8_t *identity, size_t *length, void *context)
+{
+    struct link *l = context;
+    (void)card;
+    return (scardmanage_result)l->functions.identify(l, identity, length);
+}
 
 static scardmanage_result rebuild(scardmanage *card, const scardmanage_report *report, void *context)
 {
     struct link *l = context;
     (void)card;
     (void)report;
-    return (scardmanage_result)l->prepare(l, l->prepare_context);
+    return (scardmanage_result)l->functions.prepare(l, l->functions.context);
 }
 
-uint32_t link_recover(struct link *l)
+static scardmanage_result attach(struct link *l, const char *reader)
 {
-    l->options.first_step = l->silent ? SCARDMANAGE_STEP_WARM : SCARDMANAGE_STEP_LEAVE;
-    return (uint32_t)scardmanage_reconnect_ex(l->card, &l->options, NULL);
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.protocols = SCARDMANAGE_PROTOCOL_T1;
+    options.timeout_ms = LINK_LIMIT_MS;
+    options.wait_ms = LINK_LIMIT_MS / 2;
+    options.accept_other_index = 1;
+    options.identify = identify;
+    options.identify_context = l;
+    options.rebuild = rebuild;
+    options.rebuild_context = l;
+    options.rebuild_at_attach = 1;
+    scardmanage_result result = scardmanage_set_options(l->card, &options);
+    return result == SCARDMANAGE_S_OK ? scardmanage_attach_by_ifd(l->card, reader) : result;
 }
 
-uint32_t link_open(const char *reader, link_prepare *prepare, void *context, struct link **out)
+uint32_t link_open(const char *reader, const struct link_functions *functions, struct link **out)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)
         return (uint32_t)SCARDMANAGE_E_OUTOFMEMORY;
-    l->prepare = prepare;
-    l->prepare_context = context;
-    l->options = (scardmanage_options)SCARDMANAGE_OPTIONS_INIT;
-    l->options.protocols = SCARDMANAGE_PROTOCOL_T1;
-    l->options.timeout_ms = LINK_LIMIT_MS;
-    l->options.wait_ms = LINK_LIMIT_MS / 2;
-    l->options.accept_other_index = 1;
-    l->options.rebuild = rebuild;
-    l->options.rebuild_context = l;
-    l->options.accept_unidentified = 1; /* a purse does not say which one it is */
+    l->functions = *functions;
     scardmanage_result result = scardmanage_create(&l->card);
     if (result == SCARDMANAGE_S_OK)
-        result = scardmanage_set_options(l->card, &l->options);
-    if (result == SCARDMANAGE_S_OK)
-        result = scardmanage_attach_by_ifd(l->card, reader);
+        result = attach(l, reader);
     *out = l;
     if (result != SCARDMANAGE_S_OK)
         link_close(l);
@@ -59,20 +62,28 @@ void link_close(struct link *l)
     free(l);
 }
 
-uint32_t link_lock(struct link *l)
+struct unit {
+    struct link *link;
+    link_function *function;
+    void *context;
+};
+
+static scardmanage_result call_unit(scardmanage *card, const scardmanage_report *report, void *context)
 {
-    return (uint32_t)scardmanage_lock(l->card);
+    struct unit *unit = context;
+    (void)card;
+    (void)report;
+    return (scardmanage_result)unit->function(unit->link, unit->context);
 }
 
-uint32_t link_unlock(struct link *l)
+uint32_t link_run(struct link *l, link_function *function, void *context)
 {
-    return (uint32_t)scardmanage_unlock(l->card, SCARDMANAGE_DISPOSITION_LEAVE);
+    struct unit unit = {l, function, context};
+    return (uint32_t)scardmanage_run(l->card, call_unit, &unit, 0, NULL, NULL);
 }
 
 uint32_t link_transmit(struct link *l, const uint8_t *command, size_t command_len, uint8_t *answer,
                        size_t *length)
 {
-    scardmanage_result result = scardmanage_transmit(l->card, command, command_len, answer, length);
-    l->silent = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED);
-    return (uint32_t)result;
+    return (uint32_t)scardmanage_transmit(l->card, command, command_len, answer, length);
 }

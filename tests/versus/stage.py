@@ -30,8 +30,10 @@ LIMIT = 3
 SECONDS = 60  # for what has nothing to do with the program
 PURSE = HERE / "purse.lua"
 ATR = "3B 95 96 80 01 70 75 72 73 65 E3"
+SERIAL, PIN = '"0001"', '"1234"'
 STRANGER_ATR = "3B 95 96 80 01 73 74 72 61 6E F8"
 OTHER_WARM_ATR = "3B 95 96 80 01 6F 74 68 65 72 E6"
+TRIES = 3  # of a PIN, see purse.lua
 CRASHED = object()  # pcscd has died by itself
 
 
@@ -47,7 +49,8 @@ class Program:
                                         stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
         self.changed = threading.Condition()
         self.free = True  # goes on where it could be stopped
-        self.place = self.call = self.code = None
+        self.place = self.stopped = self.code = None
+        self.calls = []  # what it is in, and since when; the time that it is stopped does not count
         self.longest = (0, None)
         self.wrong = []
         self.last = collections.deque(maxlen=20)
@@ -65,17 +68,19 @@ class Program:
             self.changed.notify_all()
 
     def note(self, moment, what, text):
+        if self.stopped:
+            self.calls = [(name, since + moment - self.stopped) for name, since in self.calls]
+            self.stopped = None
         if what == "call":
-            self.call = text, moment
+            self.calls.append((text, moment))
         elif what == "back":
-            name, code = text.split()
+            name, code = text.rsplit(None, 1)
             self.code = CODES.get(int(code, 16), code)
-            self.longest = max(self.longest, (moment - self.call[1], name))
-            self.call = None
+            self.longest = max(self.longest, (moment - self.calls.pop()[1], name))
         elif what == "wrong":
             self.wrong.append(text)
         elif what == "at":
-            self.place = text
+            self.place, self.stopped = text, moment
             if self.free:
                 self.go()
 
@@ -104,8 +109,11 @@ class Program:
                 if self.place:
                     self.go()
                 if not self.changed.wait(deadline - time.monotonic()) and time.monotonic() > deadline:
-                    raise Lost(f"hangs in {self.call[0]}" if self.call and time.monotonic() - self.call[1] > LIMIT else
-                               f"does not come back: {self.code}")
+                    raise Lost(self.why_not_back())
+
+    def why_not_back(self):
+        hangs = [name for name, since in self.calls if time.monotonic() - since > LIMIT]
+        return f"hangs in {hangs[-1]}" if hangs else f"does not come back: {self.code}"
 
     def finish(self):
         """As a program does that has nothing more to do; then it may leave nothing behind."""
@@ -203,6 +211,8 @@ class Stage:
         folder.mkdir()
         self.stranger = folder / "stranger.lua"
         self.stranger.write_text(PURSE.read_text().replace(ATR, STRANGER_ATR))
+        self.twin = folder / "twin.lua"
+        self.twin.write_text(PURSE.read_text().replace(SERIAL, '"0002"').replace(PIN, '"8765"'))
         self.warm = folder / "warm.lua"
         self.warm.write_text(PURSE.read_text().replace(f'"{ATR}"', f'{{ cold = "{ATR}", warm = "{OTHER_WARM_ATR}" }}'))
         self.folder = folder
@@ -210,6 +220,7 @@ class Stage:
         self.rig = self.program = self.rival = None
         self.number = 0
         self.touched = 0  # commands that a card with another ATR has got
+        self.tries = TRIES  # that the PIN of another card with the same ATR has left
 
     def start(self):
         self.number += 1
@@ -270,6 +281,12 @@ class Stage:
         card = self.card()
         if card and card["file"] == str(self.stranger):
             self.touched += card["commands"]
+        if card and card["file"] == str(self.twin):
+            self.connect()
+            status = self.rival.transmit("00200001")
+            assert status[0] == "ok" and status[1].startswith("63c"), status
+            self.tries = min(self.tries, int(status[1][3:], 16))
+            self.disconnect()
 
     def remove(self):
         self.look_at_stranger()
@@ -281,6 +298,13 @@ class Stage:
     def swap(self, file):
         self.look_at_stranger()
         self.rig.do("swap", slot="0", file=str(file))
+
+    def select(self, application):
+        """By the rival, without a reset."""
+        self.connect()
+        status = self.rival.transmit("00A4040005" + application.encode().hex())
+        assert status == ["ok", "9000"], status
+        self.disconnect()
 
     def fail(self, *faults):
         self.rig.do("fault", slot="0", faults=list(faults))
@@ -333,6 +357,8 @@ class Stage:
         """What it has done wrong with a card, which comes before all else."""
         if self.touched:
             return "works with the other card"
+        if self.tries < TRIES:
+            return "tries its PIN at another card"
         if self.program.wrong and " 69" in self.program.wrong[0]:
             return "works with a card that is not prepared"
         return self.program.wrong[0] if self.program.wrong else None
@@ -340,7 +366,7 @@ class Stage:
     def undergo(self, fault, draw):
         """Has it happen. Returns why the program has not survived; None: it has; CRASHED: it could not be tried."""
         self.random = draw
-        self.touched = 0
+        self.touched, self.tries = 0, TRIES
         try:
             if not self.rig:
                 self.start()
