@@ -34,17 +34,24 @@ static void keep_locked(struct attachment *at)
     at->unit_lock = true;
 }
 
+/* Returns why the session is lost before anything is sent, or S_OK. A card that did not answer the last command
+ * needs a reset, which PC/SC does not say. */
+static scardmanage_result begin_unit(struct call *c, bool is_locked)
+{
+    if (c->at->unresponsive)
+        return SCARDMANAGE_W_UNRESPONSIVE_CARD;
+    return is_locked ? call_run(c, lock_begin_unit_job, NULL) : SCARDMANAGE_S_OK;
+}
+
 /* Calls the unit once. Sets at->unit. */
 static scardmanage_result call_unit(struct call *c, struct unit *unit, bool is_locked,
                                     scardmanage_report *report)
 {
     struct attachment *at = c->at;
-    scardmanage_result result = SCARDMANAGE_S_OK;
     at->unit.sent = 0;
     at->unit.loss = at->unit.last_result = SCARDMANAGE_S_OK;
     at->unit.runs = true;
-    if (is_locked)
-        result = call_run(c, lock_begin_unit_job, NULL);
+    scardmanage_result result = begin_unit(c, is_locked);
     if (result == SCARDMANAGE_S_OK)
         result = unit->call(unit, c, report);
     else

@@ -296,6 +296,26 @@ START_TEST(a_card_that_falls_silent)
 }
 END_TEST
 
+/* PC/SC does not remember that the card did not answer, and the unit must not be repeated: the next one has it reset. */
+START_TEST(a_unit_after_the_card_fell_silent)
+{
+    struct work work = {.commands = 2};
+    scardmanage_options options = options_with(1);
+    attach(_i);
+    ck_assert_int_eq(system("cardrig fault mute >/dev/null"), 0);
+    ck_assert_int_ne(run_with(&work, 0, &options), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(work.calls, 1);
+    ck_assert_uint_eq(rebuilds, 0);
+    uint64_t before = session();
+    ck_assert_int_eq(run_with(&work, 0, &options), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(work.calls, 2);
+    ck_assert_int_eq(work.step, SCARDMANAGE_STEP_WARM);
+    ck_assert_uint_eq(rebuilds, 1);
+    ck_assert_uint_eq(report.sent, 2);
+    ck_assert_uint_gt(session(), before);
+}
+END_TEST
+
 /*
  * Who the card is
  */
@@ -680,6 +700,7 @@ int main(void)
     BOTH_WAYS(tc, nothing_is_sent_after_a_loss);
     BOTH_WAYS(tc, a_unit_does_not_outlive_its_session);
     BOTH_WAYS(tc, a_card_that_falls_silent);
+    BOTH_WAYS(tc, a_unit_after_the_card_fell_silent);
     BOTH_WAYS(tc, a_unit_for_a_card_that_nobody_has_identified);
     BOTH_WAYS(tc, a_unit_for_a_card_that_is_identified);
     BOTH_WAYS(tc, the_unit_finds_its_session_lost);

@@ -31,7 +31,7 @@ typedef scardmanage_result scardmanage_unit(scardmanage *m, const scardmanage_re
  * reader or the service goes away, or the card does not answer, nothing more is sent in that call of
  * the unit. The library then reconnects, calls the identify and the rebuild function as after any
  * reconnect, and calls the unit again from its beginning. It reconnects before the first call if the
- * card was reset or removed earlier.
+ * card was reset or removed earlier, or did not answer the last command.
  *
  *   unit        the function to call
  *   context     passed to it
