@@ -106,12 +106,18 @@ AT(scardmanage_allocator, context, 8);
 AT(scardmanage_allocator, allocate, 16);
 AT(scardmanage_allocator, reallocate, 24);
 AT(scardmanage_allocator, release, 32);
+AT(scardmanage_verify_options, cla, 8);
+AT(scardmanage_verify_options, padded_length, 12);
+AT(scardmanage_verify_options, padding_byte, 16);
+AT(scardmanage_verify_options, minimum_tries, 20);
 
 int main()
 {
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
+    scardmanage_verify_options verify_options = SCARDMANAGE_VERIFY_OPTIONS_INIT;
+    scardmanage_verify *verify = nullptr;
     scardmanage *card = nullptr;
     const void *functions[] = {FUNCTIONS};
     for (const void *function : functions)
@@ -119,7 +125,8 @@ int main()
             return 1;
     if (scardmanage_create(&card) != SCARDMANAGE_S_OK || scardmanage_set_options(card, &options) != SCARDMANAGE_S_OK)
         return 1;
-    if (scardmanage_watch_next(nullptr, &event, 0) != SCARDMANAGE_E_POINTER)
+    if (scardmanage_watch_next(nullptr, &event, 0) != SCARDMANAGE_E_POINTER ||
+        scardmanage_create_verify(card, &verify_options, &verify) != SCARDMANAGE_E_INVALID_HANDLE)
         return 1;
     scardmanage_result result = scardmanage_reconnect_ex(card, nullptr, &report);
     std::puts(scardmanage_strerror(result));
