@@ -110,6 +110,7 @@ AT(scardmanage_verify_options, cla, 8);
 AT(scardmanage_verify_options, padded_length, 12);
 AT(scardmanage_verify_options, padding_byte, 16);
 AT(scardmanage_verify_options, minimum_tries, 20);
+AT(scardmanage_auth_options, cla, 8);
 
 int main()
 {
@@ -117,7 +118,9 @@ int main()
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
     scardmanage_verify_options verify_options = SCARDMANAGE_VERIFY_OPTIONS_INIT;
+    scardmanage_auth_options auth_options = SCARDMANAGE_AUTH_OPTIONS_INIT;
     scardmanage_verify *verify = nullptr;
+    scardmanage_auth *auth = nullptr;
     scardmanage *card = nullptr;
     const void *functions[] = {FUNCTIONS};
     for (const void *function : functions)
@@ -126,7 +129,8 @@ int main()
     if (scardmanage_create(&card) != SCARDMANAGE_S_OK || scardmanage_set_options(card, &options) != SCARDMANAGE_S_OK)
         return 1;
     if (scardmanage_watch_next(nullptr, &event, 0) != SCARDMANAGE_E_POINTER ||
-        scardmanage_create_verify(card, &verify_options, &verify) != SCARDMANAGE_E_INVALID_HANDLE)
+        scardmanage_create_verify(card, &verify_options, &verify) != SCARDMANAGE_E_INVALID_HANDLE ||
+        scardmanage_create_auth(card, &auth_options, &auth) != SCARDMANAGE_E_INVALID_HANDLE)
         return 1;
     scardmanage_result result = scardmanage_reconnect_ex(card, nullptr, &report);
     std::puts(scardmanage_strerror(result));

@@ -7,6 +7,7 @@
  * before libpcsclite's, and return SCARD_E_NO_MEMORY in its place. */
 #include "in_rig.h"
 #include "scardmanage.h"
+#include "scardmanage_auth.h"
 #include "scardmanage_verify.h"
 
 #include <check.h>
@@ -386,6 +387,18 @@ static scardmanage_result verify_code(void)
     return result;
 }
 
+static scardmanage_result get_challenge(void)
+{
+    uint8_t challenge[8];
+    size_t length = sizeof challenge;
+    scardmanage_auth *auth;
+    scardmanage_result result = scardmanage_create_auth(m, NULL, &auth);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_auth_get_challenge(auth, 0, challenge, &length);
+    scardmanage_auth_free(auth);
+    return result;
+}
+
 static scardmanage_result wait_for_card(void)
 {
     return scardmanage_wait_for_card(m, 1000);
@@ -426,6 +439,7 @@ static const call calls[] = {
     {"transmit_ex", transmit_ex, 0, true},
     {"run", run_unit, 0, true},
     {"verify", verify_code, 0, true},
+    {"get_challenge", get_challenge, 0, true},
     {"reconnect_ex, rebuild", reconnect_and_rebuild, 0, true},
     {"reconnect_ex, identify", reconnect_and_identify, 0, true},
     {"wait_for_card", wait_for_card, 0, false},

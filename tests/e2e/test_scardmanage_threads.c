@@ -4,6 +4,8 @@
  * word. Run in a rig. */
 #include "others.h"
 #include "scardmanage.h"
+#include "scardmanage_auth.h"
+#include "scardmanage_verify.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,13 +14,14 @@
 #include <string.h>
 #include <time.h>
 
-#define THREADS   6
+#define THREADS   8
 #define RESETS    50
 #define CANCELLED 50 /* calls, at least */
 
 static const uint8_t challenge[] = {0x00, 0x84, 0x00, 0x00, 0x08};
 
 static scardmanage *m;
+static scardmanage_auth *auth; /* two threads use it */
 static char reader[256];
 static SCARDCONTEXT context;
 static atomic_bool over;
@@ -109,6 +112,31 @@ static void *runs_units(void *nothing)
     return nothing;
 }
 
+/* The card has no codes and no keys. */
+static void *uses_interfaces(void *nothing)
+{
+    while (!over) {
+        uint8_t bytes[8] = {0};
+        size_t length = sizeof bytes;
+        scardmanage_verify *verify;
+        uint16_t word;
+        int tries;
+        ALLOW(scardmanage_auth_get_challenge(auth, 0, bytes, &length), LOST, SCARDMANAGE_W_REMOVED_CARD);
+        ALLOW(scardmanage_auth_application(auth, 0, 0, bytes, sizeof bytes, &tries), LOST,
+              SCARDMANAGE_W_REMOVED_CARD, SCARDMANAGE_E_NOT_TRANSACTED, SCARDMANAGE_E_ICC_CREATEORDER,
+              SCARDMANAGE_E_UNSUPPORTED_FEATURE); /* sent while another thread had locked the object */
+        ALLOW(scardmanage_auth_get_status_word(auth, &word), SCARDMANAGE_S_OK);
+        scardmanage_result result = scardmanage_create_verify(m, NULL, &verify);
+        ALLOW(result, SCARDMANAGE_E_INVALID_HANDLE);
+        if (result != SCARDMANAGE_S_OK)
+            continue;
+        ALLOW(scardmanage_verify_code(verify, bytes, sizeof bytes, 0, 1, &tries), LOST,
+              SCARDMANAGE_W_REMOVED_CARD, SCARDMANAGE_E_UNSUPPORTED_FEATURE);
+        scardmanage_verify_free(verify);
+    }
+    return nothing;
+}
+
 static void *locks(void *nothing)
 {
     while (!over) {
@@ -183,7 +211,8 @@ const char *__tsan_default_suppressions(void)
  * behind, and with two threads at once in libpcsclite 1.9.9 anything may happen. */
 static void storm(struct others *others, void *(*last)(void *))
 {
-    void *(*const functions[THREADS])(void *) = {transmits, runs_units, locks, looks, reconnects, last};
+    void *(*const functions[THREADS])(void *) = {transmits, runs_units, uses_interfaces, uses_interfaces,
+                                                 locks,     looks,      reconnects,      last};
     pthread_t threads[THREADS];
     over = false;
     for (unsigned i = 0; i < THREADS; i++)
@@ -209,6 +238,7 @@ int main(void)
     SCardReleaseContext(context);
     ALLOW(scardmanage_create(&m), SCARDMANAGE_S_OK);
     ALLOW(scardmanage_attach_by_ifd(m, reader), SCARDMANAGE_S_OK);
+    ALLOW(scardmanage_create_auth(m, NULL, &auth), SCARDMANAGE_S_OK);
     storm(&others, cancels);
     storm(&others, attaches);
     scardmanage_result result = scardmanage_reconnect(m);
@@ -217,6 +247,7 @@ int main(void)
     if (result != SCARDMANAGE_S_OK)
         fail("in the end", result);
     scardmanage_free(m);
+    scardmanage_auth_free(auth);
     others_stop(&others);
     printf("%u calls by %u threads, %u cancelled\n", done, THREADS, cancelled);
     return 0;

@@ -87,6 +87,9 @@ typedef int32_t scardmanage_result;
 /* A code of this library: the state on the card that a unit needs is lost. See scardmanage_run(). */
 #define SCARDMANAGE_E_SESSION_LOST SCARDMANAGE_RESULT(0xA0100001u)
 
+/* How many tries are left for a PIN or a key: the card has not said so. */
+#define SCARDMANAGE_TRIES_UNKNOWN (-1)
+
 /* A timeout in milliseconds that never expires. */
 #define SCARDMANAGE_FOREVER UINT32_MAX
 

@@ -58,9 +58,6 @@ extern "C" {
 #define SCARDMANAGE_CHV_ENABLE  0x200u /* scardmanage_verify_change_code(): require the code */
 #define SCARDMANAGE_CHV_DISABLE 0x400u /* the same: do not require it */
 
-/* The number of tries is not known. */
-#define SCARDMANAGE_TRIES_UNKNOWN (-1)
-
 /* The maximum length of a code in bytes. */
 #define SCARDMANAGE_CODE_MAX 127
 
