@@ -42,6 +42,7 @@ void scardmanage_free(scardmanage *m)
     if (!m)
         return;
     scardmanage_detach(m);
+    interface_forget_all(m);
     object_release(m);
 }
 

@@ -104,6 +104,9 @@ struct scardmanage {
     unsigned waiting; /* calls that have given the object up until there is news */
     uint64_t news;    /* counts changes of readers and cards; only while calls wait for them */
 
+    /* interface.c: those that are registered. */
+    struct interface_entry *interfaces;
+
     /* The function of the caller that this call runs: a unit, or an identify or rebuild function. */
     struct {
         bool runs;
@@ -527,5 +530,12 @@ scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_optio
 scardmanage_result unit_end(struct call *c, scardmanage_result result);
 /* Records a result of a PC/SC call in a unit. sent: a command may have reached the card. */
 void unit_record(struct attachment *at, bool sent, scardmanage_result result);
+
+/*
+ * interface.c
+ */
+
+/* Forgets all interfaces, when the object is freed. */
+void interface_forget_all(scardmanage *m);
 
 #endif

@@ -111,6 +111,12 @@ AT(scardmanage_verify_options, padded_length, 12);
 AT(scardmanage_verify_options, padding_byte, 16);
 AT(scardmanage_verify_options, minimum_tries, 20);
 AT(scardmanage_auth_options, cla, 8);
+AT(scardmanage_interface, guid, 8);
+AT(scardmanage_interface, name, 16);
+AT(scardmanage_interface, create, 24);
+AT(scardmanage_interface, context, 32);
+AT(scardmanage_interface, release, 40);
+static_assert(sizeof(scardmanage_guid) == 16, "scardmanage_guid");
 
 int main()
 {
@@ -121,6 +127,7 @@ int main()
     scardmanage_auth_options auth_options = SCARDMANAGE_AUTH_OPTIONS_INIT;
     scardmanage_verify *verify = nullptr;
     scardmanage_auth *auth = nullptr;
+    scardmanage_interface provider = SCARDMANAGE_INTERFACE_INIT;
     scardmanage *card = nullptr;
     const void *functions[] = {FUNCTIONS};
     for (const void *function : functions)
@@ -130,7 +137,8 @@ int main()
         return 1;
     if (scardmanage_watch_next(nullptr, &event, 0) != SCARDMANAGE_E_POINTER ||
         scardmanage_create_verify(card, &verify_options, &verify) != SCARDMANAGE_E_INVALID_HANDLE ||
-        scardmanage_create_auth(card, &auth_options, &auth) != SCARDMANAGE_E_INVALID_HANDLE)
+        scardmanage_create_auth(card, &auth_options, &auth) != SCARDMANAGE_E_INVALID_HANDLE ||
+        scardmanage_register_interface(card, &provider) != SCARDMANAGE_E_INVALIDARG)
         return 1;
     scardmanage_result result = scardmanage_reconnect_ex(card, nullptr, &report);
     std::puts(scardmanage_strerror(result));
