@@ -40,6 +40,11 @@ void interface_object_free(struct interface_object *object)
     object_release(m);
 }
 
+bool interface_object_is_attached(struct interface_object *object)
+{
+    return current_attachment(object->m) == object->attachment;
+}
+
 struct guarded_unit {
     struct interface_object *object;
     scardmanage_unit *unit;
@@ -63,7 +68,7 @@ scardmanage_result interface_object_run(struct interface_object *object, scardma
                                         void *context, bool repeatable)
 {
     struct guarded_unit guarded = {object, unit, context, SCARDMANAGE_S_OK};
-    if (current_attachment(object->m) != object->attachment)
+    if (!interface_object_is_attached(object))
         return SCARDMANAGE_E_INVALID_HANDLE;
     scardmanage_result result =
         scardmanage_run(object->m, run_for_attachment, &guarded, repeatable, NULL, NULL);
@@ -72,7 +77,7 @@ scardmanage_result interface_object_run(struct interface_object *object, scardma
     return is_lost ? guarded.loss : result;
 }
 
-static void set_status_word(struct interface_object *object, uint16_t status_word)
+void interface_object_set_status_word(struct interface_object *object, uint16_t status_word)
 {
     platform_lock(&object->m->mutex);
     object->status_word = status_word;
@@ -86,7 +91,8 @@ static scardmanage_result read_response(struct interface_object *object, const s
     if (response_length < 2)
         return SCARDMANAGE_E_UNEXPECTED;
     response_length -= 2;
-    set_status_word(object, (uint16_t)(response[response_length] << 8 | response[response_length + 1]));
+    interface_object_set_status_word(
+        object, (uint16_t)(response[response_length] << 8 | response[response_length + 1]));
     if (!data)
         return SCARDMANAGE_S_OK;
     if (response_length > command->expected)

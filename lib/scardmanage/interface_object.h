@@ -27,6 +27,9 @@ scardmanage_result interface_object_create(scardmanage *m, size_t size, struct i
 /* Overwrites the memory of the object, which may contain secrets. object may be null. */
 void interface_object_free(struct interface_object *object);
 
+/* Returns whether the attachment of the object has not ended. */
+bool interface_object_is_attached(struct interface_object *object);
+
 /* Runs a unit with scardmanage_run() and the options of m. Returns E_INVALID_HANDLE, without using the card, if
  * the attachment of the object has ended. */
 scardmanage_result interface_object_run(struct interface_object *object, scardmanage_unit *unit,
@@ -48,5 +51,6 @@ scardmanage_result interface_object_send(struct interface_object *object, const 
 scardmanage_result interface_object_start_over(struct interface_object *object, scardmanage_result result);
 
 uint16_t interface_object_status_word(struct interface_object *object);
+void interface_object_set_status_word(struct interface_object *object, uint16_t status_word);
 
 #endif

@@ -11,6 +11,7 @@ struct result_text {
  * a static buffer. */
 static const struct result_text results[] = {
     {0x00000000, "success"},
+    {0x80004001, "not implemented"},
     {0x80004003, "null pointer"},
     {0x80004005, "unspecified failure"},
     {0x8007000E, "out of memory"},
