@@ -95,6 +95,7 @@ struct reconnection {
     struct call *c;
     const scardmanage_options *options;
     bool for_unit;
+    bool is_lost;       /* the unit says that its session is lost */
     bool needs_rebuild; /* even if no step is taken */
     bool first_card;    /* the attachment had no card before */
     uint64_t wait_until;
@@ -114,6 +115,8 @@ static scardmanage_result run_job(struct reconnection *r)
     job_publish(at, &r->progress.report);
     scardmanage_result result = call_run(r->c, reconnect_job, reconnect_undo);
     call_copy_report(r->c, r->report);
+    if (result == SCARDMANAGE_S_OK && r->is_lost && r->report->step == SCARDMANAGE_STEP_NONE)
+        attachment_count_session(at); /* what the rebuild function selects belongs to the new session */
     r->report->session = attachment_session(at);
     if (!r->c->left_running)
         r->progress = at->io.progress;
@@ -199,12 +202,13 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
     struct attachment *at = c->at;
     struct serial found = {.known = false};
     uint64_t start = platform_now_us();
-    bool is_first = purpose == RECONNECT_FIRST_SESSION, is_lost = purpose == RECONNECT_LOST_SESSION;
+    bool is_first = purpose == RECONNECT_FIRST_SESSION;
     struct reconnection r = {.c = c, .options = options, .report = report};
     if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
-    r.for_unit = purpose == RECONNECT_FOR_UNIT || is_lost;
-    r.needs_rebuild = options->rebuild && (is_lost || (is_first && options->rebuild_at_attach));
+    r.is_lost = purpose == RECONNECT_LOST_SESSION;
+    r.for_unit = purpose == RECONNECT_FOR_UNIT || r.is_lost;
+    r.needs_rebuild = options->rebuild && (r.is_lost || (is_first && options->rebuild_at_attach));
     r.first_card = !at->card.known;
     r.wait_until = call_deadline_in(options->wait_ms);
     reconnect_save_reported_card(at);
@@ -215,8 +219,6 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
         set_serial(at, report, &found);
         at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
         at->reported.saved = false;
-        if (is_lost && report->step == SCARDMANAGE_STEP_NONE)
-            attachment_count_session(at);
         report->session = attachment_session(at);
     }
     return result;
