@@ -448,10 +448,11 @@ void attachment_count_transaction(struct attachment *at)
     platform_unlock(&at->m->mutex);
 }
 
-void attachment_count_command(struct attachment *at)
+void attachment_count_command(struct attachment *at, bool may_select)
 {
     platform_lock(&at->m->mutex);
     at->mark.commands++;
+    at->mark.selections += may_select;
     platform_unlock(&at->m->mutex);
 }
 
@@ -475,6 +476,12 @@ bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b)
 {
     return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&
            a->commands == b->commands;
+}
+
+bool card_mark_has_same_selection(const struct card_mark *a, const struct card_mark *b)
+{
+    return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&
+           a->selections == b->selections;
 }
 
 scardmanage_result scardmanage_get_session(scardmanage *m, uint64_t *session)

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "command.h"
 
-#include <stdbool.h>
 #include <string.h>
+
+bool command_keeps_selection(const uint8_t *apdu, size_t length)
+{
+    static const uint8_t instructions[] = {
+        0x20, 0x21, 0x24, 0x26, 0x28, 0x2C, /* VERIFY and its relatives */
+        0x22, 0x2A,                         /* MANAGE SECURITY ENVIRONMENT, PERFORM SECURITY OPERATION */
+        0x82, 0x84, 0x86, 0x87, 0x88,       /* authentication */
+        0xC0, 0xCA,                         /* GET RESPONSE, GET DATA */
+    };
+    return length >= 4 && (apdu[0] & 0x80) == 0 && memchr(instructions, apdu[1], sizeof instructions);
+}
 
 static bool is_valid(const struct command *command)
 {

@@ -6,6 +6,7 @@
 #ifndef SCARDMANAGE_COMMAND_H
 #define SCARDMANAGE_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,10 @@ struct command {
     size_t data_length;  /* Nc, up to COMMAND_DATA_MAX */
     uint32_t expected; /* Ne, the maximum length of the response data, up to COMMAND_RESPONSE_MAX. 0: no Le */
 };
+
+/* Returns whether the command certainly selects no other file: it is an interindustry command that presents a code,
+ * authenticates, computes, or gets data. */
+bool command_keeps_selection(const uint8_t *apdu, size_t length);
 
 /* Returns the length of the APDU in bytes, or 0 if data_length or expected is too large. */
 size_t command_size(const struct command *command);

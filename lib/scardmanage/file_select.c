@@ -24,7 +24,7 @@ static bool is_selection_valid(struct file_call *c)
     const struct file_selection *selected = &c->f->selected;
     struct card_mark now;
     object_get_mark(c->f->base.m, &now);
-    return selected->is_known && card_mark_is_same(&selected->mark, &now);
+    return selected->is_known && card_mark_has_same_selection(&selected->mark, &now);
 }
 
 /* What a card accepts as P1 and P2 is found out once in each session. */

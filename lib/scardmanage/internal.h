@@ -123,6 +123,7 @@ struct card_mark {
     uint64_t session;     /* as scardmanage_get_session() */
     uint64_t transaction; /* the number of the last PC/SC transaction of the attachment */
     uint64_t commands;    /* how many commands the attachment has sent */
+    uint64_t selections;  /* how many of them may have selected a file */
 };
 
 /* An attachment and its thread. The thread makes all PC/SC calls. It runs them in jobs, one after
@@ -331,12 +332,14 @@ void object_release(scardmanage *m);
 /* Call this in a unit. */
 void object_get_mark(scardmanage *m, struct card_mark *mark);
 bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b);
+/* The same if only a selection matters: in between, the caller may have presented a PIN, for example. */
+bool card_mark_has_same_selection(const struct card_mark *a, const struct card_mark *b);
 
 /* Give the session, the transaction or the command a number. */
 uint64_t attachment_session(struct attachment *at); /* the number of the session, or 0 */
 void attachment_count_session(struct attachment *at);
 void attachment_count_transaction(struct attachment *at);
-void attachment_count_command(struct attachment *at);
+void attachment_count_command(struct attachment *at, bool may_select);
 
 /* Returns the deadline on the clock of platform_now_us(), or UINT64_MAX for FOREVER. */
 uint64_t call_deadline_in(uint32_t timeout_ms);

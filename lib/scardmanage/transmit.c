@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sends commands, and reconnects if necessary. */
+#include "command.h"
 #include "hook.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ static scardmanage_result transmit_job(struct attachment *at)
     result = handle_correct_event(at, exchange_run(at));
     at->unresponsive = at->io.sent && outcome_harder_step_may_cure(result);
     if (at->io.sent)
-        attachment_count_command(at);
+        attachment_count_command(at, !command_keeps_selection(at->buffer, at->io.command_length));
     return result;
 }
 

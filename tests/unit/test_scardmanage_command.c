@@ -98,6 +98,26 @@ START_TEST(too_long)
 }
 END_TEST
 
+START_TEST(commands_that_keep_the_selection)
+{
+    static const uint8_t keep[][4] = {
+        {0x00, 0x20, 0x00, 0x01}, {0x0C, 0x24, 0x00, 0x81}, {0x00, 0x84, 0x00, 0x00},
+        {0x00, 0x22, 0x41, 0xB6}, {0x00, 0x2A, 0x9E, 0x9A}, {0x40, 0x88, 0x00, 0x00},
+        {0x00, 0xCA, 0x00, 0x6E},
+    };
+    static const uint8_t may_select[][4] = {
+        {0x00, 0xA4, 0x04, 0x00}, {0x00, 0xB0, 0x81, 0x00}, {0x00, 0xCB, 0x3F, 0xFF},
+        {0x80, 0x20, 0x00, 0x01}, {0x00, 0x70, 0x00, 0x00}, {0xFF, 0x82, 0x00, 0x00},
+        {0x00, 0xE4, 0x00, 0x00},
+    };
+    for (int i = 0; i < COUNT(keep); i++)
+        ck_assert(command_keeps_selection(keep[i], sizeof keep[i]));
+    for (int i = 0; i < COUNT(may_select); i++)
+        ck_assert(!command_keeps_selection(may_select[i], sizeof may_select[i]));
+    ck_assert(!command_keeps_selection(keep[0], 3));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("libscardmanage: commands");
@@ -106,6 +126,7 @@ int main(void)
     tcase_add_test(tc, each_form_at_its_limits);
     tcase_add_test(tc, the_sizes_that_the_header_promises);
     tcase_add_test(tc, too_long);
+    tcase_add_test(tc, commands_that_keep_the_selection);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
