@@ -3,7 +3,7 @@
 #ifndef SCARDMANAGE_FILE_FCP_H
 #define SCARDMANAGE_FILE_FCP_H
 
-#include "scardmanage_file.h"
+#include "scardmanage_file_admin.h"
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
 #ifndef SCARDMANAGE_TLV_H
 #define SCARDMANAGE_TLV_H
 
-#include "scardmanage_file.h"
+#include "scardmanage_file_admin.h"
 
 /* Returns the length of a data object whose value has length bytes. */
 size_t tlv_size(uint32_t tag, size_t length);

@@ -4,7 +4,7 @@
 #include "attachment.h"
 #include "count.h"
 #include "in_rig.h"
-#include "scardmanage_file.h"
+#include "scardmanage_file_admin.h"
 #include "scardmanage_unit.h"
 
 #include <check.h>

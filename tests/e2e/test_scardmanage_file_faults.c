@@ -9,7 +9,7 @@
 #include "attachment.h"
 #include "count.h"
 #include "in_rig.h"
-#include "scardmanage_file.h"
+#include "scardmanage_file_admin.h"
 
 #include <check.h>
 #include <dlfcn.h>
