@@ -9,9 +9,11 @@
 #include "scardmanage.h"
 #include "scardmanage_auth.h"
 #include "scardmanage_verify.h"
+#include "scardmanage_watch.h"
 
 #include <check.h>
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +44,10 @@ static scardmanage *m;
  * Memory
  */
 
-static unsigned asked;   /* how often there was something that takes memory */
-static unsigned failing; /* which of them fails; 0: none does */
-static bool armed;
-static long blocks, contexts, handles; /* that are there now */
+static atomic_uint asked;   /* how often there was something that takes memory */
+static atomic_uint failing; /* which of them fails; 0: none does */
+static atomic_bool armed;
+static atomic_long blocks, contexts, handles; /* that are there now */
 
 static bool fails(void)
 {
@@ -404,6 +406,12 @@ static scardmanage_result wait_for_card(void)
     return scardmanage_wait_for_card(m, 1000);
 }
 
+/* The time is up, if the card was not out. A watch in another thread uses PC/SC meanwhile. */
+static scardmanage_result wait_for_removal(void)
+{
+    return scardmanage_wait(m, SCARDMANAGE_WAIT_REMOVAL, 20);
+}
+
 static scardmanage_result cancel(void)
 {
     return scardmanage_cancel(m);
@@ -443,6 +451,7 @@ static const call calls[] = {
     {"reconnect_ex, rebuild", reconnect_and_rebuild, 0, true},
     {"reconnect_ex, identify", reconnect_and_identify, 0, true},
     {"wait_for_card", wait_for_card, 0, false},
+    {"wait, removal", wait_for_removal, 0, false},
     {"cancel", cancel, 0, false},
 };
 
@@ -627,6 +636,45 @@ START_TEST(making_an_object)
 }
 END_TEST
 
+static void await_reader(scardmanage_watch *w)
+{
+    scardmanage_watch_event seen = SCARDMANAGE_WATCH_EVENT_INIT;
+    do
+        ck_assert_int_eq(scardmanage_watch_next(w, &seen, 10000), SCARDMANAGE_S_OK);
+    while (seen.state != SCARDMANAGE_STATE_PRESENT);
+    ck_assert_str_eq(seen.reader, reader);
+}
+
+/* The watch of all readers takes memory once. If PC/SC has none, it says so, and tries again. */
+START_TEST(watching)
+{
+    scardmanage_watch *w;
+    unsigned fewest = 0;
+    put_card_in();
+    for (unsigned which = 1; fewest < which; which++) {
+        w = (scardmanage_watch *)&which;
+        arm(which);
+        scardmanage_result result = scardmanage_watch_create_with_allocator(&allocator, &w);
+        if (which == 1) {
+            ck_assert_int_eq(result, SCARDMANAGE_E_OUTOFMEMORY);
+            ck_assert_ptr_null(w);
+            continue;
+        }
+        ck_assert_int_eq(result, SCARDMANAGE_S_OK);
+        await_reader(w);
+        if (asked < which)
+            fewest = which;
+        disarm();
+        scardmanage_watch_free(w);
+        ck_assert_int_eq(blocks, 0);
+        ck_assert_int_eq(contexts, 1);
+        if (fewest == which)
+            break;
+    }
+    ck_assert_uint_gt(fewest, 3);
+}
+END_TEST
+
 /* One missing function at a time, and sizes that no version has. */
 START_TEST(allocators_that_are_refused)
 {
@@ -683,6 +731,7 @@ int main(void)
     Suite *suite = suite_create("libscardmanage without memory");
     TCase *objects = new_case(suite, "objects");
     tcase_add_test(objects, making_an_object);
+    tcase_add_test(objects, watching);
     tcase_add_test(objects, allocators_that_are_refused);
     for (int i = 0; i < CALLS; i++) {
         TCase *tests = new_case(suite, calls[i].name);

@@ -6,6 +6,7 @@
 #include "scardmanage.h"
 #include "scardmanage_auth.h"
 #include "scardmanage_verify.h"
+#include "scardmanage_watch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#define THREADS   8
+#define THREADS   10
 #define RESETS    50
 #define CANCELLED 50 /* calls, at least */
 
@@ -180,6 +181,34 @@ static void *reconnects(void *nothing)
     return nothing;
 }
 
+/* The others use the object meanwhile. */
+static void *waits(void *nothing)
+{
+    while (!over) {
+        ALLOW(scardmanage_wait(m, SCARDMANAGE_WAIT_REMOVAL, 5), LOST, SCARDMANAGE_E_TIMEOUT);
+        ALLOW(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 5), LOST, SCARDMANAGE_E_TIMEOUT);
+        ALLOW(scardmanage_set_timeout(m, 60000), SCARDMANAGE_S_OK);
+    }
+    return nothing;
+}
+
+static void *watches(void *nothing)
+{
+    while (!over) {
+        scardmanage_watch *w;
+        scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
+        size_t count = 1;
+        intptr_t descriptor;
+        ALLOW(scardmanage_watch_create(&w), SCARDMANAGE_S_OK);
+        ALLOW(scardmanage_watch_descriptor(w, &descriptor), SCARDMANAGE_S_OK);
+        ALLOW(scardmanage_watch_list(w, &event, &count, 60000), SCARDMANAGE_S_OK);
+        for (int i = 0; i < 3; i++)
+            ALLOW(scardmanage_watch_next(w, &event, 5), SCARDMANAGE_E_TIMEOUT);
+        scardmanage_watch_free(w);
+    }
+    return nothing;
+}
+
 static void *attaches(void *nothing)
 {
     while (!over) {
@@ -211,8 +240,8 @@ const char *__tsan_default_suppressions(void)
  * behind, and with two threads at once in libpcsclite 1.9.9 anything may happen. */
 static void storm(struct others *others, void *(*last)(void *))
 {
-    void *(*const functions[THREADS])(void *) = {transmits, runs_units, uses_interfaces, uses_interfaces,
-                                                 locks,     looks,      reconnects,      last};
+    void *(*const functions[THREADS])(void *) = {transmits, runs_units, uses_interfaces, uses_interfaces, locks,
+                                                 looks,     reconnects, waits,           watches,         last};
     pthread_t threads[THREADS];
     over = false;
     for (unsigned i = 0; i < THREADS; i++)
