@@ -196,15 +196,9 @@ scardmanage_result watch_create(const scardmanage_allocator *source, bool once, 
     return result;
 }
 
-scardmanage_result scardmanage_watch_create_with_allocator(const scardmanage_allocator *source,
-                                                           scardmanage_watch **out)
+scardmanage_result scardmanage_watch_create(const scardmanage_allocator *source, scardmanage_watch **out)
 {
     return out ? watch_create(source, false, NULL, NULL, out) : SCARDMANAGE_E_POINTER;
-}
-
-scardmanage_result scardmanage_watch_create(scardmanage_watch **out)
-{
-    return scardmanage_watch_create_with_allocator(NULL, out);
 }
 
 void scardmanage_watch_free(scardmanage_watch *w)

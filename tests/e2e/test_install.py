@@ -266,6 +266,22 @@ def test_the_example_that_waits_for_a_card():
     assert "time is up (8010000A)" in done.stderr and "cancelled (80100002)" in done.stderr
 
 
+def test_the_example_that_watches_readers(tmp_path):
+    script = """
+        cardrig insert >&2
+        scardmanage-watch 2 | tail -n 1
+        scardmanage-watch > watched & while [ "$(wc -l < watched)" -lt 2 ]; do sleep 0.01; done
+        cardrig remove >&2
+        while [ "$(wc -l < watched)" -lt 3 ]; do sleep 0.01; done
+        kill $! && wait $! && cat watched && rm watched
+    """
+    path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
+    done = run("run", "--empty", "--", "sh", "-c", script, cwd=tmp_path, env={**os.environ, "PATH": path})
+    reader = "cardrig 00 00: "
+    added = reader + "reader added, card 3B 87 80 01 63 61 72 64 72 69 67 6E"
+    assert done.stdout.splitlines() == [added, "service: success", added, reader + "no card"], done.stderr
+
+
 def test_the_library_with_find_package(tree, tmp_path):
     (tmp_path / "program.c").write_text(PROGRAM)
     (tmp_path / "CMakeLists.txt").write_text(
@@ -340,7 +356,7 @@ def test_the_installed_examples_are_sound(tree):
     assert len(cards) > 5 and done.returncode == 0, done.stderr
     options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True, check=True).stdout.split()
     examples = sorted((documents / "examples").iterdir())
-    assert len(examples) == 3
+    assert len(examples) == 4
     subprocess.run(["cc", "-fsyntax-only", "-Werror", f"-I{tree}/usr/local/include", *options, *examples], check=True)
 
 

@@ -654,7 +654,7 @@ START_TEST(watching)
     for (unsigned which = 1; fewest < which; which++) {
         w = (scardmanage_watch *)&which;
         arm(which);
-        scardmanage_result result = scardmanage_watch_create_with_allocator(&allocator, &w);
+        scardmanage_result result = scardmanage_watch_create(&allocator, &w);
         if (which == 1) {
             ck_assert_int_eq(result, SCARDMANAGE_E_OUTOFMEMORY);
             ck_assert_ptr_null(w);

@@ -199,7 +199,7 @@ static void *watches(void *nothing)
         scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
         size_t count = 1;
         intptr_t descriptor;
-        ALLOW(scardmanage_watch_create(&w), SCARDMANAGE_S_OK);
+        ALLOW(scardmanage_watch_create(NULL, &w), SCARDMANAGE_S_OK);
         ALLOW(scardmanage_watch_descriptor(w, &descriptor), SCARDMANAGE_S_OK);
         ALLOW(scardmanage_watch_list(w, &event, &count, 60000), SCARDMANAGE_S_OK);
         for (int i = 0; i < 3; i++)

@@ -22,7 +22,7 @@ static scardmanage_watch *watch;
 
 static void create(void)
 {
-    scardmanage_result result = scardmanage_watch_create(&watch);
+    scardmanage_result result = scardmanage_watch_create(NULL, &watch);
     if (result == SCARDMANAGE_S_OK)
         return;
     fprintf(stderr, "watch_client: %s\n", scardmanage_strerror(result));

@@ -4,8 +4,8 @@
  *
  *     scardmanage-wait READER [SECONDS]
  *
- * Continues to wait while the reader is unplugged or the service is down. Ctrl-C ends the program; this
- * shows how to cancel a call from another thread. For systems with POSIX signals.
+ * Continues to wait while the reader is unplugged or the service is down. Ctrl-C ends the program, at any
+ * moment; this shows how to cancel calls from another thread. For systems with POSIX signals.
  */
 #include <scardmanage.h>
 
@@ -30,7 +30,7 @@ static void *cancel_when_interrupted(void *m)
     sigaddset(&interrupts, SIGINT);
     sigaddset(&interrupts, SIGTERM);
     sigwait(&interrupts, &number);
-    scardmanage_cancel(m);
+    scardmanage_set_cancelled(m, 1); /* stays, so it also ends a call that has not begun yet */
     return NULL;
 }
 

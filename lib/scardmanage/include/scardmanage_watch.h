@@ -62,22 +62,17 @@ typedef struct scardmanage_watch_event {
  * Creates a watch, which begins at once. Its first events are those of the service and of the readers
  * that are there.
  *
- *   out  receives the watch, or null after a failure. Free it with scardmanage_watch_free()
+ *   source  the allocator, as for scardmanage_create_with_allocator(); null for that of the C library.
+ *           Only this function allocates: a watch does not run out of memory later
+ *   out     receives the watch, or null after a failure. Free it with scardmanage_watch_free()
  *
  *   S_OK           success, even if there is no service
  *   E_POINTER      out is null
+ *   E_INVALIDARG   source is not valid
  *   E_OUTOFMEMORY  out of memory
  */
-SCARDMANAGE_API scardmanage_result scardmanage_watch_create(scardmanage_watch **out);
-
-/*
- * The same with an allocator of the caller, as scardmanage_create_with_allocator(). Only this function
- * allocates: a watch does not run out of memory later.
- *
- *   E_INVALIDARG   source is not valid
- */
-SCARDMANAGE_API scardmanage_result
-scardmanage_watch_create_with_allocator(const scardmanage_allocator *source, scardmanage_watch **out);
+SCARDMANAGE_API scardmanage_result scardmanage_watch_create(const scardmanage_allocator *source,
+                                                            scardmanage_watch **out);
 
 /*
  * Ends the watch and frees it. This takes up to 0.1 seconds. If the service does not answer, it takes a
