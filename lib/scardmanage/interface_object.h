@@ -12,8 +12,8 @@
 /* The first member of the struct of each interface. */
 struct interface_object {
     scardmanage *m;
-    uint64_t attachment;     /* the number of its attachment */
-    size_t size;             /* of the whole struct */
+    uint64_t attachment; /* the number of its attachment */
+    size_t size;         /* of the whole struct */
     /* In a unit: */
     bool was_sent;           /* the last command may have reached the card */
     scardmanage_result loss; /* why the unit starts over, or S_OK */

@@ -101,8 +101,9 @@ struct scardmanage {
     uint64_t sessions;     /* number of sessions so far, with all attachments */
     uint32_t transport;    /* SCARDMANAGE_TRANSPORT_ bits */
     struct hook hook;
-    unsigned waiting; /* calls that have given the object up until there is news */
-    uint64_t news;    /* counts changes of readers and cards; only while calls wait for them */
+    unsigned waiting;     /* calls that have given the object up until there is news */
+    bool unit_is_waiting; /* one of them is a unit, so that others can only read */
+    uint64_t news;        /* counts changes of readers and cards; only while calls wait for them */
 
     /* interface.c: those that are registered. */
     struct interface_entry *interfaces;
@@ -153,6 +154,7 @@ struct attachment {
      * strongest of their dispositions. They run after the job, whatever its result is. */
     unsigned late_unlocks;
     scardmanage_disposition late_disposition;
+    bool unit_ends_late; /* the same for the end of a unit */
 
     /* Input and output of jobs. While there is a job, only the thread may use them, otherwise only
      * the call that owns the object. */
@@ -173,6 +175,7 @@ struct attachment {
         uint32_t control_code;
         uint8_t feature; /* not 0: to use this feature of the reader instead of control_code */
         bool locked;     /* the job has acquired the lock once more */
+        bool in_unit;    /* an unlock comes from the unit that runs */
         struct wait_condition condition;
         bool condition_holds;
         struct reconnect_progress progress;
@@ -261,6 +264,9 @@ struct call {
     bool nested;           /* made in a function that another call runs, which owns the object */
     bool left_running;     /* a job is still running that this call no longer waits for; or gave_up */
     bool gave_up;          /* the call no longer owns the object, because its time was up in call_wait() */
+    bool only_reads;       /* the call changes nothing of the object */
+    bool replaces;         /* the call replaces the attachment */
+    bool is_waiting_unit;  /* the call has given the object up in a unit */
 };
 
 /*
@@ -271,6 +277,8 @@ struct call {
  *   call_begin()                  also waits for abandoned jobs. Returns E_INVALID_HANDLE if the object
  *                                 is detached
  *   call_begin_unless_nested()    the same, but returns E_FAIL in a function that the library has called
+ *   call_begin_to_read()          the same as call_begin(), for a call that changes nothing: it need not
+ *                                 wait for a unit that waits for a card
  *   call_begin_to_unlock()        the same as call_begin(), even if the object is cancelled
  *   call_begin_to_attach()        does not wait for abandoned jobs, but for calls that have given the
  *                                 object up. The object may be detached; at is null then. Returns E_FAIL
@@ -279,6 +287,7 @@ struct call {
  */
 scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms);
 scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint32_t timeout_ms);
+scardmanage_result call_begin_to_read(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_detach(struct call *c, scardmanage *m);
@@ -286,8 +295,8 @@ void call_end(struct call *c);
 
 uint64_t call_news(struct call *c);
 /* Gives the object up, so that other calls can use it, until m->news differs from seen, or until
- * until_us; then takes it back. at stays the same. If the call must return, the call no longer owns the
- * object: only call_end() may follow. */
+ * until_us; then takes it back. at stays the same. Returns another code than S_OK if the call must
+ * return. If c->gave_up is set then, the call no longer owns the object: only call_end() may follow. */
 scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us);
 
 /* Makes the thread run the job, and waits for its result. E_TIMEOUT and E_CANCELLED are either the

@@ -138,10 +138,15 @@ static scardmanage_result lock_job(struct attachment *at)
     return result;
 }
 
-static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition)
+/* A unit can only release what it has locked. What others release while it waits for a card is not its own. */
+static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition,
+                                       bool in_unit)
 {
-    if (at->lock_count == 0 || (at->unit_lock && at->lock_count == at->unit_lock_count))
-        return SCARDMANAGE_E_NOT_TRANSACTED; /* a unit can only release what it has locked */
+    bool is_own = at->unit_lock && at->lock_count > at->unit_lock_count;
+    if (at->lock_count == 0 || (in_unit && !is_own))
+        return SCARDMANAGE_E_NOT_TRANSACTED;
+    if (at->unit_lock && !in_unit && at->unit_lock_count > 0)
+        at->unit_lock_count--;
     if (disposition > at->disposition)
         at->disposition = disposition;
     if (at->lock_count > 1 || at->unit_lock ||
@@ -186,7 +191,7 @@ scardmanage_result lock_end_unit_job(struct attachment *at)
 
 static scardmanage_result unlock_job(struct attachment *at)
 {
-    return release_lock(at, at->io.disposition);
+    return release_lock(at, at->io.disposition, at->io.in_unit);
 }
 
 scardmanage_result unlock_late_job(struct attachment *at)
@@ -194,13 +199,13 @@ scardmanage_result unlock_late_job(struct attachment *at)
     platform_lock(&at->m->mutex);
     scardmanage_disposition disposition = at->late_disposition;
     platform_unlock(&at->m->mutex);
-    return release_lock(at, disposition);
+    return release_lock(at, disposition, false);
 }
 
 /* For a lock that succeeded after the caller had stopped waiting. */
 static scardmanage_result undo_lock_job(struct attachment *at)
 {
-    return at->io.locked ? release_lock(at, SCARDMANAGE_DISPOSITION_LEAVE) : SCARDMANAGE_S_OK;
+    return at->io.locked ? release_lock(at, SCARDMANAGE_DISPOSITION_LEAVE, at->unit_lock) : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_lock(scardmanage *m)
@@ -230,6 +235,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.disposition = disposition;
+    c.at->io.in_unit = c.nested && c.at->unit_lock;
     result = call_run(&c, unlock_job, NULL);
     call_end(&c);
     return result;

@@ -317,41 +317,45 @@ scardmanage_result pcsc_find_same_model(SCARDCONTEXT context, char reader[PCSC_R
     return SCARDMANAGE_S_OK;
 }
 
-static bool is_lost(scardmanage_result result)
+/* Returns whether the service refuses this card. pcscd then ends the connection when it has read the
+ * request: if polkit denies access (SCARD_CONNECT in ContextThread() in winscard_svc.c). A second context
+ * shows whether the service is still the same. */
+static bool refuses_card(const char *reader)
 {
-    return result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE ||
-           result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) || result == SCARDMANAGE_E_NO_SERVICE;
-}
-
-/* Returns whether the service ends the connection each time that a client connects to this card: pcscd
- * does so if polkit denies access to it (SCARD_CONNECT in ContextThread() in winscard_svc.c). */
-static bool is_refused_card(const char *reader)
-{
-    SCARDCONTEXT context;
+    SCARDCONTEXT context, witness;
     SCARDHANDLE handle;
     DWORD active;
-    for (int i = 0; i < 2; i++) {
-        if (pcsc_establish_context(&context) != SCARDMANAGE_S_OK)
-            return false;
-        scardmanage_result result = result_from(
+    char names[NAMES_MAX];
+    if (pcsc_establish_context(&witness) != SCARDMANAGE_S_OK)
+        return false;
+    scardmanage_result result = pcsc_establish_context(&context);
+    if (result == SCARDMANAGE_S_OK) {
+        result = result_from(
             SCardConnect(context, reader, SCARD_SHARE_SHARED, PCSC_PROTOCOL_ANY, &handle, &active));
         if (result == SCARDMANAGE_S_OK)
             SCardDisconnect(handle, SCARD_LEAVE_CARD);
         SCardReleaseContext(context);
-        if (!is_lost(result))
-            return false;
     }
-    return true;
+    bool refuses =
+        result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) && list_readers(witness, names) == SCARDMANAGE_S_OK;
+    SCardReleaseContext(witness);
+    return refuses;
 }
 
 static scardmanage_result connect_as(SCARDCONTEXT context, const char *reader, DWORD share,
                                      uint32_t protocols, SCARDHANDLE *handle)
 {
     DWORD active = 0;
+    struct pcsc_reader_state look;
     scardmanage_result result = result_from(SCardConnect(context, reader, share, protocols, handle, &active));
-    if (is_lost(result))
-        return is_refused_card(reader) ? SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION)
-                                       : SCARDMANAGE_E_NO_SERVICE;
+    if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) && refuses_card(reader))
+        return SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION);
+    /* access is denied, or the connection was lost */
+    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION) &&
+        pcsc_get_reader_state(context, reader, &look) == SCARDMANAGE_E_NO_SERVICE)
+        return SCARDMANAGE_E_NO_SERVICE;
+    if (result == SCARDMANAGE_RESULT(SCARD_F_COMM_ERROR) || result == SCARDMANAGE_E_INVALID_HANDLE)
+        return SCARDMANAGE_E_NO_SERVICE;
     return result == SCARDMANAGE_E_UNKNOWN_READER ? SCARDMANAGE_E_READER_UNAVAILABLE : result;
 }
 

@@ -123,20 +123,14 @@ static scardmanage_result run_job(struct reconnection *r)
     return result;
 }
 
-/* Waits, as far as the options allow that. Returns S_OK if the reconnect can continue, and result if not. Meanwhile
- * other calls may use the object, so a unit does not keep the card locked. */
+/* Waits, as far as the options allow that. Returns S_OK if the reconnect can continue, and result if not. */
 static scardmanage_result wait_after(struct reconnection *r, scardmanage_result result,
                                      const struct wait_condition *condition)
 {
-    struct attachment *at = r->c->at;
-    at->unit_lock = false;
     scardmanage_result waited = wait_in_call(r->c, condition, r->wait_until, &r->waited_us);
-    if (!r->c->left_running) {
-        at->unit_lock = r->for_unit;
-        at->unit_lock_count = at->lock_count;
-    }
-    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || waited == SCARDMANAGE_E_OUTOFMEMORY;
-    return ends_call ? waited : result;
+    bool time_is_up = waited == SCARDMANAGE_E_TIMEOUT && platform_now_us() < r->c->deadline;
+    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || outcome_ends_call(waited);
+    return ends_call && !time_is_up ? waited : result;
 }
 
 /* Other calls may use the object while this one waits between two jobs. */

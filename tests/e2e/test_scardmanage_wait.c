@@ -198,6 +198,69 @@ START_TEST(the_state_while_a_reconnect_waits)
 }
 END_TEST
 
+static scardmanage_result unit(scardmanage *object, const scardmanage_report *report, void *nothing)
+{
+    unsigned number;
+    (void)object, (void)report, (void)nothing;
+    return count(&number);
+}
+
+static scardmanage_result call_run(struct waiter *w)
+{
+    w->report = (scardmanage_report)SCARDMANAGE_REPORT_INIT;
+    return scardmanage_run(m, unit, NULL, 1, &w->options, &w->report);
+}
+
+/* Others can look, but the locks stay as the unit knows them. */
+START_TEST(the_state_while_a_unit_waits)
+{
+    struct waiter w = RECONNECTER(.accept_unidentified = 1);
+    w.call = call_run;
+    other_connects();
+    attach(_i);
+    pull();
+    start(&w);
+    await_first_wait(&w);
+    assert_status(SCARDMANAGE_S_OK, SCARDMANAGE_STATE_ABSENT, 0);
+    ck_assert_int_eq(scardmanage_set_timeout(m, 50), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_E_TIMEOUT);
+    ck_assert_int_eq(scardmanage_set_timeout(m, 0), SCARDMANAGE_S_OK);
+    put_back();
+    ck_assert_int_eq(finish(&w), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(w.report.sent, 1);
+    assert_count(2);
+    assert_free();
+}
+END_TEST
+
+START_TEST(a_unit_that_waits_is_cancelled)
+{
+    attach(_i);
+    other_connects();
+    pull();
+    for (int i = 0; i < 20; i++) {
+        struct waiter w = RECONNECTER(.accept_unidentified = 1);
+        scardmanage_state state;
+        uint32_t protocol;
+        w.call = call_run;
+        start(&w);
+        for (int j = 0; j < i; j++) /* so that they may come together */
+            scardmanage_status(m, &state, &protocol);
+        ck_assert_int_eq(scardmanage_set_cancelled(m, 1), SCARDMANAGE_S_OK);
+        ck_assert_int_eq(finish(&w), SCARDMANAGE_E_CANCELLED);
+        ck_assert_int_eq(scardmanage_set_cancelled(m, 0), SCARDMANAGE_S_OK);
+        ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_NOT_TRANSACTED);
+    }
+    put_back();
+    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+    assert_free();
+    assert_lock();
+    assert_locked_out();
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE);
+    assert_free();
+}
+END_TEST
+
 /*
  * My card, while another one is in the reader
  */
@@ -456,6 +519,8 @@ static Suite *suite(void)
     BOTH_WAYS(wait, several_wait_at_once);
     tcase_add_test(wait, arguments);
     BOTH_WAYS(wait, the_state_while_a_reconnect_waits);
+    BOTH_WAYS(wait, the_state_while_a_unit_waits);
+    BOTH_WAYS(wait, a_unit_that_waits_is_cancelled);
     TCase *mine = add_attachment_case(s, "my card", REPORTS_AT_ONCE);
     BOTH_WAYS(mine, another_card_is_waited_out);
     BOTH_WAYS(mine, another_card_stays);
