@@ -73,9 +73,10 @@ static struct decision end_round(const struct situation *s, scardmanage_result r
 /* The first step to take with a handle. A card that did not answer the last command needs at least a reset. */
 static scardmanage_step first_step(const struct situation *s)
 {
-    bool needs_reset =
-        s->accepts_any_protocol || (s->is_unresponsive && s->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
-                                    s->last_step >= SCARDMANAGE_STEP_WARM);
+    if (s->accepts_any_protocol) /* also instead of REOPEN, which is done */
+        return s->first_step == SCARDMANAGE_STEP_COLD ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_WARM;
+    bool needs_reset = s->is_unresponsive && s->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
+                       s->last_step >= SCARDMANAGE_STEP_WARM;
     return needs_reset && s->first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM : s->first_step;
 }
 

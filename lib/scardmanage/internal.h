@@ -224,8 +224,9 @@ struct attachment {
     bool unresponsive; /* the card did not answer the last command; PC/SC does not remember that */
 
     /* The lock: */
-    unsigned lock_count; /* how often the caller has acquired the lock */
-    bool in_transaction; /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
+    unsigned lock_count;     /* how often the caller has acquired the lock */
+    bool in_transaction;     /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
+    bool transaction_is_new; /* begun for a card that is not the attachment\'s yet */
     bool transaction_is_temporary;       /* it lasts only for the identify and the rebuild function */
     bool unit_lock;                      /* a unit keeps the card locked, too */
     unsigned unit_lock_count;            /* lock_count when the unit began */
@@ -490,6 +491,8 @@ scardmanage_result exchange_run(struct attachment *at);
 scardmanage_result reconnect_job(struct attachment *at);
 scardmanage_result reconnect_undo(struct attachment *at);
 scardmanage_result reconnect_check_after_functions(struct attachment *at);
+/* After that job, if the caller has stopped waiting for it. */
+scardmanage_result reconnect_undo_after_functions(struct attachment *at);
 scardmanage_result reconnect_end_temporary_transaction(struct attachment *at);
 
 /* Saves the ATR and the protocol that the caller knows, unless they are already saved and a failed

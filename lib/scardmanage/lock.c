@@ -42,11 +42,18 @@ static void set_reset_unreported(struct attachment *at)
 static scardmanage_result end_transaction_after_reset(struct attachment *at,
                                                       scardmanage_disposition disposition)
 {
-    scardmanage_result result = handle_correct_event(at, SCARDMANAGE_W_RESET_CARD);
-    if (result == SCARDMANAGE_W_REMOVED_CARD) /* the removal has ended the transaction */
-        return result;
-    result =
+    scardmanage_result event = handle_correct_event(at, SCARDMANAGE_W_RESET_CARD);
+    if (event == SCARDMANAGE_W_REMOVED_CARD && !at->transaction_is_new) /* the removal has ended it */
+        return event;
+    scardmanage_result result =
         pcsc_reconnect(at->handle, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
+    if (event == SCARDMANAGE_W_REMOVED_CARD) {
+        if (result == SCARDMANAGE_S_OK) {
+            at->unreported_event = event;
+            pcsc_end_transaction(at->handle, SCARDMANAGE_DISPOSITION_LEAVE);
+        }
+        return event;
+    }
     if (result == SCARDMANAGE_S_OK) {
         set_reset_unreported(at);
         return pcsc_end_transaction(at->handle, disposition);

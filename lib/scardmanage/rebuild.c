@@ -74,7 +74,10 @@ static scardmanage_result call_functions(struct call *c, const scardmanage_optio
     if (stop != SCARDMANAGE_S_OK)
         result = stop;
     c->at->rebuild_result = result;
-    scardmanage_result finished = call_run_last(c, reconnect_check_after_functions);
+    scardmanage_result finished =
+        stop == SCARDMANAGE_S_OK
+            ? call_run(c, reconnect_check_after_functions, reconnect_undo_after_functions)
+            : call_run_last(c, reconnect_check_after_functions);
     *again = stop == SCARDMANAGE_S_OK && outcome_is_loss(finished);
     return *again || result == SCARDMANAGE_S_OK ? finished : result;
 }

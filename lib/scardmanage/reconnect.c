@@ -150,6 +150,21 @@ scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
     return result;
 }
 
+/* After a reconnect that did not succeed, or whose caller stopped waiting: the caller does not know of a card yet. */
+static void forget_first_card(struct attachment *at)
+{
+    if (at->by_handle) {
+        set_card_unreported(at);
+        return;
+    }
+    handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
+    identity_clear(&at->card);
+    at->atr = (struct pcsc_atr){.length = 0};
+    at->protocol = 0;
+    at->unreported_event = SCARDMANAGE_S_OK;
+    at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+}
+
 scardmanage_result reconnect_job(struct attachment *at)
 {
     struct attempt a = {.at = at, .options = at->io.options, .progress = &at->io.progress};
@@ -168,6 +183,8 @@ scardmanage_result reconnect_job(struct attachment *at)
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
     attempt_finish_report(&a);
+    if (result != SCARDMANAGE_S_OK && at->io.first_card && at->card.known)
+        forget_first_card(at);
     attempt_save_progress(&a);
     job_publish(at, &a.report);
     return result;
@@ -191,16 +208,17 @@ scardmanage_result reconnect_check_after_functions(struct attachment *at)
     return result;
 }
 
+scardmanage_result reconnect_undo_after_functions(struct attachment *at)
+{
+    set_card_unreported(at);
+    return SCARDMANAGE_S_OK;
+}
+
 scardmanage_result reconnect_undo(struct attachment *at)
 {
     scardmanage_result result = reconnect_end_temporary_transaction(at);
-    if (at->io.first_card && !at->by_handle) { /* the caller does not know of a card yet */
-        handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
-        identity_clear(&at->card);
-        at->atr = (struct pcsc_atr){.length = 0};
-        at->protocol = 0;
-        at->unreported_event = SCARDMANAGE_S_OK;
-        at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+    if (at->io.first_card && !at->by_handle) {
+        forget_first_card(at);
         return result;
     }
     bool locked = at->in_transaction && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;

@@ -169,8 +169,11 @@ static scardmanage_result check_card_after_step(struct attempt *a)
 static scardmanage_result begin_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (at->in_transaction)
+    if (at->in_transaction) {
+        if (!lock_is_wanted(at)) /* it could not be ended before */
+            at->transaction_is_temporary = true;
         return SCARDMANAGE_S_OK;
+    }
     scardmanage_result result = attempt_publish_result(a, lock_begin_transaction(at));
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -214,7 +217,9 @@ static scardmanage_result check_card_in_transaction(struct attempt *a)
     if (result == SCARDMANAGE_S_OK)
         result = wait_for_reset_by_others(a);
     if (result != SCARDMANAGE_S_OK && !had_transaction && at->in_transaction) {
+        at->transaction_is_new = true;
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
+        at->transaction_is_new = false;
         at->transaction_is_temporary = at->in_transaction;
     }
     return result;
