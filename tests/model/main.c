@@ -30,6 +30,8 @@ static const char help[] =
     "  --seed N        seed of the first sequence; the next ones have N + 1, N + 2, ... (random)\n"
     "  --length N      number of actions of a sequence, up to 200 (50)\n"
     "  --rigs N        number of rigs, or of processes, side by side\n"
+    "  --storms        in memory: only storms, in which anything can happen at any point of a call\n"
+    "  --no-storms     in memory: only actions, one after the other. By default both, in turns\n"
     "  --actions LIST  run these actions, with semicolons or newlines between them; @FILE reads them from a\n"
     "                  file\n"
     "  --list          print the names of all actions\n"
@@ -154,12 +156,14 @@ static const char *read_file(const char *path)
 
 static int parse_options(int argc, char **argv, struct model_plan *plan)
 {
-    enum { STEPS = 256, SEED, LENGTH, RIGS, ACTIONS, LIST, QUIET, IN_RIG };
+    enum { STEPS = 256, SEED, LENGTH, RIGS, ACTIONS, STORMS, NO_STORMS, LIST, QUIET, IN_RIG };
     static const struct option options[] = {{"steps", required_argument, NULL, STEPS},
                                             {"seed", required_argument, NULL, SEED},
                                             {"length", required_argument, NULL, LENGTH},
                                             {"rigs", required_argument, NULL, RIGS},
                                             {"actions", required_argument, NULL, ACTIONS},
+                                            {"storms", no_argument, NULL, STORMS},
+                                            {"no-storms", no_argument, NULL, NO_STORMS},
                                             {"list", no_argument, NULL, LIST},
                                             {"quiet", no_argument, NULL, QUIET},
                                             {"in-rig", required_argument, NULL, IN_RIG},
@@ -183,6 +187,12 @@ static int parse_options(int argc, char **argv, struct model_plan *plan)
         case ACTIONS:
             plan->actions = optarg[0] == '@' ? read_file(optarg + 1) : optarg;
             ok = plan->actions != NULL;
+            break;
+        case STORMS:
+            plan->only_storms = true;
+            break;
+        case NO_STORMS:
+            plan->no_storms = true;
             break;
         case LIST:
             for (unsigned i = 0; i < action_count; i++)

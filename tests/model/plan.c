@@ -31,9 +31,13 @@ static void print_failure(struct model *model, struct sequence *sequence, const 
     struct sequence whole = *sequence;
     printf("model: FAILED: %s\n", model->failure);
     if (!plan->actions)
-        printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1 repeats it: %u actions\n", seed,
-               plan->length, sequence->count);
+        printf("model: --seed %" PRIu64 " --length %" PRIu64 " --steps 1%s repeats it: %u actions\n", seed,
+               plan->length, plan->only_storms ? " --storms" : "", sequence->count);
     fflush(stdout);
+    if (sequence->storm > 0) {
+        sequence_run(model, sequence, stdout);
+        return;
+    }
     if (!sequence_shrink(model, sequence)) {
         printf("model: it does not fail each time; the actions were\n");
         *sequence = whole;
@@ -60,6 +64,7 @@ static bool run_given(struct model *model, const struct model_plan *plan)
     struct sequence sequence;
     char error[256];
     sequence.seed = plan->seed;
+    sequence.storm = 0;
     if (sequence_read(&sequence, plan->actions, error, sizeof error))
         return run_one(model, &sequence, plan, plan->seed);
     printf("model: %s\n", error);
@@ -72,6 +77,10 @@ static bool run_random(struct model *model, const struct model_plan *plan, struc
         uint64_t seed = plan->seed + shared->next++;
         struct sequence sequence;
         sequence_make(&sequence, seed, (unsigned)plan->length);
+        if (rig_is_new_for_each_run() && !plan->no_storms && (seed % 2 == 1 || plan->only_storms)) {
+            sequence.storm = sequence.count;
+            sequence.count = 0;
+        }
         if (!run_one(model, &sequence, plan, seed))
             return false;
     }

@@ -8,9 +8,10 @@
 
 struct model_plan {
     uint64_t steps, seed, length, rigs;
-    const char *actions; /* null for random actions */
-    const char *share;   /* the path of the file with struct model_shared */
-    bool in_rig;         /* this process runs in a rig */
+    const char *actions;         /* null for random actions */
+    const char *share;           /* the path of the file with struct model_shared */
+    bool no_storms, only_storms; /* in memory */
+    bool in_rig;                 /* this process runs in a rig */
     bool quiet;
 };
 

@@ -26,6 +26,13 @@ bool rig_is_new_for_each_run(void)
     return false;
 }
 
+void rig_run_storm(struct model *model, unsigned calls, FILE *log)
+{
+    (void)model;
+    (void)calls;
+    (void)log;
+}
+
 const scardmanage_allocator *rig_allocator(void)
 {
     return NULL;

@@ -10,6 +10,7 @@
 #include "scardmanage.h"
 
 #include <reader.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <winscard.h>
 
@@ -42,6 +43,9 @@ struct rig_state {
 const char *rig_run(uint64_t seed, void (*run)(void *), void *argument);
 /* Returns whether each rig_run() begins with a rig that was just opened. */
 bool rig_is_new_for_each_run(void);
+/* In memory: runs a storm (memory/storm.h), with this many calls of each user. */
+struct model;
+void rig_run_storm(struct model *model, unsigned calls, FILE *log);
 /* The allocator for objects, or null for that of the C library. */
 const scardmanage_allocator *rig_allocator(void);
 

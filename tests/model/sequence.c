@@ -127,6 +127,11 @@ static void run_actions(void *argument)
     struct model *model = run->model;
     if (rig_is_new_for_each_run() && !model_open(model, ""))
         return;
+    if (run->sequence->storm > 0) {
+        rig_run_storm(model, run->sequence->storm, run->log);
+        model->coverage->steps += 2 * run->sequence->storm;
+        return;
+    }
     bool begun = model_begin(model);
     while (begun && run->done < run->sequence->count && !model->failure[0] && !model->pcscd_died)
         run_action(model, run->sequence->action[run->done++], run->log);
@@ -141,6 +146,7 @@ static void run_actions(void *argument)
 bool sequence_run(struct model *model, struct sequence *sequence, FILE *log)
 {
     struct run run = {.model = model, .sequence = sequence, .log = log};
+    model->failure[0] = '\0';
     const char *reason = rig_run(sequence->seed, run_actions, &run);
     model_check(model, !reason, "%s", reason ? reason : "");
     model->coverage->sequences++;

@@ -9,7 +9,8 @@
 #define SEQUENCE_MAX 200
 
 struct sequence {
-    uint64_t seed; /* of what the rig chooses, in memory */
+    uint64_t seed;  /* of what the rig chooses, in memory */
+    unsigned storm; /* not 0: a storm with this many calls of A and of B, and no actions */
     unsigned count;
     uint8_t action[SEQUENCE_MAX];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winscard.c of pcscd. Other clients and the threads of the readers may run at each pcscd_point(). */
 #include "pcscd.h"
+#include "truth.h"
 
 #include <ifdhandler.h>
 #include <reader.h>
@@ -111,9 +112,10 @@ static LONG add_handle(struct pcscd_reader *reader, DWORD share, SCARDHANDLE *ha
         return SCARD_F_INTERNAL_ERROR;
     *handle = ++pcscd_service.last_handle;
     reader->contexts = exclusive ? PCSCD_EXCLUSIVE : reader->contexts + 1;
+    truth_now.exclusives += exclusive;
     if (exclusive)
         reader_lock_sharing(reader, *handle);
-    reader->handles[i] = (struct pcscd_handle){.number = *handle};
+    reader->handles[i] = (struct pcscd_handle){.number = *handle, .owner = truth_actor()};
     return SCARD_S_SUCCESS;
 }
 
@@ -195,6 +197,7 @@ static LONG change_sharing(struct pcscd_reader *reader, SCARDHANDLE handle, DWOR
         if (reader->contexts != 1)
             return SCARD_E_SHARING_VIOLATION;
         reader->contexts = PCSCD_EXCLUSIVE;
+        truth_now.exclusives++;
         reader_lock_sharing(reader, handle);
         return SCARD_S_SUCCESS;
     }
@@ -353,8 +356,8 @@ LONG pcscd_SCardBeginTransaction(SCARDHANDLE handle)
     rv = reader_check_status(reader);
     if (rv == SCARD_S_SUCCESS)
         rv = reader_check_event(reader, handle);
-    if (rv == SCARD_S_SUCCESS) {
-        pcscd_point();
+    if (rv ==
+        SCARD_S_SUCCESS) { /* pcscd may notice a removal here, and then keeps the lock; too rare to allow for */
         rv = reader_lock_sharing(reader, handle);
         if (rv == SCARD_E_SHARING_VIOLATION)
             pcscd_sleep(PCSCD_POLL_US);
@@ -370,7 +373,9 @@ static LONG reset_at_end(struct pcscd_reader *reader, DWORD disposition)
     LONG rv = reader_power(reader, disposition == SCARD_UNPOWER_CARD ? READER_POWER_UP : READER_RESET);
     reader->state.protocol = SCARD_PROTOCOL_UNDEFINED;
     pcscd_point();
+    unsigned session = truth_now.session;
     reader_set_event(reader, PCSCD_RESET);
+    truth_now.noticed_session = session; /* the reset is over */
     if (rv == SCARD_S_SUCCESS)
         set_powered(reader);
     else
@@ -490,8 +495,16 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
     size_t size = *response_length, room = size;
     *response_length = 0;
     pcscd_lock(&reader->driver);
+    bool is_locked = reader->lock_id == handle;
+    if (reader_check_event(reader, handle) == SCARD_W_REMOVED_CARD) {
+        /* pcscd does not check again. While it waits for the driver, the card would have to be exchanged, and the
+         * new one powered: too rare to allow for. */
+        pcscd_unlock(&reader->driver);
+        return SCARD_W_REMOVED_CARD;
+    }
     rv = card_transmit(reader->slot, (uint32_t)protocol, command, length, response, &size);
     pcscd_point();
+    truth_last[truth_actor()].is_locked = is_locked;
     pcscd_unlock(&reader->driver);
     if (rv == IFD_NO_SUCH_DEVICE)
         return SCARD_E_READER_UNAVAILABLE;

@@ -2,6 +2,7 @@
 #include "card.h"
 
 #include "scheduler.h"
+#include "truth.h"
 
 #include <ifdhandler.h>
 #include <string.h>
@@ -18,9 +19,25 @@ void card_begin(void)
     insertions = 0;
 }
 
+void card_plug(struct slot *slot)
+{
+    slot->plugged = true;
+    slot->plugging++;
+    truth_now.plugs++;
+}
+
+void card_unplug(struct slot *slot)
+{
+    slot->plugged = false;
+    truth_now.plugs++;
+    card_close(slot);
+}
+
 static void deactivate(struct slot *slot)
 {
     slot->off += slot->powered;
+    if (slot->powered)
+        truth_session_ends(slot);
     slot->powered = slot->negotiable = false;
     slot->protocol = 0;
     slot->count = 0;
@@ -37,6 +54,8 @@ void card_insert(struct slot *slot, const struct cards_kind *kind)
     slot->protocol = 0;
     slot->count = slot->commands = slot->cold = slot->warm = slot->off = 0;
     slot->events++;
+    truth_session_ends(slot);
+    truth_now.card_events++;
     fiber_wake(slot);
 }
 
@@ -45,6 +64,8 @@ void card_remove(struct slot *slot)
     slot->card = NULL;
     slot->powered = slot->mute = false;
     slot->events++;
+    truth_session_ends(slot);
+    truth_now.card_events++;
     fiber_wake(slot);
 }
 
@@ -61,13 +82,13 @@ static bool exchange(const struct slot *slot, unsigned us)
         fiber_sleep(1 + scheduler_random(us));
     else
         fiber_point();
-    return slot->plugged && slot->connections == connection && slot->card && slot->events == slot->shown &&
+    return slot->connected && slot->connections == connection && slot->card && slot->events == slot->shown &&
            slot->events == before;
 }
 
 LONG card_presence(const struct slot *slot)
 {
-    if (!slot->plugged)
+    if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     return slot->shown % 2 ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
 }
@@ -75,9 +96,9 @@ LONG card_presence(const struct slot *slot)
 LONG card_wait(struct slot *slot, unsigned ms)
 {
     uint64_t until = scheduler_now_us() + (uint64_t)ms * 1000;
-    if (slot->plugged && slot->shown == slot->events)
+    if (slot->connected && slot->shown == slot->events)
         fiber_wait(slot, until);
-    if (!slot->plugged)
+    if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     slot->shown += slot->shown != slot->events;
     return IFD_SUCCESS;
@@ -95,7 +116,7 @@ static bool is_negotiable(const uint8_t *atr)
 
 LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *length)
 {
-    if (!slot->plugged)
+    if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     if (!exchange(slot, 2000))
         return IFD_ERROR_POWER_ACTION;
@@ -103,6 +124,7 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
         cold = true;
     if (cold)
         deactivate(slot);
+    truth_reset(slot);
     slot->cold += cold;
     slot->warm += !cold;
     slot->count = 0;
@@ -123,7 +145,7 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
 
 LONG card_power_off(struct slot *slot)
 {
-    if (!slot->plugged)
+    if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     if (!exchange(slot, 500))
         return IFD_ERROR_POWER_ACTION;
@@ -151,7 +173,7 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
 {
     size_t room = *response_length;
     *response_length = 0;
-    if (!slot->plugged)
+    if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     if (!exchange(slot, 1000) || !slot->powered)
         return IFD_COMMUNICATION_ERROR;
@@ -163,6 +185,8 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
         return IFD_COMMUNICATION_ERROR;
     slot->commands++;
     slot->negotiable = false;
+    slot->last_instruction = length > 1 ? command[1] : 0;
+    truth_command(slot);
     if (slot->mute) {
         deactivate(slot);
         return IFD_RESPONSE_TIMEOUT;
@@ -180,6 +204,8 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
         answer[3 + CARDS_IDENTITY] = 0x90;
         answer[4 + CARDS_IDENTITY] = 0x00;
         size = CARDS_ANSWER;
+    } else if (length >= 2 && (command[1] == truth_select[1] || command[1] == truth_verify[1])) {
+        answer[0] = 0x90;
     }
     memcpy(response, answer, size < room ? size : room);
     *response_length = size;
@@ -191,6 +217,7 @@ void card_open(struct slot *slot)
 {
     slot->shown = slot->events_before = slot->events;
     slot->connections++;
+    slot->connected = slot->plugged;
 }
 
 void card_close(struct slot *slot)
@@ -198,5 +225,6 @@ void card_close(struct slot *slot)
     if (slot->card)
         deactivate(slot);
     slot->connections++;
+    slot->connected = false;
     fiber_wake(slot);
 }

@@ -10,6 +10,7 @@
 struct slot {
     const char *key; /* the beginning of its name */
     bool plugged;
+    unsigned plugging;             /* how often it was plugged in */
     const struct cards_kind *card; /* null if there is none */
     unsigned insertion;            /* number of the insertion, of all cards so far */
     uint8_t identity[CARDS_IDENTITY];
@@ -20,18 +21,22 @@ struct slot {
     uint32_t protocol; /* in use, as an SCARD_PROTOCOL_ value, or 0 */
     bool negotiable;   /* the protocol can be chosen */
     unsigned commands, cold, warm, off;
+    uint8_t last_instruction; /* of the last command */
 
     /* Insertions and removals so far: a card is in if the number is odd. The driver shows pcscd one after the
      * other. Until it has shown the last one, the card cannot be reached. */
     unsigned events, shown;
     unsigned events_before; /* pcscd has connected to the driver */
     unsigned connections;   /* of pcscd to the driver so far */
+    bool connected;         /* pcscd is connected to the driver */
 };
 
 extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */
 
 /* Empties both slots. Only the first one is plugged in. */
 void card_begin(void);
+void card_plug(struct slot *slot);
+void card_unplug(struct slot *slot);
 void card_insert(struct slot *slot, const struct cards_kind *kind);
 void card_remove(struct slot *slot);
 

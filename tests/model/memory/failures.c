@@ -2,17 +2,20 @@
 #include "failures.h"
 
 #include "scheduler.h"
+#include "truth.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The blocks are a ring, so that those of a run that has failed can be freed. */
 struct block {
     struct block *before, *after;
+    size_t size;
     _Alignas(max_align_t) unsigned char bytes[];
 };
 
-static struct block ring = {&ring, &ring};
-static unsigned rate, count, blocks;
+static struct block ring = {.before = &ring, .after = &ring};
+static unsigned rate, count, blocks, secrets;
 
 static void unlink_block(struct block *block)
 {
@@ -37,7 +40,7 @@ void failures_begin(void)
         unlink_block(block);
         free(block);
     }
-    rate = count = 0;
+    rate = count = secrets = 0;
 }
 
 void failures_set_rate(unsigned one_in)
@@ -57,6 +60,11 @@ unsigned failures_count(void)
     return count;
 }
 
+unsigned failures_secrets(void)
+{
+    return secrets;
+}
+
 unsigned failures_blocks(void)
 {
     return blocks;
@@ -67,16 +75,26 @@ static struct block *block_of(void *memory)
     return (struct block *)(void *)((unsigned char *)memory - offsetof(struct block, bytes));
 }
 
+/* A PIN must not stay in memory. */
+static void check_for_secret(const struct block *block)
+{
+    if (memmem(block->bytes, block->size, TRUTH_SECRET, sizeof TRUTH_SECRET - 1))
+        secrets++;
+}
+
 static void *reallocate(void *context, void *memory, size_t size)
 {
     (void)context;
     if (failures_happen())
         return NULL;
-    if (memory)
+    if (memory) {
         unlink_block(block_of(memory));
+        check_for_secret(block_of(memory));
+    }
     struct block *block = realloc(memory ? block_of(memory) : NULL, sizeof *block + size);
     if (!block)
         abort();
+    block->size = size;
     link_block(block);
     return block->bytes;
 }
@@ -92,6 +110,7 @@ static void release(void *context, void *memory)
     if (!memory)
         return;
     unlink_block(block_of(memory));
+    check_for_secret(block_of(memory));
     free(block_of(memory));
 }
 

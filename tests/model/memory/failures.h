@@ -17,6 +17,8 @@ bool failures_happen(void);
 unsigned failures_count(void);
 
 extern const scardmanage_allocator failures_allocator;
+/* Returns how many blocks had a PIN in them when they were released. */
+unsigned failures_secrets(void);
 /* Returns how many blocks have not been released. */
 unsigned failures_blocks(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* winscard_clnt.c of libpcsclite, except SCardGetStatusChange(). */
 #include "libpcsclite.h"
+#include "truth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,12 +226,24 @@ static LONG send_until_allowed(struct request *request, serve_function *serve)
     return rv;
 }
 
+FILE *client_log;
+
+static void log_request(const char *name, const struct request *r)
+{
+    static const char letters[] = "-ABC";
+    if (client_log)
+        fprintf(client_log, "%10llu          %c %s of %lu, %lu: %08lX\n",
+                (unsigned long long)scheduler_now_us(), letters[truth_actor()], name, r->handle, r->how,
+                (unsigned long)r->rv & 0xFFFFFFFF);
+}
+
 #define SERVE(name, call)                                                                                    \
     static void name(struct pcscd_connection *connection, void *argument)                                    \
     {                                                                                                        \
         struct request *r = argument;                                                                        \
         check_handle(connection, r->handle);                                                                 \
         r->rv = call;                                                                                        \
+        log_request(&#name[6], r);                                                                           \
     }
 SERVE(serve_reconnect, pcscd_SCardReconnect(r->handle, r->share, r->protocols, r->how, &r->active))
 SERVE(serve_begin, pcscd_SCardBeginTransaction(r->handle))
@@ -250,6 +263,7 @@ static void serve_connect(struct pcscd_connection *connection, void *argument)
     r->rv = pcscd_SCardConnect(r->reader, r->share, r->protocols, &r->handle, &r->active);
     if (r->rv == SCARD_S_SUCCESS)
         connection->handles[i] = r->handle;
+    log_request("connect", r);
 }
 
 static void serve_disconnect(struct pcscd_connection *connection, void *argument)
@@ -259,6 +273,7 @@ static void serve_disconnect(struct pcscd_connection *connection, void *argument
     for (unsigned i = 0; i < PCSCD_HANDLES; i++)
         if (r->rv == SCARD_S_SUCCESS && connection->handles[i] == r->handle)
             connection->handles[i] = 0;
+    log_request("disconnect", r);
 }
 
 LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE handle,

@@ -5,6 +5,8 @@
 
 #include "pcscd.h"
 
+#include <stdio.h>
+
 /* A mutex of a thread of the client. */
 struct client_mutex {
     bool locked;
@@ -21,6 +23,8 @@ struct client_context {
         char reader[MAX_READERNAME];
     } handles[PCSCD_HANDLES];
 };
+
+extern FILE *client_log; /* of requests; null for none */
 
 /* The states that were read last, by whichever thread: readerStates. */
 extern struct pcscd_state client_states[PCSCD_READERS];

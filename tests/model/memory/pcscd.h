@@ -10,6 +10,7 @@
 #include "card.h"
 #include "scheduler.h"
 #include "version.h"
+#include "world.h"
 
 #include <setjmp.h>
 
@@ -43,6 +44,7 @@ enum pcscd_event { PCSCD_NONE, PCSCD_RESET, PCSCD_REMOVED };
 struct pcscd_handle {
     SCARDHANDLE number; /* 0: free */
     enum pcscd_event event;
+    enum party owner;
 };
 
 enum pcscd_power { PCSCD_UNPOWERED, PCSCD_POWERED, PCSCD_GRACE_PERIOD, PCSCD_IN_USE };
@@ -51,6 +53,7 @@ enum pcscd_power { PCSCD_UNPOWERED, PCSCD_POWERED, PCSCD_GRACE_PERIOD, PCSCD_IN_
 struct pcscd_reader {
     bool exists;
     struct slot *slot;
+    unsigned plugging;        /* slot->plugging when it was added */
     struct pcscd_state state; /* readerState */
     bool initialized;         /* state can be read */
     int contexts;
@@ -60,6 +63,7 @@ struct pcscd_reader {
     struct pcscd_mutex driver, power_lock; /* mMutex, powerState_lock */
     struct pcscd_handle handles[PCSCD_HANDLES];
     int references;
+    bool is_removed; /* when the last reference is gone */
     fiber_id thread;
     bool thread_must_end; /* hLockId is 0xFFFF */
 };

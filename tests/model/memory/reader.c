@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Readers, their handles and locks (readerfactory.c), and the threads that watch them (eventhandler.c). */
 #include "pcscd.h"
+#include "truth.h"
 
 #include <ifdhandler.h>
 #include <stdio.h>
@@ -57,6 +58,10 @@ void reader_set_event(struct pcscd_reader *reader, enum pcscd_event event)
     for (unsigned i = 0; i < PCSCD_HANDLES; i++)
         if (reader->handles[i].number != 0)
             reader->handles[i].event = event;
+    if (event == PCSCD_RESET && reader->slot == &card_slots[0]) {
+        truth_now.reset_events++;
+        truth_now.noticed_session = truth_now.session + 1;
+    }
     if (event == PCSCD_REMOVED) {
         reader->lock_id = 0;
         reader->lock_count = 0;
@@ -157,6 +162,8 @@ static void clear_state(struct pcscd_reader *reader, DWORD state)
 
 static void count_event(struct pcscd_reader *reader)
 {
+    if (reader->slot == &card_slots[0])
+        truth_now.noticed_events = reader->slot->shown;
     if (++reader->state.counter > 0xFFFF)
         reader->state.counter = 0;
     pcscd_signal_event();
@@ -216,6 +223,8 @@ static void watch(void *argument)
     } else {
         clear_state(reader, SCARD_ABSENT);
     }
+    if (reader->slot == &card_slots[0])
+        truth_now.noticed_events = reader->slot->shown;
     int sharing = reader->state.sharing = reader->contexts;
     reader->initialized = true;
     pcscd_signal_event();
@@ -260,23 +269,33 @@ void reader_add(struct slot *slot)
     while (i < PCSCD_READERS - 1 && pcscd_service.readers[i].exists)
         i++;
     struct pcscd_reader *reader = &pcscd_service.readers[i];
-    *reader = (struct pcscd_reader){.exists = true, .slot = slot, .references = 1};
+    *reader =
+        (struct pcscd_reader){.exists = true, .slot = slot, .plugging = slot->plugging, .references = 1};
     snprintf(reader->state.name, sizeof reader->state.name, "%s %02X 00", slot->key, number);
     card_open(slot);
+    truth_now.plugs++;
+    unsigned owner = fiber_owner(); /* a client may have started the service */
+    fiber_set_owner(0);
     reader->thread = fiber_start("pcscd's thread of a reader", watch, reader);
+    fiber_set_owner(owner);
 }
 
 /* removeReader() */
 static void remove_now(struct pcscd_reader *reader)
 {
+    if (reader->thread_must_end)
+        return; /* "Trying to remove an already removed driver" */
     reader->thread_must_end = true;
     fiber_wake(&reader->thread_must_end);
     card_wake(reader->slot);
     while (!fiber_has_ended(reader->thread)) /* pthread_join() */
         pcscd_wait(&reader->thread, scheduler_now_us() + 1000);
-    card_close(reader->slot);
+    struct slot *slot = reader->slot;
+    card_close(slot);
     memset(reader, 0, sizeof *reader);
+    truth_now.plugs++;
     pcscd_signal_event();
+    pcscd_notice_readers(); /* it may have been plugged in again */
 }
 
 void reader_unref(struct pcscd_reader *reader)
@@ -287,14 +306,24 @@ void reader_unref(struct pcscd_reader *reader)
 
 void reader_remove(struct pcscd_reader *reader)
 {
+    if (reader->is_removed)
+        return;
+    reader->is_removed = true;
     reader_unref(reader);
+}
+
+/* pcscd finds a reader even while it frees it, and may then crash. This one does not. */
+static bool can_be_found(const struct pcscd_reader *reader)
+{
+    return reader->exists && !reader->thread_must_end;
 }
 
 LONG reader_find(const char *name, struct pcscd_reader **reader)
 {
     pcscd_point();
     for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && strcmp(pcscd_service.readers[i].state.name, name) == 0) {
+        if (can_be_found(&pcscd_service.readers[i]) &&
+            strcmp(pcscd_service.readers[i].state.name, name) == 0) {
             *reader = &pcscd_service.readers[i];
             (*reader)->references++;
             return SCARD_S_SUCCESS;
@@ -306,7 +335,7 @@ LONG reader_of_handle(SCARDHANDLE handle, struct pcscd_reader **reader)
 {
     pcscd_point();
     for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && reader_handle(&pcscd_service.readers[i], handle)) {
+        if (can_be_found(&pcscd_service.readers[i]) && reader_handle(&pcscd_service.readers[i], handle)) {
             *reader = &pcscd_service.readers[i];
             (*reader)->references++;
             return SCARD_S_SUCCESS;

@@ -4,6 +4,8 @@
 
 #include "failures.h"
 #include "libpcsclite.h"
+#include "storm.h"
+#include "truth.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +24,7 @@ static void begin(void *argument)
     pcscd_begin();
     client_begin();
     failures_begin();
+    truth_begin();
     version_in_use = &version_list[scheduler_random(version_count)];
     pcscd_start();
     begun->run(begun->argument);
@@ -36,6 +39,11 @@ const char *rig_run(uint64_t seed, void (*run)(void *), void *argument)
 bool rig_is_new_for_each_run(void)
 {
     return true;
+}
+
+void rig_run_storm(struct model *model, unsigned calls, FILE *log)
+{
+    storm_run(model, calls, log);
 }
 
 const scardmanage_allocator *rig_allocator(void)
@@ -115,6 +123,7 @@ bool rig_fault(struct rig_connection *rig, const char *fault)
 {
     (void)rig;
     card_slots[0].mute = card_slots[0].card && strcmp(fault, "mute@1") == 0;
+    truth_now.mutes++;
     return true;
 }
 
@@ -179,8 +188,7 @@ bool rig_unplug(struct rig_connection *rig, const char *reader, unsigned index)
 {
     (void)index;
     struct slot *slot = slot_of(reader);
-    slot->plugged = false;
-    card_close(slot);
+    card_unplug(slot);
     pcscd_notice_readers();
     return !pcscd_service.running ||
            wait_until(rig, is_gone, slot, "the service keeps the reader that was unplugged");
@@ -194,7 +202,7 @@ static bool is_there(const struct slot *slot)
 bool rig_plug(struct rig_connection *rig, const char *reader)
 {
     struct slot *slot = slot_of(reader);
-    slot->plugged = true;
+    card_plug(slot);
     pcscd_notice_readers();
     return !pcscd_service.running ||
            wait_until(rig, is_there, slot, "the service does not notice the reader");

@@ -34,6 +34,7 @@ struct fiber {
     const char *name;
     fiber_function *run;
     void *argument, *local;
+    unsigned owner;
     const void *waits_on; /* null if it can run */
     uint64_t until_us;
     bool woken;
@@ -220,6 +221,7 @@ fiber_id fiber_start(const char *name, fiber_function *run, void *argument)
                             .name = name,
                             .run = run,
                             .argument = argument,
+                            .owner = scheduler.now ? scheduler.now->owner : 0,
                             .until_us = FIBER_FOREVER,
                             .stack = stack};
     getcontext(&fiber->context);
@@ -254,6 +256,24 @@ unsigned fiber_count(const char *name)
     for (unsigned i = 0; i < FIBERS_MAX; i++)
         count += scheduler.fibers[i].id != 0 && strcmp(scheduler.fibers[i].name, name) == 0;
     return count;
+}
+
+unsigned fiber_count_of_owner(unsigned owner)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < FIBERS_MAX; i++)
+        count += scheduler.fibers[i].id != 0 && scheduler.fibers[i].owner == owner;
+    return count;
+}
+
+void fiber_set_owner(unsigned owner)
+{
+    scheduler.now->owner = owner;
+}
+
+unsigned fiber_owner(void)
+{
+    return scheduler.now->owner;
 }
 
 void fiber_set_local(void *local)

@@ -33,6 +33,11 @@ bool fiber_has_ended(fiber_id id);
 void fiber_discard(fiber_id id);
 /* Returns how many fibers with this name have not ended. */
 unsigned fiber_count(const char *name);
+unsigned fiber_count_of_owner(unsigned owner);
+
+/* A number that a fiber hands on to the fibers that it starts; 0 at first. */
+void fiber_set_owner(unsigned owner);
+unsigned fiber_owner(void);
 
 /* A pointer of the fiber itself; null at first. */
 void fiber_set_local(void *local);

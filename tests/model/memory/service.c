@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The service itself: it starts, stops and ends, accepts clients, and handles their requests. */
 #include "pcscd.h"
+#include "truth.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ void pcscd_start(void)
     pcscd_service.running = true;
     pcscd_service.stopped = pcscd_service.starts_for_client = false;
     pcscd_service.incarnation++;
+    truth_now.services++;
     for (unsigned i = 0; i < sizeof card_slots / sizeof card_slots[0]; i++)
         if (card_slots[i].plugged)
             reader_add(&card_slots[i]);
@@ -28,6 +30,7 @@ void pcscd_start(void)
 
 void pcscd_stop(void)
 {
+    truth_now.services++;
     pcscd_service.stopped = true;
 }
 
@@ -39,6 +42,7 @@ void pcscd_continue(void)
 
 void pcscd_end(bool starts_for_client)
 {
+    truth_now.services++;
     for (unsigned i = 0; i < PCSCD_READERS; i++) {
         struct pcscd_reader *reader = &pcscd_service.readers[i];
         if (!reader->exists)
@@ -229,7 +233,7 @@ static void notice_readers(void *argument)
     stay_while_stopped(nobody.incarnation);
     for (unsigned i = 0; i < sizeof card_slots / sizeof card_slots[0]; i++) {
         struct pcscd_reader *reader = reader_of_slot(&card_slots[i]);
-        if (reader && !card_slots[i].plugged)
+        if (reader && (!card_slots[i].plugged || reader->plugging != card_slots[i].plugging))
             reader_remove(reader);
         else if (!reader && card_slots[i].plugged)
             reader_add(&card_slots[i]);

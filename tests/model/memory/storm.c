@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "storm.h"
+
+#include "failures.h"
+#include "libpcsclite.h"
+#include "thread.h"
+#include "threads.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void storm_log(struct storm *storm, const char *what, ...)
+{
+    if (!storm->log)
+        return;
+    va_list arguments;
+    va_start(arguments, what);
+    fprintf(storm->log, "%10llu  ", (unsigned long long)scheduler_now_us());
+    vfprintf(storm->log, what, arguments);
+    fputc('\n', storm->log);
+    va_end(arguments);
+}
+
+bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
+{
+    char text[600];
+    if (condition)
+        return true;
+    va_list arguments;
+    va_start(arguments, what);
+    vsnprintf(text, sizeof text, what, arguments);
+    va_end(arguments);
+    if (!user->storm->model->failure[0])
+        storm_log(user->storm, "FAILED: %s", text);
+    return model_check(user->storm->model, false, "%c: %s", user->party == PARTY_A ? 'A' : 'B', text);
+}
+
+static scardmanage_options choose_options(struct storm_user *user)
+{
+    static const uint32_t timeouts[] = {5, 20, 100, 1000};
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.timeout_ms = timeouts[scheduler_random(4)];
+    if (scheduler_once_in(2)) {
+        options.rebuild = storm_rebuild;
+        options.rebuild_context = user;
+        options.rebuild_at_attach = scheduler_once_in(2);
+        options.accept_unidentified = scheduler_once_in(3);
+    }
+    if (scheduler_once_in(3)) {
+        options.identify = storm_identify;
+        options.identify_context = user;
+    }
+    return options;
+}
+
+static bool begin_user(struct storm *storm, unsigned i)
+{
+    struct storm_user *user = &storm->users[i];
+    *user = (struct storm_user){.storm = storm, .party = i == 0 ? PARTY_A : PARTY_B};
+    user->options = user->call_options = choose_options(user);
+    return model_check(storm->model,
+                       scardmanage_create_with_allocator(rig_allocator(), &user->m) == SCARDMANAGE_S_OK &&
+                           scardmanage_set_options(user->m, &user->options) == SCARDMANAGE_S_OK,
+                       "an object cannot be created");
+}
+
+/* Each storm has only some kinds of events, so that some of them meet. */
+static void choose_events(struct storm *storm)
+{
+    static const unsigned us[] = {300, 1000, 3000, 10000, 40000};
+    storm->event_us = us[scheduler_random(5)];
+    storm->has_events = scheduler_once_in(2);
+    storm->has_client = !scheduler_once_in(3);
+    storm->has_mutes = scheduler_once_in(5);
+    storm->has_services = scheduler_once_in(5);
+    storm->has_plugs = scheduler_once_in(6);
+    storm->has_failures = scheduler_once_in(3);
+    storm->has_exclusive = scheduler_once_in(6);
+    storm->has_client = storm->has_client && !storm->has_exclusive;
+}
+
+static void check_leftovers(struct storm *storm)
+{
+    struct model *model = storm->model;
+    for (unsigned i = 0; i < PCSCD_READERS; i++) {
+        const struct pcscd_reader *reader = &pcscd_service.readers[i];
+        model_check(model, reader->lock_id == 0, "the card is still locked");
+        /* pcscd keeps a handle of C if somebody else locks the card while C releases its context (MSGRemoveContext()
+         * in winscard_svc.c) */
+        for (unsigned j = 0; j < PCSCD_HANDLES; j++)
+            model_check(model, reader->handles[j].number == 0 || reader->handles[j].owner == PARTY_C,
+                        "a handle was not closed");
+    }
+    model_check(model, client_contexts() == 0, "%u contexts were not released", client_contexts());
+    model_check(model, fiber_count(THREADS_NAME) == 0, "%u threads have not ended",
+                fiber_count(THREADS_NAME));
+    model_check(model, failures_blocks() == 0, "%u blocks of memory were not released", failures_blocks());
+    model_check(model, failures_secrets() == 0, "a PIN was left in memory");
+}
+
+void storm_run(struct model *model, unsigned calls, FILE *log)
+{
+    struct storm storm = {.model = model, .log = log, .calls = calls};
+    model->action_name = "a storm";
+    client_log = log;
+    choose_events(&storm);
+    card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
+    fiber_sleep(10000);
+    if (!begin_user(&storm, 0) || !begin_user(&storm, 1))
+        return;
+    fiber_start("the events", storm_run_world, &storm);
+    if (storm.has_client)
+        fiber_start("C", storm_run_client_c, &storm);
+    storm.c_done = !storm.has_client;
+    storm.users[1].done = storm.has_exclusive;
+    for (unsigned i = 0; i < MODEL_USERS && !storm.users[i].done; i++)
+        fiber_start(i == 0 ? "A" : "B", storm_run_user, &storm.users[i]);
+    while ((!storm.users[0].done || !storm.users[1].done) && !model->failure[0])
+        fiber_sleep(1000);
+    if (model->failure[0])
+        return; /* the other fibers are discarded */
+    storm_calm_down(&storm);
+    for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {
+        truth_set_actor(storm.users[i].party);
+        if (i == 0 || !storm.has_exclusive)
+            storm_check_that_it_works(&storm.users[i]);
+    }
+    for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {
+        truth_set_actor(storm.users[i].party);
+        storm_end_user(&storm.users[i]);
+    }
+    truth_set_actor(NOBODY);
+    if (!model->failure[0])
+        check_leftovers(&storm);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Storms: A and B make calls of libscardmanage while another client and card events come at any point of a call.
+ * What a call returns then depends on the moment, so a storm checks what must be true at any moment:
+ *
+ *   - A command is answered by the card, and in the session, that the library and its report have named, and reaches
+ *     the card as often as the library says. With a lock, it does so in a transaction.
+ *   - All commands of a unit, and all with one session number, are in one session of the card.
+ *   - A verdict is true, and a card is only reset if the call may do that.
+ *   - A code has a cause: something that it stands for has happened.
+ *   - No PIN reaches a card that is not the one identified before, or stays in memory.
+ *   - Calls return at their deadline. Nothing blocks for ever.
+ *   - When all is calm again, a reconnect gets back to the card, and nothing has leaked.
+ *
+ * storm.c begins and ends a storm, storm_world.c makes the events, storm_user.c the calls of A and B, storm_functions.c
+ * has the functions that they hand to the library, and storm_check.c what must be true.
+ */
+#ifndef CARDRIG_MODEL_STORM_H
+#define CARDRIG_MODEL_STORM_H
+
+#include "model.h"
+#include "truth.h"
+
+#define STORM_SESSIONS 64
+
+/* What the caller can know, as a range of counts in struct truth. */
+struct storm_range {
+    bool known;
+    unsigned min, max;
+};
+
+struct storm_user {
+    struct storm *storm;
+    enum party party;
+    scardmanage *m;
+    bool done; /* has made all its calls */
+    bool attached;
+    unsigned locks;
+    scardmanage_disposition disposition; /* the strongest of its unlocks */
+    scardmanage_options options;         /* of the object */
+    scardmanage_options call_options;    /* of the call */
+    /* of B: the handle that it is attached to */
+    SCARDCONTEXT context;
+    SCARDHANDLE handle;
+
+    struct storm_range card;    /* truth_now.card_events */
+    struct storm_range session; /* truth_now.session */
+    bool has_identity;
+    unsigned identity;   /* of the card that it has identified: enum cards_number */
+    struct truth synced; /* when the last call began that has told the caller about the card */
+    bool was_present, had_service, was_plugged; /* at that time */
+    bool failed_since;     /* a call has failed since then that may have changed what the library knows */
+    bool is_cancelling;    /* another thread is in scardmanage_cancel() */
+    bool may_run;          /* an abandoned call may still run */
+    bool expects_selected; /* the rebuild function has run in the session */
+    struct {
+        uint64_t number;  /* of the library */
+        unsigned session; /* of the card */
+    } sessions[STORM_SESSIONS];
+    unsigned session_count;
+
+    /* The current call: */
+    bool found_identity; /* the identify function has been called */
+    unsigned found;      /* what it has returned */
+    bool in_unit;
+    unsigned unit_calls, unit_calls_that_sent;
+    bool unit_lost_on_purpose;
+};
+
+struct storm {
+    struct model *model;
+    FILE *log;
+    unsigned calls; /* of A and of B */
+    /* A asks for exclusive use. It is alone, because libpcsclite waits for that until everybody else has gone. */
+    bool has_exclusive;
+    unsigned event_us; /* mean time between two events */
+    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs; /* of this storm */
+    const struct cards_kind *last_card;                                            /* that was removed */
+    bool calm;                                                                     /* no more events */
+    bool c_done, world_done;
+    struct storm_user users[MODEL_USERS];
+};
+
+struct storm_call {
+    struct storm_user *user;
+    const char *name;
+    struct truth before;
+    uint64_t begun_us;
+    uint32_t timeout_ms;
+    unsigned failures;
+    bool present, plugged, running, stopped, exclusive, cancelling;
+    bool may_run;      /* an abandoned call may have been running when it began */
+    unsigned extra_ms; /* how late it may be */
+    bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
+};
+
+/* Runs a storm of this many calls of A and of B. The failure is in model->failure. */
+void storm_run(struct model *model, unsigned calls, FILE *log);
+
+void storm_log(struct storm *storm, const char *what, ...) __attribute__((format(printf, 2, 3)));
+/* Like model_check(). */
+bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* storm_world.c: fibers */
+void storm_run_client_c(void *storm);
+void storm_run_world(void *storm);
+void storm_calm_down(struct storm *storm);
+
+/* storm_user.c */
+void storm_run_user(void *user);
+void storm_check_that_it_works(struct storm_user *user);
+void storm_end_user(struct storm_user *user);
+
+/* storm_functions.c */
+scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *user);
+scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *user);
+scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *user);
+/* Sends cards_command, and checks its effect. */
+scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
+
+/* storm_check.c */
+struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);
+/* Checks what is true for every call. */
+void storm_end_call(struct storm_call *call, scardmanage_result result);
+void storm_check_command(struct storm_user *user);
+void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report);
+/* The caller has been told about the card during the call. same_card: it is the one that it was before; same_session:
+ * and it was not reset. */
+void storm_sync(struct storm_call *call, bool same_card, bool same_session);
+/* The library may have gone on with another card or session, and the caller cannot know. */
+void storm_widen(struct storm_call *call);
+bool storm_is_same_card(scardmanage_verdict verdict);
+void storm_check_lock(struct storm_call *call, scardmanage_result result);
+bool storm_in_range(const struct storm_range *range, unsigned value);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What must be true at any moment of a storm. */
+#include "failures.h"
+#include "pcscd.h"
+#include "storm.h"
+#include "threads.h"
+
+#include <winscard.h>
+
+#define LATENESS_US 12000 /* the grace of a job, and a moment to return */
+
+bool storm_in_range(const struct storm_range *range, unsigned value)
+{
+    return !range->known || (value >= range->min && value <= range->max);
+}
+
+static bool card_is_present(unsigned events)
+{
+    return events % 2 == 1;
+}
+
+static bool is_exclusive(void)
+{
+    return pcscd_service.readers[0].contexts == PCSCD_EXCLUSIVE ||
+           pcscd_service.readers[1].contexts == PCSCD_EXCLUSIVE;
+}
+
+/* Returns whether the service has the reader, and is not about to notice that it was unplugged. */
+static bool has_reader(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++) {
+        const struct pcscd_reader *reader = &pcscd_service.readers[i];
+        if (reader->exists && !reader->is_removed && reader->slot == &card_slots[0] &&
+            reader->plugging == card_slots[0].plugging)
+            return card_slots[0].plugged;
+    }
+    return false;
+}
+
+struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms)
+{
+    return (struct storm_call){.user = user,
+                               .name = name,
+                               .before = truth_now,
+                               .begun_us = scheduler_now_us(),
+                               .timeout_ms = timeout_ms,
+                               .failures = failures_count(),
+                               .present = card_is_present(truth_now.card_events) &&
+                                          truth_now.noticed_events == truth_now.card_events,
+                               .plugged = has_reader(),
+                               .running = pcscd_service.running,
+                               .stopped = pcscd_service.stopped,
+                               .exclusive = is_exclusive(),
+                               .cancelling = user->is_cancelling,
+                               .may_run = user->may_run};
+}
+
+/*
+ * Codes
+ */
+
+/* Returns whether something has happened that this code stands for, since the caller was last told about the card. */
+static bool has_cause(const struct storm_call *call, scardmanage_result result)
+{
+    const struct storm_user *user = call->user;
+    const struct truth *since = &user->synced, *now = &truth_now;
+    bool moved = now->card_events != since->card_events || now->noticed_events != since->noticed_events,
+         away = now->services != since->services || now->plugs != since->plugs || !user->had_service ||
+                !user->was_plugged || !call->plugged;
+    bool reset = now->reset_events != since->reset_events || now->session != since->session;
+    bool mute = now->mutes != 0; /* the card may have lost its power since, which PC/SC does not know */
+    bool other = user->failed_since;
+    switch (result) {
+    case SCARDMANAGE_S_OK:
+        return true;
+    case SCARDMANAGE_W_RESET_CARD:
+        return reset || other || moved || away || mute;
+    case SCARDMANAGE_W_REMOVED_CARD:
+        return moved || away || !user->card.known || other;
+    case SCARDMANAGE_E_NO_SMARTCARD:
+        return moved || away || reset || !user->was_present || !call->present || other || mute;
+    case SCARDMANAGE_E_NO_SERVICE:
+    case SCARDMANAGE_E_READER_UNAVAILABLE:
+    case SCARDMANAGE_E_UNKNOWN_READER:
+        return away;
+    case SCARDMANAGE_E_INVALID_HANDLE:
+        return !user->attached || away;
+    case SCARDMANAGE_E_SHARING_VIOLATION:
+        return call->exclusive || user->storm->has_exclusive || now->exclusives != call->before.exclusives;
+    case SCARDMANAGE_E_TIMEOUT:
+        /* detaching does not wait for an abandoned call; calls in a function have the timeout of the object */
+        return scheduler_now_us() - call->begun_us >= (uint64_t)call->timeout_ms * 1000 || call->may_run ||
+               scheduler_now_us() - call->begun_us >= (uint64_t)user->options.timeout_ms * 1000;
+    case SCARDMANAGE_E_CANCELLED:
+        return call->cancelling || now->cancels[user->party] != call->before.cancels[user->party];
+    case SCARDMANAGE_W_UNRESPONSIVE_CARD:
+    case SCARDMANAGE_W_UNPOWERED_CARD:
+    case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
+        return mute || moved || away || reset || user->locks == 0;
+    case SCARDMANAGE_E_PROTO_MISMATCH:
+        return user->call_options.protocols != 0 || mute || moved || reset || away || other;
+    case SCARDMANAGE_E_OUTOFMEMORY:
+        return failures_count() != call->failures;
+    case SCARDMANAGE_E_FAIL:
+        return user->options.rebuild != NULL; /* which sometimes fails */
+    case SCARDMANAGE_E_CANT_DISPOSE:
+        return user->disposition == SCARDMANAGE_DISPOSITION_EJECT;
+    case SCARDMANAGE_E_SESSION_LOST:
+        return user->unit_lost_on_purpose;
+    default:
+        return false;
+    }
+}
+
+static bool was_abandoned(scardmanage_result result)
+{
+    return result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
+}
+
+void storm_end_call(struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    uint64_t took = scheduler_now_us() - call->begun_us;
+    storm_log(user->storm, "%c: %s: %08X %s", user->party == PARTY_A ? 'A' : 'B', call->name,
+              (unsigned)result, scardmanage_strerror(result));
+    storm_check(user, has_cause(call, result), "%s says %08X (%s), without a cause", call->name,
+                (unsigned)result, scardmanage_strerror(result));
+    storm_check(user, took <= (uint64_t)call->timeout_ms * 1000 + LATENESS_US + call->extra_ms * 1000,
+                "%s took %llu us, its timeout was %u ms", call->name, (unsigned long long)took,
+                (unsigned)call->timeout_ms);
+    /* the end of a call may be abandoned, whatever its result is */
+    bool may_be_abandoned = call->cancelling ||
+                            truth_now.cancels[user->party] != call->before.cancels[user->party] ||
+                            took >= (uint64_t)call->timeout_ms * 1000;
+    user->may_run =
+        was_abandoned(result) || (user->may_run && result != SCARDMANAGE_S_OK) || may_be_abandoned;
+}
+
+/*
+ * Commands
+ */
+
+/* After a command that was answered. */
+void storm_check_command(struct storm_user *user)
+{
+    const struct truth_command *last = &truth_last[user->party];
+    uint64_t number = 0;
+    unsigned i = 0;
+    storm_check(user, !last->is_selected ? !user->expects_selected : true,
+                "a command was answered in a session without the rebuild function");
+    storm_check(user, (user->locks == 0 && !user->in_unit) || last->is_locked,
+                "a command was sent under the lock, but without a transaction");
+    if (scardmanage_get_session(user->m, &number) != SCARDMANAGE_S_OK ||
+        !storm_check(user, number != 0, "a command was answered, but there is no session"))
+        return;
+    while (i < user->session_count && user->sessions[i].number != number)
+        i++;
+    if (i == user->session_count) {
+        user->session_count += user->session_count < STORM_SESSIONS - 1;
+        user->sessions[i].number = number;
+        user->sessions[i].session = last->session;
+    }
+    storm_check(user, user->sessions[i].session == last->session,
+                "commands of two sessions of the card have one session number, %llu",
+                (unsigned long long)number);
+}
+
+/*
+ * Reports
+ */
+
+bool storm_is_same_card(scardmanage_verdict verdict)
+{
+    return verdict == SCARDMANAGE_VERDICT_UNCHANGED || verdict == SCARDMANAGE_VERDICT_RESET;
+}
+
+static void check_verdict(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    unsigned first = call->before.noticed_events, last = truth_now.card_events;
+    const char *verdict = scardmanage_verdict_name(report->verdict);
+    if (storm_is_same_card(report->verdict))
+        storm_check(user, !user->card.known || (user->card.max >= first && user->card.min <= last),
+                    "%s: the verdict is '%s', but the card was out", call->name, verdict);
+    /* if the card does not answer a command, the reader powers it off, and PC/SC does not know */
+    if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && truth_now.mutes == 0)
+        storm_check(user, !user->session.known || user->session.max >= call->before.noticed_session,
+                    "%s: the verdict is '%s', but the card was reset", call->name, verdict);
+    if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
+        storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
+    if (report->verdict == SCARDMANAGE_VERDICT_FIRST)
+        storm_check(user, !user->card.known, "%s: the verdict is '%s', but there was one", call->name,
+                    verdict);
+    if (report->verdict >= SCARDMANAGE_VERDICT_REINSERTED && report->verdict <= SCARDMANAGE_VERDICT_DIFFERENT)
+        storm_check(user,
+                    !user->card.known || last != user->synced.card_events ||
+                        truth_now.noticed_events != user->synced.noticed_events ||
+                        truth_now.services != user->synced.services ||
+                        truth_now.plugs != user->synced.plugs || user->failed_since,
+                    "%s: the verdict is '%s', but the card was not out", call->name, verdict);
+}
+
+static void check_atr(const struct storm_call *call, const scardmanage_report *report)
+{
+    const struct slot *slot = &card_slots[0];
+    unsigned atr = cards_atr_bit(report->new_atr, report->new_atr_len);
+    storm_check(call->user,
+                report->new_protocol == SCARD_PROTOCOL_T0 || report->new_protocol == SCARD_PROTOCOL_T1,
+                "%s succeeds with protocol %u", call->name, (unsigned)report->new_protocol);
+    if (call->before.card_events == truth_now.card_events && slot->card)
+        storm_check(call->user, atr & (slot->card->cold | slot->card->warm),
+                    "%s: the new ATR is not one of this card", call->name);
+    if (call->before.session == truth_now.session && slot->card && slot->powered)
+        storm_check(call->user, atr == slot->atr, "%s: the new ATR is not the one that the card shows now",
+                    call->name);
+}
+
+static void check_resets(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    unsigned resets = truth_now.resets[user->party] - call->before.resets[user->party];
+    /* the report is of the last reconnect, after which no function of the caller has lost the card */
+    bool is_only_one = !user->call_options.rebuild && !user->call_options.identify;
+    bool gentle =
+        is_only_one && report->step <= SCARDMANAGE_STEP_LEAVE && report->attempts <= 1 && !call->may_run;
+    if (gentle)
+        storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
+                    scardmanage_step_name(report->step));
+    if (user->call_options.first_step == SCARDMANAGE_STEP_WARM ||
+        user->call_options.first_step == SCARDMANAGE_STEP_COLD)
+        storm_check(user, resets > 0, "%s should have reset the card", call->name);
+}
+
+static void log_report(const struct storm_call *call, const scardmanage_report *report)
+{
+    const scardmanage_options *options = &call->user->call_options;
+    storm_log(
+        call->user->storm,
+        "      steps %d to %d, protocols %u, share %d%s%s, wait %u ms, timeout %u ms: %s, %s, lock %s, %u attempts",
+        (int)options->first_step, (int)options->last_step, (unsigned)options->protocols, (int)options->share,
+        options->accept_other_card ? ", any card" : "", options->rebuild ? ", rebuilds" : "",
+        (unsigned)options->wait_ms, (unsigned)options->timeout_ms, scardmanage_step_name(report->step),
+        scardmanage_verdict_name(report->verdict), scardmanage_lock_name(report->lock),
+        (unsigned)report->attempts);
+}
+
+void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    log_report(call, report);
+    if (result != SCARDMANAGE_S_OK) {
+        user->failed_since = true;
+        return;
+    }
+    if (call->plugged && has_reader()) { /* otherwise PC/SC may still show what was there before */
+        check_verdict(call, report);
+        check_atr(call, report);
+    }
+    check_resets(call, report);
+    bool locked = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
+    storm_check(user, locked == (user->locks > 0) && report->lock != SCARDMANAGE_LOCK_LOST,
+                "%s, locked %u times: the lock is '%s'", call->name, user->locks,
+                scardmanage_lock_name(report->lock));
+}
+
+static struct storm_range narrowed(const struct storm_range *old, unsigned min, unsigned max, bool same)
+{
+    struct storm_range range = {true, min, max};
+    if (same && old->known && old->min > range.min)
+        range.min = old->min;
+    if (same && old->known && old->max < range.max)
+        range.max = old->max;
+    return range;
+}
+
+void storm_widen(struct storm_call *call)
+{
+    struct storm_user *user = call->user;
+    user->card.max = truth_now.card_events;
+    user->session.max = truth_now.session;
+}
+
+void storm_sync(struct storm_call *call, bool same_card, bool same_session)
+{
+    struct storm_user *user = call->user;
+    user->card = narrowed(&user->card, call->before.card_events, truth_now.card_events, same_card);
+    user->session = narrowed(&user->session, call->before.session, truth_now.session, same_session);
+    user->synced = call->before;
+    user->was_present = call->present;
+    user->had_service = call->running && !call->stopped;
+    user->was_plugged = call->plugged;
+    user->failed_since = false;
+}
+
+/*
+ * The lock
+ */
+
+static SCARDHANDLE handle_of(const struct storm_user *user)
+{
+    SCARDHANDLE handle = 0;
+    if (user->party == PARTY_B)
+        return user->handle;
+    return scardmanage_get_handle(user->m, &handle) == SCARDMANAGE_S_OK ? handle : 0;
+}
+
+/* After a call that has ended: PC/SC has a transaction for the user exactly if the library says so. */
+void storm_check_lock(struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    struct pcscd_reader *reader = NULL;
+    if (user->may_run || was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY)
+        return;
+    SCARDHANDLE handle = handle_of(user);
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].exists && reader_handle(&pcscd_service.readers[i], handle))
+            reader = &pcscd_service.readers[i];
+    if (!reader || reader->contexts == PCSCD_EXCLUSIVE || !has_reader())
+        return;
+    bool has_event = reader_handle(reader, handle)->event != PCSCD_NONE;
+    bool is_locked = reader->lock_id == handle;
+    if (user->locks == 0 && !(user->party == PARTY_B && has_event))
+        storm_check(user, !is_locked, "after %s the card is locked, but the caller has no lock", call->name);
+    bool gone = truth_now.card_events != call->before.card_events ||
+                call->before.noticed_events != call->before.card_events ||
+                truth_now.services != call->before.services || truth_now.plugs != call->before.plugs;
+    if (user->locks > 0 && result == SCARDMANAGE_S_OK && call->needs_lock && !gone)
+        storm_check(user, is_locked, "after %s the card is not locked, but the caller has a lock",
+                    call->name);
+    if (is_locked)
+        storm_check(user, reader->lock_count == 1, "after %s the card is locked %d times", call->name,
+                    reader->lock_count);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The functions that A and B hand to the library: who the card is, what to restore, and a unit of work. */
+#include "scheduler.h"
+#include "storm.h"
+
+#include <string.h>
+
+scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length)
+{
+    uint8_t answer[64];
+    size_t size = sizeof answer;
+    unsigned before = truth_now.commands[user->party];
+    bool may_run = user->may_run;
+    scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
+    unsigned sent = truth_now.commands[user->party] - before;
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(user, sent == 1 || may_run, "a command was answered, but reached the card %u times",
+                    sent);
+    else
+        storm_check(user, sent <= 1 || may_run, "a command has reached the card %u times", sent);
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(user, size >= 2 && answer[size - 2] == 0x90, "an answer of %zu bytes", size);
+    return result;
+}
+
+scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *argument)
+{
+    struct storm_user *user = argument;
+    (void)m;
+    scardmanage_result result = storm_transmit(user, cards_command, sizeof cards_command);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    user->found_identity = true;
+    user->found = truth_last[user->party].kind;
+    identity[0] = (uint8_t)(1 + user->found);
+    *length = 1;
+    return SCARDMANAGE_S_OK;
+}
+
+/* The card gets a PIN now. */
+static void check_who_gets_pin(struct storm_user *user)
+{
+    const struct truth_command *last = &truth_last[user->party];
+    const scardmanage_options *options = &user->call_options;
+    if (options->accept_other_card)
+        return;
+    if (options->identify && user->has_identity)
+        storm_check(user, last->kind == user->identity, "the PIN was sent to a stranger: '%s', not '%s'",
+                    cards_kinds[last->kind].name, cards_kinds[user->identity].name);
+    if (!options->identify && !options->accept_unidentified)
+        storm_check(user, storm_in_range(&user->card, last->card),
+                    "the PIN was sent to a card that was out, and that nobody has identified");
+}
+
+scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *argument)
+{
+    struct storm_user *user = argument;
+    (void)report;
+    scardmanage_result result = storm_transmit(user, truth_select, sizeof truth_select);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    storm_check(user, truth_last[user->party].is_locked, "the rebuild function has no transaction");
+    unsigned session = truth_last[user->party].session;
+    if (scheduler_once_in(4)) {
+        result = scardmanage_lock(m);
+        if (result == SCARDMANAGE_S_OK)
+            result = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE);
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+    }
+    unsigned before = truth_now.commands[user->party];
+    result = storm_transmit(user, truth_verify, sizeof truth_verify);
+    if (truth_now.commands[user->party] != before)
+        check_who_gets_pin(user);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    storm_check(user, truth_last[user->party].session == session,
+                "the commands of a rebuild function were sent in two sessions");
+    return scheduler_once_in(20) ? SCARDMANAGE_E_FAIL : SCARDMANAGE_S_OK;
+}
+
+scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
+{
+    struct storm_user *user = argument;
+    (void)report;
+    (void)m;
+    unsigned before = truth_now.commands[user->party], session = 0;
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    bool ignores_losses = scheduler_once_in(3), lost = false;
+    user->unit_calls++;
+    user->unit_lost_on_purpose = false;
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned sent_before = truth_now.commands[user->party];
+        scardmanage_result one = storm_transmit(user, cards_command, sizeof cards_command);
+        bool sent = truth_now.commands[user->party] != sent_before;
+        storm_check(user, !sent || !lost, "a unit sends a command after its session was lost");
+        storm_check(user, !sent || session == 0 || truth_last[user->party].session == session,
+                    "the commands of a unit were sent in two sessions");
+        if (sent)
+            session = truth_last[user->party].session;
+        if (one == SCARDMANAGE_S_OK)
+            storm_check_command(user);
+        if (one == SCARDMANAGE_E_TIMEOUT || one == SCARDMANAGE_E_CANCELLED ||
+            one == SCARDMANAGE_E_OUTOFMEMORY)
+            return one;
+        lost = lost || one != SCARDMANAGE_S_OK;
+        result = result == SCARDMANAGE_S_OK ? one : result;
+        if (lost && !ignores_losses)
+            break;
+        if (scheduler_once_in(4))
+            fiber_sleep(scheduler_random(3000));
+    }
+    user->unit_calls_that_sent += truth_now.commands[user->party] != before;
+    if (result == SCARDMANAGE_S_OK && user->options.rebuild && scheduler_once_in(10)) {
+        user->unit_lost_on_purpose = true;
+        user->unit_calls_that_sent--;
+        return SCARDMANAGE_E_SESSION_LOST;
+    }
+    return result;
+}

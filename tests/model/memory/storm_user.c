@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The calls of A and B in a storm. */
+#include "failures.h"
+#include "pcscd.h"
+#include "storm.h"
+
+#define ANY     (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+#define CALM_MS 20000
+
+static void begin_knowing_nothing(struct storm_user *user)
+{
+    user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
+        false;
+    user->locks = 0;
+    user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    user->call_options = user->options;
+    user->found_identity = false;
+}
+
+/*
+ * Attaching
+ */
+
+static void close_handle(struct storm_user *user)
+{
+    if (user->context != 0)
+        SCardReleaseContext(user->context);
+    user->context = user->handle = 0;
+}
+
+static bool open_handle(struct storm_user *user)
+{
+    DWORD active;
+    char name[MAX_READERNAME];
+    rig_reader_name(0, name);
+    if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &user->context) != SCARD_S_SUCCESS)
+        return false;
+    if (SCardConnect(user->context, name, SCARD_SHARE_SHARED, ANY, &user->handle, &active) == SCARD_S_SUCCESS)
+        return true;
+    close_handle(user);
+    return false;
+}
+
+/* libpcsclite does not allow a handle to be closed while a call uses it. */
+static void wait_for_threads(struct storm_user *user)
+{
+    uint64_t end = scheduler_now_us() + 100 * 1000000;
+    while (fiber_count_of_owner((unsigned)user->party) > 1 && scheduler_now_us() < end)
+        fiber_sleep(500);
+    storm_check(user, fiber_count_of_owner((unsigned)user->party) <= 1,
+                "a thread of the library does not end");
+}
+
+static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
+{
+    char name[MAX_READERNAME];
+    uint64_t number = 0;
+    if (fiber_count_of_owner((unsigned)user->party) > 4)
+        wait_for_threads(user);
+    struct storm_call opening = storm_begin_call(user, "opening the handle", timeout_ms);
+    if (user->attached || (user->party == PARTY_B && !open_handle(user)))
+        return SCARDMANAGE_E_FAIL;
+    begin_knowing_nothing(user);
+    struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
+    storm_sync(&opening, false, false);
+    user->card.known = user->session.known = false;
+    rig_reader_name(0, name);
+    unsigned resets = truth_now.resets[user->party];
+    scardmanage_result result = user->party == PARTY_A ? scardmanage_attach_by_ifd(user->m, name)
+                                                       : scardmanage_attach_by_handle(user->m, user->handle);
+    if (result == SCARDMANAGE_E_INVALIDARG && user->party == PARTY_B) /* a dead handle */
+        result = SCARDMANAGE_E_INVALID_HANDLE;
+    storm_end_call(&call, result);
+    user->attached = result == SCARDMANAGE_S_OK;
+    if (user->attached) {
+        scardmanage_get_session(user->m, &number);
+    } else if (user->party == PARTY_B) {
+        wait_for_threads(user);
+        close_handle(user);
+    }
+    if (number == 0)
+        return result;
+    storm_sync(&opening, false, false);
+    if (user->party == PARTY_B && !user->options.rebuild && !user->options.identify)
+        storm_check(user, resets == truth_now.resets[user->party], "attaching by handle has reset the card");
+    user->has_identity = user->found_identity;
+    user->identity = user->found;
+    user->expects_selected = user->options.rebuild && user->options.rebuild_at_attach;
+    storm_check_lock(&call, result);
+    return result;
+}
+
+static void detach(struct storm_user *user, uint32_t timeout_ms)
+{
+    struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
+    scardmanage_result result = scardmanage_detach(user->m);
+    storm_end_call(&call, result);
+    user->attached = false;
+    begin_knowing_nothing(user);
+    if (user->party != PARTY_B)
+        return;
+    wait_for_threads(user);
+    close_handle(user);
+}
+
+/*
+ * The lock
+ */
+
+static void lock(struct storm_user *user)
+{
+    struct storm_call call = storm_begin_call(user, "locking", user->options.timeout_ms);
+    call.needs_lock = true;
+    scardmanage_result result = scardmanage_lock(user->m);
+    storm_end_call(&call, result);
+    user->locks += result == SCARDMANAGE_S_OK;
+    storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
+                "locking has reset the card");
+    storm_check_lock(&call, result);
+}
+
+static bool resets_card(scardmanage_disposition disposition)
+{
+    return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
+}
+
+static void unlock(struct storm_user *user, scardmanage_disposition disposition)
+{
+    unsigned locks = user->locks;
+    if (locks > 0 && disposition > user->disposition)
+        user->disposition = disposition;
+    struct storm_call call = storm_begin_call(user, "unlocking", user->options.timeout_ms);
+    scardmanage_result result = scardmanage_unlock(user->m, disposition);
+    storm_end_call(&call, result);
+    if (locks == 0 && user->attached)
+        storm_check(user,
+                    result == SCARDMANAGE_E_NOT_TRANSACTED || result == SCARDMANAGE_E_TIMEOUT ||
+                        result == SCARDMANAGE_E_CANCELLED,
+                    "unlocking without a lock says %08X", (unsigned)result);
+    if (locks == 0 || result == SCARDMANAGE_E_OUTOFMEMORY || !user->attached)
+        return;
+    if (locks > 1)
+        storm_check(user, result == SCARDMANAGE_S_OK || call.may_run || result == SCARDMANAGE_E_CANCELLED,
+                    "an inner unlock says %08X", (unsigned)result);
+    unsigned resets = truth_now.resets[user->party] - call.before.resets[user->party];
+    bool may_reset = locks == 1 && resets_card(user->disposition);
+    storm_check(user, call.may_run || resets <= may_reset, "unlocking has reset the card %u times", resets);
+    user->locks--;
+    if (may_reset) {
+        user->expects_selected = false;
+        user->session.max = truth_now.session;
+        user->session.known = user->session.known && !user->may_run;
+    }
+    if (user->locks == 0)
+        user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    storm_check_lock(&call, result);
+}
+
+/*
+ * Commands and reconnects
+ */
+
+/* After a command that was answered in the session that the library had before the call. */
+static void check_known_session(const struct storm_call *call)
+{
+    struct storm_user *user = call->user;
+    const struct truth_command *last = &truth_last[user->party];
+    /* without a transaction, another client may begin a reset after pcscd has checked the handle for events */
+    bool is_reset = !last->is_locked && truth_now.reset_events != call->before.reset_events;
+    storm_check(user, storm_in_range(&user->card, last->card), "a command was answered by another card");
+    storm_check(user, is_reset || storm_in_range(&user->session, last->session),
+                "a command was answered in another session: %u, not %u to %u", last->session,
+                user->session.min, user->session.max);
+    if (!is_reset)
+        storm_check_command(user);
+    user->card = (struct storm_range){true, last->card, last->card};
+    user->session = (struct storm_range){true, last->session, last->session};
+}
+
+static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
+{
+    struct storm_call call = storm_begin_call(user, "a command", timeout_ms);
+    call.needs_lock = true;
+    scardmanage_result result = storm_transmit(user, cards_command, sizeof cards_command);
+    storm_end_call(&call, result);
+    storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
+                "a command has reset the card");
+    if (result == SCARDMANAGE_S_OK)
+        check_known_session(&call);
+    storm_check_lock(&call, result);
+    return result;
+}
+
+static uint32_t any_timeout(void)
+{
+    static const uint32_t timeouts[] = {2, 10, 50, 300, 2000};
+    return timeouts[scheduler_random(5)];
+}
+
+static scardmanage_options any_options(struct storm_user *user)
+{
+    static const scardmanage_step steps[] = {SCARDMANAGE_STEP_WARM, SCARDMANAGE_STEP_COLD,
+                                             SCARDMANAGE_STEP_REOPEN};
+    scardmanage_options options = user->options;
+    if (scheduler_once_in(4))
+        options.first_step = steps[scheduler_random(user->party == PARTY_A ? 3 : 2)];
+    if (scheduler_once_in(4))
+        options.last_step = (scardmanage_step)(SCARDMANAGE_STEP_LEAVE + scheduler_random(5));
+    if (options.last_step < options.first_step)
+        options.last_step = options.first_step;
+    if (scheduler_once_in(6))
+        options.protocols = scheduler_once_in(2) ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
+    if (user->storm->has_exclusive && scheduler_once_in(4))
+        options.share = scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
+    options.accept_other_card = scheduler_once_in(3);
+    options.accept_other_index = scheduler_once_in(3);
+    options.timeout_ms = any_timeout();
+    options.wait_ms = scheduler_once_in(3) ? scheduler_random(200) : 0;
+    return options;
+}
+
+/* After a reconnect that has succeeded, in a call that has. Its report is relative to what the caller knew before
+ * only if it is the only one of the call. */
+static void update_after_reconnect(struct storm_call *call, const scardmanage_report *report,
+                                   bool is_only_one)
+{
+    struct storm_user *user = call->user;
+    storm_sync(call, is_only_one && storm_is_same_card(report->verdict),
+               is_only_one && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
+                   report->step == SCARDMANAGE_STEP_NONE && truth_now.mutes == 0);
+    if (user->found_identity) {
+        user->has_identity = true;
+        user->identity = user->found;
+    } else if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT) {
+        user->has_identity = false;
+    }
+    user->expects_selected =
+        user->call_options.rebuild && (report->step != SCARDMANAGE_STEP_NONE || user->expects_selected);
+}
+
+static scardmanage_result reconnect(struct storm_user *user, scardmanage_options options)
+{
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    user->call_options = options;
+    user->found_identity = false;
+    struct storm_call call = storm_begin_call(user, "reconnect", options.timeout_ms);
+    call.needs_lock = true;
+    scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
+    storm_end_call(&call, result);
+    storm_check_report(&call, result, &report);
+    if (result == SCARDMANAGE_S_OK)
+        update_after_reconnect(&call, &report, true);
+    storm_check_lock(&call, result);
+    user->call_options = user->options;
+    return result;
+}
+
+static bool has_reconnected(const scardmanage_report *report)
+{
+    return report->verdict != SCARDMANAGE_VERDICT_UNKNOWN || report->attempts > 0;
+}
+
+/* For a call that has sent commands, and reconnected if necessary. */
+static void end_sending_call(struct storm_call *call, scardmanage_result result,
+                             const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
+    storm_end_call(call, result);
+    if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
+        if (sent > 0)
+            check_known_session(call);
+    } else if (result == SCARDMANAGE_S_OK) {
+        update_after_reconnect(call, report, false);
+        if (sent > 0)
+            check_known_session(call);
+    } else {
+        user->failed_since = true;
+        user->expects_selected = false;
+        user->has_identity = user->has_identity && !user->call_options.accept_other_card;
+        storm_widen(call);
+    }
+    storm_check_lock(call, result);
+    user->call_options = user->options;
+}
+
+static void transmit_and_recover(struct storm_user *user)
+{
+    scardmanage_options options = any_options(user);
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    uint8_t answer[64];
+    size_t size = sizeof answer;
+    bool repeatable = scheduler_once_in(2);
+    user->call_options = options;
+    user->found_identity = false;
+    struct storm_call call = storm_begin_call(user, "a repeated command", options.timeout_ms);
+    call.needs_lock = true;
+    scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
+                                                        &size, repeatable, &options, &report);
+    storm_check(user, repeatable || report.sent <= 1 || call.may_run, "a command was sent %u times",
+                (unsigned)report.sent);
+    end_sending_call(&call, result, &report);
+}
+
+static void run_unit(struct storm_user *user)
+{
+    scardmanage_options options = any_options(user);
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    bool repeatable = scheduler_once_in(2);
+    user->call_options = options;
+    user->found_identity = false;
+    user->in_unit = true;
+    user->unit_calls = user->unit_calls_that_sent = 0;
+    bool expected = user->expects_selected;
+    user->expects_selected = false; /* the unit may be the first in a session */
+    struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
+    call.needs_lock = true;
+    scardmanage_result result = scardmanage_run(user->m, storm_unit, user, repeatable, &options, &report);
+    user->in_unit = false;
+    user->expects_selected = expected;
+    storm_check(user, user->unit_calls_that_sent <= (repeatable ? 4 : 1),
+                "a unit was called again after it had sent commands: %u times", user->unit_calls_that_sent);
+    storm_check(user, result != SCARDMANAGE_S_OK || user->unit_calls > 0, "a unit was not called");
+    end_sending_call(&call, result, &report);
+}
+
+/*
+ * Other calls
+ */
+
+static void get_status(struct storm_user *user)
+{
+    scardmanage_state state;
+    uint32_t protocol;
+    uint8_t atr[SCARDMANAGE_ATR_MAX];
+    size_t length = sizeof atr;
+    bool by_atr = scheduler_once_in(3);
+    struct storm_call call =
+        storm_begin_call(user, by_atr ? "the ATR" : "the status", user->options.timeout_ms);
+    scardmanage_result result =
+        by_atr ? scardmanage_get_atr(user->m, atr, &length) : scardmanage_status(user->m, &state, &protocol);
+    storm_end_call(&call, result);
+    storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
+                "the status has reset the card");
+    if (result == SCARDMANAGE_S_OK && !by_atr && state == SCARDMANAGE_STATE_ABSENT)
+        storm_check(user,
+                    !call.present || truth_now.card_events != call.before.card_events || user->failed_since ||
+                        truth_now.card_events != user->synced.card_events,
+                    "the status is '%s', but there is a card", scardmanage_state_name(state));
+    storm_check_lock(&call, result);
+}
+
+static void wait_for_card(struct storm_user *user)
+{
+    uint32_t ms = scheduler_random(100);
+    struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
+    call.extra_ms = 1000; /* for a service that does not answer at once */
+    scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
+    storm_end_call(&call, result);
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(user,
+                    call.before.noticed_events % 2 == 1 || truth_now.card_events != call.before.card_events ||
+                        truth_now.noticed_events != call.before.noticed_events,
+                    "waiting for a card succeeds without one");
+    user->failed_since = true; /* it may have noticed a loss */
+    storm_check_lock(&call, result);
+}
+
+static void make_any_call(struct storm_user *user)
+{
+    unsigned number = scheduler_random(24);
+    if (!user->attached && !scheduler_once_in(8))
+        attach(user, user->options.timeout_ms);
+    else if (number < 6)
+        reconnect(user, any_options(user));
+    else if (number < 9)
+        lock(user);
+    else if (number < 12)
+        unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
+                                          : SCARDMANAGE_DISPOSITION_LEAVE);
+    else if (number < 16)
+        transmit(user, user->options.timeout_ms);
+    else if (number < 18)
+        transmit_and_recover(user);
+    else if (number < 21)
+        run_unit(user);
+    else if (number < 22)
+        get_status(user);
+    else if (number < 23)
+        wait_for_card(user);
+    else if (scheduler_once_in(3))
+        detach(user, user->options.timeout_ms);
+}
+
+void storm_run_user(void *argument)
+{
+    struct storm_user *user = argument;
+    truth_set_actor(user->party);
+    for (unsigned i = 0; i < user->storm->calls && !user->storm->model->failure[0]; i++) {
+        make_any_call(user);
+        if (scheduler_once_in(4))
+            fiber_sleep(scheduler_random(2 * user->storm->event_us));
+    }
+    while (user->locks > 0 && user->attached &&
+           !user->storm->model->failure[0]) /* the other one waits for that */
+        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+    /* with an unresponsive card or without the reader, a transaction on the caller's handle cannot be ended otherwise */
+    if ((user->storm->has_mutes || user->storm->has_plugs) && user->attached &&
+        !user->storm->model->failure[0])
+        detach(user, user->options.timeout_ms);
+    user->done = true;
+}
+
+/*
+ * When all is calm
+ */
+
+static void set_long_timeout(struct storm_user *user)
+{
+    user->options.timeout_ms = CALM_MS;
+    user->options.accept_unidentified = 1;
+    scardmanage_set_options(user->m, &user->options);
+}
+
+static bool handle_is_dead(const struct storm_user *user)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (reader_handle(&pcscd_service.readers[i], user->handle))
+            return false;
+    return true;
+}
+
+void storm_check_that_it_works(struct storm_user *user)
+{
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    set_long_timeout(user);
+    for (unsigned i = 0; i < 10 && !user->attached; i++) /* the rebuild function may fail */
+        result = attach(user, CALM_MS);
+    if (!storm_check(user, user->attached, "attaching says %08X when all is calm", (unsigned)result))
+        return;
+    scardmanage_options options = user->options;
+    options.accept_other_card = options.accept_other_index = 1;
+    do
+        result = reconnect(user, options);
+    while (result == SCARDMANAGE_E_FAIL && user->options.rebuild);
+    if (user->party == PARTY_B && handle_is_dead(user) && result == SCARDMANAGE_E_INVALID_HANDLE)
+        return;
+    storm_check(user, result == SCARDMANAGE_S_OK, "a reconnect says %08X (%s) when all is calm",
+                (unsigned)result, scardmanage_strerror(result));
+    result = transmit(user, CALM_MS);
+    storm_check(user, result == SCARDMANAGE_S_OK, "a command fails with %08X when all is calm",
+                (unsigned)result);
+    while (user->locks > 0 && !user->storm->model->failure[0])
+        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+}
+
+void storm_end_user(struct storm_user *user)
+{
+    if (user->attached)
+        detach(user, CALM_MS);
+    scardmanage_free(user->m);
+    user->m = NULL;
+    wait_for_threads(user);
+    close_handle(user);
+}

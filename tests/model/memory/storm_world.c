@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What disturbs A and B in a storm: another client, and events of the card, the reader and the service. */
+#include "failures.h"
+#include "pcscd.h"
+#include "storm.h"
+
+#include <signal.h>
+
+#define ANY (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
+
+static void sleep_about(unsigned us)
+{
+    if (!scheduler_once_in(4)) /* otherwise the next event follows at once */
+        fiber_sleep(1 + scheduler_random(2 * us));
+}
+
+/*
+ * C
+ */
+
+static const DWORD dispositions[] = {SCARD_LEAVE_CARD, SCARD_RESET_CARD, SCARD_UNPOWER_CARD};
+
+static DWORD any_disposition(void)
+{
+    return dispositions[scheduler_random(3)];
+}
+
+static DWORD any_protocols(void)
+{
+    static const DWORD protocols[] = {ANY, ANY, SCARD_PROTOCOL_T0, SCARD_PROTOCOL_T1};
+    return protocols[scheduler_random(4)];
+}
+
+static const char *reader_name(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
+            return pcscd_service.readers[i].state.name;
+    return "key 00 00";
+}
+
+static LONG act_as_c(SCARDCONTEXT context, SCARDHANDLE *handle)
+{
+    DWORD active;
+    char name[MAX_READERNAME];
+    if (*handle == 0) {
+        snprintf(name, sizeof name, "%s", reader_name());
+        return SCardConnect(context, name, scheduler_once_in(8) ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED,
+                            any_protocols(), handle, &active);
+    }
+    LONG rv = SCARD_S_SUCCESS;
+    uint8_t answer[64];
+    DWORD size = sizeof answer;
+    switch (scheduler_random(5)) {
+    case 0:
+        rv = SCardDisconnect(*handle, any_disposition());
+        *handle = 0;
+        return rv;
+    case 1:
+    case 2:
+        return SCardReconnect(*handle, SCARD_SHARE_SHARED, any_protocols(), any_disposition(), &active);
+    case 3:
+        if (SCardBeginTransaction(*handle) != SCARD_S_SUCCESS)
+            return SCardReconnect(*handle, SCARD_SHARE_SHARED, ANY, SCARD_LEAVE_CARD, &active);
+        sleep_about(scheduler_once_in(4) ? 60000 : 3000);
+        return SCardEndTransaction(*handle, scheduler_once_in(4) ? any_disposition() : SCARD_LEAVE_CARD);
+    default:
+        return SCardTransmit(*handle, scheduler_once_in(2) ? SCARD_PCI_T0 : SCARD_PCI_T1, cards_command,
+                             sizeof cards_command, NULL, answer, &size);
+    }
+}
+
+void storm_run_client_c(void *argument)
+{
+    struct storm *storm = argument;
+    SCARDCONTEXT context = 0;
+    SCARDHANDLE handle = 0;
+    truth_set_actor(PARTY_C);
+    while (!storm->calm) {
+        sleep_about(2 * storm->event_us);
+        if (storm->calm ||
+            (context == 0 && SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != 0))
+            continue;
+        LONG rv = act_as_c(context, &handle);
+        storm_log(storm, "C: %s", pcsc_stringify_error(rv));
+        if (rv == SCARD_E_NO_SERVICE || rv == SCARD_F_COMM_ERROR || rv == SCARD_W_SECURITY_VIOLATION ||
+            rv == SCARD_E_INVALID_VALUE || rv == SCARD_E_INVALID_HANDLE) {
+            SCardReleaseContext(context);
+            context = handle = 0;
+        }
+    }
+    if (context != 0)
+        SCardReleaseContext(context);
+    storm->c_done = true;
+}
+
+/*
+ * Events
+ */
+
+static void log_event(struct storm *storm, const char *what)
+{
+    storm_log(storm, "- %s", what);
+}
+
+static void move_card(struct storm *storm)
+{
+    struct slot *slot = &card_slots[0];
+    bool present = slot->card != NULL;
+    if (present) {
+        log_event(storm, "removal");
+        storm->last_card = slot->card;
+        card_remove(slot);
+    }
+    if (present && scheduler_once_in(2))
+        sleep_about(storm->event_us / 2);
+    if (!slot->card && (!present || !scheduler_once_in(4))) {
+        const struct cards_kind *kind = &cards_kinds[scheduler_random(CARDS)];
+        if (storm->last_card && scheduler_once_in(2))
+            kind = storm->last_card;
+        storm_log(storm, "- insertion of %s", kind->name);
+        card_insert(slot, kind);
+    }
+}
+
+static void mute(struct storm *storm)
+{
+    if (!card_slots[0].card)
+        return;
+    log_event(storm, card_slots[0].mute ? "the card can answer" : "the card answers nothing");
+    rig_fault(&storm->model->rig, card_slots[0].mute ? "mute*0" : "mute@1");
+}
+
+static void change_service(struct storm *storm)
+{
+    if (!pcscd_service.running) {
+        log_event(storm, "the service starts");
+        pcscd_start();
+    } else if (pcscd_service.stopped) {
+        log_event(storm, "the service continues");
+        pcscd_continue();
+    } else if (scheduler_once_in(2)) {
+        log_event(storm, "the service stops");
+        pcscd_stop();
+    } else {
+        bool starts = scheduler_once_in(3);
+        log_event(storm, starts ? "the service ends, and a client starts it" : "the service ends");
+        pcscd_end(starts);
+    }
+}
+
+static void plug(struct storm *storm)
+{
+    log_event(storm, card_slots[0].plugged ? "unplug" : "plug");
+    if (card_slots[0].plugged)
+        card_unplug(&card_slots[0]);
+    else
+        card_plug(&card_slots[0]);
+    pcscd_notice_readers();
+}
+
+static void cancel(struct storm *storm)
+{
+    struct storm_user *user = &storm->users[scheduler_random(MODEL_USERS)];
+    if (!user->m || user->done)
+        return;
+    log_event(storm, user->party == PARTY_A ? "cancel A" : "cancel B");
+    truth_now.cancels[user->party]++;
+    user->is_cancelling = true;
+    scardmanage_cancel(user->m);
+    user->is_cancelling = false;
+}
+
+void storm_run_world(void *argument)
+{
+    struct storm *storm = argument;
+    truth_set_actor(NOBODY);
+    while (!storm->calm) {
+        sleep_about(storm->event_us);
+        unsigned number = scheduler_random(20);
+        failures_set_rate(storm->has_failures && scheduler_once_in(4) ? 1 + scheduler_random(20) : 0);
+        if (storm->calm)
+            break;
+        if (number < 8 && storm->has_events)
+            move_card(storm);
+        else if (number < 10 && storm->has_mutes)
+            mute(storm);
+        else if ((number < 12 || pcscd_service.stopped) && storm->has_services)
+            change_service(storm);
+        else if (number < 14 && storm->has_plugs)
+            plug(storm);
+        else if (number == 15)
+            cancel(storm);
+    }
+    failures_set_rate(0);
+    storm->world_done = true;
+}
+
+void storm_calm_down(struct storm *storm)
+{
+    storm->calm = true;
+    failures_set_rate(0);
+    if (!pcscd_service.running)
+        pcscd_start();
+    if (pcscd_service.stopped)
+        pcscd_continue();
+    while (!storm->world_done)
+        fiber_sleep(1000);
+    if (!pcscd_service.running)
+        pcscd_start();
+    if (pcscd_service.stopped)
+        pcscd_continue();
+    if (!card_slots[0].plugged)
+        plug(storm);
+    while (!storm->c_done)
+        fiber_sleep(1000);
+    if (card_slots[0].card)
+        card_remove(&card_slots[0]); /* it may have been unresponsive: pcscd does not power it then */
+    card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
+    fiber_sleep(1000000);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What has happened in memory so far, of which clients see only a part. */
+#ifndef CARDRIG_MODEL_TRUTH_H
+#define CARDRIG_MODEL_TRUTH_H
+
+#include "card.h"
+#include "world.h"
+
+#define TRUTH_PARTIES 4 /* enum party; NOBODY is the service itself */
+
+/* A command that the card has got. */
+struct truth_command {
+    unsigned card;    /* slot.events: the same as long as the card is in */
+    unsigned session; /* truth.session */
+    unsigned kind;    /* enum cards_number */
+    bool is_selected; /* the party has selected something since the last reset */
+    bool is_locked;   /* the handle had a transaction */
+};
+
+/* Counts. All of them only grow, so two copies show what has happened in between. */
+struct truth {
+    unsigned session;         /* with the card in the reader "key": insertions, resets, losses of power */
+    unsigned card_events;     /* insertions and removals */
+    unsigned noticed_events;  /* the last of them that PC/SC has noticed */
+    unsigned noticed_session; /* PC/SC has told all handles that earlier sessions are over */
+    unsigned reset_events;    /* reported to handles */
+    unsigned resets[TRUTH_PARTIES];
+    unsigned commands[TRUTH_PARTIES];
+    unsigned services; /* starts and ends, and stops */
+    unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
+    unsigned mutes;
+    unsigned exclusives; /* another client has asked for exclusive use */
+    unsigned cancels[TRUTH_PARTIES];
+    unsigned secrets_to_strangers;
+};
+
+extern struct truth truth_now;
+extern struct truth_command truth_last[TRUTH_PARTIES]; /* of each party */
+
+void truth_begin(void);
+enum party truth_actor(void);           /* the party whose call this is */
+void truth_set_actor(enum party party); /* for this fiber, and those that it starts */
+void truth_session_ends(const struct slot *slot);
+void truth_reset(const struct slot *slot);
+void truth_command(const struct slot *slot);
+
+/* Commands besides cards_command. The first sets is_selected until the next reset. */
+extern const uint8_t truth_select[5];
+/* A PIN. TRUTH_SECRET must be nowhere in memory that was released. */
+#define TRUTH_SECRET "SeCrEt01"
+extern const uint8_t truth_verify[13];
+
+#endif
