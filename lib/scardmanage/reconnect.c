@@ -183,7 +183,8 @@ scardmanage_result reconnect_job(struct attachment *at)
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
     attempt_finish_report(&a);
-    if (result != SCARDMANAGE_S_OK && at->io.first_card && at->card.known)
+    if (result != SCARDMANAGE_S_OK && !a.progress->worth_waiting && at->io.first_card &&
+        (at->card.known || (at->has_handle && !at->by_handle)))
         forget_first_card(at);
     attempt_save_progress(&a);
     job_publish(at, &a.report);
