@@ -108,6 +108,8 @@ static LONG add_handle(struct pcscd_reader *reader, DWORD share, SCARDHANDLE *ha
         i++;
     if (exclusive && reader->contexts != 0)
         return SCARD_E_SHARING_VIOLATION;
+    if (reader->contexts == PCSCD_EXCLUSIVE)
+        return SCARD_E_SHARING_VIOLATION; /* pcscd does not check again, and then miscounts; too rare to allow for */
     if (i == PCSCD_HANDLES)
         return SCARD_F_INTERNAL_ERROR;
     *handle = ++pcscd_service.last_handle;

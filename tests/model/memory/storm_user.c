@@ -345,6 +345,8 @@ static void get_status(struct storm_user *user)
     if (result == SCARDMANAGE_S_OK && !by_atr && state == SCARDMANAGE_STATE_ABSENT)
         storm_check(user,
                     !call.present || truth_now.card_events != call.before.card_events || user->failed_since ||
+                        truth_now.plugs != user->synced.plugs ||
+                        truth_now.services != user->synced.services ||
                         truth_now.card_events != user->synced.card_events,
                     "the status is '%s', but there is a card", scardmanage_state_name(state));
     storm_check_lock(&call, result);
@@ -360,7 +362,7 @@ static void wait_for_card(struct storm_user *user)
     if (result == SCARDMANAGE_S_OK)
         storm_check(user,
                     call.before.noticed_events % 2 == 1 || truth_now.card_events != call.before.card_events ||
-                        truth_now.noticed_events != call.before.noticed_events,
+                        card_slots[0].card || truth_now.noticed_events != call.before.noticed_events,
                     "waiting for a card succeeds without one");
     user->failed_since = true; /* it may have noticed a loss */
     storm_check_lock(&call, result);
