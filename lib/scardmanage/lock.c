@@ -134,6 +134,8 @@ static scardmanage_result lock_job(struct attachment *at)
         return SCARDMANAGE_E_NO_SMARTCARD;
     if (at->unreported_event != SCARDMANAGE_S_OK)
         return handle_correct_event(at, at->unreported_event);
+    if (!at->card.known) /* a card that has come since is not in a session yet */
+        return SCARDMANAGE_E_NO_SMARTCARD;
     if (at->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
     /* the removal of the card may have ended an earlier transaction */
@@ -182,6 +184,8 @@ scardmanage_result lock_begin_unit_job(struct attachment *at)
         return SCARDMANAGE_E_NO_SMARTCARD;
     if (at->unreported_event != SCARDMANAGE_S_OK)
         return handle_correct_event(at, at->unreported_event);
+    if (!at->card.known) /* a card that has come since is not in a session yet */
+        return SCARDMANAGE_E_NO_SMARTCARD;
     return at->in_transaction ? SCARDMANAGE_S_OK : lock_begin_transaction(at);
 }
 

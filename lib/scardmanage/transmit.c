@@ -27,6 +27,8 @@ static scardmanage_result transmit_job(struct attachment *at)
         return result;
     if (at->unreported_event != SCARDMANAGE_S_OK)
         return handle_correct_event(at, at->unreported_event);
+    if (!at->card.known) /* a card that has come since is not in a session yet */
+        return SCARDMANAGE_E_NO_SMARTCARD;
     if (at->protocol == 0) /* another client was resetting the card when its status was last read */
         result = handle_get_status_for_caller(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
