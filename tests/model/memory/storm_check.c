@@ -80,6 +80,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_NO_SMARTCARD:
         return moved || away || reset || !user->was_present || !call->present || other || mute;
     case SCARDMANAGE_E_NO_SERVICE:
+    case SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION): /* the service has ended again */
     case SCARDMANAGE_E_READER_UNAVAILABLE:
     case SCARDMANAGE_E_UNKNOWN_READER:
         return away;
