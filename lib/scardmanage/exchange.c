@@ -10,7 +10,9 @@
 
 static uint16_t status_word(const uint8_t *response, size_t length)
 {
-    return length < 2 ? 0 : (uint16_t)(response[length - 2] << 8 | response[length - 1]);
+    if (length < 2)
+        return 0;
+    return (uint16_t)(response[length - 2] << 8 | response[length - 1]);
 }
 
 /* One SCardTransmit(). */
