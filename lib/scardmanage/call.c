@@ -12,9 +12,7 @@
 
 /* A job that waits outside PC/SC notices the deadline by itself. It gets this much extra time to
  * end and to report. */
-#define GRACE_US    10000u
-
-#define HANDOVER_US 1000u /* between two looks whether another call has ended */
+#define GRACE_US 10000u
 
 static void object_destroy(scardmanage *m)
 {
@@ -95,9 +93,6 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
         for (; at->late_unlocks > 0; at->late_unlocks--)
             run_job_without_deadline(at, unlock_late_job);
         at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-        if (at->unit_ends_late)
-            run_job_without_deadline(at, lock_end_unit_job);
-        at->unit_ends_late = false;
         at->lock_after_job = lock_state(at);
         at->job = NULL;
         platform_cond_wake(&m->changed);
@@ -180,20 +175,12 @@ static void init_call(struct call *c, scardmanage *m, uint32_t timeout_ms)
         c->deadline = m->function.deadline;
 }
 
-/* While a unit waits for a card, others can only read: it must find the locks as they were. And while
- * any call waits, the attachment cannot be replaced. */
-static bool has_to_wait(const struct call *c)
-{
-    const scardmanage *m = c->m;
-    return m->busy || (c->replaces && m->waiting > 0) ||
-           (m->unit_is_waiting && !c->only_reads && !c->is_waiting_unit);
-}
-
-static scardmanage_result take_object(struct call *c)
+/* With alone, no other call waits for a card either, so that the attachment can be replaced. */
+static scardmanage_result take_object(struct call *c, bool alone)
 {
     scardmanage *m = c->m;
     scardmanage_result stop = call_stop_reason(c, 0);
-    while (has_to_wait(c) && stop == SCARDMANAGE_S_OK) {
+    while ((m->busy || (alone && m->waiting > 0)) && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, 0);
         stop = call_stop_reason(c, 0);
     }
@@ -209,7 +196,7 @@ static void give_object_back(struct call *c)
     if (c->nested)
         return;
     if (c->gave_up)
-        c->m->waiting--;
+        c->m->waiting--; /* until now, so that the attachment stays */
     else
         c->m->busy = false;
     platform_cond_wake(&c->m->changed);
@@ -239,7 +226,7 @@ static scardmanage_result take_attachment(struct call *c)
     if (c->nested)
         c->at = c->m->at;
     else
-        result = take_object(c);
+        result = take_object(c, false);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at ? wait_for_thread(c) : SCARDMANAGE_E_INVALID_HANDLE;
@@ -268,16 +255,6 @@ scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint
     return result;
 }
 
-scardmanage_result call_begin_to_read(struct call *c, scardmanage *m)
-{
-    platform_lock(&m->mutex);
-    init_call(c, m, 0);
-    c->only_reads = true;
-    scardmanage_result result = take_attachment(c);
-    platform_unlock(&m->mutex);
-    return result;
-}
-
 scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m)
 {
     platform_lock(&m->mutex);
@@ -289,26 +266,25 @@ scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m)
     return result;
 }
 
-static scardmanage_result begin_to_replace(struct call *c, scardmanage *m, bool even_if_cancelled)
+static scardmanage_result begin_alone(struct call *c, scardmanage *m, bool even_if_cancelled)
 {
     platform_lock(&m->mutex);
     init_call(c, m, 0);
-    c->replaces = true;
     if (even_if_cancelled)
         c->cancels = m->cancels;
-    scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_object(c);
+    scardmanage_result result = c->nested ? SCARDMANAGE_E_FAIL : take_object(c, true);
     platform_unlock(&m->mutex);
     return result;
 }
 
 scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m)
 {
-    return begin_to_replace(c, m, false);
+    return begin_alone(c, m, false);
 }
 
 scardmanage_result call_begin_to_detach(struct call *c, scardmanage *m)
 {
-    return begin_to_replace(c, m, true);
+    return begin_alone(c, m, true);
 }
 
 void call_end(struct call *c)
@@ -404,35 +380,16 @@ static scardmanage_result wait_for_news(struct call *c, uint64_t seen, uint64_t 
     return stop;
 }
 
-/* For a call that must return: it ends what it has begun, unless another call is using the object. Then
- * the thread ends the unit, if it is one. */
-static void take_back_or_give_up(struct call *c)
-{
-    scardmanage *m = c->m;
-    while (c->is_waiting_unit && m->busy && !c->at->job) /* the other call only reads, and is about to end */
-        platform_cond_wait(&m->changed, &m->mutex, platform_now_us() + HANDOVER_US);
-    if (!m->busy && !c->at->job) {
-        m->busy = true;
-        return;
-    }
-    c->gave_up = c->left_running = true;
-    c->at->unit_ends_late = c->is_waiting_unit;
-}
-
 scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us)
 {
     scardmanage *m = c->m;
     platform_lock(&m->mutex);
     m->waiting++;
-    c->is_waiting_unit = m->unit_is_waiting = c->at->unit_lock;
     give_object_back(c);
     scardmanage_result stop = wait_for_news(c, seen, until_us);
     if (stop == SCARDMANAGE_S_OK)
         stop = take_attachment(c);
-    if (stop != SCARDMANAGE_S_OK)
-        take_back_or_give_up(c);
-    if (c->is_waiting_unit)
-        c->is_waiting_unit = m->unit_is_waiting = false;
+    c->gave_up = c->left_running = stop != SCARDMANAGE_S_OK;
     m->waiting -= !c->gave_up;
     platform_cond_wake(&m->changed);
     platform_unlock(&m->mutex);

@@ -101,9 +101,8 @@ struct scardmanage {
     uint64_t sessions;     /* number of sessions so far, with all attachments */
     uint32_t transport;    /* SCARDMANAGE_TRANSPORT_ bits */
     struct hook hook;
-    unsigned waiting;     /* calls that have given the object up until there is news */
-    bool unit_is_waiting; /* one of them is a unit, so that others can only read */
-    uint64_t news;        /* counts changes of readers and cards; only while calls wait for them */
+    unsigned waiting; /* calls that have given the object up until there is news */
+    uint64_t news;    /* counts changes of readers and cards; only while calls wait for them */
 
     /* interface.c: those that are registered. */
     struct interface_entry *interfaces;
@@ -267,7 +266,6 @@ struct call {
     bool gave_up;          /* the call no longer owns the object, because its time was up in call_wait() */
     bool only_reads;       /* the call changes nothing of the object */
     bool replaces;         /* the call replaces the attachment */
-    bool is_waiting_unit;  /* the call has given the object up in a unit */
 };
 
 /*
@@ -278,8 +276,6 @@ struct call {
  *   call_begin()                  also waits for abandoned jobs. Returns E_INVALID_HANDLE if the object
  *                                 is detached
  *   call_begin_unless_nested()    the same, but returns E_FAIL in a function that the library has called
- *   call_begin_to_read()          the same as call_begin(), for a call that changes nothing: it need not
- *                                 wait for a unit that waits for a card
  *   call_begin_to_unlock()        the same as call_begin(), even if the object is cancelled
  *   call_begin_to_attach()        does not wait for abandoned jobs, but for calls that have given the
  *                                 object up. The object may be detached; at is null then. Returns E_FAIL
@@ -288,7 +284,6 @@ struct call {
  */
 scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms);
 scardmanage_result call_begin_unless_nested(struct call *c, scardmanage *m, uint32_t timeout_ms);
-scardmanage_result call_begin_to_read(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_attach(struct call *c, scardmanage *m);
 scardmanage_result call_begin_to_detach(struct call *c, scardmanage *m);

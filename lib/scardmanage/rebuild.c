@@ -130,10 +130,19 @@ static scardmanage_result run_job(struct reconnection *r)
 static scardmanage_result wait_after(struct reconnection *r, scardmanage_result result,
                                      const struct wait_condition *condition)
 {
+    struct attachment *at = r->c->at;
+    if (r->for_unit) { /* a card that is not the right one stays free */
+        scardmanage_result ended = call_run(r->c, lock_end_unit_job, NULL);
+        if (r->c->left_running)
+            return ended;
+    }
     scardmanage_result waited = wait_in_call(r->c, condition, r->wait_until, &r->waited_us);
-    bool time_is_up = waited == SCARDMANAGE_E_TIMEOUT && platform_now_us() < r->c->deadline;
-    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || outcome_ends_call(waited);
-    return ends_call && !time_is_up ? waited : result;
+    if (!r->c->left_running) {
+        at->unit_lock = r->for_unit;
+        at->unit_lock_count = at->lock_count;
+    }
+    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || waited == SCARDMANAGE_E_OUTOFMEMORY;
+    return ends_call ? waited : result;
 }
 
 /* Other calls may use the object while this one waits between two jobs. */

@@ -41,7 +41,7 @@ static scardmanage_result get_card_status(scardmanage *m, struct pcsc_card *card
 {
     struct call c;
     memset(card, 0, sizeof *card);
-    scardmanage_result result = call_begin_to_read(&c, m);
+    scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = call_run(&c, status_job, NULL);
@@ -97,7 +97,7 @@ scardmanage_result scardmanage_get_reader(scardmanage *m, char *name, size_t *le
     struct call c;
     if (!m || !length)
         return SCARDMANAGE_E_POINTER;
-    scardmanage_result result = call_begin_to_read(&c, m);
+    scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = copy_reader_name(c.at, name, length);
