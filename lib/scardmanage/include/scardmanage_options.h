@@ -108,7 +108,7 @@ typedef struct scardmanage_options {
 #define SCARDMANAGE_OPTIONS_INIT                                                                             \
     {                                                                                                        \
         sizeof(scardmanage_options), SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_RESTART, 0,                    \
-            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+            SCARDMANAGE_SHARE_KEEP, 0, 60000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                \
     }
 
 /* What a reconnect did. Set size before the call. The library fills in the report even if the
