@@ -226,10 +226,11 @@ struct attachment {
     unsigned lock_count;     /* how often the caller has acquired the lock */
     bool in_transaction;     /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
     bool transaction_is_new; /* begun for a card that is not the attachment\'s yet */
-    bool transaction_is_temporary;       /* it lasts only for the identify and the rebuild function */
-    bool unit_lock;                      /* a unit keeps the card locked, too */
-    unsigned unit_lock_count;            /* lock_count when the unit began */
-    scardmanage_disposition disposition; /* the strongest disposition of the nested unlocks */
+    bool transaction_is_temporary;            /* it lasts only for the identify and the rebuild function */
+    bool unit_lock;                           /* a unit keeps the card locked, too */
+    unsigned unit_lock_count;                 /* lock_count when the unit began */
+    scardmanage_disposition unit_disposition; /* disposition then */
+    scardmanage_disposition disposition;      /* the strongest disposition of the nested unlocks */
 
     /* The unit that runs; not used by the thread: */
     struct {

@@ -28,9 +28,12 @@ void unit_record(struct attachment *at, bool sent, scardmanage_result result)
 
 static void keep_locked(struct attachment *at)
 {
-    if (!at->unit_lock)
+    if (!at->unit_lock) {
         at->unit_lock_count = at->lock_count;
-    at->lock_count = at->unit_lock_count; /* without the locks of a call of the unit before */
+        at->unit_disposition = at->disposition;
+    }
+    at->lock_count = at->unit_lock_count; /* without what a call of the unit before has locked and unlocked */
+    at->disposition = at->unit_disposition;
     at->unit_lock = true;
 }
 
