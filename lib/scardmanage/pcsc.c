@@ -92,24 +92,15 @@ static LONG establish(SCARDCONTEXT *context)
 /* A service that refuses a client closes the connection without a word: pcscd does so if it has as many
  * contexts as it allows (CreateContextThread() in winscard_svc.c), and if polkit denies access
  * (ContextThread()). libpcsclite then returns SCARD_W_SECURITY_VIOLATION if it had sent its request before,
- * and SCARD_E_NO_SERVICE otherwise, which is a matter of luck. A service that dies at this moment looks the
- * same, but only once. */
-#define CONNECTS_MAX     32
-#define CONNECT_PAUSE_US 200u
-
+ * and SCARD_E_NO_SERVICE otherwise. A service that dies at this moment looks the same, but only once. */
 static scardmanage_result establish_unless_refused(SCARDCONTEXT *context)
 {
     scardmanage_result result = result_from(establish(context));
-    int refusals = result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION);
-    for (int i = 1; i < CONNECTS_MAX && platform_service_refuses_silently(); i++) {
-        if (refusals == 2 ||
-            (result != SCARDMANAGE_E_NO_SERVICE && result != SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION)))
-            return result;
-        platform_sleep(CONNECT_PAUSE_US);
+    if (result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION))
         result = result_from(establish(context));
-        refusals += result == SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION);
-    }
-    return result;
+    return result == SCARDMANAGE_E_NO_SERVICE && platform_service_refuses_us()
+               ? SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION)
+               : result;
 }
 
 scardmanage_result pcsc_establish_context(SCARDCONTEXT *context)

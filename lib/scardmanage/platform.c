@@ -11,11 +11,6 @@ void platform_wipe(void *memory, size_t size)
     SecureZeroMemory(memory, size);
 }
 
-bool platform_service_refuses_silently(void)
-{
-    return false;
-}
-
 bool platform_reconnect_keeps_transaction(void)
 {
     return false;
@@ -68,16 +63,6 @@ void platform_wipe(void *memory, size_t size)
     volatile unsigned char *bytes = memory;
     while (size-- > 0)
         *bytes++ = 0;
-}
-
-/* pcsc-lite: see pcsc.c. It is not known whether macOS does the same. */
-bool platform_service_refuses_silently(void)
-{
-#ifdef __APPLE__
-    return false;
-#else
-    return true;
-#endif
 }
 
 /* pcsc-lite holds a transaction until it is ended or the card is removed (RFSetReaderEventState()

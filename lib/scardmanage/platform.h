@@ -70,13 +70,12 @@ intptr_t platform_signal_descriptor(const platform_signal *signal);
 /* Returns microseconds on a monotonic clock. */
 uint64_t platform_now_us(void);
 
-void platform_sleep(uint32_t us); /* at least that long, if no signal comes */
-
 /* Overwrites memory. The compiler does not optimize this away even if the memory is not read again. */
 void platform_wipe(void *memory, size_t size);
 
-/* Returns whether SCardEstablishContext() may return SCARD_E_NO_SERVICE if the service refuses the client. */
-bool platform_service_refuses_silently(void);
+/* Returns whether the service is there, but closes each connection before anything is sent. Only for a
+ * client for which SCardEstablishContext() has returned SCARD_E_NO_SERVICE. */
+bool platform_service_refuses_us(void);
 
 /* Returns whether the handle still holds its transaction after a successful SCardReconnect(). */
 bool platform_reconnect_keeps_transaction(void);

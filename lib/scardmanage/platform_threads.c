@@ -80,11 +80,6 @@ bool platform_thread_is(platform_thread_id a, platform_thread_id b)
     return a == b;
 }
 
-void platform_sleep(uint32_t us)
-{
-    Sleep((us + 999) / 1000);
-}
-
 uint64_t platform_now_us(void)
 {
     LARGE_INTEGER now, per_second;
@@ -204,11 +199,6 @@ platform_thread_id platform_thread_self(void)
 bool platform_thread_is(platform_thread_id a, platform_thread_id b)
 {
     return pthread_equal(a, b) != 0;
-}
-
-void platform_sleep(uint32_t us)
-{
-    nanosleep(&(struct timespec){.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000}, NULL);
 }
 
 uint64_t platform_now_us(void)

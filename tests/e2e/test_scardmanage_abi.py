@@ -51,7 +51,7 @@ def test_only_the_allocator_allocates():
 
 def test_only_the_platform_files_ask_for_the_system():
     asking = {path.name for path in LIBRARY.rglob("*.[ch]") if re.search(r"^#.*\b(_WIN32|__APPLE__|__linux__)", path.read_text(), re.MULTILINE)}
-    assert asking == {"platform.c", "platform.h", "platform_signal.c", "platform_threads.c", "scardmanage_types.h"}
+    assert asking == {"platform.c", "platform.h", "platform_service.c", "platform_signal.c", "platform_threads.c", "scardmanage_types.h"}
 
 
 # Every constant and struct is used as C++ does it, and a struct that moves, other than by growing, is an error. The
