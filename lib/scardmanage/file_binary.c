@@ -92,11 +92,12 @@ scardmanage_result file_read_binary(struct file_call *c, uint32_t offset, uint8_
 {
     size_t room = c->f->options.read_max;
     if (offset > OFFSET_MAX) {
-        /* the data object around the data */
-        size_t data_max = room - (tlv_size(TAG_DATA, room) - room);
+        /* In T=0 a card does not see Le after data, and may return up to 256 bytes. */
+        if (room < FILE_SHORT_MAX)
+            room = FILE_SHORT_MAX;
+        size_t data_max = room - (tlv_size(TAG_DATA, room) - room); /* a data object is around the data */
         if (*length > data_max)
             *length = data_max;
-        room = tlv_size(TAG_DATA, *length);
     } else {
         if (*length > room)
             *length = room;

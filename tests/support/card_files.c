@@ -20,6 +20,8 @@ void begin_files(int variant)
     options.accept_unidentified = 1;
     put("files.lua");
     ASSERT(S_OK, scardmanage_set_options(m, &options));
+    if (strncmp(reader, "tpdu", 4) == 0)
+        ASSERT(S_OK, scardmanage_set_transport(m, SCARDMANAGE_TRANSPORT_GET_RESPONSE));
     ASSERT(S_OK, scardmanage_attach_by_ifd(m, reader));
     create_file_access(FILE_OPTIONS(.select_by_id = variant >> 1));
 }

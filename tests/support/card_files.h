@@ -25,7 +25,7 @@ void create_file_access(scardmanage_file_options options);
 
 /* The variants of a test: the protocol, and whether files are selected by identifiers only. */
 #define VARIANTS 4
-/* Inserts the card, attaches m, and creates f. */
+/* Inserts the card, attaches m, and creates f. A reader that exchanges TPDUs is called tpdu. */
 void begin_files(int variant);
 void end_files(void);
 

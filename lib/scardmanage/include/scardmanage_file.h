@@ -21,6 +21,9 @@
  * select the directory first, then present the PIN, and keep the card locked until the work is done.
  * In a rebuild function, call scardmanage_file_change_dir() and then present the PIN.
  *
+ * Readers. For cards in T=0 in a reader that exchanges TPDUs, set SCARDMANAGE_TRANSPORT_GET_RESPONSE with
+ * scardmanage_set_transport(). Otherwise the library does not see the FCP of files.
+ *
  * Lifetime. The object belongs to the attachment during which it was created. After that was ended, by
  * detaching, attaching again or scardmanage_free(), its functions return E_INVALID_HANDLE. Free it before
  * or after the scardmanage.
@@ -127,7 +130,8 @@ typedef enum scardmanage_seektype {
 typedef struct scardmanage_file_options {
     size_t size; /* sizeof(scardmanage_file_options) */
     /* The most data that one command reads or writes, in bytes, at least 16. Default: 255. Card and reader must
-     * support extended length for a read_max above 256 (up to 65,536) and a write_max above 255 (up to 65,535). */
+     * support extended length for a read_max above 256 (up to 65,536) and a write_max above 255 (up to 65,535).
+     * At offsets above 32,767, READ BINARY asks for at least 256 bytes with their data object. */
     uint32_t read_max, write_max;
     uint32_t cla; /* the class byte of all commands, up to 0xFE. Default: 0 */
     /* Not 0: send a SELECT for each name of a path. Default: one SELECT for the path, and what this option does
