@@ -18,9 +18,9 @@
 #ifdef PLATFORM_THREADS_H /* a test that has threads and a clock of its own */
 #include PLATFORM_THREADS_H
 #elif defined _WIN32
-typedef SRWLOCK platform_mutex;           /* needs no memory, and no destruction */
+typedef SRWLOCK platform_mutex;            /* needs no memory, and no destruction */
 #define PLATFORM_MUTEX       SRWLOCK_INIT /* a static initializer */
-typedef CONDITION_VARIABLE platform_cond; /* like SRWLOCK */
+typedef CONDITION_VARIABLE platform_event; /* like SRWLOCK */
 typedef HANDLE platform_thread;
 typedef DWORD platform_thread_id;
 typedef HANDLE platform_signal;
@@ -30,7 +30,7 @@ typedef DWORD platform_thread_end; /* the return type of a thread function, whic
 #include <pthread.h>
 typedef pthread_mutex_t platform_mutex;
 #define PLATFORM_MUTEX PTHREAD_MUTEX_INITIALIZER
-typedef pthread_cond_t platform_cond;
+typedef pthread_cond_t platform_event;
 typedef pthread_t platform_thread;
 typedef pthread_t platform_thread_id;
 typedef struct {
@@ -40,6 +40,16 @@ typedef void *platform_thread_end;
 #define PLATFORM_THREAD_CALL
 #endif
 
+#ifndef PLATFORM_THREADS_H
+#include <stdatomic.h>
+typedef struct {
+    platform_event event;
+    atomic_uint wakes; /* number of wake-ups so far. The mutex guards the other fields */
+    unsigned sleepers;
+    uint64_t usual_us; /* moving average of how long waits took */
+} platform_cond;
+#endif
+
 int platform_mutex_init(platform_mutex *mutex); /* returns 0 on success */
 void platform_mutex_destroy(platform_mutex *mutex);
 void platform_lock(platform_mutex *mutex);
@@ -47,7 +57,7 @@ void platform_unlock(platform_mutex *mutex);
 
 int platform_cond_init(platform_cond *cond); /* returns 0 on success */
 void platform_cond_destroy(platform_cond *cond);
-void platform_cond_wake(platform_cond *cond); /* wakes all waiting threads */
+void platform_cond_wake(platform_cond *cond); /* wakes all waiting threads. Call it with the mutex held */
 /* Waits for a wake-up, or until platform_now_us() reaches until_us. UINT64_MAX means no limit.
  * Spurious wake-ups are possible. */
 void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us);

@@ -25,27 +25,37 @@ void platform_unlock(platform_mutex *mutex)
     ReleaseSRWLockExclusive(mutex);
 }
 
-int platform_cond_init(platform_cond *cond)
+static bool try_lock(platform_mutex *mutex)
 {
-    InitializeConditionVariable(cond);
+    return TryAcquireSRWLockExclusive(mutex) != 0;
+}
+
+static void yield(void)
+{
+    SwitchToThread();
+}
+
+static int event_init(platform_event *event)
+{
+    InitializeConditionVariable(event);
     return 0;
 }
 
-void platform_cond_destroy(platform_cond *cond)
+static void event_destroy(platform_event *event)
 {
-    (void)cond;
+    (void)event;
 }
 
-void platform_cond_wake(platform_cond *cond)
+static void event_wake(platform_event *event)
 {
-    WakeAllConditionVariable(cond);
+    WakeAllConditionVariable(event);
 }
 
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
+static void event_sleep(platform_event *event, platform_mutex *mutex, uint64_t until_us)
 {
     uint64_t now = platform_now_us();
     uint64_t left_ms = until_us > now ? (until_us - now + 999) / 1000 : 0;
-    SleepConditionVariableSRW(cond, mutex, left_ms < INFINITE ? (DWORD)left_ms : INFINITE, 0);
+    SleepConditionVariableSRW(event, mutex, left_ms < INFINITE ? (DWORD)left_ms : INFINITE, 0);
 }
 
 int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),
@@ -92,6 +102,7 @@ uint64_t platform_now_us(void)
 
 #else
 
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -115,27 +126,37 @@ void platform_unlock(platform_mutex *mutex)
     pthread_mutex_unlock(mutex);
 }
 
-#ifdef __APPLE__
-
-int platform_cond_init(platform_cond *cond)
+static bool try_lock(platform_mutex *mutex)
 {
-    return pthread_cond_init(cond, NULL);
+    return pthread_mutex_trylock(mutex) == 0;
 }
 
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
+static void yield(void)
+{
+    sched_yield();
+}
+
+#ifdef __APPLE__
+
+static int event_init(platform_event *event)
+{
+    return pthread_cond_init(event, NULL);
+}
+
+static void event_sleep(platform_event *event, platform_mutex *mutex, uint64_t until_us)
 {
     uint64_t now = platform_now_us();
     uint64_t left = until_us > now ? until_us - now : 0;
     struct timespec time = {.tv_sec = (time_t)(left / 1000000), .tv_nsec = (long)(left % 1000000 * 1000)};
     if (until_us == UINT64_MAX)
-        pthread_cond_wait(cond, mutex);
+        pthread_cond_wait(event, mutex);
     else
-        pthread_cond_timedwait_relative_np(cond, mutex, &time);
+        pthread_cond_timedwait_relative_np(event, mutex, &time);
 }
 
 #else
 
-int platform_cond_init(platform_cond *cond)
+static int event_init(platform_event *event)
 {
     pthread_condattr_t monotonic;
     int error = pthread_condattr_init(&monotonic);
@@ -143,31 +164,31 @@ int platform_cond_init(platform_cond *cond)
         return error;
     error = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     if (error == 0)
-        error = pthread_cond_init(cond, &monotonic);
+        error = pthread_cond_init(event, &monotonic);
     pthread_condattr_destroy(&monotonic);
     return error;
 }
 
-void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
+static void event_sleep(platform_event *event, platform_mutex *mutex, uint64_t until_us)
 {
     struct timespec time = {.tv_sec = (time_t)(until_us / 1000000),
                             .tv_nsec = (long)(until_us % 1000000 * 1000)};
     if (until_us == UINT64_MAX)
-        pthread_cond_wait(cond, mutex);
+        pthread_cond_wait(event, mutex);
     else
-        pthread_cond_timedwait(cond, mutex, &time);
+        pthread_cond_timedwait(event, mutex, &time);
 }
 
 #endif
 
-void platform_cond_destroy(platform_cond *cond)
+static void event_destroy(platform_event *event)
 {
-    pthread_cond_destroy(cond);
+    pthread_cond_destroy(event);
 }
 
-void platform_cond_wake(platform_cond *cond)
+static void event_wake(platform_event *event)
 {
-    pthread_cond_broadcast(cond);
+    pthread_cond_broadcast(event);
 }
 
 int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),
@@ -209,3 +230,66 @@ uint64_t platform_now_us(void)
 }
 
 #endif
+
+/*
+ * Condition variables. Waking a thread that sleeps takes longer than a PC/SC call that does not reach the card, above
+ * all if its processor sleeps, too. As long as waits are short, a thread therefore does not sleep at once.
+ */
+
+#define SPIN_US  100u /* how long it does not */
+#define SHORT_US 300u /* more than SPIN_US: a wait of a thread that sleeps includes that it is woken */
+
+int platform_cond_init(platform_cond *cond)
+{
+    atomic_init(&cond->wakes, 0);
+    cond->sleepers = 0;
+    cond->usual_us = 0;
+    return event_init(&cond->event);
+}
+
+void platform_cond_destroy(platform_cond *cond)
+{
+    event_destroy(&cond->event);
+}
+
+void platform_cond_wake(platform_cond *cond)
+{
+    atomic_fetch_add_explicit(&cond->wakes, 1, memory_order_relaxed);
+    if (cond->sleepers > 0)
+        event_wake(&cond->event);
+}
+
+/* Waits without sleeping, and yields the processor to the threads that it waits for. Returns whether it was woken. */
+static bool spin(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
+{
+    unsigned before = atomic_load_explicit(&cond->wakes, memory_order_relaxed);
+    bool locked = false;
+    platform_unlock(mutex);
+    do {
+        yield();
+        bool woken = atomic_load_explicit(&cond->wakes, memory_order_relaxed) != before;
+        locked = woken && try_lock(mutex); /* to sleep until the mutex is free would take as long */
+    } while (!locked && platform_now_us() < until_us);
+    if (!locked)
+        platform_lock(mutex);
+    return atomic_load_explicit(&cond->wakes, memory_order_relaxed) != before;
+}
+
+/* A few long waits end the spinning, and some short ones begin it again. */
+static void record_wait(platform_cond *cond, uint64_t us)
+{
+    uint64_t longest = 2 * SHORT_US;
+    cond->usual_us = (3 * cond->usual_us + (us < longest ? us : longest)) / 4;
+}
+
+void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
+{
+    uint64_t begun = platform_now_us();
+    uint64_t end = begun + SPIN_US < until_us ? begun + SPIN_US : until_us;
+    if (cond->usual_us > SHORT_US || !spin(cond, mutex, end)) {
+        cond->sleepers++;
+        event_sleep(&cond->event, mutex, until_us);
+        cond->sleepers--;
+    }
+    record_wait(cond, platform_now_us() - begun);
+}
