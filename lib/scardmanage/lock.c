@@ -111,7 +111,8 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
     }
     if (!was_reset)
         return acknowledge_own_reset_and_translate(at, disposition, result);
-    if (result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_NOT_TRANSACTED)
+    if (result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_NOT_TRANSACTED ||
+        result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE))
         result = acknowledge_own_reset_and_translate(at, disposition, result);
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
 }
