@@ -172,9 +172,8 @@ static LONG reset(struct pcscd_reader *reader, DWORD initialization)
 {
     reader_set_event(reader, PCSCD_RESET);
     pcscd_point();
-    if (initialization == SCARD_UNPOWER_CARD)
-        reader_power(reader, READER_POWER_DOWN);
-    LONG rv = reader_power(reader, initialization == SCARD_UNPOWER_CARD ? READER_POWER_UP : READER_RESET);
+    LONG rv =
+        reader_power(reader, initialization == SCARD_UNPOWER_CARD ? READER_POWER_DOWN_AND_UP : READER_RESET);
     reader->state.protocol = SCARD_PROTOCOL_UNDEFINED;
     if (rv != SCARD_S_SUCCESS)
         return set_unpowered(reader, rv);
@@ -370,9 +369,8 @@ LONG pcscd_SCardBeginTransaction(SCARDHANDLE handle)
 
 static LONG reset_at_end(struct pcscd_reader *reader, DWORD disposition)
 {
-    if (disposition == SCARD_UNPOWER_CARD)
-        reader_power(reader, READER_POWER_DOWN);
-    LONG rv = reader_power(reader, disposition == SCARD_UNPOWER_CARD ? READER_POWER_UP : READER_RESET);
+    LONG rv =
+        reader_power(reader, disposition == SCARD_UNPOWER_CARD ? READER_POWER_DOWN_AND_UP : READER_RESET);
     reader->state.protocol = SCARD_PROTOCOL_UNDEFINED;
     pcscd_point();
     unsigned session = truth_now.session;

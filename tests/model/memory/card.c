@@ -125,6 +125,7 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
     if (cold)
         deactivate(slot);
     truth_reset(slot);
+    truth_now.colds[truth_actor()] += cold && slot == &card_slots[0];
     slot->cold += cold;
     slot->warm += !cold;
     slot->count = 0;
@@ -139,7 +140,6 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
     *length = cards_atr_bytes(slot->atr, atr);
     if (!is_negotiable(atr))
         slot->protocol = SCARD_PROTOCOL_T0;
-    fiber_point();
     return IFD_SUCCESS;
 }
 

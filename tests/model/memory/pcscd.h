@@ -149,8 +149,9 @@ struct pcscd_handle *reader_handle(struct pcscd_reader *reader, SCARDHANDLE hand
 LONG reader_check_status(const struct pcscd_reader *reader);
 void reader_set_power(struct pcscd_reader *reader, enum pcscd_power power);
 
-/* IFDPowerICC() in ifdwrapper.c. */
-enum reader_action { READER_POWER_UP, READER_POWER_DOWN, READER_RESET };
+/* IFDPowerICC() in ifdwrapper.c. pcscd releases the driver for some microseconds between down and up. A client that
+ * asks for an attribute twice in between is too rare to allow for. */
+enum reader_action { READER_POWER_UP, READER_POWER_DOWN, READER_POWER_DOWN_AND_UP, READER_RESET };
 LONG reader_power(struct pcscd_reader *reader, enum reader_action action);
 
 /*

@@ -123,14 +123,15 @@ LONG reader_power(struct pcscd_reader *reader, enum reader_action action)
     if (status & SCARD_ABSENT)
         return SCARD_W_REMOVED_CARD;
     pcscd_lock(&reader->driver);
-    if (action == READER_POWER_DOWN)
+    if (action == READER_POWER_DOWN || action == READER_POWER_DOWN_AND_UP)
         rv = card_power_off(reader->slot);
-    else
-        rv = card_power(reader->slot, action == READER_POWER_UP, state->atr, &length);
     pcscd_point();
-    pcscd_unlock(&reader->driver);
+    if (action != READER_POWER_DOWN)
+        rv = card_power(reader->slot, action != READER_RESET, state->atr, &length);
     if (action != READER_POWER_DOWN)
         state->atr_length = rv == IFD_SUCCESS ? length : 0;
+    pcscd_point();
+    pcscd_unlock(&reader->driver);
     if (rv == IFD_NO_SUCH_DEVICE)
         return SCARD_E_READER_UNAVAILABLE;
     return rv == IFD_SUCCESS ? SCARD_S_SUCCESS : SCARD_E_NOT_TRANSACTED;
@@ -142,15 +143,10 @@ LONG reader_power(struct pcscd_reader *reader, enum reader_action action)
 
 static void power_new_card(struct pcscd_reader *reader)
 {
-    LONG rv = reader_power(reader, READER_POWER_UP);
+    bool ok = reader_power(reader, READER_POWER_UP) == SCARD_S_SUCCESS;
+    reader_set_power(reader, ok ? PCSCD_POWERED : PCSCD_UNPOWERED);
     reader->state.protocol = SCARD_PROTOCOL_UNDEFINED;
-    if (rv == SCARD_S_SUCCESS) {
-        reader->state.state = SCARD_PRESENT | SCARD_POWERED | SCARD_NEGOTIABLE;
-        reader_set_power(reader, PCSCD_POWERED);
-    } else {
-        reader->state.state = SCARD_PRESENT | SCARD_SWALLOWED;
-        reader_set_power(reader, PCSCD_UNPOWERED);
-    }
+    reader->state.state = SCARD_PRESENT | (ok ? SCARD_POWERED | SCARD_NEGOTIABLE : SCARD_SWALLOWED);
 }
 
 static void clear_state(struct pcscd_reader *reader, DWORD state)
@@ -190,9 +186,7 @@ static DWORD observe(struct pcscd_reader *reader, DWORD before)
         return before;
     if (status == SCARD_ABSENT) {
         reader_set_event(reader, PCSCD_REMOVED);
-        pcscd_point();
         clear_state(reader, SCARD_ABSENT);
-        pcscd_point();
     } else {
         power_new_card(reader);
     }

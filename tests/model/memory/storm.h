@@ -37,6 +37,7 @@ struct storm_user {
     bool attached;
     unsigned locks;
     scardmanage_disposition disposition; /* the strongest of its unlocks */
+    bool has_ejected;                    /* an unlock has asked for that */
     scardmanage_options options;         /* of the object */
     scardmanage_options call_options;    /* of the call */
     /* of B: the handle that it is attached to */
@@ -132,6 +133,8 @@ void storm_sync(struct storm_call *call, bool same_card, bool same_session);
 void storm_widen(struct storm_call *call);
 bool storm_is_same_card(scardmanage_verdict verdict);
 void storm_check_lock(struct storm_call *call, scardmanage_result result);
+/* Returns whether the service shows a card. */
+bool storm_service_shows_card(void);
 bool storm_in_range(const struct storm_range *range, unsigned value);
 
 #endif

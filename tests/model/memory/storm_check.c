@@ -55,6 +55,15 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .may_run = user->may_run};
 }
 
+/* Also while there is none: a reset that fails because of a removal may come last. */
+bool storm_service_shows_card(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].state.state & SCARD_PRESENT)
+            return true;
+    return false;
+}
+
 /*
  * Codes
  */
@@ -97,7 +106,8 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_W_UNRESPONSIVE_CARD:
     case SCARDMANAGE_W_UNPOWERED_CARD:
     case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
-        return mute || moved || away || reset || user->locks == 0;
+        /* two resets at once may leave pcscd with another protocol than the card */
+        return mute || moved || away || now->reset_events != 0 || user->locks == 0;
     case SCARDMANAGE_E_PROTO_MISMATCH:
         return user->call_options.protocols != 0 || mute || moved || reset || away || other;
     case SCARDMANAGE_E_OUTOFMEMORY:
@@ -105,7 +115,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_FAIL:
         return user->options.rebuild != NULL; /* which sometimes fails */
     case SCARDMANAGE_E_CANT_DISPOSE:
-        return user->disposition == SCARDMANAGE_DISPOSITION_EJECT;
+        return user->has_ejected; /* an abandoned unlock may come late */
     case SCARDMANAGE_E_SESSION_LOST:
         return user->unit_lost_on_purpose;
     default:
@@ -227,9 +237,13 @@ static void check_resets(const struct storm_call *call, const scardmanage_report
     if (gentle)
         storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
                     scardmanage_step_name(report->step));
-    if (user->call_options.first_step == SCARDMANAGE_STEP_WARM ||
-        user->call_options.first_step == SCARDMANAGE_STEP_COLD)
+    if (report->attempts != 1 || report->step != user->call_options.first_step)
+        return;
+    if (report->step == SCARDMANAGE_STEP_WARM || report->step == SCARDMANAGE_STEP_COLD)
         storm_check(user, resets > 0, "%s should have reset the card", call->name);
+    if (report->step == SCARDMANAGE_STEP_COLD)
+        storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
+                    "%s should have reset the card by a cold reset", call->name);
 }
 
 static void log_report(const struct storm_call *call, const scardmanage_report *report)

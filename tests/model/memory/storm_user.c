@@ -83,6 +83,8 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     storm_sync(&opening, false, false);
     if (user->party == PARTY_B && !user->options.rebuild && !user->options.identify)
         storm_check(user, resets == truth_now.resets[user->party], "attaching by handle has reset the card");
+    user->session.known =
+        false; /* another client's reset that has begun before does not show in a new handle */
     user->has_identity = user->found_identity;
     user->identity = user->found;
     user->expects_selected = user->options.rebuild && user->options.rebuild_at_attach;
@@ -127,6 +129,7 @@ static bool resets_card(scardmanage_disposition disposition)
 static void unlock(struct storm_user *user, scardmanage_disposition disposition)
 {
     unsigned locks = user->locks;
+    user->has_ejected = user->has_ejected || disposition == SCARDMANAGE_DISPOSITION_EJECT;
     if (locks > 0 && disposition > user->disposition)
         user->disposition = disposition;
     struct storm_call call = storm_begin_call(user, "unlocking", user->options.timeout_ms);
@@ -361,8 +364,9 @@ static void wait_for_card(struct storm_user *user)
     storm_end_call(&call, result);
     if (result == SCARDMANAGE_S_OK)
         storm_check(user,
-                    call.before.noticed_events % 2 == 1 || truth_now.card_events != call.before.card_events ||
-                        card_slots[0].card || truth_now.noticed_events != call.before.noticed_events,
+                    storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
+                        truth_now.card_events != call.before.card_events || card_slots[0].card ||
+                        truth_now.noticed_events != call.before.noticed_events,
                     "waiting for a card succeeds without one");
     user->failed_since = true; /* it may have noticed a loss */
     storm_check_lock(&call, result);
@@ -377,7 +381,8 @@ static void make_any_call(struct storm_user *user)
         reconnect(user, any_options(user));
     else if (number < 9)
         lock(user);
-    else if (number < 12)
+    else if (number < 12 &&
+             (user->locks > 0 || !user->attached)) /* else an abandoned unlock could end a later lock */
         unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
                                           : SCARDMANAGE_DISPOSITION_LEAVE);
     else if (number < 16)

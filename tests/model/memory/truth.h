@@ -24,7 +24,7 @@ struct truth {
     unsigned noticed_events;  /* the last of them that PC/SC has noticed */
     unsigned noticed_session; /* PC/SC has told all handles that earlier sessions are over */
     unsigned reset_events;    /* reported to handles */
-    unsigned resets[TRUTH_PARTIES];
+    unsigned resets[TRUTH_PARTIES], colds[TRUTH_PARTIES]; /* colds: the cold ones of these */
     unsigned commands[TRUTH_PARTIES];
     unsigned services; /* starts and ends, and stops */
     unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
