@@ -25,6 +25,7 @@ void sequence_make(struct sequence *sequence, uint64_t seed, unsigned count)
 {
     sequence->count = count;
     sequence->seed = seed;
+    sequence->storm = 0;
     for (unsigned i = 0; i < count; i++)
         sequence->action[i] = (uint8_t)choose(&seed);
 }
