@@ -134,7 +134,8 @@ void model_check_after_action(struct model *model)
     int locked_out = quiet && !model->failure[0] ? client_c_is_locked_out(model) : -1;
     /* an abandoned call whose attachment has ended may still have a transaction for a moment */
     for (int64_t end = board_now() + CALL_MS;
-         locked_out == 1 && !locks && model->may_wait_in_connect && board_now() < end;
+         locked_out == 1 && !locks && (model->may_wait_in_connect || model->b_handle_in_use) &&
+         board_now() < end;
          locked_out = client_c_is_locked_out(model))
         board_sleep(1);
     if (locked_out >= 0)

@@ -313,6 +313,7 @@ LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
 {
     struct request request = {.handle = handle, .how = disposition};
     struct client_context *context = client_lock_handle(handle, &request.reader);
+    truth_now.closed_twice += !context;
     if (!context)
         return SCARD_E_INVALID_HANDLE;
     LONG rv = pcscd_request(&context->connection, serve_disconnect, &request);

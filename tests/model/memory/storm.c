@@ -91,6 +91,7 @@ static void check_leftovers(struct storm *storm)
             model_check(model, reader->handles[j].number == 0 || reader->handles[j].owner == PARTY_C,
                         "a handle was not closed");
     }
+    model_check(model, truth_now.closed_twice == 0, "a handle was closed twice");
     model_check(model, client_contexts() == 0, "%u contexts were not released", client_contexts());
     model_check(model, fiber_count(THREADS_NAME) == 0, "%u threads have not ended",
                 fiber_count(THREADS_NAME));

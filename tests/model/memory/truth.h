@@ -29,7 +29,8 @@ struct truth {
     unsigned services; /* starts and ends, and stops */
     unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
     unsigned mutes;
-    unsigned exclusives; /* another client has asked for exclusive use */
+    unsigned closed_twice; /* handles that were not open any more */
+    unsigned exclusives;   /* another client has asked for exclusive use */
     unsigned cancels[TRUTH_PARTIES];
     unsigned secrets_to_strangers;
 };
