@@ -4,8 +4,6 @@
 #include "truth.h"
 
 #include <ifdhandler.h>
-#include <reader.h>
-#include <string.h>
 
 #define ANY_PROTOCOL (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1 | SCARD_PROTOCOL_RAW)
 
@@ -407,125 +405,6 @@ LONG pcscd_SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
     if (rv != SCARD_S_SUCCESS)
         return rv;
     rv = end_transaction(reader, handle, disposition);
-    reader_unref(reader);
-    return rv;
-}
-
-/*
- * The others
- */
-
-LONG pcscd_SCardStatus(SCARDHANDLE handle)
-{
-    struct pcscd_reader *reader;
-    LONG rv = reader_of_handle(handle, &reader);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    rv = reader_check_sharing(reader, handle);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_event(reader, handle);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_status(reader);
-    reader_unref(reader);
-    return rv;
-}
-
-static LONG get_attribute(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD attribute, BYTE *value,
-                          DWORD *length)
-{
-    LONG rv = reader_check_sharing(reader, handle);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_status(reader);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_event(reader, handle);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    pcscd_lock(&reader->driver); /* IFDGetCapabilities() */
-    pcscd_point();
-    pcscd_unlock(&reader->driver);
-    if (attribute != SCARD_ATTR_DEVICE_FRIENDLY_NAME && attribute != SCARD_ATTR_DEVICE_SYSTEM_NAME)
-        return SCARD_E_UNSUPPORTED_FEATURE;
-    DWORD size = strlen(reader->state.name) + 1, room = *length;
-    *length = size;
-    if (size > room)
-        return SCARD_E_INSUFFICIENT_BUFFER;
-    memcpy(value, reader->state.name, size);
-    return SCARD_S_SUCCESS;
-}
-
-LONG pcscd_SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, BYTE *value, DWORD *length)
-{
-    struct pcscd_reader *reader;
-    LONG rv = reader_of_handle(handle, &reader);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    rv = get_attribute(reader, handle, attribute, value, length);
-    reader_unref(reader);
-    return rv;
-}
-
-/* Does not check for events. */
-LONG pcscd_SCardControl(SCARDHANDLE handle)
-{
-    struct pcscd_reader *reader;
-    LONG rv = reader_of_handle(handle, &reader);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    rv = reader_check_sharing(reader, handle);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_status(reader);
-    reader_unref(reader);
-    return rv == SCARD_S_SUCCESS ? SCARD_E_UNSUPPORTED_FEATURE : rv;
-}
-
-static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD protocol,
-                         const uint8_t *command, DWORD length, uint8_t *response, DWORD *response_length)
-{
-    LONG rv = reader_check_sharing(reader, handle);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_status(reader);
-    if (rv == SCARD_S_SUCCESS)
-        rv = reader_check_event(reader, handle);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    if (protocol != SCARD_PROTOCOL_RAW && reader->state.state & SCARD_ABSENT)
-        return SCARD_E_NO_SMARTCARD;
-    if (protocol != SCARD_PROTOCOL_RAW && protocol != reader->state.protocol)
-        return SCARD_E_PROTO_MISMATCH;
-    size_t size = *response_length, room = size;
-    *response_length = 0;
-    pcscd_lock(&reader->driver);
-    bool is_locked = reader->lock_id == handle;
-    if (reader_check_event(reader, handle) == SCARD_W_REMOVED_CARD) {
-        /* pcscd does not check again. While it waits for the driver, the card would have to be exchanged, and the
-         * new one powered: too rare to allow for. */
-        pcscd_unlock(&reader->driver);
-        return SCARD_W_REMOVED_CARD;
-    }
-    rv = card_transmit(reader->slot, (uint32_t)protocol, command, length, response, &size);
-    pcscd_point();
-    truth_last[truth_actor()].is_locked = is_locked;
-    pcscd_unlock(&reader->driver);
-    if (rv == IFD_NO_SUCH_DEVICE)
-        return SCARD_E_READER_UNAVAILABLE;
-    if (rv != IFD_SUCCESS)
-        return SCARD_E_NOT_TRANSACTED;
-    if (size > room)
-        return SCARD_E_INSUFFICIENT_BUFFER;
-    *response_length = size;
-    return SCARD_S_SUCCESS;
-}
-
-LONG pcscd_SCardTransmit(SCARDHANDLE handle, DWORD protocol, const uint8_t *command, DWORD length,
-                         uint8_t *response, DWORD *response_length)
-{
-    struct pcscd_reader *reader;
-    if (*response_length < 2)
-        return SCARD_E_INSUFFICIENT_BUFFER;
-    LONG rv = reader_of_handle(handle, &reader);
-    if (rv != SCARD_S_SUCCESS)
-        return rv;
-    rv = send_command(reader, handle, protocol, command, length, response, response_length);
     reader_unref(reader);
     return rv;
 }

@@ -38,6 +38,8 @@ struct client_context *client_find_context(SCARDCONTEXT number); /* or null */
 struct client_context *client_lock_context(SCARDCONTEXT number);
 struct client_context *client_lock_handle(SCARDHANDLE number, const char **reader);
 void client_unlock(struct client_context *context);
+LONG client_add_handle(struct client_context *context, SCARDHANDLE handle, const char *reader);
+void client_remove_handle(struct client_context *context, SCARDHANDLE handle);
 
 /* In the service: sends the states to the client. */
 void client_copy_states(void);
