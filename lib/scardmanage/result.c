@@ -77,6 +77,7 @@ static const struct result_text results[] = {
     {0x8010006E, "cancelled by the user"},
     {0x8010006F, "no PIN was presented"},
     {0xA0100001, "the state on the card is lost"},
+    {0xA0100002, "too few tries"},
 };
 
 const char *scardmanage_strerror(scardmanage_result result)

@@ -188,7 +188,7 @@ static scardmanage_result check_tries(struct request *request)
         return SCARDMANAGE_W_CHV_BLOCKED;
     if (request->tries == SCARDMANAGE_TRIES_UNKNOWN)
         return SCARDMANAGE_E_UNSUPPORTED_FEATURE;
-    return request->tries < (int)request->verify->options.minimum_tries ? SCARDMANAGE_W_SECURITY_VIOLATION
+    return request->tries < (int)request->verify->options.minimum_tries ? SCARDMANAGE_E_TOO_FEW_TRIES
                                                                         : SCARDMANAGE_S_OK;
 }
 

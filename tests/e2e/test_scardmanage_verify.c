@@ -154,12 +154,12 @@ START_TEST(minimum_tries)
     assert_presents("1235", SCARDMANAGE_W_WRONG_CHV, 2);
     assert_presents("1235", SCARDMANAGE_W_WRONG_CHV, 1);
     for (int i = 0; i < 3; i++)
-        assert_presents("1234", SCARDMANAGE_W_SECURITY_VIOLATION, 1);
+        assert_presents("1234", SCARDMANAGE_E_TOO_FEW_TRIES, 1);
     ck_assert_int_eq(scardmanage_verify_change_code(verify, BYTES("1234"), BYTES("9999"), GLOBAL, 1, &tries),
-                     SCARDMANAGE_W_SECURITY_VIOLATION);
+                     SCARDMANAGE_E_TOO_FEW_TRIES);
     ck_assert_int_eq(scardmanage_verify_change_code(verify, BYTES("1234"), NOTHING,
                                                     GLOBAL | SCARDMANAGE_CHV_DISABLE, 1, &tries),
-                     SCARDMANAGE_W_SECURITY_VIOLATION);
+                     SCARDMANAGE_E_TOO_FEW_TRIES);
     ck_assert_uint_eq(get_tally().presented, 2);
     ck_assert_int_eq(scardmanage_verify_unblock(verify, BYTES("87654321"), NOTHING, GLOBAL, 1, &tries),
                      SCARDMANAGE_S_OK);

@@ -78,14 +78,15 @@ typedef int32_t scardmanage_result;
 #define SCARDMANAGE_E_WRITE_TOO_MANY         SCARDMANAGE_RESULT(0x80100028u)
 #define SCARDMANAGE_E_BAD_SEEK               SCARDMANAGE_RESULT(0x80100029u)
 #define SCARDMANAGE_E_INVALID_CHV            SCARDMANAGE_RESULT(0x8010002Au)
-#define SCARDMANAGE_W_SECURITY_VIOLATION     SCARDMANAGE_RESULT(0x8010006Au)
 #define SCARDMANAGE_W_WRONG_CHV              SCARDMANAGE_RESULT(0x8010006Bu)
 #define SCARDMANAGE_W_CHV_BLOCKED            SCARDMANAGE_RESULT(0x8010006Cu)
 #define SCARDMANAGE_W_EOF                    SCARDMANAGE_RESULT(0x8010006Du)
 #define SCARDMANAGE_W_CARD_NOT_AUTHENTICATED SCARDMANAGE_RESULT(0x8010006Fu)
 
-/* A code of this library: the state on the card that a unit needs is lost. See scardmanage_run(). */
-#define SCARDMANAGE_E_SESSION_LOST SCARDMANAGE_RESULT(0xA0100001u)
+/* Codes of this library. The state on the card that a unit needs is lost, see scardmanage_run(). A card has
+ * fewer tries left for a PIN than the caller wants to risk, see scardmanage_verify_options. */
+#define SCARDMANAGE_E_SESSION_LOST  SCARDMANAGE_RESULT(0xA0100001u)
+#define SCARDMANAGE_E_TOO_FEW_TRIES SCARDMANAGE_RESULT(0xA0100002u)
 
 /* How many tries are left for a PIN or a key: the card has not said so. */
 #define SCARDMANAGE_TRIES_UNKNOWN (-1)

@@ -136,7 +136,7 @@ SCARDMANAGE_API scardmanage_result scardmanage_verify_get_tries(scardmanage_veri
  *   W_WRONG_CHV            refused
  *   W_CHV_BLOCKED          refused, and blocked
  *   E_INVALID_CHV          has the wrong form; or is longer than padded_length, and nothing was sent
- *   W_SECURITY_VIOLATION   not presented: fewer tries are left than minimum_tries
+ *   E_TOO_FEW_TRIES        not presented: fewer tries are left than minimum_tries
  *   E_UNSUPPORTED_FEATURE  also: not presented, because minimum_tries is set, and the card cannot be asked
  *
  * Source: ISCardVerify::Verify; ISO/IEC 7816-4:2013, 11.5.6.
