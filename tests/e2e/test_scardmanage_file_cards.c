@@ -185,8 +185,8 @@ START_TEST(ends_of_files)
         "if offset == #text then return '', 0x9000 end",
         "if offset + cmd.ne > #text then return text:sub(offset + 1), 0x6282 end",
         "if offset == #text then return '', 0x6282 end",
-        "if offset + cmd.ne > #text and offset < #text then return '', 0x6C00 | #text - offset end\n"
-        "if offset == #text then return '', 0x6B00 end",
+        ("if offset + cmd.ne > #text and offset < #text then return '', 0x6C00 | #text - offset end\n"
+         "if offset == #text then return '', 0x6B00 end"),
     };
     char commands[1000];
     snprintf(commands, sizeof commands,
