@@ -114,11 +114,11 @@ static void add_size(struct create_call *n, struct properties *p)
 static scardmanage_result complete(struct create_call *n, struct properties *p, uint8_t short_id)
 {
     if (p->length > PROPERTIES_MAX || !file_fcp_parse_objects(p->bytes, p->length, &n->fcp) ||
-        n->fcp.structure == FILE_UNKNOWN || !add_name(n, p, short_id))
+        n->fcp.structure == FCP_UNKNOWN || !add_name(n, p, short_id))
         return SCARDMANAGE_E_INVALIDARG;
-    if (n->data_length > 0 && n->fcp.structure == FILE_DIRECTORY)
+    if (n->data_length > 0 && n->fcp.structure == FCP_DIRECTORY)
         return SCARDMANAGE_E_INVALIDARG;
-    if (n->fcp.structure != FILE_TRANSPARENT)
+    if (n->fcp.structure != FCP_TRANSPARENT)
         return SCARDMANAGE_S_OK;
     if (n->fcp.has_size)
         return n->data_length > n->fcp.size ? SCARDMANAGE_E_WRITE_TOO_MANY : SCARDMANAGE_S_OK;
@@ -151,7 +151,7 @@ static scardmanage_result write_content(struct create_call *n)
     scardmanage_result result = file_select(&n->call, &n->path, FILE_KIND_EF, true, &selected);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (n->fcp.structure == FILE_TRANSPARENT)
+    if (n->fcp.structure == FCP_TRANSPARENT)
         return file_change_binary(&n->call, FILE_UPDATE, 0, n->data, n->data_length);
     if (!file_structure_has_records(n->fcp.structure) || n->data_length > n->call.f->options.write_max)
         return SCARDMANAGE_E_UNSUPPORTED_FEATURE;
@@ -172,7 +172,7 @@ static scardmanage_result create_in_unit(scardmanage *m, const scardmanage_repor
         return result;
     struct command command = file_command(&n->call, INS_CREATE, 0, n->template, n->template_length, 0);
     result = file_send_change(&n->call, &command);
-    if (n->fcp.structure == FILE_DIRECTORY)
+    if (n->fcp.structure == FCP_DIRECTORY)
         file_forget_selection(&n->call); /* it is current now */
     if (result == SCARDMANAGE_E_NO_ACCESS && interface_object_status_word(&n->call.f->base) == 0x6985)
         return SCARDMANAGE_E_ICC_CREATEORDER;
@@ -254,7 +254,7 @@ static scardmanage_result delete_in_unit(scardmanage *m, const scardmanage_repor
     if (result != SCARDMANAGE_S_OK)
         return result;
     bool is_directory =
-        selected.fcp.structure == FILE_DIRECTORY || d->path.names[d->path.count - 1].is_df_name;
+        selected.fcp.structure == FCP_DIRECTORY || d->path.names[d->path.count - 1].is_df_name;
     if (is_directory && !(d->call.flags & SCARDMANAGE_FL_RECURSIVE))
         return SCARDMANAGE_E_NO_FILE;
     return send_delete(d);

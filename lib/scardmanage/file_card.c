@@ -126,7 +126,8 @@ static scardmanage_result send_wrapped(struct file_call *c, const struct command
  * Commands
  */
 
-static scardmanage_result send(struct file_call *c, const struct command *command, struct file_answer *answer)
+static scardmanage_result send_command(struct file_call *c, const struct command *command,
+                                       struct file_answer *answer)
 {
     answer->length = 0;
     if (c->flags & SCARDMANAGE_FL_SECURE_MESSAGING)
@@ -148,14 +149,14 @@ static scardmanage_result fail(struct file_call *c, scardmanage_result result)
 
 scardmanage_result file_send(struct file_call *c, const struct command *command, struct file_answer *answer)
 {
-    scardmanage_result result = send(c, command, answer);
+    scardmanage_result result = send_command(c, command, answer);
     uint32_t length = answer->status_word & 0xFF ? answer->status_word & 0xFF : 256u;
     bool is_wrong_length = result == SCARDMANAGE_S_OK && (answer->status_word & 0xFF00) == 0x6C00 &&
                            command->expected > 0 && length != command->expected;
     if (is_wrong_length && !(c->flags & SCARDMANAGE_FL_SECURE_MESSAGING)) {
         struct command again = *command;
         again.expected = length;
-        result = send(c, &again, answer);
+        result = send_command(c, &again, answer);
     }
     if (result != SCARDMANAGE_S_OK)
         return fail(c, result);
@@ -177,7 +178,7 @@ scardmanage_result file_send_change(struct file_call *c, const struct command *c
     struct file_answer answer = {0};
     struct card_mark before;
     object_get_mark(c->f->base.m, &before);
-    scardmanage_result result = send(c, command, &answer);
+    scardmanage_result result = send_command(c, command, &answer);
     c->has_changed |= may_have_been_sent(c, before.commands, result);
     if (result != SCARDMANAGE_S_OK)
         return fail(c, result);

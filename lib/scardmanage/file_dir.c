@@ -82,7 +82,7 @@ static scardmanage_result read_content(struct directory_call *d, struct open_fil
 {
     bool is_end = false;
     for (uint32_t number = 0; !is_end; number++) {
-        if (file->fcp.structure == FILE_TRANSPARENT && file->fcp.has_size &&
+        if (file->fcp.structure == FCP_TRANSPARENT && file->fcp.has_size &&
             d->content.length >= file->fcp.size)
             break;
         scardmanage_result result = read_part(d, file, number, &is_end);
@@ -149,7 +149,7 @@ static scardmanage_result directory_in_unit(scardmanage *m, const scardmanage_re
     if (result != SCARDMANAGE_S_OK)
         return result;
     file.fcp = selected.fcp;
-    if (file.fcp.structure == FILE_UNKNOWN)
+    if (file.fcp.structure == FCP_UNKNOWN)
         result = file_probe(&d->call, &file);
     if (result == SCARDMANAGE_S_OK)
         result = read_content(d, &file);

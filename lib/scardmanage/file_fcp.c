@@ -15,13 +15,13 @@ static uint32_t read_number(const uint8_t *bytes, size_t length)
 static enum file_structure structure_of(uint8_t descriptor)
 {
     static const enum file_structure structures[] = {
-        FILE_UNKNOWN,  FILE_TRANSPARENT, FILE_FIXED,  FILE_FIXED,
-        FILE_VARIABLE, FILE_VARIABLE,    FILE_CYCLIC, FILE_CYCLIC,
+        FCP_UNKNOWN,  FCP_TRANSPARENT, FCP_FIXED,  FCP_FIXED,
+        FCP_VARIABLE, FCP_VARIABLE,    FCP_CYCLIC, FCP_CYCLIC,
     };
     if (descriptor & 0x80)
-        return FILE_OTHER;
+        return FCP_OTHER;
     if ((descriptor & 0x38) == 0x38)
-        return (descriptor & 0x07) == 0 ? FILE_DIRECTORY : FILE_OTHER;
+        return (descriptor & 0x07) == 0 ? FCP_DIRECTORY : FCP_OTHER;
     return structures[descriptor & 0x07];
 }
 
@@ -82,7 +82,7 @@ bool file_fcp_parse_objects(const uint8_t *objects, size_t length, struct file_f
     scardmanage_tlv tlv;
     scardmanage_result result;
     memset(out, 0, sizeof *out);
-    out->write_function = FILE_WRITE_UNKNOWN;
+    out->write_function = FCP_WRITE_UNKNOWN;
     out->objects = objects;
     out->objects_length = length;
     while ((result = scardmanage_tlv_next(&objects, &length, &tlv)) == SCARDMANAGE_S_OK)
@@ -95,7 +95,7 @@ bool file_fcp_parse(const uint8_t *data, size_t length, struct file_fcp *out)
 {
     scardmanage_tlv tlv;
     memset(out, 0, sizeof *out);
-    out->write_function = FILE_WRITE_UNKNOWN;
+    out->write_function = FCP_WRITE_UNKNOWN;
     if (length == 0 || (data[0] != 0x62 && data[0] != 0x6F))
         return true;
     return scardmanage_tlv_next(&data, &length, &tlv) == SCARDMANAGE_S_OK &&
@@ -104,19 +104,19 @@ bool file_fcp_parse(const uint8_t *data, size_t length, struct file_fcp *out)
 
 bool file_structure_has_records(enum file_structure structure)
 {
-    return structure == FILE_FIXED || structure == FILE_VARIABLE || structure == FILE_CYCLIC;
+    return structure == FCP_FIXED || structure == FCP_VARIABLE || structure == FCP_CYCLIC;
 }
 
 scardmanage_filetype file_structure_type(enum file_structure structure)
 {
     switch (structure) {
-    case FILE_TRANSPARENT:
+    case FCP_TRANSPARENT:
         return SCARDMANAGE_TYPE_TRANSPARENT_EF;
-    case FILE_FIXED:
+    case FCP_FIXED:
         return SCARDMANAGE_TYPE_FIXED_EF;
-    case FILE_VARIABLE:
+    case FCP_VARIABLE:
         return SCARDMANAGE_TYPE_VARIABLE_EF;
-    case FILE_CYCLIC:
+    case FCP_CYCLIC:
         return SCARDMANAGE_TYPE_CYCLIC_EF;
     default:
         return SCARDMANAGE_TYPE_DIRECTORY_FILE;

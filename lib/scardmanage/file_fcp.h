@@ -8,22 +8,22 @@
 #include <stdbool.h>
 
 enum file_structure {
-    FILE_UNKNOWN, /* the FCP do not say */
-    FILE_DIRECTORY,
-    FILE_TRANSPARENT,
-    FILE_FIXED,
-    FILE_VARIABLE,
-    FILE_CYCLIC,
-    FILE_OTHER, /* of data objects, or reserved for future use */
+    FCP_UNKNOWN, /* the FCP do not say */
+    FCP_DIRECTORY,
+    FCP_TRANSPARENT,
+    FCP_FIXED,
+    FCP_VARIABLE,
+    FCP_CYCLIC,
+    FCP_OTHER, /* of data objects, or reserved for future use */
 };
 
 /* What a WRITE command does: bits 7 and 6 of the data coding byte. */
 enum file_write_function {
-    FILE_WRITE_ONCE = 0,
-    FILE_WRITE_PROPRIETARY = 1,
-    FILE_WRITE_OR = 2,
-    FILE_WRITE_AND = 3,
-    FILE_WRITE_UNKNOWN = 4,
+    FCP_WRITE_ONCE = 0,
+    FCP_WRITE_PROPRIETARY = 1,
+    FCP_WRITE_OR = 2,
+    FCP_WRITE_AND = 3,
+    FCP_WRITE_UNKNOWN = 4,
 };
 
 struct file_fcp {

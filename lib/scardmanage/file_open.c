@@ -42,7 +42,7 @@ static scardmanage_result open_in_unit(scardmanage *m, const scardmanage_report 
     struct open_call *o = context;
     struct file_selected selected;
     (void)m, (void)report;
-    o->file.fcp = (struct file_fcp){.structure = FILE_UNKNOWN, .write_function = FILE_WRITE_UNKNOWN};
+    o->file.fcp = (struct file_fcp){.structure = FCP_UNKNOWN, .write_function = FCP_WRITE_UNKNOWN};
     enum file_kind kind = o->file.short_id ? FILE_KIND_DF : FILE_KIND_EF;
     scardmanage_result result = file_select(&o->call, &o->file.path, kind, kind == FILE_KIND_EF, &selected);
     if (result != SCARDMANAGE_S_OK)
@@ -53,7 +53,7 @@ static scardmanage_result open_in_unit(scardmanage *m, const scardmanage_report 
         o->file.fcp = selected.fcp;
         o->file.fcp.objects = NULL;
     }
-    return o->file.fcp.structure == FILE_UNKNOWN ? file_probe(&o->call, &o->file) : SCARDMANAGE_S_OK;
+    return o->file.fcp.structure == FCP_UNKNOWN ? file_probe(&o->call, &o->file) : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_file_open(scardmanage_file_access *f, scardmanage_reftype type,
@@ -150,7 +150,7 @@ static scardmanage_result read_in_unit(scardmanage *m, const scardmanage_report 
     result = file_select_open(&r->call, &file);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (file.fcp.structure == FILE_TRANSPARENT)
+    if (file.fcp.structure == FCP_TRANSPARENT)
         result = file.fcp.has_other_units ? SCARDMANAGE_E_UNSUPPORTED_FEATURE : read_bytes(r, &file);
     else if (file_structure_has_records(file.fcp.structure))
         result = read_record(r, &file);
@@ -196,9 +196,9 @@ struct write_call {
 static bool is_write_function(const struct open_file *file, uint32_t flags)
 {
     enum file_write_function function = file->fcp.write_function;
-    if (function == FILE_WRITE_UNKNOWN)
+    if (function == FCP_WRITE_UNKNOWN)
         return true;
-    return function == (flags & SCARDMANAGE_FL_OR ? FILE_WRITE_OR : FILE_WRITE_AND);
+    return function == (flags & SCARDMANAGE_FL_OR ? FCP_WRITE_OR : FCP_WRITE_AND);
 }
 
 static scardmanage_result write_bytes(struct write_call *w, struct open_file *file)
@@ -255,7 +255,7 @@ static scardmanage_result write_in_unit(scardmanage *m, const scardmanage_report
         result = SCARDMANAGE_E_UNSUPPORTED_FEATURE;
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (file.fcp.structure == FILE_TRANSPARENT)
+    if (file.fcp.structure == FCP_TRANSPARENT)
         result = write_bytes(w, &file);
     else if (file_structure_has_records(file.fcp.structure))
         result = write_record(w, &file);

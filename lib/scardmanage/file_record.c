@@ -24,7 +24,7 @@ static unsigned reference(struct file_call *c, const struct open_file *file, uin
 static size_t expected_length(const struct file_call *c, const struct open_file *file)
 {
     size_t room = file_record_room(c), record = file->fcp.record_max;
-    bool has_one_length = file->fcp.structure == FILE_FIXED || file->fcp.structure == FILE_CYCLIC;
+    bool has_one_length = file->fcp.structure == FCP_FIXED || file->fcp.structure == FCP_CYCLIC;
     return has_one_length && record > 0 && record <= room ? record : room;
 }
 

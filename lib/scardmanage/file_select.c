@@ -160,9 +160,9 @@ static scardmanage_result check_kind(const struct file_answer *answer, enum file
         answer->status_word, kind == FILE_KIND_DF ? STATUS_OF_SELECT_DF : STATUS_OF_SELECT_EF);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (kind == FILE_KIND_EF && fcp->structure == FILE_DIRECTORY)
+    if (kind == FILE_KIND_EF && fcp->structure == FCP_DIRECTORY)
         return SCARDMANAGE_E_NO_FILE;
-    if (kind == FILE_KIND_DF && fcp->structure != FILE_DIRECTORY && fcp->structure != FILE_UNKNOWN)
+    if (kind == FILE_KIND_DF && fcp->structure != FCP_DIRECTORY && fcp->structure != FCP_UNKNOWN)
         return SCARDMANAGE_E_NO_DIR;
     return SCARDMANAGE_S_OK;
 }
@@ -188,10 +188,10 @@ static scardmanage_result select_file(struct file_call *c, const struct file_pat
     out->is_new = true;
     out->is_deactivated = answer.status_word == 0x6283;
     selected->path = *path;
-    selected->is_ef = kind == FILE_KIND_EF || (kind == FILE_KIND_ANY && out->fcp.structure != FILE_DIRECTORY);
+    selected->is_ef = kind == FILE_KIND_EF || (kind == FILE_KIND_ANY && out->fcp.structure != FCP_DIRECTORY);
     selected->short_id = 0;
     /* of a file of which nobody knows whether it is a DF, nobody knows what is the current DF either */
-    selected->is_known = kind != FILE_KIND_ANY || out->fcp.structure != FILE_UNKNOWN;
+    selected->is_known = kind != FILE_KIND_ANY || out->fcp.structure != FCP_UNKNOWN;
     return SCARDMANAGE_S_OK;
 }
 
@@ -246,9 +246,9 @@ scardmanage_result file_probe(struct file_call *c, struct open_file *file)
     if (result != SCARDMANAGE_S_OK)
         return result;
     platform_wipe(bytes, sizeof bytes);
-    file->fcp.structure = answer.status_word == 0x6981 ? FILE_VARIABLE : FILE_TRANSPARENT;
+    file->fcp.structure = answer.status_word == 0x6981 ? FCP_VARIABLE : FCP_TRANSPARENT;
     result = status_word_result(answer.status_word, STATUS_OF_READ);
-    return file->fcp.structure == FILE_VARIABLE || is_end_of_file(result) ? SCARDMANAGE_S_OK : result;
+    return file->fcp.structure == FCP_VARIABLE || is_end_of_file(result) ? SCARDMANAGE_S_OK : result;
 }
 
 uint8_t file_record_p2(struct file_call *c, const struct open_file *file)
@@ -262,7 +262,7 @@ static scardmanage_result select_by_short_id(struct file_call *c, struct open_fi
 {
     uint8_t bytes[FILE_SHORT_MAX];
     struct file_answer answer = {.data = bytes};
-    if (file->fcp.structure != FILE_TRANSPARENT || c->f->selected.short_id == file->short_id)
+    if (file->fcp.structure != FCP_TRANSPARENT || c->f->selected.short_id == file->short_id)
         return SCARDMANAGE_S_OK;
     scardmanage_result result = touch(c, file->short_id, &answer);
     platform_wipe(bytes, sizeof bytes);
@@ -285,7 +285,7 @@ scardmanage_result file_select_open(struct file_call *c, struct open_file *file)
     if (selected.is_new) {
         file->fcp = selected.fcp;
         file->fcp.objects = NULL;
-        if (file->fcp.structure == FILE_UNKNOWN)
+        if (file->fcp.structure == FCP_UNKNOWN)
             file->fcp.structure = structure; /* as file_probe() has found out */
     }
     return SCARDMANAGE_S_OK;

@@ -46,9 +46,9 @@ static void check_fcp(const uint8_t *data, size_t size)
         CHECK(file_fcp_parse_objects(fcp.objects, fcp.objects_length, &again));
         CHECK(memcmp(&fcp, &again, sizeof fcp) == 0);
     } else if (is_well_formed) {
-        CHECK(fcp.structure == FILE_UNKNOWN && !fcp.has_size && !fcp.has_record_count && !fcp.has_id);
+        CHECK(fcp.structure == FCP_UNKNOWN && !fcp.has_size && !fcp.has_record_count && !fcp.has_id);
     }
-    CHECK(fcp.structure <= FILE_OTHER && fcp.write_function <= FILE_WRITE_UNKNOWN &&
+    CHECK(fcp.structure <= FCP_OTHER && fcp.write_function <= FCP_WRITE_UNKNOWN &&
           fcp.record_max <= 0xFFFF && fcp.record_count <= 0xFFFF);
     scardmanage_filetype type = file_structure_type(fcp.structure);
     CHECK(type >= SCARDMANAGE_TYPE_DIRECTORY_FILE && type <= SCARDMANAGE_TYPE_VARIABLE_EF);

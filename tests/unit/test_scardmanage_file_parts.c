@@ -286,21 +286,21 @@ START_TEST(file_control_parameters)
                                  0x05, 0x8A, 0x01, 0x05, 0xA5, 0x02, 0xC0, 0x00),
                              &fcp));
     ck_assert(fcp.has_size && fcp.size == 0x1234);
-    ck_assert_int_eq(fcp.structure, FILE_TRANSPARENT);
-    ck_assert_int_eq(fcp.write_function, FILE_WRITE_OR);
+    ck_assert_int_eq(fcp.structure, FCP_TRANSPARENT);
+    ck_assert_int_eq(fcp.write_function, FCP_WRITE_OR);
     ck_assert(!fcp.has_other_units);
     ck_assert(fcp.has_id && fcp.id == 0x2F05);
     ck_assert_uint_eq(fcp.life_cycle, 5);
     ck_assert_uint_eq(fcp.objects_length, 0x13);
 
     ck_assert(file_fcp_parse(FCP(0x6F, 0x08, 0x82, 0x06, 0x02, 0x01, 0x01, 0x02, 0x03, 0x04), &fcp));
-    ck_assert_int_eq(fcp.structure, FILE_FIXED);
+    ck_assert_int_eq(fcp.structure, FCP_FIXED);
     ck_assert_uint_eq(fcp.record_max, 0x102);
     ck_assert(fcp.has_record_count && fcp.record_count == 0x304);
     ck_assert(!fcp.has_size);
 
     ck_assert(file_fcp_parse(FCP(0x62, 0x05, 0x82, 0x03, 0x06, 0x01, 0x20), &fcp));
-    ck_assert_int_eq(fcp.structure, FILE_CYCLIC);
+    ck_assert_int_eq(fcp.structure, FCP_CYCLIC);
     ck_assert_uint_eq(fcp.record_max, 0x20);
     ck_assert(!fcp.has_record_count);
 
@@ -315,18 +315,18 @@ START_TEST(structures)
         uint8_t descriptor;
         enum file_structure structure;
     } cases[] = {
-        {0x00, FILE_UNKNOWN}, {0x01, FILE_TRANSPARENT}, {0x41, FILE_TRANSPARENT}, {0x09, FILE_TRANSPARENT},
-        {0x02, FILE_FIXED},   {0x03, FILE_FIXED},       {0x04, FILE_VARIABLE},    {0x05, FILE_VARIABLE},
-        {0x06, FILE_CYCLIC},  {0x07, FILE_CYCLIC},      {0x38, FILE_DIRECTORY},   {0x78, FILE_DIRECTORY},
-        {0x39, FILE_OTHER},   {0x3A, FILE_OTHER},       {0x81, FILE_OTHER},
+        {0x00, FCP_UNKNOWN}, {0x01, FCP_TRANSPARENT}, {0x41, FCP_TRANSPARENT}, {0x09, FCP_TRANSPARENT},
+        {0x02, FCP_FIXED},   {0x03, FCP_FIXED},       {0x04, FCP_VARIABLE},    {0x05, FCP_VARIABLE},
+        {0x06, FCP_CYCLIC},  {0x07, FCP_CYCLIC},      {0x38, FCP_DIRECTORY},   {0x78, FCP_DIRECTORY},
+        {0x39, FCP_OTHER},   {0x3A, FCP_OTHER},       {0x81, FCP_OTHER},
     };
     struct file_fcp fcp;
     for (size_t i = 0; i < COUNT(cases); i++) {
         ck_assert(file_fcp_parse(FCP(0x62, 0x03, 0x82, 0x01, cases[i].descriptor), &fcp));
         ck_assert_int_eq(fcp.structure, cases[i].structure);
-        ck_assert_int_eq(file_structure_has_records(fcp.structure), fcp.structure == FILE_FIXED ||
-                                                                        fcp.structure == FILE_VARIABLE ||
-                                                                        fcp.structure == FILE_CYCLIC);
+        ck_assert_int_eq(file_structure_has_records(fcp.structure), fcp.structure == FCP_FIXED ||
+                                                                        fcp.structure == FCP_VARIABLE ||
+                                                                        fcp.structure == FCP_CYCLIC);
     }
 }
 END_TEST
@@ -339,8 +339,8 @@ START_TEST(no_file_control_parameters)
     ck_assert(file_fcp_parse(FCP(0x00, 0x00, 0x12, 0x34), &fcp)); /* a SIM */
     ck_assert(file_fcp_parse(FCP(0x61, 0xFF), &fcp));
     ck_assert(file_fcp_parse(FCP(0x62, 0x00), &fcp));
-    ck_assert_int_eq(fcp.structure, FILE_UNKNOWN);
-    ck_assert_int_eq(fcp.write_function, FILE_WRITE_UNKNOWN);
+    ck_assert_int_eq(fcp.structure, FCP_UNKNOWN);
+    ck_assert_int_eq(fcp.write_function, FCP_WRITE_UNKNOWN);
     ck_assert(!fcp.has_size && !fcp.has_id && !fcp.has_record_count);
 }
 END_TEST
