@@ -240,8 +240,9 @@ const char *__tsan_default_suppressions(void)
  * behind, and with two threads at once in libpcsclite 1.9.9 anything may happen. */
 static void storm(struct others *others, void *(*last)(void *))
 {
-    void *(*const functions[THREADS])(void *) = {transmits, runs_units, uses_interfaces, uses_interfaces, locks,
-                                                 looks,     reconnects, waits,           watches,         last};
+    void *(*const functions[THREADS])(void *) = {transmits, runs_units, uses_interfaces, uses_interfaces,
+                                                 locks,     looks,      reconnects,      waits,
+                                                 watches,   last};
     pthread_t threads[THREADS];
     over = false;
     for (unsigned i = 0; i < THREADS; i++)
