@@ -48,8 +48,8 @@ static void check_fcp(const uint8_t *data, size_t size)
     } else if (is_well_formed) {
         CHECK(fcp.structure == FCP_UNKNOWN && !fcp.has_size && !fcp.has_record_count && !fcp.has_id);
     }
-    CHECK(fcp.structure <= FCP_OTHER && fcp.write_function <= FCP_WRITE_UNKNOWN &&
-          fcp.record_max <= 0xFFFF && fcp.record_count <= 0xFFFF);
+    CHECK(fcp.structure <= FCP_OTHER && fcp.write_function <= FCP_WRITE_UNKNOWN && fcp.record_max <= 0xFFFF &&
+          fcp.record_count <= 0xFFFF);
     scardmanage_filetype type = file_structure_type(fcp.structure);
     CHECK(type >= SCARDMANAGE_TYPE_DIRECTORY_FILE && type <= SCARDMANAGE_TYPE_VARIABLE_EF);
     free(exact);
