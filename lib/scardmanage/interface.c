@@ -4,6 +4,7 @@
 
 #include "internal.h"
 #include "scardmanage_auth.h"
+#include "scardmanage_file.h"
 #include "scardmanage_verify.h"
 
 #include <string.h>
@@ -41,9 +42,19 @@ static scardmanage_result create_verify(scardmanage *m, void *user_data, void *c
     return result;
 }
 
+static scardmanage_result create_file_access(scardmanage *m, void *user_data, void *context, void **out)
+{
+    scardmanage_file_access *access = NULL;
+    (void)context;
+    scardmanage_result result = scardmanage_create_file_access(m, user_data, &access);
+    *out = access;
+    return result;
+}
+
 static const struct interface_entry built_in[] = {
     {.has_guid = true, .guid = SCARDMANAGE_GUID_AUTH, .create = create_auth},
     {.has_guid = true, .guid = SCARDMANAGE_GUID_VERIFY, .create = create_verify},
+    {.has_guid = true, .guid = SCARDMANAGE_GUID_FILE_ACCESS, .create = create_file_access},
 };
 
 /*

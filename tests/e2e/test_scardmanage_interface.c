@@ -4,6 +4,7 @@
 #include "count.h"
 #include "in_rig.h"
 #include "scardmanage_auth.h"
+#include "scardmanage_file.h"
 #include "scardmanage_interface.h"
 #include "scardmanage_verify.h"
 #include "security_card.h"
@@ -139,6 +140,7 @@ END_TEST
 START_TEST(interfaces_of_the_library)
 {
     static const scardmanage_guid of_auth = SCARDMANAGE_GUID_AUTH, of_verify = SCARDMANAGE_GUID_VERIFY;
+    static const scardmanage_guid of_files = SCARDMANAGE_GUID_FILE_ACCESS;
     scardmanage_verify_options wrong = {.size = 1};
     uint16_t word = 1;
     void *out;
@@ -149,6 +151,8 @@ START_TEST(interfaces_of_the_library)
     ck_assert_int_eq(scardmanage_create_interface(m, &of_verify, NULL, NULL, &out), SCARDMANAGE_S_OK);
     ck_assert_int_eq(scardmanage_verify_get_status_word(out, &word), SCARDMANAGE_S_OK);
     scardmanage_verify_free(out);
+    ck_assert_int_eq(scardmanage_create_interface(m, &of_files, NULL, NULL, &out), SCARDMANAGE_S_OK);
+    scardmanage_file_access_free(out);
     ck_assert_int_eq(scardmanage_create_interface(m, &of_verify, NULL, &wrong, &out),
                      SCARDMANAGE_E_INVALIDARG);
     ck_assert_ptr_null(out);

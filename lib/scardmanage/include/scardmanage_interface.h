@@ -26,8 +26,9 @@ typedef struct scardmanage_guid {
     uint8_t data4[8];
 } scardmanage_guid;
 
-/* The GUIDs of ISCardAuth and ISCardVerify. scardmanage_create_interface() creates a scardmanage_auth or a
- * scardmanage_verify; user_data points to their options, or is null. Nobody has to register them, and nobody can. */
+/* The GUIDs of ISCardAuth, ISCardVerify and ISCardFileAccess. scardmanage_create_interface() creates a
+ * scardmanage_auth, scardmanage_verify or scardmanage_file_access; user_data points to its options, or is null.
+ * Nobody has to register them, and nobody can. */
 #define SCARDMANAGE_GUID_AUTH                                                                                \
     {                                                                                                        \
         0x7B063D61u, 0x6E40, 0x11D0,                                                                         \
@@ -38,6 +39,13 @@ typedef struct scardmanage_guid {
 #define SCARDMANAGE_GUID_VERIFY                                                                              \
     {                                                                                                        \
         0x4029DD85u, 0x5902, 0x11D0,                                                                         \
+        {                                                                                                    \
+            0xB8, 0x4C, 0x00, 0xC0, 0x4F, 0xD4, 0x24, 0xB9                                                   \
+        }                                                                                                    \
+    }
+#define SCARDMANAGE_GUID_FILE_ACCESS                                                                         \
+    {                                                                                                        \
+        0x4029DD8Au, 0x5902, 0x11D0,                                                                         \
         {                                                                                                    \
             0xB8, 0x4C, 0x00, 0xC0, 0x4F, 0xD4, 0x24, 0xB9                                                   \
         }                                                                                                    \
