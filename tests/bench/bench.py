@@ -49,6 +49,9 @@ TARGETS = {"transmit-10": ("x", 2), "warm": ("x", 2.5), "cold": ("x", 2.5), "ins
            "start": ("ms", 150)}
 
 
+# libscardmanage beside PC/SC itself: what is measured of both, and how often PC/SC's time is the target
+MANAGED = {"transmit": ("command, card locked", 1.25), "unit": ("unit of three commands", 1.15)}
+
 WIDTH = 20  # of a column
 
 
@@ -286,6 +289,9 @@ class Bench:
                 for operation in TRANSMIT + RECONNECT:
                     for system, instance in running:
                         self.add(system, operation, instance.ask(f"{operation} {count} {ms}")["samples"])
+                for system, instance in running[:2]:
+                    for operation, samples in instance.ask(f"managed {1 if self.quick else 10} {ms}").items():
+                        self.add(system, operation, samples)
                 for system, instance in running:
                     if system.moves:
                         answer = instance.ask(f"events {1 if self.quick else 2} {0 if self.quick else 400}")
@@ -398,6 +404,13 @@ class Bench:
                     text = f"{rate:.0f} ({fairness:.2f}) {rate / self.rate('floor', count)[0]:5.2f}x"
                 line += f"{text:>{WIDTH}}"
             lines.append(line)
+        lines += ["", "libscardmanage: medians in ms (PC/SC itself), times PC/SC itself; the target is cardrig's", ""]
+        for operation, (title, limit) in MANAGED.items():
+            line = f"{title:24}"
+            for name in names[:2]:
+                bare, managed = (self.median(name, f"{what} {operation}") for what in ("bare", "managed"))
+                line += f"{in_ms(managed)} ({in_ms(bare)}) {managed / bare:.2f}x".rjust(WIDTH)
+            lines.append(f"{line}  {limit} x: {'met' if managed / bare <= limit else 'MISSED'}")
         lines += ["", "Memory in KiB (PSS): pcscd + what is behind its driver", ""]
         for index, title in ((0, "1 reader"), (1, "many readers")):
             line = f"{title:24}"
