@@ -75,8 +75,7 @@ static scardmanage_step first_step(const struct situation *s)
 {
     if (s->accepts_any_protocol) /* also instead of REOPEN, which is done */
         return s->first_step == SCARDMANAGE_STEP_COLD ? SCARDMANAGE_STEP_COLD : SCARDMANAGE_STEP_WARM;
-    bool needs_reset = s->is_unresponsive && s->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
-                       s->last_step >= SCARDMANAGE_STEP_WARM;
+    bool needs_reset = s->is_unresponsive && s->last_step >= SCARDMANAGE_STEP_WARM;
     return needs_reset && s->first_step < SCARDMANAGE_STEP_WARM ? SCARDMANAGE_STEP_WARM : s->first_step;
 }
 

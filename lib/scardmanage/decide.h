@@ -50,7 +50,7 @@ struct situation {
     bool is_refused;         /* a card that is a different one and not accepted */
     bool may_offer_protocol; /* the card may offer one of the protocols that the options ask for */
     bool is_ready; /* a protocol is active that the options accept, and the share mode is the right one */
-    bool is_unresponsive; /* the card did not answer the last command */
+    bool is_unresponsive; /* the card did not answer the last command, and was not reset since */
 
     /* What was done in this round: */
     enum progress progress;

@@ -134,6 +134,8 @@ static void observe_card(struct attempt *a, scardmanage_result event)
         at->in_transaction = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
     if (a->was_removed && at->card.known)
         at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    if (event != SCARDMANAGE_S_OK || a->was_removed)
+        at->unresponsive = false; /* it was reset since */
     observe_verdict(a, event);
     s->is_ready = a->card.state == SCARDMANAGE_STATE_SPECIFIC && attempt_wanted_share(a) == at->share &&
                   (options->protocols == 0 || (options->protocols & a->card.protocol));

@@ -316,6 +316,25 @@ START_TEST(a_unit_after_the_card_fell_silent)
 }
 END_TEST
 
+/* The reset that made the rebuild function necessary is not over for the caller, but the card has fallen silent since. */
+START_TEST(the_card_falls_silent_while_it_is_rebuilt)
+{
+    struct work work = {.commands = 2};
+    scardmanage_options options = options_with(1);
+    attach(_i);
+    other_connects();
+    other_resets();
+    ck_assert_int_eq(system("cardrig fault mute >/dev/null"), 0);
+    ck_assert_int_eq(run_with(&work, 0, &options), SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED));
+    ck_assert_uint_eq(work.calls, 0);
+    ck_assert_uint_eq(rebuilds, 1);
+    ck_assert_int_eq(run_with(&work, 0, &options), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(work.calls, 1);
+    ck_assert_int_eq(work.step, SCARDMANAGE_STEP_WARM);
+    ck_assert_uint_eq(rebuilds, 2);
+}
+END_TEST
+
 /*
  * Who the card is
  */
@@ -701,6 +720,7 @@ int main(void)
     BOTH_WAYS(tc, a_unit_does_not_outlive_its_session);
     BOTH_WAYS(tc, a_card_that_falls_silent);
     BOTH_WAYS(tc, a_unit_after_the_card_fell_silent);
+    BOTH_WAYS(tc, the_card_falls_silent_while_it_is_rebuilt);
     BOTH_WAYS(tc, a_unit_for_a_card_that_nobody_has_identified);
     BOTH_WAYS(tc, a_unit_for_a_card_that_is_identified);
     BOTH_WAYS(tc, the_unit_finds_its_session_lost);
