@@ -9,9 +9,12 @@ A fault (faults.py) begins while the program is between two purchases, or in the
 program run into it, and ends. A program survives if then all of this holds (stage.py):
 
 - back: within BACK seconds it has made two whole purchases with the right card, and goes on;
-- no wrong card: it has sent nothing to a card with another ATR, and no balance was another card's. (Of a card with the same
-  ATR it must have noticed that it was put in: it is not prepared, and has another balance.);
+- no wrong card: it has sent nothing to a card with another ATR, and no balance was another card's. (After the right card was
+  put in again, it must have noticed that: the card is not prepared, and has another balance.);
+- no try lost: no other card with the same ATR has got its PIN;
 - prepared: no command met a card that had lost what SELECT and VERIFY had done;
+- one session: no unit, that is, no purchase, was begun in one session and went on in another; it would have been signed by
+  the key that the card takes when none is chosen;
 - locked: while it takes the card for its own, another client is kept out;
 - not leaked: while it does not, another client gets the card within LEAKED seconds;
 - bounded: none of its calls took longer than LIMIT seconds, which is thrice as long as the program says that it can wait.
