@@ -47,10 +47,10 @@ static scardmanage_result exchange_part(struct attachment *at, uint8_t *part, si
 }
 
 /* Sends the command as a chain. Ends early with the response of a command that the card has not accepted. */
-static scardmanage_result send_chain(struct attachment *at, const struct transport_command *command,
-                                     uint8_t *response, size_t *length)
+static scardmanage_result send_chain(struct attachment *at, const struct command *command, uint8_t *response,
+                                     size_t *length)
 {
-    uint8_t part[TRANSPORT_SHORT_MAX];
+    uint8_t part[COMMAND_SHORT_SIZE_MAX];
     size_t capacity = *length, sent;
     for (size_t offset = 0; offset < command->data_length; offset += sent) {
         size_t part_length = transport_chain(command, offset, part, &sent);
@@ -64,10 +64,10 @@ static scardmanage_result send_chain(struct attachment *at, const struct transpo
 }
 
 /* After 6CXX: sends the command, or the last one of its chain, with the Le that the card asked for. */
-static scardmanage_result send_with_le(struct attachment *at, const struct transport_command *command,
-                                       uint8_t le, uint8_t *response, size_t *length)
+static scardmanage_result send_with_le(struct attachment *at, const struct command *command, uint8_t le,
+                                       uint8_t *response, size_t *length)
 {
-    uint8_t part[TRANSPORT_SHORT_MAX];
+    uint8_t part[COMMAND_SHORT_SIZE_MAX];
     return exchange_part(at, part, transport_correct_le(command, le, part), response, length);
 }
 
@@ -108,7 +108,7 @@ static scardmanage_result get_rest(struct attachment *at, uint8_t cla, uint8_t *
 static scardmanage_result exchange_with_transport(struct attachment *at, uint8_t *response, size_t capacity,
                                                   size_t *length)
 {
-    struct transport_command command;
+    struct command command;
     bool chains = false, asks = (at->transport & SCARDMANAGE_TRANSPORT_GET_RESPONSE) != 0;
     bool is_command = transport_parse(at->buffer, at->io.command_length, &command);
     *length = capacity;
@@ -123,7 +123,7 @@ static scardmanage_result exchange_with_transport(struct attachment *at, uint8_t
         *length = capacity;
         result = send_with_le(at, &command, (uint8_t)sw, response, length);
     }
-    return result == SCARDMANAGE_S_OK ? get_rest(at, command.header[0], response, capacity, length) : result;
+    return result == SCARDMANAGE_S_OK ? get_rest(at, command.cla, response, capacity, length) : result;
 }
 
 /* Several exchanges only make sense if no other client comes between them. */

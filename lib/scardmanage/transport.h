@@ -6,34 +6,20 @@
 #ifndef SCARDMANAGE_TRANSPORT_H
 #define SCARDMANAGE_TRANSPORT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "command.h"
 
-#define TRANSPORT_SHORT_MAX (4u + 1u + 255u + 1u) /* bytes of a short command */
-
-/* The parts of a command. */
-struct transport_command {
-    const uint8_t *header; /* CLA INS P1 P2 */
-    const uint8_t *data;
-    size_t data_length;
-    bool has_le;
-    uint32_t expected; /* Ne: 1 to 65,536; 0 without Le */
-};
-
-/* Returns false if the bytes are not a command APDU. */
-bool transport_parse(const uint8_t *bytes, size_t length, struct transport_command *command);
+/* Sets *command, whose data stay where they are. Returns false if the bytes are not a command APDU. */
+bool transport_parse(const uint8_t *bytes, size_t length, struct command *command);
 
 /* Writes the short command that sends the data from offset on, at most 255 bytes: the next command of a
  * chain, or its last. Returns its length, and sets *sent to the number of bytes of data in it. */
-size_t transport_chain(const struct transport_command *command, size_t offset,
-                       uint8_t out[TRANSPORT_SHORT_MAX], size_t *sent);
+size_t transport_chain(const struct command *command, size_t offset, uint8_t out[COMMAND_SHORT_SIZE_MAX],
+                       size_t *sent);
 /* Returns whether the command has to be sent as a chain. Commands to the reader itself (CLA FF) are not. */
-bool transport_needs_chain(const struct transport_command *command);
+bool transport_needs_chain(const struct command *command);
 
 /* Writes the command again, as a short command with the Le that the card asked for: 0 for 256. Returns its length. */
-size_t transport_correct_le(const struct transport_command *command, uint8_t le,
-                            uint8_t out[TRANSPORT_SHORT_MAX]);
+size_t transport_correct_le(const struct command *command, uint8_t le, uint8_t out[COMMAND_SHORT_SIZE_MAX]);
 
 /* Writes GET RESPONSE with the channel of the command. */
 void transport_get_response(uint8_t cla, uint8_t le, uint8_t out[5]);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A command of this length: header, body of text, then zeros. */
-static bool parse(const char *body, size_t body_length, size_t length, struct transport_command *command)
+static bool parse(const char *body, size_t body_length, size_t length, struct command *command)
 {
     static uint8_t bytes[70000];
     memset(bytes, 0, sizeof bytes);
@@ -19,18 +19,17 @@ static bool parse(const char *body, size_t body_length, size_t length, struct tr
 
 #define PARSE(body, length, command) parse(body, sizeof(body) - 1, length, command)
 
-static void assert_command(const struct transport_command *command, size_t data_length, bool has_le,
-                           uint32_t expected)
+static void assert_command(const struct command *command, size_t data_length, bool has_le, uint32_t expected)
 {
     ck_assert_uint_eq(command->data_length, data_length);
-    ck_assert_int_eq(command->has_le, has_le);
+    ck_assert_int_eq(command->expected > 0, has_le);
     ck_assert_uint_eq(command->expected, expected);
 }
 
 /* ISO/IEC 7816-3:2006, 12.1.3 */
 START_TEST(the_seven_forms)
 {
-    struct transport_command c;
+    struct command c;
     ck_assert(PARSE("", 4, &c));
     assert_command(&c, 0, false, 0);
     ck_assert(PARSE("\x10", 5, &c));
@@ -55,7 +54,7 @@ END_TEST
 
 START_TEST(what_is_not_a_command)
 {
-    struct transport_command c;
+    struct command c;
     for (size_t length = 0; length < 4; length++)
         ck_assert(!PARSE("", length, &c));
     ck_assert(!PARSE("\x02", 6, &c)); /* too short */
@@ -79,8 +78,8 @@ START_TEST(a_chain)
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 7);
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint8_t header[] = {0x00, 0xDA, 0x01, 0x02}, out[TRANSPORT_SHORT_MAX];
-        struct transport_command c = {header, data, cases[i].length, true, 300};
+        uint8_t header[] = {0x00, 0xDA, 0x01, 0x02}, out[COMMAND_SHORT_SIZE_MAX];
+        struct command c = {0x00, 0xDA, 0x01, 0x02, data, cases[i].length, 300};
         size_t offset = 0, sent, length = 0;
         unsigned commands = 0;
         ck_assert(transport_needs_chain(&c));
@@ -106,10 +105,10 @@ END_TEST
 
 START_TEST(what_is_not_chained)
 {
-    uint8_t header[] = {0xFF, 0xD6, 0x00, 0x00};
-    struct transport_command c = {header, header, 300, false, 0};
+    static const uint8_t data[300];
+    struct command c = {0xFF, 0xD6, 0x00, 0x00, data, sizeof data, 0};
     ck_assert(!transport_needs_chain(&c)); /* a command to the reader */
-    header[0] = 0x80;
+    c.cla = 0x80;
     c.data_length = 255;
     ck_assert(!transport_needs_chain(&c));
 }
@@ -117,8 +116,8 @@ END_TEST
 
 START_TEST(another_le)
 {
-    uint8_t out[TRANSPORT_SHORT_MAX];
-    struct transport_command c;
+    uint8_t out[COMMAND_SHORT_SIZE_MAX];
+    struct command c;
     ck_assert(PARSE("", 4, &c));
     ck_assert_uint_eq(transport_correct_le(&c, 5, out), 5);
     ck_assert_mem_eq(out, "\x80\x10\x01\x02\x05", 5);
