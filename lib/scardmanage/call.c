@@ -475,12 +475,6 @@ void object_get_mark(scardmanage *m, struct card_mark *mark)
     platform_unlock(&m->mutex);
 }
 
-bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b)
-{
-    return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&
-           a->commands == b->commands;
-}
-
 bool card_mark_has_same_selection(const struct card_mark *a, const struct card_mark *b)
 {
     return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&

@@ -88,6 +88,15 @@ scardmanage_result handle_correct_event(struct attachment *at, scardmanage_resul
     return identity_was_removed(&at->card, state.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
 }
 
+scardmanage_result handle_check_session(struct attachment *at)
+{
+    if (!at->has_handle)
+        return SCARDMANAGE_E_NO_SMARTCARD;
+    if (at->unreported_event != SCARDMANAGE_S_OK)
+        return handle_correct_event(at, at->unreported_event);
+    return at->card.known ? SCARDMANAGE_S_OK : SCARDMANAGE_E_NO_SMARTCARD;
+}
+
 scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
 {
     struct pcsc_card card;

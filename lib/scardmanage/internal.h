@@ -337,8 +337,8 @@ void object_release(scardmanage *m);
 
 /* Call this in a unit. */
 void object_get_mark(scardmanage *m, struct card_mark *mark);
-bool card_mark_is_same(const struct card_mark *a, const struct card_mark *b);
-/* The same if only a selection matters: in between, the caller may have presented a PIN, for example. */
+/* Returns whether nobody can have selected another file in between. The caller may have presented a PIN, for
+ * example. */
 bool card_mark_has_same_selection(const struct card_mark *a, const struct card_mark *b);
 
 /* Give the session, the transaction or the command a number. */
@@ -429,6 +429,10 @@ scardmanage_result handle_begin_transaction(struct attachment *at);
 scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *card);
 /* The same as handle_wait_turn(), but also detects a dead handle while there is a transaction. */
 scardmanage_result handle_probe(struct attachment *at);
+/* Returns why the card cannot be used before a reconnect, as far as the library knows it: there is no
+ * handle, or an event that the caller has not been told yet, or a card that has come since and is not in
+ * a session. */
+scardmanage_result handle_check_session(struct attachment *at);
 /* Returns W_REMOVED_CARD instead of W_RESET_CARD if the event counter shows a removal: pcsc-lite
  * returns W_RESET_CARD after another client has reset the new card. Returns any other result
  * unchanged. */
@@ -535,10 +539,11 @@ struct unit {
     bool begins_locked; /* false: locks the card only after the session was lost */
 };
 
-/* Runs a unit within a call, which must call unit_end() afterwards. Changes *options. */
-scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_options *options,
+/* Runs a unit in a call of its own, and writes the report, which may be null. Changes *options. */
+scardmanage_result unit_run(scardmanage *m, struct unit *unit, scardmanage_options *options,
                             scardmanage_report *report);
-scardmanage_result unit_end(struct call *c, scardmanage_result result);
+/* Keeps the card locked for the unit, with the locks that the caller had when it began. */
+void unit_keep_locked(struct attachment *at);
 /* Records a result of a PC/SC call in a unit. sent: a command may have reached the card. */
 void unit_record(struct attachment *at, bool sent, scardmanage_result result);
 

@@ -131,17 +131,13 @@ static scardmanage_result end_outermost_transaction(struct attachment *at)
 static scardmanage_result lock_job(struct attachment *at)
 {
     struct pcsc_card card;
-    if (!at->has_handle)
-        return SCARDMANAGE_E_NO_SMARTCARD;
-    if (at->unreported_event != SCARDMANAGE_S_OK)
-        return handle_correct_event(at, at->unreported_event);
-    if (!at->card.known) /* a card that has come since is not in a session yet */
-        return SCARDMANAGE_E_NO_SMARTCARD;
+    scardmanage_result result = handle_check_session(at);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
     if (at->lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
     /* the removal of the card may have ended an earlier transaction */
-    scardmanage_result result =
-        at->in_transaction ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
+    result = at->in_transaction ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
     if (result == SCARDMANAGE_S_OK)
         at->lock_count++;
     at->io.locked = result == SCARDMANAGE_S_OK;
@@ -181,13 +177,8 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
 
 scardmanage_result lock_begin_unit_job(struct attachment *at)
 {
-    if (!at->has_handle)
-        return SCARDMANAGE_E_NO_SMARTCARD;
-    if (at->unreported_event != SCARDMANAGE_S_OK)
-        return handle_correct_event(at, at->unreported_event);
-    if (!at->card.known) /* a card that has come since is not in a session yet */
-        return SCARDMANAGE_E_NO_SMARTCARD;
-    return at->in_transaction ? SCARDMANAGE_S_OK : lock_begin_transaction(at);
+    scardmanage_result result = handle_check_session(at);
+    return result == SCARDMANAGE_S_OK && !at->in_transaction ? lock_begin_transaction(at) : result;
 }
 
 scardmanage_result lock_end_unit_job(struct attachment *at)

@@ -137,10 +137,8 @@ static scardmanage_result wait_after(struct reconnection *r, scardmanage_result 
             return ended;
     }
     scardmanage_result waited = wait_in_call(r->c, condition, r->wait_until, &r->waited_us);
-    if (!r->c->left_running) {
-        at->unit_lock = r->for_unit;
-        at->unit_lock_count = at->lock_count;
-    }
+    if (!r->c->left_running && r->for_unit)
+        unit_keep_locked(at);
     bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || waited == SCARDMANAGE_E_OUTOFMEMORY;
     return ends_call ? waited : result;
 }

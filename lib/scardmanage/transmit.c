@@ -25,11 +25,9 @@ static scardmanage_result transmit_job(struct attachment *at)
         result = handle_acknowledge_if_due(at);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (at->unreported_event != SCARDMANAGE_S_OK)
-        return handle_correct_event(at, at->unreported_event);
-    if (!at->card.known) /* a card that has come since is not in a session yet */
-        return SCARDMANAGE_E_NO_SMARTCARD;
-    if (at->protocol == 0) /* another client was resetting the card when its status was last read */
+    result = handle_check_session(at);
+    if (result == SCARDMANAGE_S_OK &&
+        at->protocol == 0) /* another client was resetting the card when its status was last read */
         result = handle_get_status_for_caller(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -168,9 +166,7 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
                                            uint8_t *response, size_t *response_length, int repeatable,
                                            const scardmanage_options *options, scardmanage_report *report)
 {
-    struct call c;
     scardmanage_options read;
-    scardmanage_report own = SCARDMANAGE_REPORT_INIT;
     if (!m || !command || !response || !response_length)
         return SCARDMANAGE_E_POINTER;
     struct command_unit u = {
@@ -182,17 +178,5 @@ scardmanage_result scardmanage_transmit_ex(scardmanage *m, const uint8_t *comman
         result = SCARDMANAGE_E_INVALIDARG;
     if (result == SCARDMANAGE_S_OK)
         result = options_read(m, options, &read);
-    if (result != SCARDMANAGE_S_OK)
-        return result;
-    uint64_t start = platform_now_us();
-    result = call_begin_unless_nested(&c, m, read.timeout_ms);
-    if (result == SCARDMANAGE_S_OK) {
-        result = unit_end(&c, unit_run(&c, &u.unit, &read, &own));
-        call_end(&c);
-    } else {
-        own.lock = call_last_lock_state(m);
-    }
-    own.elapsed_us = platform_now_us() - start;
-    reconnect_write_report(&own, report);
-    return result;
+    return result == SCARDMANAGE_S_OK ? unit_run(m, &u.unit, &read, report) : result;
 }

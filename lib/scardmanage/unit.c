@@ -26,7 +26,7 @@ void unit_record(struct attachment *at, bool sent, scardmanage_result result)
         at->unit.loss = result;
 }
 
-static void keep_locked(struct attachment *at)
+void unit_keep_locked(struct attachment *at)
 {
     if (!at->unit_lock) {
         at->unit_lock_count = at->lock_count;
@@ -75,8 +75,8 @@ static void begin_with_harder_step(scardmanage_options *options, scardmanage_res
         options->first_step = options->last_step;
 }
 
-scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_options *options,
-                            scardmanage_report *report)
+static scardmanage_result run_in_call(struct call *c, struct unit *unit, scardmanage_options *options,
+                                      scardmanage_report *report)
 {
     struct attachment *at = c->at;
     bool is_locked = unit->begins_locked;
@@ -87,7 +87,7 @@ scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_optio
         if (options->session != 0 && options->session != attachment_session(at))
             return SCARDMANAGE_W_RESET_CARD;
         if (is_locked)
-            keep_locked(at);
+            unit_keep_locked(at);
         scardmanage_result result = call_unit(c, unit, is_locked, report);
         bool lost = result == SCARDMANAGE_E_SESSION_LOST;
         calls += at->unit.sent > 0;
@@ -97,7 +97,7 @@ scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_optio
             return result;
         if (!lost && at->unit.sent > 0)
             begin_with_harder_step(options, at->unit.loss);
-        keep_locked(at);
+        unit_keep_locked(at);
         is_locked = true;
         uint32_t sent = report->sent;
         result = reconnect_in_call(c, options, lost ? RECONNECT_LOST_SESSION : RECONNECT_FOR_UNIT, report);
@@ -108,7 +108,7 @@ scardmanage_result unit_run(struct call *c, struct unit *unit, scardmanage_optio
 }
 
 /* A result of the unit is not changed by what happens to the card afterwards. */
-scardmanage_result unit_end(struct call *c, scardmanage_result result)
+static scardmanage_result end_in_call(struct call *c, scardmanage_result result)
 {
     struct attachment *at = c->at;
     if (!c->left_running && !at->unit_lock)
@@ -118,6 +118,24 @@ scardmanage_result unit_end(struct call *c, scardmanage_result result)
     scardmanage_result ended = call_run_last(c, lock_end_unit_job);
     bool matters = resets || ended == SCARDMANAGE_E_OUTOFMEMORY;
     return result == SCARDMANAGE_S_OK && matters ? ended : result;
+}
+
+scardmanage_result unit_run(scardmanage *m, struct unit *unit, scardmanage_options *options,
+                            scardmanage_report *report)
+{
+    struct call c;
+    scardmanage_report own = SCARDMANAGE_REPORT_INIT;
+    uint64_t start = platform_now_us();
+    scardmanage_result result = call_begin_unless_nested(&c, m, options->timeout_ms);
+    if (result == SCARDMANAGE_S_OK) {
+        result = end_in_call(&c, run_in_call(&c, unit, options, &own));
+        call_end(&c);
+    } else {
+        own.lock = call_last_lock_state(m);
+    }
+    own.elapsed_us = platform_now_us() - start;
+    reconnect_write_report(&own, report);
+    return result;
 }
 
 /*
@@ -153,9 +171,7 @@ static bool is_in_function(scardmanage *m, const scardmanage_report **report)
 scardmanage_result scardmanage_run(scardmanage *m, scardmanage_unit *function, void *context, int repeatable,
                                    const scardmanage_options *options, scardmanage_report *report)
 {
-    struct call c;
     scardmanage_options read;
-    scardmanage_report own = SCARDMANAGE_REPORT_INIT;
     const scardmanage_report *outer;
     struct function_unit u = {{call_function, repeatable != 0, true}, function, context};
     if (!m || !function)
@@ -169,15 +185,5 @@ scardmanage_result scardmanage_run(scardmanage *m, scardmanage_unit *function, v
         reconnect_write_report(outer, report);
         return call_function_result(function(m, outer, context));
     }
-    uint64_t start = platform_now_us();
-    result = call_begin_unless_nested(&c, m, read.timeout_ms);
-    if (result == SCARDMANAGE_S_OK) {
-        result = unit_end(&c, unit_run(&c, &u.unit, &read, &own));
-        call_end(&c);
-    } else {
-        own.lock = call_last_lock_state(m);
-    }
-    own.elapsed_us = platform_now_us() - start;
-    reconnect_write_report(&own, report);
-    return result;
+    return unit_run(m, &u.unit, &read, report);
 }
