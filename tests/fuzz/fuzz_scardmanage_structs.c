@@ -52,7 +52,7 @@ static bool right_options(const scardmanage_options *given, size_t size)
     uint32_t any = SCARDMANAGE_PROTOCOL_T0 | SCARDMANAGE_PROTOCOL_T1;
     return first <= SCARDMANAGE_STEP_REOPEN && last <= SCARDMANAGE_STEP_RESTART && first <= last &&
            ((options.protocols & ~any) == 0 || options.protocols == SCARDMANAGE_PROTOCOL_RAW) &&
-           (unsigned)options.share <= SCARDMANAGE_SHARE_SHARED;
+           (unsigned)options.share <= SCARDMANAGE_SHARE_SHARED && options.reserved == 0;
 }
 
 static void check_options(size_t size, const uint8_t *bytes, size_t length)
