@@ -71,8 +71,8 @@ static scardmanage_result select_path(struct file_call *c, const struct file_pat
                                       bool is_from_mf, struct file_answer *answer)
 {
     uint8_t ids[2 * FILE_DEPTH_MAX];
-    size_t length = 0;
-    for (unsigned i = first; i < path->count; i++, length += 2)
+    size_t length = 0; /* at most sizeof ids: a compiler that does not know that warns */
+    for (unsigned i = first; i < path->count && length < sizeof ids; i++, length += 2)
         memcpy(ids + length, path->names[i].bytes, 2);
     return send_select(c, is_from_mf ? P1_PATH_FROM_MF : P1_PATH_FROM_CURRENT, ids, length, answer);
 }

@@ -270,6 +270,7 @@ def test_the_example_that_watches_readers(tmp_path):
     script = """
         cardrig insert >&2
         scardmanage-watch 2 | tail -n 1
+        : > watched
         scardmanage-watch > watched & while [ "$(wc -l < watched)" -lt 2 ]; do sleep 0.01; done
         cardrig remove >&2
         while [ "$(wc -l < watched)" -lt 3 ]; do sleep 0.01; done
