@@ -169,7 +169,6 @@ LONG pcscd_SCardConnect(const char *name, DWORD share, DWORD protocols, SCARDHAN
 static LONG reset(struct pcscd_reader *reader, DWORD initialization)
 {
     reader_set_event(reader, PCSCD_RESET);
-    pcscd_point();
     LONG rv =
         reader_power(reader, initialization == SCARD_UNPOWER_CARD ? READER_POWER_DOWN_AND_UP : READER_RESET);
     reader->state.protocol = SCARD_PROTOCOL_UNDEFINED;
@@ -257,7 +256,6 @@ static void reset_at_disconnect(struct pcscd_reader *reader, DWORD disposition)
 {
     LONG rv;
     reader_set_event(reader, PCSCD_RESET);
-    pcscd_point();
     if (disposition == SCARD_RESET_CARD) {
         rv = reader_power(reader, READER_RESET);
     } else {

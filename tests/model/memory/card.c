@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "card.h"
 
+#include "pcscd.h"
 #include "scheduler.h"
 #include "truth.h"
 
@@ -73,15 +74,15 @@ void card_remove(struct slot *slot)
  * The driver
  */
 
-/* An exchange takes a moment. Meanwhile the card may be removed. Returns whether the card is still the one that
+/* An exchange takes a moment. Meanwhile the card may be removed; and if the service ends, so does its driver. Returns whether the card is still the one that
  * the driver has shown. */
 static bool exchange(const struct slot *slot, unsigned us)
 {
     unsigned before = slot->events, connection = slot->connections;
     if (scheduler_once_in(4))
-        fiber_sleep(1 + scheduler_random(us));
+        pcscd_sleep(1 + scheduler_random(us));
     else
-        fiber_point();
+        pcscd_point();
     return slot->connected && slot->connections == connection && slot->card && slot->events == slot->shown &&
            slot->events == before;
 }

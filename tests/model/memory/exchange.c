@@ -85,10 +85,11 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
     if (protocol != SCARD_PROTOCOL_RAW && protocol != reader->state.protocol)
         return SCARD_E_PROTO_MISMATCH;
     size_t size = *response_length, room = size;
+    unsigned shown = reader->slot->shown;
     *response_length = 0;
     pcscd_lock(&reader->driver);
     bool is_locked = reader->lock_id == handle;
-    if (reader_check_event(reader, handle) == SCARD_W_REMOVED_CARD) {
+    if (reader->slot->shown != shown) {
         /* pcscd does not check again. While it waits for the driver, the card would have to be exchanged, and the
          * new one powered: too rare to allow for. */
         pcscd_unlock(&reader->driver);

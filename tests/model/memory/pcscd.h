@@ -20,9 +20,10 @@
 #define PCSCD_POLL_US 100000           /* PCSCLITE_LOCK_POLL_RATE */
 #define PCSCD_RATE_US 400000           /* PCSCLITE_STATUS_POLL_RATE */
 
-/* A mutex within the service. */
+/* A mutex within the service. Serves in the order in which its users came: that somebody is overtaken, between two
+ * messages of a client, is too rare to allow for. */
 struct pcscd_mutex {
-    bool locked;
+    unsigned tickets, serves;
 };
 
 /* READER_STATE in eventhandler.h: what clients can read of a reader. */

@@ -150,15 +150,15 @@ void pcscd_sleep(uint64_t us)
 
 void pcscd_lock(struct pcscd_mutex *mutex)
 {
+    unsigned ticket = mutex->tickets++;
     pcscd_point();
-    while (mutex->locked)
+    while (mutex->serves != ticket)
         pcscd_wait(mutex, FIBER_FOREVER);
-    mutex->locked = true;
 }
 
 void pcscd_unlock(struct pcscd_mutex *mutex)
 {
-    mutex->locked = false;
+    mutex->serves++;
     fiber_wake(mutex);
 }
 

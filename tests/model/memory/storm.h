@@ -53,6 +53,7 @@ struct storm_user {
     bool failed_since;     /* a call has failed since then that may have changed what the library knows */
     bool is_cancelling;    /* another thread is in scardmanage_cancel() */
     bool may_run;          /* an abandoned call may still run */
+    bool has_old_thread;   /* so may one of an earlier attachment */
     bool expects_selected; /* the rebuild function has run in the session */
     struct {
         uint64_t number;  /* of the library */

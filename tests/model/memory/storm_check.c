@@ -37,6 +37,14 @@ static bool has_reader(void)
     return false;
 }
 
+/* Returns whether an abandoned call may still run. */
+static bool may_run(struct storm_user *user)
+{
+    unsigned own = user->attached ? 2 : 1; /* the user, and the thread of its attachment */
+    user->has_old_thread &= fiber_count_of_owner((unsigned)user->party) > own;
+    return user->may_run || user->has_old_thread;
+}
+
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms)
 {
     return (struct storm_call){.user = user,
@@ -52,7 +60,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),
                                .cancelling = user->is_cancelling,
-                               .may_run = user->may_run};
+                               .may_run = may_run(user)};
 }
 
 /* Also while there is none: a reset that fails because of a removal may come last. */
@@ -87,7 +95,8 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_W_REMOVED_CARD:
         return moved || away || !user->card.known || other;
     case SCARDMANAGE_E_NO_SMARTCARD:
-        return moved || away || reset || !user->was_present || !call->present || other || mute;
+        return moved || away || reset || !user->was_present || !call->present || other || mute ||
+               !card_slots[0].powered;
     case SCARDMANAGE_E_NO_SERVICE:
     case SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION): /* the service has ended again */
     case SCARDMANAGE_E_READER_UNAVAILABLE:
@@ -218,7 +227,7 @@ static void check_atr(const struct storm_call *call, const scardmanage_report *r
     storm_check(call->user,
                 report->new_protocol == SCARD_PROTOCOL_T0 || report->new_protocol == SCARD_PROTOCOL_T1,
                 "%s succeeds with protocol %u", call->name, (unsigned)report->new_protocol);
-    if (call->before.card_events == truth_now.card_events && slot->card)
+    if (call->present && call->before.card_events == truth_now.card_events && slot->card)
         storm_check(call->user, atr & (slot->card->cold | slot->card->warm),
                     "%s: the new ATR is not one of this card", call->name);
     if (call->before.session == truth_now.session && slot->card && slot->powered)

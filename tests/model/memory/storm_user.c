@@ -9,6 +9,7 @@
 
 static void begin_knowing_nothing(struct storm_user *user)
 {
+    user->has_old_thread |= user->may_run;
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
         false;
     user->locks = 0;
@@ -228,6 +229,8 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
                                    bool is_only_one)
 {
     struct storm_user *user = call->user;
+    /* the reader may have been replugged while the library had no handle, between closing one and opening the next */
+    is_only_one &= truth_now.plugs == call->before.plugs;
     storm_sync(call, is_only_one && storm_is_same_card(report->verdict),
                is_only_one && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
                    report->step == SCARDMANAGE_STEP_NONE && truth_now.mutes == 0);
@@ -317,6 +320,7 @@ static void run_unit(struct storm_user *user)
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
+    call.extra_ms = 9; /* the unit may sleep that long */
     call.needs_lock = true;
     scardmanage_result result = scardmanage_run(user->m, storm_unit, user, repeatable, &options, &report);
     user->in_unit = false;
@@ -347,8 +351,8 @@ static void get_status(struct storm_user *user)
                 "the status has reset the card");
     if (result == SCARDMANAGE_S_OK && !by_atr && state == SCARDMANAGE_STATE_ABSENT)
         storm_check(user,
-                    !call.present || truth_now.card_events != call.before.card_events || user->failed_since ||
-                        truth_now.plugs != user->synced.plugs ||
+                    !call.present || !call.plugged || truth_now.card_events != call.before.card_events ||
+                        user->failed_since || truth_now.plugs != user->synced.plugs ||
                         truth_now.services != user->synced.services ||
                         truth_now.card_events != user->synced.card_events,
                     "the status is '%s', but there is a card", scardmanage_state_name(state));
