@@ -42,12 +42,18 @@ void object_release(scardmanage *m)
  * The thread
  */
 
-static bool has_jobs_to_come(const struct attachment *at)
+/* Late unlocks wait for the call that owns the object. They come before the jobs of the next one. */
+static bool has_late_unlocks(const struct attachment *at)
 {
-    return at->job || !at->ending;
+    return at->late_unlocks > 0 && !at->in_call;
 }
 
-/* This function and the next: called with the mutex held. The job runs without it. */
+static bool has_jobs_to_come(const struct attachment *at)
+{
+    return at->job || has_late_unlocks(at) || !at->ending;
+}
+
+/* These functions are called with the mutex held. The job runs without it. */
 static scardmanage_result run_job(struct attachment *at, attachment_job job)
 {
     platform_unlock(&at->m->mutex);
@@ -72,6 +78,23 @@ static void attachment_destroy(struct attachment *at)
     object_release(m);
 }
 
+static void run_posted_job(struct attachment *at)
+{
+    at->result = run_job(at, at->job);
+    if (at->abandoned && at->undo)
+        run_job_without_deadline(at, at->undo);
+    for (unsigned i = 0; at->abandoned && i < at->last_job_count; i++)
+        run_job_without_deadline(at, at->last_jobs[i]);
+    at->job = NULL;
+}
+
+static void run_late_unlock(struct attachment *at)
+{
+    run_job_without_deadline(at, unlock_late_job);
+    if (--at->late_unlocks == 0)
+        at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+}
+
 /* The thread function. */
 static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
 {
@@ -80,21 +103,16 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
     bool detached = false;
     platform_lock(&m->mutex);
     while (has_jobs_to_come(at)) {
-        if (!at->job) {
+        if (!at->job && !has_late_unlocks(at)) {
             platform_cond_wait(&at->wake, &m->mutex, UINT64_MAX);
             continue;
         }
-        at->result = run_job(at, at->job);
-        detached = at->job == attach_end_job;
-        if (at->abandoned && at->undo)
-            run_job_without_deadline(at, at->undo);
-        for (unsigned i = 0; at->abandoned && i < at->last_job_count; i++)
-            run_job_without_deadline(at, at->last_jobs[i]);
-        for (; at->late_unlocks > 0; at->late_unlocks--)
-            run_job_without_deadline(at, unlock_late_job);
-        at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+        detached |= at->job == attach_end_job && !has_late_unlocks(at);
+        if (has_late_unlocks(at))
+            run_late_unlock(at);
+        else
+            run_posted_job(at);
         at->lock_after_job = lock_state(at);
-        at->job = NULL;
         platform_cond_wake(&m->changed);
     }
     if (!detached)
@@ -195,18 +213,23 @@ static void give_object_back(struct call *c)
 {
     if (c->nested)
         return;
-    if (c->gave_up)
+    if (c->gave_up) {
         c->m->waiting--; /* until now, so that the attachment stays */
-    else
+    } else {
         c->m->busy = false;
+        if (c->at) {
+            c->at->in_call = false;
+            platform_cond_wake(&c->at->wake); /* for late unlocks */
+        }
+    }
     platform_cond_wake(&c->m->changed);
 }
 
-/* Waits until no abandoned job is running. */
+/* Waits until no abandoned job is running, and no late unlock. */
 static scardmanage_result wait_for_thread(struct call *c)
 {
     scardmanage_result stop = call_stop_reason(c, 0);
-    while (c->at->job && stop == SCARDMANAGE_S_OK) {
+    while ((c->at->job || has_late_unlocks(c->at)) && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, 0);
         stop = call_stop_reason(c, 0);
     }
@@ -230,11 +253,13 @@ static scardmanage_result take_attachment(struct call *c)
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = c->at ? wait_for_thread(c) : SCARDMANAGE_E_INVALID_HANDLE;
-    if (result == SCARDMANAGE_S_OK)
-        copy_settings(c->at);
-    else
+    if (result != SCARDMANAGE_S_OK) {
         give_object_back(c);
-    return result;
+        return result;
+    }
+    c->at->in_call = true;
+    copy_settings(c->at);
+    return SCARDMANAGE_S_OK;
 }
 
 scardmanage_result call_begin(struct call *c, scardmanage *m, uint32_t timeout_ms)
@@ -259,7 +284,10 @@ scardmanage_result call_begin_to_unlock(struct call *c, scardmanage *m)
 {
     platform_lock(&m->mutex);
     init_call(c, m, 0);
-    if (!c->nested)
+    if (c->nested)
+        c->deadline =
+            m->function.deadline; /* a late unlock runs after the outer call, which must not go on */
+    else
         c->cancels = m->cancels;
     scardmanage_result result = take_attachment(c);
     platform_unlock(&m->mutex);
@@ -499,6 +527,7 @@ scardmanage_result call_attach(struct call *c)
         return SCARDMANAGE_E_OUTOFMEMORY;
     at->m = m;
     at->share = SCARDMANAGE_SHARE_SHARED;
+    at->in_call = true;
     if (platform_cond_init(&at->wake) != 0) {
         allocator_release(&m->allocator, at);
         return SCARDMANAGE_E_OUTOFMEMORY;
@@ -539,7 +568,6 @@ scardmanage_result call_detach(struct call *c)
     return result;
 }
 
-/* The call could not begin, so the thread is running a job, or is about to get one. */
 void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
 {
     platform_lock(&m->mutex);
@@ -548,6 +576,7 @@ void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
         at->late_unlocks++;
         if (disposition > at->late_disposition)
             at->late_disposition = disposition;
+        platform_cond_wake(&at->wake);
     }
     platform_unlock(&m->mutex);
 }

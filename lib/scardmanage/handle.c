@@ -25,8 +25,9 @@ static bool says_handle_is_dead(scardmanage_result result)
 /* The PC/SC call that follows would wait, too. But it could not be stopped, and might reset the
  * card after the caller has stopped waiting. It still waits if a transaction begins between this
  * check and the call. */
-scardmanage_result handle_wait_turn(struct attachment *at)
+scardmanage_result handle_wait_turn_or_event(struct attachment *at, scardmanage_result *event)
 {
+    *event = SCARDMANAGE_S_OK;
     if (at->in_transaction || at->share == SCARDMANAGE_SHARE_EXCLUSIVE ||
         !platform_attribute_reveals_transaction())
         return SCARDMANAGE_S_OK;
@@ -36,7 +37,15 @@ scardmanage_result handle_wait_turn(struct attachment *at)
         if (stop != SCARDMANAGE_S_OK)
             return stop;
     }
+    if (outcome_is_event(result))
+        *event = result;
     return says_handle_is_dead(result) ? result : SCARDMANAGE_S_OK;
+}
+
+scardmanage_result handle_wait_turn(struct attachment *at)
+{
+    scardmanage_result event;
+    return handle_wait_turn_or_event(at, &event);
 }
 
 scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share share, uint32_t protocols,
@@ -83,7 +92,10 @@ scardmanage_result handle_correct_event(struct attachment *at, scardmanage_resul
     struct pcsc_reader_state state;
     if (result != SCARDMANAGE_W_RESET_CARD || at->reader[0] == '\0' || !at->card.known)
         return result;
-    if (pcsc_get_reader_state(at->context, at->reader, &state) != SCARDMANAGE_S_OK)
+    scardmanage_result queried = pcsc_get_reader_state(at->context, at->reader, &state);
+    if (queried == SCARDMANAGE_E_NO_SERVICE) /* nobody has watched the card since */
+        return SCARDMANAGE_W_REMOVED_CARD;
+    if (queried != SCARDMANAGE_S_OK)
         return result;
     return identity_was_removed(&at->card, state.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
 }
@@ -95,6 +107,12 @@ scardmanage_result handle_check_session(struct attachment *at)
     if (at->unreported_event != SCARDMANAGE_S_OK)
         return handle_correct_event(at, at->unreported_event);
     return at->card.known ? SCARDMANAGE_S_OK : SCARDMANAGE_E_NO_SMARTCARD;
+}
+
+void handle_finish_operations(struct attachment *at)
+{
+    pcsc_probe_transaction(at->handle);
+    pcsc_probe_transaction(at->handle);
 }
 
 scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
@@ -109,6 +127,9 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
     at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return result;
+    /* another client may have begun a reset after the own one, which has been acknowledged, too; see
+     * wait_for_reset_by_others() */
+    handle_finish_operations(at);
     result = handle_get_status(at, &card);
     at->own_reset = outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
@@ -117,6 +138,8 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
         at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
         return at->unreported_event;
     }
+    if (card.state != SCARDMANAGE_STATE_SPECIFIC) /* another client has powered the card off */
+        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
     identity_add_atr(&at->card, &card.atr);
     at->atr = card.atr;
     at->protocol = card.protocol;

@@ -149,11 +149,11 @@ struct attachment {
     scardmanage_lock_state lock_after_job; /* for the report of a reconnect that cannot begin */
     struct card_mark mark;
 
-    /* Also guarded by the mutex: the number of unlocks that timed out before they began, and the
-     * strongest of their dispositions. They run after the job, whatever its result is. */
+    bool in_call; /* the call that owns the object may post another job */
+    /* The number of unlocks that timed out before they began, and the strongest of their dispositions. They run
+     * when no call is in between its jobs, which rely on the lock. */
     unsigned late_unlocks;
     scardmanage_disposition late_disposition;
-    bool unit_ends_late; /* the same for the end of a unit */
 
     /* Input and output of jobs. While there is a job, only the thread may use them, otherwise only
      * the call that owns the object. */
@@ -223,9 +223,10 @@ struct attachment {
     bool unresponsive; /* the card did not answer the last command; PC/SC does not remember that */
 
     /* The lock: */
-    unsigned lock_count;     /* how often the caller has acquired the lock */
-    bool in_transaction;     /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
-    bool transaction_is_new; /* begun for a card that is not the attachment\'s yet */
+    unsigned lock_count;          /* how often the caller has acquired the lock */
+    bool in_transaction;          /* a PC/SC transaction is open. Outlives lock_count if it cannot be ended */
+    bool transaction_is_doubtful; /* it could not be ended, but the removal of the card may have ended it */
+    bool transaction_is_new;      /* begun for a card that is not the attachment\'s yet */
     bool transaction_is_temporary;            /* it lasts only for the identify and the rebuild function */
     bool unit_lock;                           /* a unit keeps the card locked, too */
     unsigned unit_lock_count;                 /* lock_count when the unit began */
@@ -304,7 +305,7 @@ scardmanage_result call_run(struct call *c, attachment_job job, attachment_job u
  * a job before was abandoned and is still running, this one runs after it. */
 scardmanage_result call_run_last(struct call *c, attachment_job job);
 
-/* For an unlock that timed out before it could begin: runs it after the job that it waited for. */
+/* For an unlock that timed out before it could begin: runs it after the call that it waited for. */
 void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition);
 
 /* Returns whether a call that begins now comes from a function that the library has called. Call
@@ -423,10 +424,15 @@ scardmanage_result handle_open(struct attachment *at, const scardmanage_options 
 void handle_close(struct attachment *at, scardmanage_disposition disposition);
 /* Waits until no other client holds a transaction. */
 scardmanage_result handle_wait_turn(struct attachment *at);
+/* The same. Sets *event to the event that the handle has, as far as that shows, or to S_OK. */
+scardmanage_result handle_wait_turn_or_event(struct attachment *at, scardmanage_result *event);
 scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share share, uint32_t protocols,
                                     scardmanage_step step);
 scardmanage_result handle_begin_transaction(struct attachment *at);
 scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *card);
+/* Waits until the reader has finished an operation for another client. Reading an attribute waits for that; a cold
+ * reset consists of two operations. */
+void handle_finish_operations(struct attachment *at);
 /* The same as handle_wait_turn(), but also detects a dead handle while there is a transaction. */
 scardmanage_result handle_probe(struct attachment *at);
 /* Returns why the card cannot be used before a reconnect, as far as the library knows it: there is no
@@ -456,6 +462,9 @@ scardmanage_result lock_begin_transaction(struct attachment *at);
 /* Ends the transaction. Returns W_RESET_CARD if it has ended but the card had been reset, and
  * E_OUTOFMEMORY if it has not ended. */
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition);
+/* The card was removed, which ends the transaction (pcsc-lite: RFSetReaderEventState() in readerfactory.c). A
+ * handle that was opened in the moment of a removal has no event, though, and keeps its transaction. */
+void lock_end_with_card(struct attachment *at);
 /* Returns whether the card is to stay locked. */
 bool lock_is_wanted(const struct attachment *at);
 /* Jobs: begin a unit, which keeps the card locked until it ends; and end it. */

@@ -23,6 +23,7 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
         result = handle_correct_event(at, handle_begin_transaction(at));
     if (result == SCARDMANAGE_S_OK) {
         at->in_transaction = true;
+        at->transaction_is_doubtful = false;
         attachment_count_transaction(at);
     }
     return result;
@@ -58,12 +59,14 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
         set_reset_unreported(at);
         return pcsc_end_transaction(at->handle, disposition);
     }
+    if (result == SCARDMANAGE_E_NO_SMARTCARD) /* the reset came after the removal */
+        return SCARDMANAGE_W_REMOVED_CARD;
     if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
         set_reset_unreported(at);
         at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     } else {
-        at->in_transaction = true; /* the next successful reconnect ends it */
+        at->in_transaction = at->transaction_is_doubtful = true; /* the next successful reconnect ends it */
     }
     return result;
 }
@@ -100,8 +103,11 @@ static scardmanage_result acknowledge_own_reset_and_translate(struct attachment 
 
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition)
 {
-    at->in_transaction = false;
+    bool may_have_ended = at->transaction_is_doubtful;
+    at->in_transaction = at->transaction_is_doubtful = false;
     scardmanage_result result = pcsc_end_transaction(at->handle, disposition);
+    if (may_have_ended && result == SCARDMANAGE_E_NOT_TRANSACTED && !disposition_resets(disposition))
+        return SCARDMANAGE_S_OK;
     bool was_reset = result == SCARDMANAGE_W_RESET_CARD;
     if (was_reset)
         result = end_transaction_after_reset(at, disposition);
@@ -115,6 +121,13 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
         result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE))
         result = acknowledge_own_reset_and_translate(at, disposition, result);
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
+}
+
+void lock_end_with_card(struct attachment *at)
+{
+    if (at->in_transaction && at->has_handle && at->share != SCARDMANAGE_SHARE_EXCLUSIVE)
+        pcsc_end_transaction(at->handle, SCARDMANAGE_DISPOSITION_LEAVE);
+    at->in_transaction = false;
 }
 
 /* Ends the transaction that the outermost lock or the unit has begun. */
@@ -144,15 +157,13 @@ static scardmanage_result lock_job(struct attachment *at)
     return result;
 }
 
-/* A unit can only release what it has locked. What others release while it waits for a card is not its own. */
+/* A unit can only release what it has locked. */
 static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition,
                                        bool in_unit)
 {
     bool is_own = at->unit_lock && at->lock_count > at->unit_lock_count;
     if (at->lock_count == 0 || (in_unit && !is_own))
         return SCARDMANAGE_E_NOT_TRANSACTED;
-    if (at->unit_lock && !in_unit && at->unit_lock_count > 0)
-        at->unit_lock_count--;
     if (disposition > at->disposition)
         at->disposition = disposition;
     if (at->lock_count > 1 || at->unit_lock ||

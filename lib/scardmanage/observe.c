@@ -30,7 +30,7 @@ static void observe_end_of_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
     if (!a->reader_state.present || identity_was_removed(&at->card, a->reader_state.counter))
-        at->in_transaction = false;
+        lock_end_with_card(at);
 }
 
 static void observe_reader(struct attempt *a)
@@ -97,6 +97,8 @@ static scardmanage_result observe_handle(struct attempt *a)
         result = attempt_publish_result(a, service_open_context(at));
         s->handle_result = result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_INVALID_HANDLE : result;
     } else {
+        if (result == SCARDMANAGE_E_NO_SERVICE)
+            service_mark_unwatched(at); /* the context may be one of a service that has started since */
         s->handle_result = result;
     }
     return SCARDMANAGE_S_OK;
@@ -131,13 +133,14 @@ static void observe_card(struct attempt *a, scardmanage_result event)
     a->was_removed = event == SCARDMANAGE_W_REMOVED_CARD || s->handle == HANDLE_DEAD ||
                      (s->is_observed && identity_was_removed(&at->card, a->reader_state.counter));
     if (a->was_removed)
-        at->in_transaction = false; /* pcsc-lite: RFSetReaderEventState() in readerfactory.c */
+        lock_end_with_card(at);
     if (a->was_removed && at->card.known)
         at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     if (event != SCARDMANAGE_S_OK || a->was_removed)
         at->unresponsive = false; /* it was reset since */
     observe_verdict(a, event);
-    s->is_ready = a->card.state == SCARDMANAGE_STATE_SPECIFIC && attempt_wanted_share(a) == at->share &&
+    s->is_ready = a->card.state == SCARDMANAGE_STATE_SPECIFIC && a->card.atr.length > 0 &&
+                  attempt_wanted_share(a) == at->share &&
                   (options->protocols == 0 || (options->protocols & a->card.protocol));
     s->may_offer_protocol = options->protocols == 0 || !s->is_observed ||
                             s->verdict == SCARDMANAGE_VERDICT_DIFFERENT ||

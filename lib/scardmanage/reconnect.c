@@ -182,6 +182,8 @@ scardmanage_result reconnect_job(struct attachment *at)
         result = stop; /* there was no time left to wait */
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
+    if (outcome_ends_call(result) && a.report.step != SCARDMANAGE_STEP_NONE && at->card.known)
+        set_card_unreported(at); /* the step may have acknowledged an event that was not observed */
     attempt_finish_report(&a);
     if (result != SCARDMANAGE_S_OK && !a.progress->worth_waiting && at->io.first_card &&
         (at->card.known || (at->has_handle && !at->by_handle)))

@@ -25,15 +25,10 @@ static void end_exclusive_transaction(struct attempt *a)
     at->share = SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Requests exclusive use last, and without a reset: while other clients are connected, libpcsclite
- * repeats the call (SCardReconnect() in winscard_clnt.c), and would repeat the reset, too. */
-static scardmanage_result change_share(struct attempt *a, scardmanage_share taken, uint32_t protocols)
+/* Requests exclusive use. Gives it back if that took too long. */
+static scardmanage_result request_exclusive_use(struct attempt *a, uint32_t protocols)
 {
     struct attachment *at = a->at;
-    if (at->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
-        end_exclusive_transaction(a);
-    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
-        return SCARDMANAGE_S_OK;
     scardmanage_result result = attempt_publish_result(
         a, handle_reconnect(at, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
     if (result != SCARDMANAGE_S_OK)
@@ -49,6 +44,39 @@ static scardmanage_result change_share(struct attempt *a, scardmanage_share take
     return stop;
 }
 
+/* Requests exclusive use last, and without a reset: while other clients are connected, libpcsclite
+ * repeats the call (SCardReconnect() in winscard_clnt.c), and would repeat the reset, too. Meanwhile the
+ * card is not locked: a client that waits for the card would never disconnect. */
+static scardmanage_result change_share(struct attempt *a, scardmanage_share taken, uint32_t protocols)
+{
+    struct attachment *at = a->at;
+    if (at->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
+        end_exclusive_transaction(a);
+    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
+        return SCARDMANAGE_S_OK;
+    bool was_locked = at->in_transaction;
+    if (was_locked)
+        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
+    scardmanage_result result = request_exclusive_use(a, protocols);
+    if (result != SCARDMANAGE_S_OK && was_locked && !at->in_transaction)
+        lock_begin_transaction(at);
+    return result;
+}
+
+/* An event that was not observed: it came while the first step waited for another client. Later it may be that of an
+ * own reset that has failed. */
+static scardmanage_result notice_event(struct attempt *a, scardmanage_result event)
+{
+    if (a->situation.progress != PROGRESS_OBSERVED || !a->event_acknowledged || event == SCARDMANAGE_S_OK)
+        return SCARDMANAGE_S_OK;
+    if (event == SCARDMANAGE_W_REMOVED_CARD)
+        return event;
+    a->event_acknowledged = false;
+    if (a->situation.verdict == SCARDMANAGE_VERDICT_UNCHANGED)
+        attempt_publish_verdict(a, SCARDMANAGE_VERDICT_RESET);
+    return SCARDMANAGE_S_OK;
+}
+
 static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step step)
 {
     struct attachment *at = a->at;
@@ -56,9 +84,15 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
         attempt_wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE && at->share == SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
+    scardmanage_result event = SCARDMANAGE_S_OK;
+    scardmanage_result result = handle_wait_turn_or_event(at, &event);
+    if (result == SCARDMANAGE_S_OK)
+        result = notice_event(a, handle_correct_event(at, event));
+    if (result != SCARDMANAGE_S_OK)
+        return attempt_publish_result(a, result);
     a->report.attempts++;
     uint64_t start = platform_now_us();
-    scardmanage_result result = attempt_publish_result(a, handle_reconnect(at, share, protocols, step));
+    result = attempt_publish_result(a, pcsc_reconnect(at->handle, share, protocols, step));
     hook_step(at, step, result, start);
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && observe_missing_atr(a))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
@@ -143,6 +177,8 @@ static scardmanage_result check_card_after_step(struct attempt *a)
     case SCARDMANAGE_STATE_SWALLOWED:
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     case SCARDMANAGE_STATE_SPECIFIC:
+        if (card.atr.length == 0) /* another client's SCardConnect() has failed to power it meanwhile */
+            return SCARDMANAGE_W_UNRESPONSIVE_CARD;
         break;
     default: /* another client has powered the card off, or no protocol is active */
         return card.state < SCARDMANAGE_STATE_POWERED ? SCARDMANAGE_W_UNPOWERED_CARD
@@ -169,6 +205,8 @@ static scardmanage_result check_card_after_step(struct attempt *a)
 static scardmanage_result begin_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
+    if (at->in_transaction && at->transaction_is_doubtful)
+        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
     if (at->in_transaction) {
         if (!lock_is_wanted(at)) /* it could not be ended before */
             at->transaction_is_temporary = true;
@@ -187,14 +225,12 @@ static scardmanage_result begin_transaction(struct attempt *a)
 
 /* Checks the card, and repeats that while another client's reset is under way. pcsc-lite reports a
  * reset to all handles before it performs it (SCardReconnect() in winscard.c), and does not report
- * it again. So the reset that the library has acknowledged may not be complete. Reading an
- * attribute waits until the reader has finished its current operation; a cold reset consists of
- * two. Between the reset and the PPS no protocol is active. */
+ * it again. So the reset that the library has acknowledged may not be complete. Between the reset and
+ * the PPS no protocol is active. */
 static scardmanage_result wait_for_reset_by_others(struct attempt *a)
 {
     for (int i = 0; i < RESET_CHECKS_MAX; i++) {
-        pcsc_probe_transaction(a->at->handle);
-        pcsc_probe_transaction(a->at->handle);
+        handle_finish_operations(a->at);
         a->reset_in_progress = false;
         scardmanage_result result = check_card_after_step(a);
         if (!a->reset_in_progress || outcome_is_event(result))

@@ -91,9 +91,9 @@ static scardmanage_result run_in_call(struct call *c, struct unit *unit, scardma
         scardmanage_result result = call_unit(c, unit, is_locked, report);
         bool lost = result == SCARDMANAGE_E_SESSION_LOST;
         calls += at->unit.sent > 0;
-        if (result == SCARDMANAGE_S_OK || (!lost && at->unit.loss == SCARDMANAGE_S_OK) ||
-            options->session != 0 || losses == LOSSES_MAX || calls == CALLS_MAX ||
-            (!lost && at->unit.sent > 0 && !unit->is_repeatable))
+        if (result == SCARDMANAGE_S_OK || outcome_ends_call(result) ||
+            (!lost && at->unit.loss == SCARDMANAGE_S_OK) || options->session != 0 || losses == LOSSES_MAX ||
+            calls == CALLS_MAX || (!lost && at->unit.sent > 0 && !unit->is_repeatable))
             return result;
         if (!lost && at->unit.sent > 0)
             begin_with_harder_step(options, at->unit.loss);

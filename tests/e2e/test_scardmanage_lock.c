@@ -260,7 +260,7 @@ START_TEST(exclusive_and_locked)
     assert_lock();
     for (int i = 0; i < 3; i++) {
         assert_reconnects(EXCLUSIVE, SCARDMANAGE_VERDICT_UNCHANGED, SCARDMANAGE_STEP_LEAVE,
-                          SCARDMANAGE_LOCK_KEPT);
+                          SCARDMANAGE_LOCK_REACQUIRED);
         assert_others_shut_out();
         assert_reconnects(OPTIONS(.share = SCARDMANAGE_SHARE_SHARED, .first_step = SCARDMANAGE_STEP_WARM),
                           SCARDMANAGE_VERDICT_UNCHANGED, SCARDMANAGE_STEP_WARM, SCARDMANAGE_LOCK_KEPT);

@@ -27,8 +27,10 @@ typedef struct scardmanage_options {
     scardmanage_step last_step;  /* the last step to try. Default: RESTART; COLD for the caller's handle */
     uint32_t protocols;          /* SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the
                                   * active protocol if the card still offers it, else T=0 or T=1 */
-    scardmanage_share share;     /* default: KEEP */
-    int accept_other_card;       /* not 0: accept a different card */
+    /* Default: KEEP. For EXCLUSIVE, a caller that holds the lock gives it up until the other clients have disconnected,
+     * because they might wait for it. */
+    scardmanage_share share;
+    int accept_other_card; /* not 0: accept a different card */
 
     /* The timeout of a call in milliseconds, including the time in the rebuild function, or
      * SCARDMANAGE_FOREVER. Default: 60,000. */
