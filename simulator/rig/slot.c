@@ -656,7 +656,7 @@ void slot_use_report(const struct slot_use *use)
 {
     const struct ifd *ifd = use->ifd;
     pthread_mutex_lock(&use->slot->lock);
-    bool awaited = !use->removed && !use->abandoned;
+    bool awaited = !use->removed && !use->abandoned && !use->slot->interrupted;
     pthread_mutex_unlock(&use->slot->lock);
     if (awaited && ifd->last_error[0] && !slot_use_wants_removal(use))
         rig_log("%s: %s (after %.3f s of the card's time, %.1f ms of real time)", slot_text(use->slot),
@@ -702,6 +702,7 @@ void slots_interrupt(struct slots *slots)
 {
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
         pthread_mutex_lock(&slot->lock);
+        slot->interrupted = true;
         slot->ending = slot->reader->options.real_time;
         abandon(slot);
         if (slot->card)

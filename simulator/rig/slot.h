@@ -52,7 +52,8 @@ struct slot {
     struct relay_watch *watch; /* of a relay, even while its reader has no card; or NULL */
     struct slot_use *current_use; /* the current use, or NULL */
     struct ifd_view view;         /* of the interface device before the current use */
-    bool ending;                  /* the rig ends: the card's time is no longer real */
+    bool interrupted;             /* the rig ends: nobody waits for the card any more */
+    bool ending;                  /* the same, so that the card's time is no longer real */
     pthread_cond_t changed;       /* signalled when a use ends, or must end soon */
     struct rig_random random;     /* the source of random numbers for its cards */
 };
