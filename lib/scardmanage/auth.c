@@ -123,7 +123,10 @@ static scardmanage_result send_cryptogram(struct proof *proof)
                               .p2 = proof->key,
                               .data = proof->cryptogram,
                               .data_length = proof->length};
-    scardmanage_result result = interface_object_send(&auth->base, &command, NULL, NULL);
+    scardmanage_result result = object_check_identity(auth->base.m);
+    if (result != SCARDMANAGE_S_OK)
+        return result;
+    result = interface_object_send(&auth->base, &command, NULL, NULL);
     if (auth->base.was_sent)
         auth->has_challenge = false;
     if (result != SCARDMANAGE_S_OK)

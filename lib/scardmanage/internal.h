@@ -201,6 +201,7 @@ struct attachment {
     /* The card: */
     struct identity card;
     struct serial serial; /* of the card that the caller knows */
+    bool is_unidentified; /* the card was out of the reader, and since then nothing but its ATR says who it is */
     struct pcsc_atr atr;  /* the latest that the card has shown */
     uint32_t protocol;    /* the protocol that was last seen active */
     /* The verdict of a reconnect that has accepted a new card but has not succeeded yet: REINSERTED
@@ -335,6 +336,9 @@ scardmanage_lock_state call_last_lock_state(scardmanage *m);
  * the object is detached. */
 void object_retain(scardmanage *m);
 void object_release(scardmanage *m);
+
+/* In a unit that is about to use up a try of a code or a key: returns W_REMOVED_CARD if the card may be a stranger's. */
+scardmanage_result object_check_identity(scardmanage *m);
 
 /* Call this in a unit. */
 void object_get_mark(scardmanage *m, struct card_mark *mark);

@@ -87,7 +87,9 @@ static void set_serial(struct attachment *at, const scardmanage_report *report, 
 {
     if (found->known) {
         at->serial = *found;
+        at->is_unidentified = false;
     } else if (was_out(report)) {
+        at->is_unidentified = report->verdict != SCARDMANAGE_VERDICT_FIRST;
         at->serial.is_current = false;
         at->serial.known &= report->verdict == SCARDMANAGE_VERDICT_REINSERTED;
     }

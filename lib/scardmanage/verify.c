@@ -210,9 +210,10 @@ static scardmanage_result present_unit(scardmanage *m, const scardmanage_report 
     struct interface_object *object = &request->verify->base;
     struct command command = command_of(request);
     scardmanage_result result = SCARDMANAGE_S_OK;
-    (void)m;
     (void)report;
-    if (request->asks_first && request->verify->options.minimum_tries > 0)
+    if (request->length > 0)
+        result = object_check_identity(m);
+    if (result == SCARDMANAGE_S_OK && request->asks_first && request->verify->options.minimum_tries > 0)
         result = check_tries(request);
     if (result != SCARDMANAGE_S_OK)
         return result;

@@ -422,7 +422,7 @@ static void happens_before_each_command(const struct method *method, void (*even
             ck_assert_uint_eq(tally.resetting_left, 3);
         }
         put_security_card(CARD, NULL);
-        ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+        ck_assert_int_eq(reconnect_with(identifying_options()), SCARDMANAGE_S_OK);
     }
 }
 
@@ -468,6 +468,28 @@ START_TEST(persistent_program)
     for (int i = 0; i < 10; i++)
         assert_presents("1234", SCARDMANAGE_W_REMOVED_CARD, UNKNOWN);
     ck_assert_uint_eq(get_tally().presented, 0);
+}
+END_TEST
+
+/* A reconnect without an identify function does not say whose card it is. */
+START_TEST(persistent_program_that_reconnects)
+{
+    scardmanage_options accepting = SCARDMANAGE_OPTIONS_INIT;
+    begin();
+    ck_assert_int_eq(scardmanage_set_options(m, NULL), SCARDMANAGE_S_OK);
+    swap_for_stranger();
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+        assert_state(0, 3);
+        assert_presents("1234", SCARDMANAGE_W_REMOVED_CARD, UNKNOWN);
+    }
+    ck_assert_uint_eq(get_tally().presented, 0);
+    ck_assert_int_eq(reconnect_with(identifying_options()), SCARDMANAGE_W_REMOVED_CARD);
+    accepting.accept_unidentified = 1;
+    ck_assert_int_eq(scardmanage_set_options(m, &accepting), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+    assert_presents("1234", SCARDMANAGE_S_OK, UNKNOWN);
+    ck_assert_uint_eq(get_tally().presented, 1);
 }
 END_TEST
 
@@ -802,6 +824,7 @@ int main(void)
     tcase_add_loop_test(tc, removed, 0, METHODS);
     tcase_add_loop_test(tc, reinserted_without_identification, 0, METHODS);
     tcase_add_loop_test(tc, persistent_program, 0, 2);
+    tcase_add_test(tc, persistent_program_that_reconnects);
     tcase_add_loop_test(tc, reset_by_another_client_before, 0, METHODS);
     tcase_add_loop_test(tc, lost_answer, 0, 2);
     tcase_add_test(tc, in_a_unit);

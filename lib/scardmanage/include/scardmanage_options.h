@@ -89,7 +89,8 @@ typedef struct scardmanage_options {
     scardmanage_result (*identify)(scardmanage *m, uint8_t *identity, size_t *length, void *context);
     void *identify_context;
     /* Not 0: call rebuild and units also after the card was out of the reader if nothing but its ATR
-     * shows that it is the same card. If they present a PIN, any card with this ATR then gets it. */
+     * shows that it is the same card. If they present a PIN, any card with this ATR then gets it. The
+     * functions of scardmanage_verify.h and scardmanage_auth.h also use up a try of such a card then. */
     int accept_unidentified;
     /* Not 0: call rebuild also while attaching, if there is a card. The report then says that no step
      * was taken. If the function fails, so does the call, and the object is detached. */
