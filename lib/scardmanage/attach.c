@@ -50,25 +50,26 @@ scardmanage_result attach_end_job(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     wait_end(at);
-    if (!at->by_handle)
-        handle_close(at, at->in_transaction ? at->disposition : SCARDMANAGE_DISPOSITION_LEAVE);
-    else if (at->in_transaction)
-        result = lock_end_transaction(at, at->disposition);
-    if (!at->in_transaction)
+    if (!at->connection.by_handle)
+        handle_close(at,
+                     at->transaction.is_open ? at->transaction.disposition : SCARDMANAGE_DISPOSITION_LEAVE);
+    else if (at->transaction.is_open)
+        result = lock_end_transaction(at, at->transaction.disposition);
+    if (!at->transaction.is_open)
         result = SCARDMANAGE_S_OK;
     else if (result != SCARDMANAGE_E_OUTOFMEMORY)
         result = SCARDMANAGE_W_UNRESPONSIVE_CARD;
-    if (at->has_context)
-        pcsc_release_context(at->context);
-    at->has_context = false;
+    if (at->connection.has_context)
+        pcsc_release_context(at->connection.context);
+    at->connection.has_context = false;
     return result;
 }
 
 static void set_card(struct attachment *at, uint32_t counter, const struct pcsc_atr *atr, uint32_t protocol)
 {
-    identity_set(&at->card, counter, atr);
-    at->atr = *atr;
-    at->protocol = protocol;
+    identity_set(&at->card.identity, counter, atr);
+    at->card.atr = *atr;
+    at->card.protocol = protocol;
     attachment_count_session(at);
 }
 
@@ -76,9 +77,9 @@ static scardmanage_result attach_handle_job(struct attachment *at)
 {
     struct pcsc_card card;
     struct pcsc_reader_state state = {.exclusive = false};
-    at->by_handle = true;
-    at->handle = at->io.handle;
-    at->has_handle = true;
+    at->connection.by_handle = true;
+    at->connection.handle = at->io.handle;
+    at->connection.has_handle = true;
     scardmanage_result result = handle_get_status(at, &card);
     if (result == SCARDMANAGE_E_INVALID_HANDLE)
         return SCARDMANAGE_E_INVALIDARG;
@@ -89,16 +90,16 @@ static scardmanage_result attach_handle_job(struct attachment *at)
     if (opened != SCARDMANAGE_S_OK)
         return opened;
     if (event) { /* PC/SC returns nothing but the event; see scardmanage_attach_by_handle() */
-        at->unreported_event = result;
+        at->card.unreported_event = result;
         return SCARDMANAGE_S_OK;
     }
-    memcpy(at->reader, card.reader, sizeof at->reader);
+    memcpy(at->connection.reader, card.reader, sizeof at->connection.reader);
     if (card.state != SCARDMANAGE_STATE_ABSENT)
         set_card(at, card.counter, &card.atr, card.protocol);
     /* the caller's handle is connected, so if the reader is used exclusively, that handle uses it */
-    result = pcsc_get_reader_state(at->context, at->reader, &state);
+    result = pcsc_get_reader_state(at->connection.context, at->connection.reader, &state);
     if (result == SCARDMANAGE_S_OK && state.exclusive)
-        at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
+        at->connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
     wait_remember(at, result, &state);
     return SCARDMANAGE_S_OK;
 }
@@ -131,7 +132,7 @@ static scardmanage_result connect_to_card(struct attachment *at, const struct pc
 static scardmanage_result attach_reader_job(struct attachment *at)
 {
     struct pcsc_reader_state state;
-    if (at->reader[0] == '\0') /* the name was too long */
+    if (at->connection.reader[0] == '\0') /* the name was too long */
         return SCARDMANAGE_E_UNKNOWN_READER;
     scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE)
@@ -191,8 +192,8 @@ scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, const char *reader)
     scardmanage_result result = begin_attachment(&c, m);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (length < sizeof c.at->reader)
-        memcpy(c.at->reader, reader, length + 1);
+    if (length < sizeof c.at->connection.reader)
+        memcpy(c.at->connection.reader, reader, length + 1);
     return run_attach_job(&c, attach_reader_job);
 }
 

@@ -36,26 +36,27 @@ static void copy_atr_to_report(uint8_t *bytes, uint8_t *length, const struct pcs
 void attempt_set_event_unreported(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (a->was_removed || at->unreported_event == SCARDMANAGE_W_REMOVED_CARD)
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    if (a->was_removed || at->card.unreported_event == SCARDMANAGE_W_REMOVED_CARD)
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     else
-        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
+        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
 const struct identity *attempt_known_card(const struct attempt *a)
 {
     const struct attachment *at = a->at;
-    return at->unreported_verdict >= SCARDMANAGE_VERDICT_DIFFERENT ? &at->reported_card : &at->card;
+    return at->card.unreported_verdict >= SCARDMANAGE_VERDICT_DIFFERENT ? &at->card.reported_card
+                                                                        : &at->card.identity;
 }
 
 scardmanage_share attempt_wanted_share(const struct attempt *a)
 {
-    return a->options.share == SCARDMANAGE_SHARE_KEEP ? a->at->share : a->options.share;
+    return a->options.share == SCARDMANAGE_SHARE_KEEP ? a->at->connection.share : a->options.share;
 }
 
 void attempt_count_restart(struct attempt *a)
 {
-    if (a->at->by_handle)
+    if (a->at->connection.by_handle)
         return;
     a->restarted = true;
     a->report.step = SCARDMANAGE_STEP_RESTART;
@@ -67,7 +68,7 @@ scardmanage_result attempt_refuse_other_card(struct attempt *a, const struct pcs
     if (a->situation.verdict != SCARDMANAGE_VERDICT_DIFFERENT || a->options.accept_other_card)
         return SCARDMANAGE_S_OK;
     a->situation.is_refused = true;
-    a->at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    a->at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     copy_atr_to_report(a->report.new_atr, &a->report.new_atr_len, atr);
     return SCARDMANAGE_W_REMOVED_CARD;
 }
@@ -76,8 +77,8 @@ void attempt_begin_report(struct attempt *a)
 {
     static const scardmanage_report empty = SCARDMANAGE_REPORT_INIT;
     a->report = empty;
-    a->report.old_protocol = a->at->reported.protocol;
-    copy_atr_to_report(a->report.old_atr, &a->report.old_atr_len, &a->at->reported.atr);
+    a->report.old_protocol = a->at->card.reported.protocol;
+    copy_atr_to_report(a->report.old_atr, &a->report.old_atr_len, &a->at->card.reported.atr);
     a->report.lock = lock_state_for_report(a); /* for a caller that stops waiting before more is known */
 }
 
@@ -88,8 +89,8 @@ void attempt_finish_report(struct attempt *a)
         a->report.step = SCARDMANAGE_STEP_RESTART;
     if (a->situation.is_refused || a->situation.verdict == SCARDMANAGE_VERDICT_ABSENT)
         return;
-    a->report.new_protocol = a->at->protocol;
-    copy_atr_to_report(a->report.new_atr, &a->report.new_atr_len, &a->at->atr);
+    a->report.new_protocol = a->at->card.protocol;
+    copy_atr_to_report(a->report.new_atr, &a->report.new_atr_len, &a->at->card.atr);
 }
 
 void attempt_resume(struct attempt *a)
@@ -104,7 +105,7 @@ void attempt_resume(struct attempt *a)
     memset(a->report.new_atr, 0, sizeof a->report.new_atr);
     if (progress->condition.what == WAIT_OTHER_CARD) /* that card does not matter any more */
         a->gravest_verdict = a->report.verdict = SCARDMANAGE_VERDICT_UNKNOWN;
-    if (a->at->contexts_opened != progress->contexts_opened)
+    if (a->at->connection.contexts_opened != progress->contexts_opened)
         attempt_count_restart(a);
 }
 
@@ -116,5 +117,5 @@ void attempt_save_progress(struct attempt *a)
     progress->gravest_verdict = a->gravest_verdict;
     progress->lock_reacquired = a->lock_reacquired;
     progress->restarted = a->restarted;
-    progress->contexts_opened = a->at->contexts_opened;
+    progress->contexts_opened = a->at->connection.contexts_opened;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Calls with a deadline. PC/SC has no deadlines, and SCardCancel() ends only SCardGetStatusChange().
- * Therefore each attachment has a thread that makes its PC/SC calls. A function of scardmanage.h gives
- * the thread a job, and waits until the job is done, the deadline has passed, or the call is cancelled.
+ * Calls with a deadline. A function of scardmanage.h gives the thread of the attachment a job, and waits until the job is
+ * done, the deadline has passed, or the call is cancelled.
  *
  * In the latter two cases the job is abandoned: no call waits for it any longer. When PC/SC returns, the
  * thread undoes what the job had begun, and then takes the next job. If the attachment has ended by
@@ -13,147 +12,6 @@
 /* A job that waits outside PC/SC notices the deadline by itself. It gets this much extra time to
  * end and to report. */
 #define GRACE_US 10000u
-
-static void object_destroy(scardmanage *m)
-{
-    scardmanage_allocator allocator = m->allocator; /* a copy: the original is in the block to release */
-    platform_cond_destroy(&m->changed);
-    platform_mutex_destroy(&m->mutex);
-    allocator_release(&allocator, m);
-}
-
-void object_retain(scardmanage *m)
-{
-    platform_lock(&m->mutex);
-    m->references++;
-    platform_unlock(&m->mutex);
-}
-
-void object_release(scardmanage *m)
-{
-    platform_lock(&m->mutex);
-    bool last = --m->references == 0;
-    platform_unlock(&m->mutex);
-    if (last)
-        object_destroy(m);
-}
-
-/*
- * The thread
- */
-
-/* Late unlocks wait for the call that owns the object. They come before the jobs of the next one. */
-static bool has_late_unlocks(const struct attachment *at)
-{
-    return at->late_unlocks > 0 && !at->in_call;
-}
-
-static bool has_jobs_to_come(const struct attachment *at)
-{
-    return at->job || has_late_unlocks(at) || !at->ending;
-}
-
-/* These functions are called with the mutex held. The job runs without it. */
-static scardmanage_result run_job(struct attachment *at, attachment_job job)
-{
-    platform_unlock(&at->m->mutex);
-    scardmanage_result result = job(at);
-    platform_lock(&at->m->mutex);
-    return result;
-}
-
-static void run_job_without_deadline(struct attachment *at, attachment_job job)
-{
-    at->stop_reason = SCARDMANAGE_S_OK;
-    at->deadline = UINT64_MAX;
-    run_job(at, job);
-}
-
-static void attachment_destroy(struct attachment *at)
-{
-    scardmanage *m = at->m;
-    platform_cond_destroy(&at->wake);
-    allocator_release(&m->allocator, at->buffer);
-    allocator_release(&m->allocator, at);
-    object_release(m);
-}
-
-static void run_posted_job(struct attachment *at)
-{
-    at->result = run_job(at, at->job);
-    if (at->abandoned && at->undo)
-        run_job_without_deadline(at, at->undo);
-    for (unsigned i = 0; at->abandoned && i < at->last_job_count; i++)
-        run_job_without_deadline(at, at->last_jobs[i]);
-    at->job = NULL;
-}
-
-static void run_late_unlock(struct attachment *at)
-{
-    run_job_without_deadline(at, unlock_late_job);
-    if (--at->late_unlocks == 0)
-        at->late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-}
-
-/* The thread function. */
-static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
-{
-    struct attachment *at = argument;
-    scardmanage *m = at->m;
-    bool detached = false;
-    platform_lock(&m->mutex);
-    while (has_jobs_to_come(at)) {
-        if (!at->job && !has_late_unlocks(at)) {
-            platform_cond_wait(&at->wake, &m->mutex, UINT64_MAX);
-            continue;
-        }
-        detached |= at->job == attach_end_job && !has_late_unlocks(at);
-        if (has_late_unlocks(at))
-            run_late_unlock(at);
-        else
-            run_posted_job(at);
-        at->lock_after_job = lock_state(at);
-        platform_cond_wake(&m->changed);
-    }
-    if (!detached)
-        run_job_without_deadline(at, attach_end_job);
-    platform_unlock(&m->mutex);
-    attachment_destroy(at);
-    return 0;
-}
-
-scardmanage_result job_stop_reason(struct attachment *at)
-{
-    platform_lock(&at->m->mutex);
-    scardmanage_result stop = at->stop_reason;
-    platform_unlock(&at->m->mutex);
-    if (stop == SCARDMANAGE_S_OK && platform_now_us() >= at->deadline)
-        stop = SCARDMANAGE_E_TIMEOUT;
-    return stop;
-}
-
-scardmanage_result job_pause(struct attachment *at, uint64_t us)
-{
-    uint64_t until = platform_now_us() + us;
-    platform_lock(&at->m->mutex);
-    if (until > at->deadline)
-        until = at->deadline;
-    while (at->stop_reason == SCARDMANAGE_S_OK && platform_now_us() < until)
-        platform_cond_wait(&at->wake, &at->m->mutex, until);
-    platform_unlock(&at->m->mutex);
-    return job_stop_reason(at);
-}
-
-void job_publish(struct attachment *at, const scardmanage_report *report)
-{
-    platform_lock(&at->m->mutex);
-    at->report = *report;
-    platform_unlock(&at->m->mutex);
-}
-
-/*
- * The calling thread
- */
 
 uint64_t call_deadline_in(uint32_t timeout_ms)
 {
@@ -218,8 +76,8 @@ static void give_object_back(struct call *c)
     } else {
         c->m->busy = false;
         if (c->at) {
-            c->at->in_call = false;
-            platform_cond_wake(&c->at->wake); /* for late unlocks */
+            c->at->worker.in_call = false;
+            platform_cond_wake(&c->at->worker.wake); /* for late unlocks */
         }
     }
     platform_cond_wake(&c->m->changed);
@@ -229,7 +87,7 @@ static void give_object_back(struct call *c)
 static scardmanage_result wait_for_thread(struct call *c)
 {
     scardmanage_result stop = call_stop_reason(c, 0);
-    while ((c->at->job || has_late_unlocks(c->at)) && stop == SCARDMANAGE_S_OK) {
+    while ((c->at->worker.job || worker_has_late_unlocks(c->at)) && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, 0);
         stop = call_stop_reason(c, 0);
     }
@@ -257,7 +115,7 @@ static scardmanage_result take_attachment(struct call *c)
         give_object_back(c);
         return result;
     }
-    c->at->in_call = true;
+    c->at->worker.in_call = true;
     copy_settings(c->at);
     return SCARDMANAGE_S_OK;
 }
@@ -358,13 +216,13 @@ scardmanage_result call_wait_for_thread(struct call *c)
 static void post_job(struct call *c, attachment_job job, attachment_job undo)
 {
     struct attachment *at = c->at;
-    at->job = job;
-    at->undo = undo;
-    at->last_job_count = 0;
-    at->abandoned = false;
-    at->stop_reason = SCARDMANAGE_S_OK;
-    at->deadline = job == attach_end_job ? UINT64_MAX : c->deadline;
-    platform_cond_wake(&at->wake);
+    at->worker.job = job;
+    at->worker.undo = undo;
+    at->worker.last_job_count = 0;
+    at->worker.abandoned = false;
+    at->worker.stop_reason = SCARDMANAGE_S_OK;
+    at->worker.deadline = job == attach_end_job ? UINT64_MAX : c->deadline;
+    platform_cond_wake(&at->worker.wake);
 }
 
 static scardmanage_result run_and_wait(struct call *c, attachment_job job, attachment_job undo)
@@ -373,19 +231,19 @@ static scardmanage_result run_and_wait(struct call *c, attachment_job job, attac
     post_job(c, job, undo);
     /* the call may have been cancelled after its last job */
     scardmanage_result stop = call_stop_reason(c, GRACE_US);
-    while (at->job && stop == SCARDMANAGE_S_OK) {
+    while (at->worker.job && stop == SCARDMANAGE_S_OK) {
         wait_for_change(c, GRACE_US);
         stop = call_stop_reason(c, GRACE_US);
     }
-    if (!at->job) {
-        if (outcome_is_loss(at->result))
-            unit_record(at, false, at->result);
-        return at->result;
+    if (!at->worker.job) {
+        if (outcome_is_loss(at->worker.result))
+            unit_record(at, false, at->worker.result);
+        return at->worker.result;
     }
-    c->left_running = at->abandoned = true;
+    c->left_running = at->worker.abandoned = true;
     if (job != attach_end_job) /* that job must not be stopped */
-        at->stop_reason = stop;
-    platform_cond_wake(&at->wake);
+        at->worker.stop_reason = stop;
+    platform_cond_wake(&at->worker.wake);
     return stop;
 }
 
@@ -441,11 +299,11 @@ scardmanage_result call_run_last(struct call *c, attachment_job job)
         platform_unlock(&c->m->mutex);
         return result;
     }
-    if (!at->job)
+    if (!at->worker.job)
         result = run_and_wait(c, job, NULL);
-    else if (at->last_job_count < sizeof at->last_jobs / sizeof at->last_jobs[0])
-        at->last_jobs[at->last_job_count++] = job;
-    c->left_running = at->job;
+    else if (at->worker.last_job_count < sizeof at->worker.last_jobs / sizeof at->worker.last_jobs[0])
+        at->worker.last_jobs[at->worker.last_job_count++] = job;
+    c->left_running = at->worker.job;
     platform_unlock(&c->m->mutex);
     return result;
 }
@@ -465,69 +323,6 @@ scardmanage_lock_state call_last_lock_state(scardmanage *m)
     return lock;
 }
 
-void attachment_count_session(struct attachment *at)
-{
-    platform_lock(&at->m->mutex);
-    at->mark.session = ++at->m->sessions;
-    platform_unlock(&at->m->mutex);
-}
-
-void attachment_count_transaction(struct attachment *at)
-{
-    platform_lock(&at->m->mutex);
-    at->mark.transaction++;
-    platform_unlock(&at->m->mutex);
-}
-
-void attachment_count_command(struct attachment *at, bool may_select)
-{
-    platform_lock(&at->m->mutex);
-    at->mark.commands++;
-    at->mark.selections += may_select;
-    platform_unlock(&at->m->mutex);
-}
-
-uint64_t attachment_session(struct attachment *at)
-{
-    platform_lock(&at->m->mutex);
-    uint64_t session = at->mark.session;
-    platform_unlock(&at->m->mutex);
-    return session;
-}
-
-scardmanage_result object_check_identity(scardmanage *m)
-{
-    platform_lock(&m->mutex);
-    const struct attachment *at = m->at;
-    platform_unlock(&m->mutex);
-    bool accepts = at && (at->options.accept_unidentified || at->options.accept_other_card);
-    return at && at->is_unidentified && !accepts ? SCARDMANAGE_W_REMOVED_CARD : SCARDMANAGE_S_OK;
-}
-
-void object_get_mark(scardmanage *m, struct card_mark *mark)
-{
-    static const struct card_mark detached;
-    platform_lock(&m->mutex);
-    *mark = m->at ? m->at->mark : detached;
-    platform_unlock(&m->mutex);
-}
-
-bool card_mark_has_same_selection(const struct card_mark *a, const struct card_mark *b)
-{
-    return a->attachment == b->attachment && a->session == b->session && a->transaction == b->transaction &&
-           a->selections == b->selections;
-}
-
-scardmanage_result scardmanage_get_session(scardmanage *m, uint64_t *session)
-{
-    struct card_mark mark;
-    if (!m || !session)
-        return SCARDMANAGE_E_POINTER;
-    object_get_mark(m, &mark);
-    *session = mark.session;
-    return mark.attachment != 0 ? SCARDMANAGE_S_OK : SCARDMANAGE_E_INVALID_HANDLE;
-}
-
 scardmanage_result call_attach(struct call *c)
 {
     scardmanage *m = c->m;
@@ -535,18 +330,14 @@ scardmanage_result call_attach(struct call *c)
     if (!at)
         return SCARDMANAGE_E_OUTOFMEMORY;
     at->m = m;
-    at->share = SCARDMANAGE_SHARE_SHARED;
-    at->in_call = true;
-    if (platform_cond_init(&at->wake) != 0) {
-        allocator_release(&m->allocator, at);
-        return SCARDMANAGE_E_OUTOFMEMORY;
-    }
-    platform_lock(&m->mutex); /* the new thread first waits for the mutex */
-    if (platform_thread_start(&at->thread, run_jobs, at) != 0) {
+    at->connection.share = SCARDMANAGE_SHARE_SHARED;
+    at->worker.in_call = true;
+    platform_lock(&m->mutex);
+    scardmanage_result result = worker_start(at);
+    if (result != SCARDMANAGE_S_OK) {
         platform_unlock(&m->mutex);
-        platform_cond_destroy(&at->wake);
         allocator_release(&m->allocator, at);
-        return SCARDMANAGE_E_OUTOFMEMORY;
+        return result;
     }
     m->references++;
     m->at = c->at = at;
@@ -561,13 +352,13 @@ scardmanage_result call_detach(struct call *c)
     scardmanage *m = c->m;
     struct attachment *at = c->at;
     scardmanage_result result = SCARDMANAGE_E_TIMEOUT;
-    platform_thread thread = at->thread; /* a copy, because the thread frees at */
+    platform_thread thread = at->worker.thread; /* a copy, because the thread frees at */
     platform_lock(&m->mutex);
-    if (!at->job)
+    if (!at->worker.job)
         result = run_and_wait(c, attach_end_job, NULL);
-    bool stays = at->job;
-    at->ending = true;
-    platform_cond_wake(&at->wake);
+    bool stays = at->worker.job;
+    at->worker.ending = true;
+    platform_cond_wake(&at->worker.wake);
     m->at = c->at = NULL;
     platform_unlock(&m->mutex);
     if (stays)
@@ -582,33 +373,10 @@ void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
     platform_lock(&m->mutex);
     struct attachment *at = m->at;
     if (at) {
-        at->late_unlocks++;
-        if (disposition > at->late_disposition)
-            at->late_disposition = disposition;
-        platform_cond_wake(&at->wake);
+        at->worker.late_unlocks++;
+        if (disposition > at->worker.late_disposition)
+            at->worker.late_disposition = disposition;
+        platform_cond_wake(&at->worker.wake);
     }
     platform_unlock(&m->mutex);
-}
-
-scardmanage_result scardmanage_cancel(scardmanage *m)
-{
-    if (!m)
-        return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    m->cancels++;
-    platform_cond_wake(&m->changed);
-    platform_unlock(&m->mutex);
-    return SCARDMANAGE_S_OK;
-}
-
-scardmanage_result scardmanage_set_cancelled(scardmanage *m, int cancelled)
-{
-    if (!m)
-        return SCARDMANAGE_E_POINTER;
-    platform_lock(&m->mutex);
-    m->cancelled = cancelled != 0;
-    m->cancels += m->cancelled;
-    platform_cond_wake(&m->changed);
-    platform_unlock(&m->mutex);
-    return SCARDMANAGE_S_OK;
 }

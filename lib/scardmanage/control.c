@@ -59,11 +59,11 @@ static scardmanage_result control_without_handle(struct attachment *at)
 {
     struct pcsc_reader_state state;
     SCARDHANDLE handle;
-    if (at->reader[0] == '\0')
-        return at->unreported_event;
+    if (at->connection.reader[0] == '\0')
+        return at->card.unreported_event;
     scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result == SCARDMANAGE_S_OK)
-        result = pcsc_connect_direct(at->context, at->reader, &handle);
+        result = pcsc_connect_direct(at->connection.context, at->connection.reader, &handle);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = control_with(at, handle);
@@ -74,10 +74,10 @@ static scardmanage_result control_without_handle(struct attachment *at)
 static scardmanage_result control_job(struct attachment *at)
 {
     at->io.response_length = at->io.response_extent = 0;
-    if (!at->has_handle)
+    if (!at->connection.has_handle)
         return control_without_handle(at);
     scardmanage_result result = handle_probe(at);
-    return result == SCARDMANAGE_S_OK ? control_with(at, at->handle) : result;
+    return result == SCARDMANAGE_S_OK ? control_with(at, at->connection.handle) : result;
 }
 
 /* Its feature is 0 if it has a code. */

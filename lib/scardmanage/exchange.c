@@ -22,7 +22,7 @@ static scardmanage_result exchange(struct attachment *at, const uint8_t *command
     uint64_t start = platform_now_us();
     hook_command(at, command, length);
     scardmanage_result result =
-        pcsc_transmit(at->handle, at->protocol, command, length, response, response_length);
+        pcsc_transmit(at->connection.handle, at->card.protocol, command, length, response, response_length);
     bool refused = outcome_is_event(result) || result == SCARDMANAGE_E_INVALID_HANDLE ||
                    result == SCARDMANAGE_E_PROTO_MISMATCH;
     at->io.sent |= !(refused && platform_refusal_precedes_transmit());
@@ -129,14 +129,14 @@ static scardmanage_result exchange_with_transport(struct attachment *at, uint8_t
 /* Several exchanges only make sense if no other client comes between them. */
 static scardmanage_result exchange_locked(struct attachment *at, uint8_t *response, size_t *length)
 {
-    bool begins = !at->in_transaction;
+    bool begins = !at->transaction.is_open;
     scardmanage_result result = begins ? lock_begin_transaction(at) : SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = exchange_with_transport(at, response, at->io.response_capacity, length);
-    if (begins && at->in_transaction)
+    if (begins && at->transaction.is_open)
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    at->transaction_is_temporary |= begins && at->in_transaction; /* the next reconnect ends it */
+    at->transaction.is_temporary |= begins && at->transaction.is_open; /* the next reconnect ends it */
     return result;
 }
 

@@ -6,11 +6,13 @@
 
 scardmanage_result handle_open(struct attachment *at, const scardmanage_options *options, uint32_t protocols)
 {
-    scardmanage_share share = options->share == SCARDMANAGE_SHARE_KEEP ? at->share : options->share;
-    scardmanage_result result = pcsc_connect(at->context, at->reader, share, protocols, &at->handle);
+    scardmanage_share share =
+        options->share == SCARDMANAGE_SHARE_KEEP ? at->connection.share : options->share;
+    scardmanage_result result =
+        pcsc_connect(at->connection.context, at->connection.reader, share, protocols, &at->connection.handle);
     if (result == SCARDMANAGE_S_OK) {
-        at->has_handle = true;
-        at->share = share;
+        at->connection.has_handle = true;
+        at->connection.share = share;
     }
     return result;
 }
@@ -28,11 +30,11 @@ static bool says_handle_is_dead(scardmanage_result result)
 scardmanage_result handle_wait_turn_or_event(struct attachment *at, scardmanage_result *event)
 {
     *event = SCARDMANAGE_S_OK;
-    if (at->in_transaction || at->share == SCARDMANAGE_SHARE_EXCLUSIVE ||
+    if (at->transaction.is_open || at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE ||
         !platform_attribute_reveals_transaction())
         return SCARDMANAGE_S_OK;
     scardmanage_result result;
-    while ((result = pcsc_probe_transaction(at->handle)) == SCARDMANAGE_E_SHARING_VIOLATION) {
+    while ((result = pcsc_probe_transaction(at->connection.handle)) == SCARDMANAGE_E_SHARING_VIOLATION) {
         scardmanage_result stop = job_pause(at, TURN_POLL_US);
         if (stop != SCARDMANAGE_S_OK)
             return stop;
@@ -52,127 +54,129 @@ scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share sha
                                     scardmanage_step step)
 {
     scardmanage_result result = handle_wait_turn(at);
-    return result == SCARDMANAGE_S_OK ? pcsc_reconnect(at->handle, share, protocols, step) : result;
+    return result == SCARDMANAGE_S_OK ? pcsc_reconnect(at->connection.handle, share, protocols, step)
+                                      : result;
 }
 
 scardmanage_result handle_begin_transaction(struct attachment *at)
 {
     scardmanage_result result = handle_wait_turn(at);
-    return result == SCARDMANAGE_S_OK ? pcsc_begin_transaction(at->handle) : result;
+    return result == SCARDMANAGE_S_OK ? pcsc_begin_transaction(at->connection.handle) : result;
 }
 
 scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *card)
 {
     memset(card, 0, sizeof *card);
     scardmanage_result result = handle_wait_turn(at);
-    return result == SCARDMANAGE_S_OK ? pcsc_get_status(at->handle, card) : result;
+    return result == SCARDMANAGE_S_OK ? pcsc_get_status(at->connection.handle, card) : result;
 }
 
 scardmanage_result handle_probe(struct attachment *at)
 {
-    if (!at->in_transaction)
+    if (!at->transaction.is_open)
         return handle_wait_turn(at);
-    scardmanage_result result = pcsc_probe_transaction(at->handle);
+    scardmanage_result result = pcsc_probe_transaction(at->connection.handle);
     return says_handle_is_dead(result) ? result : SCARDMANAGE_S_OK;
 }
 
 /* On every PC/SC stack, closing a handle releases its transaction. */
 void handle_close(struct attachment *at, scardmanage_disposition disposition)
 {
-    if (at->has_handle)
-        pcsc_disconnect(at->handle, disposition);
-    at->has_handle = false;
-    at->in_transaction = false;
-    at->own_reset = false;
-    at->unresponsive = false;
+    if (at->connection.has_handle)
+        pcsc_disconnect(at->connection.handle, disposition);
+    at->connection.has_handle = false;
+    at->transaction.is_open = false;
+    at->card.own_reset = false;
+    at->card.is_unresponsive = false;
 }
 
 scardmanage_result handle_correct_event(struct attachment *at, scardmanage_result result)
 {
     struct pcsc_reader_state state;
-    if (result != SCARDMANAGE_W_RESET_CARD || at->reader[0] == '\0' || !at->card.known)
+    if (result != SCARDMANAGE_W_RESET_CARD || at->connection.reader[0] == '\0' || !at->card.identity.known)
         return result;
-    scardmanage_result queried = pcsc_get_reader_state(at->context, at->reader, &state);
+    scardmanage_result queried = pcsc_get_reader_state(at->connection.context, at->connection.reader, &state);
     if (queried == SCARDMANAGE_E_NO_SERVICE) /* nobody has watched the card since */
         return SCARDMANAGE_W_REMOVED_CARD;
     if (queried != SCARDMANAGE_S_OK)
         return result;
-    return identity_was_removed(&at->card, state.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
+    return identity_was_removed(&at->card.identity, state.counter) ? SCARDMANAGE_W_REMOVED_CARD : result;
 }
 
 scardmanage_result handle_check_session(struct attachment *at)
 {
-    if (!at->has_handle)
+    if (!at->connection.has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
-    if (at->unreported_event != SCARDMANAGE_S_OK)
-        return handle_correct_event(at, at->unreported_event);
-    return at->card.known ? SCARDMANAGE_S_OK : SCARDMANAGE_E_NO_SMARTCARD;
+    if (at->card.unreported_event != SCARDMANAGE_S_OK)
+        return handle_correct_event(at, at->card.unreported_event);
+    return at->card.identity.known ? SCARDMANAGE_S_OK : SCARDMANAGE_E_NO_SMARTCARD;
 }
 
 void handle_finish_operations(struct attachment *at)
 {
-    pcsc_probe_transaction(at->handle);
-    pcsc_probe_transaction(at->handle);
+    pcsc_probe_transaction(at->connection.handle);
+    pcsc_probe_transaction(at->connection.handle);
 }
 
 scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
 {
     struct pcsc_card card;
-    uint32_t protocols = options_protocols(&at->options, at->protocol);
-    scardmanage_result result = handle_reconnect(at, at->share, protocols, SCARDMANAGE_STEP_LEAVE);
+    uint32_t protocols = options_protocols(&at->options, at->card.protocol);
+    scardmanage_result result = handle_reconnect(at, at->connection.share, protocols, SCARDMANAGE_STEP_LEAVE);
     /* another client has reconnected first, and has chosen the other protocol */
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && at->options.protocols == 0)
-        result = handle_reconnect(at, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
+        result = handle_reconnect(at, at->connection.share, options_any_protocol(at->card.protocol),
+                                  SCARDMANAGE_STEP_LEAVE);
     /* in these cases the next call tries again */
-    at->own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
+    at->card.own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return result;
     /* another client may have begun a reset after the own one, which has been acknowledged, too; see
      * wait_for_reset_by_others() */
     handle_finish_operations(at);
     result = handle_get_status(at, &card);
-    at->own_reset = outcome_ends_call(result);
+    at->card.own_reset = outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return handle_correct_event(at, result);
-    if (identity_was_removed(&at->card, card.counter)) {
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
-        return at->unreported_event;
+    if (identity_was_removed(&at->card.identity, card.counter)) {
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+        return at->card.unreported_event;
     }
     if (card.state != SCARDMANAGE_STATE_SPECIFIC) /* another client has powered the card off */
-        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
-    identity_add_atr(&at->card, &card.atr);
-    at->atr = card.atr;
-    at->protocol = card.protocol;
+        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
+    identity_add_atr(&at->card.identity, &card.atr);
+    at->card.atr = card.atr;
+    at->card.protocol = card.protocol;
     attachment_count_session(at);
     return SCARDMANAGE_S_OK;
 }
 
 scardmanage_result handle_acknowledge_if_due(struct attachment *at)
 {
-    scardmanage_result result = at->own_reset ? handle_acknowledge_own_reset(at) : SCARDMANAGE_S_OK;
+    scardmanage_result result = at->card.own_reset ? handle_acknowledge_own_reset(at) : SCARDMANAGE_S_OK;
     return outcome_ends_call(result) ? result : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result handle_get_status_for_caller(struct attachment *at, struct pcsc_card *card)
 {
     memset(card, 0, sizeof *card);
-    if (!at->has_handle)
+    if (!at->connection.has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
     scardmanage_result result = handle_acknowledge_if_due(at);
     if (result == SCARDMANAGE_S_OK)
         result = handle_correct_event(at, handle_get_status(at, card));
-    if (result == SCARDMANAGE_W_RESET_CARD && at->unreported_event == SCARDMANAGE_W_REMOVED_CARD)
-        return at->unreported_event; /* the removal came first, and is more serious */
+    if (result == SCARDMANAGE_W_RESET_CARD && at->card.unreported_event == SCARDMANAGE_W_REMOVED_CARD)
+        return at->card.unreported_event; /* the removal came first, and is more serious */
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (identity_was_removed(&at->card, card->counter))
+    if (identity_was_removed(&at->card.identity, card->counter))
         return SCARDMANAGE_W_REMOVED_CARD;
-    if (at->unreported_event != SCARDMANAGE_S_OK)
-        return at->unreported_event;
+    if (at->card.unreported_event != SCARDMANAGE_S_OK)
+        return at->card.unreported_event;
     if (card->state >= SCARDMANAGE_STATE_POWERED) {
-        identity_add_atr(&at->card, &card->atr);
-        at->atr = card->atr;
-        at->protocol = card->protocol; /* 0 while another client is resetting the card */
+        identity_add_atr(&at->card.identity, &card->atr);
+        at->card.atr = card->atr;
+        at->card.protocol = card->protocol; /* 0 while another client is resetting the card */
     }
     return SCARDMANAGE_S_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Identifies a card by the event counter of the reader, and by the ATRs that the card has shown. */
-#include "internal.h"
+#include "identity.h"
 
 #include <string.h>
 

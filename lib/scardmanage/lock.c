@@ -6,14 +6,14 @@
 
 scardmanage_lock_state lock_state(const struct attachment *at)
 {
-    if (at->lock_count == 0)
+    if (at->transaction.lock_count == 0)
         return SCARDMANAGE_LOCK_NONE;
-    return at->in_transaction ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
+    return at->transaction.is_open ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
 }
 
 bool lock_is_wanted(const struct attachment *at)
 {
-    return at->lock_count > 0 || at->unit_lock;
+    return at->transaction.lock_count > 0 || at->transaction.unit_lock;
 }
 
 scardmanage_result lock_begin_transaction(struct attachment *at)
@@ -22,8 +22,8 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
     if (result == SCARDMANAGE_S_OK)
         result = handle_correct_event(at, handle_begin_transaction(at));
     if (result == SCARDMANAGE_S_OK) {
-        at->in_transaction = true;
-        at->transaction_is_doubtful = false;
+        at->transaction.is_open = true;
+        at->transaction.is_doubtful = false;
         attachment_count_transaction(at);
     }
     return result;
@@ -33,8 +33,8 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
  * more serious. */
 static void set_reset_unreported(struct attachment *at)
 {
-    if (at->unreported_event != SCARDMANAGE_W_REMOVED_CARD)
-        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
+    if (at->card.unreported_event != SCARDMANAGE_W_REMOVED_CARD)
+        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
 /* While a handle has an event, pcscd does not end its transaction (SCardEndTransaction() in
@@ -44,29 +44,31 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
                                                       scardmanage_disposition disposition)
 {
     scardmanage_result event = handle_correct_event(at, SCARDMANAGE_W_RESET_CARD);
-    if (event == SCARDMANAGE_W_REMOVED_CARD && !at->transaction_is_new) /* the removal has ended it */
+    if (event == SCARDMANAGE_W_REMOVED_CARD && !at->transaction.is_new) /* the removal has ended it */
         return event;
     scardmanage_result result =
-        pcsc_reconnect(at->handle, at->share, options_any_protocol(at->protocol), SCARDMANAGE_STEP_LEAVE);
+        pcsc_reconnect(at->connection.handle, at->connection.share, options_any_protocol(at->card.protocol),
+                       SCARDMANAGE_STEP_LEAVE);
     if (event == SCARDMANAGE_W_REMOVED_CARD) {
         if (result == SCARDMANAGE_S_OK) {
-            at->unreported_event = event;
-            pcsc_end_transaction(at->handle, SCARDMANAGE_DISPOSITION_LEAVE);
+            at->card.unreported_event = event;
+            pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
         }
         return event;
     }
     if (result == SCARDMANAGE_S_OK) {
         set_reset_unreported(at);
-        return pcsc_end_transaction(at->handle, disposition);
+        return pcsc_end_transaction(at->connection.handle, disposition);
     }
     if (result == SCARDMANAGE_E_NO_SMARTCARD) /* the reset came after the removal */
         return SCARDMANAGE_W_REMOVED_CARD;
-    if (!at->by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
+    if (!at->connection.by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
         set_reset_unreported(at);
-        at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
+        at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     } else {
-        at->in_transaction = at->transaction_is_doubtful = true; /* the next successful reconnect ends it */
+        at->transaction.is_open = at->transaction.is_doubtful =
+            true; /* the next successful reconnect ends it */
     }
     return result;
 }
@@ -89,30 +91,30 @@ static scardmanage_result acknowledge_own_reset_and_translate(struct attachment 
 {
     bool failed = result == SCARDMANAGE_E_NOT_TRANSACTED;
     if (disposition_resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
-        at->own_reset = true;
-        result = handle_acknowledge_own_reset(at);        /* also shows whether the card has answered */
-        return at->own_reset ? SCARDMANAGE_S_OK : result; /* the lock is released in any case */
+        at->card.own_reset = true;
+        result = handle_acknowledge_own_reset(at);             /* also shows whether the card has answered */
+        return at->card.own_reset ? SCARDMANAGE_S_OK : result; /* the lock is released in any case */
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);
     if ((failed || unsupported) && disposition == SCARDMANAGE_DISPOSITION_EJECT)
         return SCARDMANAGE_E_CANT_DISPOSE;
-    if (failed && at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
+    if (failed && at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
     return result;
 }
 
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition)
 {
-    bool may_have_ended = at->transaction_is_doubtful;
-    at->in_transaction = at->transaction_is_doubtful = false;
-    scardmanage_result result = pcsc_end_transaction(at->handle, disposition);
+    bool may_have_ended = at->transaction.is_doubtful;
+    at->transaction.is_open = at->transaction.is_doubtful = false;
+    scardmanage_result result = pcsc_end_transaction(at->connection.handle, disposition);
     if (may_have_ended && result == SCARDMANAGE_E_NOT_TRANSACTED && !disposition_resets(disposition))
         return SCARDMANAGE_S_OK;
     bool was_reset = result == SCARDMANAGE_W_RESET_CARD;
     if (was_reset)
         result = end_transaction_after_reset(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) {
-        at->in_transaction = true;
+        at->transaction.is_open = true;
         return result;
     }
     if (!was_reset)
@@ -125,19 +127,20 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
 
 void lock_end_with_card(struct attachment *at)
 {
-    if (at->in_transaction && at->has_handle && at->share != SCARDMANAGE_SHARE_EXCLUSIVE)
-        pcsc_end_transaction(at->handle, SCARDMANAGE_DISPOSITION_LEAVE);
-    at->in_transaction = false;
+    if (at->transaction.is_open && at->connection.has_handle &&
+        at->connection.share != SCARDMANAGE_SHARE_EXCLUSIVE)
+        pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+    at->transaction.is_open = false;
 }
 
 /* Ends the transaction that the outermost lock or the unit has begun. */
 static scardmanage_result end_outermost_transaction(struct attachment *at)
 {
-    scardmanage_disposition disposition = at->disposition;
-    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    scardmanage_disposition disposition = at->transaction.disposition;
+    at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     scardmanage_result result = lock_end_transaction(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing was released */
-        at->disposition = disposition;
+        at->transaction.disposition = disposition;
     return result;
 }
 
@@ -147,12 +150,12 @@ static scardmanage_result lock_job(struct attachment *at)
     scardmanage_result result = handle_check_session(at);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (at->lock_count == UINT_MAX)
+    if (at->transaction.lock_count == UINT_MAX)
         return SCARDMANAGE_E_FAIL;
     /* the removal of the card may have ended an earlier transaction */
-    result = at->in_transaction ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
+    result = at->transaction.is_open ? handle_get_status_for_caller(at, &card) : lock_begin_transaction(at);
     if (result == SCARDMANAGE_S_OK)
-        at->lock_count++;
+        at->transaction.lock_count++;
     at->io.locked = result == SCARDMANAGE_S_OK;
     return result;
 }
@@ -161,45 +164,46 @@ static scardmanage_result lock_job(struct attachment *at)
 static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition,
                                        bool in_unit)
 {
-    bool is_own = at->unit_lock && at->lock_count > at->unit_lock_count;
-    if (at->lock_count == 0 || (in_unit && !is_own))
+    bool is_own = at->transaction.unit_lock && at->transaction.lock_count > at->transaction.unit_lock_count;
+    if (at->transaction.lock_count == 0 || (in_unit && !is_own))
         return SCARDMANAGE_E_NOT_TRANSACTED;
-    if (disposition > at->disposition)
-        at->disposition = disposition;
-    if (at->lock_count > 1 || at->unit_lock ||
-        (at->transaction_is_temporary && at->disposition == SCARDMANAGE_DISPOSITION_LEAVE)) {
-        at->lock_count--;
+    if (disposition > at->transaction.disposition)
+        at->transaction.disposition = disposition;
+    if (at->transaction.lock_count > 1 || at->transaction.unit_lock ||
+        (at->transaction.is_temporary && at->transaction.disposition == SCARDMANAGE_DISPOSITION_LEAVE)) {
+        at->transaction.lock_count--;
         return SCARDMANAGE_S_OK;
     }
-    at->lock_count = 0;
-    if (!at->in_transaction) {
-        at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-        return at->unreported_event != SCARDMANAGE_S_OK ? handle_correct_event(at, at->unreported_event)
-                                                        : SCARDMANAGE_W_REMOVED_CARD;
+    at->transaction.lock_count = 0;
+    if (!at->transaction.is_open) {
+        at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+        return at->card.unreported_event != SCARDMANAGE_S_OK
+                   ? handle_correct_event(at, at->card.unreported_event)
+                   : SCARDMANAGE_W_REMOVED_CARD;
     }
     scardmanage_result result = end_outermost_transaction(at);
     if (result == SCARDMANAGE_E_OUTOFMEMORY)
-        at->lock_count = 1;
+        at->transaction.lock_count = 1;
     /* a reconnect that failed may have acknowledged an event while the card was locked */
-    if (result == SCARDMANAGE_S_OK && at->unreported_event != SCARDMANAGE_S_OK)
-        result = handle_correct_event(at, at->unreported_event);
+    if (result == SCARDMANAGE_S_OK && at->card.unreported_event != SCARDMANAGE_S_OK)
+        result = handle_correct_event(at, at->card.unreported_event);
     return result;
 }
 
 scardmanage_result lock_begin_unit_job(struct attachment *at)
 {
     scardmanage_result result = handle_check_session(at);
-    return result == SCARDMANAGE_S_OK && !at->in_transaction ? lock_begin_transaction(at) : result;
+    return result == SCARDMANAGE_S_OK && !at->transaction.is_open ? lock_begin_transaction(at) : result;
 }
 
 scardmanage_result lock_end_unit_job(struct attachment *at)
 {
-    at->unit_lock = false;
-    if (at->lock_count > 0)
+    at->transaction.unit_lock = false;
+    if (at->transaction.lock_count > 0)
         return SCARDMANAGE_S_OK;
-    if (at->in_transaction)
+    if (at->transaction.is_open)
         return end_outermost_transaction(at);
-    at->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     return SCARDMANAGE_S_OK;
 }
 
@@ -211,7 +215,7 @@ static scardmanage_result unlock_job(struct attachment *at)
 scardmanage_result unlock_late_job(struct attachment *at)
 {
     platform_lock(&at->m->mutex);
-    scardmanage_disposition disposition = at->late_disposition;
+    scardmanage_disposition disposition = at->worker.late_disposition;
     platform_unlock(&at->m->mutex);
     return release_lock(at, disposition, false);
 }
@@ -219,7 +223,8 @@ scardmanage_result unlock_late_job(struct attachment *at)
 /* For a lock that succeeded after the caller had stopped waiting. */
 static scardmanage_result undo_lock_job(struct attachment *at)
 {
-    return at->io.locked ? release_lock(at, SCARDMANAGE_DISPOSITION_LEAVE, at->unit_lock) : SCARDMANAGE_S_OK;
+    return at->io.locked ? release_lock(at, SCARDMANAGE_DISPOSITION_LEAVE, at->transaction.unit_lock)
+                         : SCARDMANAGE_S_OK;
 }
 
 scardmanage_result scardmanage_lock(scardmanage *m)
@@ -249,7 +254,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.disposition = disposition;
-    c.at->io.in_unit = c.nested && c.at->unit_lock;
+    c.at->io.in_unit = c.nested && c.at->transaction.unit_lock;
     result = call_run(&c, unlock_job, NULL);
     call_end(&c);
     return result;

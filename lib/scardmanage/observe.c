@@ -9,14 +9,14 @@
  * because the context only serves to observe the reader. */
 static bool may_restart(const struct attempt *a)
 {
-    return a->at->by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
+    return a->at->connection.by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
 }
 
 /* Reads the state of the reader. Without a context, the connection to the service was already lost. */
 static scardmanage_result get_reader_state(struct attempt *a)
 {
     bool any_index = a->options.accept_other_index != 0;
-    if (!a->at->has_context && !a->situation.restarted)
+    if (!a->at->connection.has_context && !a->situation.restarted)
         return SCARDMANAGE_E_NO_SERVICE;
     uint64_t start = platform_now_us();
     scardmanage_result result = service_get_reader_state(a->at, any_index, &a->reader_state);
@@ -29,7 +29,7 @@ static scardmanage_result get_reader_state(struct attempt *a)
 static void observe_end_of_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (!a->reader_state.present || identity_was_removed(&at->card, a->reader_state.counter))
+    if (!a->reader_state.present || identity_was_removed(&at->card.identity, a->reader_state.counter))
         lock_end_with_card(at);
 }
 
@@ -37,7 +37,7 @@ static void observe_reader(struct attempt *a)
 {
     struct situation *s = &a->situation;
     struct attachment *at = a->at;
-    if (at->reader[0] == '\0')
+    if (at->connection.reader[0] == '\0')
         return;
     s->reader = attempt_publish_result(a, get_reader_state(a));
     s->is_observed = s->reader == SCARDMANAGE_S_OK;
@@ -48,7 +48,7 @@ static void observe_reader(struct attempt *a)
     s->is_present = a->reader_state.present;
     s->is_mute = a->reader_state.mute;
     service_check_handle(at, &a->reader_state);
-    if (at->handle_lost) {
+    if (at->connection.handle_lost) {
         s->handle = HANDLE_LOST;
         attempt_publish_result(a, SCARDMANAGE_E_INVALID_HANDLE);
         return;
@@ -56,8 +56,8 @@ static void observe_reader(struct attempt *a)
     observe_end_of_lock(a);
     if (s->is_present)
         return;
-    if (at->card.known)
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    if (at->card.identity.known)
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     attempt_publish_verdict(a, SCARDMANAGE_VERDICT_ABSENT);
 }
 
@@ -71,7 +71,7 @@ static bool is_reader_enough(const struct situation *s)
 static void observe_dead_handle(struct attempt *a, scardmanage_result result)
 {
     service_mark_unwatched(a->at);
-    if (!a->at->by_handle)
+    if (!a->at->connection.by_handle)
         a->situation.handle = HANDLE_DEAD;
     else
         a->situation.handle_result = a->situation.is_observed ? SCARDMANAGE_E_INVALID_HANDLE : result;
@@ -82,7 +82,7 @@ static scardmanage_result observe_handle(struct attempt *a)
 {
     struct situation *s = &a->situation;
     struct attachment *at = a->at;
-    if (!at->has_handle)
+    if (!at->connection.has_handle)
         return SCARDMANAGE_S_OK;
     s->handle = HANDLE_USABLE;
     scardmanage_result result = attempt_publish_result(a, handle_acknowledge_if_due(at));
@@ -92,7 +92,7 @@ static scardmanage_result observe_handle(struct attempt *a)
         return result;
     if (result == SCARDMANAGE_E_INVALID_HANDLE || result == SCARDMANAGE_E_READER_UNAVAILABLE) {
         observe_dead_handle(a, result);
-    } else if (result == SCARDMANAGE_E_NO_SERVICE && at->reader[0] == '\0') {
+    } else if (result == SCARDMANAGE_E_NO_SERVICE && at->connection.reader[0] == '\0') {
         service_disconnect(at); /* observe_reader() could not find out whether the service is back */
         result = attempt_publish_result(a, service_open_context(at));
         s->handle_result = result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_INVALID_HANDLE : result;
@@ -115,8 +115,8 @@ static void observe_verdict(struct attempt *a, scardmanage_result event)
         .was_removed = a->was_removed,
         .has_atr = a->reader_state.atr.length > 0,
         .has_known_atr = identity_has_atr(known, &a->reader_state.atr),
-        .unreported_event = at->unreported_event,
-        .unreported_verdict = at->unreported_verdict,
+        .unreported_event = at->card.unreported_event,
+        .unreported_verdict = at->card.unreported_verdict,
     };
     attempt_publish_verdict(a, decide_verdict(&sighting));
     attempt_refuse_other_card(a, &a->reader_state.atr);
@@ -128,31 +128,32 @@ static void observe_card(struct attempt *a, scardmanage_result event)
     struct attachment *at = a->at;
     const scardmanage_options *options = &a->options;
     if (s->handle == HANDLE_USABLE && s->is_observed)
-        at->share = a->reader_state.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
+        at->connection.share =
+            a->reader_state.exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     a->event_acknowledged = event == SCARDMANAGE_S_OK;
     a->was_removed = event == SCARDMANAGE_W_REMOVED_CARD || s->handle == HANDLE_DEAD ||
-                     (s->is_observed && identity_was_removed(&at->card, a->reader_state.counter));
+                     (s->is_observed && identity_was_removed(&at->card.identity, a->reader_state.counter));
     if (a->was_removed)
         lock_end_with_card(at);
-    if (a->was_removed && at->card.known)
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    if (a->was_removed && at->card.identity.known)
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     if (event != SCARDMANAGE_S_OK || a->was_removed)
-        at->unresponsive = false; /* it was reset since */
+        at->card.is_unresponsive = false; /* it was reset since */
     observe_verdict(a, event);
     s->is_ready = a->card.state == SCARDMANAGE_STATE_SPECIFIC && a->card.atr.length > 0 &&
-                  attempt_wanted_share(a) == at->share &&
+                  attempt_wanted_share(a) == at->connection.share &&
                   (options->protocols == 0 || (options->protocols & a->card.protocol));
-    s->may_offer_protocol = options->protocols == 0 || !s->is_observed ||
-                            s->verdict == SCARDMANAGE_VERDICT_DIFFERENT ||
-                            identity_may_offer_protocol(&at->card, &a->reader_state.atr, options->protocols);
-    s->is_unresponsive = at->unresponsive;
+    s->may_offer_protocol =
+        options->protocols == 0 || !s->is_observed || s->verdict == SCARDMANAGE_VERDICT_DIFFERENT ||
+        identity_may_offer_protocol(&at->card.identity, &a->reader_state.atr, options->protocols);
+    s->is_unresponsive = at->card.is_unresponsive;
 }
 
 void observe_round(struct attempt *a)
 {
     struct situation *s = &a->situation;
     *s = (struct situation){
-        .by_handle = a->at->by_handle,
+        .by_handle = a->at->connection.by_handle,
         .may_restart = may_restart(a),
         .waits_for_own_card = a->options.wait_for_my_card != 0,
         .first_step = a->options.first_step,
@@ -177,7 +178,8 @@ bool observe_missing_atr(const struct attempt *a)
 {
     struct pcsc_reader_state state;
     return a->situation.is_observed &&
-           pcsc_get_reader_state(a->at->context, a->at->reader, &state) == SCARDMANAGE_S_OK &&
+           pcsc_get_reader_state(a->at->connection.context, a->at->connection.reader, &state) ==
+               SCARDMANAGE_S_OK &&
            state.present && state.atr.length == 0;
 }
 
@@ -194,12 +196,12 @@ scardmanage_result observe_removal(struct attempt *a, scardmanage_result result)
         !a->situation.is_observed || now.mute)
         return result;
     do {
-        pcsc_wait_for_change(a->at->context, a->at->reader, &now, REMOVAL_NOTICE_MS);
+        pcsc_wait_for_change(a->at->connection.context, a->at->connection.reader, &now, REMOVAL_NOTICE_MS);
         scardmanage_result queried = service_get_reader_state(a->at, false, &now);
         if (queried != SCARDMANAGE_S_OK)
             return queried;
         if (!now.present || now.counter != a->reader_state.counter) {
-            a->at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+            a->at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
             return SCARDMANAGE_W_REMOVED_CARD;
         }
     } while (platform_now_us() < end && job_stop_reason(a->at) == SCARDMANAGE_S_OK);

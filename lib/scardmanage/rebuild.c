@@ -19,7 +19,7 @@ static bool was_out(const scardmanage_report *report)
 static bool is_identity_due(const struct attachment *at, const scardmanage_options *options,
                             const scardmanage_report *report)
 {
-    return options->identify && (was_out(report) || !at->serial.is_current);
+    return options->identify && (was_out(report) || !at->card.serial.is_current);
 }
 
 /* Returns W_REMOVED_CARD if the card may be another one than the caller knows, and the options do not accept
@@ -28,7 +28,7 @@ static scardmanage_result refuse_unidentified(const struct attachment *at, const
                                               const scardmanage_report *report)
 {
     bool may_be_another = report->verdict != SCARDMANAGE_VERDICT_FIRST &&
-                          (was_out(report) || (at->serial.known && !at->serial.is_current));
+                          (was_out(report) || (at->card.serial.known && !at->card.serial.is_current));
     return may_be_another && !options->accept_unidentified && !options->accept_other_card
                ? SCARDMANAGE_W_REMOVED_CARD
                : SCARDMANAGE_S_OK;
@@ -38,7 +38,7 @@ static scardmanage_result refuse_unidentified(const struct attachment *at, const
 static scardmanage_result identify_card(struct call *c, const scardmanage_options *options,
                                         scardmanage_report *report, struct serial *found)
 {
-    const struct serial *before = &c->at->serial;
+    const struct serial *before = &c->at->card.serial;
     found->length = sizeof found->bytes;
     scardmanage_result result = call_function_result(
         options->identify(c->m, found->bytes, &found->length, options->identify_context));
@@ -86,12 +86,12 @@ static scardmanage_result call_functions(struct call *c, const scardmanage_optio
 static void set_serial(struct attachment *at, const scardmanage_report *report, const struct serial *found)
 {
     if (found->known) {
-        at->serial = *found;
-        at->is_unidentified = false;
+        at->card.serial = *found;
+        at->card.is_unidentified = false;
     } else if (was_out(report)) {
-        at->is_unidentified = report->verdict != SCARDMANAGE_VERDICT_FIRST;
-        at->serial.is_current = false;
-        at->serial.known &= report->verdict == SCARDMANAGE_VERDICT_REINSERTED;
+        at->card.is_unidentified = report->verdict != SCARDMANAGE_VERDICT_FIRST;
+        at->card.serial.is_current = false;
+        at->card.serial.known &= report->verdict == SCARDMANAGE_VERDICT_REINSERTED;
     }
 }
 
@@ -114,7 +114,7 @@ static scardmanage_result run_job(struct reconnection *r)
     struct attachment *at = r->c->at;
     at->io.options = *r->options;
     at->io.first_card = r->first_card;
-    at->io.functions_due = r->needs_rebuild || (r->options->identify && !at->serial.is_current);
+    at->io.functions_due = r->needs_rebuild || (r->options->identify && !at->card.serial.is_current);
     at->io.wait_until = r->wait_until;
     at->io.progress = r->progress;
     job_publish(at, &r->progress.report);
@@ -182,14 +182,14 @@ static scardmanage_result run_with_functions(struct reconnection *r, struct seri
         bool rebuilds = r->needs_rebuild || (r->options->rebuild && r->report->step != SCARDMANAGE_STEP_NONE);
         bool refuses = r->for_unit && refuse_unidentified(at, r->options, r->report) != SCARDMANAGE_S_OK;
         bool calls = rebuilds || refuses || is_identity_due(at, r->options, r->report);
-        if (result != SCARDMANAGE_S_OK || (!calls && !at->transaction_is_temporary))
+        if (result != SCARDMANAGE_S_OK || (!calls && !at->transaction.is_temporary))
             break;
         bool again;
         result = call_functions(r->c, r->options, rebuilds, r->report, found, &again);
         if (!again && waits_for_own_card(r, result)) {
             struct wait_condition other = {.what = WAIT_OTHER_CARD,
                                            .any_index = r->options->accept_other_index != 0,
-                                           .counter = at->card.counter};
+                                           .counter = at->card.identity.counter};
             result = wait_after(r, result, &other);
             again = result == SCARDMANAGE_S_OK;
             round = 0;
@@ -210,12 +210,12 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
     uint64_t start = platform_now_us();
     bool is_first = purpose == RECONNECT_FIRST_SESSION;
     struct reconnection r = {.c = c, .options = options, .report = report};
-    if (at->by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
+    if (at->connection.by_handle && options->first_step >= SCARDMANAGE_STEP_REOPEN)
         return SCARDMANAGE_E_INVALIDARG;
     r.is_lost = purpose == RECONNECT_LOST_SESSION;
     r.for_unit = purpose == RECONNECT_FOR_UNIT || r.is_lost;
     r.needs_rebuild = options->rebuild && (r.is_lost || (is_first && options->rebuild_at_attach));
-    r.first_card = !at->card.known;
+    r.first_card = !at->card.identity.known;
     r.wait_until = call_deadline_in(options->wait_ms);
     reconnect_save_reported_card(at);
     scardmanage_result result = run_with_functions(&r, &found);
@@ -223,8 +223,8 @@ scardmanage_result reconnect_in_call(struct call *c, const scardmanage_options *
     report->waited_us = r.waited_us;
     if (result == SCARDMANAGE_S_OK) {
         set_serial(at, report, &found);
-        at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
-        at->reported.saved = false;
+        at->card.unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+        at->card.reported.saved = false;
         report->session = attachment_session(at);
     }
     return result;
@@ -235,7 +235,7 @@ scardmanage_result reconnect_begin_first_session(struct call *c)
     scardmanage_options options = c->at->options;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     bool rebuilds = options.rebuild && options.rebuild_at_attach;
-    if (!c->at->card.known || (!rebuilds && !options.identify))
+    if (!c->at->card.identity.known || (!rebuilds && !options.identify))
         return SCARDMANAGE_S_OK;
     options.first_step = SCARDMANAGE_STEP_LEAVE;
     options.wait_ms = 0;

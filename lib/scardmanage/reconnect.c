@@ -9,19 +9,19 @@
 /* Keeps the event for the caller after a reconnect that failed in the end, or whose caller stopped waiting. */
 static void set_card_unreported(struct attachment *at)
 {
-    if (at->unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
-    else if (at->unreported_event == SCARDMANAGE_S_OK)
-        at->unreported_event = SCARDMANAGE_W_RESET_CARD;
+    if (at->card.unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    else if (at->card.unreported_event == SCARDMANAGE_S_OK)
+        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
 void reconnect_save_reported_card(struct attachment *at)
 {
-    if (at->reported.saved && at->unreported_event != SCARDMANAGE_S_OK)
+    if (at->card.reported.saved && at->card.unreported_event != SCARDMANAGE_S_OK)
         return;
-    at->reported.saved = true;
-    at->reported.atr = at->atr;
-    at->reported.protocol = at->protocol;
+    at->card.reported.saved = true;
+    at->card.reported.atr = at->card.atr;
+    at->card.reported.protocol = at->card.protocol;
 }
 
 static void begin_round(struct attempt *a)
@@ -38,7 +38,7 @@ static void end_step(struct attempt *a, enum progress progress, scardmanage_step
     s->progress = progress;
     s->step = step;
     s->result = result;
-    s->is_unresponsive = a->at->unresponsive;
+    s->is_unresponsive = a->at->card.is_unresponsive;
     a->step_failed |= progress == PROGRESS_STEP && outcome_harder_step_may_cure(result);
 }
 
@@ -47,15 +47,15 @@ static void lock(struct attempt *a)
 {
     struct attachment *at = a->at;
     if (a->situation.progress == PROGRESS_OBSERVED) { /* no step was needed */
-        at->atr = a->card.atr;
-        at->protocol = a->card.protocol;
+        at->card.atr = a->card.atr;
+        at->card.protocol = a->card.protocol;
     }
     scardmanage_result result = steps_restore_lock(a);
     end_step(a, PROGRESS_LOCKED, a->situation.step, result);
     if (result != SCARDMANAGE_S_OK)
         return;
-    at->unreported_event = SCARDMANAGE_S_OK;
-    at->unresponsive = false;
+    at->card.unreported_event = SCARDMANAGE_S_OK;
+    at->card.is_unresponsive = false;
 }
 
 /* Begins another round. Returns why the job must stop, or S_OK. */
@@ -104,7 +104,7 @@ static void act(struct attempt *a, const struct decision *d)
 
 static bool may_wait(const struct attempt *a)
 {
-    return a->at->reader[0] != '\0' && platform_now_us() < a->at->io.wait_until;
+    return a->at->connection.reader[0] != '\0' && platform_now_us() < a->at->io.wait_until;
 }
 
 /* Has the call wait, and then make another job. */
@@ -144,25 +144,25 @@ static scardmanage_result run(struct attempt *a)
 scardmanage_result reconnect_end_temporary_transaction(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
-    if (at->transaction_is_temporary && at->in_transaction && !lock_is_wanted(at))
+    if (at->transaction.is_temporary && at->transaction.is_open && !lock_is_wanted(at))
         result = lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    at->transaction_is_temporary = false;
+    at->transaction.is_temporary = false;
     return result;
 }
 
 /* After a reconnect that did not succeed, or whose caller stopped waiting: the caller does not know of a card yet. */
 static void forget_first_card(struct attachment *at)
 {
-    if (at->by_handle) {
+    if (at->connection.by_handle) {
         set_card_unreported(at);
         return;
     }
     handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    identity_clear(&at->card);
-    at->atr = (struct pcsc_atr){.length = 0};
-    at->protocol = 0;
-    at->unreported_event = SCARDMANAGE_S_OK;
-    at->unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
+    identity_clear(&at->card.identity);
+    at->card.atr = (struct pcsc_atr){.length = 0};
+    at->card.protocol = 0;
+    at->card.unreported_event = SCARDMANAGE_S_OK;
+    at->card.unreported_verdict = SCARDMANAGE_VERDICT_UNKNOWN;
 }
 
 scardmanage_result reconnect_job(struct attachment *at)
@@ -182,11 +182,11 @@ scardmanage_result reconnect_job(struct attachment *at)
         result = stop; /* there was no time left to wait */
     if (result != SCARDMANAGE_S_OK)
         reconnect_end_temporary_transaction(at);
-    if (outcome_ends_call(result) && a.report.step != SCARDMANAGE_STEP_NONE && at->card.known)
+    if (outcome_ends_call(result) && a.report.step != SCARDMANAGE_STEP_NONE && at->card.identity.known)
         set_card_unreported(at); /* the step may have acknowledged an event that was not observed */
     attempt_finish_report(&a);
     if (result != SCARDMANAGE_S_OK && !a.progress->worth_waiting && at->io.first_card &&
-        (at->card.known || (at->has_handle && !at->by_handle)))
+        (at->card.identity.known || (at->connection.has_handle && !at->connection.by_handle)))
         forget_first_card(at);
     attempt_save_progress(&a);
     job_publish(at, &a.report);
@@ -203,9 +203,9 @@ scardmanage_result reconnect_check_after_functions(struct attachment *at)
     if (result == SCARDMANAGE_S_OK)
         result = ended;
     if (outcome_is_event(result))
-        at->unreported_event = result;
+        at->card.unreported_event = result;
     else if (at->rebuild_result == SCARDMANAGE_W_REMOVED_CARD) /* the card is not the one that it should be */
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     if (result != SCARDMANAGE_S_OK || at->rebuild_result != SCARDMANAGE_S_OK)
         set_card_unreported(at);
     return result;
@@ -220,11 +220,11 @@ scardmanage_result reconnect_undo_after_functions(struct attachment *at)
 scardmanage_result reconnect_undo(struct attachment *at)
 {
     scardmanage_result result = reconnect_end_temporary_transaction(at);
-    if (at->io.first_card && !at->by_handle) {
+    if (at->io.first_card && !at->connection.by_handle) {
         forget_first_card(at);
         return result;
     }
-    bool locked = at->in_transaction && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
+    bool locked = at->transaction.is_open && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
     if (!did_nothing)
         set_card_unreported(at);

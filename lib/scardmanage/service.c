@@ -5,45 +5,46 @@
 
 scardmanage_result service_open_context(struct attachment *at)
 {
-    scardmanage_result result = pcsc_establish_context(&at->context);
-    at->has_context = result == SCARDMANAGE_S_OK;
-    at->contexts_opened += at->has_context;
+    scardmanage_result result = pcsc_establish_context(&at->connection.context);
+    at->connection.has_context = result == SCARDMANAGE_S_OK;
+    at->connection.contexts_opened += at->connection.has_context;
     return result;
 }
 
 void service_mark_unwatched(struct attachment *at)
 {
-    at->in_transaction = false;
-    at->handle_lost = at->by_handle;
-    if (!at->card.known)
+    at->transaction.is_open = false;
+    at->connection.handle_lost = at->connection.by_handle;
+    if (!at->card.identity.known)
         return;
-    at->card.unwatched = true;
-    at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+    at->card.identity.unwatched = true;
+    at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
 }
 
 void service_disconnect(struct attachment *at)
 {
     service_mark_unwatched(at);
-    if (!at->by_handle)
+    if (!at->connection.by_handle)
         handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    if (at->has_context)
-        pcsc_release_context(at->context);
-    at->has_context = false;
+    if (at->connection.has_context)
+        pcsc_release_context(at->connection.context);
+    at->connection.has_context = false;
 }
 
 scardmanage_result service_get_reader_state(struct attachment *at, bool any_index,
                                             struct pcsc_reader_state *state)
 {
-    if (!at->has_context) {
+    if (!at->connection.has_context) {
         scardmanage_result opened = service_open_context(at);
         if (opened != SCARDMANAGE_S_OK)
             return opened;
     }
-    scardmanage_result result = pcsc_get_reader_state(at->context, at->reader, state);
+    scardmanage_result result = pcsc_get_reader_state(at->connection.context, at->connection.reader, state);
     if (result == SCARDMANAGE_E_READER_UNAVAILABLE) {
         service_mark_unwatched(at);
-        if (any_index && pcsc_find_same_model(at->context, at->reader) == SCARDMANAGE_S_OK)
-            result = pcsc_get_reader_state(at->context, at->reader, state);
+        if (any_index &&
+            pcsc_find_same_model(at->connection.context, at->connection.reader) == SCARDMANAGE_S_OK)
+            result = pcsc_get_reader_state(at->connection.context, at->connection.reader, state);
     }
     return result;
 }
@@ -51,7 +52,7 @@ scardmanage_result service_get_reader_state(struct attachment *at, bool any_inde
 void service_check_handle(struct attachment *at, const struct pcsc_reader_state *state)
 {
     struct pcsc_card card;
-    if (!state->present && at->by_handle &&
-        pcsc_get_status(at->handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
+    if (!state->present && at->connection.by_handle &&
+        pcsc_get_status(at->connection.handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
         service_mark_unwatched(at);
 }

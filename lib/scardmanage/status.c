@@ -10,7 +10,7 @@ static scardmanage_result get_state_without_handle(struct attachment *at, scardm
 {
     struct pcsc_reader_state state;
     memset(card, 0, sizeof *card);
-    if (at->reader[0] == '\0')
+    if (at->connection.reader[0] == '\0')
         return event;
     scardmanage_result result = service_get_reader_state(at, false, &state);
     if (result != SCARDMANAGE_S_OK)
@@ -28,8 +28,8 @@ static scardmanage_result status_job(struct attachment *at)
 {
     struct pcsc_card *card = &at->io.card;
     memset(card, 0, sizeof *card);
-    if (!at->has_handle)
-        return get_state_without_handle(at, at->unreported_event, card);
+    if (!at->connection.has_handle)
+        return get_state_without_handle(at, at->card.unreported_event, card);
     scardmanage_result result = handle_get_status_for_caller(at, card);
     if (outcome_is_event(result))
         return get_state_without_handle(at, result, card);
@@ -80,15 +80,15 @@ scardmanage_result scardmanage_get_atr(scardmanage *m, uint8_t *atr, size_t *len
 
 static scardmanage_result copy_reader_name(const struct attachment *at, char *name, size_t *length)
 {
-    if (at->reader[0] == '\0')
-        return at->unreported_event;
+    if (at->connection.reader[0] == '\0')
+        return at->card.unreported_event;
     size_t room = *length;
-    *length = strlen(at->reader) + 1;
+    *length = strlen(at->connection.reader) + 1;
     if (!name)
         return SCARDMANAGE_S_OK;
     if (*length > room)
         return SCARDMANAGE_E_INSUFFICIENT_BUFFER;
-    memcpy(name, at->reader, *length);
+    memcpy(name, at->connection.reader, *length);
     return SCARDMANAGE_S_OK;
 }
 
@@ -113,8 +113,8 @@ scardmanage_result scardmanage_get_handle(scardmanage *m, SCARDHANDLE *handle)
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    if (c.at->has_handle)
-        *handle = c.at->handle;
+    if (c.at->connection.has_handle)
+        *handle = c.at->connection.handle;
     else
         result = SCARDMANAGE_E_NO_SMARTCARD;
     call_end(&c);

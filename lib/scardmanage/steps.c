@@ -10,7 +10,7 @@
 static uint32_t wanted_protocols(const struct attempt *a)
 {
     bool same = a->situation.verdict <= SCARDMANAGE_VERDICT_REINSERTED;
-    return options_protocols(&a->options, same ? a->at->protocol : 0);
+    return options_protocols(&a->options, same ? a->at->card.protocol : 0);
 }
 
 /* pcsc-lite counts exclusive use as a transaction, and does not end it when the reader becomes
@@ -19,10 +19,10 @@ static uint32_t wanted_protocols(const struct attempt *a)
 static void end_exclusive_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (!at->in_transaction)
-        pcsc_end_transaction(at->handle,
+    if (!at->transaction.is_open)
+        pcsc_end_transaction(at->connection.handle,
                              SCARDMANAGE_DISPOSITION_LEAVE); /* other stacks return E_NOT_TRANSACTED */
-    at->share = SCARDMANAGE_SHARE_SHARED;
+    at->connection.share = SCARDMANAGE_SHARE_SHARED;
 }
 
 /* Requests exclusive use. Gives it back if that took too long. */
@@ -33,12 +33,12 @@ static scardmanage_result request_exclusive_use(struct attempt *a, uint32_t prot
         a, handle_reconnect(at, SCARDMANAGE_SHARE_EXCLUSIVE, protocols, SCARDMANAGE_STEP_LEAVE));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    at->share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    at->connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_result stop = job_stop_reason(at);
     if (stop == SCARDMANAGE_S_OK)
         return SCARDMANAGE_S_OK;
     /* the other clients took too long to disconnect; the caller no longer waits for exclusive use */
-    if (pcsc_reconnect(at->handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
+    if (pcsc_reconnect(at->connection.handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
         SCARDMANAGE_S_OK)
         end_exclusive_transaction(a);
     return stop;
@@ -50,15 +50,16 @@ static scardmanage_result request_exclusive_use(struct attempt *a, uint32_t prot
 static scardmanage_result change_share(struct attempt *a, scardmanage_share taken, uint32_t protocols)
 {
     struct attachment *at = a->at;
-    if (at->share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
+    if (at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE && taken == SCARDMANAGE_SHARE_SHARED)
         end_exclusive_transaction(a);
-    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE || at->share == SCARDMANAGE_SHARE_EXCLUSIVE)
+    if (a->options.share != SCARDMANAGE_SHARE_EXCLUSIVE ||
+        at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
-    bool was_locked = at->in_transaction;
+    bool was_locked = at->transaction.is_open;
     if (was_locked)
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
     scardmanage_result result = request_exclusive_use(a, protocols);
-    if (result != SCARDMANAGE_S_OK && was_locked && !at->in_transaction)
+    if (result != SCARDMANAGE_S_OK && was_locked && !at->transaction.is_open)
         lock_begin_transaction(at);
     return result;
 }
@@ -80,8 +81,8 @@ static scardmanage_result notice_event(struct attempt *a, scardmanage_result eve
 static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step step)
 {
     struct attachment *at = a->at;
-    bool stays_exclusive =
-        attempt_wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE && at->share == SCARDMANAGE_SHARE_EXCLUSIVE;
+    bool stays_exclusive = attempt_wanted_share(a) == SCARDMANAGE_SHARE_EXCLUSIVE &&
+                           at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
     scardmanage_result event = SCARDMANAGE_S_OK;
@@ -92,7 +93,7 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
         return attempt_publish_result(a, result);
     a->report.attempts++;
     uint64_t start = platform_now_us();
-    result = attempt_publish_result(a, pcsc_reconnect(at->handle, share, protocols, step));
+    result = attempt_publish_result(a, pcsc_reconnect(at->connection.handle, share, protocols, step));
     hook_step(at, step, result, start);
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && observe_missing_atr(a))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
@@ -104,7 +105,7 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (!platform_reconnect_keeps_transaction())
-        at->in_transaction = false;
+        at->transaction.is_open = false;
     if (!a->event_acknowledged || step > SCARDMANAGE_STEP_LEAVE)
         attempt_set_event_unreported(a);
     a->event_acknowledged = true;
@@ -116,13 +117,13 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
 static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
 {
     struct attachment *at = a->at;
-    if (at->has_handle && a->situation.handle != HANDLE_DEAD) {
+    if (at->connection.has_handle && a->situation.handle != HANDLE_DEAD) {
         /* SCardConnect() would wait, too, but could not be stopped */
         scardmanage_result turn = attempt_publish_result(a, handle_wait_turn(at));
         if (turn != SCARDMANAGE_S_OK)
             return turn;
     }
-    if (at->has_handle)
+    if (at->connection.has_handle)
         attempt_set_event_unreported(a);
     handle_close(at, a->step_failed && a->situation.handle != HANDLE_DEAD ? SCARDMANAGE_DISPOSITION_UNPOWER
                                                                           : SCARDMANAGE_DISPOSITION_LEAVE);
@@ -134,7 +135,7 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
         result = attempt_publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     hook_step(at, SCARDMANAGE_STEP_REOPEN, result, start);
     if (result != SCARDMANAGE_S_OK)
-        at->card.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
+        at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     return result;
 }
 
@@ -143,16 +144,16 @@ static void adopt_card(struct attempt *a, const struct pcsc_card *card)
 {
     struct attachment *at = a->at;
     struct identity before = *attempt_known_card(a);
-    at->card = before;
+    at->card.identity = before;
     if (a->situation.verdict >= SCARDMANAGE_VERDICT_DIFFERENT || !before.known) {
-        at->reported_card = before;
-        identity_set(&at->card, card->counter, &card->atr);
+        at->card.reported_card = before;
+        identity_set(&at->card.identity, card->counter, &card->atr);
     }
     if (a->situation.verdict >= SCARDMANAGE_VERDICT_REINSERTED)
-        at->unreported_verdict = a->situation.verdict;
-    at->card.counter = card->counter;
-    at->card.unwatched = false;
-    identity_add_atr(&at->card, &card->atr);
+        at->card.unreported_verdict = a->situation.verdict;
+    at->card.identity.counter = card->counter;
+    at->card.identity.unwatched = false;
+    identity_add_atr(&at->card.identity, &card->atr);
     attachment_count_session(at);
 }
 
@@ -168,7 +169,7 @@ static scardmanage_result check_card_after_step(struct attempt *a)
     a->reset_in_progress =
         card.state == SCARDMANAGE_STATE_POWERED || card.state == SCARDMANAGE_STATE_NEGOTIABLE;
     if (a->situation.is_observed && card.counter != a->reader_state.counter) {
-        at->unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+        at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
         return SCARDMANAGE_W_REMOVED_CARD;
     }
     switch (card.state) {
@@ -194,10 +195,10 @@ static scardmanage_result check_card_after_step(struct attempt *a)
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (!a->situation.is_observed)
-        memcpy(at->reader, card.reader, sizeof at->reader);
+        memcpy(at->connection.reader, card.reader, sizeof at->connection.reader);
     adopt_card(a, &card);
-    at->atr = card.atr;
-    at->protocol = card.protocol;
+    at->card.atr = card.atr;
+    at->card.protocol = card.protocol;
     return SCARDMANAGE_S_OK;
 }
 
@@ -205,18 +206,18 @@ static scardmanage_result check_card_after_step(struct attempt *a)
 static scardmanage_result begin_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (at->in_transaction && at->transaction_is_doubtful)
+    if (at->transaction.is_open && at->transaction.is_doubtful)
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    if (at->in_transaction) {
+    if (at->transaction.is_open) {
         if (!lock_is_wanted(at)) /* it could not be ended before */
-            at->transaction_is_temporary = true;
+            at->transaction.is_temporary = true;
         return SCARDMANAGE_S_OK;
     }
     scardmanage_result result = attempt_publish_result(a, lock_begin_transaction(at));
     if (result != SCARDMANAGE_S_OK)
         return result;
-    a->lock_reacquired |= at->lock_count > 0;
-    at->transaction_is_temporary = !lock_is_wanted(at);
+    a->lock_reacquired |= at->transaction.lock_count > 0;
+    at->transaction.is_temporary = !lock_is_wanted(at);
     return SCARDMANAGE_S_OK;
 }
 
@@ -248,15 +249,15 @@ static scardmanage_result wait_for_reset_by_others(struct attempt *a)
 static scardmanage_result check_card_in_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    bool had_transaction = at->in_transaction;
+    bool had_transaction = at->transaction.is_open;
     scardmanage_result result = begin_transaction(a);
     if (result == SCARDMANAGE_S_OK)
         result = wait_for_reset_by_others(a);
-    if (result != SCARDMANAGE_S_OK && !had_transaction && at->in_transaction) {
-        at->transaction_is_new = true;
+    if (result != SCARDMANAGE_S_OK && !had_transaction && at->transaction.is_open) {
+        at->transaction.is_new = true;
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-        at->transaction_is_new = false;
-        at->transaction_is_temporary = at->in_transaction;
+        at->transaction.is_new = false;
+        at->transaction.is_temporary = at->transaction.is_open;
     }
     return result;
 }
@@ -302,9 +303,9 @@ scardmanage_result steps_restore_lock(struct attempt *a)
         return begin_transaction(a);
     /* a transaction that exists now is one that could not be ended before */
     scardmanage_result result =
-        at->in_transaction
+        at->transaction.is_open
             ? attempt_publish_result(a, lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE))
             : SCARDMANAGE_S_OK;
-    at->transaction_is_temporary = at->in_transaction;
+    at->transaction.is_temporary = at->transaction.is_open;
     return result;
 }

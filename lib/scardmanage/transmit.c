@@ -18,7 +18,7 @@ static scardmanage_result transmit_job(struct attachment *at)
 {
     at->io.response_length = at->io.response_extent = 0;
     at->io.sent = false;
-    if (!at->has_handle)
+    if (!at->connection.has_handle)
         return SCARDMANAGE_E_NO_SMARTCARD;
     scardmanage_result result = job_stop_reason(at);
     if (result == SCARDMANAGE_S_OK)
@@ -27,12 +27,12 @@ static scardmanage_result transmit_job(struct attachment *at)
         return result;
     result = handle_check_session(at);
     if (result == SCARDMANAGE_S_OK &&
-        at->protocol == 0) /* another client was resetting the card when its status was last read */
+        at->card.protocol == 0) /* another client was resetting the card when its status was last read */
         result = handle_get_status_for_caller(at, &at->io.card);
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = handle_correct_event(at, exchange_run(at));
-    at->unresponsive = at->io.sent && outcome_harder_step_may_cure(result);
+    at->card.is_unresponsive = at->io.sent && outcome_harder_step_may_cure(result);
     if (at->io.sent)
         attachment_count_command(at, !command_keeps_selection(at->buffer, at->io.command_length));
     return result;

@@ -28,20 +28,21 @@ void unit_record(struct attachment *at, bool sent, scardmanage_result result)
 
 void unit_keep_locked(struct attachment *at)
 {
-    if (!at->unit_lock) {
-        at->unit_lock_count = at->lock_count;
-        at->unit_disposition = at->disposition;
+    if (!at->transaction.unit_lock) {
+        at->transaction.unit_lock_count = at->transaction.lock_count;
+        at->transaction.unit_disposition = at->transaction.disposition;
     }
-    at->lock_count = at->unit_lock_count; /* without what a call of the unit before has locked and unlocked */
-    at->disposition = at->unit_disposition;
-    at->unit_lock = true;
+    at->transaction.lock_count =
+        at->transaction.unit_lock_count; /* without what a call of the unit before has locked and unlocked */
+    at->transaction.disposition = at->transaction.unit_disposition;
+    at->transaction.unit_lock = true;
 }
 
 /* Returns why the session is lost before anything is sent, or S_OK. A card that did not answer the last command
  * needs a reset, which PC/SC does not say. */
 static scardmanage_result begin_unit(struct call *c, bool is_locked)
 {
-    if (c->at->unresponsive)
+    if (c->at->card.is_unresponsive)
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     return is_locked ? call_run(c, lock_begin_unit_job, NULL) : SCARDMANAGE_S_OK;
 }
@@ -111,10 +112,11 @@ static scardmanage_result run_in_call(struct call *c, struct unit *unit, scardma
 static scardmanage_result end_in_call(struct call *c, scardmanage_result result)
 {
     struct attachment *at = c->at;
-    if (!c->left_running && !at->unit_lock)
+    if (!c->left_running && !at->transaction.unit_lock)
         return result;
-    bool resets =
-        result == SCARDMANAGE_S_OK && at->disposition != SCARDMANAGE_DISPOSITION_LEAVE && at->lock_count == 0;
+    bool resets = result == SCARDMANAGE_S_OK &&
+                  at->transaction.disposition != SCARDMANAGE_DISPOSITION_LEAVE &&
+                  at->transaction.lock_count == 0;
     scardmanage_result ended = call_run_last(c, lock_end_unit_job);
     bool matters = resets || ended == SCARDMANAGE_E_OUTOFMEMORY;
     return result == SCARDMANAGE_S_OK && matters ? ended : result;

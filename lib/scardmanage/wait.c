@@ -11,14 +11,14 @@
 
 void wait_remember(struct attachment *at, scardmanage_result result, const struct pcsc_reader_state *state)
 {
-    at->seen = (struct wait_sight){result, *state, at->contexts_opened};
+    at->connection.seen = (struct wait_sight){result, *state, at->connection.contexts_opened};
 }
 
 static bool has_changed(const struct attachment *at, scardmanage_result result,
                         const struct pcsc_reader_state *now)
 {
     const struct wait_sight *seen = &at->io.condition.seen;
-    if (result != seen->result || at->contexts_opened != seen->contexts_opened)
+    if (result != seen->result || at->connection.contexts_opened != seen->contexts_opened)
         return true;
     return result == SCARDMANAGE_S_OK &&
            (now->present != seen->state.present || now->counter != seen->state.counter ||
@@ -35,11 +35,11 @@ static bool condition_holds(const struct attachment *at, scardmanage_result resu
     case WAIT_CARD:
         return present;
     case WAIT_CARD_OR_DEAD_HANDLE:
-        return present || (there && at->handle_lost);
+        return present || (there && at->connection.handle_lost);
     case WAIT_REMOVAL:
-        return !present || identity_was_removed(&at->card, now->counter);
+        return !present || identity_was_removed(&at->card.identity, now->counter);
     case WAIT_OTHER_CARD:
-        return !present || at->handle_lost || now->counter != condition->counter;
+        return !present || at->connection.handle_lost || now->counter != condition->counter;
     case WAIT_CHANGE:
         return has_changed(at, result, now);
     }
@@ -52,8 +52,8 @@ static scardmanage_result look_job(struct attachment *at)
     struct pcsc_reader_state state = {.present = false};
     const struct wait_condition *condition = &at->io.condition;
     at->io.condition_holds = false;
-    if (at->reader[0] == '\0')
-        return at->unreported_event;
+    if (at->connection.reader[0] == '\0')
+        return at->card.unreported_event;
     scardmanage_result result = service_get_reader_state(at, condition->any_index, &state);
     if (result == SCARDMANAGE_E_NO_SERVICE)
         service_disconnect(at); /* even if there is no time left to wait for the service */
@@ -80,20 +80,20 @@ static void count_news(void *object)
 
 static scardmanage_result begin_watch(struct call *c)
 {
-    if (c->at->watch)
+    if (c->at->connection.watch)
         return SCARDMANAGE_S_OK;
-    return watch_create(&c->m->allocator, false, count_news, c->m, &c->at->watch);
+    return watch_create(&c->m->allocator, false, count_news, c->m, &c->at->connection.watch);
 }
 
 void wait_end(struct attachment *at)
 {
-    scardmanage_watch_free(at->watch);
-    at->watch = NULL;
+    scardmanage_watch_free(at->connection.watch);
+    at->connection.watch = NULL;
 }
 
 static uint64_t next_look(const struct attachment *at, uint64_t now, uint64_t until_us)
 {
-    uint64_t pause = at->has_context ? LOOK_AGAIN_US : RECONNECT_US;
+    uint64_t pause = at->connection.has_context ? LOOK_AGAIN_US : RECONNECT_US;
     return until_us - now > pause ? now + pause : until_us;
 }
 
@@ -142,7 +142,7 @@ static scardmanage_result wait_for(scardmanage *m, enum wait_what what, uint32_t
     scardmanage_result result = call_begin_unless_nested(&c, m, call_ms);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    struct wait_condition condition = {.what = what, .seen = c.at->seen};
+    struct wait_condition condition = {.what = what, .seen = c.at->connection.seen};
     platform_lock(&m->mutex);
     condition.any_index = m->options.accept_other_index != 0;
     platform_unlock(&m->mutex);
