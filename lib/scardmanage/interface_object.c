@@ -111,7 +111,8 @@ static scardmanage_result transmit(struct interface_object *object, const uint8_
     object_get_mark(object->m, &after);
     bool may_follow = result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
     object->was_sent = may_follow || after.commands != before.commands;
-    return result;
+    /* which means something else in the interfaces */
+    return result == SCARDMANAGE_E_NOT_TRANSACTED ? SCARDMANAGE_W_UNRESPONSIVE_CARD : result;
 }
 
 scardmanage_result interface_object_send(struct interface_object *object, const struct command *command,

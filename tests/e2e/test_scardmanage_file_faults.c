@@ -42,7 +42,7 @@ typedef enum fault {
 } fault;
 
 /* What PC/SC returns if the card does not answer. */
-#define LOST_ANSWER SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED)
+#define LOST_ANSWER SCARDMANAGE_W_UNRESPONSIVE_CARD
 
 static fault what;
 static unsigned when;    /* at which point it happens; 0: never */

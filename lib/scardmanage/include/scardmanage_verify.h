@@ -19,10 +19,10 @@
  *   E_POINTER               a pointer is null and must not be
  *   E_INVALIDARG            a flag, a reference or a length is out of range; nothing was sent
  *   E_INVALID_HANDLE        the attachment of the object has ended
- *   W_RESET_CARD, W_REMOVED_CARD, E_NO_SMARTCARD, E_READER_UNAVAILABLE, E_NO_SERVICE
- *                           the card was lost after a code had been sent, and it is not known whether
- *                           the card has seen it: ask for the tries left. Or the library did not get back
- *                           to the card, and nothing was sent
+ *   W_RESET_CARD, W_REMOVED_CARD, W_UNRESPONSIVE_CARD, E_NO_SMARTCARD, E_READER_UNAVAILABLE, E_NO_SERVICE
+ *                           the card was lost, or did not answer, after a code had been sent, and it is
+ *                           not known whether the card has seen it: ask for the tries left. Or the library
+ *                           did not get back to the card, and nothing was sent
  *   W_REMOVED_CARD          also: the card was out of the reader, and nothing says that it is the same;
  *                           nothing was sent. See scardmanage_run()
  *   W_WRONG_CHV             the card has refused the code (63CX, 6300)
@@ -137,7 +137,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_verify_get_tries(scardmanage_veri
  *   W_CHV_BLOCKED          refused, and blocked
  *   E_INVALID_CHV          has the wrong form; or is longer than padded_length, and nothing was sent
  *   E_TOO_FEW_TRIES        not presented: fewer tries are left than minimum_tries
- *   E_UNSUPPORTED_FEATURE  also: not presented, because minimum_tries is set, and the card cannot be asked
+ *   E_UNSUPPORTED_FEATURE  also: not presented, because minimum_tries is set, and the card cannot be asked. A
+ *                          card that says that the code is verified, or not required, gets it
  *
  * Source: ISCardVerify::Verify; ISO/IEC 7816-4:2013, 11.5.6.
  */
