@@ -71,7 +71,8 @@ LONG pcscd_SCardControl(SCARDHANDLE handle)
 }
 
 static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD protocol,
-                         const uint8_t *command, DWORD length, uint8_t *response, DWORD *response_length)
+                         const uint8_t *command, DWORD length, uint8_t *response, size_t room,
+                         DWORD *response_length)
 {
     LONG rv = reader_check_sharing(reader, handle);
     if (rv == SCARD_S_SUCCESS)
@@ -84,9 +85,9 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
         return SCARD_E_NO_SMARTCARD;
     if (protocol != SCARD_PROTOCOL_RAW && protocol != reader->state.protocol)
         return SCARD_E_PROTO_MISMATCH;
-    size_t size = *response_length, room = size;
+    if (protocol == SCARD_PROTOCOL_UNDEFINED)
+        protocol = SCARD_PROTOCOL_T0; /* "protocol T=0 by default" */
     unsigned shown = reader->slot->shown;
-    *response_length = 0;
     pcscd_lock(&reader->driver);
     bool is_locked = reader->lock_id == handle;
     if (reader->slot->shown != shown) {
@@ -95,7 +96,7 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
         pcscd_unlock(&reader->driver);
         return SCARD_W_REMOVED_CARD;
     }
-    rv = card_transmit(reader->slot, (uint32_t)protocol, command, length, response, &size);
+    rv = card_transmit(reader->slot, (uint32_t)protocol, command, length, response, &room);
     pcscd_point();
     truth_last[truth_actor()].is_locked = is_locked;
     pcscd_unlock(&reader->driver);
@@ -103,9 +104,7 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
         return SCARD_E_READER_UNAVAILABLE;
     if (rv != IFD_SUCCESS)
         return SCARD_E_NOT_TRANSACTED;
-    if (size > room)
-        return SCARD_E_INSUFFICIENT_BUFFER;
-    *response_length = size;
+    *response_length = room;
     return SCARD_S_SUCCESS;
 }
 
@@ -113,12 +112,12 @@ LONG pcscd_SCardTransmit(SCARDHANDLE handle, DWORD protocol, const uint8_t *comm
                          uint8_t *response, DWORD *response_length)
 {
     struct pcscd_reader *reader;
-    if (*response_length < 2)
-        return SCARD_E_INSUFFICIENT_BUFFER;
+    DWORD room = *response_length;
+    *response_length = 0;
     LONG rv = reader_of_handle(handle, &reader);
     if (rv != SCARD_S_SUCCESS)
         return rv;
-    rv = send_command(reader, handle, protocol, command, length, response, response_length);
+    rv = send_command(reader, handle, protocol, command, length, response, room, response_length);
     reader_unref(reader);
     return rv;
 }

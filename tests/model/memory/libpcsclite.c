@@ -79,14 +79,29 @@ static void log_request(const char *name, const struct request *r)
         r->rv = call;                                                                                        \
         log_request(&#name[6], r);                                                                           \
     }
+
+/* ContextThread(): the service has a buffer of its own, and then looks at the size of the client's. */
+static LONG transmit(struct request *request)
+{
+    uint8_t answer[MAX_BUFFER_SIZE];
+    DWORD length = sizeof answer;
+    LONG rv = pcscd_SCardTransmit(request->handle, request->protocols, request->command, request->length,
+                                  answer, &length);
+    if (length > request->answer_length)
+        rv = SCARD_E_INSUFFICIENT_BUFFER;
+    if (rv == SCARD_S_SUCCESS)
+        memcpy(request->answer, answer, length);
+    request->answer_length = length;
+    return rv;
+}
+
 SERVE(serve_reconnect, pcscd_SCardReconnect(r->handle, r->share, r->protocols, r->how, &r->active))
 SERVE(serve_begin, pcscd_SCardBeginTransaction(r->handle))
 SERVE(serve_end, pcscd_SCardEndTransaction(r->handle, r->how))
 SERVE(serve_status, pcscd_SCardStatus(r->handle))
 SERVE(serve_attribute, pcscd_SCardGetAttrib(r->handle, r->attribute, r->answer, &r->answer_length))
 SERVE(serve_control, pcscd_SCardControl(r->handle))
-SERVE(serve_transmit,
-      pcscd_SCardTransmit(r->handle, r->protocols, r->command, r->length, r->answer, &r->answer_length))
+SERVE(serve_transmit, transmit(r))
 
 static void serve_connect(struct pcscd_connection *connection, void *argument)
 {
@@ -200,7 +215,7 @@ LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *pci, LPCBYTE comm
         request.answer_length = room;
         rv = send_once(&request, serve_transmit);
     } while (rv == SCARD_E_SHARING_VIOLATION && (fiber_sleep(PCSCD_POLL_US), true));
-    *response_length = rv == SCARD_S_SUCCESS ? request.answer_length : 0;
+    *response_length = rv == SCARD_E_INVALID_HANDLE ? 0 : request.answer_length;
     return rv;
 }
 
