@@ -178,7 +178,10 @@ LONG SCardGetStatusChange(SCARDCONTEXT number, DWORD timeout_ms, SCARD_READERSTA
 {
     if (!readers && count > 0)
         return SCARD_E_INVALID_PARAMETER;
-    if (count == 0)
+    DWORD ignored = 0;
+    while (ignored < count && readers[ignored].dwCurrentState & SCARD_STATE_IGNORE)
+        ignored++;
+    if (ignored == count)
         return SCARD_S_SUCCESS;
     uint64_t until =
         timeout_ms == INFINITE ? FIBER_FOREVER : scheduler_now_us() + (uint64_t)timeout_ms * 1000;
