@@ -6,6 +6,7 @@
 #include "truth.h"
 
 #include <ifdhandler.h>
+#include <reader.h>
 #include <string.h>
 
 struct slot card_slots[2];
@@ -108,6 +109,16 @@ LONG card_wait(struct slot *slot, unsigned ms)
 void card_wake(struct slot *slot)
 {
     fiber_wake(slot);
+}
+
+LONG card_attribute(const struct slot *slot, DWORD tag, uint8_t value[MAX_ATR_SIZE], DWORD *length)
+{
+    if (!slot->connected)
+        return IFD_NO_SUCH_DEVICE;
+    if (tag != SCARD_ATTR_ATR_STRING || !slot->powered)
+        return IFD_ERROR_TAG;
+    *length = cards_atr_bytes(slot->atr, value);
+    return IFD_SUCCESS;
 }
 
 static bool is_negotiable(const uint8_t *atr)

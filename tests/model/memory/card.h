@@ -47,7 +47,9 @@ void card_remove(struct slot *slot);
 LONG card_presence(const struct slot *slot);
 /* Waits for the next insertion or removal, and shows it. */
 LONG card_wait(struct slot *slot, unsigned ms);
-void card_wake(struct slot *slot); /* ends card_wait() */
+void card_wake(struct slot *slot); /* ends card_wait(), or the next one */
+/* The attributes that readers of the rig have besides their names: only the ATR is of use to clients here. */
+LONG card_attribute(const struct slot *slot, DWORD tag, uint8_t value[MAX_ATR_SIZE], DWORD *length);
 LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *length);
 LONG card_power_off(struct slot *slot);
 LONG card_set_protocol(struct slot *slot, uint32_t protocol);

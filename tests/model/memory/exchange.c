@@ -22,6 +22,21 @@ LONG pcscd_SCardStatus(SCARDHANDLE handle)
     return rv;
 }
 
+/* Returns the length of the value, or 0. */
+static DWORD find_attribute(struct pcscd_reader *reader, DWORD attribute, uint8_t value[MAX_READERNAME])
+{
+    DWORD length = 0;
+    pcscd_lock(&reader->driver); /* IFDGetCapabilities() */
+    pcscd_point();
+    LONG rv = card_attribute(reader->slot, attribute, value, &length);
+    pcscd_unlock(&reader->driver);
+    if (rv == IFD_SUCCESS ||
+        (attribute != SCARD_ATTR_DEVICE_FRIENDLY_NAME && attribute != SCARD_ATTR_DEVICE_SYSTEM_NAME))
+        return length;
+    strcpy((char *)value, reader->state.name);
+    return strlen(reader->state.name) + 1;
+}
+
 static LONG get_attribute(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD attribute, BYTE *value,
                           DWORD *length)
 {
@@ -32,16 +47,14 @@ static LONG get_attribute(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD
         rv = reader_check_event(reader, handle);
     if (rv != SCARD_S_SUCCESS)
         return rv;
-    pcscd_lock(&reader->driver); /* IFDGetCapabilities() */
-    pcscd_point();
-    pcscd_unlock(&reader->driver);
-    if (attribute != SCARD_ATTR_DEVICE_FRIENDLY_NAME && attribute != SCARD_ATTR_DEVICE_SYSTEM_NAME)
+    uint8_t found[MAX_READERNAME];
+    DWORD size = find_attribute(reader, attribute, found), room = *length;
+    if (size == 0)
         return SCARD_E_UNSUPPORTED_FEATURE;
-    DWORD size = strlen(reader->state.name) + 1, room = *length;
     *length = size;
     if (size > room)
         return SCARD_E_INSUFFICIENT_BUFFER;
-    memcpy(value, reader->state.name, size);
+    memcpy(value, found, size);
     return SCARD_S_SUCCESS;
 }
 
