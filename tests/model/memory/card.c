@@ -98,16 +98,21 @@ LONG card_presence(const struct slot *slot)
 LONG card_wait(struct slot *slot, unsigned ms)
 {
     uint64_t until = scheduler_now_us() + (uint64_t)ms * 1000;
-    if (slot->connected && slot->shown == slot->events)
+    if (slot->connected && slot->shown == slot->events && !slot->is_woken)
         fiber_wait(slot, until);
     if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
+    if (slot->is_woken) {
+        slot->is_woken = false;
+        return IFD_SUCCESS;
+    }
     slot->shown += slot->shown != slot->events;
     return IFD_SUCCESS;
 }
 
 void card_wake(struct slot *slot)
 {
+    slot->is_woken = true;
     fiber_wake(slot);
 }
 
@@ -229,6 +234,7 @@ void card_open(struct slot *slot)
 {
     slot->shown = slot->events_before = slot->events;
     slot->connections++;
+    slot->is_woken = false;
     slot->connected = slot->plugged;
 }
 

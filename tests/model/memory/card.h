@@ -29,6 +29,7 @@ struct slot {
     unsigned events_before; /* pcscd has connected to the driver */
     unsigned connections;   /* of pcscd to the driver so far */
     bool connected;         /* pcscd is connected to the driver */
+    bool is_woken;          /* card_wait() returns at once */
 };
 
 extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */
