@@ -135,6 +135,7 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
 {
     if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
+    slot->ready = 0;
     if (!exchange(slot, 2000))
         return IFD_ERROR_POWER_ACTION;
     if (!slot->powered)
@@ -156,7 +157,8 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
     slot->atr = cold ? slot->card->cold : slot->card->warm;
     *length = cards_atr_bytes(slot->atr, atr);
     if (!is_negotiable(atr))
-        slot->protocol = SCARD_PROTOCOL_T0;
+        slot->protocol = slot->ready = SCARD_PROTOCOL_T0;
+    slot->ready_event = slot->shown;
     return IFD_SUCCESS;
 }
 
@@ -164,6 +166,7 @@ LONG card_power_off(struct slot *slot)
 {
     if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
+    slot->ready = 0;
     if (!exchange(slot, 500))
         return IFD_ERROR_POWER_ACTION;
     deactivate(slot);
@@ -172,6 +175,9 @@ LONG card_power_off(struct slot *slot)
 
 LONG card_set_protocol(struct slot *slot, uint32_t protocol)
 {
+    if (slot->ready == protocol && slot->ready_event == slot->shown) /* is_ready() of the driver */
+        return IFD_SUCCESS;
+    slot->ready = 0;
     if (!exchange(slot, 500) || !slot->powered)
         return IFD_ERROR_PTS_FAILURE;
     if (slot->protocol == protocol)

@@ -20,6 +20,10 @@ struct slot {
     enum cards_atr atr;
     uint32_t protocol; /* in use, as an SCARD_PROTOCOL_ value, or 0 */
     bool negotiable;   /* the protocol can be chosen */
+    /* The protocol that the driver takes for the one in use without asking the reader, since the last reset, while
+     * it shows the same card; or 0. */
+    uint32_t ready;
+    unsigned ready_event;
     unsigned commands, cold, warm, off;
     uint8_t last_instruction; /* of the last command */
 
