@@ -149,7 +149,6 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
     slot->count = 0;
     slot->protocol = 0;
     if (slot->mute) {
-        slot->off++;
         slot->powered = false;
         return IFD_ERROR_POWER_ACTION;
     }
