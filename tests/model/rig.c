@@ -26,6 +26,11 @@ bool rig_is_new_for_each_run(void)
     return false;
 }
 
+void rig_use_version(const char *version)
+{
+    (void)version;
+}
+
 void rig_run_storm(struct model *model, unsigned calls, FILE *log)
 {
     (void)model;

@@ -43,6 +43,9 @@ struct rig_state {
 const char *rig_run(uint64_t seed, void (*run)(void *), void *argument);
 /* Returns whether each rig_run() begins with a rig that was just opened. */
 bool rig_is_new_for_each_run(void);
+/* In memory: follows this version of pcsc-lite, or the last known one before it, in place of one that the seed
+ * chooses. For the current run. */
+void rig_use_version(const char *version);
 /* In memory: runs a storm (memory/storm.h), with this many calls of each user. */
 struct model;
 void rig_run_storm(struct model *model, unsigned calls, FILE *log);

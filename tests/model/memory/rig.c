@@ -41,6 +41,11 @@ bool rig_is_new_for_each_run(void)
     return true;
 }
 
+void rig_use_version(const char *version)
+{
+    version_in_use = version_find(version);
+}
+
 void rig_run_storm(struct model *model, unsigned calls, FILE *log)
 {
     storm_run(model, calls, log);

@@ -16,4 +16,7 @@ extern const struct version version_list[];
 extern const unsigned version_count;
 extern const struct version *version_in_use;
 
+/* Returns the version with this name, or the last one before it. */
+const struct version *version_find(const char *name);
+
 #endif
