@@ -36,10 +36,10 @@ static void copy_atr_to_report(uint8_t *bytes, uint8_t *length, const struct pcs
 void attempt_set_event_unreported(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (a->was_removed || at->card.unreported_event == SCARDMANAGE_W_REMOVED_CARD)
+    if (a->was_removed)
         at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     else
-        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
+        handle_set_reset_unreported(at);
 }
 
 const struct identity *attempt_known_card(const struct attempt *a)

@@ -71,6 +71,8 @@ scardmanage_result handle_check_session(struct attachment *at);
  * returns W_RESET_CARD after another client has reset the new card. Returns any other result
  * unchanged. */
 scardmanage_result handle_correct_event(struct attachment *at, scardmanage_result result);
+/* Keeps a reset for the caller, unless the caller has not been told of a removal yet, which is more serious. */
+void handle_set_reset_unreported(struct attachment *at);
 /* SCardStatus(). First acknowledges a reset that the caller asked for. Returns an event that the
  * caller has not been told yet. */
 scardmanage_result handle_get_status_for_caller(struct attachment *at, struct pcsc_card *card);

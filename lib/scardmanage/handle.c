@@ -112,6 +112,12 @@ scardmanage_result handle_check_session(struct attachment *at)
     return at->card.identity.known ? SCARDMANAGE_S_OK : SCARDMANAGE_E_NO_SMARTCARD;
 }
 
+void handle_set_reset_unreported(struct attachment *at)
+{
+    if (at->card.unreported_event != SCARDMANAGE_W_REMOVED_CARD)
+        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
+}
+
 void handle_finish_operations(struct attachment *at)
 {
     pcsc_probe_transaction(at->connection.handle);
@@ -143,7 +149,7 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
         return at->card.unreported_event;
     }
     if (card.state != SCARDMANAGE_STATE_SPECIFIC) /* another client has powered the card off */
-        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
+        handle_set_reset_unreported(at);
     identity_add_atr(&at->card.identity, &card.atr);
     at->card.atr = card.atr;
     at->card.protocol = card.protocol;

@@ -165,6 +165,8 @@ scardmanage_result options_read(scardmanage *m, const scardmanage_options *optio
 /* Returns whether a struct of the caller can be read: it has at least the fields of the first
  * version, and if it is newer than the library, the fields that the library does not know are 0. */
 bool options_struct_is_readable(const void *structure, size_t size, size_t first_version, size_t known);
+/* Returns whether the caller goes on with a card that nothing but its ATR identifies. */
+bool options_accept_unidentified(const scardmanage_options *options);
 void options_set_defaults(scardmanage_options *options);
 /* Returns the protocols to request: those of the options, or by default the one in use. */
 uint32_t options_protocols(const scardmanage_options *options, uint32_t in_use);

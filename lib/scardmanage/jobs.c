@@ -62,15 +62,15 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
     bool detached = false;
     platform_lock(&m->mutex);
     while (has_jobs_to_come(at)) {
-        if (!at->worker.job && !worker_has_late_unlocks(at)) {
+        if (worker_has_late_unlocks(at)) {
+            run_late_unlock(at);
+        } else if (at->worker.job) {
+            detached |= at->worker.job == attach_end_job;
+            run_posted_job(at);
+        } else {
             platform_cond_wait(&at->worker.wake, &m->mutex, UINT64_MAX);
             continue;
         }
-        detached |= at->worker.job == attach_end_job && !worker_has_late_unlocks(at);
-        if (worker_has_late_unlocks(at))
-            run_late_unlock(at);
-        else
-            run_posted_job(at);
         at->lock_after_job = lock_state(at);
         platform_cond_wake(&m->changed);
     }

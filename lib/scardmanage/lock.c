@@ -29,14 +29,6 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
     return result;
 }
 
-/* Records a reset for the caller, unless the caller has not been told of a removal yet, which is
- * more serious. */
-static void set_reset_unreported(struct attachment *at)
-{
-    if (at->card.unreported_event != SCARDMANAGE_W_REMOVED_CARD)
-        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
-}
-
 /* While a handle has an event, pcscd does not end its transaction (SCardEndTransaction() in
  * winscard.c), and the card would stay locked. Therefore this function acknowledges the event,
  * keeps it for the caller, and then ends the transaction. */
@@ -57,14 +49,14 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
         return event;
     }
     if (result == SCARDMANAGE_S_OK) {
-        set_reset_unreported(at);
+        handle_set_reset_unreported(at);
         return pcsc_end_transaction(at->connection.handle, disposition);
     }
     if (result == SCARDMANAGE_E_NO_SMARTCARD) /* the reset came after the removal */
         return SCARDMANAGE_W_REMOVED_CARD;
     if (!at->connection.by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
         handle_close(at, disposition);
-        set_reset_unreported(at);
+        handle_set_reset_unreported(at);
         at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
     } else {
         at->transaction.is_open = at->transaction.is_doubtful =

@@ -61,8 +61,9 @@ scardmanage_result object_check_identity(scardmanage *m)
     platform_lock(&m->mutex);
     const struct attachment *at = m->at;
     platform_unlock(&m->mutex);
-    bool accepts = at && (at->options.accept_unidentified || at->options.accept_other_card);
-    return at && at->card.is_unidentified && !accepts ? SCARDMANAGE_W_REMOVED_CARD : SCARDMANAGE_S_OK;
+    return at && at->card.is_unidentified && !options_accept_unidentified(&at->options)
+               ? SCARDMANAGE_W_REMOVED_CARD
+               : SCARDMANAGE_S_OK;
 }
 
 void object_get_mark(scardmanage *m, struct card_mark *mark)

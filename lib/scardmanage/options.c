@@ -6,6 +6,11 @@
 
 static const scardmanage_options defaults = SCARDMANAGE_OPTIONS_INIT;
 
+bool options_accept_unidentified(const scardmanage_options *options)
+{
+    return options->accept_unidentified || options->accept_other_card;
+}
+
 void options_set_defaults(scardmanage_options *options)
 {
     *options = defaults;

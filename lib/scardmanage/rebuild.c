@@ -29,9 +29,8 @@ static scardmanage_result refuse_unidentified(const struct attachment *at, const
 {
     bool may_be_another = report->verdict != SCARDMANAGE_VERDICT_FIRST &&
                           (was_out(report) || (at->card.serial.known && !at->card.serial.is_current));
-    return may_be_another && !options->accept_unidentified && !options->accept_other_card
-               ? SCARDMANAGE_W_REMOVED_CARD
-               : SCARDMANAGE_S_OK;
+    return may_be_another && !options_accept_unidentified(options) ? SCARDMANAGE_W_REMOVED_CARD
+                                                                   : SCARDMANAGE_S_OK;
 }
 
 /* Calls the identify function, and compares the identity with that of the card that the caller knows. */

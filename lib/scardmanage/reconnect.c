@@ -11,8 +11,8 @@ static void set_card_unreported(struct attachment *at)
 {
     if (at->card.unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
         at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
-    else if (at->card.unreported_event == SCARDMANAGE_S_OK)
-        at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
+    else
+        handle_set_reset_unreported(at);
 }
 
 void reconnect_save_reported_card(struct attachment *at)
