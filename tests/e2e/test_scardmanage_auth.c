@@ -50,7 +50,7 @@ static scardmanage_result get_challenge(void)
     scardmanage_result result = scardmanage_auth_get_challenge(auth, 0, challenge, &length);
     ck_assert_uint_eq(length, result == SCARDMANAGE_S_OK ? 8 : 0);
     if (result == SCARDMANAGE_S_OK)
-        reverse(challenge, length, proof);
+        reverse(challenge, sizeof challenge, proof);
     return result;
 }
 

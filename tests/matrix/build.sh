@@ -17,4 +17,6 @@ build() {
 }
 build "$@" >"$folder/log" 2>&1 && ! grep -q "warning:" "$folder/log" && exit
 cat "$folder/log"
+# once more at the end, which is what is shown of a failed row
+grep -A 3 -E "warning:|error:" "$folder/log" | head -n 14
 exit 1
