@@ -23,7 +23,8 @@ Usage: ./dev matrix [--quick] [--fresh] [MACHINE...]
     compilers  on these, gcc 12 to 16 and clang 14 to 21: builds only
   Those with Debian need root, and mmdebstrap, which makes them in $cache (CARDRIG_MATRIX
   is another folder, CARDRIG_MIRROR another mirror than $mirror). They are kept.
-    --quick    './dev test --quick' and e2e.install instead of all tests
+    --quick    './dev test --quick' and e2e.install instead of all tests; of the build types without other flags,
+               only those that no other row has
     --fresh    make them once more
 EOF
 }
@@ -161,8 +162,10 @@ build() {
 }
 
 try_flags() {
-    for type in None Debug Release MinSizeRel RelWithDebInfo; do
-        build "flags $type" cc $type "" "" -DCARDRIG_TESTS=ON
+    types="Debug MinSizeRel"
+    [ -n "$test_options" ] || types="$types None Release RelWithDebInfo"
+    for type in $types; do
+        build "flags $type" cc "$type" "" "" -DCARDRIG_TESTS=ON
     done
     hardened="-O2 -fstack-protector-strong -fstack-clash-protection -fcf-protection"
     build "flags Fedora, Arch" cc None "$hardened -flto=auto -Wp,-D_FORTIFY_SOURCE=3" \
