@@ -373,7 +373,9 @@ void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition)
     platform_lock(&m->mutex);
     struct attachment *at = m->at;
     if (at) {
-        at->worker.late_unlocks++;
+        /* a unit fails whose unlock comes late, and its locks end with it */
+        bool in_unit = call_is_nested(m) && at->transaction.unit_lock;
+        at->worker.late_unlocks += !in_unit;
         if (disposition > at->worker.late_disposition)
             at->worker.late_disposition = disposition;
         platform_cond_wake(&at->worker.wake);

@@ -122,7 +122,8 @@ scardmanage_result call_run(struct call *c, attachment_job job, attachment_job u
  * a job before was abandoned and is still running, this one runs after it. */
 scardmanage_result call_run_last(struct call *c, attachment_job job);
 
-/* For an unlock that timed out before it could begin: runs it after the call that it waited for. */
+/* For an unlock that timed out before it could begin: runs it after the call that it waited for, or at the end of
+ * the unit from which it came. */
 void call_post_late_unlock(scardmanage *m, scardmanage_disposition disposition);
 
 /* Returns whether a call that begins now comes from a function that the library has called. Call

@@ -152,6 +152,12 @@ static scardmanage_result lock_job(struct attachment *at)
     return result;
 }
 
+static void raise_disposition(struct attachment *at, scardmanage_disposition disposition)
+{
+    if (disposition > at->transaction.disposition)
+        at->transaction.disposition = disposition;
+}
+
 /* A unit can only release what it has locked. */
 static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition,
                                        bool in_unit)
@@ -159,8 +165,7 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
     bool is_own = at->transaction.unit_lock && at->transaction.lock_count > at->transaction.unit_lock_count;
     if (at->transaction.lock_count == 0 || (in_unit && !is_own))
         return SCARDMANAGE_E_NOT_TRANSACTED;
-    if (disposition > at->transaction.disposition)
-        at->transaction.disposition = disposition;
+    raise_disposition(at, disposition);
     if (at->transaction.lock_count > 1 || at->transaction.unit_lock ||
         (at->transaction.is_temporary && at->transaction.disposition == SCARDMANAGE_DISPOSITION_LEAVE)) {
         at->transaction.lock_count--;
@@ -188,8 +193,18 @@ scardmanage_result lock_begin_unit_job(struct attachment *at)
     return result == SCARDMANAGE_S_OK && !at->transaction.is_open ? lock_begin_transaction(at) : result;
 }
 
+/* Unlocks of the unit that timed out before they began have only left their disposition. */
+static void take_late_disposition(struct attachment *at)
+{
+    platform_lock(&at->m->mutex);
+    raise_disposition(at, at->worker.late_disposition);
+    at->worker.late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    platform_unlock(&at->m->mutex);
+}
+
 scardmanage_result lock_end_unit_job(struct attachment *at)
 {
+    take_late_disposition(at);
     at->transaction.unit_lock = false;
     if (at->transaction.lock_count > 0)
         return SCARDMANAGE_S_OK;
@@ -197,6 +212,13 @@ scardmanage_result lock_end_unit_job(struct attachment *at)
         return end_outermost_transaction(at);
     at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     return SCARDMANAGE_S_OK;
+}
+
+scardmanage_result lock_end_failed_unit_job(struct attachment *at)
+{
+    if (at->transaction.unit_lock)
+        at->transaction.lock_count = at->transaction.unit_lock_count;
+    return lock_end_unit_job(at);
 }
 
 static scardmanage_result unlock_job(struct attachment *at)

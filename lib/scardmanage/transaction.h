@@ -30,9 +30,11 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
 void lock_end_with_card(struct attachment *at);
 /* Returns whether the card is to stay locked. */
 bool lock_is_wanted(const struct attachment *at);
-/* Jobs: begin a unit, which keeps the card locked until it ends; and end it. */
+/* Jobs: begin a unit, which keeps the card locked until it ends; end it; and end one that has failed, with the
+ * locks that it has acquired and not released. */
 scardmanage_result lock_begin_unit_job(struct attachment *at);
 scardmanage_result lock_end_unit_job(struct attachment *at);
+scardmanage_result lock_end_failed_unit_job(struct attachment *at);
 /* The job for one late unlock. */
 scardmanage_result unlock_late_job(struct attachment *at);
 

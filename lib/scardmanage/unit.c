@@ -117,7 +117,8 @@ static scardmanage_result end_in_call(struct call *c, scardmanage_result result)
     bool resets = result == SCARDMANAGE_S_OK &&
                   at->transaction.disposition != SCARDMANAGE_DISPOSITION_LEAVE &&
                   at->transaction.lock_count == 0;
-    scardmanage_result ended = call_run_last(c, lock_end_unit_job);
+    scardmanage_result ended =
+        call_run_last(c, result == SCARDMANAGE_S_OK ? lock_end_unit_job : lock_end_failed_unit_job);
     bool matters = resets || ended == SCARDMANAGE_E_OUTOFMEMORY;
     return result == SCARDMANAGE_S_OK && matters ? ended : result;
 }

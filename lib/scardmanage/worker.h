@@ -28,7 +28,7 @@ struct worker {
     scardmanage_result result;
     bool in_call; /* the call that owns the object may post another job */
     /* The number of unlocks that timed out before they began, and the strongest of their dispositions. They run
-     * when no call is in between its jobs, which rely on the lock. */
+     * when no call is in between its jobs, which rely on the lock. Those of a unit only leave the disposition. */
     unsigned late_unlocks;
     scardmanage_disposition late_disposition;
 };

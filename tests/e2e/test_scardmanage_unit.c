@@ -557,6 +557,34 @@ START_TEST(a_lock_that_a_unit_keeps)
 }
 END_TEST
 
+static scardmanage_result unit_that_fails_locked(scardmanage *object,
+                                                 const scardmanage_report *reported_before, void *argument)
+{
+    (void)object;
+    (void)reported_before;
+    (void)argument;
+    assert_lock();
+    assert_lock();
+    ck_assert_int_eq(scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_S_OK);
+    return SCARDMANAGE_E_FAIL;
+}
+
+START_TEST(a_unit_that_fails_keeps_no_lock)
+{
+    other_connects();
+    attach(_i);
+    ck_assert_int_eq(scardmanage_run(m, unit_that_fails_locked, NULL, 1, NULL, NULL), SCARDMANAGE_E_FAIL);
+    ck_assert_int_eq(other_status(), (LONG)SCARD_W_RESET_CARD); /* the reset that it asked for is done */
+    assert_free();
+    assert_lock();
+    ck_assert_int_eq(scardmanage_run(m, unit_that_fails_locked, NULL, 1, NULL, NULL), SCARDMANAGE_E_FAIL);
+    assert_locked_out();
+    assert_unlock(SCARDMANAGE_DISPOSITION_LEAVE); /* the caller's, which is the only one */
+    ck_assert_int_eq(other_status(), (LONG)SCARD_W_RESET_CARD);
+    assert_free();
+}
+END_TEST
+
 static scardmanage_result
 unit_that_calls_the_others(scardmanage *object, const scardmanage_report *reported_before, void *argument)
 {
@@ -729,6 +757,7 @@ int main(void)
     BOTH_WAYS(tc, a_unit_in_a_unit);
     BOTH_WAYS(tc, locks_in_a_unit);
     BOTH_WAYS(tc, a_lock_that_a_unit_keeps);
+    BOTH_WAYS(tc, a_unit_that_fails_keeps_no_lock);
     BOTH_WAYS(tc, what_a_unit_may_not_do);
     BOTH_WAYS(tc, what_a_unit_returns);
     tcase_add_test(tc, wrong_arguments);

@@ -44,8 +44,8 @@ typedef scardmanage_result scardmanage_unit(scardmanage *m, const scardmanage_re
  * If the unit returns E_SESSION_LOST, the rebuild function is called even if the card was not reset,
  * and the session gets another number. To have the card reset, too, set first_step to WARM.
  *
- * Locks that the unit has acquired and not released remain when it succeeds. The disposition with
- * which it releases a lock takes effect at its end.
+ * Locks that the unit has acquired and not released remain if scardmanage_run() returns S_OK, and are
+ * released otherwise. The disposition with which the unit releases a lock takes effect at its end.
  *
  * In a unit, and in an identify or rebuild function, scardmanage_run() only calls the function: it
  * becomes a part of the unit that runs already, and repeatable and options are not used.

@@ -66,6 +66,7 @@ struct storm_user {
     unsigned found;      /* what it has returned */
     bool in_unit;
     unsigned unit_calls, unit_calls_that_sent;
+    unsigned unit_locks; /* that its last call has acquired and not released */
     bool unit_lost_on_purpose;
 };
 

@@ -79,16 +79,21 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
     return scheduler_once_in(20) ? SCARDMANAGE_E_FAIL : SCARDMANAGE_S_OK;
 }
 
-scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
+static void unlock_in_unit(struct storm_user *user)
 {
-    struct storm_user *user = argument;
-    (void)report;
-    (void)m;
-    unsigned before = truth_now.commands[user->party], session = 0;
+    scardmanage_result result = scardmanage_unlock(user->m, SCARDMANAGE_DISPOSITION_LEAVE);
+    storm_check(user,
+                result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_TIMEOUT ||
+                    result == SCARDMANAGE_E_CANCELLED, /* then it comes late */
+                "an unlock in a unit says %08X", (unsigned)result);
+    user->unit_locks--;
+}
+
+static scardmanage_result send_three_commands(struct storm_user *user)
+{
+    unsigned session = 0;
     scardmanage_result result = SCARDMANAGE_S_OK;
     bool ignores_losses = scheduler_once_in(3), lost = false;
-    user->unit_calls++;
-    user->unit_lost_on_purpose = false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned sent_before = truth_now.commands[user->party];
         scardmanage_result one = storm_transmit(user, cards_command, sizeof cards_command);
@@ -110,6 +115,22 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
         if (scheduler_once_in(4))
             fiber_sleep(scheduler_random(3000));
     }
+    return result;
+}
+
+scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
+{
+    struct storm_user *user = argument;
+    (void)report;
+    unsigned before = truth_now.commands[user->party];
+    user->unit_calls++;
+    user->unit_lost_on_purpose = false;
+    user->unit_locks = 0; /* the library forgets those of the call before */
+    if (scheduler_once_in(4))
+        user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;
+    scardmanage_result result = send_three_commands(user);
+    if (user->unit_locks > 0 && (result == SCARDMANAGE_S_OK || scheduler_once_in(2)))
+        unlock_in_unit(user);
     user->unit_calls_that_sent += truth_now.commands[user->party] != before;
     if (result == SCARDMANAGE_S_OK && user->options.rebuild && scheduler_once_in(10)) {
         user->unit_lost_on_purpose = true;

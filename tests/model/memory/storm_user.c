@@ -316,7 +316,7 @@ static void run_unit(struct storm_user *user)
     user->call_options = options;
     user->found_identity = false;
     user->in_unit = true;
-    user->unit_calls = user->unit_calls_that_sent = 0;
+    user->unit_calls = user->unit_calls_that_sent = user->unit_locks = 0;
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -324,6 +324,7 @@ static void run_unit(struct storm_user *user)
     call.needs_lock = true;
     scardmanage_result result = scardmanage_run(user->m, storm_unit, user, repeatable, &options, &report);
     user->in_unit = false;
+    user->locks += result == SCARDMANAGE_S_OK ? user->unit_locks : 0;
     user->expects_selected = expected;
     storm_check(user, user->unit_calls_that_sent <= (repeatable ? 4 : 1),
                 "a unit was called again after it had sent commands: %u times", user->unit_calls_that_sent);
@@ -376,9 +377,28 @@ static void wait_for_card(struct storm_user *user)
     storm_check_lock(&call, result);
 }
 
+static void call_while_cancelled(struct storm_user *user)
+{
+    uint8_t answer[64];
+    size_t size = sizeof answer;
+    unsigned sent = truth_now.commands[user->party];
+    scardmanage_set_cancelled(user->m, 1);
+    scardmanage_result result =
+        scheduler_once_in(2)
+            ? scardmanage_lock(user->m)
+            : scardmanage_transmit(user->m, cards_command, sizeof cards_command, answer, &size);
+    storm_check(user, result == SCARDMANAGE_E_CANCELLED, "a call of a cancelled object says %08X",
+                (unsigned)result);
+    storm_check(user, user->may_run || truth_now.commands[user->party] == sent,
+                "a cancelled object has sent a command");
+    if (user->locks > 0 && scheduler_once_in(2))
+        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+    scardmanage_set_cancelled(user->m, 0);
+}
+
 static void make_any_call(struct storm_user *user)
 {
-    unsigned number = scheduler_random(24);
+    unsigned number = scheduler_random(25);
     if (!user->attached && !scheduler_once_in(8))
         attach(user, user->options.timeout_ms);
     else if (number < 6)
@@ -399,6 +419,8 @@ static void make_any_call(struct storm_user *user)
         get_status(user);
     else if (number < 23)
         wait_for_card(user);
+    else if (number < 24)
+        call_while_cancelled(user);
     else if (scheduler_once_in(3))
         detach(user, user->options.timeout_ms);
 }
