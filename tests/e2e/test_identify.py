@@ -242,6 +242,24 @@ def test_the_card_goes_while_it_is_identified(tmp_path, way):
         assert identified >= 2 and rebuilt == 0
 
 
+@pytest.mark.parametrize("function", ["identify", "rebuild"])
+def test_the_card_is_pulled_out_in_the_middle_of_a_command(tmp_path, way, function):
+    """PC/SC first says only that the card does not answer, and notices the removal later."""
+    with RunRig(tmp_path) as world:
+        attach(world, way, **BOTH)
+        reinserts(world)
+        calls(world)
+        twice = [[{"call": "hold"}, *BOTH[function][0]], BOTH[function][0]]
+        world.ours.start("reconnect_ex", options={**BOTH, function: twice, "wait_ms": 20000})
+        assert world.ours.await_hold() == {"code": "S_OK"}
+        world.fault("removal")
+        world.ours.go()
+        wait_for("the removal", lambda: world.rig.card() is None)
+        world.rig.do("insert", slot=world.slot)
+        answer = world.ours.finish()
+        assert (answer["code"], answer["report"]["verdict"]) == ("S_OK", "reinserted")
+
+
 # The PIN of one card, and a stranger with the same ATR: a program that has learnt from the manual page asks who the card is.
 
 PIN_CARD = """local left, verified = 3, false
