@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # ThreadSanitizer, which finds data races. Not with the sanitizers of CARDRIG_SANITIZE: they exclude each other.
-#   HAS_THREAD_SANITIZER  whether there is one; 32-bit systems and musl have none
+#   HAS_THREAD_SANITIZER  whether there is one, and it is wanted; 32-bit systems and musl have none
 #   THREADS_PREFIX        for a command with it: an old one does not bear much randomness in where memory is
-if(NOT CARDRIG_SANITIZE)
+if(CARDRIG_THREAD_SANITIZER AND NOT CARDRIG_SANITIZE)
   set(program ${PROJECT_BINARY_DIR}/threads/nothing)
   file(WRITE ${program}.c "int main(void) { return 0; }\n")
   try_compile(THREAD_SANITIZER_LINKS ${PROJECT_BINARY_DIR}/threads ${program}.c
@@ -22,9 +22,13 @@ if(NOT CARDRIG_SANITIZE)
   endif()
 endif()
 
-# build_for_threads(PROGRAM TARGET...): adds the sources of targets to a program, and what else they are linked with, and
-# builds it for ThreadSanitizer if there is one, which wants all code to be built for it.
+# build_for_threads(PROGRAM TARGET...): links a program with targets. If there is a ThreadSanitizer, it is built for that,
+# which wants all code to be: with the sources of the targets, and what else they are linked with.
 function(build_for_threads program)
+  if(NOT HAS_THREAD_SANITIZER)
+    target_link_libraries(${program} PRIVATE ${ARGN})
+    return()
+  endif()
   foreach(target IN LISTS ARGN)
     get_target_property(folder ${target} SOURCE_DIR)
     get_target_property(sources ${target} SOURCES)
@@ -45,8 +49,6 @@ function(build_for_threads program)
       target_link_libraries(${program} PRIVATE ${libraries})
     endif()
   endforeach()
-  if(HAS_THREAD_SANITIZER)
-    target_compile_options(${program} PRIVATE -fsanitize=thread -g)
-    target_link_options(${program} PRIVATE -fsanitize=thread)
-  endif()
+  target_compile_options(${program} PRIVATE -fsanitize=thread -g)
+  target_link_options(${program} PRIVATE -fsanitize=thread)
 endfunction()
