@@ -58,9 +58,14 @@ scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share sha
                                       : result;
 }
 
+/* For so long after a transaction of the handle has ended, it is not asked whether another client has one: the
+ * answer would be about as old when the call that follows it begins. */
+#define TURN_KNOWN_US 200u
+
 scardmanage_result handle_begin_transaction(struct attachment *at)
 {
-    scardmanage_result result = handle_wait_turn(at);
+    bool turn_is_known = platform_now_us() - at->transaction.ended_us < TURN_KNOWN_US;
+    scardmanage_result result = turn_is_known ? SCARDMANAGE_S_OK : handle_wait_turn(at);
     return result == SCARDMANAGE_S_OK ? pcsc_begin_transaction(at->connection.handle) : result;
 }
 

@@ -103,6 +103,8 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
     if (may_have_ended && result == SCARDMANAGE_E_NOT_TRANSACTED && !disposition_resets(disposition))
         return SCARDMANAGE_S_OK;
     bool was_reset = result == SCARDMANAGE_W_RESET_CARD;
+    if (result == SCARDMANAGE_S_OK)
+        at->transaction.ended_us = platform_now_us();
     if (was_reset)
         result = end_transaction_after_reset(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) {

@@ -18,6 +18,7 @@ struct transaction {
     unsigned unit_lock_count;                 /* lock_count when the unit began */
     scardmanage_disposition unit_disposition; /* disposition then */
     scardmanage_disposition disposition;      /* the strongest disposition of the nested unlocks */
+    uint64_t ended_us;                        /* when the last one ended, if it was the handle's until then */
 };
 
 scardmanage_lock_state lock_state(const struct attachment *at); /* returns NONE, LOST or KEPT */
