@@ -225,10 +225,15 @@ static void post_job(struct call *c, attachment_job job, attachment_job undo)
     platform_cond_wake(&at->worker.wake);
 }
 
-static scardmanage_result run_and_wait(struct call *c, attachment_job job, attachment_job undo)
+/* What needs no answer of the card is often done before a thread that sleeps could be woken. */
+#define BRIEF_US 60u
+
+static scardmanage_result run_and_wait(struct call *c, attachment_job job, attachment_job undo, bool is_brief)
 {
     struct attachment *at = c->at;
     post_job(c, job, undo);
+    if (is_brief)
+        platform_cond_wait_awake(&c->m->changed, &c->m->mutex, BRIEF_US);
     /* the call may have been cancelled after its last job */
     scardmanage_result stop = call_stop_reason(c, GRACE_US);
     while (at->worker.job && stop == SCARDMANAGE_S_OK) {
@@ -285,7 +290,15 @@ scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us)
 scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo)
 {
     platform_lock(&c->m->mutex);
-    scardmanage_result result = run_and_wait(c, job, undo);
+    scardmanage_result result = run_and_wait(c, job, undo, false);
+    platform_unlock(&c->m->mutex);
+    return result;
+}
+
+scardmanage_result call_run_brief(struct call *c, attachment_job job, attachment_job undo)
+{
+    platform_lock(&c->m->mutex);
+    scardmanage_result result = run_and_wait(c, job, undo, true);
     platform_unlock(&c->m->mutex);
     return result;
 }
@@ -300,7 +313,7 @@ scardmanage_result call_run_last(struct call *c, attachment_job job)
         return result;
     }
     if (!at->worker.job)
-        result = run_and_wait(c, job, NULL);
+        result = run_and_wait(c, job, NULL, true);
     else if (at->worker.last_job_count < sizeof at->worker.last_jobs / sizeof at->worker.last_jobs[0])
         at->worker.last_jobs[at->worker.last_job_count++] = job;
     c->left_running = at->worker.job;
@@ -355,7 +368,7 @@ scardmanage_result call_detach(struct call *c)
     platform_thread thread = at->worker.thread; /* a copy, because the thread frees at */
     platform_lock(&m->mutex);
     if (!at->worker.job)
-        result = run_and_wait(c, attach_end_job, NULL);
+        result = run_and_wait(c, attach_end_job, NULL, false);
     bool stays = at->worker.job;
     at->worker.ending = true;
     platform_cond_wake(&at->worker.wake);

@@ -118,6 +118,8 @@ scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us);
  * result of the job, or mean that the job was abandoned. In that case c->left_running is set, undo
  * (if not null) runs after the job, and the call must no longer use at->io. */
 scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo);
+/* The same for a job that needs no answer of the card. */
+scardmanage_result call_run_brief(struct call *c, attachment_job job, attachment_job undo);
 /* The same for the last jobs of a call, at most two: the first ends a reconnect, the second a unit. If
  * a job before was abandoned and is still running, this one runs after it. */
 scardmanage_result call_run_last(struct call *c, attachment_job job);

@@ -252,7 +252,7 @@ scardmanage_result scardmanage_lock(scardmanage *m)
     if (result != SCARDMANAGE_S_OK)
         return result;
     c.at->io.locked = false;
-    result = call_run(&c, lock_job, undo_lock_job);
+    result = call_run_brief(&c, lock_job, undo_lock_job);
     call_end(&c);
     return result;
 }
@@ -271,7 +271,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
         return result;
     c.at->io.disposition = disposition;
     c.at->io.in_unit = c.nested && c.at->transaction.unit_lock;
-    result = call_run(&c, unlock_job, NULL);
+    result = call_run_brief(&c, unlock_job, NULL);
     call_end(&c);
     return result;
 }

@@ -61,6 +61,8 @@ void platform_cond_wake(platform_cond *cond); /* wakes all waiting threads. Call
 /* Waits for a wake-up, or until platform_now_us() reaches until_us. UINT64_MAX means no limit.
  * Spurious wake-ups are possible. */
 void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us);
+/* Waits for a wake-up that comes at once, for up to us microseconds, without sleeping. */
+void platform_cond_wait_awake(platform_cond *cond, platform_mutex *mutex, uint64_t us);
 
 /* Starts a thread that receives no signals. Returns 0 on success. Join or detach each thread once. */
 int platform_thread_start(platform_thread *thread, platform_thread_end(PLATFORM_THREAD_CALL *run)(void *),

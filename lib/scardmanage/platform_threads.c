@@ -282,6 +282,11 @@ static void record_wait(platform_cond *cond, uint64_t us)
     cond->usual_us = (3 * cond->usual_us + (us < longest ? us : longest)) / 4;
 }
 
+void platform_cond_wait_awake(platform_cond *cond, platform_mutex *mutex, uint64_t us)
+{
+    spin(cond, mutex, platform_now_us() + us);
+}
+
 void platform_cond_wait(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
 {
     uint64_t begun = platform_now_us();

@@ -44,7 +44,7 @@ static scardmanage_result get_card_status(scardmanage *m, struct pcsc_card *card
     scardmanage_result result = call_begin(&c, m, 0);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    result = call_run(&c, status_job, NULL);
+    result = call_run_brief(&c, status_job, NULL);
     if (!c.left_running)
         *card = c.at->io.card;
     call_end(&c);

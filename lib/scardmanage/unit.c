@@ -44,7 +44,7 @@ static scardmanage_result begin_unit(struct call *c, bool is_locked)
 {
     if (c->at->card.is_unresponsive)
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
-    return is_locked ? call_run(c, lock_begin_unit_job, NULL) : SCARDMANAGE_S_OK;
+    return is_locked ? call_run_brief(c, lock_begin_unit_job, NULL) : SCARDMANAGE_S_OK;
 }
 
 /* Calls the unit once. Sets at->unit. */
