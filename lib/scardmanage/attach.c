@@ -50,11 +50,10 @@ scardmanage_result attach_end_job(struct attachment *at)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
     wait_end(at);
-    if (!at->connection.by_handle)
-        handle_close(at,
-                     at->transaction.is_open ? at->transaction.disposition : SCARDMANAGE_DISPOSITION_LEAVE);
-    else if (at->transaction.is_open)
+    if (at->transaction.is_open) /* unlike SCardDisconnect(), this resets no card that was inserted since */
         result = lock_end_transaction(at, at->transaction.disposition);
+    if (!at->connection.by_handle)
+        handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
     if (!at->transaction.is_open)
         result = SCARDMANAGE_S_OK;
     else if (result != SCARDMANAGE_E_OUTOFMEMORY)

@@ -168,6 +168,24 @@ START_TEST(unlock_with_reset)
 }
 END_TEST
 
+/* The lock has ended with the card that was to be reset. */
+START_TEST(detaching_does_not_reset_the_next_card)
+{
+    attach(_i);
+    assert_lock();
+    assert_lock();
+    assert_unlock(SCARDMANAGE_DISPOSITION_RESET);
+    pull();
+    put("t0-only.lua");
+    other_connects();
+    ck_assert_int_eq(SCardBeginTransaction(other), SCARD_S_SUCCESS);
+    ck_assert_int_eq(scardmanage_detach(m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS);
+    ck_assert_int_eq(SCardEndTransaction(other, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
+    ck_assert_int_eq(other_status(), SCARD_S_SUCCESS);
+}
+END_TEST
+
 START_TEST(unlock_with_reset_and_another_atr)
 {
     put("warm-differs.lua");
@@ -437,6 +455,7 @@ int main(void)
     BOTH_WAYS(tc, unlocking_after_the_card_left);
     BOTH_WAYS(tc, unlocking_between_loss_and_return);
     BOTH_WAYS(tc, unlock_with_reset);
+    BOTH_WAYS(tc, detaching_does_not_reset_the_next_card);
     BOTH_WAYS(tc, unlock_with_reset_and_another_atr);
     BOTH_WAYS(tc, unlock_with_eject);
     BOTH_WAYS(tc, unlock_with_an_event_pending);

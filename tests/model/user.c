@@ -252,8 +252,6 @@ bool user_detach(struct model *model, unsigned i)
     if (!was_running &&
         user->disposition == SCARDMANAGE_DISPOSITION_LEAVE) /* an inner unlock may have asked for a reset */
         check_resets_and_commands(&call, 0, 0);
-    if (i == 0 && user->in_transaction && user->disposition == SCARDMANAGE_DISPOSITION_UNPOWER)
-        model_observe_power_off(model, user->party);
     if (i == 1 && ends_with_reset(user) && result == SCARDMANAGE_S_OK)
         model->world.negotiated = true; /* the library has acknowledged the reset on the caller's handle */
     reset_user(model, user);
