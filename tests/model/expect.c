@@ -449,6 +449,15 @@ static struct user with_reopened_handle(const struct world *world, const struct 
     return opened;
 }
 
+/* The same before the service was restarted. */
+static struct user with_dead_handle(const struct user *reopened)
+{
+    struct user dead = *reopened;
+    dead.handle_incarnation--;
+    dead.context_incarnation = dead.handle_incarnation;
+    return dead;
+}
+
 /* Or the call has closed the old handle, and found no card to open. */
 static struct user with_closed_handle(const struct user *user)
 {
@@ -480,11 +489,15 @@ static struct expectation or_event_of_abandoned_call(const struct world *world, 
     if (user->effect_uncertain && world->service != SERVICE_STOPPED) {                                       \
         struct user knowing = *user;                                                                         \
         world_notice_losses(world, &knowing);                                                                \
-        struct user opened = with_reopened_handle(world, &knowing), closed = with_closed_handle(&knowing);   \
+        struct user opened = with_reopened_handle(world, &knowing), closed = with_closed_handle(&knowing),   \
+                    dead = with_dead_handle(&opened);                                                        \
         user = &knowing;                                                                                     \
         struct expectation other = call;                                                                     \
         expected = expect_either(expected, &other);                                                          \
         user = &closed;                                                                                      \
+        other = call;                                                                                        \
+        expected = expect_either(expected, &other);                                                          \
+        user = &dead;                                                                                        \
         other = call;                                                                                        \
         expected = expect_either(expected, &other);                                                          \
         user = &opened;                                                                                      \
