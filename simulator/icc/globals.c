@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "icc/card.h"
+#include "icc/crypto.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
 #include "iso7816/hex.h"
@@ -231,7 +232,7 @@ static int global_xpcall(lua_State *L)
 static int paid_coroutine(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    sandbox_charge(L);
+    sandbox_charge(L, 1);
     return call_original(L);
 }
 
@@ -350,6 +351,7 @@ void globals_open(lua_State *L)
                                     {NULL, NULL}};
 
     open_libraries(L);
+    crypto_open(L);
 
     lua_pushglobaltable(L);
     luaL_setfuncs(L, ours, 0);

@@ -94,19 +94,19 @@ bool sandbox_spent(lua_State *L)
     return sandbox_of(L)->spent;
 }
 
-/* Takes one interval from the budget. Raises a Lua error if the call has to end. */
-static void take_interval(lua_State *L)
+/* Takes intervals from the budget. Raises a Lua error if the call has to end. */
+static void take_intervals(lua_State *L, int count)
 {
     struct sandbox *sandbox = sandbox_of(L);
 
     bool stop = atomic_load_explicit(&sandbox->interrupted, memory_order_relaxed);
 
-    if (!sandbox->spent && sandbox->intervals > 0 && !watchdog_near() && !stop) {
-        sandbox->intervals--;
+    if (!sandbox->spent && sandbox->intervals >= count && !watchdog_near() && !stop) {
+        sandbox->intervals -= count;
         return;
     }
     if (!sandbox->spent) {
-        sandbox->spent = stop ? interrupted : sandbox->intervals == 0 ? instructions_spent : time_spent;
+        sandbox->spent = stop ? interrupted : sandbox->intervals < count ? instructions_spent : time_spent;
         sandbox->spent_line = line_of_script(L, 0);
     }
     /* the script can catch this error, but from now on each instruction of this thread raises it again */
@@ -118,14 +118,14 @@ static void take_interval(lua_State *L)
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    take_interval(L);
+    take_intervals(L, 1);
     if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that spent the budget of an earlier call */
         lua_sethook(L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
 
-void sandbox_charge(lua_State *L)
+void sandbox_charge(lua_State *L, int intervals)
 {
-    take_interval(L);
+    take_intervals(L, intervals);
 }
 
 /* Messages */
@@ -237,11 +237,25 @@ static void start_budget(struct sandbox *sandbox)
     lua_sethook(sandbox->L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
 }
 
+void sandbox_attach(struct sandbox *sandbox, void *attached, void (*free_attached)(void *attached))
+{
+    sandbox->attached = attached;
+    sandbox->free_attached = free_attached;
+}
+
+static void free_contents(struct sandbox *sandbox)
+{
+    if (sandbox->attached)
+        sandbox->free_attached(sandbox->attached);
+    sandbox->attached = NULL;
+    heap_drop(&sandbox->heap);
+}
+
 static void free_aborted(struct sandbox *sandbox)
 {
     /* the call was aborted at an arbitrary point: not even lua_close would be safe */
     sandbox->L = NULL;
-    heap_drop(&sandbox->heap);
+    free_contents(sandbox);
 }
 
 static bool finish_call(struct sandbox *sandbox, int status, int line, struct error *error)
@@ -358,7 +372,7 @@ void sandbox_free(struct sandbox *sandbox)
 {
     if (!sandbox)
         return;
-    heap_drop(&sandbox->heap);
+    free_contents(sandbox);
     free((char *)sandbox->chunk);
     free(sandbox);
 }

@@ -34,6 +34,8 @@ struct sandbox {
     const char *spent;            /* why the call in progress has failed, as a text; NULL: it has not */
     int spent_line;               /* the line of the script where that happened; 0: unknown */
     unsigned lines;               /* printed by the call in progress */
+    void *attached;               /* see sandbox_attach; NULL: nothing */
+    void (*free_attached)(void *attached);
 };
 
 /*
@@ -73,8 +75,16 @@ struct sandbox *sandbox_of(lua_State *L);
  * fails, whatever the script does. */
 bool sandbox_spent(lua_State *L);
 
-/* Takes one interval from the budget of the call in progress. Raises a Lua error if none is left. */
-void sandbox_charge(lua_State *L);
+/* Takes `intervals`, at least 1, from the budget of the call in progress. Raises a Lua error if too few are
+ * left. */
+void sandbox_charge(lua_State *L, int intervals);
+
+/*
+ * Gives the machine something that is not in its heap. When the machine dies or is freed,
+ * free_attached(attached) frees it, before the heap; no code of the script runs then. Nothing may be
+ * attached yet.
+ */
+void sandbox_attach(struct sandbox *sandbox, void *attached, void (*free_attached)(void *attached));
 
 /*
  * Services of the host. The watchdog does not stop a call while it is in one of these.

@@ -19,7 +19,7 @@ Usage: ./dev matrix [--quick] [--fresh] [MACHINE...]
     debian13   also builds with clang, and with the distribution's flags for packages
     sid
     i386       the same on 32-bit Debian 12
-    debian11   glibc 2.31 and CMake 3.18: builds only
+    debian11   glibc 2.31 and CMake 3.18, without cryptography: builds only
     compilers  on these, gcc 12 to 16 and clang 14 to 21: builds only
   Those with Debian need root, and mmdebstrap, which makes them in $cache (CARDRIG_MATRIX
   is another folder, CARDRIG_MIRROR another mirror than $mirror). They are kept.
@@ -185,7 +185,7 @@ try_musl() {
         "-Wl,--unresolved-symbols=ignore-all"
 }
 
-build_packages="gcc libc6-dev make cmake pkg-config libpcsclite-dev liblua5.4-dev libjansson-dev"
+build_packages="gcc libc6-dev make cmake pkg-config libpcsclite-dev liblua5.4-dev libjansson-dev libssl-dev"
 
 # compilers_of NAME COMPILER...
 compilers_of() {
@@ -209,7 +209,7 @@ try() {
         debian debian11 bullseye || return 0
         # shellcheck disable=SC2086
         install debian11 $build_packages || return 0
-        build_in debian11 build cc Release "" ""
+        build_in debian11 build cc Release "" "" -DCARDRIG_CRYPTO=OFF # its OpenSSL is older than 3.0
         ;;
     debian12) ! debian debian12 bookworm || try_debian debian12 ;;
     debian13) ! debian debian13 trixie || try_debian debian13 ;;

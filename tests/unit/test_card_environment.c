@@ -85,7 +85,7 @@ START_TEST(test_no_way_out)
     answer[answer_length - 2] = '\0';
     ck_assert_str_eq(
         (char *)answer,
-        "_G _VERSION as_is assert coroutine error fault getmetatable hex ipairs load math next pairs "
+        "_G _VERSION as_is assert coroutine crypto error fault getmetatable hex ipairs load math next pairs "
         "pcall print random rawequal rawget rawlen rawset select setmetatable string table "
         "tonumber tostring type utf8 xpcall");
     card_free(card);
