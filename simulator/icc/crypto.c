@@ -4,14 +4,26 @@
 #include <lauxlib.h>
 
 #include "icc/crypto_cipher.h"
+#include "icc/crypto_file.h"
+#include "icc/crypto_generate.h"
 #include "icc/crypto_hash.h"
+#include "icc/crypto_key.h"
+#include "icc/crypto_parts.h"
 
 void crypto_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"hash", crypto_hash},       {"hmac", crypto_hmac},
                                          {"cmac", crypto_cmac},       {"encrypt", crypto_encrypt},
-                                         {"decrypt", crypto_decrypt}, {NULL, NULL}};
+                                         {"decrypt", crypto_decrypt}, {"key", crypto_read_key},
+                                         {"rsa", crypto_rsa},         {"generate", crypto_generate},
+                                         {"ec", crypto_ec},           {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"der", crypto_key_der},
+                                       {"parts", crypto_key_parts},
+                                       {"pem", crypto_key_pem},
+                                       {"public", crypto_key_public},
+                                       {NULL, NULL}};
 
     luaL_newlib(L, functions);
     lua_setglobal(L, "crypto");
+    crypto_open_keys(L, methods);
 }

@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "icc/crypto_arguments.h"
 #include "icc/crypto_state.h"
 
 #define TAG_LENGTH 16 /* of AES-GCM: what follows the encrypted data */

@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "icc/crypto_arguments.h"
 #include "icc/crypto_cipher.h"
 #include "icc/crypto_state.h"
 

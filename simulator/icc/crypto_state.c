@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <lauxlib.h>
 #include <openssl/crypto.h>
@@ -93,6 +92,11 @@ struct crypto *crypto_get(lua_State *L)
 }
 
 /* Works */
+
+int crypto_cost(size_t length)
+{
+    return 1 + (int)(length / 65536);
+}
 
 void crypto_run(lua_State *L, int intervals, crypto_work *work, void *arg)
 {
@@ -188,38 +192,4 @@ void crypto_set_fields(lua_State *L)
         push_result(L, &crypto->results[i]);
         lua_setfield(L, -2, crypto->results[i].name);
     }
-}
-
-/* Arguments */
-
-const char *crypto_check_bytes(lua_State *L, int index, size_t max, size_t *length)
-{
-    const char *bytes;
-
-    luaL_checktype(L, index, LUA_TSTRING); /* not a number: that would be its digits */
-    bytes = lua_tolstring(L, index, length);
-    if (*length > max)
-        luaL_argerror(
-            L, index,
-            lua_pushfstring(L, "%I bytes, expected at most %I", (lua_Integer)*length, (lua_Integer)max));
-    return bytes;
-}
-
-unsigned crypto_check_name(lua_State *L, int index, name_list *names, const char *what)
-{
-    size_t length;
-    const char *name, *text = crypto_check_bytes(L, index, CRYPTO_DATA_MAX, &length);
-    struct error error;
-
-    for (unsigned i = 0; (name = names(i)); i++)
-        if (strlen(name) == length && strncasecmp(name, text, length) == 0)
-            return i;
-    error_set(&error, "there is no %s '%.40s'", what, text);
-    names_suggest(names, text, length, &error);
-    return (unsigned)luaL_argerror(L, index, error.text);
-}
-
-int crypto_cost(size_t length)
-{
-    return 1 + (int)(length / 65536);
 }

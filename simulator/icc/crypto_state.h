@@ -22,13 +22,9 @@
 #include <openssl/types.h>
 
 #include "base/error.h"
-#include "base/names.h"
 #include "icc/sandbox.h"
 
-#define CRYPTO_DATA_MAX    ((size_t)1024 * 1024) /* bytes, of data to hash or encrypt */
-#define CRYPTO_FILE_MAX    ((size_t)64 * 1024)   /* bytes, of a key, a certificate, a PKCS#12 file */
-#define CRYPTO_SECRET_MAX  ((size_t)1024)        /* bytes, of a password or the key of a MAC */
-#define CRYPTO_KEYS_MAX    256                   /* keys per card */
+#define CRYPTO_KEYS_MAX    256 /* keys per card */
 #define CRYPTO_RESULTS_MAX 24
 
 struct crypto_result {
@@ -71,10 +67,6 @@ void crypto_push(lua_State *L, const char *name);
 
 /* Sets a field of the table on top of the stack for each result. */
 void crypto_set_fields(lua_State *L);
-
-/* Arguments of Lua functions. Each raises an error if the argument is not as expected. */
-const char *crypto_check_bytes(lua_State *L, int index, size_t max, size_t *length);
-unsigned crypto_check_name(lua_State *L, int index, name_list *names, const char *what);
 
 /* The cost of work on so many bytes, in intervals of the instruction budget */
 int crypto_cost(size_t length);

@@ -161,6 +161,12 @@ void watchdog_release(void)
         watchdog_escape();
 }
 
+void watchdog_restart(void)
+{
+    dog.call++; /* on_tick() takes it for another call, and counts from 0 */
+    dog.expired = 0;
+}
+
 void watchdog_escape(void)
 {
     if (dog.running)

@@ -58,6 +58,12 @@ void watchdog_hold(void);
 void watchdog_release(void);
 
 /*
+ * Gives the call in progress its whole time again. For work between watchdog_hold() and
+ * watchdog_release() that may take long, and whose amount the caller limits in another way.
+ */
+void watchdog_restart(void);
+
+/*
  * Aborts the call in progress as if its time had run out. Returns only if no call is in progress.
  */
 void watchdog_escape(void);
