@@ -9,6 +9,8 @@
 #include "icc/crypto_hash.h"
 #include "icc/crypto_key.h"
 #include "icc/crypto_parts.h"
+#include "icc/crypto_secret.h"
+#include "icc/crypto_sign.h"
 
 void crypto_open(lua_State *L)
 {
@@ -17,11 +19,11 @@ void crypto_open(lua_State *L)
                                          {"decrypt", crypto_decrypt}, {"key", crypto_read_key},
                                          {"rsa", crypto_rsa},         {"generate", crypto_generate},
                                          {"ec", crypto_ec},           {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"der", crypto_key_der},
-                                       {"parts", crypto_key_parts},
-                                       {"pem", crypto_key_pem},
-                                       {"public", crypto_key_public},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"decrypt", crypto_key_decrypt}, {"der", crypto_key_der},
+                                       {"derive", crypto_key_derive},   {"encrypt", crypto_key_encrypt},
+                                       {"parts", crypto_key_parts},     {"pem", crypto_key_pem},
+                                       {"public", crypto_key_public},   {"sign", crypto_key_sign},
+                                       {"verify", crypto_key_verify},   {NULL, NULL}};
 
     luaL_newlib(L, functions);
     lua_setglobal(L, "crypto");

@@ -32,7 +32,7 @@ unsigned crypto_check_name(lua_State *L, int index, name_list *names, const char
             return i;
     error_set(&error, "there is no %s '%.40s'", what, text);
     names_suggest(names, text, length, &error);
-    return (unsigned)luaL_argerror(L, index, error.text);
+    return (unsigned)luaL_error(L, "%s", error.text);
 }
 
 void crypto_check_fields(lua_State *L, int index, name_list *names)

@@ -131,7 +131,7 @@ bool crypto_fail(struct crypto *crypto, const char *format, ...)
 
 bool crypto_fail_because(struct crypto *crypto, const char *format, ...)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    const char *reason = ERR_reason_error_string(ERR_peek_error()); /* the first error is the cause */
     va_list arguments;
 
     va_start(arguments, format);

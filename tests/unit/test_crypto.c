@@ -16,8 +16,8 @@ static const char prelude[] =
     "local function fails(text, f, ...) local ok, why = pcall(f, ...) "
     "assert(not ok and why:find(text, 1, true), ok and 'no error' or why) end ";
 
-static const char *const scripts[] = {"hash.lua",      "cipher.lua",  "key_files.lua",
-                                      "key_count.lua", "key_rsa.lua", "key_curve.lua"};
+static const char *const scripts[] = {"hash.lua",    "cipher.lua",    "key_files.lua", "key_count.lua",
+                                      "key_rsa.lua", "key_curve.lua", "sign.lua",      "secret.lua"};
 
 static void read_script(const char *name, char *text, size_t size)
 {

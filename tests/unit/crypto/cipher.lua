@@ -50,7 +50,8 @@ fails("a key of 8 bytes, but 3DES has keys of 16 or 24", crypto.encrypt, "3DES-E
 fails("a key of 16 bytes, but DES has keys of 8", crypto.encrypt, "DES-ECB", k128, "")
 fails("bad argument #3 to '?' (15 bytes, but AES-CBC needs a multiple of 16)", crypto.encrypt, "AES-CBC", k128,
   k128:sub(2))
-fails("an initialisation vector of 8 bytes, but AES-CBC needs one of 16", crypto.encrypt, "AES-CBC", k128, "", "12345678")
+fails("an initialisation vector of 8 bytes, but AES-CBC needs one of 16", crypto.encrypt, "AES-CBC", k128, "",
+  "12345678")
 fails("bad argument #4 to '?' (string expected, got no value)", crypto.encrypt, "AES-CTR", k128, "")
 fails("an initialisation vector of 0 bytes, expected 1 to 128, usually 12", crypto.encrypt, "AES-GCM", k128, "", "")
 fails("ECB has no initialisation vector", crypto.encrypt, "AES-ECB", k128, "", "")

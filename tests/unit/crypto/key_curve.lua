@@ -18,7 +18,8 @@ end
 -- RFC 8032, 7.1, test 1; RFC 7748, 6.1; RFC 5903, 8.1
 local ed = crypto.ec { curve = "ed25519", d = hex "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60" }
 same(ed:parts().point, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-local x = crypto.ec { curve = "X25519", d = hex "77076d0a7318a57d3c16c17251b26645df1fb7c8a9b5b1b3e3a3ae0d0d9c6d0e" }
+local x = crypto.ec { curve = "X25519", d = hex "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a" }
+same(x:parts().point, "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
 local p256 = crypto.ec { curve = "P-256", d = hex "C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433" }
 same(p256:parts().point, "04" .. "DAD0B65394221CF9B051E1FECA5787D098DFE637FC90B9EF945D0C3772581180" ..
   "5271A0461CDB8252D61F1C456FA3E59AB1F45B33ACCF5F58389E0577B8990BB3")

@@ -225,7 +225,8 @@ fails("the password's key takes more than 300000 iterations", crypto.key, file.i
 fails("the password's key is derived by a function that is not supported", crypto.key, file.scrypt, "secret")
 fails("the key is neither RSA nor on a known curve", crypto.key, file.dsa:match("%-%-%-%-%-BEGIN PRIVATE.*"))
 fails("the key is on a curve that is not supported", crypto.key, file.k160)
-fails("not a key: its PEM has no block of a key", crypto.key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+fails("not a key: its PEM has no block of a key", crypto.key,
+  "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 fails("not a key: its PEM has no block of a key", crypto.key, file.rsa8:sub(1, 300))
 fails(no_key, crypto.key, "")
 fails(no_key, crypto.key, "hello")
