@@ -3,22 +3,32 @@
 
 #include <lauxlib.h>
 
+#include "icc/crypto_certificate.h"
 #include "icc/crypto_cipher.h"
 #include "icc/crypto_file.h"
 #include "icc/crypto_generate.h"
 #include "icc/crypto_hash.h"
 #include "icc/crypto_key.h"
 #include "icc/crypto_parts.h"
+#include "icc/crypto_pkcs12.h"
 #include "icc/crypto_secret.h"
 #include "icc/crypto_sign.h"
 
 void crypto_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"hash", crypto_hash},       {"hmac", crypto_hmac},
-                                         {"cmac", crypto_cmac},       {"encrypt", crypto_encrypt},
-                                         {"decrypt", crypto_decrypt}, {"key", crypto_read_key},
-                                         {"rsa", crypto_rsa},         {"generate", crypto_generate},
-                                         {"ec", crypto_ec},           {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"certificate", crypto_certificate},
+                                         {"cmac", crypto_cmac},
+                                         {"decrypt", crypto_decrypt},
+                                         {"ec", crypto_ec},
+                                         {"encrypt", crypto_encrypt},
+                                         {"generate", crypto_generate},
+                                         {"hash", crypto_hash},
+                                         {"hmac", crypto_hmac},
+                                         {"key", crypto_read_key},
+                                         {"pkcs12", crypto_pkcs12},
+                                         {"read_certificate", crypto_read_certificate},
+                                         {"rsa", crypto_rsa},
+                                         {NULL, NULL}};
     static const luaL_Reg methods[] = {{"decrypt", crypto_key_decrypt}, {"der", crypto_key_der},
                                        {"derive", crypto_key_derive},   {"encrypt", crypto_key_encrypt},
                                        {"parts", crypto_key_parts},     {"pem", crypto_key_pem},

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* X.509 certificates. */
+#ifndef CARDRIG_ICC_CRYPTO_CERTIFICATE_H
+#define CARDRIG_ICC_CRYPTO_CERTIFICATE_H
+
+#include <lua.h>
+
+/* crypto.certificate{subject, key, ...}, crypto.read_certificate(pem_or_der) */
+int crypto_certificate(lua_State *L);
+int crypto_read_certificate(lua_State *L);
+
+#endif
