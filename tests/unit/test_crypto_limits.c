@@ -70,9 +70,9 @@ END_TEST
 START_TEST(test_no_random_numbers)
 {
     struct card *card = load_commands(
-        "",
-        "{ '00 01', function() local k = crypto.ec { curve = 'Ed25519', d = ('x'):rep(32) }\n"
-        "k:sign('') crypto.encrypt('AES-ECB', ('x'):rep(16), '') return crypto.hash('SHA-1', ''), 0x9000 end }");
+        "", "{ '00 01', function() local k = crypto.ec { curve = 'Ed25519', d = ('x'):rep(32) }\n"
+            "k:sign('') crypto.encrypt('AES-ECB', ('x'):rep(16), '')\n"
+            "return crypto.hash('SHA-1', ''), 0x9000 end }");
     uint32_t before = host_seed;
 
     send_command(card, "00 01 00 00 00");
@@ -88,7 +88,8 @@ static const char *const operations[] = {
     "crypto.hash('SHA-256', 'abc')",
     "crypto.encrypt('AES-GCM', ('x'):rep(16), ('x'):rep(1000), 'iv', 'aad')",
     "local k = crypto.ec { curve = 'P-256', d = '\\1\\2' } k:verify('x', k:sign('x'))",
-    "local k = crypto.ec { curve = 'X25519', d = ('x'):rep(32) } return k:derive(k:parts().point), tostring(k)",
+    "local k = crypto.ec { curve = 'X25519', d = ('x'):rep(32) }"
+    " return k:derive(k:parts().point), tostring(k)",
     "local k = crypto.ec { curve = 'P-256', d = '\\1\\2' } crypto.key(k:pem()):public():der()",
     "pcall(crypto.key, 'no key') pcall(crypto.rsa, { n = ('x'):rep(128) }) pcall(crypto.hash, 'x', '')",
 };
@@ -189,9 +190,11 @@ START_TEST(test_dead)
         struct card *card = load_commands(
             "local keys = { crypto.generate('P-256'), crypto.generate('X25519') }\n"
             "local data = ('x'):rep(1 << 20)",
-            "{ '00 01', function() while true do pcall(crypto.hash, 'MD5', data) pcall(crypto.encrypt, 'AES-CTR',"
+            "{ '00 01', function() while true do pcall(crypto.hash, 'MD5', data) pcall(crypto.encrypt,"
+            " 'AES-CTR',"
             " ('x'):rep(16), data, ('x'):rep(16)) pcall(string.rep, '', 1e6) end end },"
-            "{ '00 02', function() while true do pcall(keys[1].sign, keys[1], 'x') pcall(string.rep, '', 1e5) end"
+            "{ '00 02', function() while true do pcall(keys[1].sign, keys[1], 'x')"
+            " pcall(string.rep, '', 1e5) end"
             " end }");
         watchdog_set_limit(1, 1);
         send_command(card, i % 2 ? "00 01 00 00" : "00 02 00 00");

@@ -36,8 +36,8 @@ assert(own.not_before == "2020-01-01 00:00:00" and own.not_after == "2049-12-31 
 assert(own.key:der() == key:der("public"))
 
 -- signed by another key
-local all = { subject = "CN=a\\,b\\\\c, emailAddress=a@example.com,O=\xC3\x84", issuer = "CN=CA", serial = ("\x7F"):rep(20),
-              not_before = "1999-12-31", not_after = "2051-02-03 04:05:06", key = crypto.generate("X25519"),
+local all = { subject = "CN=a\\,b\\\\c, emailAddress=a@example.com,O=\xC3\x84", issuer = "CN=CA",
+              serial = ("\x7F"):rep(20), not_before = "1999-12-31", not_after = "2051-02-03 04:05:06", key = crypto.generate("X25519"),
               signer = crypto.generate("RSA", 1024), hash = "SHA-1", ca = true, usage = { "keyCertSign", "crlsign" } }
 local read = crypto.read_certificate(crypto.certificate(all))
 assert(read.subject == "CN=a\\,b\\\\c,emailAddress=a@example.com,O=\xC3\x84" and read.issuer == "CN=CA")
@@ -67,7 +67,8 @@ fails("the name cannot have the part 'C=Germany'", make, { subject = "C=Germany"
 fails("the name cannot have the part 'CN='", make, { subject = "CN=" })
 fails("a text with a zero byte", make, { subject = "CN=\0" })
 fails("subject has 1025 bytes, expected 1 to 1024", make, { subject = ("x"):rep(1025) })
-for _, date in ipairs { "today", "2020-13-01", "2020-1-1", "2020-01-01 ", "2020-01-01 1:2:3", "2020-01-01x", "2020-02-30" } do
+for _, date in ipairs { "today", "2020-13-01", "2020-1-1", "2020-01-01 ", "2020-01-01 1:2:3",
+                        "2020-01-01x", "2020-02-30" } do
   fails("is not like 2026-11-28 or 2026-11-28 12:00:00", make, { not_after = date })
 end
 fails("serial has 21 bytes, expected 1 to 20", make, { serial = ("x"):rep(21) })

@@ -67,7 +67,8 @@ local whole = "\0\1" .. ("\xFF"):rep(74) .. "\0" .. info .. hash
 assert(rsa:sign(hash, { hash = "sha-256" }) == rsa:sign(info .. hash))
 assert(rsa:sign(info .. hash, { padding = "pkcs1" }) == rsa:sign(whole, { padding = "none" }))
 for _, options in ipairs { {}, { hash = sha256 }, { hash = sha256, padding = "PSS" },
-                           { hash = sha256, padding = "PSS", salt = 94 }, { hash = sha256, padding = "pss", salt = 0 } } do
+                           { hash = sha256, padding = "PSS", salt = 94 },
+                           { hash = sha256, padding = "pss", salt = 0 } } do
   local public = rsa:public()
   assert(public:verify(hash, rsa:sign(hash, options), options) and #rsa:sign(hash, options) == 128)
 end
