@@ -114,17 +114,12 @@ void crypto_run(lua_State *L, int intervals, crypto_work *work, void *arg)
         luaL_error(L, "%s", crypto->error.text);
 }
 
-static void set_text(struct crypto *crypto, const char *format, va_list arguments)
-{
-    vsnprintf(crypto->error.text, sizeof crypto->error.text, format, arguments);
-}
-
 bool crypto_fail(struct crypto *crypto, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    set_text(crypto, format, arguments);
+    vsnprintf(crypto->error.text, sizeof crypto->error.text, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -135,7 +130,7 @@ bool crypto_fail_because(struct crypto *crypto, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    set_text(crypto, format, arguments);
+    vsnprintf(crypto->error.text, sizeof crypto->error.text, format, arguments);
     va_end(arguments);
     if (reason)
         error_add(&crypto->error, ": %s", reason);
