@@ -8,6 +8,18 @@
 
 #include "base/error.h"
 
+/* Sets error to "there is no WHAT 'TEXT'", but does not quote what cannot be a name: it may be a key that the
+ * script has put in the wrong place. */
+static void set_unknown(struct error *error, const char *what, const char *text, size_t length)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/. ";
+
+    if (length <= 40 && strspn(text, letters) == length)
+        error_set(error, "there is no %s '%s'", what, text);
+    else
+        error_set(error, "there is no such %s", what);
+}
+
 const char *crypto_check_bytes(lua_State *L, int index, size_t max, size_t *length)
 {
     const char *bytes;
@@ -30,7 +42,7 @@ unsigned crypto_check_name(lua_State *L, int index, name_list *names, const char
     for (unsigned i = 0; (name = names(i)); i++)
         if (strlen(name) == length && strncasecmp(name, text, length) == 0)
             return i;
-    error_set(&error, "there is no %s '%.40s'", what, text);
+    set_unknown(&error, what, text, length);
     names_suggest(names, text, length, &error);
     return (unsigned)luaL_error(L, "%s", error.text);
 }
@@ -49,7 +61,7 @@ void crypto_check_fields(lua_State *L, int index, name_list *names)
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, index, "a field without a name");
         field = lua_tolstring(L, -1, &length);
         if (!names_find(names, field, length, &i)) {
-            error_set(&error, "there is no field '%.40s'", field);
+            set_unknown(&error, "field", field, length);
             names_suggest(names, field, length, &error);
             luaL_argerror(L, index, error.text);
         }

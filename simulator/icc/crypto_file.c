@@ -9,6 +9,7 @@
 #include <openssl/decoder.h>
 #include <openssl/encoder.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
@@ -23,10 +24,27 @@ struct read_work {
     size_t length, password_length;
 };
 
+static const char not_a_key[] = "not a key: expected PEM or DER";
 static const char wrong_password[] = "wrong password";
 static const char no_password[] = "the key is encrypted, and needs a password";
 
 /* DER */
+
+bool crypto_open_pkcs8(struct crypto *crypto, const PKCS8_PRIV_KEY_INFO *info, EVP_PKEY **pkey)
+{
+    static const int kinds[] = {
+        NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519, NID_ED448, NID_X25519, NID_X448};
+    const ASN1_OBJECT *object = NULL;
+    bool known = false;
+
+    PKCS8_pkey_get0(&object, NULL, NULL, NULL, info);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !known; i++)
+        known = OBJ_obj2nid(object) == kinds[i];
+    if (!known)
+        return crypto_fail(crypto, "the key is neither RSA nor on a known curve");
+    *pkey = EVP_PKCS82PKEY_ex(info, crypto->libctx, NULL);
+    return *pkey || crypto_fail(crypto, "%s", not_a_key);
+}
 
 bool crypto_decrypt_pkcs8(struct crypto *crypto, const X509_SIG *encrypted, const char *password,
                           size_t length, long *left, EVP_PKEY **pkey)
@@ -37,11 +55,9 @@ bool crypto_decrypt_pkcs8(struct crypto *crypto, const X509_SIG *encrypted, cons
     if (!crypto_count_iterations(crypto, algorithm, left))
         return false;
     PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt_ex(encrypted, password, (int)length, crypto->libctx, NULL);
-    if (!info)
-        return crypto_fail(crypto, "%s", wrong_password);
-    *pkey = EVP_PKCS82PKEY_ex(info, crypto->libctx, NULL);
+    bool ok = info ? crypto_open_pkcs8(crypto, info, pkey) : crypto_fail(crypto, "%s", wrong_password);
     PKCS8_PRIV_KEY_INFO_free(info);
-    return *pkey || crypto_fail(crypto, "it is encrypted, but does not have a key inside");
+    return ok;
 }
 
 /* A password may not be asked for here: what needs one is known to be encrypted. */
@@ -51,26 +67,55 @@ static int refuse_password(char *buf, int size, int rwflag, void *arg)
     return -1;
 }
 
-static bool decode_as(struct crypto *crypto, int selection, const unsigned char *der, size_t length,
-                      EVP_PKEY **pkey)
+/* PKCS#1 and SEC 1 */
+static bool decode_as(struct crypto *crypto, const char *kind, int selection, const unsigned char *der,
+                      size_t length, EVP_PKEY **pkey)
 {
     OSSL_DECODER_CTX *ctx =
-        OSSL_DECODER_CTX_new_for_pkey(pkey, "DER", NULL, NULL, selection, crypto->libctx, NULL);
+        OSSL_DECODER_CTX_new_for_pkey(pkey, "DER", "type-specific", kind, selection, crypto->libctx, NULL);
     bool ok = ctx && OSSL_DECODER_CTX_set_pem_password_cb(ctx, refuse_password, NULL) &&
               OSSL_DECODER_from_data(ctx, &der, &length) && *pkey && length == 0;
 
     OSSL_DECODER_CTX_free(ctx);
+    if (!ok) {
+        EVP_PKEY_free(*pkey);
+        *pkey = NULL;
+    }
     return ok;
 }
 
+static bool decode_spki(struct crypto *crypto, const unsigned char *der, size_t length, EVP_PKEY **pkey)
+{
+    const unsigned char *p = der;
+
+    *pkey = d2i_PUBKEY_ex(NULL, &p, (long)length, crypto->libctx, NULL);
+    if (*pkey && p != der + length) {
+        EVP_PKEY_free(*pkey);
+        *pkey = NULL;
+    }
+    return *pkey != NULL;
+}
+
+/*
+ * Not with one decoder for everything, which would also read keys of other kinds. For a private DSA key
+ * it would compute the public one, from numbers of any size.
+ */
 static bool decode_plain(struct crypto *crypto, const unsigned char *der, size_t length, EVP_PKEY **pkey)
 {
-    if (decode_as(crypto, EVP_PKEY_KEYPAIR, der, length, pkey))
-        return true;
-    EVP_PKEY_free(*pkey);
-    *pkey = NULL;
-    return decode_as(crypto, EVP_PKEY_PUBLIC_KEY, der, length, pkey) ||
-           crypto_fail(crypto, "not a key: expected PEM or DER");
+    const unsigned char *p = der;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)length);
+
+    if (info && p == der + length) {
+        bool ok = crypto_open_pkcs8(crypto, info, pkey);
+        PKCS8_PRIV_KEY_INFO_free(info);
+        return ok;
+    }
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return decode_spki(crypto, der, length, pkey) ||
+           decode_as(crypto, "RSA", EVP_PKEY_KEYPAIR, der, length, pkey) ||
+           decode_as(crypto, "EC", EVP_PKEY_KEYPAIR, der, length, pkey) ||
+           decode_as(crypto, "RSA", EVP_PKEY_PUBLIC_KEY, der, length, pkey) ||
+           crypto_fail(crypto, "%s", not_a_key);
 }
 
 static bool decode_der(struct crypto *crypto, const struct read_work *work, const unsigned char *der,

@@ -34,10 +34,8 @@ static bool take_key(struct crypto *crypto, struct pkcs12_work *work, const PKCS
 {
     if (work->pkey)
         return true; /* the first one is the key */
-    if (PKCS12_SAFEBAG_get_nid(bag) == NID_keyBag) {
-        work->pkey = EVP_PKCS82PKEY_ex(PKCS12_SAFEBAG_get0_p8inf(bag), crypto->libctx, NULL);
-        return work->pkey || crypto_fail(crypto, "%s", malformed);
-    }
+    if (PKCS12_SAFEBAG_get_nid(bag) == NID_keyBag)
+        return crypto_open_pkcs8(crypto, PKCS12_SAFEBAG_get0_p8inf(bag), &work->pkey);
     return crypto_decrypt_pkcs8(crypto, PKCS12_SAFEBAG_get0_pkcs8(bag), work->password, work->password_length,
                                 &work->left, &work->pkey);
 }

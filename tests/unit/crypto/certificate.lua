@@ -38,7 +38,8 @@ assert(own.key:der() == key:der("public"))
 -- signed by another key
 local all = { subject = "CN=a\\,b\\\\c, emailAddress=a@example.com,O=\xC3\x84", issuer = "CN=CA",
               serial = ("\x7F"):rep(20), not_before = "1999-12-31", not_after = "2051-02-03 04:05:06",
-              key = crypto.generate("X25519"), signer = crypto.generate("RSA", 1024), hash = "SHA-1", ca = true, usage = { "keyCertSign", "crlsign" } }
+              key = crypto.generate("X25519"), signer = crypto.generate("RSA", 1024),
+              hash = "SHA-1", ca = true, usage = { "keyCertSign", "crlsign" } }
 local read = crypto.read_certificate(crypto.certificate(all))
 assert(read.subject == "CN=a\\,b\\\\c,emailAddress=a@example.com,O=\xC3\x84" and read.issuer == "CN=CA")
 assert(read.serial == all.serial and read.not_before == "1999-12-31 00:00:00")

@@ -43,6 +43,8 @@ same(cmac("3DES", "4cf15134a2850dd58a3d10ba80570d38", 8), "4ff2ab813c53ce83")
 fails("there is no hash 'SHA256': did you mean 'SHA-256'?", crypto.hash, "SHA256", "")
 fails("there is no hash 'none': expected one of MD5, RIPEMD-160, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512, SHA3-224, ",
   crypto.hash, "none", "")
+fails("there is no such hash: expected one of MD5", crypto.hash, "\1\2\3key", "")
+fails("there is no such hash: expected one of MD5", crypto.hash, ("x"):rep(41), "")
 fails("bad argument #2 to '?' (string expected, got number)", crypto.hash, "SHA-1", 1)
 fails("bad argument #2 to '?' (string expected, got no value)", crypto.hash, "SHA-1")
 fails("bad argument #2 to '?' (1048577 bytes, expected at most 1048576)", crypto.hash, "MD5", ("x"):rep(1048577))

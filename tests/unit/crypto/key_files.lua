@@ -225,6 +225,12 @@ fails("the password's key takes more than 300000 iterations", crypto.key, file.i
 fails("the password's key is derived by a function that is not supported", crypto.key, file.scrypt, "secret")
 fails("the key is neither RSA nor on a known curve", crypto.key, file.dsa:match("%-%-%-%-%-BEGIN PRIVATE.*"))
 fails("the key is on a curve that is not supported", crypto.key, file.k160)
+-- a DSA key whose public part would take minutes to compute
+local function tlv(tag, s) return string.pack(">BBs2", tag, 0x82, s) end
+local function number(length) return tlv(2, ("\x7F"):rep(length)) end
+local dsa = tlv(0x30, hex "020100" .. tlv(0x30, hex "06072A8648CE380401" .. tlv(0x30, number(20000) .. number(20000) ..
+  number(20000))) .. tlv(4, number(4000)))
+fails("the key is neither RSA nor on a known curve", crypto.key, dsa)
 fails("not a key: its PEM has no block of a key", crypto.key,
   "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 fails("not a key: its PEM has no block of a key", crypto.key, file.rsa8:sub(1, 300))
