@@ -8,7 +8,7 @@ import subprocess
 
 import tree
 
-PACKAGES = ("libpcsclite", "lua5.4", "lua-5.4", "lua54", "jansson")  # the names that Lua 5.4 has somewhere
+PACKAGES = ("libpcsclite", "lua5.4", "lua-5.4", "lua54", "jansson", "libcrypto")  # Lua 5.4 has different names
 FOLDERS = ("lib", "simulator", "driver", "lib/scardmanage/include")
 
 
