@@ -175,7 +175,9 @@ static bool fails_without_card(const struct world *world, const struct user *use
     else if (situation == DOWN)
         *expected = only(SCARDMANAGE_E_NO_SERVICE);
     else if (situation == UNPLUGGED)
-        *expected = only(SCARDMANAGE_E_READER_UNAVAILABLE);
+        *expected = user->effect_uncertain && user->party == PARTY_B
+                        ? either(SCARDMANAGE_E_READER_UNAVAILABLE, SCARDMANAGE_E_INVALID_HANDLE)
+                        : only(SCARDMANAGE_E_READER_UNAVAILABLE);
     else if (situation == DEAD)
         *expected = only(SCARDMANAGE_E_INVALID_HANDLE);
     else if (situation == EMPTY) {
@@ -186,15 +188,31 @@ static bool fails_without_card(const struct world *world, const struct user *use
     return true;
 }
 
+/* The library may not know the ATR that the card shows after the other kind of reset. */
+static bool may_not_know_protocol(const struct world *world, const struct user *user,
+                                  const scardmanage_options *options)
+{
+    return expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
+           !(user->atrs_seen & world->card->cold);
+}
+
+/* Another client has a transaction, or uses the card exclusively. */
+static void add_results_of_waiting(const struct world *world, const struct user *user,
+                                   const scardmanage_options *options, struct expectation *expected)
+{
+    bool is_reserved = world_situation(world, user) == RESERVED;
+    add(expected, is_reserved ? SCARDMANAGE_E_SHARING_VIOLATION : SCARDMANAGE_E_TIMEOUT);
+    if (!card_offers(world, options->protocols) || may_not_know_protocol(world, user, options))
+        add(expected, SCARDMANAGE_E_PROTO_MISMATCH); /* no wait helps */
+}
+
 /* Adds the results of the steps that a reconnect takes. */
 static void add_results_of_steps(const struct world *world, const struct user *user,
                                  const scardmanage_options *options, struct expectation *expected)
 {
     enum situation situation = world_situation(world, user);
-    if (situation == RESERVED)
-        add(expected, SCARDMANAGE_E_SHARING_VIOLATION);
-    else if (situation == BUSY)
-        add(expected, SCARDMANAGE_E_TIMEOUT);
+    if (situation == RESERVED || situation == BUSY)
+        add_results_of_waiting(world, user, options, expected);
     else if (situation == UNRESPONSIVE)
         expect_unresponsive(world, user, options, expected);
     else if (!card_offers(world, options->protocols))
@@ -203,13 +221,11 @@ static void add_results_of_steps(const struct world *world, const struct user *u
         add(expected, SCARDMANAGE_S_OK);
     else
         add_unresponsive(expected);
-    if (world->unresponsive && !world->powered) /* if a step is needed */
+    if (world->unresponsive && (!world->powered || user->effect_uncertain)) /* if a step is needed */
         add_unresponsive(expected);
     if (situation <= BUSY || situation == UNRESPONSIVE)
         return;
-    /* the library may not know the ATR that the card shows after the other kind of reset */
-    if (expect_reset_for_protocol(world, options) && world->card->warm != world->card->cold &&
-        !(user->atrs_seen & world->card->cold))
+    if (may_not_know_protocol(world, user, options))
         add(expected, SCARDMANAGE_E_PROTO_MISMATCH);
     if (!world->powered && options->last_step < SCARDMANAGE_STEP_COLD)
         add_unresponsive(expected);
@@ -316,12 +332,16 @@ static struct expectation unlock(const struct world *world, const struct user *u
         return either(SCARDMANAGE_E_TIMEOUT, SCARDMANAGE_W_REMOVED_CARD);
     if (cannot_reach_card(world, user, &expected)) {
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
+        if (user->was_reset) /* noticed by a reconnect that failed */
+            add(&expected, SCARDMANAGE_W_RESET_CARD);
         return expected;
     }
     scardmanage_result event = unacknowledged_event(world, user);
     /* pcsc-lite keeps the lock in this case */
     if (event == SCARDMANAGE_W_RESET_CARD && user->in_transaction && world->swallowed)
         return only(SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    if (event == SCARDMANAGE_W_RESET_CARD && strongest == SCARDMANAGE_DISPOSITION_EJECT)
+        return either(event, SCARDMANAGE_E_CANT_DISPOSE);
     if (event != SCARDMANAGE_S_OK)
         return only(event);
     if (strongest == SCARDMANAGE_DISPOSITION_EJECT)
@@ -417,11 +437,12 @@ struct expectation expect_detach(const struct world *world, const struct user *u
 {
     if (!user->attached)
         return only(SCARDMANAGE_E_INVALID_HANDLE);
+    struct expectation expected = only(SCARDMANAGE_S_OK);
     if (user->in_transaction && world->swallowed)
-        return either(SCARDMANAGE_S_OK, SCARDMANAGE_W_UNRESPONSIVE_CARD);
+        add(&expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
     if (world->service == SERVICE_STOPPED || user->call_running || user->effect_uncertain)
-        return either(SCARDMANAGE_S_OK, SCARDMANAGE_E_TIMEOUT);
-    return only(SCARDMANAGE_S_OK);
+        add(&expected, SCARDMANAGE_E_TIMEOUT);
+    return expected;
 }
 
 /*
@@ -446,6 +467,9 @@ static struct user with_reopened_handle(const struct world *world, const struct 
     opened.card_insertion = world_was_removed(world, user) ? 0 : user->card_insertion;
     opened.handle_incarnation = world->incarnation;
     opened.handle_plugging = world->plugging;
+    if (world->card &&
+        opened.atrs_seen & (world->card->cold | world->card->warm)) /* and may have seen the other */
+        opened.atrs_seen |= world->card->cold | world->card->warm;
     return opened;
 }
 
@@ -471,8 +495,8 @@ static struct user with_closed_handle(const struct user *user)
 static struct expectation or_event_of_abandoned_call(const struct world *world, const struct user *user,
                                                      struct expectation expected)
 {
-    if (!user->effect_uncertain || !user->attached || !user->has_handle ||
-        expect_only(&expected, SCARDMANAGE_S_OK) || expect_only(&expected, SCARDMANAGE_E_NOT_TRANSACTED))
+    if (!user->effect_uncertain || !user->attached || expect_only(&expected, SCARDMANAGE_S_OK) ||
+        expect_only(&expected, SCARDMANAGE_E_NOT_TRANSACTED))
         return expected;
     add(&expected, SCARDMANAGE_W_RESET_CARD);
     if (world_was_removed(world, user))
@@ -503,7 +527,8 @@ static struct expectation or_event_of_abandoned_call(const struct world *world, 
         user = &opened;                                                                                      \
         other = call;                                                                                        \
         expected = expect_either(expected, &other);                                                          \
-        expected.steps |= BIT(SCARDMANAGE_STEP_LEAVE);                                                       \
+        expected.steps |=                                                                                    \
+            BIT(SCARDMANAGE_STEP_LEAVE) | (user->command_unanswered ? BIT(SCARDMANAGE_STEP_WARM) : 0);       \
     }                                                                                                        \
     return expected
 

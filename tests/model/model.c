@@ -110,14 +110,41 @@ bool model_is_left_without_power(const struct model *model, LONG rv)
     return model->world.swallowed && rv == SCARD_W_UNPOWERED_CARD;
 }
 
+static bool is_call_blocked(const struct model *model, const struct user *user)
+{
+    return world_situation(&model->world, user) == STOPPED || world_is_busy(&model->world, user);
+}
+
+/* Otherwise they would disturb the next action. */
+static void let_abandoned_calls_end(struct model *model)
+{
+    const struct world *world = &model->world;
+    unsigned threads = model->idle.threads;
+    for (unsigned i = 0; i < MODEL_USERS; i++) {
+        threads += model->user[i].attached;
+        if (model->user[i].call_running && !is_call_blocked(model, &model->user[i]))
+            user_let_call_end(model, i);
+    }
+    if (!model->has_left_attachments || world->service == SERVICE_STOPPED || world->holder != NOBODY ||
+        world->exclusive != NOBODY)
+        return;
+    struct process now = model->idle;
+    for (int64_t end = board_now() + CALL_MS;
+         process_look(&now) && now.threads > threads && board_now() < end;)
+        board_sleep(1);
+    model->has_left_attachments = false;
+    model_observe(model, NOBODY);
+}
+
 void model_check_after_action(struct model *model)
 {
     bool quiet = true;
+    let_abandoned_calls_end(model);
     for (unsigned i = 0; i < MODEL_USERS; i++) {
         struct user *user = &model->user[i];
         if (!user->call_running)
             continue;
-        if (world_situation(&model->world, user) == STOPPED || world_is_busy(&model->world, user)) {
+        if (is_call_blocked(model, user)) {
             quiet = false;
             continue;
         }
@@ -210,7 +237,7 @@ static bool create_objects(struct model *model)
 bool model_begin(struct model *model)
 {
     model->failure[0] = '\0';
-    model->pcscd_died = model->may_wait_in_connect = false;
+    model->pcscd_died = model->may_wait_in_connect = model->has_left_attachments = false;
     model->unplugged_recently -= model->unplugged_recently > 0;
     model->action_name = "the beginning";
     model->action_begun = board_now();

@@ -71,6 +71,7 @@ struct model {
     struct user user[MODEL_USERS];
     uint8_t identity[CARDS_IDENTITY]; /* of the card in the reader */
     bool identity_known;
+    bool has_left_attachments;   /* ended while a call of theirs may still have been running */
     bool may_wait_in_connect;    /* an abandoned call of this sequence may still be in SCardConnect() */
     unsigned unplugged_recently; /* not 0: in this sequence or the one before; may crash pcscd */
     bool pcscd_died;             /* by a fault of its own; the sequence is over */
@@ -191,6 +192,8 @@ int client_c_is_locked_out(struct model *model);
 void client_c_close(struct model *model);
 /* Determines which reader the user is attached to after an abandoned reconnect. */
 void user_check_reader_name(struct model *model, unsigned i);
+/* Waits for an abandoned call of the user, without checking what it has done. */
+void user_let_call_end(struct model *model, unsigned i);
 void user_free(struct model *model, unsigned i);
 void user_close_b_handle(struct model *model);
 

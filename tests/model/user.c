@@ -112,6 +112,8 @@ static bool check_result(struct checked_call *call, scardmanage_result result)
         user->effect_uncertain =
             user->effect_uncertain || call->kind == CALL_RECONNECT || call->kind == CALL_WAIT;
     }
+    if (abandoned && call->kind == CALL_ATTACH)
+        model->has_left_attachments = true;
     /* if the card does not answer a command, the reader powers it off; PC/SC does not know, so it
      * is not an event */
     model_observe(model, call->kind == CALL_TRANSMIT ? NOBODY : user->party);
@@ -129,6 +131,8 @@ static bool ends_with_reset(const struct user *user)
 static bool check_resets_and_commands(const struct checked_call *call, unsigned resets, unsigned commands)
 {
     const struct rig_state *before = &call->before, *after = &call->model->rig_state;
+    if (call->model->has_left_attachments) /* whose calls may come late */
+        return true;
     unsigned seen = after->cold + after->warm - before->cold - before->warm;
     unsigned sent = after->commands - before->commands;
     if (!before->powered && seen > resets) /* pcscd has powered the card for the call */
@@ -249,11 +253,13 @@ bool user_detach(struct model *model, unsigned i)
     scardmanage_result result = scardmanage_detach(model->object[i]);
     if (!check_result(&call, result))
         return true;
+    if (was_running || was_abandoned(result))
+        model->has_left_attachments = true;
     if (!was_running &&
         user->disposition == SCARDMANAGE_DISPOSITION_LEAVE) /* an inner unlock may have asked for a reset */
         check_resets_and_commands(&call, 0, 0);
-    if (i == 1 && ends_with_reset(user) && result == SCARDMANAGE_S_OK)
-        model->world.negotiated = true; /* the library has acknowledged the reset on the caller's handle */
+    if (ends_with_reset(user) && result == SCARDMANAGE_S_OK)
+        model->world.negotiated = true; /* the library has acknowledged the reset */
     reset_user(model, user);
     if (i == 1 && was_abandoned(result))
         model->b_handle_in_use = true;
@@ -305,7 +311,7 @@ bool user_unlock(struct model *model, unsigned i, unsigned number)
     if (disposition > user->disposition)
         user->disposition = disposition;
     bool resets = user->lock_count == 1 && ends_with_reset(user);
-    if (!world->unresponsive)
+    if (!world->unresponsive && !world->swallowed)
         check_resets_and_commands(&call, resets ? 1 : 0, 0);
     if (--user->lock_count > 0)
         return true;
@@ -341,6 +347,9 @@ bool user_status(struct model *model, unsigned i)
                 expect_allows(&call.expected, SCARDMANAGE_S_OK);
     if (late && call.expected.count < EXPECT_CODES)
         call.expected.code[call.expected.count++] = SCARDMANAGE_W_RESET_CARD;
+    /* B has left, but its handle is not closed yet, nor is its lock released */
+    if (model->abandoned_calls_end && model->b_handle_in_use && call.expected.count < EXPECT_CODES)
+        call.expected.code[call.expected.count++] = SCARDMANAGE_E_TIMEOUT;
     scardmanage_result result = scardmanage_status(model->object[i], &state, &protocol);
     if (late && result == SCARDMANAGE_W_RESET_CARD) {
         model->user[i].was_reset = true;
@@ -364,6 +373,14 @@ bool user_status(struct model *model, unsigned i)
                 scardmanage_protocol_name(protocol), scardmanage_state_name(expected_state),
                 scardmanage_protocol_name(expected_protocol));
     return true;
+}
+
+void user_let_call_end(struct model *model, unsigned i)
+{
+    scardmanage_state state;
+    uint32_t protocol;
+    set_timeout(model, i, LONG_MS);
+    scardmanage_status(model->object[i], &state, &protocol);
 }
 
 void user_check_reader_name(struct model *model, unsigned i)
@@ -612,7 +629,8 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     /* after a restart, the report does not show the reset that was requested */
     scardmanage_step step = options->first_step > SCARDMANAGE_STEP_LEAVE ? options->first_step : report.step;
     bool resets = changes || step == SCARDMANAGE_STEP_WARM || step == SCARDMANAGE_STEP_COLD;
-    if (!unresponsive && !model->card_is_coming && once)
+    /* a step after one that has failed may have powered the card off and on */
+    if (!unresponsive && !model->card_is_coming && once && report.attempts <= 1)
         check_resets_and_commands(&call, resets ? 1 : 0, 0);
     set_current(model, user, user->has_seen_card && report.verdict < SCARDMANAGE_VERDICT_DIFFERENT);
     user->command_unanswered = user->command_uncertain = false;
