@@ -88,8 +88,8 @@ static const char *const operations[] = {
     "crypto.hash('SHA-256', 'abc')",
     "crypto.encrypt('AES-GCM', ('x'):rep(16), ('x'):rep(1000), 'iv', 'aad')",
     "local k = crypto.ec { curve = 'P-256', d = '\\1\\2' } k:verify('x', k:sign('x'))",
-    "local k = crypto.ec { curve = 'X25519', d = ('x'):rep(32) }"
-    " return k:derive(k:parts().point), tostring(k)",
+    ("local k = crypto.ec { curve = 'X25519', d = ('x'):rep(32) }"
+     " return k:derive(k:parts().point), tostring(k)"),
     "local k = crypto.ec { curve = 'P-256', d = '\\1\\2' } crypto.key(k:pem()):public():der()",
     "pcall(crypto.key, 'no key') pcall(crypto.rsa, { n = ('x'):rep(128) }) pcall(crypto.hash, 'x', '')",
 };
