@@ -60,7 +60,7 @@ scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share sha
 
 /* For so long after a transaction of the handle has ended, it is not asked whether another client has one: the
  * answer would be about as old when the call that follows it begins. */
-#define TURN_KNOWN_US 200u
+#define TURN_KNOWN_US 100u
 
 scardmanage_result handle_begin_transaction(struct attachment *at)
 {
