@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "icc/card.h"
-#include "icc/crypto.h"
+#include "icc/crypto/crypto.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
 #include "iso7816/hex.h"

@@ -18,7 +18,8 @@ LAYERS = {
     "lib/scardmanage/include": (),
     "lib/scardmanage/examples": ("lib/scardmanage/include",),
     "driver": ("lib/link", "lib/base"),
-    "simulator/icc": ("lib/iso7816", "lib/link", "lib/base"),
+    "simulator/icc": ("simulator/icc/crypto", "lib/iso7816", "lib/link", "lib/base"),
+    "simulator/icc/crypto": ("simulator/icc", "lib/base"),  # the sandbox; a part of the folder above
     "simulator/ifd": ("simulator/icc", "lib/iso7816", "lib/base"),
     "simulator/rig": ("simulator/ifd", "simulator/icc", "lib/iso7816", "lib/link", "lib/base"),
     "simulator/pcscd": ("lib/base",),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* `crypto` without OpenSSL: the same functions, and each says why it fails. crypto_open() is that of
- * crypto_none.c here. */
-#include "icc/crypto.h"
+ * none.c here. */
+#include "icc/crypto/crypto.h"
 #include "icc/globals.h"
 #include "icc/sandbox.h"
 

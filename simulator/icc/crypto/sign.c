@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_sign.h"
+#include "icc/crypto/sign.h"
 
 #include <string.h>
 
@@ -9,8 +9,8 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_options.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/options.h"
 
 struct sign_work {
     const struct crypto_key *key;

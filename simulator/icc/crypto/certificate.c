@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_certificate.h"
+#include "icc/crypto/certificate.h"
 
 #include <string.h>
 
@@ -11,10 +11,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_hash.h"
-#include "icc/crypto_key.h"
-#include "icc/crypto_name.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/hash.h"
+#include "icc/crypto/key.h"
+#include "icc/crypto/name.h"
 
 #define SERIAL_MAX 20 /* bytes: RFC 5280, 4.1.2.2 */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto.h"
+#include "icc/crypto/crypto.h"
 
 #include <lauxlib.h>
 

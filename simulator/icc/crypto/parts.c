@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_parts.h"
+#include "icc/crypto/parts.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_ec_parts.h"
-#include "icc/crypto_key.h"
-#include "icc/crypto_rsa_parts.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/ec_parts.h"
+#include "icc/crypto/key.h"
+#include "icc/crypto/rsa_parts.h"
 
 /* RSA */
 

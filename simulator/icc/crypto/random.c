@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_random.h"
+#include "icc/crypto/random.h"
 
 #include <stdlib.h>
 

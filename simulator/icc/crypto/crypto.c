@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto.h"
+#include "icc/crypto/crypto.h"
 
 #include <lauxlib.h>
 
-#include "icc/crypto_certificate.h"
-#include "icc/crypto_cipher.h"
-#include "icc/crypto_file.h"
-#include "icc/crypto_generate.h"
-#include "icc/crypto_hash.h"
-#include "icc/crypto_key.h"
-#include "icc/crypto_parts.h"
-#include "icc/crypto_pkcs12.h"
-#include "icc/crypto_secret.h"
-#include "icc/crypto_sign.h"
+#include "icc/crypto/certificate.h"
+#include "icc/crypto/cipher.h"
+#include "icc/crypto/file.h"
+#include "icc/crypto/generate.h"
+#include "icc/crypto/hash.h"
+#include "icc/crypto/key.h"
+#include "icc/crypto/parts.h"
+#include "icc/crypto/pkcs12.h"
+#include "icc/crypto/secret.h"
+#include "icc/crypto/sign.h"
 
 void crypto_open(lua_State *L)
 {

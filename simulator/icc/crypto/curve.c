@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_curve.h"
+#include "icc/crypto/curve.h"
 
 #include <string.h>
 

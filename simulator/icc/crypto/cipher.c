@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_cipher.h"
+#include "icc/crypto/cipher.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_state.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/state.h"
 
 #define TAG_LENGTH 16 /* of AES-GCM: what follows the encrypted data */
 #define IV_MAX     128

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_generate.h"
+#include "icc/crypto/generate.h"
 
 #include <lauxlib.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_key.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/key.h"
 #include "icc/watchdog.h"
 
 #define GENERATE_MIN 1024 /* bits */

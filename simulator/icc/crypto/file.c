@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_file.h"
+#include "icc/crypto/file.h"
 
 #include <string.h>
 
@@ -14,9 +14,9 @@
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_key.h"
-#include "icc/crypto_password.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/key.h"
+#include "icc/crypto/password.h"
 
 struct read_work {
     struct crypto_key *key;

@@ -8,8 +8,8 @@
 #include <lauxlib.h>
 #include <openssl/types.h>
 
-#include "icc/crypto_curve.h"
-#include "icc/crypto_state.h"
+#include "icc/crypto/curve.h"
+#include "icc/crypto/state.h"
 
 #define CRYPTO_RSA_MIN 512 /* bits */
 #define CRYPTO_RSA_MAX 8192

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_secret.h"
+#include "icc/crypto/secret.h"
 
 #include <string.h>
 
@@ -8,9 +8,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_ec_parts.h"
-#include "icc/crypto_options.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/ec_parts.h"
+#include "icc/crypto/options.h"
 
 /* RSA */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_name.h"
+#include "icc/crypto/name.h"
 
 #include <stdio.h>
 #include <string.h>

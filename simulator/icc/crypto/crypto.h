@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The table `crypto` of card scripts: cryptography of OpenSSL's libcrypto. cardrig-card(5) describes its
- * functions. crypto_state.h says how they call OpenSSL. Without it (-DCARDRIG_CRYPTO=OFF), crypto_none.c
+ * functions. state.h says how they call OpenSSL. Without it (-DCARDRIG_CRYPTO=OFF), none.c
  * takes the place of all other files.
  */
 #ifndef CARDRIG_ICC_CRYPTO_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_hash.h"
+#include "icc/crypto/hash.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_cipher.h"
-#include "icc/crypto_state.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/cipher.h"
+#include "icc/crypto/state.h"
 
 static const char *hash_name(unsigned i)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_options.h"
+#include "icc/crypto/options.h"
 
 #include <string.h>
 
 #include <lauxlib.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_hash.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/hash.h"
 
 static const char *sign_option(unsigned i)
 {

@@ -5,7 +5,7 @@
 
 #include <openssl/types.h>
 
-#include "icc/crypto_state.h"
+#include "icc/crypto/state.h"
 
 /* As in RFC 8017, 3.2: dp, dq and qi are the exponents and the coefficient of the CRT. */
 enum rsa_part { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q, RSA_DP, RSA_DQ, RSA_QI, RSA_PARTS };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_arguments.h"
+#include "icc/crypto/arguments.h"
 
 #include <string.h>
 #include <strings.h>

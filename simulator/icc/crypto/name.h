@@ -8,7 +8,7 @@
 
 #include <openssl/types.h>
 
-#include "icc/crypto_state.h"
+#include "icc/crypto/state.h"
 
 #define CRYPTO_NAME_MAX ((size_t)1024) /* bytes */
 

@@ -5,7 +5,7 @@
 
 #include <openssl/types.h>
 
-#include "icc/crypto_state.h"
+#include "icc/crypto/state.h"
 
 #define CRYPTO_ITERATIONS_MAX 300000
 

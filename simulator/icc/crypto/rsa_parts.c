@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_rsa_parts.h"
+#include "icc/crypto/rsa_parts.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_ec_parts.h"
+#include "icc/crypto/ec_parts.h"
 
 #include <string.h>
 

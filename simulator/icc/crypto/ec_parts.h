@@ -5,8 +5,8 @@
 
 #include <openssl/types.h>
 
-#include "icc/crypto_curve.h"
-#include "icc/crypto_state.h"
+#include "icc/crypto/curve.h"
+#include "icc/crypto/state.h"
 
 /*
  * d is an unsigned number, the most significant byte first, and point is as in SEC 1, 2.3.3. For raw keys

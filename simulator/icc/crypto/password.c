@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_password.h"
+#include "icc/crypto/password.h"
 
 #include <openssl/asn1.h>
 #include <openssl/objects.h>

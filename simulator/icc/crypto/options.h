@@ -8,7 +8,7 @@
 
 #include <lua.h>
 
-#include "icc/crypto_key.h"
+#include "icc/crypto/key.h"
 
 struct crypto_options {
     const char *padding; /* OpenSSL's name: "pkcs1", "pss", "oaep", "none"; NULL: not an RSA key */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_state.h"
+#include "icc/crypto/state.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
-#include "icc/crypto_random.h"
+#include "icc/crypto/random.h"
 #include "icc/watchdog.h"
 
 /* The state */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_pkcs12.h"
+#include "icc/crypto/pkcs12.h"
 
 #include <string.h>
 
@@ -9,10 +9,10 @@
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 
-#include "icc/crypto_arguments.h"
-#include "icc/crypto_file.h"
-#include "icc/crypto_key.h"
-#include "icc/crypto_password.h"
+#include "icc/crypto/arguments.h"
+#include "icc/crypto/file.h"
+#include "icc/crypto/key.h"
+#include "icc/crypto/password.h"
 
 #define CERTIFICATES_MAX 16
 
@@ -20,7 +20,7 @@ struct pkcs12_work {
     const char *bytes, *password;
     size_t length, password_length;
     struct crypto_key *key;
-    long left; /* steps, see crypto_password.h */
+    long left; /* steps, see password.h */
     EVP_PKEY *pkey;
     X509 *certificates[CERTIFICATES_MAX];
     size_t count;

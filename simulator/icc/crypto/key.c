@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "icc/crypto_key.h"
+#include "icc/crypto/key.h"
 
 #include <string.h>
 

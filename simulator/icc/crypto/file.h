@@ -7,12 +7,12 @@
 #include <openssl/types.h>
 #include <openssl/x509.h>
 
-#include "icc/crypto_state.h"
+#include "icc/crypto/state.h"
 
 /* For works: makes the key in a PKCS#8 structure, if it is of a kind that cards can use. */
 bool crypto_open_pkcs8(struct crypto *crypto, const PKCS8_PRIV_KEY_INFO *info, EVP_PKEY **pkey);
 
-/* For works: decrypts an encrypted PKCS#8 structure. *left as in crypto_password.h. */
+/* For works: decrypts an encrypted PKCS#8 structure. *left as in password.h. */
 bool crypto_decrypt_pkcs8(struct crypto *crypto, const X509_SIG *encrypted, const char *password,
                           size_t length, long *left, EVP_PKEY **pkey);
 
