@@ -12,9 +12,11 @@
 #include <openssl/x509v3.h>
 
 #include "icc/crypto/arguments.h"
+#include "icc/crypto/file.h"
 #include "icc/crypto/hash.h"
 #include "icc/crypto/key.h"
 #include "icc/crypto/name.h"
+#include "icc/crypto/password.h"
 
 #define SERIAL_MAX 20 /* bytes: RFC 5280, 4.1.2.2 */
 
@@ -87,11 +89,11 @@ static bool sign(struct crypto *crypto, X509 *x509, const struct make_work *work
     return ok || crypto_fail_because(crypto, "cannot sign the certificate");
 }
 
-static bool give_der(struct crypto *crypto, X509 *x509)
+bool crypto_give_certificate(struct crypto *crypto, const char *name, const X509 *x509)
 {
     unsigned char *der = NULL;
     int length = i2d_X509(x509, &der);
-    bool ok = length >= 0 && crypto_give(crypto, "der", der, (size_t)length);
+    bool ok = length >= 0 && crypto_give(crypto, name, der, (size_t)length);
 
     OPENSSL_free(der);
     return ok;
@@ -101,7 +103,8 @@ static bool make(struct crypto *crypto, void *arg)
 {
     const struct make_work *work = arg;
     X509 *x509 = X509_new_ex(crypto->libctx, NULL);
-    bool ok = x509 && fill(crypto, x509, work) && sign(crypto, x509, work) && give_der(crypto, x509);
+    bool ok = x509 && fill(crypto, x509, work) && sign(crypto, x509, work) &&
+              crypto_give_certificate(crypto, "der", x509);
 
     X509_free(x509);
     return ok;
@@ -210,22 +213,15 @@ struct read_work {
     bool has_key;
 };
 
-/* Without it OpenSSL would ask for a password at the terminal. */
-static int refuse_password(char *buf, int size, int rwflag, void *arg)
-{
-    (void)buf, (void)size, (void)rwflag, (void)arg;
-    return -1;
-}
-
 static X509 *decode(struct crypto *crypto, const struct read_work *work)
 {
     X509 *x509 = X509_new_ex(crypto->libctx, NULL);
     const unsigned char *p = (const unsigned char *)work->bytes, *end = p + work->length;
     bool ok;
 
-    if (memmem(p, work->length, "-----BEGIN ", 11)) {
+    if (crypto_is_pem(work->bytes, work->length)) {
         BIO *bio = BIO_new_mem_buf(work->bytes, (int)work->length);
-        ok = x509 && bio && PEM_read_bio_X509(bio, &x509, refuse_password, NULL);
+        ok = x509 && bio && PEM_read_bio_X509(bio, &x509, crypto_refuse_password, NULL);
         BIO_free(bio);
     } else {
         ok = x509 && d2i_X509(&x509, &p, (long)work->length) && p == end;
@@ -244,23 +240,18 @@ static bool give_serial(struct crypto *crypto, const X509 *x509)
     return crypto_give(crypto, "serial", ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 }
 
-/* Takes the key, unless cards cannot use it. */
-static bool take_key(struct crypto *crypto, X509 *x509, struct crypto_key *key)
-{
-    return crypto_set_key(crypto, key, X509_get_pubkey(x509)) && crypto_validate(crypto, key);
-}
-
 static bool read_certificate(struct crypto *crypto, void *arg)
 {
     struct read_work *work = arg;
     X509 *x509 = decode(crypto, work);
-    bool ok = x509 && give_der(crypto, x509) &&
+    bool ok = x509 && crypto_give_certificate(crypto, "der", x509) &&
               crypto_give_name(crypto, "subject", X509_get_subject_name(x509)) &&
               crypto_give_name(crypto, "issuer", X509_get_issuer_name(x509)) && give_serial(crypto, x509) &&
               crypto_give_date(crypto, "not_before", X509_get0_notBefore(x509)) &&
               crypto_give_date(crypto, "not_after", X509_get0_notAfter(x509));
 
-    work->has_key = ok && take_key(crypto, x509, work->key);
+    /* cards cannot use each key */
+    work->has_key = ok && crypto_set_foreign_key(crypto, work->key, X509_get_pubkey(x509));
     X509_free(x509);
     return ok;
 }

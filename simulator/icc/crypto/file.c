@@ -28,6 +28,13 @@ static const char not_a_key[] = "not a key: expected PEM or DER";
 static const char wrong_password[] = "wrong password";
 static const char no_password[] = "the key is encrypted, and needs a password";
 
+bool crypto_is_pem(const char *bytes, size_t length)
+{
+    static const char begin[] = "-----BEGIN ";
+
+    return memmem(bytes, length, begin, sizeof begin - 1);
+}
+
 /* DER */
 
 bool crypto_open_pkcs8(struct crypto *crypto, const PKCS8_PRIV_KEY_INFO *info, EVP_PKEY **pkey)
@@ -60,20 +67,13 @@ bool crypto_decrypt_pkcs8(struct crypto *crypto, const X509_SIG *encrypted, cons
     return ok;
 }
 
-/* A password may not be asked for here: what needs one is known to be encrypted. */
-static int refuse_password(char *buf, int size, int rwflag, void *arg)
-{
-    (void)buf, (void)size, (void)rwflag, (void)arg;
-    return -1;
-}
-
 /* PKCS#1 and SEC 1 */
 static bool decode_as(struct crypto *crypto, const char *kind, int selection, const unsigned char *der,
                       size_t length, EVP_PKEY **pkey)
 {
     OSSL_DECODER_CTX *ctx =
         OSSL_DECODER_CTX_new_for_pkey(pkey, "DER", "type-specific", kind, selection, crypto->libctx, NULL);
-    bool ok = ctx && OSSL_DECODER_CTX_set_pem_password_cb(ctx, refuse_password, NULL) &&
+    bool ok = ctx && OSSL_DECODER_CTX_set_pem_password_cb(ctx, crypto_refuse_password, NULL) &&
               OSSL_DECODER_from_data(ctx, &der, &length) && *pkey && length == 0;
 
     OSSL_DECODER_CTX_free(ctx);
@@ -193,7 +193,7 @@ static bool read_key(struct crypto *crypto, void *arg)
 {
     const struct read_work *work = arg;
     EVP_PKEY *pkey = NULL;
-    bool ok = memmem(work->text, work->length, "-----BEGIN ", 11)
+    bool ok = crypto_is_pem(work->text, work->length)
                   ? decode_pem(crypto, work, &pkey)
                   : decode_der(crypto, work, (const unsigned char *)work->text, work->length, &pkey);
 
@@ -201,7 +201,7 @@ static bool read_key(struct crypto *crypto, void *arg)
         EVP_PKEY_free(pkey);
         return false;
     }
-    return crypto_set_key(crypto, work->key, pkey) && crypto_validate(crypto, work->key);
+    return crypto_set_foreign_key(crypto, work->key, pkey);
 }
 
 int crypto_read_key(lua_State *L)

@@ -9,6 +9,9 @@
 
 #include "icc/crypto/state.h"
 
+/* Returns whether a file is PEM; else it may be DER. */
+bool crypto_is_pem(const char *bytes, size_t length);
+
 /* For works: makes the key in a PKCS#8 structure, if it is of a kind that cards can use. */
 bool crypto_open_pkcs8(struct crypto *crypto, const PKCS8_PRIV_KEY_INFO *info, EVP_PKEY **pkey);
 

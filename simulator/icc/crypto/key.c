@@ -134,8 +134,10 @@ static bool curve_is_sound(struct crypto *crypto, const struct crypto_key *key)
                        key->private ? "its numbers do not belong together" : "its point is not on the curve");
 }
 
-bool crypto_validate(struct crypto *crypto, const struct crypto_key *key)
+bool crypto_set_foreign_key(struct crypto *crypto, struct crypto_key *key, EVP_PKEY *pkey)
 {
+    if (!crypto_set_key(crypto, key, pkey))
+        return false;
     if (!key->curve)
         return rsa_is_sound(crypto, key);
     return key->curve->raw || curve_is_sound(crypto, key);

@@ -31,9 +31,9 @@ struct crypto_key *crypto_push_key(lua_State *L);
  * use. */
 bool crypto_set_key(struct crypto *crypto, struct crypto_key *key, EVP_PKEY *pkey);
 
-/* For works: checks numbers and points of a key from outside, and whether its private and its public part
- * belong together. */
-bool crypto_validate(struct crypto *crypto, const struct crypto_key *key);
+/* The same for a key from outside: also checks its numbers and points, and whether its private and its public
+ * part belong together. */
+bool crypto_set_foreign_key(struct crypto *crypto, struct crypto_key *key, EVP_PKEY *pkey);
 
 /* Returns the key in an argument, or raises a Lua error. */
 const struct crypto_key *crypto_check_key(lua_State *L, int index);

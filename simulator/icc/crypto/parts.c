@@ -20,9 +20,8 @@ struct rsa_work {
 static bool make_rsa(struct crypto *crypto, void *arg)
 {
     struct rsa_work *work = arg;
-    EVP_PKEY *pkey = crypto_rsa_from_parts(crypto, work->parts);
 
-    return crypto_set_key(crypto, work->key, pkey) && crypto_validate(crypto, work->key);
+    return crypto_set_foreign_key(crypto, work->key, crypto_rsa_from_parts(crypto, work->parts));
 }
 
 int crypto_rsa(lua_State *L)
@@ -60,9 +59,8 @@ struct ec_work {
 static bool make_ec(struct crypto *crypto, void *arg)
 {
     struct ec_work *work = arg;
-    EVP_PKEY *pkey = crypto_ec_from_parts(crypto, &work->parts);
 
-    return crypto_set_key(crypto, work->key, pkey) && crypto_validate(crypto, work->key);
+    return crypto_set_foreign_key(crypto, work->key, crypto_ec_from_parts(crypto, &work->parts));
 }
 
 int crypto_ec(lua_State *L)

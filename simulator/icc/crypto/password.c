@@ -5,6 +5,12 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
+int crypto_refuse_password(char *buf, int size, int rwflag, void *arg)
+{
+    (void)buf, (void)size, (void)rwflag, (void)arg;
+    return -1;
+}
+
 bool crypto_count_steps(struct crypto *crypto, const ASN1_INTEGER *steps, long *left)
 {
     int64_t count;

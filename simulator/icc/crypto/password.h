@@ -9,6 +9,9 @@
 
 #define CRYPTO_ITERATIONS_MAX 300000
 
+/* A pem_password_cb that gives none. Without it OpenSSL would ask for a password at the terminal. */
+int crypto_refuse_password(char *buf, int size, int rwflag, void *arg);
+
 /*
  * For works: takes the steps by which this algorithm (PBES1, PBES2 or of PKCS#12) derives a key from
  * *left, at first CRYPTO_ITERATIONS_MAX. Fails if there are too many, since nothing can interrupt them.

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "icc/crypto/arguments.h"
+#include "icc/crypto/certificate.h"
 #include "icc/crypto/file.h"
 #include "icc/crypto/key.h"
 #include "icc/crypto/password.h"
@@ -114,16 +115,6 @@ static bool check_mac(struct crypto *crypto, struct pkcs12_work *work, PKCS12 *f
            crypto_fail(crypto, "wrong password");
 }
 
-static bool give_certificate(struct crypto *crypto, const char *name, X509 *x509)
-{
-    unsigned char *der = NULL;
-    int length = i2d_X509(x509, &der);
-    bool ok = length >= 0 && crypto_give(crypto, name, der, (size_t)length);
-
-    OPENSSL_free(der);
-    return ok;
-}
-
 /* The key's certificate, and the others in the order of the file */
 static bool give_certificates(struct crypto *crypto, const struct pkcs12_work *work)
 {
@@ -133,7 +124,7 @@ static bool give_certificates(struct crypto *crypto, const struct pkcs12_work *w
     while (own < work->count && X509_check_private_key(work->certificates[own], work->pkey) != 1)
         own++;
     for (size_t i = 0; i < work->count && ok; i++)
-        ok = give_certificate(crypto, i == own ? "certificate" : "chain", work->certificates[i]);
+        ok = crypto_give_certificate(crypto, i == own ? "certificate" : "chain", work->certificates[i]);
     return ok;
 }
 
@@ -153,7 +144,7 @@ static bool read_pkcs12(struct crypto *crypto, void *arg)
         ok = crypto_fail(crypto, "the file has no private key");
     ok = ok && give_certificates(crypto, work);
     if (ok)
-        ok = crypto_set_key(crypto, work->key, work->pkey) && crypto_validate(crypto, work->key);
+        ok = crypto_set_foreign_key(crypto, work->key, work->pkey);
     else
         EVP_PKEY_free(work->pkey);
     for (size_t i = 0; i < work->count; i++)
