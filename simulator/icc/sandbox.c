@@ -94,19 +94,20 @@ bool sandbox_spent(lua_State *L)
     return sandbox_of(L)->spent;
 }
 
-/* Takes intervals from the budget. Raises a Lua error if the call has to end. */
-static void take_intervals(lua_State *L, int count)
+void sandbox_charge(lua_State *L, int intervals)
 {
     struct sandbox *sandbox = sandbox_of(L);
 
     bool stop = atomic_load_explicit(&sandbox->interrupted, memory_order_relaxed);
 
-    if (!sandbox->spent && sandbox->intervals >= count && !watchdog_near() && !stop) {
-        sandbox->intervals -= count;
+    if (!sandbox->spent && sandbox->intervals >= intervals && !watchdog_near() && !stop) {
+        sandbox->intervals -= intervals;
         return;
     }
     if (!sandbox->spent) {
-        sandbox->spent = stop ? interrupted : sandbox->intervals < count ? instructions_spent : time_spent;
+        sandbox->spent = stop                             ? interrupted
+                         : sandbox->intervals < intervals ? instructions_spent
+                                                          : time_spent;
         sandbox->spent_line = line_of_script(L, 0);
     }
     /* the script can catch this error, but from now on each instruction of this thread raises it again */
@@ -118,14 +119,9 @@ static void take_intervals(lua_State *L, int count)
 static void on_count(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    take_intervals(L, 1);
+    sandbox_charge(L, 1);
     if (lua_gethookcount(L) != SANDBOX_INTERVAL) /* a coroutine that spent the budget of an earlier call */
         lua_sethook(L, on_count, LUA_MASKCOUNT, SANDBOX_INTERVAL);
-}
-
-void sandbox_charge(lua_State *L, int intervals)
-{
-    take_intervals(L, intervals);
 }
 
 /* Messages */
