@@ -287,20 +287,22 @@ scardmanage_result call_wait(struct call *c, uint64_t seen, uint64_t until_us)
     return stop;
 }
 
-scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo)
+static scardmanage_result lock_and_run(struct call *c, attachment_job job, attachment_job undo, bool is_brief)
 {
     platform_lock(&c->m->mutex);
-    scardmanage_result result = run_and_wait(c, job, undo, false);
+    scardmanage_result result = run_and_wait(c, job, undo, is_brief);
     platform_unlock(&c->m->mutex);
     return result;
 }
 
+scardmanage_result call_run(struct call *c, attachment_job job, attachment_job undo)
+{
+    return lock_and_run(c, job, undo, false);
+}
+
 scardmanage_result call_run_brief(struct call *c, attachment_job job, attachment_job undo)
 {
-    platform_lock(&c->m->mutex);
-    scardmanage_result result = run_and_wait(c, job, undo, true);
-    platform_unlock(&c->m->mutex);
-    return result;
+    return lock_and_run(c, job, undo, true);
 }
 
 scardmanage_result call_run_last(struct call *c, attachment_job job)
