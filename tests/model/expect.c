@@ -513,20 +513,13 @@ static struct expectation or_event_of_abandoned_call(const struct world *world, 
     if (user->effect_uncertain && world->service != SERVICE_STOPPED) {                                       \
         struct user knowing = *user;                                                                         \
         world_notice_losses(world, &knowing);                                                                \
-        struct user opened = with_reopened_handle(world, &knowing), closed = with_closed_handle(&knowing),   \
-                    dead = with_dead_handle(&opened);                                                        \
-        user = &knowing;                                                                                     \
-        struct expectation other = call;                                                                     \
-        expected = expect_either(expected, &other);                                                          \
-        user = &closed;                                                                                      \
-        other = call;                                                                                        \
-        expected = expect_either(expected, &other);                                                          \
-        user = &dead;                                                                                        \
-        other = call;                                                                                        \
-        expected = expect_either(expected, &other);                                                          \
-        user = &opened;                                                                                      \
-        other = call;                                                                                        \
-        expected = expect_either(expected, &other);                                                          \
+        struct user opened = with_reopened_handle(world, &knowing);                                          \
+        struct user states[] = {knowing, with_closed_handle(&knowing), with_dead_handle(&opened), opened};   \
+        for (unsigned s = 0; s < sizeof states / sizeof states[0]; s++) {                                    \
+            user = &states[s];                                                                               \
+            struct expectation other = call;                                                                 \
+            expected = expect_either(expected, &other);                                                      \
+        }                                                                                                    \
         expected.steps |=                                                                                    \
             BIT(SCARDMANAGE_STEP_LEAVE) | (user->command_unanswered ? BIT(SCARDMANAGE_STEP_WARM) : 0);       \
     }                                                                                                        \
