@@ -59,6 +59,10 @@ void attempt_resume(struct attempt *a);
 
 /* Begins a round. */
 void observe_round(struct attempt *a);
+/* After a card did not answer, which it also does not when it is removed: waits until PC/SC must have noticed a removal
+ * since the event counter of the reader had this value. Returns W_REMOVED_CARD if there was one, S_OK if not, or why
+ * that is not known. */
+scardmanage_result observe_late_removal(struct attachment *at, uint32_t counter);
 /* After a step that failed: waits until PC/SC must have noticed a removal, and returns W_REMOVED_CARD if there was
  * one. Otherwise returns result, or why it is not known. */
 scardmanage_result observe_removal(struct attempt *a, scardmanage_result result);

@@ -185,25 +185,30 @@ bool observe_missing_atr(const struct attempt *a)
 
 #define REMOVAL_NOTICE_MS 400u /* pcsc-lite notices a removal within this time if it polls the reader */
 
-/* A step also fails if the card is removed during it. Waits until PC/SC must have noticed a
- * removal, and returns W_REMOVED_CARD if there was one, so that the next round observes what is
- * there now. Does not wait if the card had not answered before the step either. */
-scardmanage_result observe_removal(struct attempt *a, scardmanage_result result)
+scardmanage_result observe_late_removal(struct attachment *at, uint32_t counter)
 {
-    struct pcsc_reader_state now = a->reader_state;
+    struct pcsc_reader_state now = {.present = true, .counter = counter};
     uint64_t end = platform_now_us() + REMOVAL_NOTICE_MS * 1000;
-    if (!outcome_harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH ||
-        !a->situation.is_observed || now.mute)
-        return result;
     do {
-        pcsc_wait_for_change(a->at->connection.context, a->at->connection.reader, &now, REMOVAL_NOTICE_MS);
-        scardmanage_result queried = service_get_reader_state(a->at, false, &now);
+        pcsc_wait_for_change(at->connection.context, at->connection.reader, &now, REMOVAL_NOTICE_MS);
+        scardmanage_result queried = service_get_reader_state(at, false, &now);
         if (queried != SCARDMANAGE_S_OK)
             return queried;
-        if (!now.present || now.counter != a->reader_state.counter) {
-            a->at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
+        if (!now.present || now.counter != counter) {
+            at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
             return SCARDMANAGE_W_REMOVED_CARD;
         }
-    } while (platform_now_us() < end && job_stop_reason(a->at) == SCARDMANAGE_S_OK);
-    return result;
+    } while (platform_now_us() < end && job_stop_reason(at) == SCARDMANAGE_S_OK);
+    return SCARDMANAGE_S_OK;
+}
+
+/* A step also fails if the card is removed during it. Returns W_REMOVED_CARD if it was, so that the next
+ * round observes what is there now. Does not wait if the card had not answered before the step either. */
+scardmanage_result observe_removal(struct attempt *a, scardmanage_result result)
+{
+    if (!outcome_harder_step_may_cure(result) || result == SCARDMANAGE_E_PROTO_MISMATCH ||
+        !a->situation.is_observed || a->reader_state.mute)
+        return result;
+    scardmanage_result late = observe_late_removal(a->at, a->reader_state.counter);
+    return late == SCARDMANAGE_S_OK ? result : late;
 }

@@ -202,6 +202,9 @@ scardmanage_result reconnect_check_after_functions(struct attachment *at)
     scardmanage_result ended = reconnect_end_temporary_transaction(at);
     if (result == SCARDMANAGE_S_OK)
         result = ended;
+    if (result == SCARDMANAGE_S_OK && !stopped && at->card.is_unresponsive &&
+        at->connection.reader[0] != '\0')
+        result = observe_late_removal(at, at->card.identity.counter);
     if (outcome_is_event(result))
         at->card.unreported_event = result;
     else if (at->rebuild_result == SCARDMANAGE_W_REMOVED_CARD) /* the card is not the one that it should be */

@@ -95,8 +95,9 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_W_REMOVED_CARD:
         return moved || away || !user->card.known || other;
     case SCARDMANAGE_E_NO_SMARTCARD:
+        /* also if it was attached while the card could not be used */
         return moved || away || reset || !user->was_present || !call->present || other || mute ||
-               !card_slots[0].powered;
+               !card_slots[0].powered || !user->card.known;
     case SCARDMANAGE_E_NO_SERVICE:
     case SCARDMANAGE_RESULT(SCARD_W_SECURITY_VIOLATION): /* the service has ended again */
     case SCARDMANAGE_E_READER_UNAVAILABLE:
