@@ -28,7 +28,9 @@ typedef struct scardmanage_options {
     uint32_t protocols;          /* SCARDMANAGE_PROTOCOL_ bits, one of which must become active. Default: the
                                   * active protocol if the card still offers it, else T=0 or T=1 */
     /* Default: KEEP. For EXCLUSIVE, a caller that holds the lock gives it up until the other clients have disconnected,
-     * because they might wait for it. */
+     * because they might wait for it. pcsc-lite cannot take back a request for exclusive use: if the call times out or
+     * is cancelled, the handle stays connected, and the object busy, until the others have disconnected, even if it is
+     * detached. Two clients that both wait for exclusive use wait for each other until one of the programs ends. */
     scardmanage_share share;
     int accept_other_card; /* not 0: accept a different card */
 

@@ -201,6 +201,13 @@ static uint32_t any_timeout(void)
     return timeouts[scheduler_random(5)];
 }
 
+/* Two calls that wait for exclusive use wait for each other for ever, even if they are abandoned. */
+static bool may_wait_for_exclusive_use(const struct storm_user *user)
+{
+    unsigned own = 2; /* the user, and the thread of its attachment */
+    return user->party == PARTY_A && fiber_count_of_owner(PARTY_A) <= own;
+}
+
 static scardmanage_options any_options(struct storm_user *user)
 {
     static const scardmanage_step steps[] = {SCARDMANAGE_STEP_WARM, SCARDMANAGE_STEP_COLD,
@@ -215,7 +222,8 @@ static scardmanage_options any_options(struct storm_user *user)
     if (scheduler_once_in(6))
         options.protocols = scheduler_once_in(2) ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
     if (user->storm->has_exclusive && scheduler_once_in(4))
-        options.share = scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
+        options.share = may_wait_for_exclusive_use(user) && scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE
+                                                                                 : SCARDMANAGE_SHARE_SHARED;
     options.accept_other_card = scheduler_once_in(3);
     options.accept_other_index = scheduler_once_in(3);
     options.timeout_ms = any_timeout();
