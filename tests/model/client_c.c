@@ -81,8 +81,11 @@ bool client_c_disconnect(struct model *model, unsigned disposition)
     if (!c->connected || world->service != SERVICE_UP ||
         (disposition != SCARD_LEAVE_CARD && !nothing_blocks_calls(model)))
         return false;
+    bool had_power = world->powered;
     LONG rv = SCardDisconnect(c->handle, disposition);
     c->connected = c->has_event = false;
+    if (disposition == SCARD_RESET_CARD && !had_power)
+        world->may_be_powered_again = true;
     if (world->holder == PARTY_C)
         world->holder = NOBODY;
     if (world->exclusive == PARTY_C)

@@ -43,6 +43,7 @@ static void clear_card(struct model *model)
     world->card = NULL;
     world->atr = 0;
     world->unresponsive = world->swallowed = world->lost_power_unnoticed = false;
+    world->may_be_powered_again = false;
     if (model->client_c.connected)
         model->client_c.has_event = true;
     lose_locks(model);

@@ -135,7 +135,8 @@ static bool check_resets_and_commands(const struct checked_call *call, unsigned 
         return true;
     unsigned seen = after->cold + after->warm - before->cold - before->warm;
     unsigned sent = after->commands - before->commands;
-    if (!before->powered && seen > resets) /* pcscd has powered the card for the call */
+    if ((!before->powered || call->model->world.may_be_powered_again) &&
+        seen > resets) /* pcscd has powered the card for the call */
         seen = resets;
     return model_check(
                call->model, seen == resets,

@@ -32,6 +32,8 @@ struct world {
     /* The reader has powered the card off without the knowledge of PC/SC. Until a reset, the card
      * does not answer commands. */
     bool lost_power_unnoticed;
+    /* C has reset a card without power as it disconnected. pcscd may power it again when somebody connects. */
+    bool may_be_powered_again;
     bool powered;
     uint32_t protocol;
     bool negotiated;      /* a client has connected since the last reset, so the protocol is chosen */
