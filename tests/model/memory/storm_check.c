@@ -106,7 +106,8 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_INVALID_HANDLE:
         return !user->attached || away;
     case SCARDMANAGE_E_SHARING_VIOLATION:
-        return call->exclusive || user->storm->has_exclusive || now->exclusives != call->before.exclusives;
+        return call->exclusive || user->storm->has_exclusive || now->exclusives != call->before.exclusives ||
+               moved; /* a removal ends the transaction that an unlock would end, and another begins one */
     case SCARDMANAGE_E_TIMEOUT:
         /* detaching does not wait for an abandoned call; calls in a function have the timeout of the object */
         return scheduler_now_us() - call->begun_us >= (uint64_t)call->timeout_ms * 1000 || call->may_run ||
