@@ -616,7 +616,8 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
     scardmanage_result result = scardmanage_reconnect_ex(model->object[i], &now, &report);
     user->reader_uncertain = user->reader_uncertain || (was_abandoned(result) && options->accept_other_index);
     if (was_abandoned(result) && options->accept_other_card)
-        user->atrs_seen = 0; /* it may still accept the card for another one, whose ATR is then the only one */
+        user->atrs_seen =
+            0; /* it may still accept the card for another one, whose ATR is then the only one */
     if (!check_result(&call, result))
         return true;
     check_report(&call, result, &report);
