@@ -36,7 +36,7 @@ static bool check(const char *path)
     random_start(&random, 0);
     struct card_host host = {.arg = &random, .random = give_random, .log = print_log};
     struct error error;
-    struct card *card = card_load_file(path, &host, &error);
+    struct card *card = card_load(path, &host, &error);
     if (!card) {
         print_error_line("%s", error.text);
         return false;
@@ -54,7 +54,7 @@ static int check_main(int argc, char **argv)
     if (option != -1)
         return option == 'h' ? EXIT_OK : EXIT_USAGE;
     if (optind == argc) {
-        fprintf(stderr, "cardrig check: which files? 'cardrig check --help' says more\n");
+        fprintf(stderr, "cardrig check: which cards? 'cardrig check --help' says more\n");
         return EXIT_USAGE;
     }
     int status = EXIT_OK;
@@ -68,8 +68,9 @@ const struct subcommand check_subcommand = {
     .name = "check",
     .summary = "check card scripts",
     .function = check_main,
-    .usage = "FILE...",
-    .description = "Load card scripts as a rig would, and say for each whether it is sound: its name\n"
-                   "and ATRs, or file, line and reason of what is wrong. Exits with 1 if any is not.\n",
-    .arguments = {":files", ":files"},
+    .usage = "CARD...",
+    .description = "Load cards, given as for --card of 'cardrig run', as a rig would, and say for\n"
+                   "each whether it is sound: its name and ATRs, or file, line and reason of what is\n"
+                   "wrong. Exits with 1 if any is not.\n",
+    .arguments = {":card", ":card"},
 };

@@ -7,12 +7,12 @@
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/print.h"
+#include "icc/card_name.h"
 #include "icc/relay.h"
 #include "rig/directory.h"
 #include "rig/log.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,18 +152,20 @@ out:
 
 json_t *client_request(const char *command, const char *slot, const char *file, json_t *faults)
 {
-    char absolute[PATH_MAX];
+    char *absolute = NULL;
+    struct error error;
     if (file && *file && !relay_reader(file)) {
-        if (!realpath(file, absolute)) {
-            rig_log("%s: %s", file, strerror(errno));
+        absolute = card_name_absolute(file, &error);
+        if (!absolute) {
+            rig_log("%s", error.text);
             return NULL;
         }
         file = absolute;
     }
-    return ask(command,
-               json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file, "faults",
-                         faults),
-               ANSWER_MS);
+    json_t *request = json_pack("{s:s, s:s*, s:s*, s:O*}", "command", command, "slot", slot, "file", file,
+                                "faults", faults);
+    free(absolute);
+    return ask(command, request, ANSWER_MS);
 }
 
 json_t *client_request_service(const char *action)
@@ -177,7 +179,7 @@ const struct option_entry client_change_card_options[] = {
     {BUILTIN, "builtin", NULL, NULL, "put in the built-in card"}, {0}};
 
 /* The arguments [SLOT] [FILE] of subcommands that insert, remove or swap cards. A single argument is a file
- * if it begins with '/' or '.', ends in ".lua" or names a relay; otherwise it is a slot. */
+ * if it begins with '/' or '.', ends in ".lua", or names a ready card or a relay; otherwise it is a slot. */
 struct client_arguments {
     const char *slot, *file;
     bool builtin; /* --builtin was given */
@@ -187,8 +189,8 @@ struct client_arguments {
 static bool looks_like_file(const char *text)
 {
     size_t length = strlen(text);
-    return text[0] == '/' || text[0] == '.' || relay_reader(text) ||
-           (length > 4 && strcmp(text + length - 4, ".lua") == 0);
+    return text[0] == '/' || text[0] == '.' || relay_reader(text) || card_name_is_ready(text) ||
+           (length > 4 && strcmp(text + length - 4, ".lua") == 0) || strstr(text, ".lua,");
 }
 
 /* Returns EXIT_OK, another exit status after printing an error, or -1 after printing the help. */

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "icc/fault.h"
+#include "icc/library.h"
 #include "rig/reader_options.h"
 
 #include <stdio.h>
@@ -105,10 +106,13 @@ static void propose_value(const struct unfinished *word, const char *completion)
             for_each_slot(propose_usb_reader, word);
         } else if (strcmp(one, ":fault") == 0) {
             propose_names(word, fault_name);
+        } else if (strcmp(one, ":ready") == 0) {
+            propose_names(word, library_card_name);
         } else if (strcmp(one, ":reader") == 0) {
             propose_reader_keys(word);
         } else if (strcmp(one, ":card") == 0) {
             propose(word, "relay=", "the card in a reader of another PC/SC service");
+            propose_names(word, library_card_name);
             puts(":files");
         } else if (one[0] == ':') {
             puts(one);

@@ -21,11 +21,11 @@ const struct subcommand insert_subcommand = {
     .usage = "[SLOT] [FILE]\n--builtin [SLOT]",
     .description = "Put a card into a slot of the running rig.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                   "may be left out when there is only one. FILE is a card script, or relay=READER\n"
-                   "for the card in a reader of another PC/SC service; without it the card that was\n"
-                   "in last is put back, or the built-in card where there was none. A single\n"
-                   "argument is a FILE if it begins with '/', '.' or relay=, or ends in .lua, else a\n"
-                   "SLOT.\n",
+                   "may be left out when there is only one. FILE is a card script, a ready card,\n"
+                   "or relay=READER for the card in a reader of another PC/SC service; without it\n"
+                   "the card that was in last is put back, or the built-in card where there was\n"
+                   "none. A single argument is a FILE if it begins with '/', '.' or relay=, ends in\n"
+                   ".lua or names a ready card, else a SLOT.\n",
     .options = {client_change_card_options},
     .arguments = {":slot :card", ":card"},
 };

@@ -15,7 +15,7 @@
 static const struct subcommand *const subcommands[] = {
     &run_subcommand,   &serve_subcommand,  &insert_subcommand, &remove_subcommand,  &swap_subcommand,
     &plug_subcommand,  &unplug_subcommand, &fault_subcommand,  &service_subcommand, &status_subcommand,
-    &check_subcommand, &atr_subcommand,    &doctor_subcommand,
+    &cards_subcommand, &check_subcommand,  &atr_subcommand,    &doctor_subcommand,
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

@@ -3,15 +3,16 @@
 
 #include "base/output.h"
 #include "cli/cli.h"
+#include "icc/card_name.h"
 #include "icc/relay.h"
 #include "rig/log.h"
 #include "rig/random.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof array / sizeof array[0])
 
@@ -22,8 +23,8 @@ const struct option_entry rig_options_list[] = {
      "add a reader; its keys are below; can be repeated, for up to 16 slots in all, or 255 with a pcscd from 2.5.0 on"},
     {'c', "card", "[SLOT=]CARD", ":card",
      "insert CARD into a slot: a number, READER or READER/NUMBER; by default the first empty one; can be "
-     "repeated. CARD is the file of a card script, or relay=READER: the card in a reader of another PC/SC service, the "
-     "machine's own or another rig's"},
+     "repeated. CARD is the file of a card script or the name of a ready card ('cardrig cards' lists them), with arguments: "
+     "CARD,KEY=VALUE; or relay=READER: the card in a reader of another PC/SC service, the machine's own or another rig's"},
     {'e', "empty", NULL, NULL, "start with empty slots; 'cardrig insert' fills them"},
     {'t', "trace", "FILE", ":files",
      "write each character that goes over the contacts to FILE, as text; %p in its name is the process number"},
@@ -132,18 +133,17 @@ static struct slot *first_empty(struct slots *slots)
     return NULL;
 }
 
-/* Inserts a card given as [SLOT=]FILE or [SLOT=]relay=READER. Text before a '=' is taken as part of a
- * file's name if it does not name a slot and the whole text names an existing file. Returns an exit status,
- * as rig_options_insert_cards() does. */
+/* Inserts a card given as [SLOT=]CARD. Text before a '=' belongs to the card if it does not name a slot, and has a
+ * comma, or the whole text names an existing file. Returns an exit status, as rig_options_insert_cards() does. */
 static int add_card(struct slots *slots, const char *text, struct error *error)
 {
-    char slot_name[256], absolute[PATH_MAX];
+    char slot_name[256];
     const char *equals = relay_reader(text) ? NULL : strchr(text, '='), *file = text;
     struct slot *slot = NULL;
     if (equals && (size_t)(equals - text) < sizeof slot_name) {
         snprintf(slot_name, sizeof slot_name, "%.*s", (int)(equals - text), text);
         slot = slots_find(slots, slot_name, error);
-        if (slot || !realpath(text, absolute))
+        if (slot || (!memchr(text, ',', (size_t)(equals - text)) && access(text, F_OK) != 0))
             file = equals + 1;
         if (!slot && file != text) {
             error_set(error, "--card %s: %s", text, error->text);
@@ -160,11 +160,14 @@ static int add_card(struct slots *slots, const char *text, struct error *error)
     }
     if (relay_reader(file))
         return slot_insert_relay(slot, file, error) ? EXIT_OK : EXIT_RIG_FAILED;
-    if (!realpath(file, absolute)) {
-        error_set(error, "--card %s: %s", file, strerror(errno));
+    char *absolute = card_name_absolute(file, error);
+    if (!absolute) {
+        error_set(error, "--card %s", error->text);
         return EXIT_RIG_FAILED;
     }
-    return slot_insert(slot, absolute, error) ? EXIT_OK : EXIT_RIG_FAILED;
+    bool ok = slot_insert(slot, absolute, error);
+    free(absolute);
+    return ok ? EXIT_OK : EXIT_RIG_FAILED;
 }
 
 /* Inserts the built-in card into each token without a card, because a token always has one. */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "icc/card.h"
 #include "icc/crypto/crypto.h"
+#include "icc/module.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
 #include "iso7816/hex.h"
@@ -352,6 +353,7 @@ void globals_open(lua_State *L)
 
     open_libraries(L);
     crypto_open(L);
+    module_open(L);
 
     lua_pushglobaltable(L);
     luaL_setfuncs(L, ours, 0);

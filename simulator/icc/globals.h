@@ -10,7 +10,7 @@
 /*
  * Opens the libraries base, string, table, math, utf8 and coroutine in the Lua state of a sandbox, without
  * the functions that load files or binary chunks or control the garbage collector. Adds the functions as_is,
- * fault, hex and random, and the table crypto, which are not part of Lua. Must run inside a protected call.
+ * fault, file, hex, random and require, and the table crypto, which are not Lua's own. Must run inside a protected call.
  */
 void globals_open(lua_State *L);
 

@@ -155,7 +155,7 @@ static void place_message(const struct sandbox *sandbox, const char *text, int l
 /* If the message is about a global that scripts elsewhere have, but cards do not, returns its name. */
 static const char *missing_library(const char *message)
 {
-    static const char *const names[] = {"io",     "os",       "require",        "package", "debug",
+    static const char *const names[] = {"io",     "os",       "package",        "debug",
                                         "dofile", "loadfile", "collectgarbage", "warn"};
     char global[32];
 
@@ -364,11 +364,20 @@ no_memory:
     return NULL;
 }
 
+bool sandbox_set_folder(struct sandbox *sandbox, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    sandbox->folder = slash ? strndup(path, slash > path ? (size_t)(slash - path) : 1) : strdup(".");
+    return sandbox->folder;
+}
+
 void sandbox_free(struct sandbox *sandbox)
 {
     if (!sandbox)
         return;
     free_contents(sandbox);
     free((char *)sandbox->chunk);
+    free((char *)sandbox->folder);
     free(sandbox);
 }

@@ -30,6 +30,8 @@ struct sandbox {
     atomic_bool interrupted;      /* see sandbox_interrupt */
     const char *chunk;            /* the script's full name, for messages */
     char chunk_short[LUA_IDSIZE]; /* the same as Lua shortens it */
+    const char *folder;           /* of the script, with the files that it may read; NULL: none */
+    bool is_loaded;               /* the script has been run; its functions can be called */
     int intervals;                /* of SANDBOX_INTERVAL, left for the call in progress */
     const char *spent;            /* why the call in progress has failed, as a text; NULL: it has not */
     int spent_line;               /* the line of the script where that happened; 0: unknown */
@@ -45,6 +47,9 @@ struct sandbox {
  */
 struct sandbox *sandbox_new(const struct card_host *host, struct faults *faults, void (*open)(lua_State *L),
                             const char *chunk, struct error *error);
+
+/* Lets the script read files in the folder of the file `path`. Returns false if there is no memory. */
+bool sandbox_set_folder(struct sandbox *sandbox, const char *path);
 
 /* Frees the machine and everything in its heap. sandbox may be NULL. */
 void sandbox_free(struct sandbox *sandbox);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -18,7 +19,8 @@ struct load {
     struct script *script;
     struct sandbox *sandbox;
     const struct source *source;
-    int commands_line; /* the line where the list of commands begins */
+    const struct card_name *given; /* may be NULL */
+    int commands_line;             /* the line where the list of commands begins */
 };
 
 /* Errors */
@@ -520,6 +522,108 @@ static void read_faults(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
+static void read_chaining(lua_State *L, const struct load *load, int table)
+{
+    int type = get_field(L, table, "chaining");
+
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        raise_error(L, load, line_of_field(load, "chaining"), "chaining is a %s, expected true or false",
+                    luaL_typename(L, -1));
+    load->script->chaining = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+}
+
+/*
+ * Arguments
+ */
+
+static const char *permanent_string(lua_State *L, const struct load *load, int index)
+{
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+
+    return memcpy(permanent(L, load, length + 1), text, length + 1);
+}
+
+static int compare_arguments(const void *a, const void *b)
+{
+    return strcmp(((const struct script_argument *)a)->key, ((const struct script_argument *)b)->key);
+}
+
+/* Reads the table on top of the stack: KEY = "what it is". */
+static void read_argument_table(lua_State *L, const struct load *load)
+{
+    struct script *script = load->script;
+    int table = lua_gettop(L), line = line_of_field(load, "arguments");
+
+    if (lua_getmetatable(L, table))
+        raise_error(L, load, line, "arguments has a metatable, expected a plain table");
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+            raise_error(L, load, line, "arguments: unknown field %s: expected KEY = \"what it is\"",
+                        pushed_key(L, lua_gettop(L) - 1));
+        lua_pop(L, 1);
+        script->argument_count++;
+    }
+    script->arguments = permanent(L, load, script->argument_count * sizeof *script->arguments + 1);
+    size_t i = 0;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        script->arguments[i].key = permanent_string(L, load, -2);
+        script->arguments[i++].help = permanent_string(L, load, -1);
+        lua_pop(L, 1);
+    }
+    qsort(script->arguments, script->argument_count, sizeof *script->arguments, compare_arguments);
+}
+
+/* Refuses an argument that was given, but that the script does not know. */
+static void check_given(lua_State *L, const struct load *load)
+{
+    const struct script *script = load->script;
+
+    for (size_t i = 0; load->given && i < load->given->argument_count; i++) {
+        struct script_argument wanted = {.key = load->given->argument[i].key};
+        if (script->argument_count > 0 &&
+            bsearch(&wanted, script->arguments, script->argument_count, sizeof wanted, compare_arguments))
+            continue;
+        lua_pushliteral(L, "");
+        for (size_t j = 0; j < script->argument_count; j++) {
+            lua_pushfstring(L, "%s%s", j > 0 ? ", " : "", script->arguments[j].key);
+            lua_concat(L, 2);
+        }
+        if (script->argument_count == 0)
+            raise_error(L, load, 1, "'%s' was given, but the card takes no arguments", wanted.key);
+        raise_error(L, load, line_of_field(load, "arguments"), "'%s' was given, but the card only takes %s",
+                    wanted.key, lua_tostring(L, -1));
+    }
+}
+
+static void read_arguments(lua_State *L, const struct load *load, int table)
+{
+    int type = get_field(L, table, "arguments");
+
+    if (type != LUA_TNIL && type != LUA_TTABLE)
+        raise_error(L, load, line_of_field(load, "arguments"), "arguments is a %s, expected a table",
+                    luaL_typename(L, -1));
+    if (type == LUA_TTABLE)
+        read_argument_table(L, load);
+    lua_settop(L, table);
+    check_given(L, load);
+    lua_settop(L, table);
+}
+
+/* Sets the global args to a table of the arguments that were given. */
+static void set_args(lua_State *L, const struct card_name *given)
+{
+    lua_newtable(L);
+    for (size_t i = 0; given && i < given->argument_count; i++) {
+        lua_pushstring(L, given->argument[i].value);
+        lua_setfield(L, -2, given->argument[i].key);
+    }
+    lua_setglobal(L, "args");
+}
+
 /* The script */
 
 /* Returns the length of what Lua's own file loader skips: a byte order mark, and a first line that begins
@@ -570,12 +674,15 @@ static void run(lua_State *L, const struct load *load)
     lua_pushfstring(L, "@%s", source->name);
     if (luaL_loadbufferx(L, source->text + at, source->length - at, lua_tostring(L, -1), "t") != LUA_OK)
         refuse_text(L, source->text + at, source->length - at);
+    set_args(L, load->given);
     lua_call(L, 0, 1);
+    load->sandbox->is_loaded = true;
 }
 
 static int read_script(lua_State *L)
 {
-    static const char *const fields[] = {"name", "atr", "t0", "t1", "on_power", "commands", "faults", NULL};
+    static const char *const fields[] = {"name",     "atr",      "t0",     "t1",        "on_power",
+                                         "commands", "chaining", "faults", "arguments", NULL};
     struct load *load = lua_touserdata(L, 1);
     int table;
 
@@ -587,11 +694,13 @@ static int read_script(lua_State *L)
                     lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
     if (lua_getmetatable(L, table))
         raise_error(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
-    check_table(L, load, "", fields, "name, atr, t0, t1, on_power, commands or faults");
+    check_table(L, load, "", fields, "name, atr, t0, t1, on_power, commands, chaining, faults or arguments");
+    read_arguments(L, load, table);
     read_name(L, load, table);
     read_atr(L, load, table);
     read_protocols(L, load, table);
     read_on_power(L, load, table);
+    read_chaining(L, load, table);
     read_commands(L, load, table);
     read_faults(L, load, table);
     return 0;
@@ -612,9 +721,9 @@ static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
 }
 
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
-                 struct error *error)
+                 const struct card_name *given, struct error *error)
 {
-    struct load load = {.script = script, .sandbox = sandbox, .source = source};
+    struct load load = {.script = script, .sandbox = sandbox, .source = source, .given = given};
 
     memset(script, 0, sizeof *script);
     script->on_power.ref = LUA_NOREF;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "icc/card_name.h"
 #include "icc/command.h"
 #include "icc/match.h"
 #include "icc/sandbox.h"
@@ -26,21 +27,30 @@ struct script_atr {
     size_t length;
 };
 
+/* An argument that the script takes. The pointers point into the heap of the sandbox. */
+struct script_argument {
+    const char *key, *help;
+};
+
 struct script {
     char name[SCRIPT_NAME_MAX + 1];
     struct script_atr cold, warm;
     uint8_t t1_ifsc; /* 0: the script does not give it */
     struct script_function on_power;
+    bool chaining;                     /* chained commands are joined */
+    struct script_argument *arguments; /* in alphabetical order, in the heap of the sandbox */
+    size_t argument_count;
     struct script_command *commands; /* in the heap of the sandbox */
     size_t command_count;
     struct match_index index; /* of the commands, for match_command() */
 };
 
 /*
- * Runs the script in the sandbox and reads the table that it returns. Returns false with one line,
+ * Runs the script in the sandbox, with the arguments of `given`, and reads the table that it returns. given may be
+ * NULL. Returns false with one line,
  * "file:line: reason", in error if anything in the script is wrong.
  */
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
-                 struct error *error);
+                 const struct card_name *given, struct error *error);
 
 #endif

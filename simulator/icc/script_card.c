@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "icc/builtin.h"
+#include "icc/card_name.h"
+#include "icc/chain.h"
 #include "icc/globals.h"
 #include "icc/handler.h"
 #include "icc/response.h"
@@ -17,6 +19,7 @@ struct script_card {
     struct card card;
     struct sandbox *sandbox;
     struct script script;
+    struct chain *chain;      /* NULL: the script does not ask for joined commands */
     struct response response; /* the rest of the last response */
 };
 
@@ -34,8 +37,9 @@ static const struct script_card *const_script_of(const struct card *card)
     return (const struct script_card *)card;
 }
 
-static struct card *load_source(const struct source *source, const struct card_host *host,
-                                struct error *error)
+/* given: the arguments; NULL for none. The files in the folder of the script can be read if it is from a file. */
+static struct card *load_source(const struct source *source, const struct card_name *given,
+                                const struct card_host *host, struct error *error)
 {
     struct script_card *card = calloc(1, sizeof *card);
 
@@ -45,22 +49,55 @@ static struct card *load_source(const struct source *source, const struct card_h
     }
     card->card.kind = &script_kind;
     card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error);
-    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, error)) {
+    if (card->sandbox && given && given->file && !sandbox_set_folder(card->sandbox, given->file)) {
+        error_set(error, "%s:1: out of memory", source->name);
+        card_free(&card->card);
+        return NULL;
+    }
+    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, given, error)) {
+        card_free(&card->card);
+        return NULL;
+    }
+    if (card->script.chaining && !(card->chain = calloc(1, sizeof *card->chain))) {
+        error_set(error, "%s:1: out of memory", source->name);
         card_free(&card->card);
         return NULL;
     }
     return &card->card;
 }
 
-struct card *card_load_file(const char *path, const struct card_host *host, struct error *error)
+static struct card *load_ready(const struct card_name *name, const struct card_host *host,
+                               struct error *error)
+{
+    const struct library_text *ready = name->ready;
+    char chunk[100];
+
+    snprintf(chunk, sizeof chunk, "%s.lua", ready->name);
+    struct source source = {.name = chunk, .text = ready->text, .length = ready->length};
+    return load_source(&source, name, host, error);
+}
+
+static struct card *load_file(const struct card_name *name, const struct card_host *host, struct error *error)
 {
     struct source source;
     struct card *card;
 
-    if (!source_read(&source, path, error))
+    if (!source_read(&source, name->file, error))
         return NULL;
-    card = load_source(&source, host, error);
+    card = load_source(&source, name, host, error);
     source_free(&source);
+    return card;
+}
+
+struct card *card_load(const char *text, const struct card_host *host, struct error *error)
+{
+    struct card_name name;
+    struct card *card;
+
+    if (!card_name_parse(&name, text, error))
+        return NULL;
+    card = name.ready ? load_ready(&name, host, error) : load_file(&name, host, error);
+    card_name_free(&name);
     return card;
 }
 
@@ -69,7 +106,7 @@ struct card *card_load_text(const char *chunk_name, const char *text, size_t len
 {
     struct source source = {.name = chunk_name, .text = text, .length = length};
 
-    return load_source(&source, host, error);
+    return load_source(&source, NULL, host, error);
 }
 
 struct card *card_load_builtin(const struct card_host *host, struct error *error)
@@ -86,6 +123,7 @@ const char *card_builtin_text(size_t *length)
 static void free_script(struct card *card)
 {
     sandbox_free(script_of(card)->sandbox);
+    free(script_of(card)->chain);
     free(card);
 }
 
@@ -108,6 +146,11 @@ static const uint8_t *atr(const struct card *card, enum card_power how, size_t *
 static uint8_t t1_ifsc(const struct card *card)
 {
     return const_script_of(card)->script.t1_ifsc;
+}
+
+const struct script *card_script(const struct card *card)
+{
+    return &const_script_of(card)->script;
 }
 
 bool card_dead(const struct card *card)
@@ -139,6 +182,8 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
 
     *length = 0;
     response_drop(&self->response);
+    if (self->chain)
+        chain_drop(self->chain);
     if (card_dead(card))
         return;
     if (!handler_power(self->sandbox, &self->script.on_power, how, &error))
@@ -200,6 +245,26 @@ static void answer_by_script(struct script_card *card, const struct handler_comm
         answer_handler(card, entry, command, resp, resp_capacity, resp_length);
 }
 
+/* Replaces the last command of a chain by the joined command. Returns false if that is answered already. */
+static bool take_chained(struct script_card *card, struct handler_command *command, uint8_t *resp,
+                         size_t *resp_length)
+{
+    switch (chain_take(card->chain, &command->decoded, &command->length)) {
+    case CHAIN_NOT_PART:
+        return true;
+    case CHAIN_PART:
+        answer_status(0x9000, resp, resp_length);
+        return false;
+    case CHAIN_COMPLETE:
+        command->raw = card->chain->command;
+        return apdu_decode(command->raw, command->length, &command->decoded, NULL) == APDU_OK;
+    case CHAIN_TOO_LONG:
+        break;
+    }
+    answer_status(0x6700, resp, resp_length);
+    return false;
+}
+
 static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
                     size_t *resp_length)
 {
@@ -217,6 +282,8 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     if (response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
+    if (self->chain && !take_chained(self, &command, resp, resp_length))
+        return;
     answer_by_script(self, &command, resp, resp_capacity, resp_length);
     if (*resp_length > 0)
         response_cut_to_ne(&self->response, command.decoded.ne, resp, resp_length);

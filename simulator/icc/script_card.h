@@ -34,15 +34,18 @@
 #include "base/error.h"
 #include "icc/card.h"
 
+struct script;
+
 /*
- * Loads the script in the file path, a regular file of at most 4 MiB, runs it, and checks the whole table
- * that it returns. Copies host; host->random and host->log may be called from now on.
+ * Loads the card that text names (card_name.h): a ready card, or the script in a regular file of at most 4 MiB.
+ * Runs the script, and checks the whole table that it returns. Copies host; host->random and host->log may be
+ * called from now on.
  *
- * Returns the card, not powered; the caller frees it with card_free(). Returns NULL if the file cannot be
- * read, anything in it is wrong, or memory runs out. error then holds one line for the user, "path:line:
- * reason", or "path: reason" if the file cannot be read.
+ * Returns the card, not powered; the caller frees it with card_free(). Returns NULL if there is no such card, the
+ * file cannot be read, anything in it is wrong, or memory runs out. error then holds one line for the user,
+ * "path:line: reason", or "path: reason" if the file cannot be read.
  */
-struct card *card_load_file(const char *path, const struct card_host *host, struct error *error);
+struct card *card_load(const char *text, const struct card_host *host, struct error *error);
 
 /*
  * Loads a script from memory: length bytes at text, which may be freed afterwards. chunk_name replaces the
@@ -50,6 +53,9 @@ struct card *card_load_file(const char *path, const struct card_host *host, stru
  */
 struct card *card_load_text(const char *chunk_name, const char *text, size_t length,
                             const struct card_host *host, struct error *error);
+
+/* Returns what the script of the card declares. Valid as long as the card, and not if it is dead (card_dead). */
+const struct script *card_script(const struct card *card);
 
 /* Loads the built-in card (builtin.lua). */
 struct card *card_load_builtin(const struct card_host *host, struct error *error);

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/names.h"
+#include "icc/card_name.h"
+#include "icc/relay.h"
 #include "iso7816/hex.h"
 
 #include <jansson.h>
@@ -31,13 +33,15 @@ static void make_ascii(char *text)
             *text = '?';
 }
 
-/* Returns a file's name, which may be any bytes, as a string; null for NULL. */
+/* Returns a card's name without its arguments, which may be secret, as a string; null for NULL. It may be any
+ * bytes. */
 static json_t *file_name_json(const char *file)
 {
     if (!file)
         return json_null();
-    json_t *text = json_string(file);
-    char *copy = text ? NULL : strdup(file);
+    size_t length = relay_reader(file) ? strlen(file) : card_name_length_without_arguments(file);
+    json_t *text = json_stringn(file, length);
+    char *copy = text ? NULL : strndup(file, length);
     if (copy) {
         make_ascii(copy);
         text = json_string(copy);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/reader_options.h"
 
+#include "base/fields.h"
 #include "base/names.h"
 #include "base/number.h"
 #include "iso7816/hex.h"
@@ -294,25 +295,6 @@ static bool read_field(const char *field, struct reader_options *options, struct
     return false;
 }
 
-/* Returns the next field, which ends at a single comma, and advances *rest behind it. Replaces two commas
- * in a row by one that belongs to the field. Returns NULL after the last field. */
-static char *next_field(char **rest)
-{
-    char *field = *rest, *to = field;
-    if (!field)
-        return NULL;
-    for (char *from = field;; from++) {
-        if (*from == ',' && from[1] == ',') {
-            from++;
-        } else if (*from == ',' || !*from) {
-            *rest = *from ? from + 1 : NULL;
-            *to = '\0';
-            return field;
-        }
-        *to++ = *from;
-    }
-}
-
 /* Builds the name as pcscd 1.9.9 does (hotplug_libudev.c). Returns its length, even if it does not fit. */
 static int print_pcsc_name(const struct reader_options *options, char *name, size_t size)
 {
@@ -400,14 +382,14 @@ bool reader_options_parse(const char *text, struct reader_options *options, stru
         .type = "virtual reader",
         .version = CARDRIG_VERSION_MAJOR << 24 | CARDRIG_VERSION_MINOR << 16 | CARDRIG_VERSION_PATCH,
     };
-    char *fields = strdup(text), *rest = fields, *name = next_field(&rest);
+    char *fields = strdup(text), *rest = fields, *name = fields_next(&rest);
     bool ok = name != NULL;
     if (!ok)
         error_set(error, "out of memory");
     ok = ok && check_name(name, strlen(name), error);
     if (ok)
         strcpy(options->name, name);
-    for (char *field; ok && (field = next_field(&rest));)
+    for (char *field; ok && (field = fields_next(&rest));)
         ok = read_field(field, options, error);
     free(fields);
     const char *misplaced = ok ? misplaced_key(options) : NULL;

@@ -297,7 +297,7 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
         incoming->card =
             relay_connect(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
     else if (*incoming->file)
-        incoming->card = card_load_file(incoming->file, &slot->host, error);
+        incoming->card = card_load(incoming->file, &slot->host, error);
     else
         incoming->card = card_load_builtin(&slot->host, error);
     if (incoming->card && !(incoming->contacts = contacts_new(incoming->card)))

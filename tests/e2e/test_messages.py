@@ -124,8 +124,7 @@ SCRIPTS = {
         ":1: attempt to index a nil value (global 'io'); the sandbox of card scripts has no 'io' ('man cardrig-card' "
         "lists what it has)",
     '\nrequire "posix"':
-        ":2: attempt to call a nil value (global 'require'); the sandbox of card scripts has no 'require' "
-        "('man cardrig-card' lists what it has)",
+        ":2: require: 'posix': posix.lua: No such file or directory; nor is it a module of cardrig",
     "return { atr = '0x3B 0x00' }": ":1: atr: character 2: bytes are written without 0x",
     "return { atr = '3B 00', commands = { { '0x00', '90 00' } } }":
         ":1: commands[1]: pattern: character 2: bytes are written without 0x",

@@ -87,7 +87,7 @@ struct card *load_fixture(const char *name)
     struct card *card;
 
     snprintf(path, sizeof path, "%s/cards/%s", FIXTURES_DIR, name);
-    card = card_load_file(path, &test_host, &error);
+    card = card_load(path, &test_host, &error);
     ck_assert_msg(card != NULL, "%s", error.text);
     return card;
 }

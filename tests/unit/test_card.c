@@ -295,9 +295,10 @@ START_TEST(test_many_mistakes)
         at += (size_t)sprintf(text + at, "f%05d = 1, ", (i + 7) % UNKNOWN);
     sprintf(text + at, "}");
     ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &test_host, &error));
-    ck_assert_str_eq(error.text,
-                     "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands "
-                     "or faults");
+    ck_assert_str_eq(
+        error.text,
+        "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands, chaining, "
+        "faults or arguments");
     free(text);
 }
 END_TEST

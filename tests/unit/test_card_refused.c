@@ -27,7 +27,8 @@ static const struct {
     {"atr-short",
      "6: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
     {"atr-hex", "4: atr: character 4: not a hexadecimal digit"},
-    {"unknown-field", "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands or faults"},
+    {"unknown-field",
+     "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands, chaining, faults or arguments"},
     {"t1-field", "7: t1: unknown field 'ifsd': expected ifsc"},
     {"t1-ifsc", "5: t1.ifsc is not an integer from 1 to 254"},
     {"on-power", "5: on_power is a string, expected a function"},
@@ -53,7 +54,7 @@ START_TEST(test_bad)
         watchdog_set_limit(10, 5);
     snprintf(path, sizeof path, "%s/cards/bad/%s.lua", FIXTURES_DIR, bad[_i].file);
     snprintf(expected, sizeof expected, "%s:%s", path, bad[_i].error);
-    card = card_load_file(path, &test_host, &error);
+    card = card_load(path, &test_host, &error);
     ck_assert_ptr_null(card);
     ck_assert_str_eq(error.text, expected);
 }
@@ -109,13 +110,15 @@ START_TEST(test_bad_text)
         "test.lua:2: commands[1]: pattern is a number, expected a string of hexadecimal digits and dots");
     assert_refused("return { atr = '3B00', commands = { setmetatable({'', '9000'}, {}) } }",
                    "test.lua:1: commands[1] has a metatable, expected a plain table");
-    assert_refused("return { atr = '3B00', 5 }",
-                   "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands or faults");
+    assert_refused(
+        "return { atr = '3B00', 5 }",
+        "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands, chaining, faults or arguments");
     assert_refused(
         "return { atr = '3B00', [{}] = 5 }",
-        "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands or faults");
-    assert_refused("return { b = 1, a = 1,\n c = 1}",
-                   "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands or faults");
+        "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands, chaining, faults or arguments");
+    assert_refused(
+        "return { b = 1, a = 1,\n c = 1}",
+        "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands, chaining, faults or arguments");
     assert_refused("error({})", "test.lua:1: error value is a table, expected a string");
     assert_refused("\n\nerror('gone', 0)", "test.lua:3: gone");
     assert_refused("local s = [[one\ntwo",
@@ -162,11 +165,11 @@ START_TEST(test_unreadable_files)
 {
     struct error error;
 
-    ck_assert_ptr_null(card_load_file("/nonexistent/card.lua", &test_host, &error));
+    ck_assert_ptr_null(card_load("/nonexistent/card.lua", &test_host, &error));
     ck_assert_str_eq(error.text, "/nonexistent/card.lua: No such file or directory");
-    ck_assert_ptr_null(card_load_file("/", &test_host, &error));
+    ck_assert_ptr_null(card_load("/", &test_host, &error));
     ck_assert_str_eq(error.text, "/: not a regular file");
-    ck_assert_ptr_null(card_load_file("/dev/zero", &test_host, &error));
+    ck_assert_ptr_null(card_load("/dev/zero", &test_host, &error));
     ck_assert_str_eq(error.text, "/dev/zero: not a regular file");
 }
 END_TEST

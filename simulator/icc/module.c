@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "icc/module.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "icc/folder.h"
+#include "icc/library.h"
+#include "icc/sandbox.h"
+#include "icc/watchdog.h"
+
+#define MODULE_NAME_MAX 100 /* bytes */
+
+/* Its address is the registry key of the table of modules: name to value. A module that is being run has the value
+ * of this address, as a light userdata. */
+static const char modules;
+
+/* While the script is loaded. Later, a file could make runs differ. */
+static void check_is_loading(lua_State *L, const char *function)
+{
+    if (sandbox_of(L)->is_loaded)
+        luaL_error(L, "%s() works only while the script is loaded, not in its functions", function);
+}
+
+/*
+ * Pushes the bytes of a file of the script's folder. Returns false, with the reason in error, and pushes nothing,
+ * if it cannot be read. No file is open while memory is allocated: an error would leave it open.
+ */
+static bool push_file(lua_State *L, const char *name, struct error *error)
+{
+    const char *folder = sandbox_of(L)->folder;
+    size_t size, length;
+    char *bytes;
+    bool ok;
+
+    if (!folder)
+        return error_set(error, "the script has no folder");
+    watchdog_hold();
+    ok = folder_size(folder, name, &size, error);
+    watchdog_release();
+    if (!ok)
+        return false;
+    bytes = lua_newuserdatauv(L, size + 1, 0);
+    watchdog_hold();
+    ok = folder_read(folder, name, bytes, size, &length, error);
+    watchdog_release();
+    if (ok)
+        lua_pushlstring(L, bytes, length);
+    lua_remove(L, ok ? -2 : -1);
+    return ok;
+}
+
+static int global_file(lua_State *L)
+{
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    struct error error;
+
+    check_is_loading(L, "file");
+    luaL_argcheck(L, strlen(name) == length, 1, "the path has a zero byte");
+    if (!push_file(L, name, &error))
+        return luaL_error(L, "file: %s: %s", name, error.text);
+    return 1;
+}
+
+/* Writes the path of the module of that name. Returns false if the name is not one. */
+static bool path_of_module(const char *name, size_t length, char path[MODULE_NAME_MAX + 5])
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+    if (length == 0 || length > MODULE_NAME_MAX || strspn(name, allowed) != length || strstr(name, "..") ||
+        name[0] == '.' || name[length - 1] == '.')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        path[i] = name[i] == '.' ? '/' : name[i];
+    memcpy(path + length, ".lua", 5);
+    return true;
+}
+
+/* Pushes the function that the module's text is. Raises an error if there is no such module. */
+static void load_module(lua_State *L, const char *name, const char *path)
+{
+    const struct library_text *text = library_find(library_modules, name, strlen(name));
+    const char *bytes = text ? text->text : NULL;
+    size_t length = text ? text->length : 0;
+    struct error error;
+
+    if (push_file(L, path, &error))
+        bytes = lua_tolstring(L, -1, &length);
+    else if (!text)
+        luaL_error(L, "require: '%s': %s: %s; nor is it a module of cardrig", name, path, error.text);
+    else
+        lua_pushnil(L);
+    lua_pushfstring(L, "@%s", path);
+    if (luaL_loadbufferx(L, bytes, length, lua_tostring(L, -1), "t") != LUA_OK)
+        lua_error(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+/* Pushes the value of a module that was run before, or nil. */
+static void push_module(lua_State *L, const char *name)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &modules) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &modules);
+    }
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
+/* Sets the value of the module to the one on top of the stack, and pops it. */
+static void set_module(lua_State *L, const char *name)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &modules);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+static int global_require(lua_State *L)
+{
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    char path[MODULE_NAME_MAX + 5];
+
+    luaL_argcheck(L, path_of_module(name, length, path), 1,
+                  "expected a module's name of letters, digits, '_' and '-', with dots between folders");
+    push_module(L, name);
+    if (lua_islightuserdata(L, -1))
+        return luaL_error(L, "require: '%s' is required while it is being loaded", name);
+    if (!lua_isnil(L, -1))
+        return 1;
+    check_is_loading(L, "require");
+    lua_pushlightuserdata(L, (void *)&modules);
+    set_module(L, name);
+    load_module(L, name, path);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, true);
+    }
+    lua_pushvalue(L, -1);
+    set_module(L, name);
+    return 1;
+}
+
+void module_open(lua_State *L)
+{
+    lua_register(L, "require", global_require);
+    lua_register(L, "file", global_file);
+}
