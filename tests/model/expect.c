@@ -145,10 +145,12 @@ static void expect_unresponsive(const struct world *world, const struct user *us
         add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |
                       BIT(SCARDMANAGE_STEP_RESTART);
-    if (!world_was_removed(world, user) || shows & user->atrs_seen || options->accept_other_card)
+    if (!world_was_removed(world, user) || shows & user->atrs_seen || options->accept_other_card ||
+        user->may_accept_late)
         add(expected,
             card_offers(world, options->protocols) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_PROTO_MISMATCH);
-    if (world_was_removed(world, user) && shows & ~user->atrs_seen && !options->accept_other_card)
+    if (world_was_removed(world, user) && (shows & ~user->atrs_seen || user->may_accept_late) &&
+        !options->accept_other_card)
         add(expected, SCARDMANAGE_W_REMOVED_CARD);
     if (world_was_removed(world, user))
         expected->verdicts = BIT(SCARDMANAGE_VERDICT_REINSERTED) | BIT(SCARDMANAGE_VERDICT_DIFFERENT);
@@ -249,7 +251,7 @@ static struct expectation reconnect(const struct world *world, const struct user
     expected.steps = steps(world, user, options);
     if (refuses) {
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
-        expected.verdicts_refused = BIT(SCARDMANAGE_VERDICT_DIFFERENT);
+        expected.verdicts_refused = difference == DIFFERENT_CARD ? BIT(SCARDMANAGE_VERDICT_DIFFERENT) : EVERY;
     }
     if (refuses && difference == DIFFERENT_CARD && situation != BUSY)
         return expected;
@@ -501,8 +503,9 @@ static struct expectation or_event_of_abandoned_call(const struct world *world, 
     add(&expected, SCARDMANAGE_W_RESET_CARD);
     if (world_was_removed(world, user))
         add(&expected, SCARDMANAGE_W_REMOVED_CARD);
-    /* the handle died with the service */
-    if (user->party == PARTY_A && user->context_incarnation != world->incarnation)
+    /* the handle died with the service or the reader, and the call may not have got another */
+    if (user->party == PARTY_A &&
+        (user->context_incarnation != world->incarnation || world_handle_is_dead(world, user)))
         add(&expected, SCARDMANAGE_E_NO_SMARTCARD);
     return expected;
 }

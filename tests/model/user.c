@@ -156,7 +156,7 @@ static void set_current(struct model *model, struct user *user, bool same)
     struct world *world = &model->world;
     world->negotiated = true;
     user->has_handle = user->has_seen_card = true;
-    user->was_reset = user->removal_noticed = user->effect_uncertain = false;
+    user->was_reset = user->removal_noticed = user->effect_uncertain = user->may_accept_late = false;
     user->context_incarnation = user->handle_incarnation = world->incarnation;
     user->handle_plugging = world->plugging;
     user->index = world->index;
@@ -615,9 +615,7 @@ bool user_reconnect(struct model *model, unsigned i, const scardmanage_options *
                 (!changes || !world->card || world->card->warm == world->card->cold);
     scardmanage_result result = scardmanage_reconnect_ex(model->object[i], &now, &report);
     user->reader_uncertain = user->reader_uncertain || (was_abandoned(result) && options->accept_other_index);
-    if (was_abandoned(result) && options->accept_other_card)
-        user->atrs_seen =
-            0; /* it may still accept the card for another one, whose ATR is then the only one */
+    user->may_accept_late = user->may_accept_late || (was_abandoned(result) && options->accept_other_card);
     if (!check_result(&call, result))
         return true;
     check_report(&call, result, &report);

@@ -55,7 +55,11 @@ bool world_was_removed(const struct world *world, const struct user *user)
 
 enum difference world_difference(const struct world *world, const struct user *user)
 {
-    if (!world_was_removed(world, user) || world->atr & user->atrs_seen)
+    if (!world_was_removed(world, user))
+        return SAME_CARD;
+    if (user->may_accept_late)
+        return PERHAPS_DIFFERENT;
+    if (world->atr & user->atrs_seen)
         return SAME_CARD;
     return world->atr & user->atrs_shown ? PERHAPS_DIFFERENT : DIFFERENT_CARD;
 }

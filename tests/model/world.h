@@ -67,6 +67,7 @@ struct user {
     bool removal_noticed;    /* a failed reconnect has noticed the removal of the card */
     /* an abandoned call may have noticed a removal, or reset the card */
     bool effect_uncertain;
+    bool may_accept_late; /* an abandoned reconnect may accept whatever card it finds */
 
     /* Its lock: */
     unsigned lock_count;
