@@ -1,0 +1,114 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+--
+-- pin: PINs with a tries counter, and codes that unblock them
+--
+--   local pin = require "pin"
+--   local PUK = pin.new { value = "12345678" }
+--   local PIN = pin.new { value = "1234", tries = 3, unblocked_by = PUK }
+--
+--   local function verify(cmd)
+--     if cmd.nc == 0 then return "", PIN:status() end
+--     return "", PIN:verify(cmd.data)
+--   end
+--
+-- pin.new(fields)
+--     A PIN. The fields are value, a string; tries, how many wrong ones in a row block it (3); accepts, a
+--     function that says whether a string may become its value (any may); and unblocked_by, the PIN that
+--     unblocks it (none does).
+--
+-- A PIN has the fields value, tries, left (how many tries are left), verified and accepts. Its functions
+-- return status words:
+--
+-- PIN:verify(value)
+--     Compares. 90 00: verified, and all tries are there again. 63 CX: wrong, and X tries are left. 69 83:
+--     blocked. After both it is not verified.
+--
+-- PIN:status()
+--     What VERIFY without data answers: 90 00 if it is verified, else 63 CX or 69 83.
+--
+-- PIN:change(old, new)
+--     Verifies the old value and sets the new one. 6A 80: it cannot have the new value, and nothing has
+--     changed.
+--
+-- PIN:unblock(code, new)
+--     Verifies the PIN that unblocks this one, sets the new value and gives all tries again. Whether it is
+--     verified does not change, nor is the other one verified afterwards. 6A 80: as above. 69 83: the other
+--     one is blocked, or there is none.
+--
+-- PIN:forget()
+--     It is not verified any longer. A card does this at each reset.
+--
+-- PIN:set(value, tries)
+--     Sets it as if it were new. Without arguments it keeps its value and its number of tries.
+
+local sw = require("apdu").sw
+
+local Pin = {}
+Pin.__index = Pin
+
+function Pin:set(value, tries)
+  self.value = value or self.value
+  self.tries = tries or self.tries
+  self.left = self.tries
+  self.verified = false
+end
+
+function Pin:forget()
+  self.verified = false
+end
+
+-- The low digit of 63 CX holds at most 15.
+local function failed(self)
+  return self.left > 0 and 0x63C0 | math.min(self.left, 15) or sw.BLOCKED
+end
+
+function Pin:status()
+  return self.verified and sw.OK or failed(self)
+end
+
+function Pin:verify(value)
+  self.verified = false
+  if self.left == 0 then return sw.BLOCKED end
+  if value ~= self.value then
+    self.left = self.left - 1
+    return 0x63C0 | math.min(self.left, 15)
+  end
+  self.left = self.tries
+  self.verified = true
+  return sw.OK
+end
+
+function Pin:change(old, new)
+  if self.left == 0 then return sw.BLOCKED end
+  if not self.accepts(new) then return sw.WRONG_DATA end
+  local status = self:verify(old)
+  if status == sw.OK then self.value = new end
+  return status
+end
+
+function Pin:unblock(code, new)
+  if not self.unblocked_by or self.unblocked_by.left == 0 then return sw.BLOCKED end
+  if not self.accepts(new) then return sw.WRONG_DATA end
+  local status = self.unblocked_by:verify(code)
+  if status ~= sw.OK then return status end
+  self.unblocked_by:forget()
+  self.value = new
+  self.left = self.tries
+  return sw.OK
+end
+
+local function accepts_all()
+  return true
+end
+
+local pin = {}
+
+function pin.new(fields)
+  local self = setmetatable({}, Pin)
+  self.accepts = fields.accepts or accepts_all
+  self.unblocked_by = fields.unblocked_by
+  self:set(fields.value, fields.tries or 3)
+  return self
+end
+
+return pin
