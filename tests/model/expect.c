@@ -141,7 +141,8 @@ static void expect_unresponsive(const struct world *world, const struct user *us
     if (world->unresponsive)
         return;
     /* see "A card that was unresponsive" in scardmanage-pcsclite(7) */
-    if (!user->has_handle || world_handle_is_dead(world, user))
+    if (!user->has_handle || world_handle_is_dead(world, user) ||
+        options->first_step >= SCARDMANAGE_STEP_REOPEN)
         add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |
                       BIT(SCARDMANAGE_STEP_RESTART);
