@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "icc/fault.h"
+#include "icc/keep.h"
 #include "iso7816/apdu.h"
 #include "iso7816/atr.h"
 
@@ -38,6 +39,8 @@ struct card_host {
      * no control characters. May be NULL.
      */
     void (*log)(void *arg, const char *line);
+    struct keep_store
+        *keep_store; /* for what cards keep while they are out, with arg as place; NULL: nothing */
 };
 
 struct card;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fields.h"
 #include "base/names.h"
@@ -50,6 +51,12 @@ static bool add_argument(struct card_name *name, const char *card, char *field, 
                          "%s: expected KEY or KEY=VALUE behind the comma; a comma in a name or value is "
                          "written twice: ',,'",
                          card);
+    if (strcmp(field, "state") == 0) {
+        if (name->state || !*argument.value)
+            return error_set(error, "%s: expected state=FILE, once", card);
+        name->state = argument.value;
+        return true;
+    }
     for (size_t i = 0; i < name->argument_count; i++)
         if (strcmp(name->argument[i].key, field) == 0)
             return error_set(error, "%s: '%s' is given twice", card, field);
@@ -73,7 +80,7 @@ static bool find_card(struct card_name *name, const char *card, struct error *er
 
 bool card_name_parse(struct card_name *name, const char *text, struct error *error)
 {
-    *name = (struct card_name){.text = strdup(text)};
+    *name = (struct card_name){.text = strdup(text), .whole = text};
     if (!name->text)
         return error_set(error, "out of memory");
     if (is_file(text)) {
@@ -95,36 +102,62 @@ void card_name_free(struct card_name *name)
     *name = (struct card_name){0};
 }
 
-/* Returns the path with each comma twice, followed by the arguments. */
-static char *with_arguments(const char *path, const char *arguments)
+/* Appends text at `to`, with each comma twice. Returns its end. */
+static char *append(char *to, const char *text)
 {
-    char *text = malloc(2 * strlen(path) + strlen(arguments) + 1), *to = text;
-    if (!text)
-        return NULL;
-    for (; *path; path++) {
-        *to++ = *path;
-        if (*path == ',')
+    for (; *text; text++) {
+        *to++ = *text;
+        if (*text == ',')
             *to++ = ',';
     }
-    strcpy(to, arguments);
-    return text;
+    *to = '\0';
+    return to;
+}
+
+/* Writes the name again, with these paths. text was its whole text. */
+static char *join(const struct card_name *name, const char *card, const char *state, const char *text)
+{
+    char *joined = malloc(2 * (strlen(card) + strlen(state) + strlen(text)) + sizeof ",state=");
+    char *to = joined;
+    if (!joined)
+        return NULL;
+    to = append(to, card);
+    for (size_t i = 0; i < name->argument_count; i++) {
+        *to++ = ',';
+        to = append(to, name->argument[i].key);
+        *to++ = '=';
+        to = append(to, name->argument[i].value);
+    }
+    if (*state) {
+        to = stpcpy(to, ",state=");
+        append(to, state);
+    }
+    return joined;
+}
+
+/* Writes the absolute path of a file that need not exist. Returns false if it is too long. */
+static bool absolute_path(const char *path, char absolute[PATH_MAX])
+{
+    char folder[PATH_MAX];
+    if (*path == '/' || !getcwd(folder, sizeof folder))
+        return (size_t)snprintf(absolute, PATH_MAX, "%s", path) < PATH_MAX;
+    return (size_t)snprintf(absolute, PATH_MAX, "%s/%s", folder, path) < PATH_MAX;
 }
 
 char *card_name_absolute(const char *text, struct error *error)
 {
     struct card_name name;
-    char absolute[PATH_MAX], *result = NULL;
+    char file[PATH_MAX], state[PATH_MAX] = "", *result = NULL;
     if (!card_name_parse(&name, text, error))
         return NULL;
-    error_set(error, "out of memory");
-    if (name.ready)
-        result = strdup(text);
-    else if (!realpath(name.file, absolute))
+    if (name.file && !realpath(name.file, file))
         error_set(error, "%s: %s", name.file, strerror(errno));
-    else if (is_file(text))
-        result = strdup(absolute);
-    else
-        result = with_arguments(absolute, text + card_name_length_without_arguments(text));
+    else if (name.state && !absolute_path(name.state, state))
+        error_set(error, "state=%s: %s", name.state, strerror(ENAMETOOLONG));
+    else if (!(result = name.file && is_file(text)
+                            ? strdup(file)
+                            : join(&name, name.ready ? name.ready->name : file, state, text)))
+        error_set(error, "out of memory");
     card_name_free(&name);
     return result;
 }

@@ -2,7 +2,7 @@
 /*
  * How users name a card: FILE or NAME, the file of a card script or the name of a ready card, and then arguments
  * for it: NAME[,KEY[=VALUE]]... A comma in a name or value is written twice. A text that is the path of a file as
- * it stands is that file, without arguments.
+ * it stands is that file, without arguments. The argument state=FILE is not for the script, but for keep.h.
  */
 #ifndef CARDRIG_ICC_CARD_NAME_H
 #define CARDRIG_ICC_CARD_NAME_H
@@ -20,20 +20,22 @@ struct card_argument {
 };
 
 struct card_name {
-    char *text;                       /* the other members point into it */
+    char *text;                       /* the text, taken apart; the other members point into it */
     const struct library_text *ready; /* NULL: a file */
     const char *file;                 /* NULL: a ready card */
+    const char *state;                /* the file of state=FILE; NULL: none */
+    const char *whole;                /* the text as it was given */
     struct card_argument argument[CARD_ARGUMENTS_MAX];
     size_t argument_count;
 };
 
-/* Takes the text apart. Does not open the file. The caller frees *name with card_name_free(). Returns false with
+/* Takes the text apart, which must stay valid. Does not open the file. The caller frees *name with card_name_free(). Returns false with
  * one line in error if the text names no card, or has a wrong argument. */
 bool card_name_parse(struct card_name *name, const char *text, struct error *error);
 void card_name_free(struct card_name *name);
 
-/* Returns the text with the absolute path of the file, for the caller to free, or NULL with one line in error if
- * there is no such file. */
+/* Returns the text with absolute paths of its files, for the caller to free, or NULL with one line in error if there is
+ * no such card. */
 char *card_name_absolute(const char *text, struct error *error);
 
 /* Returns the length of the text without the arguments, which may be secret. */

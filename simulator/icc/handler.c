@@ -5,6 +5,8 @@
 
 #include <lauxlib.h>
 
+#include "icc/persistent.h"
+
 /* on_power */
 
 struct power_call {
@@ -20,6 +22,7 @@ static int call_on_power(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->ref);
     lua_pushstring(L, names[call->how]);
     lua_call(L, 1, 0);
+    persistent_save(L);
     return 0;
 }
 
@@ -148,6 +151,7 @@ static int call_handler(lua_State *L)
     push_command(L, call->command);
     lua_call(L, 1, LUA_MULTRET);
     take_answer(L, call);
+    persistent_save(L);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/oneline.h"
 #include "icc/card.h"
 #include "icc/match.h"
+#include "icc/persistent.h"
 #include "iso7816/hex.h"
 
 /* All functions up to read_script run inside sandbox_call, and report failures as Lua errors. */
@@ -675,7 +676,9 @@ static void run(lua_State *L, const struct load *load)
     if (luaL_loadbufferx(L, source->text + at, source->length - at, lua_tostring(L, -1), "t") != LUA_OK)
         refuse_text(L, source->text + at, source->length - at);
     set_args(L, load->given);
+    persistent_load(L);
     lua_call(L, 0, 1);
+    persistent_save(L);
     load->sandbox->is_loaded = true;
 }
 

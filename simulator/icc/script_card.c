@@ -37,11 +37,28 @@ static const struct script_card *const_script_of(const struct card *card)
     return (const struct script_card *)card;
 }
 
-/* given: the arguments; NULL for none. The files in the folder of the script can be read if it is from a file. */
+/* Gives the card what `given` says, NULL for nothing: the files in its folder, and what a card of this name has kept
+ * in this slot. */
+static bool prepare(struct script_card *card, const struct card_name *given, const struct card_host *host,
+                    struct error *error)
+{
+    struct sandbox *sandbox = card->sandbox;
+
+    if (!given)
+        return true;
+    if (given->file && !sandbox_set_folder(sandbox, given->file))
+        return error_set(error, "out of memory");
+    sandbox->keep_store = host->keep_store;
+    if (host->keep_store)
+        sandbox->keep = keep_open(host->keep_store, host->arg, given->whole, given->state, error);
+    return !host->keep_store || sandbox->keep;
+}
+
 static struct card *load_source(const struct source *source, const struct card_name *given,
                                 const struct card_host *host, struct error *error)
 {
     struct script_card *card = calloc(1, sizeof *card);
+    bool ok = false;
 
     if (!card) {
         error_set(error, "%s:1: out of memory", source->name);
@@ -49,21 +66,14 @@ static struct card *load_source(const struct source *source, const struct card_n
     }
     card->card.kind = &script_kind;
     card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error);
-    if (card->sandbox && given && given->file && !sandbox_set_folder(card->sandbox, given->file)) {
-        error_set(error, "%s:1: out of memory", source->name);
-        card_free(&card->card);
-        return NULL;
-    }
-    if (!card->sandbox || !script_load(&card->script, card->sandbox, source, given, error)) {
-        card_free(&card->card);
-        return NULL;
-    }
-    if (card->script.chaining && !(card->chain = calloc(1, sizeof *card->chain))) {
-        error_set(error, "%s:1: out of memory", source->name);
-        card_free(&card->card);
-        return NULL;
-    }
-    return &card->card;
+    ok = card->sandbox && prepare(card, given, host, error) &&
+         script_load(&card->script, card->sandbox, source, given, error);
+    if (ok && card->script.chaining && !(card->chain = calloc(1, sizeof *card->chain)))
+        ok = error_set(error, "%s:1: out of memory", source->name);
+    if (ok)
+        return &card->card;
+    card_free(&card->card);
+    return NULL;
 }
 
 static struct card *load_ready(const struct card_name *name, const struct card_host *host,
@@ -122,7 +132,11 @@ const char *card_builtin_text(size_t *length)
 
 static void free_script(struct card *card)
 {
-    sandbox_free(script_of(card)->sandbox);
+    struct sandbox *sandbox = script_of(card)->sandbox;
+
+    if (sandbox && sandbox->keep)
+        keep_close(sandbox->keep_store, sandbox->keep);
+    sandbox_free(sandbox);
     free(script_of(card)->chain);
     free(card);
 }

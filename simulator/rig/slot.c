@@ -80,6 +80,7 @@ void slots_init(struct slots *slots, uint64_t seed)
 {
     memset(slots, 0, offsetof(struct slots, reader));
     slots->seed = seed;
+    slots->keep_store = keep_store_new();
     pthread_mutex_init(&slots->plug_lock, NULL);
 }
 
@@ -95,7 +96,8 @@ static bool slot_init(struct slots *slots, struct reader *reader, unsigned numbe
     struct slot *slot = &slots->slot[slots->slot_count];
     uint32_t start = (uint32_t)random_seed(); /* not from the rig's seed: no user sees it */
     *slot = (struct slot){.slots = slots, .reader = reader, .number = number, .card_event = start & ~1u};
-    slot->host = (struct card_host){.arg = slot, .random = draw_random, .log = log_line};
+    slot->host = (struct card_host){
+        .arg = slot, .random = draw_random, .log = log_line, .keep_store = slots->keep_store};
     set_slot_text(slot, reader->options.name);
     random_start(&slot->random, slots->seed + slots->slot_count);
     pthread_mutex_init(&slot->lock, NULL);
@@ -146,6 +148,8 @@ void slots_free(struct slots *slots)
         pthread_cond_destroy(&slot->changed);
     }
     slots->slot_count = slots->reader_count = 0;
+    keep_store_free(slots->keep_store);
+    slots->keep_store = NULL;
     trace_close(slots->trace);
     slots->trace = NULL;
 }

@@ -60,10 +60,11 @@ struct slot {
 
 struct slots {
     unsigned reader_count, slot_count;
-    uint64_t seed;             /* of the random numbers for cards */
-    struct trace *trace;       /* owned; NULL: none */
-    const char *usb_folder;    /* for usb_bus.h, not owned; NULL: USB readers cannot be plugged in */
-    pthread_mutex_t plug_lock; /* held while a reader is plugged in or unplugged */
+    uint64_t seed;                 /* of the random numbers for cards */
+    struct trace *trace;           /* owned; NULL: none */
+    struct keep_store *keep_store; /* owned; NULL: there was no memory for it */
+    const char *usb_folder;        /* for usb_bus.h, not owned; NULL: USB readers cannot be plugged in */
+    pthread_mutex_t plug_lock;     /* held while a reader is plugged in or unplugged */
     /* these functions are called from any thread; each may be NULL */
     void *arg;
     void (*log)(void *arg, const char *line);            /* a card logs a line */

@@ -181,3 +181,57 @@ def test_the_builtin_card_selects_its_own_application(rig):
                              ("F063617264726967", "6f0a8408"), ("F06361726472696700", "6a82"), ("F0", "6f0a8408")):
             code, found = client.transmit(f"00A40400{len(name) // 2:02X}{name}00")
             assert (code, found[:len(answer)]) == ("ok", answer), name
+
+
+COUNTER = """
+return { atr = "3B 80 01 81", arguments = { first = "the first count" }, commands = {
+  { "00 10", function()
+      persistent.count = (persistent.count or tonumber(args.first) - 1) + 1
+      return string.pack(">I2", persistent.count), 0x9000
+    end },
+} }
+"""
+
+
+def counted(rig):
+    """The count after one more."""
+    with rig.client() as client:
+        client.establish()
+        assert client.connect()[0] == "ok"
+        return client.transmit("0010000000")
+
+
+def test_what_a_card_keeps(temporary):
+    """Without a file while it is out, with a file for the next rig; and arguments, which status does not show."""
+    path, state = temporary / "counter.lua", temporary / "state"
+    path.write_text(COUNTER)
+    with Rig("--card", f"{path},first=7") as rig:
+        assert counted(rig) == ["ok", "00079000"]
+        assert rig.card()["file"] == str(path)
+        assert rig.cardrig("remove").returncode == 0
+        assert rig.cardrig("insert").returncode == 0
+        assert counted(rig) == ["ok", "00089000"]
+        assert rig.cardrig("swap", f"{path},first=9,state={state}").returncode == 0
+        assert counted(rig) == ["ok", "00099000"]
+        second = run("run", "--card", f"{path},state={state}", "--", "true")
+        assert second.returncode == 125
+        assert second.stderr.startswith(f"cardrig: state={state}: another rig uses this file\n"), second.stderr
+        assert rig.cardrig("swap", f"{path},first=7").returncode == 0
+        assert counted(rig) == ["ok", "00099000"]
+    with Rig("--card", f"{path},state={state}") as rig:
+        assert counted(rig) == ["ok", "000a9000"]
+    path.unlink()
+    state.unlink()
+
+
+def test_relative_files_and_the_folder_of_a_script(temporary):
+    """Paths on the command line are the user's; those in the script begin at the script, wherever the rig is."""
+    (temporary / "one.lua").write_text("return 1")
+    (temporary / "card.lua").write_text("local one = require 'one'" + COUNTER.replace(" - 1)", " - one)"))
+    with Rig("--empty") as rig:
+        done = subprocess.run([CARDRIG, "insert", "card.lua,first=2,state=state"], cwd=temporary, capture_output=True,
+                              text=True, env={**os.environ, "CARDRIG_SOCKET": rig.control_socket})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert counted(rig) == ["ok", "00029000"]
+    for name in ("one.lua", "card.lua", "state"):
+        (temporary / name).unlink()

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The file in which a card keeps its state. It is locked while a rig uses it. Each change makes a new file, which
+ * replaces the old one in one step.
+ */
+#ifndef CARDRIG_ICC_STATE_FILE_H
+#define CARDRIG_ICC_STATE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/*
+ * Opens and locks the file, which need not exist. *bytes and *length are its state, for the caller to free, or NULL
+ * and 0. Returns the descriptor of the locked file, or -1 with one line in error if another process uses it, or it is
+ * not a state file.
+ */
+int state_file_open(const char *path, char **bytes, size_t *length, struct error *error);
+
+/* Replaces the file. Returns the descriptor of the new file, and closes the old one; or -1 with one line in error, and
+ * leaves the old file as it is. */
+int state_file_replace(const char *path, int fd, const char *bytes, size_t length, struct error *error);
+
+#endif
