@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 
+#include "icc/match.h"
 #include "icc/persistent.h"
 
 /* on_power */
@@ -39,8 +40,11 @@ bool handler_power(struct sandbox *sandbox, const struct script_function *on_pow
 /* Commands */
 
 struct answer_call {
-    const struct script_command *entry;
+    const struct script_command *entry; /* NULL: none matches any more */
+    const struct match_index *index;
+    const uint8_t *matched;
     const struct handler_command *command;
+    bool has_answered;
     uint8_t *resp;
     size_t capacity, length;
 };
@@ -61,7 +65,7 @@ static void push_command(lua_State *L, const struct handler_command *command)
 {
     const struct apdu_command *decoded = &command->decoded;
 
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 11);
     set_bytes(L, "raw", command->raw, command->length);
     set_integer(L, "cla", decoded->cla);
     set_integer(L, "ins", decoded->ins);
@@ -70,14 +74,23 @@ static void push_command(lua_State *L, const struct handler_command *command)
     set_integer(L, "nc", (lua_Integer)decoded->nc);
     set_bytes(L, "data", decoded->data, decoded->nc);
     set_integer(L, "ne", decoded->ne);
+    set_integer(L, "channel", command->channel);
+    lua_pushboolean(L, command->is_secure);
+    lua_setfield(L, -2, "secure");
+    if (command->application)
+        set_bytes(L, "application", command->application->aid, command->application->aid_length);
 }
 
 static _Noreturn void raise_bad_answer(lua_State *L, const char *what, const char *expected)
 {
     const struct answer_call *call = lua_touserdata(L, 1);
 
-    lua_pushfstring(L, "%s:%d: commands[%d] returned %s, expected %s", sandbox_of(L)->chunk,
-                    call->entry->handler.line, call->entry->number, what, expected);
+    if (call->entry->number == 0)
+        lua_pushfstring(L, "%s:%d: select returned %s, expected %s", sandbox_of(L)->chunk,
+                        call->entry->handler.line, what, expected);
+    else
+        lua_pushfstring(L, "%s:%d: commands[%d] returned %s, expected %s", sandbox_of(L)->chunk,
+                        call->entry->handler.line, call->entry->number, what, expected);
     lua_error(L);
     __builtin_unreachable();
 }
@@ -143,26 +156,49 @@ static void take_answer(lua_State *L, struct answer_call *call)
         take_status_word(L, call, 3);
 }
 
-static int call_handler(lua_State *L)
+static bool is_passed_on(lua_State *L)
+{
+    return lua_gettop(L) == 2 && lua_isboolean(L, 2) && !lua_toboolean(L, 2);
+}
+
+static int call_handlers(lua_State *L)
 {
     struct answer_call *call = lua_touserdata(L, 1);
 
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->entry->handler.ref);
-    push_command(L, call->command);
-    lua_call(L, 1, LUA_MULTRET);
-    take_answer(L, call);
+    while (call->entry && !call->entry->answer && !call->has_answered) {
+        lua_settop(L, 1);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, call->entry->handler.ref);
+        push_command(L, call->command);
+        lua_call(L, 1, LUA_MULTRET);
+        if (is_passed_on(L)) {
+            call->entry = call->index ? match_command(call->index, call->matched, call->command->length,
+                                                      call->entry->number)
+                                      : NULL;
+        } else {
+            take_answer(L, call);
+            call->has_answered = true;
+        }
+    }
     persistent_save(L);
     return 0;
 }
 
-bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
-                    const struct handler_command *command, uint8_t *resp, size_t capacity,
-                    size_t *resp_length, struct error *error)
+enum handler_result handler_answer(struct sandbox *sandbox, const struct script_command *entry,
+                                   const struct match_index *index, const uint8_t *matched,
+                                   const struct handler_command *command, uint8_t *resp, size_t capacity,
+                                   size_t *resp_length, const struct script_command **next,
+                                   struct error *error)
 {
-    struct answer_call call = {.entry = entry, .command = command, .resp = resp, .capacity = capacity};
+    struct answer_call call = {.entry = entry,
+                               .index = index,
+                               .matched = matched,
+                               .command = command,
+                               .resp = resp,
+                               .capacity = capacity};
 
-    if (!sandbox_call(sandbox, call_handler, &call, entry->handler.line, error))
-        return false;
+    if (!sandbox_call(sandbox, call_handlers, &call, entry->handler.line, error))
+        return HANDLER_FAILED;
     *resp_length = call.length;
-    return true;
+    *next = call.entry;
+    return call.has_answered ? HANDLER_ANSWERED : HANDLER_PASSED;
 }

@@ -24,14 +24,29 @@ struct handler_command {
     const uint8_t *raw;
     size_t length;
     struct apdu_command decoded;
+    unsigned channel;
+    bool is_secure;
+    const struct script_application *application; /* that is selected; NULL: none */
+};
+
+enum handler_result {
+    HANDLER_ANSWERED,
+    HANDLER_PASSED, /* it leaves the command to another one */
+    HANDLER_FAILED
 };
 
 /*
- * Calls the handler of entry and writes its answer, data and status word, at most capacity bytes, to resp.
- * Returns false with one line in error if there is no answer; resp may have been written to even then.
+ * Calls the handler of entry and writes its answer, data and status word, at most capacity bytes, to resp. A
+ * handler that returns false passes the command on to the next entry of index that matches the command's bytes at
+ * `matched`. index may be NULL: then there is none.
+ *
+ * Returns HANDLER_PASSED with the entry in *next if that is not a handler, and with NULL if there is none. Returns
+ * HANDLER_FAILED with one line in error if there is no answer; resp may have been written to even then.
  */
-bool handler_answer(struct sandbox *sandbox, const struct script_command *entry,
-                    const struct handler_command *command, uint8_t *resp, size_t capacity,
-                    size_t *resp_length, struct error *error);
+enum handler_result handler_answer(struct sandbox *sandbox, const struct script_command *entry,
+                                   const struct match_index *index, const uint8_t *matched,
+                                   const struct handler_command *command, uint8_t *resp, size_t capacity,
+                                   size_t *resp_length, const struct script_command **next,
+                                   struct error *error);
 
 #endif

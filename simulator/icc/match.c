@@ -86,16 +86,17 @@ static int compare_apdu(const struct pattern *pattern, const uint8_t *apdu)
     return 0;
 }
 
-/* Returns the first command of the shape that matches. Commands with the same value are sorted by number, so
- * the search for the lowest index finds the first. */
+/* Returns the first command of the shape that matches, behind the number `after`. Commands with the same value are
+ * sorted by number, so the search for the lowest index finds the first. */
 static const struct script_command *find(const struct match_index *index, const struct match_shape *shape,
-                                         const uint8_t *apdu)
+                                         const uint8_t *apdu, int after)
 {
     size_t low = shape->first, high = shape->first + shape->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_apdu(&index->sorted[middle]->pattern, apdu) < 0)
+        int order = compare_apdu(&index->sorted[middle]->pattern, apdu);
+        if (order < 0 || (order == 0 && index->sorted[middle]->number <= after))
             low = middle + 1;
         else
             high = middle;
@@ -106,7 +107,7 @@ static const struct script_command *find(const struct match_index *index, const 
 }
 
 const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu,
-                                           size_t length)
+                                           size_t length, int after)
 {
     const struct script_command *best = NULL;
 
@@ -116,7 +117,7 @@ const struct script_command *match_command(const struct match_index *index, cons
             break;
         if (index->sorted[shape->first]->pattern.length > length)
             continue;
-        const struct script_command *found = find(index, shape, apdu);
+        const struct script_command *found = find(index, shape, apdu, after);
         if (found && (!best || found->number < best->number))
             best = found;
     }

@@ -27,8 +27,8 @@ struct match_index {
 bool match_index(struct match_index *index, const struct script_command *commands, size_t count,
                  struct heap *heap);
 
-/* Returns the first command that matches, or NULL if none does. */
+/* Returns the first command that matches and whose number is above `after`, or NULL if there is none. */
 const struct script_command *match_command(const struct match_index *index, const uint8_t *apdu,
-                                           size_t length);
+                                           size_t length, int after);
 
 #endif

@@ -32,6 +32,25 @@ struct script_argument {
     const char *key, *help;
 };
 
+/* A list of commands. */
+struct script_list {
+    struct script_command *commands; /* in the heap of the sandbox */
+    size_t count;
+    struct match_index index; /* of the commands, for match_command() */
+};
+
+#define SCRIPT_AID_MIN      5
+#define SCRIPT_AID_MAX      16
+#define SCRIPT_CHANNELS_MAX 19 /* beside the basic one */
+
+struct script_application {
+    uint8_t aid[SCRIPT_AID_MAX];
+    size_t aid_length;
+    struct script_command select; /* the answer to its selection */
+    struct script_list list;
+    bool is_default; /* selected after a reset */
+};
+
 struct script {
     char name[SCRIPT_NAME_MAX + 1];
     struct script_atr cold, warm;
@@ -40,9 +59,10 @@ struct script {
     bool chaining;                     /* chained commands are joined */
     struct script_argument *arguments; /* in alphabetical order, in the heap of the sandbox */
     size_t argument_count;
-    struct script_command *commands; /* in the heap of the sandbox */
-    size_t command_count;
-    struct match_index index; /* of the commands, for match_command() */
+    struct script_list list;                 /* those of the card itself */
+    struct script_application *applications; /* by AID, in the heap of the sandbox */
+    size_t application_count;
+    unsigned channels; /* logical channels beside the basic one */
 };
 
 /*

@@ -13,13 +13,16 @@
 #include "icc/response.h"
 #include "icc/sandbox.h"
 #include "icc/script.h"
+#include "icc/selection.h"
 #include "icc/source.h"
 
 struct script_card {
     struct card card;
     struct sandbox *sandbox;
     struct script script;
-    struct chain *chain;      /* NULL: the script does not ask for joined commands */
+    struct chain *chain; /* NULL: the script does not ask for joined commands */
+    struct selection selection;
+    uint8_t *basic;           /* room for a command with the class of the basic channel; NULL: no channels */
     struct response response; /* the rest of the last response */
 };
 
@@ -68,10 +71,13 @@ static struct card *load_source(const struct source *source, const struct card_n
     card->sandbox = sandbox_new(host, &card->card.faults, globals_open, source->name, error);
     ok = card->sandbox && prepare(card, given, host, error) &&
          script_load(&card->script, card->sandbox, source, given, error);
-    if (ok && card->script.chaining && !(card->chain = calloc(1, sizeof *card->chain)))
+    if (ok && ((card->script.chaining && !(card->chain = calloc(1, sizeof *card->chain))) ||
+               (card->script.channels > 0 && !(card->basic = malloc(APDU_COMMAND_MAX)))))
         ok = error_set(error, "%s:1: out of memory", source->name);
-    if (ok)
+    if (ok) {
+        selection_reset(&card->selection, &card->script);
         return &card->card;
+    }
     card_free(&card->card);
     return NULL;
 }
@@ -138,6 +144,7 @@ static void free_script(struct card *card)
         keep_close(sandbox->keep_store, sandbox->keep);
     sandbox_free(sandbox);
     free(script_of(card)->chain);
+    free(script_of(card)->basic);
     free(card);
 }
 
@@ -200,6 +207,7 @@ static void power(struct card *card, enum card_power how, uint8_t answer[ATR_MAX
         chain_drop(self->chain);
     if (card_dead(card))
         return;
+    selection_reset(&self->selection, &self->script);
     if (!handler_power(self->sandbox, &self->script.on_power, how, &error))
         log_failure(self, error.text);
     if (card_dead(card))
@@ -231,32 +239,116 @@ static void answer_constant(struct script_card *card, const struct script_comman
     *resp_length = entry->answer_length;
 }
 
-static void answer_handler(struct script_card *card, const struct script_command *entry,
+/* Answers by this entry, or, if its handler passes the command on, by a later one of the index. Returns false if all
+ * have passed it on. */
+static bool answer_entry(struct script_card *card, const struct script_command *entry,
+                         const struct match_index *index, const uint8_t *matched,
+                         const struct handler_command *command, uint8_t *resp, size_t resp_capacity,
+                         size_t *resp_length)
+{
+    const struct script_command *next = entry;
+    struct error error;
+
+    if (!entry->answer) {
+        switch (handler_answer(card->sandbox, entry, index, matched, command, resp, resp_capacity,
+                               resp_length, &next, &error)) {
+        case HANDLER_ANSWERED:
+            return true;
+        case HANDLER_PASSED:
+            break;
+        case HANDLER_FAILED:
+            log_failure(card, error.text);
+            if (card_dead(&card->card))
+                *resp_length = 0;
+            else
+                answer_status(0x6F00, resp, resp_length);
+            return true;
+        }
+    }
+    if (next)
+        answer_constant(card, next, resp, resp_capacity, resp_length);
+    return next;
+}
+
+static bool answer_by_list(struct script_card *card, const struct script_list *list, const uint8_t *matched,
                            const struct handler_command *command, uint8_t *resp, size_t resp_capacity,
                            size_t *resp_length)
 {
-    struct error error;
+    const struct script_command *entry = match_command(&list->index, matched, command->length, 0);
 
-    if (handler_answer(card->sandbox, entry, command, resp, resp_capacity, resp_length, &error))
-        return;
-    log_failure(card, error.text);
-    if (card_dead(&card->card))
-        *resp_length = 0;
-    else
-        answer_status(0x6F00, resp, resp_length);
+    return entry &&
+           answer_entry(card, entry, &list->index, matched, command, resp, resp_capacity, resp_length);
+}
+
+/* Returns whether the status word means that the application was selected. */
+static bool is_success(const uint8_t *resp, size_t length)
+{
+    uint8_t sw1 = length >= 2 ? resp[length - 2] : 0;
+
+    return sw1 == 0x90 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63;
+}
+
+/* SELECT by AID. Returns false if there is no such application, or it leaves the command to the card. */
+static bool answer_select(struct script_card *card, const struct handler_command *command, uint8_t *resp,
+                          size_t resp_capacity, size_t *resp_length)
+{
+    const struct script_application **selected =
+        &card->selection.selected[card->basic ? command->channel : 0];
+    const struct script_application *found = selection_find(&card->script, *selected, &command->decoded);
+
+    if (!found || !answer_entry(card, &found->select, NULL, NULL, command, resp, resp_capacity, resp_length))
+        return false;
+    if (is_success(resp, *resp_length))
+        *selected = found;
+    return true;
 }
 
 static void answer_by_script(struct script_card *card, const struct handler_command *command, uint8_t *resp,
                              size_t resp_capacity, size_t *resp_length)
 {
-    const struct script_command *entry = match_command(&card->script.index, command->raw, command->length);
+    const struct script *script = &card->script;
+    const uint8_t *matched = command->raw;
+    bool selects = script->application_count > 0 && selection_is_by_aid(&command->decoded);
 
-    if (!entry)
-        answer_status(0x6D00, resp, resp_length);
-    else if (entry->answer)
-        answer_constant(card, entry, resp, resp_capacity, resp_length);
-    else
-        answer_handler(card, entry, command, resp, resp_capacity, resp_length);
+    if (command->channel > 0 && card->basic) { /* patterns are written for the basic channel */
+        memcpy(card->basic, command->raw, command->length);
+        card->basic[0] = selection_basic_class(command->decoded.cla);
+        matched = card->basic;
+    }
+    if (selects && answer_select(card, command, resp, resp_capacity, resp_length))
+        return;
+    if (!selects && command->application &&
+        answer_by_list(card, &command->application->list, matched, command, resp, resp_capacity, resp_length))
+        return;
+    if (answer_by_list(card, &script->list, matched, command, resp, resp_capacity, resp_length))
+        return;
+    answer_status(selects ? 0x6A82 : 0x6D00, resp, resp_length);
+}
+
+#define INS_MANAGE_CHANNEL 0x70
+
+/* Finds the channel of the command. Returns false if the command is answered already. */
+static bool take_channel(struct script_card *card, struct handler_command *command, uint8_t *resp,
+                         size_t *resp_length)
+{
+    const struct apdu_command *decoded = &command->decoded;
+    bool has_channels = card->script.channels > 0;
+    int opened;
+
+    command->is_secure = selection_is_secure(decoded->cla);
+    command->channel = has_channels || (decoded->cla & 0x80) == 0 ? selection_channel(decoded->cla) : 0;
+    if (has_channels && !card->selection.is_open[command->channel]) {
+        answer_status(0x6881, resp, resp_length);
+        return false;
+    }
+    command->application = card->selection.selected[has_channels ? command->channel : 0];
+    if (!has_channels || decoded->ins != INS_MANAGE_CHANNEL)
+        return true;
+    uint16_t sw = selection_manage_channel(&card->selection, &card->script, decoded, &opened);
+    resp[0] = (uint8_t)opened;
+    answer_status(sw, resp + (opened >= 0), resp_length);
+    *resp_length += opened >= 0;
+    return false;
 }
 
 /* Replaces the last command of a chain by the joined command. Returns false if that is answered already. */
@@ -296,6 +388,8 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     if (response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
+    if (!take_channel(self, &command, resp, resp_length))
+        return;
     if (self->chain && !take_chained(self, &command, resp, resp_length))
         return;
     answer_by_script(self, &command, resp, resp_capacity, resp_length);
