@@ -90,6 +90,7 @@ return {
   -- T=0 and T=1, with blocks of 254 bytes; chaining and commands of extended length; "PIV"
   atr = "3B 89 80 11 FE 80 73 C0 21 C0 53 50 49 56 28",
   chaining = true,
+  ne_without_le = 256,                        -- as YubiKeys; yubico-piv-tool 2.2 does not write Le
 
   on_power = function()
     card.PIN:forget()

@@ -57,6 +57,7 @@ struct script {
     uint8_t t1_ifsc; /* 0: the script does not give it */
     struct script_function on_power;
     bool chaining;                     /* chained commands are joined */
+    uint32_t ne_without_le;            /* Ne of a command that has no Le */
     struct script_argument *arguments; /* in alphabetical order, in the heap of the sandbox */
     size_t argument_count;
     struct script_list list;                 /* those of the card itself */

@@ -10,6 +10,7 @@
 #include "icc/card.h"
 #include "icc/match.h"
 #include "icc/persistent.h"
+#include "iso7816/apdu.h"
 #include "iso7816/hex.h"
 
 /* All functions up to read_script run inside sandbox_call, and report failures as Lua errors. */
@@ -168,6 +169,18 @@ static void read_chaining(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
+static void read_ne_without_le(lua_State *L, const struct load *load, int table)
+{
+    int type = load_get_field(L, table, "ne_without_le"), is_integer;
+    lua_Integer ne = lua_tointegerx(L, -1, &is_integer);
+
+    if (type != LUA_TNIL && (type != LUA_TNUMBER || !is_integer || ne < 0 || ne > APDU_NE_MAX))
+        load_refuse(L, load, load_line_of_field(load, "ne_without_le"),
+                    "ne_without_le is not an integer from 0 to 65536");
+    load->script->ne_without_le = (uint32_t)ne;
+    lua_pop(L, 1);
+}
+
 /* The script */
 
 /* Returns the length of what Lua's own file loader skips: a byte order mark, and a first line that begins
@@ -227,9 +240,9 @@ static void run(lua_State *L, const struct load *load)
 
 static int read_script(lua_State *L)
 {
-    static const char *const fields[] = {"name",      "atr",          "t0",       "t1",
-                                         "on_power",  "commands",     "chaining", "faults",
-                                         "arguments", "applications", "channels", NULL};
+    static const char *const fields[] = {"name",     "atr",          "t0",       "t1",       "on_power",
+                                         "commands", "applications", "channels", "chaining", "ne_without_le",
+                                         "faults",   "arguments",    NULL};
     struct load *load = lua_touserdata(L, 1);
     int table;
 
@@ -241,15 +254,16 @@ static int read_script(lua_State *L)
                     lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
     if (lua_getmetatable(L, table))
         load_refuse(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
-    load_check_table(L, load, "", fields,
-                     "name, atr, t0, t1, on_power, commands, applications, "
-                     "channels, chaining, faults or arguments");
+    load_check_table(
+        L, load, "", fields,
+        "name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     load_arguments(L, load, table);
     read_name(L, load, table);
     read_atr(L, load, table);
     read_protocols(L, load, table);
     read_on_power(L, load, table);
     read_chaining(L, load, table);
+    read_ne_without_le(L, load, table);
     load_command_list(L, load, table, &load->script->list);
     load_applications(L, load, table);
     read_faults(L, load, table);

@@ -297,8 +297,7 @@ START_TEST(test_many_mistakes)
     ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &test_host, &error));
     ck_assert_str_eq(
         error.text,
-        "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, "
-        "faults or arguments");
+        "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     free(text);
 }
 END_TEST
@@ -530,6 +529,19 @@ START_TEST(test_ne)
 }
 END_TEST
 
+/* Ne of a command that has no Le */
+START_TEST(test_ne_without_le)
+{
+    struct card *card = load_card("return { atr = '3B 00', ne_without_le = 3, commands = {\n"
+                                  "{ '00 01', function(cmd) return ('x'):rep(cmd.ne + 1), 0x9000 end } } }");
+
+    assert_answer(card, "00 01 00 00", "78 78 78 61 01");
+    assert_answer(card, "00 01 00 00 01 FF", "78 78 78 61 01");
+    assert_answer(card, "00 01 00 00 01", "78 61 01");
+    card_free(card);
+}
+END_TEST
+
 START_TEST(test_small_buffer)
 {
     struct card *card = load_commands("", "{ '00 01', '01 02 90 00' },"
@@ -681,6 +693,7 @@ int main(void)
     tcase_add_test(tc, test_answers);
     tcase_add_loop_test(tc, test_wrong_answers, 0, COUNT(wrong));
     tcase_add_test(tc, test_ne);
+    tcase_add_test(tc, test_ne_without_le);
     tcase_add_test(tc, test_small_buffer);
     tcase_add_loop_test(tc, test_failing_handlers, 0, COUNT(failing));
     tcase_add_test(tc, test_state);

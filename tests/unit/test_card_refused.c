@@ -28,7 +28,7 @@ static const struct {
      "6: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
     {"atr-hex", "4: atr: character 4: not a hexadecimal digit"},
     {"unknown-field",
-     "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, faults or arguments"},
+     "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments"},
     {"t1-field", "7: t1: unknown field 'ifsd': expected ifsc"},
     {"t1-ifsc", "5: t1.ifsc is not an integer from 1 to 254"},
     {"on-power", "5: on_power is a string, expected a function"},
@@ -88,6 +88,10 @@ START_TEST(test_bad_text)
                    "test.lua:1: t1.ifsc is not an integer from 1 to 254");
     assert_refused("return { atr = '3B00', t1 = { ifsc = 3.5 } }",
                    "test.lua:1: t1.ifsc is not an integer from 1 to 254");
+    assert_refused("return { atr = '3B00',\n ne_without_le = 65537 }",
+                   "test.lua:2: ne_without_le is not an integer from 0 to 65536");
+    assert_refused("return { atr = '3B00',\n ne_without_le = true }",
+                   "test.lua:2: ne_without_le is not an integer from 0 to 65536");
     assert_refused("return { atr = '3B00',\n faults = 'mute' }",
                    "test.lua:2: faults is a string, expected a list");
     assert_refused("return { atr = '3B00',\n faults = { 'mute', 4 } }",
@@ -112,13 +116,13 @@ START_TEST(test_bad_text)
                    "test.lua:1: commands[1] has a metatable, expected a plain table");
     assert_refused(
         "return { atr = '3B00', 5 }",
-        "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, faults or arguments");
+        "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused(
         "return { atr = '3B00', [{}] = 5 }",
-        "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, faults or arguments");
+        "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused(
         "return { b = 1, a = 1,\n c = 1}",
-        "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, faults or arguments");
+        "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused("error({})", "test.lua:1: error value is a table, expected a string");
     assert_refused("\n\nerror('gone', 0)", "test.lua:3: gone");
     assert_refused("local s = [[one\ntwo",
