@@ -16,7 +16,7 @@
 local authenticate = require "piv_authenticate"
 local keys = require "piv_keys"
 local objects = require "piv_objects"
-local pin = require "pin"
+local pins = require "pins"
 
 local factory = {}
 
@@ -111,8 +111,8 @@ local function add_objects(card, retired)
 end
 
 function factory.new(options)
-  local PUK = pin.new { value = options.puk, tries = TRIES, accepts = is_puk }
-  local PIN = pin.new { value = options.pin, tries = TRIES, accepts = is_pin, unblocked_by = PUK }
+  local PUK = pins.new { value = options.puk, tries = TRIES, accepts = is_puk }
+  local PIN = pins.new { value = options.pin, tries = TRIES, accepts = is_pin, unblocked_by = PUK }
   local card = {
     PIN = PIN, PUK = PUK, management = options.management,
     serial = options.serial, version = options.version,

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 --
--- pin: PINs with a tries counter, and codes that unblock them
+-- pins: PINs with a tries counter, and codes that unblock them
 --
---   local pin = require "pin"
---   local PUK = pin.new { value = "12345678" }
---   local PIN = pin.new { value = "1234", tries = 3, unblocked_by = PUK }
+--   local pins = require "pins"
+--   local PUK = pins.new { value = "12345678" }
+--   local PIN = pins.new { value = "1234", tries = 3, unblocked_by = PUK }
 --
 --   local function verify(cmd)
 --     if cmd.nc == 0 then return "", PIN:status() end
 --     return "", PIN:verify(cmd.data)
 --   end
 --
--- pin.new(fields)
+-- pins.new(fields)
 --     A PIN. The fields are value, a string; tries, how many wrong ones in a row block it (3); accepts, a
 --     function that says whether a string may become its value (any may); and unblocked_by, the PIN that
 --     unblocks it (none does).
@@ -101,9 +101,9 @@ local function accepts_all()
   return true
 end
 
-local pin = {}
+local pins = {}
 
-function pin.new(fields)
+function pins.new(fields)
   local self = setmetatable({}, Pin)
   self.accepts = fields.accepts or accepts_all
   self.unblocked_by = fields.unblocked_by
@@ -111,4 +111,4 @@ function pin.new(fields)
   return self
 end
 
-return pin
+return pins
