@@ -3,6 +3,9 @@
 --
 -- Both OpenSC and Yubico's programs can use all of it. Its keys and certificates come from the rig's seed. Use it
 -- for tests only: everybody knows these keys.
+--
+-- yubico-piv-tool looks for "Yubikey" in the names of readers, and ykcs11 for "Yubico". So either name the reader,
+-- by cardrig run --reader "Yubico YubiKey", or give yubico-piv-tool the option -r "".
 
 local apdu = require "apdu"
 local attest = require "piv_attest"
