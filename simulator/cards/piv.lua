@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A PIV card (NIST SP 800-73-4), with the commands that YubiKeys add
 --
--- Both OpenSC and Yubico's programs can use all of it. Its keys and certificates come from the rig's seed. Use it
--- for tests only: everybody knows these keys.
+-- Both OpenSC and Yubico's programs can use all of it. Its keys and certificates come from the rig's seed.
+-- Use it for tests only: everybody knows these keys.
 --
--- yubico-piv-tool looks for "Yubikey" in the names of readers, and ykcs11 for "Yubico". So either name the reader,
--- by cardrig run --reader "Yubico YubiKey", or give yubico-piv-tool the option -r "".
+-- yubico-piv-tool looks for "Yubikey" in the names of readers, and ykcs11 for "Yubico". So either name the
+-- reader, by cardrig run --reader "Yubico YubiKey", or give yubico-piv-tool the option -r "".
 
 local apdu = require "apdu"
 local attest = require "piv_attest"
 local authenticate = require "piv_authenticate"
 local factory = require "piv_factory"
-local keys = require "piv_keys"
+local generate = require "piv_generate"
 local objects = require "piv_objects"
 local options = require "piv_options"
 local tlv = require "tlv"
@@ -29,7 +29,7 @@ local PROPERTIES = tlv.build(0x61,
   tlv.build(0x79, tlv.build(0x4F, AID:sub(1, 5))),
   tlv.build(0x50, "cardrig PIV"))
 
-local card = factory.new(options.read(args))
+local card = factory.card(options.read(args), persistent)
 
 -- Nothing but SELECT works before the application is selected. A key may need VERIFY as the very last command
 -- before it is used, so the card remembers that one.
@@ -57,7 +57,7 @@ local function verify(cmd)
     return card.PIN:forget()
   end
   if cmd.nc == 0 then return "", card.PIN:status() end
-  check(card.PIN.left > 0, sw.BLOCKED)
+  check(card.PIN.kept.left > 0, sw.BLOCKED)
   check(card.PIN.accepts(cmd.data), sw.WRONG_DATA)
   local status = card.PIN:verify(cmd.data)
   card.session.verified_now = status == sw.OK
@@ -105,7 +105,7 @@ return {
     { "00 20", verify },
     { "00 24", change_reference_data },
     { "00 2C", reset_retry_counter },
-    { "00 47", of_card(keys.generate) },
+    { "00 47", of_card(generate.key_pair) },
     { "00 87", of_card(authenticate.general) },
     { "00 CB", of_card(objects.get) },
     { "00 DB", of_card(objects.put) },
@@ -116,7 +116,7 @@ return {
     { "00 FA", of_card(yubico.set_tries) },
     { "00 FB", of_card(yubico.reset) },
     { "00 FD", of_card(yubico.version) },
-    { "00 FE", of_card(keys.import) },
+    { "00 FE", of_card(generate.import) },
     { "00 FF", of_card(yubico.set_management_key) },
     { "00", "6D 00" },
     { "0C", "68 82" },

@@ -336,6 +336,36 @@ def test_the_same_seed_gives_the_same_card():
     assert all(one != other for one, other in zip(read_all(3), read_all(4)))
 
 
+def what_is_kept(card):
+    """A blocked PIN, an imported key, an object, certificates of RSA keys that nobody has read, a management key."""
+    assert card.send("00200080")[1] == "6983"
+    assert card.manage("08", "aes-128", "11" * 16) == "9000"
+    assert card.data("00CB3FFF055C035FC10600").hex() == "5301aa"
+    return [card.data(command) for command in ("00CB3FFF055C035FC10100", "00CB3FFF055C035FC10500", "00F7009E00", SIGN_9E)]
+
+
+def test_what_the_card_keeps_while_it_is_out(temporary):
+    state = temporary / "state"
+    arguments = f"piv,algorithm=rsa2048,state={state}"
+    with Rig("--card", arguments) as rig:
+        with rig.client() as client:
+            card = Piv(client)
+            for command, status in BLOCK_PIN:
+                assert card.send(command)[1] == status
+            assert card.manage() == "9000"
+            card.data("00FE119E220620" + "00" * 31 + "01")
+            card.data("00DB3FFF085C035FC1065301AA")
+            card.data("00FFFFFF13089B10" + "11" * 16)
+            assert client.disconnect() == ["ok"]
+        rig.do("remove")
+        rig.do("insert")
+        with rig.client() as client:
+            kept = what_is_kept(Piv(client))
+    with Rig("--card", arguments) as rig, rig.client() as client:
+        assert what_is_kept(Piv(client))[:-1] == kept[:-1]  # but a signature is another one
+    state.unlink()
+
+
 def test_an_empty_card():
     with Rig("--card", "piv,empty,pin=12345678,puk=87654321,serial=7,version=5.4.3") as rig, rig.client() as client:
         card = Piv(client)

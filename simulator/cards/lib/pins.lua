@@ -13,11 +13,12 @@
 --
 -- pins.new(fields)
 --     A PIN. The fields are value, a string; tries, how many wrong ones in a row block it (3); accepts, a
---     function that says whether a string may become its value (any may); and unblocked_by, the PIN that
---     unblocks it (none does).
+--     function that says whether a string may become its value (any may); unblocked_by, the PIN that unblocks
+--     it (none does); and kept, a table of the card's persistent table. Its value and tries are kept there,
+--     and those that are there already count.
 --
--- A PIN has the fields value, tries, left (how many tries are left), verified and accepts. Its functions
--- return status words:
+-- A PIN has the fields verified, accepts, and kept, a table of value, tries, and left (how many tries are
+-- left). Its functions return status words:
 --
 -- PIN:verify(value)
 --     Compares. 90 00: verified, and all tries are there again. 63 CX: wrong, and X tries are left. 69 83:
@@ -47,9 +48,10 @@ local Pin = {}
 Pin.__index = Pin
 
 function Pin:set(value, tries)
-  self.value = value or self.value
-  self.tries = tries or self.tries
-  self.left = self.tries
+  local kept = self.kept
+  kept.value = value or kept.value
+  kept.tries = tries or kept.tries
+  kept.left = kept.tries
   self.verified = false
 end
 
@@ -58,42 +60,44 @@ function Pin:forget()
 end
 
 -- The low digit of 63 CX holds at most 15.
-local function failed(self)
-  return self.left > 0 and 0x63C0 | math.min(self.left, 15) or sw.BLOCKED
+local function failed(kept)
+  return 0x63C0 | math.min(kept.left, 15)
 end
 
 function Pin:status()
-  return self.verified and sw.OK or failed(self)
+  if self.verified then return sw.OK end
+  return self.kept.left > 0 and failed(self.kept) or sw.BLOCKED
 end
 
 function Pin:verify(value)
+  local kept = self.kept
   self.verified = false
-  if self.left == 0 then return sw.BLOCKED end
-  if value ~= self.value then
-    self.left = self.left - 1
-    return 0x63C0 | math.min(self.left, 15)
+  if kept.left == 0 then return sw.BLOCKED end
+  if value ~= kept.value then
+    kept.left = kept.left - 1
+    return failed(kept)
   end
-  self.left = self.tries
+  kept.left = kept.tries
   self.verified = true
   return sw.OK
 end
 
 function Pin:change(old, new)
-  if self.left == 0 then return sw.BLOCKED end
+  if self.kept.left == 0 then return sw.BLOCKED end
   if not self.accepts(new) then return sw.WRONG_DATA end
   local status = self:verify(old)
-  if status == sw.OK then self.value = new end
+  if status == sw.OK then self.kept.value = new end
   return status
 end
 
 function Pin:unblock(code, new)
-  if not self.unblocked_by or self.unblocked_by.left == 0 then return sw.BLOCKED end
+  if not self.unblocked_by or self.unblocked_by.kept.left == 0 then return sw.BLOCKED end
   if not self.accepts(new) then return sw.WRONG_DATA end
   local status = self.unblocked_by:verify(code)
   if status ~= sw.OK then return status end
   self.unblocked_by:forget()
-  self.value = new
-  self.left = self.tries
+  self.kept.value = new
+  self.kept.left = self.kept.tries
   return sw.OK
 end
 
@@ -104,10 +108,10 @@ end
 local pins = {}
 
 function pins.new(fields)
-  local self = setmetatable({}, Pin)
+  local self = setmetatable({ kept = fields.kept or {}, verified = false }, Pin)
   self.accepts = fields.accepts or accepts_all
   self.unblocked_by = fields.unblocked_by
-  self:set(fields.value, fields.tries or 3)
+  if not self.kept.value then self:set(fields.value, fields.tries or 3) end
   return self
 end
 

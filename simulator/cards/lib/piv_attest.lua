@@ -7,8 +7,8 @@
 --     Its extensions are those of YubiKeys: the version, the serial number, the policies and the form factor.
 
 local apdu = require "apdu"
+local certificates = require "piv_certificates"
 local keys = require "piv_keys"
-local objects = require "piv_objects"
 local tlv = require "tlv"
 
 local sw, check = apdu.sw, apdu.check
@@ -53,7 +53,7 @@ end
 -- The subject of the certificate in the object 5FFF01: the sixth element of what is signed, if the version is
 -- there.
 local function issuer(card)
-  local value = check(card.objects[objects.ATTESTATION], sw.NO_REFERENCE)
+  local value = check(card.kept.objects[certificates.ATTESTATION], sw.NO_REFERENCE)
   local certificate = tlv.find(value, 0x70)
   local signed = certificate and tlv.find(certificate, SEQUENCE)
   signed = signed and tlv.find(signed, SEQUENCE)

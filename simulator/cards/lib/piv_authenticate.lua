@@ -34,12 +34,15 @@ function authenticate.management_key(identifier, value)
   local cipher = authenticate.ciphers[identifier]
   if not cipher then return nil, "no cipher for a management key" end
   if #value ~= cipher.length then return nil, "a management key of " .. cipher.length .. " bytes" end
-  return { identifier = identifier, cipher = cipher, value = value, touch = keys.NO_TOUCH }
+  return { identifier = identifier, value = value, touch = keys.NO_TOUCH }
+end
+
+local function cipher_of(card)
+  return authenticate.ciphers[card.kept.management.identifier]
 end
 
 local function encrypt(card, block)
-  local key = card.management
-  return crypto.encrypt(key.cipher.cipher, key.value, block)
+  return crypto.encrypt(cipher_of(card).cipher, card.kept.management.value, block)
 end
 
 local function answer(tag, value)
@@ -48,7 +51,7 @@ end
 
 -- The first step: the card sends random bytes, encrypted as a witness or in plain as a challenge.
 local function ask(card, tag)
-  local block = random(card.management.cipher.block)
+  local block = random(cipher_of(card).block)
   card.session.asked = { tag = tag, block = block }
   return answer(tag, tag == WITNESS and encrypt(card, block) or block)
 end
@@ -65,7 +68,7 @@ end
 -- Mutual authentication: the host's challenge comes with the decrypted witness.
 local function mutual(card, asked, template)
   local challenge = check(template[CHALLENGE], sw.WRONG_DATA)
-  check(#challenge == card.management.cipher.block, sw.WRONG_DATA)
+  check(#challenge == cipher_of(card).block, sw.WRONG_DATA)
   compare(card, asked, WITNESS, template[WITNESS])
   return answer(RESPONSE, encrypt(card, challenge))
 end
@@ -74,7 +77,7 @@ end
 -- comes alone, because then anybody could let it encrypt its own. The identifier 00 means 3DES, too.
 local function manage(card, cmd, template)
   local identifier = cmd.p1 == 0 and 0x03 or cmd.p1
-  check(identifier == card.management.identifier, sw.WRONG_P1P2)
+  check(identifier == card.kept.management.identifier, sw.WRONG_P1P2)
   local asked = card.session.asked
   card.session.asked = nil
   if template[WITNESS] == "" then return ask(card, WITNESS) end
@@ -97,23 +100,23 @@ local function raw_rsa(key, input)
 end
 
 -- The input of ECDSA is a hash, that of Ed25519 is the message.
-local function sign(slot, key, input)
-  local name = slot.algorithm.curve
+local function sign(name, key, input)
   check(name ~= "X25519", sw.WRONG_DATA)
   if name ~= "Ed25519" then check(#input > 0 and #input <= key.bits // 8, sw.WRONG_DATA) end
   return key:sign(input)
 end
 
-local function derive(slot, key, point)
-  check(slot.algorithm.curve ~= "Ed25519", sw.WRONG_DATA)
+local function derive(name, key, point)
+  check(name ~= "Ed25519", sw.WRONG_DATA)
   return key:derive(point)
 end
 
 local function use(slot, template)
-  local key, input, point = keys.private(slot), template[CHALLENGE], template[EXPONENTIATION]
-  if slot.algorithm.type == "RSA" then return raw_rsa(key, check(input, sw.WRONG_DATA)) end
-  if point then return derive(slot, key, point) end
-  return sign(slot, key, check(input, sw.WRONG_DATA))
+  local algorithm, key = keys.algorithm(slot), keys.private(slot)
+  local input, point = template[CHALLENGE], template[EXPONENTIATION]
+  if algorithm.type == "RSA" then return raw_rsa(key, check(input, sw.WRONG_DATA)) end
+  if point then return derive(algorithm.curve, key, point) end
+  return sign(algorithm.curve, key, check(input, sw.WRONG_DATA))
 end
 
 function authenticate.general(card, cmd)
@@ -121,7 +124,7 @@ function authenticate.general(card, cmd)
   template = check(template and tlv.map(template), sw.WRONG_DATA)
   if cmd.p2 == 0x9B then return manage(card, cmd, template) end
   local slot = keys.slot(card, cmd.p2)
-  check(cmd.p1 == slot.algorithm.identifier, sw.WRONG_P1P2)
+  check(cmd.p1 == slot.algorithm, sw.WRONG_P1P2)
   check(permitted(card, slot.pin), sw.NOT_SATISFIED)
   check(template[RESPONSE] == "", sw.WRONG_DATA)
   return answer(RESPONSE, check(use(slot, template), sw.WRONG_DATA))

@@ -2,22 +2,15 @@
 --
 -- piv_objects: the data objects of a PIV card
 --
--- card.objects has the value of each object by its tag. A value may be a function that returns it.
---
 -- objects.get(card, cmd), objects.put(card, cmd)
 --     GET DATA and PUT DATA.
---
--- objects.of_certificate(reference)
---     The tag of the object with the certificate for this key.
---
--- objects.with_certificate(der)
---     The value of such an object.
 --
 -- objects.identification(), objects.capabilities(), objects.history(retired), objects.DISCOVERY
 --     The values of the CHUID, of the CCC, of the key history object with this number of retired keys, and of
 --     the discovery object.
 
 local apdu = require "apdu"
+local certificates = require "piv_certificates"
 local tlv = require "tlv"
 
 local sw, check = apdu.sw, apdu.check
@@ -25,27 +18,12 @@ local sw, check = apdu.sw, apdu.check
 local objects = {}
 
 objects.CHUID, objects.CCC, objects.HISTORY = 0x5FC102, 0x5FC107, 0x5FC10C
-objects.ATTESTATION = 0x5FFF01                -- Yubico's certificate for the key F9
 
 local DISCOVERY_TAG, BIOMETRIC_GROUP = 0x7E, 0x7F61
 local MOST = 3072                             -- the size of the largest object, which is that of YubiKeys
 
 -- Fingerprints, printed information, facial image and iris images can be read after VERIFY only.
 local protected = { [0x5FC103] = true, [0x5FC108] = true, [0x5FC109] = true, [0x5FC121] = true }
-
-local certificates = {
-  [0x9A] = 0x5FC105, [0x9C] = 0x5FC10A, [0x9D] = 0x5FC10B, [0x9E] = 0x5FC101,
-  [0xF9] = objects.ATTESTATION,
-}
-
-function objects.of_certificate(reference)
-  return certificates[reference] or 0x5FC10D + (reference - 0x82)
-end
-
--- 71 00: the certificate is not compressed. FE is an error detection code, which PIV leaves empty.
-function objects.with_certificate(der)
-  return tlv.build(0x70, der) .. tlv.build(0x71, "\0") .. tlv.build(0xFE)
-end
 
 -- The FASC-N is that of an issuer who is not a US agency: agency, system and credential are all nines. Each
 -- digit has four bits and parity. The GUID is a random UUID. There is no issuer's signature (3E), because
@@ -93,9 +71,8 @@ function objects.get(card, cmd)
   check(#named >= 1 and #named <= 3, sw.WRONG_DATA)
   local tag = integer(named)
   check(card.PIN.verified or not protected[tag], sw.NOT_SATISFIED)
-  local value = check(card.objects[tag], sw.NOT_FOUND)
-  if type(value) == "function" then value = value() end
-  return tlv.build(outer_tag(tag), value)
+  certificates.settle(card, tag)
+  return tlv.build(outer_tag(tag), check(card.kept.objects[tag], sw.NOT_FOUND))
 end
 
 -- The tag and the value in PUT DATA. What comes with a tag of its own needs no tag list.
@@ -115,7 +92,7 @@ function objects.put(card, cmd)
   check(card.session.managed, sw.NOT_SATISFIED)
   check(cmd.nc <= MOST, sw.NO_SPACE)
   local tag, value = written(cmd.data)
-  card.objects[tag] = value ~= "" and value or nil
+  card.kept.objects[tag] = value ~= "" and value or nil
 end
 
 return objects

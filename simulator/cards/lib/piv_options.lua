@@ -6,7 +6,7 @@
 --     Their names and what they mean.
 --
 -- options.read(args)
---     The options of factory.new(). An argument that cannot be is an error that says what was expected.
+--     The options of factory.card(). An argument that cannot be is an error that says what was expected.
 
 local authenticate = require "piv_authenticate"
 local factory = require "piv_factory"

@@ -7,6 +7,7 @@
 
 local apdu = require "apdu"
 local authenticate = require "piv_authenticate"
+local certificates = require "piv_certificates"
 local factory = require "piv_factory"
 local keys = require "piv_keys"
 local tlv = require "tlv"
@@ -28,8 +29,8 @@ local function flag(condition)
 end
 
 local function metadata_of_pin(pin, default)
-  return tlv.build(0x01, "\xFF") .. tlv.build(0x05, flag(pin.value == default)) ..
-         tlv.build(0x06, string.char(pin.tries, pin.left))
+  return tlv.build(0x01, "\xFF") .. tlv.build(0x05, flag(pin.kept.value == default)) ..
+         tlv.build(0x06, string.char(pin.kept.tries, pin.kept.left))
 end
 
 local function metadata_of_management_key(key)
@@ -40,7 +41,7 @@ local function metadata_of_management_key(key)
 end
 
 local function metadata_of_key(slot)
-  return tlv.build(0x01, string.char(slot.algorithm.identifier)) ..
+  return tlv.build(0x01, string.char(slot.algorithm)) ..
          tlv.build(0x02, string.char(slot.pin, slot.touch)) ..
          tlv.build(0x03, string.char(slot.origin)) ..
          tlv.build(0x04, keys.public(slot))
@@ -50,7 +51,7 @@ function yubico.metadata(card, cmd)
   check(cmd.p1 == 0, sw.WRONG_P1P2)
   if cmd.p2 == 0x80 then return metadata_of_pin(card.PIN, factory.PIN) end
   if cmd.p2 == 0x81 then return metadata_of_pin(card.PUK, factory.PUK) end
-  if cmd.p2 == 0x9B then return metadata_of_management_key(card.management) end
+  if cmd.p2 == 0x9B then return metadata_of_management_key(card.kept.management) end
   return metadata_of_key(keys.slot(card, cmd.p2))
 end
 
@@ -63,7 +64,7 @@ function yubico.set_management_key(card, cmd)
   check(reference == 0x9B, sw.WRONG_DATA)
   local key = check(authenticate.management_key(identifier, cmd.data:sub(4)), sw.WRONG_DATA)
   key.touch = 0xFF - cmd.p2 + keys.NO_TOUCH
-  card.management = key
+  card.kept.management = key
 end
 
 -- PIN and PUK get their factory values, too.
@@ -78,18 +79,20 @@ end
 function yubico.move_key(card, cmd)
   local slot = keys.slot(card, cmd.p2)
   check(card.session.managed, sw.NOT_SATISFIED)
+  certificates.settle(card, certificates.tag(cmd.p2))
   if cmd.p1 ~= 0xFF then
     keys.check_reference(cmd.p1)
     check(cmd.p1 ~= keys.ATTESTATION and cmd.p2 ~= keys.ATTESTATION, sw.WRONG_P1P2)
-    card.slots[cmd.p1] = slot
+    certificates.settle(card, certificates.tag(cmd.p1))
+    card.kept.slots[cmd.p1] = slot
   end
-  if cmd.p1 ~= cmd.p2 then card.slots[cmd.p2] = nil end
+  if cmd.p1 ~= cmd.p2 then card.kept.slots[cmd.p2] = nil end
 end
 
 -- Possible only when PIN and PUK are blocked.
 function yubico.reset(card, cmd)
   check(cmd.p1 == 0 and cmd.p2 == 0, sw.WRONG_P1P2)
-  check(card.PIN.left == 0 and card.PUK.left == 0, sw.CONDITIONS)
+  check(card.PIN.kept.left == 0 and card.PUK.kept.left == 0, sw.CONDITIONS)
   factory.reset(card)
 end
 
