@@ -2,6 +2,7 @@
 """The ready card piv: status words by a table, its keys with OpenSSL. Programs that use it are in test_piv_programs.py."""
 
 import pathlib
+import random
 import subprocess
 import tempfile
 
@@ -323,6 +324,29 @@ def test_attestation(card, folder):
     yubico = "060a2b0601040182c40a03"
     for extension in ("0304" "03050701", "0704" "06020400bc614e", "0804" "020301"):
         assert bytes.fromhex(yubico + extension) in attested
+
+
+def mutated(chance):
+    """A command of the sequences above, with a byte or two changed, or cut off."""
+    commands = [step[0] for name in SEQUENCES for step in SEQUENCES[name] if step != MANAGE]
+    command = bytearray.fromhex(chance.choice(commands))
+    for _ in range(chance.randint(1, 2)):
+        command[chance.randrange(1, len(command))] = chance.choice((chance.randrange(256), 0, 0x7C, 0x80, 0xFF))
+    if chance.random() < 0.2:
+        del command[chance.randint(4, len(command)):]
+        command[4:5] = [len(command) - 5] if len(command) > 5 else []
+    return command.hex()
+
+
+def test_no_command_makes_the_script_fail():
+    with Rig("--card", "piv,retired=2", "--seed", 1) as rig, rig.client() as client:
+        card, chance = Piv(client), random.Random(1)
+        for count in range(2000):
+            if count % 100 == 0:
+                card.send(SELECT)
+                card.manage()
+            command = mutated(chance)
+            assert card.send(command)[1] not in ("6F00", ""), command
 
 
 def read_all(seed):

@@ -13,12 +13,13 @@
 --
 -- pins.new(fields)
 --     A PIN. The fields are value, a string; tries, how many wrong ones in a row block it (3); accepts, a
---     function that says whether a string may become its value (any may); unblocked_by, the PIN that unblocks
---     it (none does); and kept, a table of the card's persistent table. Its value and tries are kept there,
---     and those that are there already count.
+--     function that says whether a string may become its value (any may); unblocked_by, the PIN that
+--     unblocks it (none does); and kept, the table that has what the PIN has to keep: value, tries, and left,
+--     how many tries are left. What is there already counts. With
+--       persistent.PIN = persistent.PIN or {}
+--     it is persistent.PIN, and a blocked PIN stays blocked while the card is out of the reader.
 --
--- A PIN has the fields verified, accepts, and kept, a table of value, tries, and left (how many tries are
--- left). Its functions return status words:
+-- A PIN has the fields verified, accepts and kept. Its functions return status words:
 --
 -- PIN:verify(value)
 --     Compares. 90 00: verified, and all tries are there again. 63 CX: wrong, and X tries are left. 69 83:
