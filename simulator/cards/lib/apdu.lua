@@ -31,17 +31,27 @@ local apdu = {}
 
 apdu.sw = {
   OK                 = 0x9000,
+  END_OF_FILE        = 0x6282, -- end of file or record reached, or nothing found
+  DEACTIVATED        = 0x6283, -- the selected file is deactivated
+  TERMINATED         = 0x6285, -- the selected file is terminated
   WRONG_LENGTH       = 0x6700,
   NO_SECURE_MESSAGES = 0x6882, -- secure messaging is not supported
+  WRONG_STRUCTURE    = 0x6981, -- the command is not for files of this structure
   NOT_SATISFIED      = 0x6982, -- security status not satisfied
   BLOCKED            = 0x6983, -- authentication method blocked
   CONDITIONS         = 0x6985, -- conditions of use not satisfied
+  NO_CURRENT_EF      = 0x6986,
   WRONG_DATA         = 0x6A80,
   NOT_SUPPORTED      = 0x6A81, -- function not supported
   NOT_FOUND          = 0x6A82, -- file or application not found
+  NO_RECORD          = 0x6A83, -- record not found
   NO_SPACE           = 0x6A84,
   WRONG_P1P2         = 0x6A86,
+  WRONG_NC           = 0x6A87, -- the number of data bytes does not go with P1 and P2
   NO_REFERENCE       = 0x6A88, -- referenced data or reference data not found
+  FILE_EXISTS        = 0x6A89,
+  NAME_EXISTS        = 0x6A8A,
+  WRONG_OFFSET       = 0x6B00, -- offset outside of the file
   WRONG_INS          = 0x6D00,
   WRONG_CLA          = 0x6E00,
 }
