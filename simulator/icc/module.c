@@ -79,29 +79,20 @@ static bool path_of_module(const char *name, size_t length, char path[MODULE_NAM
     return true;
 }
 
-/* Pushes the function that the module's text is. Raises an error if there is no such module. */
-static void load_module(lua_State *L, const char *name, const char *path)
-{
-    const struct library_text *text = library_find(library_modules, name, strlen(name));
-    const char *bytes = text ? text->text : NULL;
-    size_t length = text ? text->length : 0;
-    struct error error;
+/* The names of cardrig's modules in messages begin with this, and also their keys in the table of modules. */
+#define OURS "cardrig:"
 
-    if (push_file(L, path, &error))
-        bytes = lua_tolstring(L, -1, &length);
-    else if (!text)
-        luaL_error(L, "require: '%s': %s: %s; nor is it a module of cardrig", name, path, error.text);
-    else
-        lua_pushnil(L);
-    lua_pushfstring(L, "@%s", path);
-    if (luaL_loadbufferx(L, bytes, length, lua_tostring(L, -1), "t") != LUA_OK)
-        lua_error(L);
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+/* Returns whether the function that calls require is one of cardrig's modules. */
+static bool is_called_by_library(lua_State *L)
+{
+    lua_Debug ar;
+
+    return lua_getstack(L, 1, &ar) && lua_getinfo(L, "S", &ar) &&
+           strncmp(ar.source, "@" OURS, sizeof OURS) == 0;
 }
 
 /* Pushes the value of a module that was run before, or nil. */
-static void push_module(lua_State *L, const char *name)
+static void push_module(lua_State *L, const char *key)
 {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &modules) == LUA_TNIL) {
         lua_pop(L, 1);
@@ -109,17 +100,49 @@ static void push_module(lua_State *L, const char *name)
         lua_pushvalue(L, -1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &modules);
     }
-    lua_getfield(L, -1, name);
+    lua_getfield(L, -1, key);
     lua_remove(L, -2);
+    if (lua_islightuserdata(L, -1))
+        luaL_error(L, "require: '%s' is required while it is being loaded", key);
 }
 
-/* Sets the value of the module to the one on top of the stack, and pops it. */
-static void set_module(lua_State *L, const char *name)
+/* Sets the value of the module to the one on top of the stack, which stays there. */
+static void set_module(lua_State *L, const char *key)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &modules);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, name);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, key);
     lua_pop(L, 1);
+}
+
+/* Runs the text of the module, and pushes its value. */
+static void run_module(lua_State *L, const char *key, const char *chunk, const char *bytes, size_t length)
+{
+    lua_pushlightuserdata(L, (void *)&modules);
+    set_module(L, key);
+    lua_pop(L, 1);
+    if (luaL_loadbufferx(L, bytes, length, chunk, "t") != LUA_OK)
+        lua_error(L);
+    lua_pushvalue(L, 1); /* its name */
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, true);
+    }
+    set_module(L, key);
+}
+
+/* Pushes the value of one of cardrig's modules. */
+static void push_library_module(lua_State *L, const struct library_text *text)
+{
+    const char *key = lua_pushfstring(L, OURS "%s", text->name);
+    const char *chunk = lua_pushfstring(L, "@" OURS "%s.lua", text->name);
+
+    push_module(L, key);
+    if (lua_isnil(L, -1)) {
+        check_is_loading(L, "require");
+        run_module(L, key, chunk, text->text, text->length);
+    }
 }
 
 static int global_require(lua_State *L)
@@ -127,25 +150,27 @@ static int global_require(lua_State *L)
     size_t length;
     const char *name = luaL_checklstring(L, 1, &length);
     char path[MODULE_NAME_MAX + 5];
+    struct error error;
 
     luaL_argcheck(L, path_of_module(name, length, path), 1,
                   "expected a module's name of letters, digits, '_' and '-', with dots between folders");
+    const struct library_text *text = library_find(library_modules, name, length);
+    if (text && is_called_by_library(L)) { /* they mean each other, whatever is in the script's folder */
+        push_library_module(L, text);
+        return 1;
+    }
     push_module(L, name);
-    if (lua_islightuserdata(L, -1))
-        return luaL_error(L, "require: '%s' is required while it is being loaded", name);
     if (!lua_isnil(L, -1))
         return 1;
     check_is_loading(L, "require");
-    lua_pushlightuserdata(L, (void *)&modules);
-    set_module(L, name);
-    load_module(L, name, path);
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushboolean(L, true);
+    if (push_file(L, path, &error)) {
+        const char *bytes = lua_tolstring(L, -1, &length);
+        run_module(L, name, lua_pushfstring(L, "@%s", path), bytes, length);
+        return 1;
     }
-    lua_pushvalue(L, -1);
+    if (!text)
+        return luaL_error(L, "require: '%s': %s: %s; nor is it a module of cardrig", name, path, error.text);
+    push_library_module(L, text);
     set_module(L, name);
     return 1;
 }

@@ -11,7 +11,8 @@
  * Sets the two globals:
  *
  * require(name)  runs the module of that name once, and returns what it returned. The module is NAME.lua in the
- *                script's folder, or else one of the program (library.h). A dot in the name stands for a slash.
+ *                script's folder, or else one of the program (library.h). The program's modules mean each other. A dot
+ *                in the name stands for a slash.
  * file(path)     returns the bytes of a file in the script's folder or below.
  *
  * Both work only while the script is loaded, and not in a script without a folder, except for the modules of the

@@ -134,6 +134,21 @@ START_TEST(modules_that_are_refused)
 }
 END_TEST
 
+START_TEST(modules_of_the_program)
+{
+    /* a module of the same name in the folder is for the script, and not for the program's modules */
+    write_file("apdu.lua", "return { sw = 'mine' }");
+    write_card("local apdu, pins = require 'apdu', require 'pins'\nassert(apdu.sw == 'mine')\n"
+               "assert(pins.new { value = '1' }:verify('1') == 0x9000)",
+               "apdu.sw");
+    assert_loads("", "mine");
+    ck_assert_int_eq(unlink(path_of("apdu.lua")), 0);
+    write_card("local apdu, pins = require 'apdu', require 'pins'\nassert(require 'apdu' == apdu)",
+               "(require 'apdu').sw.OK == 0x9000 and 'ours'");
+    assert_loads("", "ours");
+}
+END_TEST
+
 START_TEST(modules_of_a_script_without_a_file)
 {
     assert_refused("require 'nowhere'",
@@ -361,6 +376,7 @@ int main(void)
     tcase_add_checked_fixture(tc, make_folder, remove_folder);
     tcase_add_test(tc, a_module_is_run_once);
     tcase_add_test(tc, modules_that_are_refused);
+    tcase_add_test(tc, modules_of_the_program);
     tcase_add_test(tc, modules_of_a_script_without_a_file);
 
     tc = add_card_case(suite, "files");

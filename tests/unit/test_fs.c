@@ -12,9 +12,9 @@ struct step {
 };
 
 static const char card_text[] =
-    "local apdu, fs, pin = require 'apdu', require 'fs', require 'pin'\n"
-    "local PUK = pin.new { value = '9876', tries = 2 }\n"
-    "local PIN = pin.new { value = '1234', tries = 2, unblocked_by = PUK }\n"
+    "local apdu, fs, pins = require 'apdu', require 'fs', require 'pins'\n"
+    "local PUK = pins.new { value = '9876', tries = 2 }\n"
+    "local PIN = pins.new { value = '1234', tries = 2, unblocked_by = PUK }\n"
     "local files = fs.new {\n"
     "  pins = { [0x81] = PIN }, room = 2000,\n"
     "  files = {\n"

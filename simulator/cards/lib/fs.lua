@@ -3,9 +3,9 @@
 -- fs: files as in ISO/IEC 7816-4 and 7816-9, and the commands for them
 --
 --   local fs = require "fs"
---   local pin = require "pin"
+--   local pins = require "pins"
 --
---   local PIN = pin.new { value = "1234" }
+--   local PIN = pins.new { value = "1234" }
 --   local files = fs.new {
 --     pins = { [1] = PIN },
 --     files = {
@@ -127,7 +127,7 @@ local admin = require "fs_admin"
 local apdu = require "apdu"
 local binary = require "fs_binary"
 local file = require "fs_file"
-local pin = require "pin"
+local pins = require "pins"
 local pin_command = require "fs_pin"
 local record = require "fs_record"
 local select = require "fs_select"
@@ -261,7 +261,7 @@ end
 
 -- A PIN that the card has got by a command is not among those of the script.
 local function restored(object, stored)
-  object = object or pin.new {}
+  object = object or pins.new {}
   object.value, object.tries, object.left = stored.value, stored.tries, stored.left
   object.unblocked_by = stored.code and restored(object.unblocked_by, stored.code)
   return object

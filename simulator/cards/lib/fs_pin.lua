@@ -34,7 +34,7 @@ end
 function pin.change(files, cmd)
   local reference = check(files.pins[cmd.p2], sw.NO_REFERENCE)
   check(cmd.p1 == 0, sw.WRONG_P1P2)
-  return "", reference:change(two_values(cmd.data, #reference.value))
+  return "", reference:change(two_values(cmd.data, #reference.kept.value))
 end
 
 -- P1 is 00 if a new value follows, 01 if the PIN keeps its value.
@@ -42,8 +42,8 @@ function pin.unblock(files, cmd)
   local reference = check(files.pins[cmd.p2], sw.NO_REFERENCE)
   check(cmd.p1 <= 1, sw.WRONG_P1P2)
   local code = check(reference.unblocked_by, sw.BLOCKED)
-  if cmd.p1 == 1 then return "", reference:unblock(cmd.data, reference.value) end
-  return "", reference:unblock(two_values(cmd.data, #code.value))
+  if cmd.p1 == 1 then return "", reference:unblock(cmd.data, reference.kept.value) end
+  return "", reference:unblock(two_values(cmd.data, #code.kept.value))
 end
 
 return pin
