@@ -171,8 +171,8 @@ local function append(self, list, commands)
 end
 
 local function plain(object)
-  local code = object.unblocked_by
-  return { value = object.value, tries = object.tries, left = object.left, code = code and plain(code) }
+  local kept, code = object.kept, object.unblocked_by
+  return { value = kept.value, tries = kept.tries, left = kept.left, code = code and plain(code) }
 end
 
 local function store_pins(self)
@@ -262,7 +262,7 @@ end
 -- A PIN that the card has got by a command is not among those of the script.
 local function restored(object, stored)
   object = object or pins.new {}
-  object.value, object.tries, object.left = stored.value, stored.tries, stored.left
+  object.kept = { value = stored.value, tries = stored.tries, left = stored.left }
   object.unblocked_by = stored.code and restored(object.unblocked_by, stored.code)
   return object
 end
