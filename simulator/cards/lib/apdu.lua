@@ -51,7 +51,7 @@ apdu.sw = {
   NO_REFERENCE       = 0x6A88, -- referenced data or reference data not found
   FILE_EXISTS        = 0x6A89,
   NAME_EXISTS        = 0x6A8A,
-  WRONG_OFFSET       = 0x6B00, -- offset outside of the file
+  WRONG_PARAMETERS   = 0x6B00, -- P1 or P2, such as an offset outside of the file
   WRONG_INS          = 0x6D00,
   WRONG_CLA          = 0x6E00,
 }

@@ -42,7 +42,7 @@ local function parameters(files, cmd, operation)
   local f, offset, data = parse(files, cmd)
   check(f.structure == "transparent", sw.WRONG_STRUCTURE)
   target.demand(files, f, operation)
-  check(offset < #f.data, sw.WRONG_OFFSET)
+  check(offset < #f.data, sw.WRONG_PARAMETERS)
   return f, offset, data
 end
 
@@ -90,7 +90,7 @@ function binary.erase(files, cmd)
   local f, offset, data = parameters(files, cmd, "update")
   check(#data <= 4, sw.WRONG_DATA)
   local last = data ~= "" and string.unpack(">I" .. #data, data) or #f.data
-  check(last > offset and last <= #f.data, sw.WRONG_OFFSET)
+  check(last > offset and last <= #f.data, sw.WRONG_PARAMETERS)
   put(f, offset, ("\0"):rep(last - offset))
 end
 
