@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""GnuPG with a home of its own, whose scdaemon uses the card in a rig."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from processes import alive
+from programs import PYTHON, SUPPORT
+from waiting import TIMEOUT, wait_for
+
+
+class GnuPG:
+    """Its programs can be run until it is left. No agent stays behind. The user enters what is in pins."""
+
+    def __init__(self, rig, **pins):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))  # sockets need a short path
+        self.environment = {**rig.environment(), "GNUPGHOME": str(self.home), "LC_ALL": "C"}
+        self.pins = pins
+        pinentry = self.home / "pinentry"
+        pinentry.write_text(f"#!/bin/sh\nexec {PYTHON} {SUPPORT}/pinentry.py\n")
+        pinentry.chmod(0o700)
+        (self.home / "gpg-agent.conf").write_text(f"pinentry-program {pinentry}\nenable-ssh-support\n")
+        (self.home / "scdaemon.conf").write_text("disable-ccid\n")
+        self.agents = []
+
+    def __enter__(self):
+        for question in ("getinfo pid", "scd getinfo pid"):
+            self.agents.append(int(self.agent(question).split()[1]))
+        return self
+
+    def __exit__(self, *exception):
+        self.run("gpgconf", "--kill", "all")
+        wait_for("the end of gpg-agent and scdaemon", lambda: not any(map(alive, self.agents)))
+        shutil.rmtree(self.home)
+
+    def run(self, *command, pins=None, **options):
+        """Runs a program. pins are other ones, for it only."""
+        (self.home / "pins.json").write_text(json.dumps({**self.pins, **(pins or {})}))
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TIMEOUT,
+                              env=self.environment, cwd=self.home, **options)
+
+    def gpg(self, *arguments, **options):
+        """Runs gpg, which succeeds. Returns what it prints."""
+        done = self.run("gpg", "--batch", "--yes", "--trust-model", "always", *arguments, **options)
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def dialogue(self, *arguments, lines, **options):
+        """Runs gpg, and answers its questions by lines. Returns what it prints, with its status lines."""
+        return self.run("gpg", "--no-tty", "--command-fd", "0", "--status-fd", "1", *arguments,
+                        input="\n".join(lines) + "\n", **options).stdout
+
+    def edit_card(self, *lines, **options):
+        return self.dialogue("--expert", "--card-edit", lines=["admin", *lines, "quit"], **options)
+
+    def agent(self, command, **options):
+        """What gpg-agent answers."""
+        return self.run("gpg-connect-agent", command, "/bye", **options).stdout
+
+    def fingerprints(self, *arguments):
+        """Of a key and its subkeys."""
+        lines = self.gpg("--with-colons", "--with-subkey-fingerprints", *arguments).splitlines()
+        return list(dict.fromkeys(line.split(":")[9] for line in lines if line.startswith("fpr:")))
+
+    def card(self):
+        """The status of the card, by the names of its fields."""
+        pairs = (line.partition(":") for line in self.gpg("--card-status").splitlines())
+        return {name.rstrip(" ."): value.strip() for name, _, value in pairs}
