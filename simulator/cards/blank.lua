@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A file system without files, to begin with (ISO/IEC 7816-4 and 7816-9)
 --
--- Everybody may create files in the MF. The access rules in CREATE FILE can ask for the PIN, whose reference is 1. What
--- is on the card is kept.
+-- Everybody may create files in the MF. The access rules in CREATE FILE can ask for the PIN, whose reference is
+-- 1. What is on the card is kept.
 
 local fs = require "fs"
 local pins = require "pins"

@@ -34,7 +34,8 @@
 --     files        a list of the files in it
 --     name         the DF name, such as an AID: up to 16 bytes
 -- of an EF:
---     sfi          the short identifier, 1 to 30, or false for none; the five low bits of id if it is not given
+--     sfi          the short identifier, 1 to 30, or false for none; the five low bits of id if it is not
+--                  given
 --     structure    "transparent", "fixed", "variable" or "cyclic"
 --     write        what WRITE BINARY and WRITE RECORD do: "or", "and" or "once" (or)
 -- of a transparent EF:
@@ -62,15 +63,16 @@
 --     The files of a card. The fields are those of the MF, and:
 --     pins         a table from references, as in P2 of VERIFY, to PINs (see pin)
 --     keep         a table in which files and PINs are kept, such as persistent. If they are there already,
---                  they are used, and files is not. Then conditions must be plain: no functions, and references
---                  of PINs instead of the PINs.
+--                  they are used, and the other fields of the MF are not. Conditions must then be plain: no
+--                  functions, and references of PINs instead of the PINs.
 --     room         how many bytes there are for files (262144). CREATE FILE and APPEND RECORD answer 6A 84 if
 --                  a file does not fit. Each file takes 64 bytes in addition to its content.
 --     on_create    a function that CREATE FILE calls with a new file and a table of the data objects of the
 --                  command, before it is added. It can set the fields of the file, and refuse it by
 --                  apdu.check(). It has to set access, which otherwise comes from tag 8C or 86. With it,
 --                  files of a kind of the card's own can be created: bits 6 to 4 of the file descriptor are
---                  010 to 110. Their structure is "own", descriptor is the value of tag 82, and size a number.
+--                  010 to 110. Their structure is "own", descriptor is the value of tag 82, and size a
+--                  number.
 --
 -- files:commands(list, before)
 --     A card's commands: those of list, as apdu.commands() takes them with before, and then those of the
@@ -110,7 +112,8 @@
 --     SELECT          P1 00 to 04, 08 and 09; P2 00 (FCI), 04 (FCP) and 0C (nothing). With a DF name (P1 04)
 --                     its beginning is enough, and P2 chooses the first, last, next or previous one.
 --     READ, UPDATE, WRITE and ERASE BINARY
---                     with the short identifier or the offset in P1 and P2, or, with an odd INS, in data objects
+--                     with the short identifier or the offset in P1 and P2, or, with an odd INS, in data
+--                     objects
 --     READ, UPDATE, WRITE, APPEND and ERASE RECORD
 --                     by number or identifier, and the next, the previous or several records
 --     SEARCH RECORD   simple search
@@ -198,7 +201,7 @@ end
 
 function Files:commands(list, before)
   local all = table.move(list or {}, 1, #(list or {}), 1, {})
-  if next(self.pins) then append(self, all, pin_commands) end
+  if self.has_pins then append(self, all, pin_commands) end
   append(self, all, file_commands)
   local commands = apdu.commands(all, before)
   return self.keep and keep_after(self, commands) or commands
@@ -278,7 +281,8 @@ local fs = {}
 
 function fs.new(fields)
   local self = setmetatable({}, Files)
-  self.pins, self.room, self.on_create = fields.pins or {}, fields.room or ROOM, fields.on_create
+  self.pins, self.has_pins = fields.pins or {}, fields.pins ~= nil
+  self.room, self.on_create = fields.room or ROOM, fields.on_create
   self.keep = fields.keep
   self.mf = file.new(self.keep and self.keep.mf or new_mf(fields))
   if self.keep then load_kept(self) end
