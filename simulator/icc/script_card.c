@@ -388,13 +388,12 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     if (response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
-    if (!take_channel(self, &command, resp, resp_length))
-        return;
-    if (self->chain && !take_chained(self, &command, resp, resp_length))
-        return;
-    if (command.decoded.ne == 0)
-        command.decoded.ne = self->script.ne_without_le;
-    answer_by_script(self, &command, resp, resp_capacity, resp_length);
+    if (take_channel(self, &command, resp, resp_length) &&
+        (!self->chain || take_chained(self, &command, resp, resp_length))) {
+        if (command.decoded.ne == 0)
+            command.decoded.ne = self->script.ne_without_le;
+        answer_by_script(self, &command, resp, resp_capacity, resp_length);
+    }
     if (*resp_length > 0)
         response_cut_to_ne(&self->response, command.decoded.ne, resp, resp_length);
 }

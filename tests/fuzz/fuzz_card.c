@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "fuzz.h"
 
+#include "icc/script.h"
 #include "icc/script_card.h"
 #include "icc/watchdog.h"
 
@@ -46,8 +47,8 @@ static void command(struct card *card, const uint8_t *bytes, size_t length)
     CHECK(card_dead(card) ? response_length == 0
                           : response_length >= 2 && response_length <= sizeof response);
     struct apdu_command decoded;
-    if (apdu_decode(copy, length, &decoded, NULL) == APDU_OK && response_length > 0)
-        CHECK(response_length - 2 <= decoded.ne);
+    if (apdu_decode(copy, length, &decoded, NULL) == APDU_OK && response_length > 0 && !card_dead(card))
+        CHECK(response_length - 2 <= (decoded.ne > 0 ? decoded.ne : card_script(card)->ne_without_le));
     free(copy);
 }
 

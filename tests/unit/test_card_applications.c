@@ -65,6 +65,8 @@ START_TEST(channels)
     assert_answer(card, "01 A4 04 00 06 A0 00 00 00 01 01 00", "6F 00 90 00");
     assert_answer(card, "01 10 00 00 00", "61 A0 00 00 00 01 01 90 00");
     assert_who(card, "63 B0 00 00 00 01 90 00");
+    assert_answer(card, "00 70 00 00", "61 01"); /* Ne is 0 */
+    assert_answer(card, "00 70 80 02", "90 00");
     /* a channel that is opened from another has its application */
     assert_answer(card, "01 70 00 00 01", "02 90 00");
     assert_answer(card, "02 10 00 00 00", "61 A0 00 00 00 01 01 90 00");
