@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fields.h"
 #include "base/names.h"
@@ -24,11 +23,10 @@ static bool looks_like_file(const char *text)
     return strchr(text, '/') || (length > 4 && strcmp(text + length - 4, ".lua") == 0);
 }
 
-size_t card_name_length_without_arguments(const char *text)
+/* Returns the length of the text up to the first single comma. */
+static size_t first_field_length(const char *text)
 {
     const char *end = text;
-    if (is_file(text))
-        return strlen(text);
     while (*end && (*end != ',' || end[1] == ','))
         end += *end == ',' ? 2 : 1;
     return (size_t)(end - text);
@@ -36,7 +34,31 @@ size_t card_name_length_without_arguments(const char *text)
 
 bool card_name_is_ready(const char *text)
 {
-    return library_find(library_cards, text, card_name_length_without_arguments(text)) && !is_file(text);
+    return library_find(library_cards, text, first_field_length(text));
+}
+
+/* A file of the name of a ready card has to be given with a slash: which card is meant depends on no folder. */
+static bool is_one_file(const char *text)
+{
+    return !card_name_is_ready(text) && is_file(text);
+}
+
+size_t card_name_length_without_arguments(const char *text)
+{
+    return is_one_file(text) ? strlen(text) : first_field_length(text);
+}
+
+void card_name_shorten(const struct card_name *name, char out[CARD_NAME_SHORT_MAX + 1])
+{
+    const char *card = name->ready ? name->ready->name : name->file;
+    const char *slash = strrchr(card, '/');
+    snprintf(out, CARD_NAME_SHORT_MAX + 1, "%s", slash ? slash + 1 : card);
+    size_t length = strlen(out);
+    if (length > 4 && strcmp(out + length - 4, ".lua") == 0)
+        out[length - 4] = '\0';
+    for (char *c = out; *c; c++)
+        if (*c == '\n')
+            *c = '?';
 }
 
 /* Splits KEY[=VALUE]. */
@@ -68,7 +90,7 @@ static bool add_argument(struct card_name *name, const char *card, char *field, 
 
 static bool find_card(struct card_name *name, const char *card, struct error *error)
 {
-    name->ready = is_file(card) ? NULL : library_find(library_cards, card, strlen(card));
+    name->ready = library_find(library_cards, card, strlen(card));
     if (name->ready || is_file(card) || looks_like_file(card)) {
         name->file = name->ready ? NULL : card;
         return true;
@@ -83,7 +105,7 @@ bool card_name_parse(struct card_name *name, const char *text, struct error *err
     *name = (struct card_name){.text = strdup(text), .whole = text};
     if (!name->text)
         return error_set(error, "out of memory");
-    if (is_file(text)) {
+    if (is_one_file(text)) {
         name->file = name->text;
         return true;
     }
@@ -135,13 +157,22 @@ static char *join(const struct card_name *name, const char *card, const char *st
     return joined;
 }
 
-/* Writes the absolute path of a file that need not exist. Returns false if it is too long. */
+/* Writes the absolute path of a file that need not exist, without symbolic links. Returns false and sets errno if its
+ * folder does not exist, or the path is too long. */
 static bool absolute_path(const char *path, char absolute[PATH_MAX])
 {
-    char folder[PATH_MAX];
-    if (*path == '/' || !getcwd(folder, sizeof folder))
-        return (size_t)snprintf(absolute, PATH_MAX, "%s", path) < PATH_MAX;
-    return (size_t)snprintf(absolute, PATH_MAX, "%s/%s", folder, path) < PATH_MAX;
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (realpath(path, absolute))
+        return true;
+    if (snprintf(folder, sizeof folder, "%.*s.", (int)(name - path), path) >= (int)sizeof folder) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    if (!realpath(folder, real))
+        return false;
+    errno = ENAMETOOLONG;
+    return snprintf(absolute, PATH_MAX, "%s/%s", real, name) < PATH_MAX;
 }
 
 char *card_name_absolute(const char *text, struct error *error)
@@ -153,7 +184,7 @@ char *card_name_absolute(const char *text, struct error *error)
     if (name.file && !realpath(name.file, file))
         error_set(error, "%s: %s", name.file, strerror(errno));
     else if (name.state && !absolute_path(name.state, state))
-        error_set(error, "state=%s: %s", name.state, strerror(ENAMETOOLONG));
+        error_set(error, "state=%s: %s", name.state, strerror(errno));
     else if (!(result = name.file && is_file(text)
                             ? strdup(file)
                             : join(&name, name.ready ? name.ready->name : file, state, text)))

@@ -2,7 +2,7 @@
 /*
  * How users name a card: FILE or NAME, the file of a card script or the name of a ready card, and then arguments
  * for it: NAME[,KEY[=VALUE]]... A comma in a name or value is written twice. A text that is the path of a file as
- * it stands is that file, without arguments. The argument state=FILE is not for the script, but for keep.h.
+ * it stands is that file, without arguments, unless it has no slash and is the name of a ready card. The argument state=FILE is not for the script, but for keep.h.
  */
 #ifndef CARDRIG_ICC_CARD_NAME_H
 #define CARDRIG_ICC_CARD_NAME_H
@@ -40,6 +40,11 @@ char *card_name_absolute(const char *text, struct error *error);
 
 /* Returns the length of the text without the arguments, which may be secret. */
 size_t card_name_length_without_arguments(const char *text);
+
+#define CARD_NAME_SHORT_MAX 255 /* bytes */
+
+/* Writes the name of the card without folder, ".lua" and arguments. */
+void card_name_shorten(const struct card_name *name, char out[CARD_NAME_SHORT_MAX + 1]);
 
 /* Returns whether the text names a ready card. */
 bool card_name_is_ready(const char *text);

@@ -8,7 +8,7 @@
 
 void chain_drop(struct chain *chain)
 {
-    chain->has_begun = false;
+    chain->has_begun = chain->is_too_long = false;
     chain->length = 0;
 }
 
@@ -39,8 +39,10 @@ enum chain_result chain_take(struct chain *chain, const struct apdu_command *com
         return CHAIN_NOT_PART;
     memcpy(chain->header, header, sizeof header);
     chain->has_begun = true;
-    if (command->nc > sizeof chain->data - chain->length) {
-        chain_drop(chain);
+    chain->is_too_long |= command->nc > sizeof chain->data - chain->length;
+    if (chain->is_too_long) { /* and so are the parts that follow */
+        if (!goes_on)
+            chain_drop(chain);
         return CHAIN_TOO_LONG;
     }
     if (command->nc > 0)

@@ -15,7 +15,7 @@
 /* The commands so far. All zeros: there are none. */
 struct chain {
     uint8_t header[4]; /* CLA without bit 5, INS, P1, P2 */
-    bool has_begun;
+    bool has_begun, is_too_long;
     size_t length; /* of the data */
     uint8_t data[APDU_NC_MAX];
     uint8_t command[APDU_COMMAND_MAX]; /* the joined command */

@@ -22,7 +22,7 @@ static int open_part(int directory, const char *name, size_t length, bool is_las
     memcpy(part, name, length);
     part[length] = '\0';
     fd = openat(directory, part,
-                O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+                O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
                     (is_last ? O_NONBLOCK : O_DIRECTORY)); /* no FIFO can block */
     if (fd < 0)
         error_set(error, "%s",

@@ -8,19 +8,26 @@
 
 #include "icc/state_file.h"
 
-struct keep {
-    struct keep *next;
+/* What is kept. */
+struct entry {
+    struct entry *next;
     const void *place;
-    char *name, *file; /* file: NULL: none */
-    int fd;            /* of the file, or -1 */
-    unsigned users;    /* cards that have not been freed */
-    char *bytes;       /* NULL: none */
+    char *name, *card, *file; /* file: NULL: none */
+    int fd;                   /* of the file, or -1 */
+    struct keep *users;       /* the newest first, which owns the bytes */
+    char *bytes;              /* NULL: none */
     size_t length;
+};
+
+struct keep {
+    struct keep *next; /* the card before it */
+    struct keep_store *store;
+    struct entry *entry;
 };
 
 struct keep_store {
     pthread_mutex_t lock;
-    struct keep *first;
+    struct entry *first;
 };
 
 struct keep_store *keep_store_new(void)
@@ -32,138 +39,190 @@ struct keep_store *keep_store_new(void)
 }
 
 /* Overwrites the bytes, which may be keys, before they are freed. */
-static void free_bytes(struct keep *keep)
+static void free_bytes(struct entry *entry)
 {
-    if (keep->bytes)
-        explicit_bzero(keep->bytes, keep->length);
-    free(keep->bytes);
+    if (entry->bytes)
+        explicit_bzero(entry->bytes, entry->length);
+    free(entry->bytes);
 }
 
-static void keep_free(struct keep *keep)
+static void entry_free(struct entry *entry)
 {
-    if (keep->fd >= 0)
-        close(keep->fd);
-    free_bytes(keep);
-    free(keep->name);
-    free(keep->file);
-    free(keep);
+    if (entry->fd >= 0)
+        close(entry->fd);
+    free_bytes(entry);
+    free(entry->name);
+    free(entry->card);
+    free(entry->file);
+    free(entry);
 }
 
 void keep_store_free(struct keep_store *store)
 {
     if (!store)
         return;
-    for (struct keep *keep = store->first, *next; keep; keep = next) {
-        next = keep->next;
-        keep_free(keep);
+    for (struct entry *entry = store->first, *next; entry; entry = next) {
+        next = entry->next;
+        entry_free(entry);
     }
     pthread_mutex_destroy(&store->lock);
     free(store);
 }
 
-static struct keep *find(const struct keep_store *store, const void *place, const char *name,
-                         const char *file)
+void keep_store_leave(struct keep_store *store)
 {
-    struct keep *keep = store->first;
-    while (keep && (file ? !keep->file || strcmp(keep->file, file) != 0
-                         : keep->file || keep->place != place || strcmp(keep->name, name) != 0))
-        keep = keep->next;
-    return keep;
+    for (struct entry *entry = store ? store->first : NULL; entry; entry = entry->next) {
+        if (entry->fd >= 0)
+            close(entry->fd);
+        entry->fd = -1;
+    }
 }
 
-static struct keep *add(struct keep_store *store, const char *name, const char *file, struct error *error)
+static struct entry *find(const struct keep_store *store, const void *place, const char *name,
+                          const char *file)
+{
+    struct entry *entry = store->first;
+    while (entry && (file ? !entry->file || strcmp(entry->file, file) != 0
+                          : entry->file || entry->place != place || strcmp(entry->name, name) != 0))
+        entry = entry->next;
+    return entry;
+}
+
+static struct entry *add(struct keep_store *store, const char *name, const char *card, const char *file,
+                         struct error *error)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    entry->fd = -1;
+    entry->name = strdup(name);
+    entry->card = strdup(card);
+    entry->file = file ? strdup(file) : NULL;
+    bool ok = entry->name && entry->card && (entry->file || !file);
+    if (!ok)
+        error_set(error, "out of memory");
+    if (ok && file)
+        ok = (entry->fd = state_file_open(file, card, &entry->bytes, &entry->length, error)) >= 0;
+    if (!ok) {
+        entry_free(entry);
+        return NULL;
+    }
+    entry->next = store->first;
+    store->first = entry;
+    return entry;
+}
+
+/* Under the lock. Returns the entry for a card, or NULL. */
+static struct entry *open_entry(struct keep_store *store, const void *place, const char *name,
+                                const char *card, const char *file, struct error *error)
+{
+    struct entry *entry = find(store, place, name, file);
+    if (!entry)
+        return add(store, name, card, file, error);
+    if (entry->users && entry->place != place)
+        error_set(error, "state=%s: a card of another slot uses this file", file);
+    else if (strcmp(entry->card, card) != 0)
+        error_set(error, "state=%s: the state of the card '%.100s', expected one of '%.100s'", file,
+                  entry->card, card);
+    else
+        return entry;
+    return NULL;
+}
+
+/* Under the lock. A file has the bytes, and so has whoever needs them; where there are none, none are lost. */
+static void drop_if_unused(struct keep_store *store, struct entry *entry)
+{
+    struct entry **link = &store->first;
+    if (entry->users || (entry->bytes && !entry->file))
+        return;
+    while (*link != entry)
+        link = &(*link)->next;
+    *link = entry->next;
+    entry_free(entry);
+}
+
+struct keep *keep_open(struct keep_store *store, const void *place, const char *name, const char *card,
+                       const char *file, struct error *error)
 {
     struct keep *keep = calloc(1, sizeof *keep);
     if (!keep) {
         error_set(error, "out of memory");
         return NULL;
     }
-    keep->fd = -1;
-    keep->name = strdup(name);
-    keep->file = file ? strdup(file) : NULL;
-    bool ok = keep->name && (keep->file || !file);
-    if (!ok)
-        error_set(error, "out of memory");
-    if (ok && file)
-        ok = (keep->fd = state_file_open(file, &keep->bytes, &keep->length, error)) >= 0;
-    if (!ok) {
-        keep_free(keep);
-        return NULL;
-    }
-    keep->next = store->first;
-    store->first = keep;
-    return keep;
-}
-
-struct keep *keep_open(struct keep_store *store, const void *place, const char *name, const char *file,
-                       struct error *error)
-{
     pthread_mutex_lock(&store->lock);
-    struct keep *keep = find(store, place, name, file);
-    if (!keep) {
-        keep = add(store, name, file, error);
-    } else if (keep->users > 0 && keep->place != place) {
-        error_set(error, "state=%s: a card in another slot uses this file", file);
-        keep = NULL;
-    }
-    if (keep) {
-        keep->place = place;
-        keep->users++;
+    struct entry *entry = open_entry(store, place, name, card, file, error);
+    if (entry) {
+        *keep = (struct keep){.next = entry->users, .store = store, .entry = entry};
+        entry->users = keep;
+        entry->place = place;
     }
     pthread_mutex_unlock(&store->lock);
-    return keep;
+    if (entry)
+        return keep;
+    free(keep);
+    return NULL;
 }
 
-void keep_close(struct keep_store *store, struct keep *keep)
+void keep_close(struct keep *keep)
 {
+    struct keep_store *store = keep->store;
     pthread_mutex_lock(&store->lock);
-    keep->users--;
+    struct keep **link = &keep->entry->users;
+    while (*link != keep)
+        link = &(*link)->next;
+    *link = keep->next;
+    drop_if_unused(store, keep->entry);
     pthread_mutex_unlock(&store->lock);
+    free(keep);
 }
 
-size_t keep_length(struct keep_store *store, const struct keep *keep)
+size_t keep_copy(struct keep *keep, char *out, size_t size)
 {
-    pthread_mutex_lock(&store->lock);
-    size_t length = keep->length;
-    pthread_mutex_unlock(&store->lock);
+    pthread_mutex_lock(&keep->store->lock);
+    size_t length = keep->entry->length;
+    if (length > 0 && size > 0)
+        memcpy(out, keep->entry->bytes, length < size ? length : size);
+    pthread_mutex_unlock(&keep->store->lock);
     return length;
 }
 
-size_t keep_copy(struct keep_store *store, const struct keep *keep, char *out, size_t size)
+const char *keep_where(const struct keep *keep)
 {
-    pthread_mutex_lock(&store->lock);
-    size_t length = keep->length < size ? keep->length : size;
-    if (length > 0)
-        memcpy(out, keep->bytes, length);
-    pthread_mutex_unlock(&store->lock);
-    return length;
+    return keep->entry->file ? keep->entry->file : "what the card has kept";
 }
 
-static bool replace(struct keep *keep, const char *bytes, size_t length, struct error *error)
+static bool replace(struct entry *entry, const char *bytes, size_t length, struct error *error)
 {
     char *copy = malloc(length + 1);
     if (!copy)
         return error_set(error, "out of memory");
-    if (keep->file) {
-        int fd = state_file_replace(keep->file, keep->fd, bytes, length, error);
+    if (entry->file) {
+        int fd = state_file_replace(entry->file, entry->fd, entry->card, bytes, length, error);
         if (fd < 0) {
             free(copy);
             return false;
         }
-        keep->fd = fd;
+        entry->fd = fd;
     }
-    free_bytes(keep);
-    keep->bytes = memcpy(copy, bytes, length);
-    keep->length = length;
+    free_bytes(entry);
+    entry->bytes = memcpy(copy, bytes, length);
+    entry->length = length;
     return true;
 }
 
-bool keep_write(struct keep_store *store, struct keep *keep, const char *bytes, size_t length,
-                struct error *error)
+bool keep_write(struct keep *keep, const char *bytes, size_t length, struct error *error)
 {
-    pthread_mutex_lock(&store->lock);
-    bool same = keep->bytes && keep->length == length && memcmp(keep->bytes, bytes, length) == 0;
-    bool ok = same || replace(keep, bytes, length, error);
-    pthread_mutex_unlock(&store->lock);
+    struct entry *entry = keep->entry;
+    pthread_mutex_lock(&keep->store->lock);
+    bool same = entry->bytes && entry->length == length && memcmp(entry->bytes, bytes, length) == 0;
+    bool ok = same;
+    if (entry->users != keep)
+        ok =
+            error_set(error, "another card has taken the place of this one, which can keep nothing any more");
+    else if (!same)
+        ok = replace(entry, bytes, length, error);
+    pthread_mutex_unlock(&keep->store->lock);
     return ok;
 }

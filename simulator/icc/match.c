@@ -6,6 +6,7 @@
 
 #include "icc/command.h"
 #include "icc/heap.h"
+#include "icc/watchdog.h"
 
 struct match_shape {
     size_t first, count; /* its commands in `sorted` */
@@ -55,8 +56,10 @@ bool match_index(struct match_index *index, const struct script_command *command
         return false;
     for (size_t i = 0; i < count; i++)
         index->sorted[i] = &commands[i];
-    if (count > 0) /* qsort may not accept the pointer of an empty array */
+    watchdog_hold(); /* qsort may allocate memory */
+    if (count > 0)   /* and may not accept the pointer of an empty array */
         qsort(index->sorted, count, sizeof *index->sorted, compare_commands);
+    watchdog_release();
     for (size_t first = 0; first < count; first = end_of_shape(index, first, count))
         index->shape_count++;
     index->shapes = heap_alloc(heap, index->shape_count * sizeof *index->shapes);
@@ -71,7 +74,9 @@ bool match_index(struct match_index *index, const struct script_command *command
             if (index->sorted[i]->number < shape->lowest)
                 shape->lowest = index->sorted[i]->number;
     }
+    watchdog_hold();
     qsort(index->shapes, index->shape_count, sizeof *index->shapes, compare_lowest);
+    watchdog_release();
     return true;
 }
 

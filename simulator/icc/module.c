@@ -121,10 +121,17 @@ static void run_module(lua_State *L, const char *key, const char *chunk, const c
     lua_pushlightuserdata(L, (void *)&modules);
     set_module(L, key);
     lua_pop(L, 1);
-    if (luaL_loadbufferx(L, bytes, length, chunk, "t") != LUA_OK)
+    int status = luaL_loadbufferx(L, bytes, length, chunk, "t");
+    if (status == LUA_OK) {
+        lua_pushvalue(L, 1); /* its name */
+        status = lua_pcall(L, 1, 1, 0);
+    }
+    if (status != LUA_OK) {
+        lua_pushnil(L);
+        set_module(L, key); /* the next require tries again */
+        lua_pop(L, 1);
         lua_error(L);
-    lua_pushvalue(L, 1); /* its name */
-    lua_call(L, 1, 1);
+    }
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_pushboolean(L, true);

@@ -20,22 +20,23 @@ void persistent_load(lua_State *L)
 
     if (sandbox->keep) {
         watchdog_hold();
-        length = keep_length(sandbox->keep_store, sandbox->keep);
+        length = keep_copy(sandbox->keep, NULL, 0);
         watchdog_release();
     }
-    if (length > 0) {
-        char *bytes = lua_newuserdatauv(L, length, 0);
-        watchdog_hold();
-        length = keep_copy(sandbox->keep_store, sandbox->keep, bytes, length);
-        watchdog_release();
-        plain_decode(L, bytes, length, "the state that the card has kept");
-        lua_pushlstring(L, bytes, length);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &last);
-    } else {
+    if (length == 0) {
         lua_newtable(L);
+        lua_setglobal(L, name);
+        return;
     }
+    char *bytes = lua_newuserdatauv(L, length, 0);
+    watchdog_hold();
+    keep_copy(sandbox->keep, bytes, length);
+    watchdog_release();
+    plain_decode(L, bytes, length, keep_where(sandbox->keep));
     lua_setglobal(L, name);
-    lua_settop(L, length > 0 ? lua_gettop(L) - 1 : lua_gettop(L));
+    lua_pushlstring(L, bytes, length);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &last);
+    lua_pop(L, 1);
 }
 
 void persistent_save(lua_State *L)
@@ -56,7 +57,7 @@ void persistent_save(lua_State *L)
     if (!lua_rawequal(L, -1, -2)) {
         const char *bytes = lua_tolstring(L, -2, &length);
         watchdog_hold();
-        ok = keep_write(sandbox->keep_store, sandbox->keep, bytes, length, &error);
+        ok = keep_write(sandbox->keep, bytes, length, &error);
         watchdog_release();
         if (!ok)
             luaL_error(L, "%s", error.text);

@@ -27,19 +27,18 @@ struct sandbox {
     struct heap heap;
     lua_State *L; /* NULL: the machine is dead, see sandbox_call */
     struct card_host host;
-    struct faults *faults;         /* of the card, which owns them */
-    atomic_bool interrupted;       /* see sandbox_interrupt */
-    const char *chunk;             /* the script's full name, for messages */
-    char chunk_short[LUA_IDSIZE];  /* the same as Lua shortens it */
-    const char *folder;            /* of the script, with the files that it may read; NULL: none */
-    struct keep_store *keep_store; /* of the rig, not owned */
-    struct keep *keep;             /* for the table persistent; NULL: it is lost with the card */
-    bool is_loaded;                /* the script has been run; its functions can be called */
-    int intervals;                 /* of SANDBOX_INTERVAL, left for the call in progress */
-    const char *spent;             /* why the call in progress has failed, as a text; NULL: it has not */
-    int spent_line;                /* the line of the script where that happened; 0: unknown */
-    unsigned lines;                /* printed by the call in progress */
-    void *attached;                /* see sandbox_attach; NULL: nothing */
+    struct faults *faults;        /* of the card, which owns them */
+    atomic_bool interrupted;      /* see sandbox_interrupt */
+    const char *chunk;            /* the script's full name, for messages */
+    char chunk_short[LUA_IDSIZE]; /* the same as Lua shortens it */
+    const char *folder;           /* of the script, with the files that it may read; NULL: none */
+    struct keep *keep;            /* for the table persistent; NULL: it is lost with the card */
+    bool is_loaded;               /* the script has been run; its functions can be called */
+    int intervals;                /* of SANDBOX_INTERVAL, left for the call in progress */
+    const char *spent;            /* why the call in progress has failed, as a text; NULL: it has not */
+    int spent_line;               /* the line of the script where that happened; 0: unknown */
+    unsigned lines;               /* printed by the call in progress */
+    void *attached;               /* see sandbox_attach; NULL: nothing */
     void (*free_attached)(void *attached);
 };
 

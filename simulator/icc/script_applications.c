@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "icc/watchdog.h"
 #include "iso7816/hex.h"
 
 /* Reads the key at index, an AID in hexadecimal. */
@@ -93,8 +94,10 @@ static void read_applications(lua_State *L, const struct load *load)
     if (defaults > 1)
         load_refuse(L, load, load_line_of_field(load, "default"),
                     "applications: %d of them are the default, expected one", defaults);
+    watchdog_hold(); /* qsort may allocate memory */
     qsort(script->applications, script->application_count, sizeof *script->applications,
           compare_applications);
+    watchdog_release();
     for (i = 1; i < script->application_count; i++)
         if (compare_applications(&script->applications[i - 1], &script->applications[i]) == 0)
             load_refuse(L, load, load_line_of_field(load, "applications"),

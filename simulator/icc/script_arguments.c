@@ -7,6 +7,8 @@
 
 #include <lauxlib.h>
 
+#include "icc/watchdog.h"
+
 static int compare_arguments(const void *a, const void *b)
 {
     return strcmp(((const struct script_argument *)a)->key, ((const struct script_argument *)b)->key);
@@ -25,6 +27,9 @@ static void read_argument_table(lua_State *L, const struct load *load)
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
             load_refuse(L, load, line, "arguments: unknown field %s: expected KEY = \"what it is\"",
                         load_pushed_key(L, lua_gettop(L) - 1));
+        if (strcmp(lua_tostring(L, -2), "state") == 0)
+            load_refuse(L, load, line,
+                        "arguments: 'state' is for each card: state=FILE keeps the table persistent");
         lua_pop(L, 1);
         script->argument_count++;
     }
@@ -36,7 +41,9 @@ static void read_argument_table(lua_State *L, const struct load *load)
         script->arguments[i++].help = load_permanent_string(L, load, -1);
         lua_pop(L, 1);
     }
+    watchdog_hold(); /* qsort may allocate memory */
     qsort(script->arguments, script->argument_count, sizeof *script->arguments, compare_arguments);
+    watchdog_release();
 }
 
 /* Refuses an argument that was given, but that the script does not know. */

@@ -22,8 +22,9 @@ struct script_card {
     struct script script;
     struct chain *chain; /* NULL: the script does not ask for joined commands */
     struct selection selection;
-    uint8_t *basic;           /* room for a command with the class of the basic channel; NULL: no channels */
-    struct response response; /* the rest of the last response */
+    uint8_t *basic;            /* room for a command with the class of the basic channel; NULL: no channels */
+    struct response response;  /* the rest of the last response */
+    unsigned response_channel; /* the logical channel of that command */
 };
 
 /* Loading */
@@ -51,10 +52,12 @@ static bool prepare(struct script_card *card, const struct card_name *given, con
         return true;
     if (given->file && !sandbox_set_folder(sandbox, given->file))
         return error_set(error, "out of memory");
-    sandbox->keep_store = host->keep_store;
-    if (host->keep_store)
-        sandbox->keep = keep_open(host->keep_store, host->arg, given->whole, given->state, error);
-    return !host->keep_store || sandbox->keep;
+    if (!host->keep_store)
+        return true;
+    char short_name[CARD_NAME_SHORT_MAX + 1];
+    card_name_shorten(given, short_name);
+    sandbox->keep = keep_open(host->keep_store, host->arg, given->whole, short_name, given->state, error);
+    return sandbox->keep;
 }
 
 static struct card *load_source(const struct source *source, const struct card_name *given,
@@ -141,7 +144,7 @@ static void free_script(struct card *card)
     struct sandbox *sandbox = script_of(card)->sandbox;
 
     if (sandbox && sandbox->keep)
-        keep_close(sandbox->keep_store, sandbox->keep);
+        keep_close(sandbox->keep);
     sandbox_free(sandbox);
     free(script_of(card)->chain);
     free(script_of(card)->basic);
@@ -327,28 +330,37 @@ static void answer_by_script(struct script_card *card, const struct handler_comm
 
 #define INS_MANAGE_CHANNEL 0x70
 
-/* Finds the channel of the command. Returns false if the command is answered already. */
+/* Finds the channel of the command. Returns false, and answers 68 81, if it is not open. */
 static bool take_channel(struct script_card *card, struct handler_command *command, uint8_t *resp,
                          size_t *resp_length)
 {
-    const struct apdu_command *decoded = &command->decoded;
+    uint8_t cla = command->decoded.cla;
     bool has_channels = card->script.channels > 0;
-    int opened;
 
-    command->is_secure = selection_is_secure(decoded->cla);
-    command->channel = has_channels || (decoded->cla & 0x80) == 0 ? selection_channel(decoded->cla) : 0;
+    command->is_secure = selection_is_secure(cla);
+    command->channel = has_channels || (cla & 0x80) == 0 ? selection_channel(cla) : 0;
     if (has_channels && !card->selection.is_open[command->channel]) {
         answer_status(0x6881, resp, resp_length);
         return false;
     }
     command->application = card->selection.selected[has_channels ? command->channel : 0];
-    if (!has_channels || decoded->ins != INS_MANAGE_CHANNEL)
-        return true;
-    uint16_t sw = selection_manage_channel(&card->selection, &card->script, decoded, &opened);
+    return true;
+}
+
+/* Returns false if the command is not MANAGE CHANNEL, or the card has no channels. */
+static bool manage_channel(struct script_card *card, const struct apdu_command *command, uint8_t *resp,
+                           size_t resp_capacity, size_t *resp_length)
+{
+    int opened;
+
+    if (card->script.channels == 0 || command->ins != INS_MANAGE_CHANNEL || (command->cla & 0x90) != 0 ||
+        resp_capacity < 3)
+        return false;
+    uint16_t sw = selection_manage_channel(&card->selection, &card->script, command, &opened);
     resp[0] = (uint8_t)opened;
     answer_status(sw, resp + (opened >= 0), resp_length);
     *resp_length += opened >= 0;
-    return false;
+    return true;
 }
 
 /* Replaces the last command of a chain by the joined command. Returns false if that is answered already. */
@@ -371,6 +383,23 @@ static bool take_chained(struct script_card *card, struct handler_command *comma
     return false;
 }
 
+/* Answers a command that is not GET RESPONSE for the rest of another one. */
+static void answer(struct script_card *card, struct handler_command *command, uint8_t *resp,
+                   size_t resp_capacity, size_t *resp_length)
+{
+    if (manage_channel(card, &command->decoded, resp, resp_capacity, resp_length)) {
+        if (card->chain)
+            chain_drop(card->chain);
+    } else if (!card->chain || take_chained(card, command, resp, resp_length)) {
+        if (command->decoded.ne == 0)
+            command->decoded.ne = card->script.ne_without_le;
+        answer_by_script(card, command, resp, resp_capacity, resp_length);
+    }
+    if (*resp_length > 0)
+        response_cut_to_ne(&card->response, command->decoded.ne, resp, resp_length);
+    card->response_channel = command->channel;
+}
+
 static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
                     size_t *resp_length)
 {
@@ -380,22 +409,21 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     *resp_length = 0;
     if (card_dead(card))
         return;
-    if (apdu_decode(cmd, length, &command.decoded, NULL) != APDU_OK) {
-        response_drop(&self->response);
+    bool is_valid = apdu_decode(cmd, length, &command.decoded, NULL) == APDU_OK;
+    if (!is_valid)
         answer_status(0x6700, resp, resp_length);
+    if (!is_valid || !take_channel(self, &command, resp, resp_length)) {
+        response_drop(&self->response);
+        if (self->chain)
+            chain_drop(self->chain);
         return;
     }
-    if (response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
+    bool is_its_channel = self->script.channels == 0 || command.channel == self->response_channel;
+    if (is_its_channel &&
+        response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
-    if (take_channel(self, &command, resp, resp_length) &&
-        (!self->chain || take_chained(self, &command, resp, resp_length))) {
-        if (command.decoded.ne == 0)
-            command.decoded.ne = self->script.ne_without_le;
-        answer_by_script(self, &command, resp, resp_capacity, resp_length);
-    }
-    if (*resp_length > 0)
-        response_cut_to_ne(&self->response, command.decoded.ne, resp, resp_length);
+    answer(self, &command, resp, resp_capacity, resp_length);
 }
 
 static const struct card_kind script_kind = {

@@ -234,7 +234,6 @@ static void run(lua_State *L, const struct load *load)
     load_args(L, load);
     persistent_load(L);
     lua_call(L, 0, 1);
-    persistent_save(L);
     load->sandbox->is_loaded = true;
 }
 
@@ -267,6 +266,7 @@ static int read_script(lua_State *L)
     load_command_list(L, load, table, &load->script->list);
     load_applications(L, load, table);
     read_faults(L, load, table);
+    persistent_save(L);
     return 0;
 }
 

@@ -61,6 +61,8 @@ const struct script_application *selection_find(const struct script *script,
 {
     const struct script_application *found = NULL;
     unsigned occurrence = command->p2 & 3;
+    if (command->nc == 0 && occurrence == FIRST_OCCURRENCE && default_application(script))
+        return default_application(script);
     for (size_t i = 0; i < script->application_count; i++) {
         const struct script_application *one = &script->applications[i];
         bool matches = command->nc <= one->aid_length &&

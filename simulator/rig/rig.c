@@ -221,7 +221,7 @@ void rig_leave(struct rig *rig)
     close_sockets(rig);
     vpcd_readers_free(rig->vpcd_readers);
     rig->vpcd_readers = NULL;
-    slots_leave_trace(&rig->slots);
+    slots_leave(&rig->slots);
 }
 
 const char *rig_directory(const struct rig *rig)

@@ -154,8 +154,9 @@ void slots_free(struct slots *slots)
     slots->trace = NULL;
 }
 
-void slots_leave_trace(struct slots *slots)
+void slots_leave(struct slots *slots)
 {
+    keep_store_leave(slots->keep_store);
     for (unsigned i = 0; i < slots->slot_count; i++)
         slots->slot[i].ifd->line.trace = NULL;
     trace_leave(slots->trace);

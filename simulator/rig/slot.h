@@ -87,8 +87,8 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
 /* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);
 
-/* Drops the trace without writing to it, for a process whose child continues it. */
-void slots_leave_trace(struct slots *slots);
+/* Drops the trace without writing to it, and closes the cards' files, for a process whose child continues the rig. */
+void slots_leave(struct slots *slots);
 
 /* Finds the slot that text names: by its number in the status, by the name of a reader with one slot, or by
  * name/number. With NULL or "", finds the only slot. Returns NULL and sets *error if there is no such slot,

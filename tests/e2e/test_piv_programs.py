@@ -85,10 +85,10 @@ def test_opensc_knows_the_card(folder):
         pkcs15-tool --verify-pin --pin 222222
         openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=imported -out certificate
         PIV_EXT_AUTH_KEY=key piv-tool --admin M:9B:03 --cert 9E --in certificate || true  # its exit status is a length
-        pkcs15-tool --read-certificate 04 | openssl x509 -noout -subject""", folder)
+        pkcs15-tool --read-certificate 04 | openssl x509 -noout -subject -nameopt RFC2253""", folder)
     assert "Personal Identity Verification Card" in found
     assert "Retired Certificate for Key Management 2" in found
-    assert "CN = imported" in found
+    assert "CN=imported" in found
 
 
 def test_yubico_piv_tool(folder):

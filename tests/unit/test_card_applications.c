@@ -42,7 +42,11 @@ START_TEST(selected_by_aid)
     assert_answer(card, "00 A4 04 02 05 A0 00 00 00 01 00", "6A 82");
     assert_answer(card, "00 A4 04 03 05 A0 00 00 00 01 00", "6F 00 90 00");
     assert_answer(card, "00 A4 04 01 01 A0 00", "A0 62 83");
-    assert_answer(card, "00 A4 04 00 00", "6F 00 90 00");
+    assert_answer(card, "00 A4 04 01 00",
+                  "6A 82");                      /* without an AID: the last, which leaves it to the card */
+    assert_answer(card, "00 A4 04 00", "90 00"); /* the default */
+    assert_who(card, "63 B0 00 00 00 01 90 00");
+    assert_answer(card, "00 A4 04 00 06 A0 00 00 00 01 01 00", "6F 00 90 00");
     /* none of them: the selection stays */
     assert_answer(card, "00 A4 04 00 05 A0 00 00 00 02", "6A 82");
     assert_answer(card, "00 A4 04 00 07 A0 00 00 00 01 01 00", "6A 82");
@@ -81,6 +85,28 @@ START_TEST(channels)
     assert_answer(card, "00 70 00 14", "6A 86");
     assert_answer(card, "00 70 00 03", "6A 81");
     assert_answer(card, "40 10 00 00 00", "68 81");
+    card_free(card);
+}
+END_TEST
+
+/* GET RESPONSE gets what is left on its channel; a proprietary command is not MANAGE CHANNEL. */
+START_TEST(responses_of_a_channel)
+{
+    struct card *card =
+        load_card("return { atr = '3B 00', channels = 2, commands = {\n"
+                  "{ '00 B0', function() return 'abcd', 0x9000 end }, { '80 70', 'AA 90 00' } } }");
+    assert_answer(card, "80 70 00 00 01", "AA 90 00");
+    assert_answer(card, "00 70 00 00 01", "01 90 00");
+    assert_answer(card, "00 B0 00 00 01", "61 61 03");
+    assert_answer(card, "00 C0 00 00 01", "62 61 02");
+    assert_answer(card, "01 C0 00 00 02", "6D 00"); /* which drops the rest */
+    assert_answer(card, "00 C0 00 00 02", "6D 00");
+    assert_answer(card, "01 B0 00 00 01", "61 61 03");
+    assert_answer(card, "02 C0 00 00 01", "68 81");
+    assert_answer(card, "01 C0 00 00 01", "6D 00");
+    uint8_t open[] = {0x00, 0x70, 0x00, 0x00, 0x01}, small[2];
+    card_command(card, open, sizeof open, small, sizeof small, &answer_length); /* no room for a number */
+    ck_assert_uint_eq(answer_length, 2);
     card_free(card);
 }
 END_TEST
@@ -181,6 +207,7 @@ int main(void)
     TCase *tc = add_card_case(suite, "applications");
     tcase_add_test(tc, selected_by_aid);
     tcase_add_test(tc, channels);
+    tcase_add_test(tc, responses_of_a_channel);
     tcase_add_test(tc, what_the_class_says);
     tcase_add_test(tc, passed_on);
     tcase_add_test(tc, applications_that_are_refused);

@@ -131,6 +131,8 @@ START_TEST(modules_that_are_refused)
     assert_fails("", "instruction budget used up");
     write_file("one.lua", "error('wrong')");
     assert_fails("", "one.lua:1: wrong");
+    write_card("pcall(require, 'one') require 'one'", "''"); /* it is tried again */
+    assert_fails("", "one.lua:1: wrong");
 }
 END_TEST
 
@@ -250,6 +252,8 @@ START_TEST(arguments_that_are_refused)
     write_card("", "''");
     assert_fails(",pon=1", "card.lua:2: 'pon' was given, but the card only takes 2, pin");
     assert_fails(",pin=1,pin=2", "card.lua: 'pin' is given twice");
+    assert_refused("return { atr = '3B 00', arguments = { state = 'x' } }",
+                   "test.lua:1: arguments: 'state' is for each card: state=FILE keeps the table persistent");
     assert_fails(",", "card.lua: expected KEY or KEY=VALUE behind the comma");
     assert_fails(",=1", "card.lua: expected KEY or KEY=VALUE behind the comma");
     assert_refused("return { atr = '3B 00', arguments = 1 }",
@@ -291,6 +295,13 @@ START_TEST(names_that_are_no_card)
     ck_assert_ptr_null(card_name_absolute("/nowhere", &error));
     ck_assert_str_eq(error.text, "/nowhere: No such file or directory");
     ck_assert(!card_name_is_ready("nowhere"));
+    /* a ready card is the same whatever is in the current folder */
+    ck_assert_int_eq(chdir(folder), 0);
+    write_file("blank", "return 1");
+    struct card *card = card_load("blank,pin=4321", &test_host, &error);
+    ck_assert_msg(card, "%s", error.text);
+    card_free(card);
+    ck_assert_ptr_null(card_load("./blank", &test_host, &error));
 }
 END_TEST
 
@@ -335,6 +346,9 @@ START_TEST(a_chain_that_is_left)
     uint8_t atr[ATR_MAX];
     size_t length;
     assert_answer(card, "10 10 01 02 02 AA BB", "90 00");
+    assert_answer(card, "00 10 01 02 05 DD", "67 00");
+    assert_answer(card, "00 10 01 02 01 DD 00", "00 10 01 02 01 DD 00 3A DD 90 00");
+    assert_answer(card, "10 10 01 02 02 AA BB", "90 00");
     card_power(card, CARD_WARM, atr, &length);
     assert_answer(card, "00 10 01 02 01 DD 00", "00 10 01 02 01 DD 00 3A DD 90 00");
     card_free(card);
@@ -351,9 +365,11 @@ START_TEST(a_long_chain)
         ck_assert_uint_eq(answer[0], 0x90);
     }
     assert_answer(card, "00 10 00 00 00", "00 00 FF FF 90 00"); /* 257 * 255 = 65,535 */
-    for (int i = 0; i < 258; i++)
+    for (int i = 0; i < 259; i++) { /* too long from the 258th on, to the last one */
         card_command(card, command, sizeof command, answer, sizeof answer, &answer_length);
-    ck_assert_uint_eq(answer[0], 0x67);
+        ck_assert_uint_eq(answer[0], i < 257 ? 0x90 : 0x67);
+    }
+    assert_answer(card, "00 10 00 00 00", "67 00");
     assert_answer(card, "00 10 00 00 00", "00 10 00 00 00 3A 90 00");
     card_free(card);
 }

@@ -2,6 +2,7 @@
 /* What cards keep while they are not in a reader, in memory and in a file. */
 #include "base/error.h"
 #include "cards.h"
+#include "icc/card_name.h"
 #include "icc/keep.h"
 #include "icc/state_file.h"
 #include "run_suite.h"
@@ -199,7 +200,7 @@ END_TEST
 START_TEST(a_file_has_one_user)
 {
     struct card *card = load(0, with_state);
-    assert_load_fails(1, with_state, "a card in another slot uses this file");
+    assert_load_fails(1, with_state, "a card of another slot uses this file");
     struct keep_store *ours = store;
     store = keep_store_new(); /* as of another rig */
     assert_load_fails(0, with_state, "state: another rig uses this file");
@@ -224,15 +225,17 @@ START_TEST(files_that_are_refused)
     } cases[] = {
 #define BYTES(text) text, sizeof text - 1
         {BYTES("hello"), "not a state file of cardrig: expected one that begins with 'cardrig state 1'"},
-        {BYTES("cardrig state 2\n"), "not a state file of cardrig"},
-        {BYTES("cardrig state 1\nx"), "the state that the card has kept: it has a value of an unknown type"},
-        {BYTES("cardrig state 1\nt"), "it is not one table"},
-        {BYTES("cardrig state 1\n{\0\0\0\1"), "it is cut off"},
-        {BYTES("cardrig state 1\n{\xFF\xFF\xFF\xFF"), "it is cut off"},
-        {BYTES("cardrig state 1\n{\0\0\0\1s\xFF\xFF\xFF\xFF"), "it is cut off"},
-        {BYTES("cardrig state 1\n{\0\0\0\1tt"), "it has a key that is a boolean"},
-        {BYTES("cardrig state 1\n{\0\0\0\0t"), "it is not one table"},
-        {BYTES("cardrig state 1\n{\0\0\0\1n\0\0\0\0\0\0\0\0t"), "it has a key that is a number"},
+        {BYTES("cardrig state 2\ncard\n"), "not a state file of cardrig"},
+        {BYTES("cardrig state 1\n"), "the state of the card '', expected one of 'card'"},
+        {BYTES("cardrig state 1\npurse\n{\0\0\0\0"), "the state of the card 'purse', expected one of 'card'"},
+        {BYTES("cardrig state 1\ncard\nx"), "state: it has a value of an unknown type"},
+        {BYTES("cardrig state 1\ncard\nt"), "it is not one table"},
+        {BYTES("cardrig state 1\ncard\n{\0\0\0\1"), "it is cut off"},
+        {BYTES("cardrig state 1\ncard\n{\xFF\xFF\xFF\xFF"), "it is cut off"},
+        {BYTES("cardrig state 1\ncard\n{\0\0\0\1s\xFF\xFF\xFF\xFF"), "it is cut off"},
+        {BYTES("cardrig state 1\ncard\n{\0\0\0\1tt"), "it has a key that is a boolean"},
+        {BYTES("cardrig state 1\ncard\n{\0\0\0\0t"), "it is not one table"},
+        {BYTES("cardrig state 1\ncard\n{\0\0\0\1n\0\0\0\0\0\0\0\0t"), "it has a key that is a number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         write_bytes(state, cases[i].bytes, cases[i].length);
@@ -240,8 +243,8 @@ START_TEST(files_that_are_refused)
         keep_store_free(store);
         store = keep_store_new();
     }
-    char deep[16 + 11 * 40] = "cardrig state 1\n";
-    size_t length = 16;
+    char deep[21 + 11 * 40] = "cardrig state 1\ncard\n";
+    size_t length = 21;
     for (int i = 0; i < 40; i++) /* { 1 = { 1 = ... */
         length += (size_t)(memcpy(deep + length, "{\0\0\0\1s\0\0\0\0", 10) != NULL) * 10;
     write_bytes(state, deep, length);
@@ -252,6 +255,73 @@ START_TEST(files_that_are_refused)
     assert_load_fails(0, with_state, "Is a directory");
     snprintf(with_state, sizeof with_state, "%s,state=", script);
     assert_load_fails(0, with_state, "expected state=FILE, once");
+}
+END_TEST
+
+START_TEST(a_file_that_changes_its_name_or_goes)
+{
+    char other[400], path[150];
+    assert_count(0, with_state, 1);
+    /* cardrig's own names are refused */
+    snprintf(other, sizeof other, "%s,state=%s/.cardrig-state.new", script, folder);
+    assert_load_fails(0, other, "names that begin with '.cardrig-' are cardrig's own");
+    /* a symbolic link is not followed here; the command line resolves it */
+    snprintf(path, sizeof path, "%s/link", folder);
+    ck_assert_int_eq(symlink(state, path), 0);
+    snprintf(other, sizeof other, "%s,state=%s", script, path);
+    assert_load_fails(0, other, "a symbolic link");
+    struct error error;
+    char *absolute = card_name_absolute(other, &error);
+    ck_assert_str_eq(absolute, with_state);
+    free(absolute);
+    /* removed while it is used: nothing is written over what another rig may have put there */
+    struct card *card = load(0, with_state);
+    ck_assert_int_eq(unlink(state), 0);
+    send_command(card, "00 10 00 00 00");
+    ck_assert_uint_eq(answer_length, 2);
+    assert_log_contains("the file was removed or replaced");
+    card_free(card);
+    ck_assert_int_eq(access(state, F_OK), -1);
+}
+END_TEST
+
+/* What a card of a wrong script or with wrong arguments has put into the table is not kept. */
+START_TEST(a_load_that_fails_keeps_nothing)
+{
+    char wrong[400];
+    assert_count(0, with_state, 1);
+    snprintf(wrong, sizeof wrong, "%s,nome=x", with_state);
+    write_script("persistent.count = 7 return { atr = '3B 00', arguments = { name = 'any' } }");
+    assert_load_fails(0, wrong, "'nome' was given");
+    write_script("persistent.count = 7 return { atr = '3B 0' }");
+    assert_load_fails(0, with_state, "atr");
+    write_script(counter);
+    assert_count(0, with_state, 2);
+}
+END_TEST
+
+START_TEST(the_newest_card_keeps)
+{
+    struct card *old = load(0, with_state), *young = load(0, with_state);
+    send_command(old, "00 10 00 00 00");
+    ck_assert_uint_eq(answer_length, 2);
+    assert_log_contains("another card has taken the place of this one");
+    assert_answer(young, "00 10 00 00 00", "01 90 00");
+    card_free(young);
+    /* it has not come, after all */
+    assert_answer(old, "00 10 00 00 00", "02 90 00");
+    card_free(old);
+    assert_count(1, with_state, 3);
+}
+END_TEST
+
+START_TEST(files_are_closed_with_their_cards)
+{
+    char name[400];
+    for (int i = 0; i < 2000; i++) { /* more than there can be descriptors */
+        snprintf(name, sizeof name, "%s,state=%s/state%d", script, folder, i);
+        assert_count(0, name, 1);
+    }
 }
 END_TEST
 
@@ -277,10 +347,10 @@ START_TEST(killed_at_any_moment)
         char *bytes;
         size_t length;
         struct error error;
-        int fd = state_file_open(state, &bytes, &length, &error);
+        int fd = state_file_open(state, "card", &bytes, &length, &error);
         ck_assert_msg(fd >= 0, "%s", error.text);
         close(fd);
-        ck_assert(length == 0 || length == 24);
+        ck_assert(length == 0 || length == 24); /* without the head */
         unsigned count = length > 0 ? (uint8_t)bytes[22] << 8 | (uint8_t)bytes[23] : 0;
         ck_assert_uint_ge(count, seen);
         seen = count > 100 ? 0 : count; /* the answer is one byte: begin again */
@@ -303,6 +373,10 @@ int main(void)
     tcase_add_test(tc, a_file_is_for_the_next_rig);
     tcase_add_test(tc, a_file_has_one_user);
     tcase_add_test(tc, files_that_are_refused);
+    tcase_add_test(tc, a_file_that_changes_its_name_or_goes);
+    tcase_add_test(tc, a_load_that_fails_keeps_nothing);
+    tcase_add_test(tc, the_newest_card_keeps);
+    tcase_add_test(tc, files_are_closed_with_their_cards);
     tcase_add_test(tc, killed_at_any_moment);
     return run_suite(suite);
 }
