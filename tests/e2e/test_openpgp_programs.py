@@ -170,10 +170,10 @@ def folder(temporary):
 def opensc(request, folder):
     """Runs OpenSC's programs in a rig, in which the card stays."""
     with Rig("--seed", 1, "--card", "openpgp" + getattr(request, "param", "")) as rig:
-        def run(*command):
+        def run(*command, allowed=(0,)):
             done = subprocess.run([str(word) for word in command], env=rig.environment(), cwd=folder,
                                   capture_output=True, text=True, timeout=TIMEOUT)
-            assert done.returncode == 0, done
+            assert done.returncode in allowed, done
             return done.stdout
         yield run
 
@@ -221,7 +221,7 @@ def test_opensc_stores_a_key_and_its_certificate(opensc, folder):
     opensc("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "certificate", "-subj",
            "/CN=Alice")
     admin = "--auth-id", 3, "--verify-pin", "--pin", ADMIN_PIN
-    opensc("pkcs15-init", "--store-private-key", "key", "--id", 3, *admin)
+    opensc("pkcs15-init", "--store-private-key", "key", "--id", 3, *admin, allowed=(0, -6))  # 0.26 then frees it twice
     opensc("pkcs15-init", "--store-certificate", "certificate", "--id", 3, *admin)
     assert opensc("pkcs15-tool", "--read-certificate", 3) == (folder / "certificate").read_text()
     (folder / "message").write_text(MESSAGE)
