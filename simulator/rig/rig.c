@@ -159,8 +159,7 @@ struct rig *rig_new(uint64_t seed, struct error *error)
         return NULL;
     rig->lock = directory_new(rig->directory, error);
     if (rig->lock < 0) {
-        slots_free(&rig->slots);
-        free(rig);
+        rig_free(rig);
         return NULL;
     }
     snprintf(rig->usb_folder, sizeof rig->usb_folder, "%s/usb", rig->directory);
