@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/folder.h"
 
+#include "base/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -78,10 +80,7 @@ bool folder_read(const char *folder, const char *name, char *bytes, size_t size,
     if (fd < 0)
         return false;
     bool ok = check_file(fd, &now, error);
-    ssize_t n = ok ? 1 : 0;
-    for (*length = 0; n > 0 && *length<size; *length += n> 0 ? (size_t)n : 0)
-        n = read(fd, bytes + *length, size - *length);
-    if (n < 0)
+    if (ok && !read_to_end(fd, bytes, size, length))
         ok = error_set(error, "%s", strerror(errno));
     close(fd);
     return ok;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/source.h"
 
+#include "base/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,22 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static bool read_all(int fd, char *buf, size_t length, size_t *got)
-{
-    *got = 0;
-    while (*got < length) {
-        ssize_t n = read(fd, buf + *got, length - *got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        if (n == 0)
-            break;
-        *got += (size_t)n;
-    }
-    return true;
-}
 
 bool source_read(struct source *source, const char *path, struct error *error)
 {
@@ -40,7 +26,7 @@ bool source_read(struct source *source, const char *path, struct error *error)
         reason = "not a regular file";
     else if ((size_t)st.st_size > SOURCE_MAX)
         reason = "too big for a card script";
-    else if (!(text = malloc((size_t)st.st_size + 1)) || !read_all(fd, text, (size_t)st.st_size, &length))
+    else if (!(text = malloc((size_t)st.st_size + 1)) || !read_to_end(fd, text, (size_t)st.st_size, &length))
         reason = strerror(errno);
     if (fd >= 0)
         close(fd);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "icc/plain.h"
 
 /* The file begins with these words, and a line with the card. The state follows. */
@@ -118,7 +119,7 @@ int state_file_open(const char *path, const char *card, char **bytes, size_t *le
 static bool write_all(int fd, const char *bytes, size_t length)
 {
     while (length > 0) {
-        ssize_t n = write(fd, bytes, length);
+        ssize_t n = output_write(fd, bytes, length);
         if (n < 0)
             return false;
         bytes += n;
