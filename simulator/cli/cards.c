@@ -3,23 +3,18 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "cli/cli.h"
+#include "cli/dry_card.h"
 #include "cli/print.h"
 
 #include "icc/library.h"
 #include "icc/script.h"
 #include "icc/script_card.h"
 #include "rig/log.h"
-#include "rig/random.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { TEXT = OPTION_WITHOUT_LETTER };
-
-static void give_random(void *arg, uint8_t *out, size_t length)
-{
-    random_bytes(arg, out, length);
-}
 
 /* Prints the first comment line after the licence, which says what the card is. */
 static void print_summary(const struct library_text *card)
@@ -33,15 +28,9 @@ static void print_summary(const struct library_text *card)
 
 static bool print_arguments(const struct library_text *ready)
 {
-    struct rig_random random;
-    random_start(&random, 0);
-    struct card_host host = {.arg = &random, .random = give_random};
-    struct error error;
-    struct card *card = card_load(ready->name, &host, &error);
-    if (!card) {
-        print_error_line("%s", error.text);
+    struct card *card = dry_card_load(ready->name, NULL);
+    if (!card)
         return false;
-    }
     const struct script *script = card_script(card);
     print_summary(ready);
     for (size_t i = 0; i < script->argument_count; i++)

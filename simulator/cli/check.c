@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig check */
-#include "base/error.h"
 #include "cli/cli.h"
+#include "cli/dry_card.h"
 #include "cli/print.h"
 
 #include "icc/script_card.h"
 #include "iso7816/hex.h"
-#include "rig/random.h"
 
 #include <stdio.h>
-
-static void give_random(void *arg, uint8_t *out, size_t length)
-{
-    random_bytes(arg, out, length);
-}
 
 static void print_log(void *arg, const char *line)
 {
@@ -32,15 +26,9 @@ static void print_atr(const struct card *card, enum card_power how, const char *
 
 static bool check(const char *path)
 {
-    struct rig_random random;
-    random_start(&random, 0);
-    struct card_host host = {.arg = &random, .random = give_random, .log = print_log};
-    struct error error;
-    struct card *card = card_load(path, &host, &error);
-    if (!card) {
-        print_error_line("%s", error.text);
+    struct card *card = dry_card_load(path, print_log);
+    if (!card)
         return false;
-    }
     print_line("%s: ok: '%s'", path, card_name(card));
     print_atr(card, CARD_COLD, "cold ATR");
     print_atr(card, CARD_WARM, "warm ATR");
