@@ -4,20 +4,17 @@
 -- Everybody may create files in the MF. The access rules in CREATE FILE can ask for the PIN, whose reference is
 -- 1. What is on the card is kept.
 
+local expect = require("arguments").expect
 local fs = require "fs"
 local pins = require "pins"
 
 local function number(name, text, least, most)
   local value = math.tointeger(tonumber(text))
-  if not value or value < least or value > most then
-    error(name .. ": expected a number, " .. least .. " to " .. most, 0)
-  end
-  return value
+  return expect(value and value >= least and value <= most and value, name, "a number, " .. least .. " to " .. most)
 end
 
 local function value(name, text)
-  if #text < 4 or #text > 16 then error(name .. ": expected 4 to 16 characters", 0) end
-  return text
+  return expect(#text >= 4 and #text <= 16 and text, name, "4 to 16 characters")
 end
 
 local PUK = pins.new { value = value("puk", args.puk or "12345678"), tries = 10 }

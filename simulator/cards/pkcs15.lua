@@ -6,6 +6,7 @@
 
 local admin = require "pkcs15_admin"
 local apdu = require "apdu"
+local expect = require("arguments").expect
 local file_admin = require "fs_admin"
 local fs = require "fs"
 local keys = require "pkcs15_keys"
@@ -16,7 +17,7 @@ local sw, check = apdu.sw, apdu.check
 local MOST_CHAINED = 1024
 
 local function serial(text)
-  if #text == 0 or #text > 10 then error("serial: expected 1 to 10 characters", 0) end
+  expect(#text >= 1 and #text <= 10, "serial", "1 to 10 characters")
   return ("0"):rep(10 - #text) .. text
 end
 

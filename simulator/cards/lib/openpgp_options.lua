@@ -10,9 +10,12 @@
 --     cannot be is an error that says what was expected.
 
 local algorithms = require "openpgp_algorithms"
+local arguments = require "arguments"
 local factory = require "openpgp_factory"
 local fingerprint = require "openpgp_fingerprint"
 local keys = require "openpgp_keys"
+
+local expect = arguments.expect
 
 local options = {}
 
@@ -25,11 +28,6 @@ options.ARGUMENTS = {
 }
 
 local TIME = string.pack(">I4", 1577836800)  -- when the keys were made: at the beginning of 2020
-
-local function expect(value, name, expected)
-  if not value then error(name .. ": expected " .. expected, 0) end
-  return value
-end
 
 local function set_password(password, value, name, expected)
   if not value then return end

@@ -8,9 +8,12 @@
 -- options.read(args)
 --     The options of factory.card(). An argument that cannot be is an error that says what was expected.
 
+local arguments = require "arguments"
 local authenticate = require "piv_authenticate"
 local factory = require "piv_factory"
 local keys = require "piv_keys"
+
+local expect = arguments.expect
 
 local options = {}
 
@@ -27,11 +30,6 @@ options.ARGUMENTS = {
 }
 
 local ciphers = { ["3des"] = 0x03, aes128 = 0x08, aes192 = 0x0A, aes256 = 0x0C }
-
-local function expect(value, name, expected)
-  if not value then error(name .. ": expected " .. expected, 0) end
-  return value
-end
 
 -- A PIN or PUK, filled up to 8 bytes.
 local function reference_data(text, name, pattern, expected)
