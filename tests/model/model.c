@@ -132,6 +132,9 @@ static void let_abandoned_calls_end(struct model *model)
     for (int64_t end = board_now() + CALL_MS;
          process_look(&now) && now.threads > threads && board_now() < end;)
         board_sleep(1);
+    /* what a detachment could not release, the caller releases with the handle */
+    if (model->b_handle_in_use && !model->user[1].attached && now.threads <= threads)
+        user_close_b_handle(model);
     model->has_left_attachments = false;
     model_observe(model, NOBODY);
 }
