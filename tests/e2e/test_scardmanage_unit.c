@@ -283,7 +283,7 @@ START_TEST(a_card_that_falls_silent)
     assert_lock();
     for (int repeatable = 0; repeatable < 2; repeatable++) {
         work.calls = 0;
-        ck_assert_int_eq(system("cardrig fault mute >/dev/null"), 0);
+        set_fault("mute");
         scardmanage_result result = run_with(&work, repeatable, &options);
         ck_assert_uint_eq(work.calls, repeatable ? 2 : 1);
         if (repeatable)
@@ -302,7 +302,7 @@ START_TEST(a_unit_after_the_card_fell_silent)
     struct work work = {.commands = 2};
     scardmanage_options options = options_with(1);
     attach(_i);
-    ck_assert_int_eq(system("cardrig fault mute >/dev/null"), 0);
+    set_fault("mute");
     ck_assert_int_ne(run_with(&work, 0, &options), SCARDMANAGE_S_OK);
     ck_assert_uint_eq(work.calls, 1);
     ck_assert_uint_eq(rebuilds, 0);
@@ -324,7 +324,7 @@ START_TEST(the_card_falls_silent_while_it_is_rebuilt)
     attach(_i);
     other_connects();
     other_resets();
-    ck_assert_int_eq(system("cardrig fault mute >/dev/null"), 0);
+    set_fault("mute");
     ck_assert_int_eq(run_with(&work, 0, &options), SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED));
     ck_assert_uint_eq(work.calls, 0);
     ck_assert_uint_eq(rebuilds, 1);
