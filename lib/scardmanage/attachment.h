@@ -59,6 +59,7 @@ struct attachment {
         uint64_t wait_until;
         scardmanage_options options; /* of a reconnect; options_read() has checked them */
         bool first_card;             /* the attachment had no card before the reconnect */
+        bool was_unresponsive;       /* card.is_unresponsive before the reconnect */
         bool functions_due;          /* the caller's functions are called even if no step is taken */
         struct pcsc_card card;
         size_t command_length;

@@ -229,7 +229,9 @@ scardmanage_result reconnect_undo(struct attachment *at)
     }
     bool locked = at->transaction.is_open && at->report.lock == SCARDMANAGE_LOCK_REACQUIRED;
     bool did_nothing = at->report.step == SCARDMANAGE_STEP_NONE && result == SCARDMANAGE_S_OK && !locked;
-    if (!did_nothing)
+    if (did_nothing)
+        at->card.is_unresponsive = at->io.was_unresponsive; /* the caller has not heard of success */
+    else
         set_card_unreported(at);
     return locked ? lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE) : result;
 }
