@@ -540,11 +540,24 @@ struct expectation expect_lock(const struct world *world, const struct user *use
     EXPECT_WITH_UNCERTAINTY(world, user, or_event_of_abandoned_call(world, user, lock(world, user)));
 }
 
+/* The library keeps the event of a reset by the call, which PC/SC therefore does not have any more: then the unlock
+ * itself resets the card. */
+static struct expectation or_reset_by_unlock(const struct world *world, const struct user *user,
+                                             scardmanage_disposition disposition, struct expectation expected)
+{
+    bool resets =
+        disposition != SCARDMANAGE_DISPOSITION_LEAVE || user->disposition != SCARDMANAGE_DISPOSITION_LEAVE;
+    if (user->effect_uncertain && user->in_transaction && user->lock_count == 1 && resets &&
+        world->unresponsive)
+        add(&expected, SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    return or_event_of_abandoned_call(world, user, expected);
+}
+
 struct expectation expect_unlock(const struct world *world, const struct user *user,
                                  scardmanage_disposition disposition)
 {
     EXPECT_WITH_UNCERTAINTY(world, user,
-                            or_event_of_abandoned_call(world, user, unlock(world, user, disposition)));
+                            or_reset_by_unlock(world, user, disposition, unlock(world, user, disposition)));
 }
 
 struct expectation expect_transmit(const struct world *world, const struct user *user)
