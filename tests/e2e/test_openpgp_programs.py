@@ -36,7 +36,7 @@ def keys_on_card(gnupg):
 
 def check_key(gnupg, user, **options):
     """Signs, verifies, encrypts and decrypts."""
-    message = gnupg.home / "message"
+    message = gnupg.folder / "message"
     message.write_text(MESSAGE)
     gnupg.gpg("-u", user, "-o", "signature", "--detach-sign", message, **options)
     assert "GOODSIG" in gnupg.gpg("--status-fd", 1, "--verify", "signature", message)
@@ -122,10 +122,10 @@ def test_gpg_writes_data_objects(gnupg):
 
 def test_gpg_writes_a_certificate(gnupg):
     certificate = bytes(range(256)) * 8  # to gpg it is just bytes
-    (gnupg.home / "certificate").write_bytes(certificate)
+    (gnupg.folder / "certificate").write_bytes(certificate)
     gnupg.edit_card("writecert 3 < certificate")
     gnupg.edit_card("readcert 3 > read")
-    assert (gnupg.home / "read").read_bytes() == certificate
+    assert (gnupg.folder / "read").read_bytes() == certificate
 
 
 @with_keys("ed25519")
@@ -147,17 +147,15 @@ def test_gpg_hashes_pins(gnupg):
 
 @with_keys("ed25519")
 def test_ssh_signs_through_gpg_agent(gnupg):
-    home = gnupg.home
-    gnupg.environment["SSH_AUTH_SOCK"] = gnupg.run("gpgconf", "--list-dirs", "agent-ssh-socket").stdout.strip()
-    key = gnupg.run("ssh-add", "-L").stdout
-    (home / "key.pub").write_text(key)
-    (home / "allowed").write_text("alice " + key)
-    (home / "message").write_text(MESSAGE)
-    done = gnupg.run("ssh-keygen", "-Y", "sign", "-f", "key.pub", "-n", "file", "message")
-    assert done.returncode == 0, done
-    done = gnupg.run("ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "alice", "-n", "file", "-s", "message.sig",
-                     input=MESSAGE)
-    assert "Good" in done.stdout, done
+    folder = gnupg.folder
+    gnupg.environment["SSH_AUTH_SOCK"] = gnupg.do("gpgconf", "--list-dirs", "agent-ssh-socket").strip()
+    key = gnupg.do("ssh-add", "-L")
+    (folder / "key.pub").write_text(key)
+    (folder / "allowed").write_text("alice " + key)
+    (folder / "message").write_text(MESSAGE)
+    gnupg.do("ssh-keygen", "-Y", "sign", "-f", "key.pub", "-n", "file", "message")
+    assert "Good" in gnupg.do("ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "alice", "-n", "file", "-s",
+                              "message.sig", input=MESSAGE)
 
 
 @pytest.fixture

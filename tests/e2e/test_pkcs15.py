@@ -2,61 +2,16 @@
 """The card pkcs15 with OpenSC: pkcs15-init, pkcs15-tool, pkcs15-crypt and pkcs11-tool do what they do with real cards."""
 
 import contextlib
-import hashlib
 import pathlib
-import subprocess
 import tempfile
 
 import pytest
 
+from pkcs15_card import DATA, PIN, PUK, Card
 from rig import Rig
-from waiting import TIMEOUT
 
-SO_PIN = ("--so-pin", "87654321")
-PIN = ("--pin", "1234")
-PUK = "12345678"
-DATA = b"a document"
 RSA_KEYS = ("rsa/2048", "rsa/3072")
 EC_KEYS = ("ec/prime256v1", "ec/secp384r1", "ec/secp521r1")
-
-
-class Card:
-    """A card in a rig, and a folder for what the programs read and write."""
-
-    def __init__(self, rig, folder):
-        self.environment = rig.environment()
-        self.folder = folder
-        (folder / "hash").write_bytes(hashlib.sha256(DATA).digest())
-
-    def run(self, *words):
-        return subprocess.run(list(map(str, words)), env=self.environment, cwd=self.folder, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=TIMEOUT)
-
-    def do(self, *words):
-        done = self.run(*words)
-        assert done.returncode == 0, done
-        return done.stdout
-
-    def init(self, *words):
-        return self.do("pkcs15-init", *words, *SO_PIN)
-
-    def initialize(self):
-        self.do("pkcs15-init", "--erase-card")
-        self.init("--create-pkcs15", "--so-puk", PUK)
-        self.init("--store-pin", "-a", 1, "-l", "User", *PIN, "--puk", PUK)
-        self.do("pkcs15-init", "--finalize")
-
-    def generate(self, algorithm, identifier, usage):
-        self.init("--generate-key", algorithm, "-a", 1, "-i", identifier, "--key-usage", usage, *PIN)
-        self.do("pkcs15-tool", "--read-public-key", identifier, "-o", "public.pem")
-
-    def sign(self, identifier, *options):
-        self.do("pkcs15-crypt", "--sign", "-k", identifier, *PIN, "-i", "hash", "-o", "signature", *options)
-
-    def openssl_verifies(self):
-        assert b"Verified Successfully" in self.do(
-            "openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-in", "hash", "-sigfile", "signature",
-            "-pkeyopt", "digest:sha256")
 
 
 @contextlib.contextmanager

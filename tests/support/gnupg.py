@@ -4,26 +4,26 @@
 import json
 import pathlib
 import shutil
-import subprocess
 import tempfile
 
+from home import Home
 from processes import alive
 from programs import PYTHON, SUPPORT
-from waiting import TIMEOUT, wait_for
+from waiting import wait_for
 
 
-class GnuPG:
+class GnuPG(Home):
     """Its programs can be run until it is left. No agent stays behind. The user enters what is in pins."""
 
     def __init__(self, rig, **pins):
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="g", dir="/tmp"))  # sockets need a short path
-        self.environment = {**rig.environment(), "GNUPGHOME": str(self.home), "LC_ALL": "C"}
+        super().__init__(rig, pathlib.Path(tempfile.mkdtemp(prefix="g", dir="/tmp")))  # sockets need a short path
+        self.environment["GNUPGHOME"] = str(self.folder)
         self.pins = pins
-        pinentry = self.home / "pinentry"
+        pinentry = self.folder / "pinentry"
         pinentry.write_text(f"#!/bin/sh\nexec {PYTHON} {SUPPORT}/pinentry.py\n")
         pinentry.chmod(0o700)
-        (self.home / "gpg-agent.conf").write_text(f"pinentry-program {pinentry}\nenable-ssh-support\n")
-        (self.home / "scdaemon.conf").write_text("disable-ccid\n")
+        (self.folder / "gpg-agent.conf").write_text(f"pinentry-program {pinentry}\nenable-ssh-support\n")
+        (self.folder / "scdaemon.conf").write_text("disable-ccid\n")
         self.agents = []
 
     def __enter__(self):
@@ -34,19 +34,16 @@ class GnuPG:
     def __exit__(self, *exception):
         self.run("gpgconf", "--kill", "all")
         wait_for("the end of gpg-agent and scdaemon", lambda: not any(map(alive, self.agents)))
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.folder)
 
     def run(self, *command, pins=None, **options):
-        """Runs a program. pins are other ones, for it only."""
-        (self.home / "pins.json").write_text(json.dumps({**self.pins, **(pins or {})}))
-        return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TIMEOUT,
-                              env=self.environment, cwd=self.home, **options)
+        """Runs a program to its end. pins are other ones, for it only."""
+        (self.folder / "pins.json").write_text(json.dumps({**self.pins, **(pins or {})}))
+        return super().run(*command, **options)
 
     def gpg(self, *arguments, **options):
         """Runs gpg, which succeeds. Returns what it prints."""
-        done = self.run("gpg", "--batch", "--yes", "--trust-model", "always", *arguments, **options)
-        assert done.returncode == 0, done
-        return done.stdout
+        return self.do("gpg", "--batch", "--yes", "--trust-model", "always", *arguments, **options)
 
     def dialogue(self, *arguments, lines, **options):
         """Runs gpg, and answers its questions by lines. Returns what it prints, with its status lines."""
