@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pinentry for gpg-agent: it finds what is asked for in the file pins.json in GNUPGHOME."""
+"""A pinentry for gpg-agent: it finds what is asked for in the file pins.json in GNUPGHOME. It inserts no card."""
 
 import json
 import os
@@ -17,6 +17,6 @@ for line in sys.stdin:
         asked = rest
     if word == "GETPIN":
         print("D", PINS[next(kind for text, kind in KINDS if text in asked)])
-    print("OK", flush=True)
+    print("ERR 83886179 cancelled" if word == "CONFIRM" else "OK", flush=True)
     if word == "BYE":
         break
