@@ -31,10 +31,10 @@ static bool print_arguments(const struct library_text *ready)
     struct card *card = dry_card_load(ready->name, NULL);
     if (!card)
         return false;
-    const struct script *script = card_script(card);
+    const struct script_head *head = &card_script(card)->head;
     print_summary(ready);
-    for (size_t i = 0; i < script->argument_count; i++)
-        print_line("  %-14s %s", script->arguments[i].key, script->arguments[i].help);
+    for (size_t i = 0; i < head->argument_count; i++)
+        print_line("  %-14s %s", head->arguments[i].key, head->arguments[i].help);
     card_free(card);
     return true;
 }

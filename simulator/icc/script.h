@@ -32,6 +32,14 @@ struct script_argument {
     const char *key, *help;
 };
 
+/* What scripts of every kind have. */
+struct script_head {
+    const char *kind; /* "card" or "reader", for messages */
+    char name[SCRIPT_NAME_MAX + 1];
+    struct script_argument *arguments; /* in alphabetical order, in the heap of the sandbox */
+    size_t argument_count;
+};
+
 /* A list of commands. */
 struct script_list {
     struct script_command *commands; /* in the heap of the sandbox */
@@ -52,14 +60,12 @@ struct script_application {
 };
 
 struct script {
-    char name[SCRIPT_NAME_MAX + 1];
+    struct script_head head;
     struct script_atr cold, warm;
     uint8_t t1_ifsc; /* 0: the script does not give it */
     struct script_function on_power;
-    bool chaining;                     /* chained commands are joined */
-    uint32_t ne_without_le;            /* Ne of a command that has no Le */
-    struct script_argument *arguments; /* in alphabetical order, in the heap of the sandbox */
-    size_t argument_count;
+    bool chaining;                           /* chained commands are joined */
+    uint32_t ne_without_le;                  /* Ne of a command that has no Le */
     struct script_list list;                 /* those of the card itself */
     struct script_application *applications; /* by AID, in the heap of the sandbox */
     size_t application_count;

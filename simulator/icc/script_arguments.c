@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The arguments of a card script: those that it takes, and those that were given. */
+/* The arguments of a script: those that it takes, and those that were given. */
 #include "icc/script_read.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int compare_arguments(const void *a, const void *b)
 /* Reads the table on top of the stack: KEY = "what it is". */
 static void read_argument_table(lua_State *L, const struct load *load)
 {
-    struct script *script = load->script;
+    struct script_head *head = load->head;
     int table = lua_gettop(L), line = load_line_of_field(load, "arguments");
 
     if (lua_getmetatable(L, table))
@@ -31,40 +31,40 @@ static void read_argument_table(lua_State *L, const struct load *load)
             load_refuse(L, load, line,
                         "arguments: 'state' is for each card: state=FILE keeps the table persistent");
         lua_pop(L, 1);
-        script->argument_count++;
+        head->argument_count++;
     }
-    script->arguments = load_permanent(L, load, script->argument_count * sizeof *script->arguments + 1);
+    head->arguments = load_permanent(L, load, head->argument_count * sizeof *head->arguments + 1);
     size_t i = 0;
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        script->arguments[i].key = load_permanent_string(L, load, -2);
-        script->arguments[i++].help = load_permanent_string(L, load, -1);
+        head->arguments[i].key = load_permanent_string(L, load, -2);
+        head->arguments[i++].help = load_permanent_string(L, load, -1);
         lua_pop(L, 1);
     }
     watchdog_hold(); /* qsort may allocate memory */
-    qsort(script->arguments, script->argument_count, sizeof *script->arguments, compare_arguments);
+    qsort(head->arguments, head->argument_count, sizeof *head->arguments, compare_arguments);
     watchdog_release();
 }
 
 /* Refuses an argument that was given, but that the script does not know. */
 static void check_given(lua_State *L, const struct load *load)
 {
-    const struct script *script = load->script;
+    const struct script_head *head = load->head;
 
     for (size_t i = 0; load->given && i < load->given->argument_count; i++) {
         struct script_argument wanted = {.key = load->given->argument[i].key};
-        if (script->argument_count > 0 &&
-            bsearch(&wanted, script->arguments, script->argument_count, sizeof wanted, compare_arguments))
+        if (head->argument_count > 0 &&
+            bsearch(&wanted, head->arguments, head->argument_count, sizeof wanted, compare_arguments))
             continue;
         lua_pushliteral(L, "");
-        for (size_t j = 0; j < script->argument_count; j++) {
-            lua_pushfstring(L, "%s%s", j > 0 ? ", " : "", script->arguments[j].key);
+        for (size_t j = 0; j < head->argument_count; j++) {
+            lua_pushfstring(L, "%s%s", j > 0 ? ", " : "", head->arguments[j].key);
             lua_concat(L, 2);
         }
-        if (script->argument_count == 0)
-            load_refuse(L, load, 1, "'%s' was given, but the card takes no arguments", wanted.key);
+        if (head->argument_count == 0)
+            load_refuse(L, load, 1, "'%s' was given, but the %s takes no arguments", wanted.key, head->kind);
         load_refuse(L, load, load_line_of_field(load, "arguments"),
-                    "'%s' was given, but the card only takes %s", wanted.key, lua_tostring(L, -1));
+                    "'%s' was given, but the %s only takes %s", wanted.key, head->kind, lua_tostring(L, -1));
     }
 }
 

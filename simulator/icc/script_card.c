@@ -155,7 +155,7 @@ static void free_script(struct card *card)
 
 static const char *name(const struct card *card)
 {
-    return const_script_of(card)->script.name;
+    return const_script_of(card)->script.head.name;
 }
 
 static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
@@ -233,7 +233,7 @@ static void answer_constant(struct script_card *card, const struct script_comman
 
     if (entry->answer_length > resp_capacity) {
         error_set(&error, "%s: the answer of commands[%d] has %zu bytes, more than the %zu that fit",
-                  card->script.name, entry->number, entry->answer_length, resp_capacity);
+                  card->script.head.name, entry->number, entry->answer_length, resp_capacity);
         log_failure(card, error.text);
         answer_status(0x6F00, resp, resp_length);
         return;

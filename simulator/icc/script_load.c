@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "icc/script_read.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
-#include "base/oneline.h"
 #include "icc/card.h"
 #include "icc/match.h"
 #include "icc/persistent.h"
@@ -14,29 +12,6 @@
 #include "iso7816/hex.h"
 
 /* All functions up to read_script run inside sandbox_call, and report failures as Lua errors. */
-
-/* Values */
-
-static void read_name(lua_State *L, const struct load *load, int table)
-{
-    static const char expected[] = "expected a string of 1 to 128 bytes, without control characters";
-    int type = load_get_field(L, table, "name"), line = load_line_of_field(load, "name");
-    char clean[SCRIPT_NAME_MAX + 8];
-    const char *name;
-    size_t length;
-
-    if (type != LUA_TNIL) {
-        if (type != LUA_TSTRING)
-            load_refuse(L, load, line, "name is a %s, %s", luaL_typename(L, -1), expected);
-        name = lua_tolstring(L, -1, &length);
-        oneline(clean, sizeof clean, name, length);
-        if (length == 0 || length > SCRIPT_NAME_MAX || strlen(clean) != length ||
-            memcmp(clean, name, length) != 0)
-            load_refuse(L, load, line, "name is not usable, %s", expected);
-        memcpy(load->script->name, clean, length + 1);
-    }
-    lua_pop(L, 1);
-}
 
 /* Reads the string on top of the stack. */
 static void read_one_atr(lua_State *L, const struct load *load, const char *what, int line,
@@ -181,62 +156,6 @@ static void read_ne_without_le(lua_State *L, const struct load *load, int table)
     lua_pop(L, 1);
 }
 
-/* The script */
-
-/* Returns the length of what Lua's own file loader skips: a byte order mark, and a first line that begins
- * with '#'. */
-static size_t skip_to_lua(const struct source *source)
-{
-    size_t at = 0;
-
-    if (source->length >= 3 && memcmp(source->text, "\xEF\xBB\xBF", 3) == 0)
-        at = 3;
-    if (at < source->length && source->text[at] == '#')
-        while (at < source->length &&
-               source->text[at] != '\n') /* the newline stays, so that the line numbers are right */
-            at++;
-    return at;
-}
-
-/* Raises the message on top of the stack, which says why the text is not valid Lua, with a hint about common
- * mistakes. */
-static _Noreturn void refuse_text(lua_State *L, const char *text, size_t length)
-{
-    static const char near[] = "unexpected symbol near '{'";
-    const char *message = lua_tostring(L, -1);
-    size_t begin = 0;
-
-    while (begin < length && strchr(" \t\r\n", text[begin]) && text[begin] != '\0')
-        begin++;
-    if (begin < length && text[begin] == '[')
-        lua_pushliteral(L, "; this looks like JSON: a card is a Lua script");
-    else if (strlen(message) > sizeof near && strcmp(message + strlen(message) - sizeof near + 1, near) == 0)
-        lua_pushliteral(L, "; a card is a Lua script that returns its table: return { ... }");
-    else
-        lua_pushliteral(L, "");
-    lua_concat(L, 2);
-    lua_error(L);
-    __builtin_unreachable();
-}
-
-static void run(lua_State *L, const struct load *load)
-{
-    const struct source *source = load->source;
-    size_t at = skip_to_lua(source);
-
-    if (at < source->length && source->text[at] == LUA_SIGNATURE[0])
-        load_refuse(L, load, 1, "a compiled Lua chunk, expected source text");
-    if (source->length > 0 && memchr(source->text, '\0', source->length))
-        load_refuse(L, load, 1, "a binary file, expected the text of a card script");
-    lua_pushfstring(L, "@%s", source->name);
-    if (luaL_loadbufferx(L, source->text + at, source->length - at, lua_tostring(L, -1), "t") != LUA_OK)
-        refuse_text(L, source->text + at, source->length - at);
-    load_args(L, load);
-    persistent_load(L);
-    lua_call(L, 0, 1);
-    load->sandbox->is_loaded = true;
-}
-
 static int read_script(lua_State *L)
 {
     static const char *const fields[] = {"name",     "atr",          "t0",       "t1",       "on_power",
@@ -245,19 +164,14 @@ static int read_script(lua_State *L)
     struct load *load = lua_touserdata(L, 1);
     int table;
 
-    run(L, load);
+    persistent_load(L);
+    load_run(L, load);
     table = lua_gettop(L);
-    if (lua_type(L, table) != LUA_TTABLE)
-        load_refuse(L, load, 1, "the script returns %s%s, expected a table that describes the card",
-                    lua_isnil(L, table) ? "" : "a ",
-                    lua_isnil(L, table) ? "nothing" : luaL_typename(L, table));
-    if (lua_getmetatable(L, table))
-        load_refuse(L, load, 1, "the table that the script returns has a metatable, expected a plain table");
     load_check_table(
         L, load, "", fields,
         "name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     load_arguments(L, load, table);
-    read_name(L, load, table);
+    load_name(L, load, table);
     read_atr(L, load, table);
     read_protocols(L, load, table);
     read_on_power(L, load, table);
@@ -270,27 +184,15 @@ static int read_script(lua_State *L)
     return 0;
 }
 
-/* The card's name if the script gives none: the file name without directories and ".lua". */
-static void default_name(char name[SCRIPT_NAME_MAX + 1], const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash && slash[1] ? slash + 1 : path;
-    size_t length = strlen(base);
-
-    if (length > 4 && strcmp(base + length - 4, ".lua") == 0)
-        length -= 4;
-    oneline(name, SCRIPT_NAME_MAX + 1, base, length);
-    if (!*name)
-        memcpy(name, "card", sizeof "card");
-}
-
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
                  const struct card_name *given, struct error *error)
 {
-    struct load load = {.script = script, .sandbox = sandbox, .source = source, .given = given};
+    struct load load = {
+        .head = &script->head, .script = script, .sandbox = sandbox, .source = source, .given = given};
 
     memset(script, 0, sizeof *script);
     script->on_power.ref = LUA_NOREF;
-    default_name(script->name, source->name);
+    script->head.kind = "card";
+    load_default_name(&script->head, source->name);
     return sandbox_call(sandbox, read_script, &load, 1, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads the table of a card script: functions for script.c and its parts, script_arguments.c, script_commands.c and
- * script_applications.c. All run inside sandbox_call(), and report failures as Lua errors.
+ * Runs a script and reads its table: functions for those who load scripts of one kind, such as script_load.c, which
+ * loads cards. All run inside sandbox_call(), and report failures as Lua errors.
  */
 #ifndef CARDRIG_ICC_SCRIPT_READ_H
 #define CARDRIG_ICC_SCRIPT_READ_H
@@ -11,11 +11,25 @@
 #include "icc/script.h"
 
 struct load {
-    struct script *script;
+    struct script_head *head;
+    struct script *script; /* of a card; NULL for scripts of other kinds */
     struct sandbox *sandbox;
     const struct source *source;
     const struct card_name *given; /* may be NULL */
 };
+
+/*
+ * script_head.c
+ */
+
+/* Sets the head's name to that of the script if it gives none: the file name without directories and ".lua". */
+void load_default_name(struct script_head *head, const char *path);
+
+/* Runs the script, and pushes the table that it returns. */
+void load_run(lua_State *L, const struct load *load);
+
+/* Reads the field name. */
+void load_name(lua_State *L, const struct load *load, int table);
 
 /*
  * script_read.c
