@@ -6,6 +6,7 @@
 
 #include "icc/script_card.h"
 #include "iso7816/hex.h"
+#include "rig/reader_script.h"
 
 #include <stdio.h>
 
@@ -36,29 +37,62 @@ static bool check(const char *path)
     return true;
 }
 
+static void print_arguments(const struct script_head *script)
+{
+    for (size_t i = 0; i < script->argument_count; i++)
+        print_line("  %-14s %s", script->arguments[i].key, script->arguments[i].help);
+}
+
+static bool check_reader(const char *text)
+{
+    const struct reader_script_host host = {.log = print_log};
+    bool is_script = reader_script_is_named(text);
+    struct reader_script *script = NULL;
+    struct reader_options options;
+    struct error error;
+    bool ok = is_script ? (script = reader_script_load(text, &host, &options, &error)) != NULL
+                        : reader_options_parse(text, &options, &error);
+    if (ok)
+        print_line("%s: ok: '%s'", text, options.name);
+    else
+        print_error_line("%s", error.text);
+    if (script)
+        print_arguments(&script->head);
+    reader_script_free(script);
+    return ok;
+}
+
 static int check_main(int argc, char **argv)
 {
-    int option = options_next(&check_subcommand, argc, argv);
-    if (option != -1)
-        return option == 'h' ? EXIT_OK : EXIT_USAGE;
+    bool readers = false;
+    for (int option; (option = options_next(&check_subcommand, argc, argv)) != -1;) {
+        if (option != 'r')
+            return option == 'h' ? EXIT_OK : EXIT_USAGE;
+        readers = true;
+    }
     if (optind == argc) {
-        fprintf(stderr, "cardrig check: which cards? 'cardrig check --help' says more\n");
+        fprintf(stderr, "cardrig check: which %s? 'cardrig check --help' says more\n",
+                readers ? "readers" : "cards");
         return EXIT_USAGE;
     }
     int status = EXIT_OK;
     for (; optind < argc; optind++)
-        if (!check(argv[optind]))
+        if (!(readers ? check_reader : check)(argv[optind]))
             status = EXIT_FAILED;
     return status;
 }
 
+static const struct option_entry options[] = {
+    {'r', "reader", NULL, NULL, "the arguments are readers, as for --reader of 'cardrig run'"}, {0}};
+
 const struct subcommand check_subcommand = {
     .name = "check",
-    .summary = "check card scripts",
+    .summary = "check card scripts and reader scripts",
     .function = check_main,
-    .usage = "CARD...",
+    .usage = "CARD...\n-r READER...",
     .description = "Load cards, given as for --card of 'cardrig run', as a rig would, and say for\n"
                    "each whether it is sound: its name and ATRs, or file, line and reason of what is\n"
                    "wrong. Exits with 1 if any is not.\n",
+    .options = {options},
     .arguments = {":card", ":card"},
 };

@@ -20,7 +20,7 @@ enum { RIG_OPTIONS_REAL_TIME = 0x1000 };
 
 const struct option_entry rig_options_list[] = {
     {'r', "reader", "NAME[,KEY[=VALUE]]...", ":reader",
-     "add a reader; its keys are below; can be repeated, for up to 16 slots in all, or 255 with a pcscd from 2.5.0 on"},
+     "add a reader; its keys are below; can be repeated, for up to 16 slots in all, or 255 with a pcscd from 2.5.0 on. NAME may also be the file of a reader script, with a '/' or at the end '.lua'"},
     {'c', "card", "[SLOT=]CARD", ":card",
      "insert CARD into a slot: a number, READER or READER/NUMBER; by default the first empty one; can be "
      "repeated. CARD is the file of a card script or the name of a ready card ('cardrig cards' lists them), with arguments: "
@@ -37,6 +37,7 @@ const struct option_entry rig_options_list[] = {
 const char rig_options_keys_help[] =
     "Keys of a reader ('man cardrig-reader' says more). A comma in a name or value is\n"
     "written twice: vendor=Foo,, Inc.\n\n"
+    "  name=TEXT               its name, instead of NAME\n"
     "  slots=N                 the number of its slots, 1 to 255 (1)\n"
     "  level=tpdu              with T=0 the application sees TPDUs, with their 61XX\n"
     "                          and 6CXX (apdu)\n"
@@ -115,11 +116,8 @@ bool rig_options_check(struct rig_options *options, struct error *error)
 
 static bool add_reader(struct slots *slots, const char *text, bool real_time, struct error *error)
 {
-    struct reader_options options;
-    bool ok = reader_options_parse(text, &options, error);
-    if (ok && real_time)
-        reader_options_real_time(&options);
-    return (ok && slots_add_reader(slots, &options, error)) || error_set(error, "--reader: %s", error->text);
+    return slots_add_described(slots, text, real_time, error) ||
+           error_set(error, "--reader: %s", error->text);
 }
 
 /* Returns the first empty slot for the rig's own cards, or NULL. A slot that waits for a relay's card is not

@@ -61,7 +61,7 @@ static void set_bytes(lua_State *L, const char *field, const uint8_t *bytes, siz
     lua_setfield(L, -2, field);
 }
 
-static void push_command(lua_State *L, const struct handler_command *command)
+void handler_push_command(lua_State *L, const struct handler_command *command)
 {
     const struct apdu_command *decoded = &command->decoded;
 
@@ -168,7 +168,7 @@ static int call_handlers(lua_State *L)
     while (call->entry && !call->entry->answer && !call->has_answered) {
         lua_settop(L, 1);
         lua_rawgeti(L, LUA_REGISTRYINDEX, call->entry->handler.ref);
-        push_command(L, call->command);
+        handler_push_command(L, call->command);
         lua_call(L, 1, LUA_MULTRET);
         if (is_passed_on(L)) {
             call->entry = call->index ? match_command(call->index, call->matched, call->command->length,

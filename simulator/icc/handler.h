@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lua.h>
+
 #include "base/error.h"
 #include "icc/card.h"
 #include "icc/script.h"
@@ -28,6 +30,9 @@ struct handler_command {
     bool is_secure;
     const struct script_application *application; /* that is selected; NULL: none */
 };
+
+/* Pushes the command as a handler gets it, a table. Must run inside a protected call. */
+void handler_push_command(lua_State *L, const struct handler_command *command);
 
 enum handler_result {
     HANDLER_ANSWERED,

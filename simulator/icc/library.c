@@ -15,3 +15,8 @@ const char *library_card_name(unsigned i)
 {
     return library_cards[i].name;
 }
+
+const char *library_reader_name(unsigned i)
+{
+    return library_readers[i].name;
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# cmake -DFOLDER=simulator/cards -DOUTPUT=library_texts.c -P library.cmake: the Lua texts as C arrays (library.h)
+# cmake -DFOLDER=simulator -DOUTPUT=library_texts.c -P library.cmake: the Lua texts as C arrays (library.h)
 function(embed variable pattern)
   file(GLOB paths ${pattern})
   list(SORT paths)
@@ -16,5 +16,6 @@ function(embed variable pattern)
 endfunction()
 
 file(WRITE ${OUTPUT} "#include \"icc/library.h\"\n")
-embed(library_cards ${FOLDER}/*.lua)
-embed(library_modules ${FOLDER}/lib/*.lua)
+embed(library_cards ${FOLDER}/cards/*.lua)
+embed(library_modules ${FOLDER}/cards/lib/*.lua)
+embed(library_readers ${FOLDER}/readers/*.lua)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The Lua texts that are part of the program: the ready cards (simulator/cards) and the modules for card
- * scripts (simulator/cards/lib). The build turns them into C (library.cmake).
+ * The Lua texts that are part of the program: the ready cards (simulator/cards), the modules for scripts
+ * (simulator/cards/lib) and the ready readers (simulator/readers). The build turns them into C (library.cmake).
  */
 #ifndef CARDRIG_ICC_LIBRARY_H
 #define CARDRIG_ICC_LIBRARY_H
@@ -15,12 +15,13 @@ struct library_text {
 };
 
 /* In alphabetical order; the last one has no name. */
-extern const struct library_text library_cards[], library_modules[];
+extern const struct library_text library_cards[], library_modules[], library_readers[];
 
 /* Returns the text of that name, or NULL. */
 const struct library_text *library_find(const struct library_text *texts, const char *name, size_t length);
 
-/* For base/names.h: the names of the ready cards. */
+/* For base/names.h: the names of the ready cards, and of the ready readers. */
 const char *library_card_name(unsigned i);
+const char *library_reader_name(unsigned i);
 
 #endif

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "link/link.h"
 #include "rig/attribute.h"
-#include "rig/feature.h"
 #include "rig/log.h"
+#include "rig/reader_control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,8 +104,8 @@ static uint8_t transmit(struct worker *worker, const struct link_message *reques
     if (request->length > LINK_MAX_COMMAND)
         return LINK_BAD_REQUEST;
     uint8_t protocol = request->arg == LINK_RAW ? IFD_RAW : request->arg;
-    return link_status(ifd_transmit(worker->use.ifd, protocol, request->data, request->length,
-                                    worker->response, sizeof worker->response, &answer->length));
+    return link_status(reader_transmit(&worker->use, protocol, request->data, request->length,
+                                       worker->response, &answer->length));
 }
 
 /* Returns whether the reader has been unplugged since the driver said hello. */
@@ -144,8 +144,8 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
     case LINK_TRANSMIT:
         return record_time_and_log(use, transmit(worker, request, answer), answer);
     case LINK_CONTROL:
-        return feature_control(use, request->value, worker->response, &answer->length) ? LINK_OK
-                                                                                       : LINK_UNSUPPORTED;
+        return reader_control(use, request->value, request->data, request->length, worker->response,
+                              &answer->length);
     case LINK_ATTRIBUTE:
         return attribute_get(use, request->value, worker->response, &answer->length) ? LINK_OK
                                                                                      : LINK_UNSUPPORTED;

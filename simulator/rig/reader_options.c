@@ -167,6 +167,17 @@ static struct reader_attribute *attribute_of(struct reader_options *options, uin
     return attribute;
 }
 
+bool reader_options_attribute(struct reader_options *options, uint32_t tag, const uint8_t *bytes,
+                              size_t length)
+{
+    struct reader_attribute *attribute = length > READER_ATTRIBUTE_SIZE ? NULL : attribute_of(options, tag);
+    if (!attribute)
+        return false;
+    memcpy(attribute->value, bytes, length);
+    attribute->length = (uint16_t)length;
+    return true;
+}
+
 static bool read_attribute(const char *value, struct reader_options *options)
 {
     const char *colon = value ? strchr(value, ':') : NULL;
@@ -180,12 +191,7 @@ static bool read_attribute(const char *value, struct reader_options *options)
     size_t length;
     if (hex_decode(colon + 1, strlen(colon + 1), bytes, sizeof bytes, &length, NULL) != HEX_OK)
         return false;
-    struct reader_attribute *attribute = attribute_of(options, tag);
-    if (!attribute)
-        return false;
-    memcpy(attribute->value, bytes, length);
-    attribute->length = (uint16_t)length;
-    return true;
+    return reader_options_attribute(options, tag, bytes, length);
 }
 
 /* Takes only ASCII, because pcscd replaces other characters in an interface's name, but in no other text. */
@@ -227,10 +233,37 @@ static bool read_unplugged(const char *value, struct reader_options *options)
     return !value;
 }
 
+/* Checks that reader.conf can hold the name as a quoted FRIENDLYNAME, and that it has no '/', which
+ * separates the reader's name from the number in the name of a slot. */
+static bool check_name(const char *name, struct error *error)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > READER_NAME_MAX)
+        return error_set(error, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
+                         READER_NAME_MAX, length);
+    if (!is_utf8(name, length))
+        return error_set(error, "reader name: not UTF-8");
+    for (size_t i = 0; i < length; i++)
+        if (iscntrl((unsigned char)name[i]) || name[i] == '"' || name[i] == '/')
+            return error_set(error, "reader name '%.*s': must not contain '\"', '/' or control characters",
+                             (int)length, name);
+    return true;
+}
+
+static bool read_name(const char *value, struct reader_options *options)
+{
+    struct error error;
+    if (!value || !check_name(value, &error))
+        return false;
+    strcpy(options->name, value);
+    return true;
+}
+
 static const struct reader_key {
     const char *name, *expected;
     value_function *read;
 } keys[] = {
+    {"name", "name=TEXT, of 1 to 121 bytes without '\"', '/' and control characters", read_name},
     {"slots", "slots=N, with N from 1 to 255", read_slots},
     {"level", "level=apdu or level=tpdu", read_level},
     {"get-response", "get-response=command, or get-response=HH, a class in hexadecimal", read_get_response},
@@ -264,26 +297,16 @@ const char *reader_options_key(unsigned i)
     return i < KEY_COUNT ? keys[i].name : NULL;
 }
 
-/* Checks that reader.conf can hold the name as a quoted FRIENDLYNAME, and that it has no '/', which
- * separates the reader's name from the number in the name of a slot. */
-static bool check_name(const char *name, size_t length, struct error *error)
+bool reader_options_is_key(const char *field)
 {
-    if (length == 0 || length > READER_NAME_MAX)
-        return error_set(error, "reader name '%.40s': must have 1 to %d bytes, has %zu", name,
-                         READER_NAME_MAX, length);
-    if (!is_utf8(name, length))
-        return error_set(error, "reader name: not UTF-8");
-    for (size_t i = 0; i < length; i++)
-        if (iscntrl((unsigned char)name[i]) || name[i] == '"' || name[i] == '/')
-            return error_set(error, "reader name '%.*s': must not contain '\"', '/' or control characters",
-                             (int)length, name);
-    return true;
+    unsigned i;
+    return names_find(reader_options_key, field, strcspn(field, "="), &i);
 }
 
-static bool read_field(const char *field, struct reader_options *options, struct error *error)
+bool reader_options_field(struct reader_options *options, const char *field, struct error *error)
 {
     const char *equals = strchr(field, '='), *value = equals ? equals + 1 : NULL;
-    size_t length = equals ? (size_t)(equals - field) : strlen(field);
+    size_t length = strcspn(field, "=");
     unsigned i;
     if (names_find(reader_options_key, field, length, &i))
         return keys[i].read(value, options) ||
@@ -372,7 +395,7 @@ void reader_options_real_time(struct reader_options *options)
     set_operation_limit(options);
 }
 
-bool reader_options_parse(const char *text, struct reader_options *options, struct error *error)
+bool reader_options_begin(struct reader_options *options, const char *name, struct error *error)
 {
     *options = (struct reader_options){
         .slots = 1,
@@ -382,28 +405,32 @@ bool reader_options_parse(const char *text, struct reader_options *options, stru
         .type = "virtual reader",
         .version = CARDRIG_VERSION_MAJOR << 24 | CARDRIG_VERSION_MINOR << 16 | CARDRIG_VERSION_PATCH,
     };
-    char *fields = strdup(text), *rest = fields, *name = fields_next(&rest);
-    bool ok = name != NULL;
-    if (!ok)
-        error_set(error, "out of memory");
-    ok = ok && check_name(name, strlen(name), error);
-    if (ok)
-        strcpy(options->name, name);
-    for (char *field; ok && (field = fields_next(&rest));)
-        ok = read_field(field, options, error);
-    free(fields);
-    const char *misplaced = ok ? misplaced_key(options) : NULL;
-    if (misplaced) {
-        error_set(error, "reader '%s': %s", options->name, misplaced);
-        ok = false;
-    }
-    if (ok && options->vpcd.port + options->slots - 1 > 65535) {
-        error_set(error, "reader '%s': there are no %u ports from %u on", options->name, options->slots,
-                  options->vpcd.port);
-        ok = false;
-    }
+    if (!check_name(name, error))
+        return false;
+    strcpy(options->name, name);
+    return true;
+}
+
+bool reader_options_end(struct reader_options *options, struct error *error)
+{
+    const char *misplaced = misplaced_key(options);
+    if (misplaced)
+        return error_set(error, "reader '%s': %s", options->name, misplaced);
+    if (options->vpcd.port + options->slots - 1 > 65535)
+        return error_set(error, "reader '%s': there are no %u ports from %u on", options->name,
+                         options->slots, options->vpcd.port);
     if (options->cards != READER_OWN_CARDS && !options->timeout_ms)
         options->timeout_ms = READER_VPCD_TIMEOUT_MS;
     set_operation_limit(options);
-    return ok && check_usb(options, error);
+    return check_usb(options, error);
+}
+
+bool reader_options_parse(const char *text, struct reader_options *options, struct error *error)
+{
+    char *fields = strdup(text), *rest = fields, *name = fields_next(&rest);
+    bool ok = name ? reader_options_begin(options, name, error) : error_set(error, "out of memory");
+    for (char *field; ok && (field = fields_next(&rest));)
+        ok = reader_options_field(options, field, error);
+    free(fields);
+    return ok && reader_options_end(options, error);
 }

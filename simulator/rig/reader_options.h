@@ -69,6 +69,16 @@ struct reader_options {
  * get their defaults. Returns false and sets *error, which says what was expected, if text is invalid. */
 bool reader_options_parse(const char *text, struct reader_options *options, struct error *error);
 
+/* The same in steps, for a reader whose options come from more than one text. Begin sets the defaults, and the name.
+ * Each field is KEY or KEY=VALUE, without commas written twice. End checks that the options go together. */
+bool reader_options_begin(struct reader_options *options, const char *name, struct error *error);
+bool reader_options_field(struct reader_options *options, const char *field, struct error *error);
+bool reader_options_end(struct reader_options *options, struct error *error);
+
+/* Sets an attribute; with no bytes the reader does not have it. Returns false if there is no room for it. */
+bool reader_options_attribute(struct reader_options *options, uint32_t tag, const uint8_t *bytes,
+                              size_t length);
+
 /* Makes the card's time real, unless the text has set it with the key time. */
 void reader_options_real_time(struct reader_options *options);
 
@@ -78,5 +88,8 @@ void reader_options_pcsc_name(const struct reader_options *options, char name[RE
 
 /* Returns the name of the i-th key, or NULL after the last one. */
 const char *reader_options_key(unsigned i);
+
+/* Returns whether the field, KEY or KEY=VALUE, begins with one of the keys. */
+bool reader_options_is_key(const char *field);
 
 #endif

@@ -8,6 +8,7 @@
 #include "icc/script_card.h"
 #include "rig/log.h"
 #include "rig/random.h"
+#include "rig/reader_script.h"
 #include "rig/relay_watch.h"
 
 #include <stdio.h>
@@ -147,6 +148,8 @@ void slots_free(struct slots *slots)
         pthread_mutex_destroy(&slot->lock);
         pthread_cond_destroy(&slot->changed);
     }
+    for (unsigned i = 0; i < slots->reader_count; i++)
+        reader_script_free(slots->reader[i].script);
     slots->slot_count = slots->reader_count = 0;
     keep_store_free(slots->keep_store);
     slots->keep_store = NULL;
@@ -705,6 +708,9 @@ bool slot_abandon(struct slot *slot)
 
 void slots_interrupt(struct slots *slots)
 {
+    for (unsigned i = 0; i < slots->reader_count; i++)
+        if (slots->reader[i].script)
+            reader_script_interrupt(slots->reader[i].script);
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
         pthread_mutex_lock(&slot->lock);
         slot->interrupted = true;

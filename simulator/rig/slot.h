@@ -17,10 +17,12 @@
 #include <stdint.h>
 
 struct slots;
+struct reader_script;
 struct relay_watch;
 
 struct reader {
     struct reader_options options; /* as requested, plus a USB reader's product ID */
+    struct reader_script *script;  /* owned; NULL: the reader is not a script */
     unsigned number;               /* in the rig, from 0 */
     unsigned pcsc_number;   /* pcscd's number in the name; the expected one until the driver has told it */
     atomic_bool plugged;    /* false for a USB reader until reader_plug */
@@ -83,6 +85,11 @@ void slots_init(struct slots *slots, uint64_t seed);
 /* Adds a reader with empty slots. Returns false and sets *error if there is no room or memory, or if a
  * reader of another name has the same USB IDs: pcscd finds a USB reader's name by its IDs. */
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, struct error *error);
+
+/* Adds the reader that text describes as the option --reader does: NAME[,KEY[=VALUE]]..., or a script
+ * (reader_script.h). real_time: the card's time is real, unless the text says otherwise. slots->arg and the functions
+ * for scripts must be set before. Returns false and sets *error on failure. */
+bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error);
 
 /* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);

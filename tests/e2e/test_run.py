@@ -245,7 +245,7 @@ def test_pcscd_log(temporary):
     (["--reader", "a,slots=256", "--", "true"], 2, "N from 1 to 255"),
     (["--reader", "a,slots=4294967297", "--", "true"], 2, "N from 1 to 255"),
     (["--reader", b"caf\xe9", "--", "true"], 2, "not UTF-8"),
-    (["--reader", "a,colour=red", "--", "true"], 2, "'colour=red': expected one of slots, level"),
+    (["--reader", "a,colour=red", "--", "true"], 2, "'colour=red': expected one of name, slots, level"),
     (["--reader", "a,slots=200", "--reader", "b,slots=56", "--", "true"], 2, "255 in all (200 are taken)"),
     (["--card", "nowhere.lua", "--", "true"], 125, "nowhere.lua: No such file"),
     (["--card", "5=nowhere.lua", "--", "true"], 2, "there is no slot '5'"),

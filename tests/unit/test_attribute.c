@@ -295,7 +295,7 @@ static const struct {
     {"type=a\nb", "expected type=TEXT"},
     {"serial=\x7F", "expected serial=TEXT"},
     {"serial=\xC3", "expected serial=TEXT"},
-    {"vendor=a,b", "'b': expected one of slots, level"},
+    {"vendor=a,b", "'b': expected one of name, slots, level"},
     {"version", "expected version=MAJOR.MINOR.BUILD"},
     {"version=", "expected version"},
     {"version=1.2", "expected version"},

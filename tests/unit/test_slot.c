@@ -83,7 +83,7 @@ static const struct {
     {"a,get-response=0xA0", "expected get-response=command, or get-response=HH"},
     {"a,get-response=0g", "expected get-response=command, or get-response=HH"},
     {"a,get-response=00,level=tpdu", "reader 'a': get-response= goes with level=apdu"},
-    {"a,", "'': expected one of slots, level"},
+    {"a,", "'': expected one of name, slots, level"},
     {"a,time", "expected time=real or time=virtual"},
     {"a,time=", "expected time=real or time=virtual"},
     {"a,time=unreal", "expected time=real or time=virtual"},

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Adds a reader as the option --reader describes it: by its name and keys, or as a script. */
+#include "rig/slot.h"
+
+#include "rig/reader_script.h"
+
+#include <stddef.h>
+
+/* Scripts of readers and the cards in slots draw from different numbers. */
+#define SCRIPT_SEED 0x726561646572u
+
+static struct reader_script *load(struct slots *slots, const char *text, struct reader_options *options,
+                                  struct error *error)
+{
+    const struct reader_script_host host = {.arg = slots->arg,
+                                            .log = slots->log,
+                                            .random_drawn = slots->random_drawn,
+                                            .seed = slots->seed + SCRIPT_SEED + slots->reader_count};
+    return reader_script_load(text, &host, options, error);
+}
+
+bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error)
+{
+    struct reader_options options;
+    struct reader_script *script = NULL;
+    bool is_script = reader_script_is_named(text);
+    bool ok = is_script ? (script = load(slots, text, &options, error)) != NULL
+                        : reader_options_parse(text, &options, error);
+    if (ok && real_time)
+        reader_options_real_time(&options);
+    if (!ok || !slots_add_reader(slots, &options, error)) {
+        reader_script_free(script);
+        return false;
+    }
+    slots->reader[slots->reader_count - 1].script = script;
+    return true;
+}

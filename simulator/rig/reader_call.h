@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls the functions of a reader script. Any thread may. */
+#ifndef CARDRIG_RIG_READER_CALL_H
+#define CARDRIG_RIG_READER_CALL_H
+
+#include "rig/reader_script.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A function of the script may send so many commands to the card in one call. */
+#define READER_TRANSMITS_MAX 1000
+
+/* What a function is told of the slot, and how it reaches the card. */
+struct reader_slot {
+    unsigned number;
+    bool present, powered;
+    int protocol; /* T, or -1: none is in use */
+    const uint8_t *atr;
+    size_t atr_length;
+    /* Sends a command to the card. Returns NULL and the response, or why there is none, in a word. The script's
+     * lock is not held. */
+    const char *(*transmit)(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
+                            size_t capacity, size_t *length);
+    void *arg;
+};
+
+enum reader_result {
+    READER_PASSED,   /* the script leaves it to the reader's own code */
+    READER_ANSWERED, /* with *length bytes of output */
+    READER_REFUSED,  /* the reader does not support it */
+    READER_FAILED,   /* there is no answer; an error in the script has been logged */
+};
+
+/* Carries out a control code. out has room for capacity bytes. */
+enum reader_result reader_call_control(struct reader_script *script, const struct reader_slot *slot,
+                                       uint32_t code, const uint8_t *input, size_t input_length, uint8_t *out,
+                                       size_t capacity, size_t *length);
+
+/* Shows the script a command before the card gets it. */
+enum reader_result reader_call_command(struct reader_script *script, const struct reader_slot *slot,
+                                       const uint8_t *command, size_t command_length, uint8_t *out,
+                                       size_t capacity, size_t *length);
+
+/* Opens the libraries of a reader script, those of cards and transmit(). For sandbox_new(). */
+void reader_call_open(lua_State *L);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rig/reader_control.h"
+
+#include "rig/feature.h"
+#include "rig/reader_call.h"
+
+#include <stdio.h>
+
+/* The card, as a function of the script reaches it. */
+struct path {
+    struct ifd *ifd;
+    uint8_t protocol;
+    enum ifd_result result; /* of the last command */
+};
+
+static const char *transmit(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
+                            size_t capacity, size_t *length)
+{
+    static const char *const words[] = {
+        [IFD_RESULT_NO_CARD] = "removed",
+        [IFD_RESULT_UNPOWERED] = "unpowered",
+        [IFD_RESULT_MUTE] = "mute",
+        [IFD_RESULT_GARBLED] = "garbled",
+        [IFD_RESULT_PROTOCOL_UNAVAILABLE] = "protocol",
+        [IFD_RESULT_PPS_FAILED] = "protocol",
+        [IFD_RESULT_WRONG_PROTOCOL] = "protocol",
+        [IFD_RESULT_BAD_COMMAND] = "command",
+    };
+    struct path *path = arg;
+    path->result =
+        ifd_transmit(path->ifd, path->protocol, command, command_length, response, capacity, length);
+    return words[path->result];
+}
+
+static struct reader_slot describe(const struct slot_use *use, struct path *path)
+{
+    const struct ifd *ifd = use->ifd;
+    return (struct reader_slot){.number = use->slot->number,
+                                .present = use->card,
+                                .powered = ifd->powered,
+                                .protocol = ifd->protocol == IFD_NO_PROTOCOL ? -1 : ifd->protocol,
+                                .atr = ifd->atr.raw,
+                                .atr_length = ifd->atr.length,
+                                .transmit = transmit,
+                                .arg = path};
+}
+
+uint8_t reader_control(const struct slot_use *use, uint32_t code, const uint8_t *input, size_t input_length,
+                       uint8_t *out, size_t *length)
+{
+    struct reader_script *script = use->slot->reader->script;
+    struct path path = {.ifd = use->ifd, .protocol = IFD_RAW};
+    struct reader_slot slot = describe(use, &path);
+    enum reader_result result = READER_PASSED;
+    if (script)
+        result =
+            reader_call_control(script, &slot, code, input, input_length, out, LINK_MAX_RESPONSE, length);
+    switch (result) {
+    case READER_ANSWERED:
+        return LINK_OK;
+    case READER_REFUSED:
+        return LINK_UNSUPPORTED;
+    case READER_FAILED:
+        return LINK_GARBLED;
+    case READER_PASSED:
+        break;
+    }
+    return feature_control(use, code, out, length) ? LINK_OK : LINK_UNSUPPORTED;
+}
+
+/* The script has given no answer. */
+static enum ifd_result fail(struct ifd *ifd, const struct path *path)
+{
+    if (path->result != IFD_RESULT_OK)
+        return path->result;
+    snprintf(ifd->last_error, sizeof ifd->last_error, "the reader's script has not answered a command");
+    return IFD_RESULT_GARBLED;
+}
+
+enum ifd_result reader_transmit(const struct slot_use *use, uint8_t protocol, const uint8_t *command,
+                                size_t command_length, uint8_t *out, size_t *length)
+{
+    struct reader_script *script = use->slot->reader->script;
+    struct path path = {.ifd = use->ifd, .protocol = protocol};
+    struct reader_slot slot = describe(use, &path);
+    enum reader_result result = READER_PASSED;
+    if (script)
+        result = reader_call_command(script, &slot, command, command_length, out, LINK_MAX_RESPONSE, length);
+    if (result == READER_ANSWERED)
+        return IFD_RESULT_OK;
+    if (result != READER_PASSED)
+        return fail(use->ifd, &path);
+    return ifd_transmit(use->ifd, protocol, command, command_length, out, LINK_MAX_RESPONSE, length);
+}

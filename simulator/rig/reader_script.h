@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Readers that are Lua scripts, in the sandbox of the cards (icc/sandbox.h): a table that says what the reader
+ * is, and functions for control codes and commands. cardrig-reader-script(5) describes the table.
+ *
+ * All slots of a reader share the script's machine. Any thread may call its functions (reader_call.h); the lock
+ * of the script lets one at a time run.
+ */
+#ifndef CARDRIG_RIG_READER_SCRIPT_H
+#define CARDRIG_RIG_READER_SCRIPT_H
+
+#include "base/error.h"
+#include "icc/script.h"
+#include "rig/random.h"
+#include "rig/reader_options.h"
+
+#include <lua.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define READER_OUTPUT_MAX                                                                                    \
+    0x8000 /* the longest output of a control code that a script can declare, in bytes */
+
+/* What the rig provides to a script. Both functions may be called from any thread, and may be NULL. */
+struct reader_script_host {
+    void *arg;
+    void (*log)(void *arg, const char *line);
+    void (*random_drawn)(void *arg);
+    uint64_t seed; /* of the script's random numbers */
+};
+
+/* A change of an entry in a list of tags, lengths and values. */
+struct reader_change {
+    uint8_t tag;
+    bool removed;
+    uint8_t length;
+    uint8_t value[255];
+};
+
+/* What the script says of the list of features, or of properties. */
+struct reader_list {
+    enum { READER_LIST_OWN, READER_LIST_CHANGED, READER_LIST_WHOLE, READER_LIST_NONE } kind;
+    struct reader_change *changes; /* in ascending order of their tags */
+    size_t change_count;
+    const uint8_t *bytes; /* the whole list */
+    size_t length;
+};
+
+/* What the script does for a control code. */
+struct reader_code {
+    uint32_t code;
+    enum { READER_CODE_CALLED, READER_CODE_ANSWERED, READER_CODE_REFUSED } kind;
+    struct script_function function;
+    const uint8_t *answer;
+    size_t answer_length;
+};
+
+struct reader_script {
+    pthread_mutex_t lock; /* held while the machine runs, and for all fields below */
+    struct sandbox *sandbox;
+    struct reader_script_host host;
+    struct rig_random random;
+    lua_State *running; /* the Lua thread of the call in progress; NULL: none */
+
+    /* The rest is read from the script. The pointers point into the heap of the sandbox: not if it is dead. */
+    struct script_head head;
+    struct reader_list features, properties;
+    struct reader_code *codes;
+    size_t code_count;
+    struct script_function control; /* for codes that are not in the list */
+    struct script_function command; /* for each command before the card gets it */
+};
+
+/* Returns whether the text, as the option --reader takes it, names a script: its first field is the name of a
+ * ready reader, has a '/', or ends in ".lua". */
+bool reader_script_is_named(const char *text);
+
+/*
+ * Loads the script that text names: FILE or NAME[,KEY[=VALUE]]... A key of --reader sets that option, over the
+ * script's own; any other one is an argument of the script. Sets *options. The caller frees the script with
+ * reader_script_free(). Returns NULL with one line in error if anything is wrong.
+ */
+struct reader_script *reader_script_load(const char *text, const struct reader_script_host *host,
+                                         struct reader_options *options, struct error *error);
+
+/* No call may be in progress. script may be NULL. */
+void reader_script_free(struct reader_script *script);
+
+/* Makes the call in progress, and all later ones, fail soon. */
+void reader_script_interrupt(struct reader_script *script);
+
+#endif
