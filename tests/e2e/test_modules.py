@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The modules that cards of one's own can share with the ready cards: modules.lua tests each function."""
+"""The modules that cards of one's own can share with the ready cards: modules.lua and milenage_sets.lua test each function."""
 
 import pathlib
 import subprocess
@@ -13,6 +13,11 @@ KEY = "000102030405060708090A0B0C0D0E0F"
 
 def test_each_function():
     done = run("check", HERE / "modules.lua")
+    assert done.returncode == 0, done
+
+
+def test_milenage():
+    done = run("check", HERE / "milenage_sets.lua")
     assert done.returncode == 0, done
 
 
