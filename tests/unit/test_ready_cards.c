@@ -63,11 +63,43 @@ static const char *const pkcs15[] = {
     "00 CA 01 A1 00",
 };
 
+static const char *const usim[] = {
+    "00 A4 00 04 02 3F 00 00",
+    "00 20 00 01 08 31 32 33 34 FF FF FF FF",
+    "00 20 00 0A 08 31 32 33 34 35 36 37 38",
+    "A0 20 00 02 08 35 36 37 38 FF FF FF FF",
+    "00 A4 04 04 07 A0 00 00 00 87 10 02 00",
+    "80 F2 00 01 00",
+    "00 B0 87 00 09",
+    "00 88 00 80 11 10 " BLOCK " 00",
+    "00 88 00 81 22 10 " BLOCK " 10 02 3B 63 F5 2C AF 80 00 28 1A 55 63 90 FB 51 F9 00",
+    "00 A4 00 04 02 6F 39 00",
+    "80 32 00 00 03 00 00 01 00",
+    "00 DC 00 03 03 00 00 00",
+    "A0 B2 01 04 03",
+    "00 A4 00 04 02 6F 3C 00",
+    "A0 A2 00 00 01 00",
+    "00 A2 01 04 01 00 00",
+    "00 A2 01 06 03 04 01 FF 00",
+    "00 B2 01 04 B0",
+    "00 A4 08 04 04 7F 20 6F 7E 00",
+    "A0 D6 00 00 04 01 02 03 04",
+    "A0 B0 00 00 0B",
+    "A0 04 00 00",
+    "00 44 00 00",
+    "A0 F2 00 00 16",
+    "A0 24 00 01 10 31 32 33 34 FF FF FF FF 31 32 33 34 FF FF FF FF",
+    "A0 26 00 01 08 31 32 33 34 FF FF FF FF",
+    "A0 28 00 01 08 31 32 33 34 FF FF FF FF",
+    "00 2C 00 01 10 31 32 33 34 35 36 37 38 31 32 33 34 FF FF FF FF",
+    "00 84 00 00 08",
+};
+
 static const struct ready_card {
     const char *name;
     const char *const *commands;
     size_t count;
-} cards[] = {{"blank", blank, COUNT(blank)}, {"pkcs15", pkcs15, COUNT(pkcs15)}};
+} cards[] = {{"blank", blank, COUNT(blank)}, {"pkcs15", pkcs15, COUNT(pkcs15)}, {"usim", usim, COUNT(usim)}};
 
 static struct card *load_ready(const char *name)
 {
