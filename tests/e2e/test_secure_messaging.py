@@ -142,21 +142,22 @@ def test_the_example_of_the_standard():
         assert card.send(SELECT_EF_COM) == "6985"
 
 
-@pytest.mark.parametrize("cipher", SESSION_KEYS)
-def test_aes(cipher):
+@pytest.mark.parametrize("cipher", ["AES-192", "AES-256"])
+def test_longer_keys(cipher):
     with passport(cipher) as card:
         host = Host(card.client, cipher)
-        assert host.send("0CD68201", b"changed") == (b"", "9000")
-        assert host.send("0CB08200", ne=9) == (b"\0changed\0", "9000")
+        assert host.send("0CB08200", ne=3) == (bytes(3), "9000")
 
 
 def test_commands():
     with passport("AES-128") as card:
         host = Host(card.client, "AES-128")
+        assert host.send("0CD68201", b"changed") == (b"", "9000")
+        assert host.send("0CB08200", ne=9) == (b"\0changed\0", "9000")
         assert host.send("0CA4020C", bytes.fromhex("0101")) == (b"", "9000")
         assert host.send("0CB00000", ne=200) == (b"a" + (b"DG1 " * 50)[:199], "9000")
         assert host.send("0CB10000", bytes.fromhex("540101"), ne=8) == (b"\x53\x06DG1 DG", "9000")
-        assert host.send("0CB08200", ne=256) == (bytes(16), "9000")
+        assert host.send("0CB08200", ne=256) == (b"\0changed" + bytes(8), "9000")
         # errors of the command itself are protected, too
         assert host.send("0CB09F00", ne=1) == (b"", "6a82")
         assert host.send("0CB00500", ne=1) == (b"", "6b00")
@@ -180,8 +181,15 @@ def command(header, objects):
     return (header + bytes([len(objects)]) + objects).hex() + "00"
 
 
+# The length of the data, the padding indicator, no data at all, Le, an object twice, two kinds of data, data as for an
+# odd INS, and the padding.
+UNSOUND = ["870901" + "00" * 8, "871102" + "00" * 16, "870101", "8700", "9703000000", "970100970100",
+           "810130871101" + "00" * 16, "8510" + "00" * 16, "871101" + "00" * 16]
+
+
 def test_what_is_not_sound():
-    header, objects = Host(None, "AES-128").protect("0CB08200", ne=4)
+    host = Host(None, "AES-128")
+    header, objects = host.protect("0CB08200", ne=4)
     with passport("AES-128") as card:
         for what, changed, status in spoiled(objects):
             assert card.send(command(header, changed)) == status, what
@@ -191,20 +199,8 @@ def test_what_is_not_sound():
         assert card.send("0CB0820000") == "6987"
         card.authenticate()
         assert card.send(command(header, objects))[-4:] == "9000"
-
-
-# The length of the data, the padding indicator, no data at all, Le, an object twice, two kinds of data, data as for an
-# odd INS, and the padding.
-UNSOUND = ["870901" + "00" * 8, "871102" + "00" * 16, "870101", "8700", "9703000000", "970100970100",
-           "810130871101" + "00" * 16, "8510" + "00" * 16, "871101" + "00" * 16]
-
-
-def test_sound_codes_about_what_is_not():
-    host = Host(None, "AES-128")
-    host.counter += 1
-    header = bytes.fromhex("0CB08200")
-    with passport("AES-128") as card:
-        for objects in UNSOUND:
-            covered = bytes.fromhex(objects)
-            assert card.send(command(header, covered + tlv(0x8E, host.code(header, covered)))) == "6988", objects
+        card.authenticate()
+        for unsound in UNSOUND:  # with the right code
+            covered = bytes.fromhex(unsound)
+            assert card.send(command(header, covered + tlv(0x8E, host.code(header, covered)))) == "6988", unsound
             card.authenticate()
