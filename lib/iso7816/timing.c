@@ -50,3 +50,8 @@ uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz)
 {
     return divide_up(etu * f * 1000, (uint64_t)d * khz);
 }
+
+uint32_t timing_etu_of_ms(uint32_t ms, uint16_t f, uint8_t d)
+{
+    return (uint32_t)((uint64_t)ms * TIMING_CLOCK_KHZ * d / f);
+}

@@ -57,8 +57,13 @@ void timing_of(const struct atr *atr, uint16_t f, uint8_t d, struct timing *out)
  */
 bool timing_factors(uint8_t ta1, uint16_t *f, uint8_t *d);
 
+#define TIMING_CLOCK_KHZ 4000 /* the clock that many readers provide, and that every card accepts */
+
 /* Returns the time of a number of etu (below 2^40), in microseconds rounded up, with a clock of khz (not
  * 0). */
 uint64_t timing_microseconds(uint64_t etu, uint16_t f, uint8_t d, uint32_t khz);
+
+/* Returns how many etu there are in a time in milliseconds (below 2^24), with a clock of TIMING_CLOCK_KHZ. */
+uint32_t timing_etu_of_ms(uint32_t ms, uint16_t f, uint8_t d);
 
 #endif

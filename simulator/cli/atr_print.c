@@ -105,11 +105,9 @@ static void print_protocol_parameters(const struct atr *atr)
                atr->edc == ATR_EDC_CRC ? "CRC" : "LRC");
 }
 
-#define CLOCK_KHZ 4000u /* for times in milliseconds; every card accepts this frequency */
-
 static void print_time(const struct times *times, const char *name, uint32_t etu, const char *meaning)
 {
-    double ms = (double)timing_microseconds(etu, times->f, times->d, CLOCK_KHZ) / 1000;
+    double ms = (double)timing_microseconds(etu, times->f, times->d, TIMING_CLOCK_KHZ) / 1000;
     printf("    %-3s  %9u etu %11.3f ms  %s\n", name, etu, ms, meaning);
 }
 
@@ -120,7 +118,7 @@ static void print_times(const struct atr *atr)
     for (const struct times *times = all; times < all + count; times++) {
         const struct timing *timing = &times->timing;
         printf("  times       with F %u, D %u, in milliseconds at %u MHz\n", times->f, times->d,
-               CLOCK_KHZ / 1000);
+               TIMING_CLOCK_KHZ / 1000);
         print_time(times, "GT", timing->gt, "least between characters to the card, in T=0 and PPS");
         if (analysis_concerns(atr, 0))
             print_time(times, "WWT", timing->wwt, "T=0: most until the card's next character");

@@ -54,6 +54,11 @@ void card_command(struct card *card, const uint8_t *cmd, size_t length, uint8_t 
     card->kind->command(card, cmd, length, resp, resp_capacity, resp_length);
 }
 
+uint32_t card_work_ms(const struct card *card)
+{
+    return card->kind->work_ms ? card->kind->work_ms(card) : 0;
+}
+
 void card_interrupt(struct card *card)
 {
     card->kind->interrupt(card);

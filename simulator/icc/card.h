@@ -23,6 +23,8 @@
 #define CARD_DATA_MAX     APDU_NE_MAX
 #define CARD_RESPONSE_MAX (CARD_DATA_MAX + 2u)
 
+#define CARD_WORK_MAX_MS  600000u
+
 enum card_power {
     CARD_COLD, /* activation, with a cold reset */
     CARD_WARM, /* a warm reset */
@@ -60,6 +62,7 @@ struct card_kind {
     void (*protocol)(struct card *card, uint8_t protocol); /* NULL: the card ignores the protocol */
     void (*command)(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
                     size_t *resp_length);
+    uint32_t (*work_ms)(const struct card *card); /* NULL: always 0 */
     void (*interrupt)(struct card *card);
 };
 
@@ -117,6 +120,10 @@ void card_protocol(struct card *card, uint8_t protocol);
  */
 void card_command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
                   size_t *resp_length);
+
+/* Returns how long a real card would have worked on the last command, in milliseconds up to CARD_WORK_MAX_MS. The
+ * caller makes that time pass on the contacts: card_command() returns as soon as it can. */
+uint32_t card_work_ms(const struct card *card);
 
 /*
  * Makes the card_power or card_command in progress, and every later one, return soon; their results are then

@@ -51,6 +51,9 @@ struct contacts {
     uint32_t ne;
     uint32_t wwt, bwt;   /* of the protocol in use, in etu */
     uint32_t null_delay; /* etu before a NULL byte */
+    uint16_t f;          /* F and D in force */
+    uint8_t d;
+    uint32_t work; /* etu that the card will still work on the command */
     struct pps_icc pps;
     struct t0_icc t0;
     bool t0_begun, t0_taken; /* a header has begun to arrive; its data were requested */
@@ -205,6 +208,8 @@ static bool ask_card(struct contacts *contacts, const struct step *command)
 {
     card_command(contacts->card, command->bytes, command->length, contacts->response, CARD_RESPONSE_MAX,
                  &contacts->response_length);
+    if (contacts->state != STATE_APDU)
+        contacts->work = timing_etu_of_ms(card_work_ms(contacts->card), contacts->f, contacts->d);
     faults_command_ran(card_faults(contacts->card), command->bytes, command->length);
     if (contacts->response_length == 0)
         contacts->state = STATE_DEAF;
@@ -286,12 +291,22 @@ static bool t0_fault(struct contacts *contacts, const uint8_t *header, take_faul
     return false;
 }
 
+/* Sends NULL bytes while the card works, each before the waiting time has passed (10.3.3). */
+static void t0_work(struct contacts *contacts)
+{
+    uint32_t count = contacts->work / MOST_OF(contacts->wwt) + 1;
+    if (contacts->work > 0)
+        t0_send_nulls(contacts, count, (contacts->work + count - 1) / count);
+}
+
 /* Gets the card's answer to one command. Returns false if there is none, or a fault has replaced it. */
 static bool t0_ask_card(struct contacts *contacts, const struct step *command, const uint8_t *header)
 {
     faults_command_came(card_faults(contacts->card), command->bytes, command->length);
-    return !t0_fault(contacts, header, take_fault_in_hand) && ask_card(contacts, command) &&
-           !t0_fault(contacts, header, take_fault_in_hand);
+    if (t0_fault(contacts, header, take_fault_in_hand) || !ask_card(contacts, command))
+        return false;
+    t0_work(contacts);
+    return !t0_fault(contacts, header, take_fault_in_hand);
 }
 
 /* The TPDU is complete. Gives the commands that result from it to the card, and answers the TPDU. */
@@ -361,6 +376,18 @@ static bool t1_ask_for_time(struct contacts *contacts, uint8_t multiplier)
     return true;
 }
 
+/* Asks for time as long as the card works, unless the answer will come in time. */
+static bool t1_work(struct contacts *contacts)
+{
+    uint32_t most = MOST_OF(contacts->bwt), multiplier = contacts->work / most + 1;
+    if (contacts->work <= most ||
+        !t1_request_wtx(&contacts->t1, multiplier < UINT8_MAX ? (uint8_t)multiplier : UINT8_MAX))
+        return false;
+    contacts->t1_extension = multiplier <= UINT8_MAX ? contacts->work : UINT8_MAX * most;
+    contacts->work -= contacts->t1_extension;
+    return true;
+}
+
 /* Sends one request that comes before the answer, if one is due: S(WTX) or S(IFS). STEP_PROCESS follows again
  * after it. Returns whether it has sent one. */
 static bool t1_make_request(struct contacts *contacts)
@@ -368,7 +395,7 @@ static bool t1_make_request(struct contacts *contacts)
     struct t1 *t1 = &contacts->t1;
     uint8_t ifsc = card_t1_ifsc(contacts->card);
     bool announce = ifsc != 0 && ifsc != t1->ifs_in && t1->ifs_in == contacts->atr.ifsc;
-    return (take_flag(&contacts->t1_due.slow) && t1_ask_for_time(contacts, WTX_SLOW)) ||
+    return t1_work(contacts) || (take_flag(&contacts->t1_due.slow) && t1_ask_for_time(contacts, WTX_SLOW)) ||
            (take_fault(contacts, FAULT_WTX) && t1_ask_for_time(contacts, WTX_FAULT)) ||
            (take_flag(&contacts->t1_due.ifs_change) && t1_request_ifs(t1, IFS_FAULT)) ||
            (announce && t1_request_ifs(t1, ifsc));
@@ -421,6 +448,8 @@ static void t1_process(struct contacts *contacts, const struct step *command)
     contacts->t1_asked = t1_make_request(contacts);
     if (contacts->t1_asked)
         return;
+    contacts->t1_pause += contacts->work;
+    contacts->work = 0;
     t1_answer(t1, contacts->response, spoil_response(contacts));
 }
 
@@ -478,9 +507,11 @@ static void start_protocol(struct contacts *contacts, uint8_t protocol, uint16_t
     struct timing timing;
     timing_of(&contacts->atr, f, d, &timing);
     contacts->state = protocol == 1 ? STATE_T1 : STATE_T0;
+    contacts->f = f;
+    contacts->d = d;
     contacts->wwt = timing.wwt;
     contacts->bwt = timing.bwt;
-    contacts->t1_extension = contacts->t1_pause = 0;
+    contacts->t1_extension = contacts->t1_pause = contacts->work = 0;
     contacts->t0_begun = false;
     t0_apdu_icc_reset(&contacts->t0_apdu);
     card_protocol(contacts->card, protocol);

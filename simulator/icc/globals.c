@@ -50,6 +50,18 @@ static int global_random(lua_State *L)
     return 1;
 }
 
+/* takes(seconds): the command in hand takes a real card so much longer. */
+static int global_takes(lua_State *L)
+{
+    uint32_t *work_ms = &sandbox_of(L)->work_ms;
+    lua_Number ms = luaL_checknumber(L, 1) * 1000;
+
+    luaL_argcheck(L, ms >= 0 && ms <= CARD_WORK_MAX_MS - *work_ms, 1,
+                  "expected 0 to 600 seconds, also for all calls in one command");
+    *work_ms += (uint32_t)ms;
+    return 0;
+}
+
 static int global_fault(lua_State *L)
 {
     struct error error;
@@ -347,6 +359,7 @@ void globals_open(lua_State *L)
                                     {"hex", global_hex},
                                     {"fault", global_fault},
                                     {"random", global_random},
+                                    {"takes", global_takes},
                                     {"print", global_print},
                                     {"setmetatable", global_setmetatable},
                                     {NULL, NULL}};

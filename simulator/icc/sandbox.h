@@ -38,6 +38,7 @@ struct sandbox {
     const char *spent;            /* why the call in progress has failed, as a text; NULL: it has not */
     int spent_line;               /* the line of the script where that happened; 0: unknown */
     unsigned lines;               /* printed by the call in progress */
+    uint32_t work_ms;             /* what the script has said that the command takes, see takes() */
     void *attached;               /* see sandbox_attach; NULL: nothing */
     void (*free_attached)(void *attached);
 };

@@ -409,6 +409,7 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     *resp_length = 0;
     if (card_dead(card))
         return;
+    self->sandbox->work_ms = 0;
     bool is_valid = apdu_decode(cmd, length, &command.decoded, NULL) == APDU_OK;
     if (!is_valid)
         answer_status(0x6700, resp, resp_length);
@@ -426,6 +427,11 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     answer(self, &command, resp, resp_capacity, resp_length);
 }
 
+static uint32_t work_ms(const struct card *card)
+{
+    return const_script_of(card)->sandbox->work_ms;
+}
+
 static const struct card_kind script_kind = {
     .free = free_script,
     .name = name,
@@ -433,5 +439,6 @@ static const struct card_kind script_kind = {
     .t1_ifsc = t1_ifsc,
     .power = power,
     .command = command,
+    .work_ms = work_ms,
     .interrupt = interrupt,
 };

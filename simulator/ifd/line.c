@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ifd/line.h"
 
+#include "iso7816/timing.h"
+
 #define UNITS_PER_CYCLE 960 /* the least common multiple of all D of ISO/IEC 7816-3:2006, table 8 */
 #define REPETITIONS_MAX 3   /* of one character; after that the parity error is reported to the receiver */
 
@@ -12,7 +14,7 @@ void line_init(struct line *line, struct contacts *card, struct trace *trace, co
 
 static uint64_t in_us(uint64_t time)
 {
-    return time / (UNITS_PER_CYCLE * LINE_CLOCK_KHZ / 1000);
+    return time / (UNITS_PER_CYCLE * TIMING_CLOCK_KHZ / 1000);
 }
 
 void line_begin(struct line *line, int64_t real_us, uint64_t limit_us)

@@ -18,8 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LINE_CLOCK_KHZ 4000 /* the clock that many readers provide */
-
 /* Makes the time of a line real. */
 struct pace {
     void (*wait_until)(void *arg, int64_t time_us); /* time_us is a time of clock_us; may return early */

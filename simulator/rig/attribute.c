@@ -47,7 +47,7 @@ static bool put_text(struct attribute_output *output, const char *text)
 
 static uint32_t bits_per_second(unsigned f, unsigned d)
 {
-    return (uint32_t)(LINE_CLOCK_KHZ * 1000ull * d / f);
+    return (uint32_t)(TIMING_CLOCK_KHZ * 1000ull * d / f);
 }
 
 static bool put_reader_attribute(const struct slot_use *use, uint32_t tag, struct attribute_output *output)
@@ -69,7 +69,7 @@ static bool put_reader_attribute(const struct slot_use *use, uint32_t tag, struc
         return put_number(output, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
     case SCARD_ATTR_DEFAULT_CLK:
     case SCARD_ATTR_MAX_CLK:
-        return put_number(output, LINE_CLOCK_KHZ);
+        return put_number(output, TIMING_CLOCK_KHZ);
     case SCARD_ATTR_DEFAULT_DATA_RATE:
         return put_number(output, bits_per_second(TIMING_FD, TIMING_DD));
     case SCARD_ATTR_MAX_DATA_RATE:
@@ -102,7 +102,7 @@ static bool put_card_attribute(const struct ifd *ifd, uint32_t tag, struct attri
     case SCARD_ATTR_ICC_TYPE_PER_ATR:
         return put_byte(output, 1); /* ISO/IEC 7816, asynchronous */
     case SCARD_ATTR_CURRENT_CLK:
-        return put_number(output, LINE_CLOCK_KHZ);
+        return put_number(output, TIMING_CLOCK_KHZ);
     case SCARD_ATTR_CURRENT_F:
         return put_number(output, ifd->f);
     case SCARD_ATTR_CURRENT_D:

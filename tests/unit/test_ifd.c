@@ -35,14 +35,16 @@ static void give_random(void *arg, uint8_t *out, size_t length)
 }
 
 /* Counts how often the script runs: at "80 01" it echoes, at "80 02" it says how often; "80 03" asks for the fault
- * that is its data, "80 04" for the one that "80 05" has named. */
-static const char script[] = "local runs, named = 0\n"
-                             "return { atr = %s, commands = {\n"
-                             "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
-                             "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end },\n"
-                             "{ \"80 03\", function(cmd) fault(cmd.data) return \"\", 0x9000 end },\n"
-                             "{ \"80 04\", function(cmd) fault(named) return \"four\", 0x9000 end },\n"
-                             "{ \"80 05\", function(cmd) named = cmd.data return \"\", 0x9000 end } } }\n";
+ * that is its data, "80 04" for the one that "80 05" has named; "80 06" takes the seconds that are its data. */
+static const char script[] =
+    "local runs, named = 0\n"
+    "return { atr = %s, commands = {\n"
+    "{ \"80 01\", function(cmd) runs = runs + 1; return cmd.data, 0x9000 end },\n"
+    "{ \"80 02\", function(cmd) return string.pack(\">I4\", runs), 0x9000 end },\n"
+    "{ \"80 03\", function(cmd) fault(cmd.data) return \"\", 0x9000 end },\n"
+    "{ \"80 04\", function(cmd) fault(named) return \"four\", 0x9000 end },\n"
+    "{ \"80 05\", function(cmd) named = cmd.data return \"\", 0x9000 end },\n"
+    "{ \"80 06\", function(cmd) takes(tonumber(cmd.data)) return \"six\", 0x9000 end } } }\n";
 
 /* A card whose ATR is what this expression says; not powered yet. */
 static void insert_as(const char *expression)
@@ -390,6 +392,37 @@ START_TEST(a_fault_in_hand_takes_the_card_s_time)
 }
 END_TEST
 
+/* Returns how long a command took the card that says it takes so many seconds. */
+static uint64_t work(uint8_t protocol, const char *seconds)
+{
+    uint8_t bytes[20] = {0x80, 0x06, 0, 0, (uint8_t)strlen(seconds)};
+    memcpy(bytes + 5, seconds, strlen(seconds));
+    size_t length = 5 + strlen(seconds) + (protocol == 1); /* with Le in T=1 */
+    ck_assert_int_eq(ifd_transmit(&ifd, protocol, bytes, length, response, sizeof response, &response_length),
+                     IFD_RESULT_OK);
+    ck_assert_uint_ge(response_length, 2);
+    return ifd.last_us;
+}
+
+static const struct {
+    const char *seconds;
+    uint64_t us;
+} works[] = {{"0.004", 4000}, {"0.8", 800000}, {"3", 3000000}, {"30.5", 30500000}, {"600", 600000000}};
+
+/* In NULL bytes or waiting time extensions, and without a wait of the reader's that is too long. */
+START_TEST(a_card_that_works_asks_for_time)
+{
+    uint8_t protocol = _i % 2;
+    uint64_t us = works[_i / 2].us;
+    insert(protocol == 0 ? "3B 00" : "3B 80 01 81");
+    work(protocol, "0"); /* the first announces an IFSD to the card */
+    uint64_t least = work(protocol, "0"), took = work(protocol, works[_i / 2].seconds);
+    ck_assert_uint_ge(took, us);
+    ck_assert_uint_le(took, us + us / 100 + least + 100000);
+    ck_assert_uint_eq(work(protocol, "0"), least); /* not for the next command */
+}
+END_TEST
+
 /* A pace that takes down what it is asked for, and does not wait. */
 static struct {
     int64_t first_us, last_us; /* 0: none */
@@ -680,6 +713,7 @@ int main(void)
                         sizeof beyond / sizeof beyond[0]);
     tcase_add_loop_test(tests, a_fault_in_hand_takes_the_card_s_time, 0,
                         2 * sizeof slowing / sizeof slowing[0]);
+    tcase_add_loop_test(tests, a_card_that_works_asks_for_time, 0, 2 * sizeof works / sizeof works[0]);
     tcase_add_test(tests, a_pace_waits_for_all_of_the_card_s_time);
     tcase_add_test(tests, each_operation_has_its_own_beginning);
     tcase_add_loop_test(tests, a_pace_does_not_wait_for_a_card_that_is_gone, 0, 2);
