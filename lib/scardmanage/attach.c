@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Creates, attaches, detaches and frees objects. */
+#include "attempt.h"
 #include "wait.h"
 
 #include <string.h>
@@ -114,7 +115,7 @@ static scardmanage_result connect_to_card(struct attachment *at, const struct pc
 {
     struct pcsc_card card;
     scardmanage_result result = handle_open(at, &at->options, options_protocols(&at->options, 0));
-    if (means_no_usable_card(result))
+    if (means_no_usable_card(result) || (result == SCARDMANAGE_E_PROTO_MISMATCH && observe_missing_atr(at)))
         return SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;

@@ -67,7 +67,7 @@ scardmanage_result observe_late_removal(struct attachment *at, uint32_t counter)
  * one. Otherwise returns result, or why it is not known. */
 scardmanage_result observe_removal(struct attempt *a, scardmanage_result result);
 /* Returns whether the reader has a card without an ATR. */
-bool observe_missing_atr(const struct attempt *a);
+bool observe_missing_atr(const struct attachment *at);
 
 /*
  * steps.c: what touches the card, or another handle.

@@ -174,12 +174,10 @@ void observe_round(struct attempt *a)
 /* Returns whether the reader has a card without an ATR. pcscd also returns SCARD_E_PROTO_MISMATCH
  * for a card that did not answer to reset and was then powered off by another client: without an
  * ATR no protocol matches (PHSetProtocol() in prothandler.c). */
-bool observe_missing_atr(const struct attempt *a)
+bool observe_missing_atr(const struct attachment *at)
 {
     struct pcsc_reader_state state;
-    return a->situation.is_observed &&
-           pcsc_get_reader_state(a->at->connection.context, a->at->connection.reader, &state) ==
-               SCARDMANAGE_S_OK &&
+    return pcsc_get_reader_state(at->connection.context, at->connection.reader, &state) == SCARDMANAGE_S_OK &&
            state.present && state.atr.length == 0;
 }
 

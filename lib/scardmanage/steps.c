@@ -95,7 +95,7 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
     uint64_t start = platform_now_us();
     result = attempt_publish_result(a, pcsc_reconnect(at->connection.handle, share, protocols, step));
     hook_step(at, step, result, start);
-    if (result == SCARDMANAGE_E_PROTO_MISMATCH && observe_missing_atr(a))
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->situation.is_observed && observe_missing_atr(at))
         return SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0) {
         /* the protocol in use is no longer available: accept any other, without another reset */
