@@ -250,6 +250,16 @@ def result(data):
     return data
 
 
+@pytest.mark.parametrize("protocol", [1, 2], ids=["T=0", "T=1"])
+def test_a_key_takes_the_card_its_time(protocol):
+    """On the contacts, not in the test. With 1024 bits the public key is one answer."""
+    with Rig("--card", "piv") as rig, rig.client() as client:
+        card = Piv(client, protocol)
+        assert card.manage() == "9000"
+        card.data("0047009A05AC0380010600")
+        assert 1_000_000 < rig.card()["last"]["card_time_us"] < 2_000_000
+
+
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_the_card_signs_for_its_certificate(folder, algorithm):
     identifier, data = SIGNERS[algorithm]

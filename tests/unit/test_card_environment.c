@@ -86,7 +86,7 @@ START_TEST(test_no_way_out)
     ck_assert_str_eq(
         (char *)answer,
         "_G _VERSION args as_is assert coroutine crypto error fault file getmetatable hex ipairs load math next "
-        "pairs pcall persistent print random rawequal rawget rawlen rawset require select setmetatable string table "
+        "pairs pcall persistent print random rawequal rawget rawlen rawset require select setmetatable string table takes "
         "tonumber tostring type utf8 xpcall");
     card_free(card);
 }

@@ -113,6 +113,8 @@ function keys.generate(card, cmd)
   local entry = named(card, cmd.data)
   if cmd.p1 == 0x80 then
     passwords.require(card, passwords.ADMIN)
+    local bits = keys.algorithm(entry).bits
+    takes(bits and (bits / 1024) ^ 2 or 0.3) -- about as long as real cards do
     keys.make(card, entry)
   end
   return public(keys.private(entry))

@@ -39,6 +39,7 @@ function generate.key_pair(card, cmd)
   local identifier = check(template[0x80], sw.WRONG_DATA)
   local algorithm = check(#identifier == 1 and keys.identified[identifier:byte()], sw.WRONG_DATA)
   local slot = keys.new_slot(cmd.p2, algorithm, policies(template))
+  takes(algorithm.type == "RSA" and (algorithm.bits / 1024) ^ 2 or 0.3) -- about as long as real cards do
   local public = keys.public(slot)
   certificates.settle(card, certificates.tag(cmd.p2))
   card.kept.slots[cmd.p2] = slot

@@ -90,6 +90,7 @@ end
 function keys.generate(f, data)
   local kind = keys.kind(f)
   check(kind == "RSA" or kind == "EC", sw.CONDITIONS)
+  takes(kind == "RSA" and (f.size / 1024) ^ 2 or 0.3) -- about as long as real cards do
   if kind == "EC" then return set_private(f, crypto.generate(curves[f.size])) end
   set_private(f, attempt(crypto.generate, "RSA", f.size, public_exponent(data)))
 end
