@@ -3,13 +3,14 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
 from card_state import insert_and_wait, wait_for_state
 from mounts import with_an_empty_run
-from programs import CARDRIG, CARDS, run
+from programs import CARDRIG, CARDS, SOURCE, run
 from rig import Rig
 from waiting import TIMEOUT
 
@@ -235,3 +236,21 @@ def test_relative_files_and_the_folder_of_a_script(temporary):
         assert counted(rig) == ["ok", "00029000"]
     for name in ("one.lua", "card.lua", "state"):
         (temporary / name).unlink()
+
+
+READY = dict(re.findall(r"^(\w+) +(.*)", run("cards").stdout.split("\n\n")[0], re.MULTILINE))  # what each is, by its name
+
+
+@pytest.mark.parametrize("card", READY)
+def test_a_ready_card_has_a_page_with_its_arguments(card):
+    """Each with its default, which the list has in parentheses; and what the card is, in the same words."""
+    page = (SOURCE / f"simulator/cli/man/cardrig-{card}.7").read_text()
+    assert f"\n.Nd {READY[card][0].lower()}{READY[card][1:]}\n" in page
+    assert f"\n.Xr cardrig-{card} 7" in (SOURCE / "simulator/cli/man/cardrig-cards.1").read_text()
+    items = page.split("\n.Sh ARGUMENTS\n")[1].split("\n.Sh ")[0].split("\n.It Cm ")[1:]
+    described = {re.match(r"\w+", item)[0]: item for item in items}
+    listed = dict(re.findall(r"^  (\w+) +(.*)$", run("cards", card).stdout, re.MULTILINE))
+    assert list(described) == [*listed, "state"]
+    for name, said in listed.items():
+        default = re.search(r"\(([^()]+)\)$", said)
+        assert not default or re.search(rf"\nThe default is {re.escape(default[1])}\b", described[name]), name

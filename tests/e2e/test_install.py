@@ -309,8 +309,8 @@ SUBCOMMANDS = ["run", "serve", "insert", "remove", "swap", "plug", "unplug", "fa
 
 def test_man_pages_are_sound(tree):
     pages = sorted(tree.glob("usr/local/share/man/man*/*"))
-    others = {"cardrig.1", "cardrig-card.5", "cardrig-devicename.5", "cardrig-reader.5", "cardrig-reader-script.5", "cardrig.7", "cardrig-control.7",
-              "scardmanage.3", "scardmanage-pcsclite.7"}
+    others = {"cardrig.1", "cardrig-card.5", "cardrig-devicename.5", "cardrig-reader.5", "cardrig-reader-script.5", "cardrig.7",
+              "cardrig-control.7", "cardrig-piv.7", "scardmanage.3", "scardmanage-pcsclite.7"}
     assert {f"cardrig-{name}.1" for name in SUBCOMMANDS} | others <= {page.name for page in pages}
     for page in pages:
         if page.read_text().startswith(".so "):
