@@ -217,11 +217,26 @@ static bool send_request(struct channel *channel, const struct link_message *req
            link_send(channel->exchange_fd, request) == 0;
 }
 
+/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL has. Returns -1 with errno on failure. */
+static int await_answer(struct channel *channel, const struct link_message *request,
+                        struct link_message *answer)
+{
+    int64_t limit = clock_ms() + LINK_EXTENSIONS_TIMEOUT;
+    do {
+        if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0)
+            return -1;
+        if (answer->type != LINK_EXTENSION || request->type != LINK_CONTROL)
+            return 0;
+    } while (clock_ms() < limit);
+    errno = EAGAIN;
+    return -1;
+}
+
 static bool receive_answer(struct channel *channel, const struct link_message *request,
                            struct link_message *answer)
 {
     char text[TEXT_MAX];
-    if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0) {
+    if (await_answer(channel, request, answer) < 0) {
         driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", slot_text(channel, text),
                    errno == EAGAIN       ? "the simulator took too long"
                    : errno == ECONNRESET ? "the simulator hung up"

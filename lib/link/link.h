@@ -38,7 +38,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      2
+#define LINK_VERSION      3
 #define LINK_HEADER_SIZE  12
 #define LINK_MAX_COMMAND  65544u /* extended case 4: header 4, Lc 3, data 65,535, Le 2 */
 #define LINK_MAX_RESPONSE 65538u /* 65,536 bytes and SW1 SW2 */
@@ -48,6 +48,8 @@
 /* Deadlines of the driver, in milliseconds. */
 #define LINK_HELLO_TIMEOUT    1000
 #define LINK_EXCHANGE_TIMEOUT 10000
+/* For an answer with extensions: three PINs, each of which may take 255 seconds twice. */
+#define LINK_EXTENSIONS_TIMEOUT 1600000
 
 enum link_type {
     LINK_HELLO = 1,  /* arg: LINK_VERSION; event: enum link_connection; value: reader << 16 | slot;
@@ -63,6 +65,9 @@ enum link_type {
                         events */
     LINK_WAITING,    /* sent only by the driver, on an events connection; no answer: pcscd uses the slot
                         and waits for its card events */
+    LINK_EXTENSION,  /* sent only by the simulator, on an exchange connection, before an answer to
+                        LINK_CONTROL that takes longer because a person is to press keys: the driver waits
+                        again, at most LINK_EXTENSIONS_TIMEOUT in all */
 };
 
 /* In the answer to a reset: the card is ready for T=0 or T=1 as it is. Selecting that protocol needs no

@@ -35,6 +35,8 @@ static const struct member vpcd[] = {
 static const struct member vpcd_card[] = {
     {"listens", BOOLEAN, false, NULL}, {"host", TEXT, false, NULL}, {"port", INTEGER, false, NULL}, {0}};
 
+static const struct member pin_pad[] = {{"asks", BOOLEAN, false, NULL}, {"display", TEXT, false, NULL}, {0}};
+
 static const struct member slot[] = {{"number", INTEGER, false, NULL},
                                      {"slot", TEXT, false, NULL},
                                      {"reader", INTEGER, false, NULL},
@@ -46,6 +48,7 @@ static const struct member slot[] = {{"number", INTEGER, false, NULL},
                                      {"usb", OBJECT, true, usb},
                                      {"vpcd", OBJECT, true, vpcd},
                                      {"vpcd_card", OBJECT, true, vpcd_card},
+                                     {"pin_pad", OBJECT, true, pin_pad},
                                      {"card", OBJECT, true, card},
                                      {0}};
 
@@ -58,8 +61,8 @@ static const struct member status[] = {
 static const struct {
     const char *command;
     const struct member *members;
-} results[] = {{"status", status}, {"service", status}, {"insert", slot}, {"remove", slot},
-               {"swap", slot},     {"fault", slot},     {"plug", slot},   {"unplug", slot}};
+} results[] = {{"status", status}, {"service", status}, {"insert", slot}, {"remove", slot}, {"swap", slot},
+               {"fault", slot},    {"plug", slot},      {"unplug", slot}, {"press", slot},  {"wait", slot}};
 
 static bool is_of_type(const json_t *value, const struct member *member)
 {

@@ -39,16 +39,18 @@ static bool print_arguments(const struct library_text *ready)
     return true;
 }
 
-/* Prints the text of a ready card, or of one of the modules, to be copied and changed. */
+/* Prints the text of a ready card or reader, or of one of the modules, to be copied and changed. */
 static bool print_text(const char *name)
 {
     const struct library_text *text = library_find(library_cards, name, strlen(name));
     if (!text)
         text = library_find(library_modules, name, strlen(name));
+    if (!text)
+        text = library_find(library_readers, name, strlen(name));
     if (text)
         fwrite(text->text, 1, text->length, stdout);
     else
-        rig_log("no ready card or module '%s': 'cardrig cards' lists them", name);
+        rig_log("no ready card, reader or module '%s': 'cardrig cards' lists them", name);
     return text;
 }
 

@@ -117,9 +117,11 @@ static json_t *converse(int fd, const char *command, const char *line, int64_t d
     char *text = malloc(ANSWER_MAX);
     json_t *result = NULL;
     if (!text || !send_line(fd, line, deadline) || !receive_line(fd, text, &length, deadline))
-        rig_log("the rig did not answer: %s", errno == EAGAIN     ? "it took too long"
-                                              : errno == EMSGSIZE ? "its answer has more than a megabyte"
-                                                                  : strerror(errno));
+        rig_log("the rig did not answer: %s",
+                errno == EAGAIN ? strcmp(command, "wait") == 0 ? "nothing has asked for a PIN in this time"
+                                                               : "it took too long"
+                : errno == EMSGSIZE ? "its answer has more than a megabyte"
+                                    : strerror(errno));
     else if (!(result = answer_read(command, text, length, &error)))
         rig_log("%s", error.text);
     free(text);
@@ -171,6 +173,18 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
 json_t *client_request_service(const char *action)
 {
     return ask("service", json_pack("{s:s, s:s}", "command", "service", "action", action), SERVICE_MS);
+}
+
+json_t *client_request_press(const char *reader, json_t *keys)
+{
+    return ask("press", json_pack("{s:s, s:s*, s:O}", "command", "press", "slot", reader, "keys", keys),
+               ANSWER_MS);
+}
+
+json_t *client_request_wait(const char *reader, int milliseconds)
+{
+    return ask("wait", json_pack("{s:s, s:s*, s:s}", "command", "wait", "slot", reader, "event", "pin"),
+               milliseconds);
 }
 
 enum { BUILTIN = OPTION_WITHOUT_LETTER };

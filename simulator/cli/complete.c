@@ -83,12 +83,15 @@ static void propose_names(const struct unfinished *word, name_list *names)
         propose(word, name, NULL);
 }
 
-/* Proposes keys after a comma. The reader's name, before the first comma, is the user's choice. */
+/* Proposes ready readers and files, for scripts, and keys after a comma. Any other name is the user's choice. */
 static void propose_reader_keys(const struct unfinished *word)
 {
     const char *comma = strrchr(word->text, ',');
-    if (!comma)
+    if (!comma) {
+        propose_names(word, library_reader_name);
+        puts(":files");
         return;
+    }
     struct unfinished rest = {word->head, (size_t)(comma + 1 - word->head), comma + 1};
     propose_names(&rest, reader_options_key);
 }

@@ -18,6 +18,15 @@ static long long number_of(json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
+/* Prints what the display of a PIN pad shows, a line at a time. */
+static void print_pin_pad(json_t *pin_pad)
+{
+    const char *display = text_of(pin_pad, "display"), *newline = strchr(display, '\n');
+    int length = newline ? (int)(newline - display) : (int)strlen(display);
+    print_line("    PIN pad   %s%.*s%s%s", json_is_true(json_object_get(pin_pad, "asks")) ? "asks: " : "",
+               length, display, newline ? " / " : "", newline ? newline + 1 : "");
+}
+
 static void print_card(json_t *slot)
 {
     json_t *card = json_object_get(slot, "card");
@@ -74,6 +83,8 @@ static void print_slot(json_t *slot)
         print_line("    vpcd      the reader %s, host %s port %lld",
                    strcmp(text_of(vpcd, "reader"), "listens") == 0 ? "listens" : "connects to the card",
                    text_of(vpcd, "host"), number_of(vpcd, "port"));
+    if (json_is_object(json_object_get(slot, "pin_pad")))
+        print_pin_pad(json_object_get(slot, "pin_pad"));
     print_card(slot);
 }
 

@@ -3,9 +3,14 @@
 
 #include <string.h>
 
-void pin_entry_begin(struct pin_entry *entry, const struct pin_request *request)
+void pin_entry_wipe(struct pin_entry *entry)
 {
     explicit_bzero(entry, sizeof *entry);
+}
+
+void pin_entry_begin(struct pin_entry *entry, const struct pin_request *request)
+{
+    pin_entry_wipe(entry);
     entry->min = request->min;
     entry->max = request->max;
     entry->conditions = request->conditions;

@@ -32,6 +32,9 @@ struct pin_entry {
 /* Begins the entry that the request asks for. */
 void pin_entry_begin(struct pin_entry *entry, const struct pin_request *request);
 
+/* Overwrites it. The entry then asks for nothing. */
+void pin_entry_wipe(struct pin_entry *entry);
+
 /* Takes a key. Changes nothing if the entry has ended. */
 void pin_entry_press(struct pin_entry *entry, enum pin_key key);
 

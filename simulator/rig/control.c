@@ -3,11 +3,12 @@
 
 #include "base/error.h"
 #include "base/names.h"
-#include "icc/card_name.h"
-#include "icc/relay.h"
-#include "iso7816/hex.h"
+#include "rig/pin_pad.h"
+#include "rig/rig_status.h"
 
 #include <jansson.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct arguments {
     const char *file;
     json_t *faults;
     const char *action;
+    json_t *keys;
+    const char *event;
     uint64_t ticket;
     enum control_when *when; /* a command that is not answered now sets it */
 };
@@ -24,127 +27,6 @@ struct arguments {
 /* Carries out a command. Returns the result for the answer. Returns NULL and sets *error on failure, or
  * *arguments->when if there is no answer now. */
 typedef json_t *command_function(struct rig *rig, const struct arguments *arguments, struct error *error);
-
-/* Replaces all bytes but printable ASCII by '?', for a text that JSON cannot hold because it is not UTF-8. */
-static void make_ascii(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F)
-            *text = '?';
-}
-
-/* Returns a card's name without its arguments, which may be secret, as a string; null for NULL. It may be any
- * bytes. */
-static json_t *file_name_json(const char *file)
-{
-    if (!file)
-        return json_null();
-    size_t length = relay_reader(file) ? strlen(file) : card_name_length_without_arguments(file);
-    json_t *text = json_stringn(file, length);
-    char *copy = text ? NULL : strndup(file, length);
-    if (copy) {
-        make_ascii(copy);
-        text = json_string(copy);
-        free(copy);
-    }
-    return text;
-}
-
-static json_t *t1_status(const struct t1_counters *t1)
-{
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "blocks_sent", (json_int_t)t1->blocks_sent,
-                     "blocks_received", (json_int_t)t1->blocks_received, "invalid", (json_int_t)t1->invalid,
-                     "retransmissions", (json_int_t)t1->retransmissions, "resynchronisations",
-                     (json_int_t)t1->resynchs, "wtx", (json_int_t)t1->wtx);
-}
-
-/* The caller holds the slot's lock. */
-static json_t *card_status(struct slot *slot)
-{
-    const struct ifd_view *ifd = slot_view(slot);
-    const struct ifd_counters *counters = &ifd->counters;
-    char atr[3 * ATR_MAX + 1] = "";
-    hex_encode(ifd->atr, ifd->atr_length, atr, sizeof atr, ' ');
-    json_t *resets = json_pack("{s:I, s:I, s:I}", "cold", (json_int_t)counters->cold, "warm",
-                               (json_int_t)counters->warm, "off", (json_int_t)counters->off);
-    json_t *last =
-        json_pack("{s:I, s:I, s:s?}", "card_time_us", (json_int_t)ifd->last_us, "real_time_us",
-                  (json_int_t)ifd->last_real_us, "error", ifd->last_error[0] ? ifd->last_error : NULL);
-    json_t *protocol = ifd->protocol == IFD_NO_PROTOCOL ? json_null() : json_sprintf("T=%u", ifd->protocol);
-    return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:i, s:i, s:I, s:o, s:I, s:o, s:o}", "name",
-                     card_name(slot->card), "powered", ifd->powered, "atr", ifd->powered ? atr : NULL, "file",
-                     file_name_json(slot->file), "protocol", protocol, "f", ifd->f, "d", ifd->d, "commands",
-                     (json_int_t)counters->commands, "resets", resets, "pps", (json_int_t)counters->pps, "t1",
-                     t1_status(&counters->t1), "last", last);
-}
-
-/* Returns the address of the slot's vpcd card, or null if the slot takes no vpcd cards. */
-static json_t *vpcd_status(const struct slot *slot)
-{
-    struct address address;
-    if (!slot_vpcd_address(slot, &address))
-        return json_null();
-    bool listens = slot->reader->options.cards == READER_VPCD_LISTEN;
-    return json_pack("{s:s, s:s, s:i}", "reader", listens ? "listens" : "connects", "host", address.host,
-                     "port", (int)address.port);
-}
-
-/* Returns the address of the slot offered as a vpcd card, or null in a rig for our own driver. */
-static json_t *vpcd_card_status(const struct rig *rig, const struct slot *slot)
-{
-    struct address address;
-    bool listens;
-    if (!rig_vpcd_card(rig, slot, &address, &listens))
-        return json_null();
-    return json_pack("{s:s, s:i, s:b}", "host", address.host, "port", (int)address.port, "listens", listens);
-}
-
-/* Returns null for a reader that is not on USB. */
-static json_t *usb_status(const struct reader *reader)
-{
-    const struct reader_options *options = &reader->options;
-    if (!options->usb)
-        return json_null();
-    return json_pack("{s:o, s:b, s:b}", "id",
-                     json_sprintf("%04x:%04x", options->vendor_id, options->product_id), "token",
-                     options->token, "plugged", reader->plugged);
-}
-
-static json_t *slot_status(struct rig *rig, struct slot *slot)
-{
-    char pcsc_name[160];
-    pthread_mutex_lock(&slot->lock);
-    json_t *card = slot->card ? card_status(slot) : json_null();
-    bool busy = slot->current_use != NULL;
-    pthread_mutex_unlock(&slot->lock);
-    bool ready, connected = rig_driver_connected(rig, slot, &ready);
-    return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "number",
-                     slot_index(rig_slots_of(rig), slot), "slot", slot_text(slot), "reader",
-                     slot->reader->number, "pcsc_name", slot_pcsc_name(slot, pcsc_name, sizeof pcsc_name),
-                     "driver_connected", connected, "ready", ready, "busy", busy, "real_time",
-                     slot->reader->options.real_time, "usb", usb_status(slot->reader), "vpcd",
-                     vpcd_status(slot), "vpcd_card", vpcd_card_status(rig, slot), "card", card);
-}
-
-/* Returns null for a rig whose pcscd is not ours. */
-static json_t *service_status(const struct rig *rig)
-{
-    enum service_state state;
-    const char *note;
-    if (!rig_has_service(rig, &state, &note))
-        return json_null();
-    return json_pack("{s:s, s:s?}", "state", service_state_name(state), "note", *note ? note : NULL);
-}
-
-static json_t *rig_status(struct rig *rig)
-{
-    struct slots *slots = rig_slots_of(rig);
-    json_t *list = json_array();
-    for (unsigned i = 0; i < slots->slot_count; i++)
-        json_array_append_new(list, slot_status(rig, &slots->slot[i]));
-    return json_pack("{s:I, s:o, s:o}", "seed", (json_int_t)rig_seed(rig), "service", service_status(rig),
-                     "slots", list);
-}
 
 static json_t *status(struct rig *rig, const struct arguments *arguments, struct error *error)
 {
@@ -360,11 +242,70 @@ static json_t *fault(struct rig *rig, const struct arguments *arguments, struct 
     return ok ? slot_status(rig, slot) : NULL;
 }
 
+/* Returns the reader with a PIN pad that the request means: the only one, if it names none. Returns NULL and sets
+ * *error if there is none. */
+static struct reader *find_pin_pad(struct rig *rig, const char *text, struct error *error)
+{
+    struct slots *slots = rig_slots_of(rig);
+    struct reader *found = NULL;
+    unsigned count = 0;
+    for (unsigned i = 0; i < slots->reader_count && !text; i++)
+        if (slots->reader[i].pin_pad && count++ == 0)
+            found = &slots->reader[i];
+    if (text && (found = slots_find_reader(slots, text, error)) && !found->pin_pad)
+        error_set(error, "reader '%s' has no PIN pad", found->options.name);
+    else if (!text && count == 0)
+        error_set(error, "there is no reader with a PIN pad: one is 'cardrig run --reader pinpad'");
+    else if (!text && count > 1)
+        error_set(error, "which reader? Several have a PIN pad");
+    else
+        return found;
+    return NULL;
+}
+
+/* Presses all keys, or as many as there is room for. */
+static json_t *press(struct rig *rig, const struct arguments *arguments, struct error *error)
+{
+    struct reader *reader = find_pin_pad(rig, arguments->slot, error);
+    size_t i;
+    json_t *key;
+    if (!reader)
+        return NULL;
+    if (json_array_size(arguments->keys) == 0) {
+        error_set(error, "press needs \"keys\", a list of strings");
+        return NULL;
+    }
+    json_array_foreach(arguments->keys, i, key)
+    {
+        if (!pin_pad_press(reader, json_is_string(key) ? json_string_value(key) : "", error))
+            return NULL;
+    }
+    return slot_status(rig, &reader->slots[0]);
+}
+
+/* Answers when a reader asks for a PIN. */
+static json_t *wait_(struct rig *rig, const struct arguments *arguments, struct error *error)
+{
+    struct reader *reader = find_pin_pad(rig, arguments->slot, error);
+    struct pin_pad_view view;
+    if (!reader)
+        return NULL;
+    if (!arguments->event || strcmp(arguments->event, "pin") != 0) {
+        error_set(error, "wait needs the \"event\" \"pin\"");
+        return NULL;
+    }
+    pin_pad_view(reader, &view);
+    if (view.asks)
+        return slot_status(rig, &reader->slots[0]);
+    *arguments->when = CONTROL_BUSY;
+    return NULL;
+}
+
 /*
  * Requests
  */
 
-enum { SLOT = 1, FILE_NAME = 2, FAULTS = 4, ACTION = 8 };
+enum { SLOT = 1, FILE_NAME = 2, FAULTS = 4, ACTION = 8, KEYS = 16, EVENT = 32 };
 
 static const struct command {
     const char *name;
@@ -375,6 +316,7 @@ static const struct command {
     {"remove", remove_, SLOT},       {"swap", swap, SLOT | FILE_NAME},
     {"fault", fault, SLOT | FAULTS}, {"plug", plug, SLOT}, /* SLOT: a reader */
     {"unplug", unplug, SLOT},        {"service", service, ACTION},
+    {"press", press, SLOT | KEYS},   {"wait", wait_, SLOT | EVENT},
 };
 
 static const char *command_name(unsigned i)
@@ -406,6 +348,8 @@ static const struct field {
     {"file", FILE_NAME, JSON_STRING, "a string"},
     {"faults", FAULTS, JSON_ARRAY, "a list of strings"},
     {"action", ACTION, JSON_STRING, "a string"},
+    {"keys", KEYS, JSON_ARRAY, "a list of strings"},
+    {"event", EVENT, JSON_STRING, "a string"},
 };
 
 static const char *field_name(unsigned i)
@@ -451,6 +395,8 @@ static json_t *dispatch(struct rig *rig, uint64_t ticket, const char *line, size
         .file = json_string_value(json_object_get(request, "file")),
         .faults = json_object_get(request, "faults"),
         .action = json_string_value(json_object_get(request, "action")),
+        .keys = json_object_get(request, "keys"),
+        .event = json_string_value(json_object_get(request, "event")),
         .ticket = ticket,
         .when = when,
     };
@@ -466,7 +412,7 @@ static char *answer_text(json_t *result, struct error *error)
     if (!result) {
         answer = json_pack("{s:b, s:s}", "ok", 0, "error", error->text);
         if (!answer) {
-            make_ascii(error->text);
+            status_make_ascii(error->text);
             answer = json_pack("{s:b, s:s}", "ok", 0, "error", error->text);
         }
     }
@@ -484,10 +430,25 @@ static char *answer_text(json_t *result, struct error *error)
     return grown;
 }
 
+/* A request may have keys of a PIN pad: what JSON frees is overwritten. */
+static void wipe_and_free(void *block)
+{
+    if (block)
+        explicit_bzero(block, malloc_usable_size(block));
+    free(block);
+}
+
+static void set_json_functions(void)
+{
+    json_set_alloc_funcs(malloc, wipe_and_free);
+}
+
 char *control_answer(struct rig *rig, uint64_t ticket, const char *line, size_t length,
                      enum control_when *when)
 {
     struct error error = {"out of memory"};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, set_json_functions);
     *when = CONTROL_NOW;
     json_t *result = dispatch(rig, ticket, line, length, when, &error);
     return *when == CONTROL_NOW ? answer_text(result, &error) : NULL;

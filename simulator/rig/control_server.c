@@ -37,6 +37,7 @@ static void hang_up(struct client *client)
 {
     loop_remove(client->server->loop, client->fd);
     close(client->fd);
+    explicit_bzero(client->line, client->length);
     free(client->line);
     free(client->answer);
     client->fd = -1;
@@ -69,6 +70,7 @@ static void take_line(struct client *client, size_t length)
 {
     client->length -= length;
     memmove(client->line, client->line + length, client->length);
+    explicit_bzero(client->line + client->length, length); /* it may have keys of a PIN pad */
 }
 
 /* Answers the first of the received lines, which has length bytes without its newline. Returns false if it
@@ -183,8 +185,8 @@ void control_server_free(struct control_server *server)
     free(server);
 }
 
-/* Tries the parked requests again, the oldest first. */
-static void serve_parked(struct control_server *server)
+/* The oldest comes first. */
+void control_server_retry(struct control_server *server)
 {
     uint64_t last = 0;
     for (;;) {
@@ -216,5 +218,5 @@ void control_server_answer(struct control_server *server, uint64_t ticket, char 
         else if (send_answer(client))
             answer_lines(client);
     }
-    serve_parked(server);
+    control_server_retry(server);
 }

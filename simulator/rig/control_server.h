@@ -11,12 +11,15 @@
  *   {"command": "plug",   "slot": "key"}
  *   {"command": "unplug", "slot": "key"}
  *   {"command": "service", "action": "restart"}
+ *   {"command": "press",  "slot": "pinpad", "keys": ["1", "2", "ok"]}
+ *   {"command": "wait",   "slot": "pinpad", "event": "pin"}
  *
  * slot is the number or name of a slot or, for plug and unplug, the name of a USB reader; it is optional if
  * there is only one. file is optional for insert: "" means the built-in card, and without file the card that
  * was in the slot last is inserted. icc/fault.c and icc/faults.md have the names of faults. pcscd adds a plugged reader, or
  * drops an unplugged one, soon after the answer: the status then shows "ready" as true, or
- * "driver_connected" as false. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
+ * "driver_connected" as false. press and wait are for a reader with a PIN pad, which slot names; the answer to wait
+ * comes when the reader asks for a PIN and no key is waiting. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
  * "restart"; the answer, the rig's status, comes when the action is done.
  *
  * The answer is {"ok": true, "result": ...} or {"ok": false, "error": "in words"}. A line has at most 65,535
@@ -56,5 +59,8 @@ void control_server_free(struct control_server *server);
  * still connected. With a NULL answer, disconnects the client. Then tries the requests that were
  * CONTROL_BUSY again. */
 void control_server_answer(struct control_server *server, uint64_t ticket, char *answer);
+
+/* Tries the requests that were CONTROL_BUSY again. */
+void control_server_retry(struct control_server *server);
 
 #endif

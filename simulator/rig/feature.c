@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/feature.h"
 
+#include "rig/feature_names.h"
 #include "rig/reader_script.h"
 
 #include <stdio.h>
@@ -9,79 +10,12 @@
 
 #include <reader.h>
 
-/* The control code of a feature. Any code would do; these are the ones of other drivers. */
-#define CODE(feature)      (uint32_t)(SCARD_CTL_CODE(0x330000) + (feature))
-#define GET_TLV_PROPERTIES CODE(FEATURE_GET_TLV_PROPERTIES)
-
-#define OWN_MAX            128 /* bytes of the reader's own lists */
+#define GET_TLV_PROPERTIES FEATURE_CODE(FEATURE_GET_TLV_PROPERTIES)
+#define OWN_MAX            160 /* bytes of the reader's own lists */
 
 /* The USB IDs of a reader that is not on USB: pid.codes reserves them for tests. */
 #define ID_VENDOR  READER_USB_VENDOR
 #define ID_PRODUCT 0x0001
-
-const struct feature_name feature_names[] = {
-    {"VERIFY_PIN_START", FEATURE_VERIFY_PIN_START},
-    {"VERIFY_PIN_FINISH", FEATURE_VERIFY_PIN_FINISH},
-    {"MODIFY_PIN_START", FEATURE_MODIFY_PIN_START},
-    {"MODIFY_PIN_FINISH", FEATURE_MODIFY_PIN_FINISH},
-    {"GET_KEY_PRESSED", FEATURE_GET_KEY_PRESSED},
-    {"VERIFY_PIN_DIRECT", FEATURE_VERIFY_PIN_DIRECT},
-    {"MODIFY_PIN_DIRECT", FEATURE_MODIFY_PIN_DIRECT},
-    {"MCT_READER_DIRECT", FEATURE_MCT_READER_DIRECT},
-    {"MCT_UNIVERSAL", FEATURE_MCT_UNIVERSAL},
-    {"IFD_PIN_PROPERTIES", FEATURE_IFD_PIN_PROPERTIES},
-    {"ABORT", FEATURE_ABORT},
-    {"SET_SPE_MESSAGE", FEATURE_SET_SPE_MESSAGE},
-    {"VERIFY_PIN_DIRECT_APP_ID", FEATURE_VERIFY_PIN_DIRECT_APP_ID},
-    {"MODIFY_PIN_DIRECT_APP_ID", FEATURE_MODIFY_PIN_DIRECT_APP_ID},
-    {"WRITE_DISPLAY", FEATURE_WRITE_DISPLAY},
-    {"GET_KEY", FEATURE_GET_KEY},
-    {"IFD_DISPLAY_PROPERTIES", FEATURE_IFD_DISPLAY_PROPERTIES},
-    {"GET_TLV_PROPERTIES", FEATURE_GET_TLV_PROPERTIES},
-    {"CCID_ESC_COMMAND", FEATURE_CCID_ESC_COMMAND},
-    {"EXECUTE_PACE", FEATURE_EXECUTE_PACE},
-    {0},
-};
-
-const struct feature_name property_names[] = {
-    {"wLcdLayout", PCSCv2_PART10_PROPERTY_wLcdLayout},
-    {"bEntryValidationCondition", PCSCv2_PART10_PROPERTY_bEntryValidationCondition},
-    {"bTimeOut2", PCSCv2_PART10_PROPERTY_bTimeOut2},
-    {"wLcdMaxCharacters", PCSCv2_PART10_PROPERTY_wLcdMaxCharacters},
-    {"wLcdMaxLines", PCSCv2_PART10_PROPERTY_wLcdMaxLines},
-    {"bMinPINSize", PCSCv2_PART10_PROPERTY_bMinPINSize},
-    {"bMaxPINSize", PCSCv2_PART10_PROPERTY_bMaxPINSize},
-    {"sFirmwareID", PCSCv2_PART10_PROPERTY_sFirmwareID},
-    {"bPPDUSupport", PCSCv2_PART10_PROPERTY_bPPDUSupport},
-    {"dwMaxAPDUDataSize", PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize},
-    {"wIdVendor", PCSCv2_PART10_PROPERTY_wIdVendor},
-    {"wIdProduct", PCSCv2_PART10_PROPERTY_wIdProduct},
-    {0},
-};
-
-const struct feature_name *feature_find(const struct feature_name *names, const char *name)
-{
-    for (; names->name; names++)
-        if (strcmp(names->name, name) == 0)
-            return names;
-    return NULL;
-}
-
-bool feature_code_find(const char *name, uint32_t *code)
-{
-    const struct feature_name *feature = feature_find(feature_names, name);
-    *code = feature ? CODE(feature->tag) : (uint32_t)CM_IOCTL_GET_FEATURE_REQUEST;
-    return feature || strcmp(name, "GET_FEATURE_REQUEST") == 0;
-}
-
-/* The first letter of a property's name says its type: byte, word, double word or string. */
-uint8_t property_size(uint8_t tag)
-{
-    for (const struct feature_name *property = property_names; property->name; property++)
-        if (property->tag == tag)
-            return property->name[0] == 'b' ? 1 : property->name[0] == 'w' ? 2 : 4;
-    return 4;
-}
 
 /* Appends a tag, a length in bytes, and a number of that length. Returns the end of what it has appended. */
 static uint8_t *put(uint8_t *at, uint8_t tag, uint8_t length, uint32_t value, bool big_endian)
@@ -94,14 +28,29 @@ static uint8_t *put(uint8_t *at, uint8_t tag, uint8_t length, uint32_t value, bo
 }
 
 /* Writes the list of features. PC/SC part 10, 2.2: control codes are big-endian. */
-static size_t list_features(uint8_t *out)
+static size_t list_features(const struct pin_pad_options *pad, uint8_t *out)
 {
-    return (size_t)(put(out, FEATURE_GET_TLV_PROPERTIES, 4, GET_TLV_PROPERTIES, true) - out);
+    uint8_t *at = out;
+    for (const struct feature_name *feature = feature_names; feature->name; feature++)
+        if (feature->tag == FEATURE_GET_TLV_PROPERTIES || pin_pad_has_feature(pad, feature->tag))
+            at = put(at, feature->tag, 4, FEATURE_CODE(feature->tag), true);
+    return (size_t)(at - out);
+}
+
+/* Appends the properties of the PIN pad, in the order of their tags. */
+static uint8_t *put_pin_pad(uint8_t *at, const struct pin_pad_options *pad)
+{
+    at = put(at, PCSCv2_PART10_PROPERTY_bEntryValidationCondition, 1, PIN_PAD_CONDITIONS, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_bTimeOut2, 1, 1, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_wLcdMaxCharacters, 2, pad->characters, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_wLcdMaxLines, 2, pad->lines, false);
+    at = put(at, PCSCv2_PART10_PROPERTY_bMinPINSize, 1, pad->min, false);
+    return put(at, PCSCv2_PART10_PROPERTY_bMaxPINSize, 1, pad->max, false);
 }
 
 /* Writes the list of properties. PC/SC part 10, 2.6.14: values are little-endian. dwMaxAPDUDataSize is the
  * largest number of data bytes in a command or a response; 0: short APDUs only. */
-static size_t list_properties(const struct slot_use *use, uint8_t *out)
+static size_t list_properties(const struct slot_use *use, const struct pin_pad_options *pad, uint8_t *out)
 {
     const struct reader_options *options = &use->slot->reader->options;
     uint32_t version = options->version;
@@ -110,7 +59,10 @@ static size_t list_properties(const struct slot_use *use, uint8_t *out)
                           version & 0xFFFF);
     uint32_t max_data = ifd_command_max(use->ifd) == APDU_COMMAND_MAX ? APDU_NE_MAX : 0;
 
-    uint8_t *at = put(out, PCSCv2_PART10_PROPERTY_wLcdLayout, 2, 0, false);
+    uint8_t *at =
+        put(out, PCSCv2_PART10_PROPERTY_wLcdLayout, 2, (uint32_t)pad->lines << 8 | pad->characters, false);
+    if (pad->exists)
+        at = put_pin_pad(at, pad);
     *at++ = PCSCv2_PART10_PROPERTY_sFirmwareID;
     *at++ = (uint8_t)length;
     memcpy(at, firmware, (size_t)length);
@@ -185,12 +137,13 @@ bool feature_control(const struct slot_use *use, uint32_t code, uint8_t out[FEAT
 {
     struct reader_script *script = use->slot->reader->script;
     const struct reader_list none = {.kind = READER_LIST_OWN}, *list = &none;
+    const struct pin_pad_options no_pad = {0}, *pad = script ? &script->pin_pad : &no_pad;
     uint8_t own[OWN_MAX];
     size_t own_length;
     if (code == CM_IOCTL_GET_FEATURE_REQUEST)
-        own_length = list_features(own);
+        own_length = list_features(pad, own);
     else if (code == GET_TLV_PROPERTIES)
-        own_length = list_properties(use, own);
+        own_length = list_properties(use, pad, own);
     else
         return false;
     if (!script)

@@ -142,7 +142,7 @@ static void answer_events_hello(struct peer *peer, struct slot *slot, struct lin
  * the answer. */
 static void end_last_request(struct slot *slot)
 {
-    if (slot_abandon(slot))
+    if (slot_abandon(slot) && slot->reader->options.real_time)
         rig_log(
             "%s: the driver has not waited for the card, whose time is real: in reader.conf its DEVICENAME needs "
             "the timeout= that 'cardrig serve --config' prints with these readers",

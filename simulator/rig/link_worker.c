@@ -5,6 +5,7 @@
 #include "link/link.h"
 #include "rig/attribute.h"
 #include "rig/log.h"
+#include "rig/pin_pad.h"
 #include "rig/reader_control.h"
 
 #include <errno.h>
@@ -47,22 +48,6 @@ void link_worker_log_bad_request(unsigned type)
  * Requests
  */
 
-static uint8_t link_status(enum ifd_result result)
-{
-    static const uint8_t statuses[] = {
-        [IFD_RESULT_OK] = LINK_OK,
-        [IFD_RESULT_NO_CARD] = LINK_REMOVED,
-        [IFD_RESULT_UNPOWERED] = LINK_UNPOWERED,
-        [IFD_RESULT_MUTE] = LINK_MUTE,
-        [IFD_RESULT_GARBLED] = LINK_GARBLED,
-        [IFD_RESULT_PROTOCOL_UNAVAILABLE] = LINK_PROTOCOL_UNAVAILABLE,
-        [IFD_RESULT_PPS_FAILED] = LINK_PPS_FAILED,
-        [IFD_RESULT_WRONG_PROTOCOL] = LINK_GARBLED,
-        [IFD_RESULT_BAD_COMMAND] = LINK_GARBLED,
-    };
-    return statuses[result];
-}
-
 /* Records the card's time of an operation in the answer, and logs why it failed. Returns status. */
 static uint8_t record_time_and_log(const struct slot_use *use, uint8_t status, struct link_message *answer)
 {
@@ -78,6 +63,7 @@ static uint8_t power(struct worker *worker, uint8_t how, struct link_message *an
     enum ifd_result result;
     if (how != LINK_POWER_OFF)
         worker->slot->powered_by = worker->driver;
+    pin_pad_reset(&worker->use);
     switch (how) {
     case LINK_POWER_COLD:
         result = ifd_power_up(ifd, IFD_COLD);
@@ -95,7 +81,7 @@ static uint8_t power(struct worker *worker, uint8_t how, struct link_message *an
     answer->length = ifd->atr.length;
     uint8_t ready = ifd_ready_protocol(ifd);
     answer->flags = ready == 0 ? LINK_READY_T0 : ready == 1 ? LINK_READY_T1 : 0;
-    return link_status(result);
+    return reader_link_status(result);
 }
 
 static uint8_t transmit(struct worker *worker, const struct link_message *request,
@@ -104,8 +90,8 @@ static uint8_t transmit(struct worker *worker, const struct link_message *reques
     if (request->length > LINK_MAX_COMMAND)
         return LINK_BAD_REQUEST;
     uint8_t protocol = request->arg == LINK_RAW ? IFD_RAW : request->arg;
-    return link_status(reader_transmit(&worker->use, protocol, request->data, request->length,
-                                       worker->response, &answer->length));
+    return reader_link_status(reader_transmit(&worker->use, protocol, request->data, request->length,
+                                              worker->response, &answer->length));
 }
 
 /* Returns whether the reader has been unplugged since the driver said hello. */
@@ -140,12 +126,12 @@ static uint8_t serve(struct worker *worker, const struct link_message *request, 
     case LINK_POWER:
         return record_time_and_log(use, power(worker, request->arg, answer), answer);
     case LINK_PARAMETERS:
-        return record_time_and_log(use, link_status(ifd_set_protocol(use->ifd, request->arg)), answer);
+        return record_time_and_log(use, reader_link_status(ifd_set_protocol(use->ifd, request->arg)), answer);
     case LINK_TRANSMIT:
         return record_time_and_log(use, transmit(worker, request, answer), answer);
     case LINK_CONTROL:
-        return reader_control(use, request->value, request->data, request->length, worker->response,
-                              &answer->length);
+        return reader_control(use, request->event, request->value, request->data, request->length,
+                              worker->response, &answer->length);
     case LINK_ATTRIBUTE:
         return attribute_get(use, request->value, worker->response, &answer->length) ? LINK_OK
                                                                                      : LINK_UNSUPPORTED;
@@ -206,6 +192,13 @@ static void on_removal(struct slot_use *use)
         close(fd);
 }
 
+/* Called under the slot's lock while the reader waits for a person. */
+static bool extend(struct slot_use *use)
+{
+    struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));
+    return link_send(worker->fd, &(struct link_message){.type = LINK_EXTENSION}) == 0;
+}
+
 /* Carries out and answers a request. Returns false if the connection must be closed, or belongs to another
  * thread now. */
 static bool answer_request(struct worker *worker, const struct link_message *request)
@@ -264,7 +257,7 @@ void link_workers_add(struct link_workers *workers, int fd, struct slot *slot, u
         worker->slot = slot;
         worker->plug_count = plug_count;
         worker->driver = driver;
-        worker->use = (struct slot_use){.on_removal = on_removal};
+        worker->use = (struct slot_use){.on_removal = on_removal, .extend = extend};
         pthread_mutex_lock(&workers->lock);
         worker->next = workers->first;
         workers->first = worker;

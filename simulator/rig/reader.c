@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Adds a reader as the option --reader describes it: by its name and keys, or as a script. */
+/* Readers as the option --reader describes them: by their name and keys, or as scripts. */
 #include "rig/slot.h"
 
+#include "rig/pin_pad.h"
 #include "rig/reader_script.h"
 
 #include <stddef.h>
@@ -32,6 +33,21 @@ bool slots_add_described(struct slots *slots, const char *text, bool real_time, 
         reader_script_free(script);
         return false;
     }
-    slots->reader[slots->reader_count - 1].script = script;
+    struct reader *reader = &slots->reader[slots->reader_count - 1];
+    reader->script = script;
+    if (script && script->pin_pad.exists && !(reader->pin_pad = pin_pad_new(&script->pin_pad)))
+        return error_set(error, "out of memory");
     return true;
+}
+
+void reader_free(struct reader *reader)
+{
+    reader_script_free(reader->script);
+    pin_pad_free(reader->pin_pad);
+}
+
+void reader_interrupt(struct reader *reader)
+{
+    if (reader->script)
+        reader_script_interrupt(reader->script);
 }

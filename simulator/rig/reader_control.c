@@ -2,9 +2,26 @@
 #include "rig/reader_control.h"
 
 #include "rig/feature.h"
+#include "rig/pin_pad.h"
 #include "rig/reader_call.h"
 
 #include <stdio.h>
+
+uint8_t reader_link_status(enum ifd_result result)
+{
+    static const uint8_t statuses[] = {
+        [IFD_RESULT_OK] = LINK_OK,
+        [IFD_RESULT_NO_CARD] = LINK_REMOVED,
+        [IFD_RESULT_UNPOWERED] = LINK_UNPOWERED,
+        [IFD_RESULT_MUTE] = LINK_MUTE,
+        [IFD_RESULT_GARBLED] = LINK_GARBLED,
+        [IFD_RESULT_PROTOCOL_UNAVAILABLE] = LINK_PROTOCOL_UNAVAILABLE,
+        [IFD_RESULT_PPS_FAILED] = LINK_PPS_FAILED,
+        [IFD_RESULT_WRONG_PROTOCOL] = LINK_GARBLED,
+        [IFD_RESULT_BAD_COMMAND] = LINK_GARBLED,
+    };
+    return statuses[result];
+}
 
 /* The card, as a function of the script reaches it. */
 struct path {
@@ -45,13 +62,14 @@ static struct reader_slot describe(const struct slot_use *use, struct path *path
                                 .arg = path};
 }
 
-uint8_t reader_control(const struct slot_use *use, uint32_t code, const uint8_t *input, size_t input_length,
-                       uint8_t *out, size_t *length)
+uint8_t reader_control(struct slot_use *use, uint32_t card_event, uint32_t code, const uint8_t *input,
+                       size_t input_length, uint8_t *out, size_t *length)
 {
     struct reader_script *script = use->slot->reader->script;
     struct path path = {.ifd = use->ifd, .protocol = IFD_RAW};
     struct reader_slot slot = describe(use, &path);
     enum reader_result result = READER_PASSED;
+    enum ifd_result of_pin_pad;
     if (script)
         result =
             reader_call_control(script, &slot, code, input, input_length, out, LINK_MAX_RESPONSE, length);
@@ -65,6 +83,8 @@ uint8_t reader_control(const struct slot_use *use, uint32_t code, const uint8_t 
     case READER_PASSED:
         break;
     }
+    if (pin_pad_control(use, card_event, code, input, input_length, out, length, &of_pin_pad))
+        return reader_link_status(of_pin_pad);
     return feature_control(use, code, out, length) ? LINK_OK : LINK_UNSUPPORTED;
 }
 

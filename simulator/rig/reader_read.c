@@ -3,7 +3,7 @@
 
 #include "icc/watchdog.h"
 #include "iso7816/hex.h"
-#include "rig/feature.h"
+#include "rig/feature_names.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -169,7 +169,7 @@ static void read_change(lua_State *L, const struct load *load, const char *field
     if (lua_isboolean(L, -1) && !lua_toboolean(L, -1)) {
         change->removed = true;
     } else if (lua_isinteger(L, -1)) {
-        change->length = is_feature ? 4 : property_size(change->tag);
+        change->length = is_feature ? 4 : feature_property_size(change->tag);
         for (unsigned i = 0; i < change->length; i++)
             change->value[is_feature ? 3 - i : i] = (uint8_t)(lua_tointeger(L, -1) >> 8 * i);
     } else if (lua_type(L, -1) == LUA_TSTRING) {
@@ -309,6 +309,49 @@ static void read_command(lua_State *L, const struct reader_load *reader, int tab
     lua_pop(L, 1);
 }
 
+/* pinpad */
+
+/* Reads an integer from 0 to 255 of the table on top of the stack. */
+static void read_byte(lua_State *L, const struct load *load, const char *key, uint8_t *out)
+{
+    int type = load_get_field(L, -1, key);
+    lua_Integer value = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
+    if (type != LUA_TNIL && (value < 0 || value > UINT8_MAX))
+        load_refuse(L, load, load_line_or(load_line_of_field(load, key), load_line_of_field(load, "pinpad")),
+                    "pinpad.%s is not an integer from 0 to 255", key);
+    if (type != LUA_TNIL)
+        *out = (uint8_t)value;
+    lua_pop(L, 1);
+}
+
+static void read_pinpad(lua_State *L, const struct reader_load *reader, int table)
+{
+    static const char *const fields[] = {"min", "max", "timeout", "lines", "characters", "start", NULL};
+    const struct load *load = &reader->load;
+    struct pin_pad_options *options = &reader->script->pin_pad;
+    int line = load_line_of_field(load, "pinpad");
+    *options = (struct pin_pad_options){.max = 16, .timeout = 30, .lines = 2, .characters = 16};
+    options->exists = load_get_field(L, table, "pinpad") != LUA_TNIL && lua_toboolean(L, -1);
+    if (lua_type(L, -1) == LUA_TTABLE) {
+        load_check_table(L, load, "pinpad", fields, "min, max, timeout, lines, characters or start");
+        read_byte(L, load, "min", &options->min);
+        read_byte(L, load, "max", &options->max);
+        read_byte(L, load, "timeout", &options->timeout);
+        read_byte(L, load, "lines", &options->lines);
+        read_byte(L, load, "characters", &options->characters);
+        load_get_field(L, -1, "start");
+        options->start = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    } else if (!lua_isnil(L, -1) && !lua_isboolean(L, -1)) {
+        load_refuse(L, load, line, "pinpad is a %s, expected a table, true or false", luaL_typename(L, -1));
+    }
+    if (options->min > options->max || options->timeout == 0)
+        load_refuse(L, load, line, "pinpad: expected min up to max, and a timeout of at least 1");
+    if (!options->exists)
+        *options = (struct pin_pad_options){0};
+    lua_pop(L, 1);
+}
+
 /* The script */
 
 /* A key of --reader would never reach the script. */
@@ -323,22 +366,24 @@ static void check_argument_names(lua_State *L, const struct load *load)
 
 int reader_read(lua_State *L)
 {
-    static const char *const fields[] = {"name",    "options", "attributes", "features", "properties",
-                                         "control", "command", "arguments",  NULL};
+    static const char *const fields[] = {"name",    "options", "attributes", "features",  "properties",
+                                         "control", "command", "pinpad",     "arguments", NULL};
     struct reader_load *reader = lua_touserdata(L, 1);
     const struct load *load = &reader->load;
     load_run(L, load);
     int table = lua_gettop(L);
-    load_check_table(L, load, "", fields,
-                     "name, options, attributes, features, properties, control, command or arguments");
+    load_check_table(
+        L, load, "", fields,
+        "name, options, attributes, features, properties, control, command, pinpad or arguments");
     load_arguments(L, load, table);
     check_argument_names(L, load);
     load_name(L, load, table);
     read_options(L, reader, table);
     read_attributes(L, reader, table);
     read_list(L, load, table, "features", feature_names, &reader->script->features);
-    read_list(L, load, table, "properties", property_names, &reader->script->properties);
+    read_list(L, load, table, "properties", feature_property_names, &reader->script->properties);
     read_control(L, reader, table);
     read_command(L, reader, table);
+    read_pinpad(L, reader, table);
     return 0;
 }

@@ -134,6 +134,8 @@ static bool load(struct reader_script *script, const struct named_reader *name,
         return false;
     }
     bool ok = run(script, &source, name, options, error) && apply_keys(name, options, error);
+    if (ok && script->pin_pad.exists && options->slots != 1)
+        ok = error_set(error, "%s: a reader with a PIN pad has one slot", name->script);
     if (!name->ready)
         source_free(&source);
     return ok;

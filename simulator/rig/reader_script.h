@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "icc/script.h"
+#include "rig/pin_pad_options.h"
 #include "rig/random.h"
 #include "rig/reader_options.h"
 
@@ -71,6 +72,7 @@ struct reader_script {
     size_t code_count;
     struct script_function control; /* for codes that are not in the list */
     struct script_function command; /* for each command before the card gets it */
+    struct pin_pad_options pin_pad;
 };
 
 /* Returns whether the text, as the option --reader takes it, names a script: its first field is the name of a

@@ -37,7 +37,8 @@ struct rig {
     uint64_t seed;
     atomic_bool random_drawn;
     struct loop_call tell_of_random;
-    uint64_t service_ticket; /* of the client that has requested an action with pcscd */
+    struct loop_call pin_pad_asks; /* posted when a PIN pad asks for a PIN */
+    uint64_t service_ticket;       /* of the client that has requested an action with pcscd */
     rig_service_done *service_done;
     bool stuck; /* a thread has not ended: what it may use must not be freed */
     struct slots slots;
@@ -86,6 +87,21 @@ static void on_card_event(void *arg, struct slot *slot)
         vpcd_readers_on_card_event(rig->vpcd_readers, slot);
 }
 
+/* In the loop: tries the requests again that wait for a PIN pad. */
+static void try_waiting(void *arg)
+{
+    struct rig *rig = arg;
+    if (rig->control)
+        control_server_retry(rig->control);
+}
+
+static void on_pin_pad(void *arg)
+{
+    struct rig *rig = arg;
+    if (rig->loop)
+        loop_post(rig->loop, &rig->pin_pad_asks);
+}
+
 static const char *socket_path(const struct rig *rig, const char *name, char path[DIRECTORY_MAX + 16])
 {
     snprintf(path, DIRECTORY_MAX + 16, "%s/%s", rig->directory, name);
@@ -115,12 +131,14 @@ static struct rig *rig_bare(uint64_t seed, struct error *error)
     rig->seed = seed;
     rig->link_fd = rig->refusals_fd = rig->control_fd = rig->lifeline = rig->lock = -1;
     threads_init(&rig->threads);
+    rig->pin_pad_asks = (struct loop_call){.function = try_waiting, .arg = rig};
     rig->tell_of_random = (struct loop_call){.function = tell_service_of_random, .arg = rig};
     slots_init(&rig->slots, seed);
     rig->slots.arg = rig;
     rig->slots.log = log_line;
     rig->slots.random_drawn = random_drawn;
     rig->slots.on_card_event = on_card_event;
+    rig->slots.on_pin_pad = on_pin_pad;
     rig->slots.start = start_thread;
     return rig;
 }

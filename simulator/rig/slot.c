@@ -8,7 +8,6 @@
 #include "icc/script_card.h"
 #include "rig/log.h"
 #include "rig/random.h"
-#include "rig/reader_script.h"
 #include "rig/relay_watch.h"
 
 #include <stdio.h>
@@ -149,7 +148,7 @@ void slots_free(struct slots *slots)
         pthread_cond_destroy(&slot->changed);
     }
     for (unsigned i = 0; i < slots->reader_count; i++)
-        reader_script_free(slots->reader[i].script);
+        reader_free(&slots->reader[i]);
     slots->slot_count = slots->reader_count = 0;
     keep_store_free(slots->keep_store);
     slots->keep_store = NULL;
@@ -691,7 +690,7 @@ void slot_lose_power(struct slot *slot)
 static bool abandon(struct slot *slot)
 {
     struct slot_use *use = slot->current_use;
-    if (!use || !slot->reader->options.real_time || use->abandoned)
+    if (!use || !(slot->reader->options.real_time || slot->asks_person) || use->abandoned)
         return false;
     use->abandoned = true;
     pthread_cond_broadcast(&slot->changed);
@@ -709,8 +708,7 @@ bool slot_abandon(struct slot *slot)
 void slots_interrupt(struct slots *slots)
 {
     for (unsigned i = 0; i < slots->reader_count; i++)
-        if (slots->reader[i].script)
-            reader_script_interrupt(slots->reader[i].script);
+        reader_interrupt(&slots->reader[i]);
     for (struct slot *slot = slots->slot; slot < slots->slot + slots->slot_count; slot++) {
         pthread_mutex_lock(&slot->lock);
         slot->interrupted = true;

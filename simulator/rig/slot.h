@@ -17,12 +17,14 @@
 #include <stdint.h>
 
 struct slots;
+struct pin_pad;
 struct reader_script;
 struct relay_watch;
 
 struct reader {
     struct reader_options options; /* as requested, plus a USB reader's product ID */
     struct reader_script *script;  /* owned; NULL: the reader is not a script */
+    struct pin_pad *pin_pad;       /* owned; NULL: the reader has none */
     unsigned number;               /* in the rig, from 0 */
     unsigned pcsc_number;   /* pcscd's number in the name; the expected one until the driver has told it */
     atomic_bool plugged;    /* false for a USB reader until reader_plug */
@@ -54,6 +56,7 @@ struct slot {
     struct relay_watch *watch; /* of a relay, even while its reader has no card; or NULL */
     struct slot_use *current_use; /* the current use, or NULL */
     struct ifd_view view;         /* of the interface device before the current use */
+    bool asks_person;             /* the current use waits for a person at the PIN pad */
     bool interrupted;             /* the rig ends: nobody waits for the card any more */
     bool ending;                  /* the same, so that the card's time is no longer real */
     pthread_cond_t changed;       /* signalled when a use ends, or must end soon */
@@ -72,6 +75,7 @@ struct slots {
     void (*log)(void *arg, const char *line);            /* a card logs a line */
     void (*random_drawn)(void *arg);                     /* a card has drawn a random number */
     void (*on_card_event)(void *arg, struct slot *slot); /* a card was inserted, removed, or both */
+    void (*on_pin_pad)(void *arg);                       /* a PIN pad asks for a PIN */
     /* runs work(work_arg) in a thread; returns false with errno on failure. NULL: there are no threads */
     bool (*start)(void *arg, void (*work)(void *work_arg), void *work_arg);
     /* large; memory is only needed for the entries in use */
@@ -90,6 +94,10 @@ bool slots_add_reader(struct slots *slots, const struct reader_options *options,
  * (reader_script.h). real_time: the card's time is real, unless the text says otherwise. slots->arg and the functions
  * for scripts must be set before. Returns false and sets *error on failure. */
 bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error);
+
+/* For slot.c: frees what slots_add_described has added to a reader, and makes the calls of its script end soon. */
+void reader_free(struct reader *reader);
+void reader_interrupt(struct reader *reader);
 
 /* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);
@@ -182,6 +190,9 @@ struct slot_use {
     /* Called by the thread that removes the card, under the lock; may be NULL. The card has been interrupted
      * by then, but may continue for a while. */
     void (*on_removal)(struct slot_use *use);
+    /* Called under the lock while the use waits for a person: asks the peer for patience. Returns false if it is gone.
+     * NULL: the peer waits anyway. */
+    bool (*extend)(struct slot_use *use);
 };
 
 /*
@@ -204,7 +215,7 @@ void slot_use_report(const struct slot_use *use);
 /* Within a use: says that the caller no longer waits for the result. */
 void slot_use_abandon(struct slot_use *use);
 
-/* If the card's time is real, abandons the current use, because the driver no longer waits for the result:
+/* If the card's time is real, or the use waits for a person, abandons the current use, because the driver no longer waits for the result:
  * the use continues at once, in virtual time. Returns false if there is no such use. */
 bool slot_abandon(struct slot *slot);
 

@@ -22,16 +22,18 @@ CARD = {"name": "a card", "file": "/a/card.lua", "powered": True, "atr": "3B 00"
         "commands": 3, "resets": {"cold": 1, "warm": 2, "off": 0}, "pps": 0, "t1": {"blocks_sent": 1},
         "last": {"card_time_us": 1, "real_time_us": 1, "error": None}}
 SLOT = {"number": 0, "slot": "cardrig/0", "reader": 0, "pcsc_name": "cardrig 00 00", "driver_connected": True, "ready": True,
-        "busy": False, "real_time": False, "usb": None, "vpcd": None, "vpcd_card": None, "card": CARD}
+        "busy": False, "real_time": False, "usb": None, "vpcd": None, "vpcd_card": None, "pin_pad": None,
+        "card": CARD}
 SLOTS = [SLOT,
          {**SLOT, "card": None},
          {**SLOT, "usb": {"id": "0001:0002", "token": True, "plugged": True}},
          {**SLOT, "vpcd": {"reader": "listens", "host": "127.0.0.1", "port": 1}, "card": None},
-         {**SLOT, "vpcd_card": {"host": "localhost", "port": 2, "listens": True}}]
+         {**SLOT, "vpcd_card": {"host": "localhost", "port": 2, "listens": True}},
+         {**SLOT, "pin_pad": {"asks": True, "display": "Enter PIN\n**"}}]
 STATUS = {"seed": 1, "service": {"state": "runs", "note": "a note"}, "slots": SLOTS}
 # what a subcommand reads of an answer, wherever it is
 READ = {"seed", "service", "state", "note", "slots", "number", "slot", "reader", "pcsc_name", "driver_connected", "ready", "busy",
-        "real_time", "usb", "vpcd", "vpcd_card", "card",
+        "real_time", "usb", "vpcd", "vpcd_card", "pin_pad", "asks", "display", "card",
         "name", "file", "atr", "protocol", "commands", "resets", "cold", "warm", "off", "id", "token", "plugged", "host", "port",
         "listens"}
 OTHERS = [None, True, 7, -1.5, "text", [], {}, [[]], {"name": {}}]

@@ -16,7 +16,7 @@ from client import Client
 from programs import BUILD, DRIVER, PYTHON, REDIRECT
 from waiting import TIMEOUT, Lines, wait_for
 
-VERSION = 2
+VERSION = 3
 HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT, WAITING = range(1, 9)
 OK = 0
 OFF = 3

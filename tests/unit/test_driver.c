@@ -35,7 +35,7 @@ static char directory[] = "/tmp/test-driver-XXXXXX", path[64], device[200];
 static int listener = -1, events = -1;
 static uint32_t event_counter;
 
-enum behaviour { ANSWER, SILENT, HANG_UP, WRONG_TYPE, SHORT_PACKET, TOO_MUCH };
+enum behaviour { ANSWER, SILENT, HANG_UP, WRONG_TYPE, SHORT_PACKET, TOO_MUCH, EXTEND };
 static enum behaviour behaviour;
 static struct link_message answer; /* of ANSWER */
 static _Atomic uint8_t last_type;
@@ -105,6 +105,10 @@ static void react(int fd, const struct link_message *request)
     struct link_message wrong = {.type = LINK_EVENT};
     struct link_message much = {.type = request->type, .data = zeros, .length = sizeof zeros};
     switch (behaviour) {
+    case EXTEND: /* longer than the driver waits */
+        for (int i = 0; i < 3 && usleep(400000) == 0; i++)
+            link_send(fd, &(struct link_message){.type = LINK_EXTENSION});
+        /* fall through */
     case ANSWER:
         answer.type = request->type;
         link_send(fd, &answer);
@@ -514,6 +518,14 @@ START_TEST(statuses_become_response_codes)
 }
 END_TEST
 
+START_TEST(an_answer_that_takes_longer_is_waited_for)
+{
+    open_channel();
+    start_playing(EXTEND);
+    ck_assert_int_eq(IFDHControl(LUN, 1, NULL, 0, NULL, 0, &(DWORD){0}), IFD_SUCCESS);
+}
+END_TEST
+
 START_TEST(bad_simulators_are_a_communication_error)
 {
     event_counter = 1;
@@ -869,6 +881,7 @@ int main(void)
     tcase_add_test(tests, too_many_events_at_once_end_the_connection);
     tcase_add_test(tests, a_simulator_that_hangs_up_at_once_is_not_called_at_once);
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
+    tcase_add_test(tests, an_answer_that_takes_longer_is_waited_for);
     tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next);
     tcase_add_test(tests, a_removal_is_shown_until_a_command_has_come_back);
     tcase_add_test(tests, a_removal_is_shown_for_longer_when_the_machine_is_busy);

@@ -112,8 +112,8 @@ static const struct {
     const char *text, *keys, *error; /* error: the end of the message, after the path */
 } bad[] = {
     {"return {\n nam = 'x' }", "",
-     ":2: unknown field 'nam': expected name, options, attributes, features, properties, control, command or "
-     "arguments"},
+     ":2: unknown field 'nam': expected name, options, attributes, features, properties, control, command, "
+     "pinpad or arguments"},
     {"return 1", "", ":1: the script returns a number, expected a table that describes the reader"},
     {"{ }", "",
      ":1: unexpected symbol near '{'; a reader is a Lua script that returns its table: return { ... }"},
