@@ -36,10 +36,15 @@ class Programs:
         return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("options", ["", ",start"])
-def test_opensc_logs_in(options):
-    """With the feature VERIFY_PIN_DIRECT, and in steps alone."""
-    with Rig("--reader", "pinpad" + options, "--card", "piv") as rig:
+IN_STEPS = "return { pinpad = { start = true }, features = { VERIFY_PIN_DIRECT = false, MODIFY_PIN_DIRECT = false } }"
+
+
+@pytest.mark.parametrize("script", [None, IN_STEPS], ids=["direct", "in steps"])
+def test_opensc_logs_in(script, temporary):
+    """By VERIFY_PIN_DIRECT, and by VERIFY_PIN_START and FINISH."""
+    path = temporary / "steps.lua"
+    path.write_text(script or "")
+    with Rig("--reader", path if script else "pinpad", "--card", "piv") as rig:
         programs = Programs(rig)
         assert "PIN pad present" in programs.do("pkcs11-tool", "--list-slots")
         assert "No errors" in programs.do("pkcs11-tool", "--login", "--test", keys="123456 ok")
@@ -49,6 +54,7 @@ def test_opensc_logs_in(options):
         assert done.returncode != 0 and "CKR_PIN" in done.stderr
         done = programs.run("pkcs11-tool", "--login", "--test", keys="654321 ok")
         assert done.returncode != 0 and "CKR_PIN_INCORRECT" in done.stderr
+    path.unlink()
 
 
 def test_opensc_changes_and_unblocks():
@@ -69,35 +75,41 @@ def test_opensc_changes_and_unblocks():
 
 
 def test_scdaemon():
-    with Rig("--reader", "pinpad", "--card", "openpgp,keys=rsa2048") as rig, GnuPG(rig) as gnupg:
-        press(rig, "123456 ok")
-        serial = gnupg.card()["Application ID"]
-        assert gnupg.agent(f"scd checkpin {serial}").splitlines()[-1] == "OK"
-        press(rig, "123456 ok 654321 ok 654321 ok")
-        assert gnupg.agent("scd passwd 1").splitlines()[-1] == "OK"
-        press(rig, "cancel")
-        assert gnupg.agent(f"scd checkpin {serial}").splitlines()[-1] != "OK"
+    """It uses PIN pads that it does not know only with enable-pinpad-varlen."""
+    with Rig("--reader", "pinpad", "--card", "openpgp") as rig:
+        gnupg = GnuPG(rig)
+        (gnupg.home / "scdaemon.conf").write_text("disable-ccid\nenable-pinpad-varlen\n")
+        with gnupg:
+            serial = gnupg.card()["Application ID"]
+            press(rig, "123456 ok")
+            assert gnupg.agent(f"scd checkpin {serial}").splitlines()[-1] == "OK"
+            press(rig, "123456 ok 654321 ok 654321 ok")
+            assert gnupg.agent("scd passwd 1").splitlines()[-1] == "OK"
+            press(rig, "12345678 ok")
+            assert gnupg.agent(f"scd checkpin {serial}[CHV3]").splitlines()[-1] == "OK"
+            press(rig, "cancel")
+            assert gnupg.agent("scd passwd 1").splitlines()[-1].startswith("ERR")
 
 
 PART_10 = """
 import json
 from smartcard.System import readers
 from smartcard.pcsc.PCSCPart10 import getFeatureRequest, getTlvProperties, getPinProperties, hasFeature, \\
-    FEATURE_VERIFY_PIN_DIRECT, FEATURE_EXECUTE_PACE, Features, SCARD_SHARE_DIRECT
+    FEATURE_VERIFY_PIN_DIRECT, FEATURE_VERIFY_PIN_START, SCARD_SHARE_DIRECT
 connection = readers()[0].createConnection()
 connection.connect(mode=SCARD_SHARE_DIRECT)
 features = getFeatureRequest(connection)
-print(json.dumps([sorted(Features[tag] for tag, _ in features), hasFeature(features, FEATURE_VERIFY_PIN_DIRECT),
-                  hasFeature(features, FEATURE_EXECUTE_PACE), getTlvProperties(connection), getPinProperties(connection)],
+print(json.dumps([sorted(name for name, _ in features), hasFeature(features, FEATURE_VERIFY_PIN_DIRECT),
+                  hasFeature(features, FEATURE_VERIFY_PIN_START), getTlvProperties(connection), getPinProperties(connection)],
                  default=str))
 """
 
 
 def test_pyscard():
     with Rig("--reader", "pinpad,min=4,max=12", "--empty") as rig:
-        features, verifies, paces, properties, pin_properties = json.loads(Programs(rig).do(PYTHON, "-c", PART_10))
+        features, verifies, starts, properties, pin_properties = json.loads(Programs(rig).do(PYTHON, "-c", PART_10))
     assert features == ["FEATURE_GET_TLV_PROPERTIES", "FEATURE_IFD_DISPLAY_PROPERTIES", "FEATURE_IFD_PIN_PROPERTIES",
                         "FEATURE_MODIFY_PIN_DIRECT", "FEATURE_VERIFY_PIN_DIRECT"]
-    assert verifies == 0x42330006 and paces is None
+    assert verifies == 0x42330006 and starts is None
     assert properties["PCSCv2_PART10_PROPERTY_bMinPINSize"] == 4 and properties["PCSCv2_PART10_PROPERTY_bMaxPINSize"] == 12
     assert pin_properties
