@@ -6,7 +6,7 @@
 
 #include "icc/script_card.h"
 #include "iso7816/hex.h"
-#include "rig/reader_script.h"
+#include "rig/reader_load.h"
 
 #include <stdio.h>
 
@@ -46,11 +46,11 @@ static void print_arguments(const struct script_head *script)
 static bool check_reader(const char *text)
 {
     const struct reader_script_host host = {.log = print_log};
-    bool is_script = reader_script_is_named(text);
+    bool is_script = reader_is_script(text);
     struct reader_script *script = NULL;
     struct reader_options options;
     struct error error;
-    bool ok = is_script ? (script = reader_script_load(text, &host, &options, &error)) != NULL
+    bool ok = is_script ? (script = reader_load(text, &host, &options, &error)) != NULL
                         : reader_options_parse(text, &options, &error);
     if (ok)
         print_line("%s: ok: '%s'", text, options.name);

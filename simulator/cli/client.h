@@ -23,8 +23,8 @@ json_t *client_request(const char *command, const char *slot, const char *file, 
  * same as client_request. */
 json_t *client_request_service(const char *action);
 
-/* Presses keys of the PIN pad of a reader, NULL for the only one. The caller keeps its reference to keys, an array of
- * strings. Returns the same as client_request. */
+/* Presses keys of the PIN pad of a reader, NULL for the only one. The caller keeps its reference to keys, an
+ * array of strings. Returns the same as client_request. */
 json_t *client_request_press(const char *reader, json_t *keys);
 
 /* Waits, for so many milliseconds at most, until the PIN pad of a reader asks for a PIN. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs a script and reads its table: functions for those who load scripts of one kind, such as script_load.c, which
- * loads cards. All run inside sandbox_call(), and report failures as Lua errors.
+ * Runs a script and reads its table: functions for those who load scripts of one kind, such as script_load.c,
+ * which loads cards. All run inside sandbox_call(), and report failures as Lua errors.
  */
 #ifndef CARDRIG_ICC_SCRIPT_READ_H
 #define CARDRIG_ICC_SCRIPT_READ_H
@@ -44,8 +44,8 @@ int load_line_of_string(lua_State *L, const struct load *load, int index);
 int load_line_of_function(lua_State *L, int index);
 int load_line_or(int line, int otherwise);
 
-/* Returns a block that lives as long as the card. If there is no room, runs Lua's garbage collector, because a
- * block that is not Lua's does not trigger it. */
+/* Returns a block that lives as long as the card. If there is no room, runs Lua's garbage collector, because
+ * a block that is not Lua's does not trigger it. */
 void *load_permanent(lua_State *L, const struct load *load, size_t size);
 /* Returns a copy of the string at index. */
 const char *load_permanent_string(lua_State *L, const struct load *load, int index);
@@ -55,8 +55,8 @@ const char *load_pushed_key(lua_State *L, int index);
 
 /*
  * Checks the table on top of the stack. Refuses one with a metatable, which could give different values each
- * time, and one with a field that is not in fields. The message names the first such field: strings come before
- * numbers, and these before the rest.
+ * time, and one with a field that is not in fields. The message names the first such field: strings come
+ * before numbers, and these before the rest.
  */
 void load_check_table(lua_State *L, const struct load *load, const char *what, const char *const *fields,
                       const char *expected);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The entry of PINs at a PIN pad, key by key, as in PC/SC part 10. Pure: the caller has the keys and the clock. */
+/* The entry of PINs at a PIN pad, key by key, as in PC/SC part 10. Pure: the caller has the keys and the
+ * clock. */
 #ifndef CARDRIG_IFD_PIN_ENTRY_H
 #define CARDRIG_IFD_PIN_ENTRY_H
 

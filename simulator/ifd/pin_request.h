@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PIN structures of PC/SC part 10 (v2.02.09): what an application asks of a PIN pad, and the command APDU that
- * it makes with the PINs that a person has entered. Pure: no I/O, no clock, no allocation.
+ * The PIN structures of PC/SC part 10 (v2.02.09): what an application asks of a PIN pad, and the command APDU
+ * that it makes with the PINs that a person has entered. Pure: no I/O, no clock, no allocation.
  *
  * The structures leave open what follows here:
  *
- * - A template without data is a frame that grows: a PIN takes its block, or the bytes that it needs if the block size is
- *   0, new bytes are FF, and a new PIN begins behind the old one. Lc is set at the end.
- * - A template with data is a frame of that length. A block that reaches beyond its end is shorter, and a PIN leaves
- *   what it does not cover as it is.
+ * - A template without data is a frame that grows: a PIN takes its block, or the bytes that it needs if the
+ *   block size is 0, new bytes are FF, and a new PIN begins behind the old one. Lc is set at the end.
+ * - A template with data is a frame of that length. A block that reaches beyond its end is shorter, and a PIN
+ *   leaves what it does not cover as it is.
  */
 #ifndef CARDRIG_IFD_PIN_REQUEST_H
 #define CARDRIG_IFD_PIN_REQUEST_H
@@ -60,13 +60,13 @@ struct pin_request {
     uint8_t le;
 };
 
-/* Reads a structure, which must stay valid. Returns false if it is not one, or asks for what cannot be; then *error says
- * what is wrong. */
+/* Reads a structure, which must stay valid. Returns false if it is not one, or asks for what cannot be; then
+ * *error says what is wrong. */
 bool pin_request_parse(struct pin_request *request, bool modifies, const uint8_t *bytes, size_t length,
                        struct error *error);
 
-/* Writes the command with the PINs: the PIN to verify, or the old one (if it is asked for) and the new one. Returns its
- * length, or 0 if there is no room for a PIN. The caller wipes out. */
+/* Writes the command with the PINs: the PIN to verify, or the old one (if it is asked for) and the new one.
+ * Returns its length, or 0 if there is no room for a PIN. The caller wipes out. */
 size_t pin_request_build(const struct pin_request *request, const struct pin *old, const struct pin *new_pin,
                          uint8_t out[PIN_APDU_MAX]);
 

@@ -242,8 +242,8 @@ static json_t *fault(struct rig *rig, const struct arguments *arguments, struct 
     return ok ? slot_status(rig, slot) : NULL;
 }
 
-/* Returns the reader with a PIN pad that the request means: the only one, if it names none. Returns NULL and sets
- * *error if there is none. */
+/* Returns the reader with a PIN pad that the request means: the only one, if it names none. Returns NULL and
+ * sets *error if there is none. */
 static struct reader *find_pin_pad(struct rig *rig, const char *text, struct error *error)
 {
     struct slots *slots = rig_slots_of(rig);

@@ -18,9 +18,10 @@
  * there is only one. file is optional for insert: "" means the built-in card, and without file the card that
  * was in the slot last is inserted. icc/fault.c and icc/faults.md have the names of faults. pcscd adds a plugged reader, or
  * drops an unplugged one, soon after the answer: the status then shows "ready" as true, or
- * "driver_connected" as false. press and wait are for a reader with a PIN pad, which slot names; the answer to wait
- * comes when the reader asks for a PIN and no key is waiting. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
- * "restart"; the answer, the rig's status, comes when the action is done.
+ * "driver_connected" as false. The service is the rig's pcscd. Its actions are "stop", "continue", "kill" and
+ * "restart"; the answer, the rig's status, comes when the action is done. press and wait are for a reader
+ * with a PIN pad, which slot names; the answer to wait comes when the reader asks for a PIN and no key is
+ * waiting.
  *
  * The answer is {"ok": true, "result": ...} or {"ok": false, "error": "in words"}. A line has at most 65,535
  * bytes, without its newline.

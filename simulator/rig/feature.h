@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The lists of features and properties of a reader: PC/SC part 10. A script can change them (reader_script.h).
+ * The lists of features and properties of a reader: PC/SC part 10. A script can change them
+ * (reader_script.h).
  */
 #ifndef CARDRIG_RIG_FEATURE_H
 #define CARDRIG_RIG_FEATURE_H

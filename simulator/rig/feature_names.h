@@ -19,8 +19,8 @@ extern const struct feature_name feature_names[], feature_property_names[];
 /* Returns the entry of that name, or NULL. */
 const struct feature_name *feature_find(const struct feature_name *names, const char *name);
 
-/* Sets *code to the control code of the feature of that name, or of GET_FEATURE_REQUEST. Returns false if there is
- * no such feature. */
+/* Sets *code to the control code of the feature of that name, or of GET_FEATURE_REQUEST. Returns false if
+ * there is no such feature. */
 bool feature_code_find(const char *name, uint32_t *code);
 
 /* Returns the size of the property in bytes, if it is a number; 4 for unknown ones. */

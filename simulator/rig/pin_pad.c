@@ -30,8 +30,8 @@ enum {
     KEY_ABORTED = 0x40
 };
 
-/* One is on pages of its own, which no core dump has. All fields but the options are under the lock of the slot: a
- * reader with a PIN pad has one slot. */
+/* One is on pages of its own, which no core dump has. All fields but the options are under the lock of the
+ * slot: a reader with a PIN pad has one slot. */
 struct pin_pad {
     struct pin_pad_options options;
     uint8_t keys[PIN_PAD_KEYS_MAX]; /* pressed, and not asked for yet */
@@ -109,7 +109,8 @@ static int64_t seconds_from_now(const struct pin_pad *pad, uint8_t seconds)
     return clock_ms() + 1000 * (seconds ? seconds : pad->options.timeout);
 }
 
-/* Takes the next key into the entry, or PIN_KEYS if its time is over. Returns false if there is nothing to do yet. */
+/* Takes the next key into the entry, or PIN_KEYS if its time is over. Returns false if there is nothing to do
+ * yet. */
 static bool advance(struct pin_pad *pad, enum pin_key *key)
 {
     const struct pin_request *request = &pad->request;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PIN pad of a reader: PC/SC part 10. Keys are pressed from any thread, before the reader asks for a PIN or while
- * it does. The thread that serves the reader's slot waits for them.
+ * The PIN pad of a reader: PC/SC part 10. Keys are pressed from any thread, before the reader asks for a PIN
+ * or while it does. The thread that serves the reader's slot waits for them.
  *
  * Keys and PINs are in no log, trace or status, and are overwritten when they are no longer needed.
  */
@@ -26,16 +26,17 @@ struct pin_pad;
 struct pin_pad *pin_pad_new(const struct pin_pad_options *options);
 void pin_pad_free(struct pin_pad *pad);
 
-/* Within a use of the reader's slot: carries out a control code of the PIN pad. card_event is that of the request. May
- * wait for keys. Returns false if it is not one of its codes. Otherwise sets *result, and the output. */
+/* Within a use of the reader's slot: carries out a control code of the PIN pad. card_event is that of the
+ * request. May wait for keys. Returns false if it is not one of its codes. Otherwise sets *result, and the
+ * output. */
 bool pin_pad_control(struct slot_use *use, uint32_t card_event, uint32_t code, const uint8_t *input,
                      size_t input_length, uint8_t *out, size_t *length, enum ifd_result *result);
 
 /* Within a use: ends an entry that has been started and not finished, as a reset of the card does. */
 void pin_pad_reset(const struct slot_use *use);
 
-/* Presses a key: "0" to "9", "ok", "cancel", "clear" or "backspace". Returns false and sets *error if there is no such
- * key, or too many are waiting. */
+/* Presses a key: "0" to "9", "ok", "cancel", "clear" or "backspace". Returns false and sets *error if there
+ * is no such key, or too many are waiting. */
 bool pin_pad_press(struct reader *reader, const char *key, struct error *error);
 
 /* What a person sees. */

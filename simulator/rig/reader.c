@@ -3,7 +3,7 @@
 #include "rig/slot.h"
 
 #include "rig/pin_pad.h"
-#include "rig/reader_script.h"
+#include "rig/reader_load.h"
 
 #include <stddef.h>
 
@@ -17,14 +17,14 @@ static struct reader_script *load(struct slots *slots, const char *text, struct 
                                             .log = slots->log,
                                             .random_drawn = slots->random_drawn,
                                             .seed = slots->seed + SCRIPT_SEED + slots->reader_count};
-    return reader_script_load(text, &host, options, error);
+    return reader_load(text, &host, options, error);
 }
 
 bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error)
 {
     struct reader_options options;
     struct reader_script *script = NULL;
-    bool is_script = reader_script_is_named(text);
+    bool is_script = reader_is_script(text);
     bool ok = is_script ? (script = load(slots, text, &options, error)) != NULL
                         : reader_options_parse(text, &options, error);
     if (ok && real_time)

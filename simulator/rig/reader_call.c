@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A function of a reader script runs in a Lua thread of its own. transmit() yields: the call leaves the sandbox,
- * sends the command to the card, which may be a script itself, and goes on in the sandbox with the response. So no
- * script runs inside another one, and other slots can use the script meanwhile.
+ * A function of a reader script runs in a Lua thread of its own. transmit() yields: the call leaves the
+ * sandbox, sends the command to the card, which may be a script itself, and goes on in the sandbox with the
+ * response. So no script runs inside another one, and other slots can use the script meanwhile.
  */
 #include "rig/reader_call.h"
 
-#include "icc/globals.h"
 #include "icc/handler.h"
 #include "icc/watchdog.h"
 #include "link/link.h"
+#include "rig/reader_globals.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -142,9 +142,9 @@ static void take_command(lua_State *L, struct call *call)
 static void resume(lua_State *L, struct call *call, int arguments)
 {
     int count;
-    call->script->running = call->thread;
+    reader_globals_allow(L, call->thread);
     int status = lua_resume(call->thread, L, arguments, &count);
-    call->script->running = NULL;
+    reader_globals_allow(L, NULL);
     call->yielded = status == LUA_YIELD;
     if (call->yielded) {
         take_command(L, call);
@@ -188,30 +188,6 @@ static int end(lua_State *L)
     return 0;
 }
 
-/* transmit(command): the global of reader scripts. Yields with the command in the call's buffer. */
-static int global_transmit(lua_State *L)
-{
-    struct reader_script *script = sandbox_of(L)->host.arg;
-    size_t length;
-    luaL_checklstring(L, 1, &length);
-    if (L != script->running)
-        return luaL_error(L, "transmit() works only in the functions of the reader, and not in a coroutine");
-    luaL_argcheck(L, length <= LINK_MAX_COMMAND, 1, "too long for a command");
-    lua_settop(L, 1);
-    return lua_yield(L, 1);
-}
-
-void reader_call_open(lua_State *L)
-{
-    static const char *const cards_only[] = {"as_is", "fault"};
-    globals_open(L);
-    for (size_t i = 0; i < sizeof cards_only / sizeof cards_only[0]; i++) {
-        lua_pushnil(L);
-        lua_setglobal(L, cards_only[i]);
-    }
-    lua_register(L, "transmit", global_transmit);
-}
-
 static void log_line(struct call *call, const char *line)
 {
     sandbox_log(call->script->sandbox, line, strlen(line));
@@ -223,7 +199,6 @@ static bool step(struct call *call, lua_CFunction body)
     struct sandbox *sandbox = call->script->sandbox;
     struct error error;
     bool ok = sandbox_call(sandbox, body, call, call->function->line, &error);
-    call->script->running = NULL;
     if (!ok && sandbox_dead(sandbox))
         error_add(&error, "; the reader's script is dead, and answers no more");
     if (!ok)

@@ -19,8 +19,8 @@ struct reader_slot {
     int protocol; /* T, or -1: none is in use */
     const uint8_t *atr;
     size_t atr_length;
-    /* Sends a command to the card. Returns NULL and the response, or why there is none, in a word. The script's
-     * lock is not held. */
+    /* Sends a command to the card. Returns NULL and the response, or why there is none, in a word. The
+     * script's lock is not held. */
     const char *(*transmit)(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
                             size_t capacity, size_t *length);
     void *arg;
@@ -42,8 +42,5 @@ enum reader_result reader_call_control(struct reader_script *script, const struc
 enum reader_result reader_call_command(struct reader_script *script, const struct reader_slot *slot,
                                        const uint8_t *command, size_t command_length, uint8_t *out,
                                        size_t capacity, size_t *length);
-
-/* Opens the libraries of a reader script, those of cards and transmit(). For sandbox_new(). */
-void reader_call_open(lua_State *L);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a reader does with control codes, and with commands before the card gets them: what its script says, and
- * otherwise what every reader does. */
+/* What a reader does with control codes, and with commands before the card gets them: what its script says,
+ * and otherwise what every reader does. */
 #ifndef CARDRIG_RIG_READER_CONTROL_H
 #define CARDRIG_RIG_READER_CONTROL_H
 

@@ -69,8 +69,9 @@ struct reader_options {
  * get their defaults. Returns false and sets *error, which says what was expected, if text is invalid. */
 bool reader_options_parse(const char *text, struct reader_options *options, struct error *error);
 
-/* The same in steps, for a reader whose options come from more than one text. Begin sets the defaults, and the name.
- * Each field is KEY or KEY=VALUE, without commas written twice. End checks that the options go together. */
+/* The same in steps, for a reader whose options come from more than one text. Begin sets the defaults, and
+ * the name. Each field is KEY or KEY=VALUE, without commas written twice. End checks that the options go
+ * together. */
 bool reader_options_begin(struct reader_options *options, const char *name, struct error *error);
 bool reader_options_field(struct reader_options *options, const char *field, struct error *error);
 bool reader_options_end(struct reader_options *options, struct error *error);

@@ -39,8 +39,8 @@ static const uint8_t *read_hex(lua_State *L, const struct load *load, const char
     return bytes;
 }
 
-/* Pushes the field, a table without metatable, and counts its entries. Returns false, and pushes nothing, if the
- * script does not have it. */
+/* Pushes the field, a table without metatable, and counts its entries. Returns false, and pushes nothing, if
+ * the script does not have it. */
 static bool push_table(lua_State *L, const struct load *load, int table, const char *field, size_t *count)
 {
     *count = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readers that are Lua scripts, in the sandbox of the cards (icc/sandbox.h): a table that says what the reader
- * is, and functions for control codes and commands. cardrig-reader-script(5) describes the table.
+ * Readers that are Lua scripts, in the sandbox of the cards (icc/sandbox.h): a table that says what the
+ * reader is, and functions for control codes and commands. cardrig-reader-script(5) describes the table.
  *
- * All slots of a reader share the script's machine. Any thread may call its functions (reader_call.h); the lock
- * of the script lets one at a time run.
+ * All slots of a reader share the script's machine. Any thread may call its functions (reader_call.h); the
+ * lock of the script lets one at a time run.
  */
 #ifndef CARDRIG_RIG_READER_SCRIPT_H
 #define CARDRIG_RIG_READER_SCRIPT_H
@@ -15,7 +15,6 @@
 #include "rig/random.h"
 #include "rig/reader_options.h"
 
-#include <lua.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,7 +62,6 @@ struct reader_script {
     struct sandbox *sandbox;
     struct reader_script_host host;
     struct rig_random random;
-    lua_State *running; /* the Lua thread of the call in progress; NULL: none */
 
     /* The rest is read from the script. The pointers point into the heap of the sandbox: not if it is dead. */
     struct script_head head;
@@ -74,18 +72,6 @@ struct reader_script {
     struct script_function command; /* for each command before the card gets it */
     struct pin_pad_options pin_pad;
 };
-
-/* Returns whether the text, as the option --reader takes it, names a script: its first field is the name of a
- * ready reader, has a '/', or ends in ".lua". */
-bool reader_script_is_named(const char *text);
-
-/*
- * Loads the script that text names: FILE or NAME[,KEY[=VALUE]]... A key of --reader sets that option, over the
- * script's own; any other one is an argument of the script. Sets *options. The caller frees the script with
- * reader_script_free(). Returns NULL with one line in error if anything is wrong.
- */
-struct reader_script *reader_script_load(const char *text, const struct reader_script_host *host,
-                                         struct reader_options *options, struct error *error);
 
 /* No call may be in progress. script may be NULL. */
 void reader_script_free(struct reader_script *script);

@@ -91,18 +91,20 @@ void slots_init(struct slots *slots, uint64_t seed);
 bool slots_add_reader(struct slots *slots, const struct reader_options *options, struct error *error);
 
 /* Adds the reader that text describes as the option --reader does: NAME[,KEY[=VALUE]]..., or a script
- * (reader_script.h). real_time: the card's time is real, unless the text says otherwise. slots->arg and the functions
- * for scripts must be set before. Returns false and sets *error on failure. */
+ * (reader_script.h). real_time: the card's time is real, unless the text says otherwise. slots->arg and the
+ * functions for scripts must be set before. Returns false and sets *error on failure. */
 bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error);
 
-/* For slot.c: frees what slots_add_described has added to a reader, and makes the calls of its script end soon. */
+/* For slot.c: frees what slots_add_described has added to a reader, and makes the calls of its script end
+ * soon. */
 void reader_free(struct reader *reader);
 void reader_interrupt(struct reader *reader);
 
 /* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);
 
-/* Drops the trace without writing to it, and closes the cards' files, for a process whose child continues the rig. */
+/* Drops the trace without writing to it, and closes the cards' files, for a process whose child continues the
+ * rig. */
 void slots_leave(struct slots *slots);
 
 /* Finds the slot that text names: by its number in the status, by the name of a reader with one slot, or by
@@ -190,8 +192,8 @@ struct slot_use {
     /* Called by the thread that removes the card, under the lock; may be NULL. The card has been interrupted
      * by then, but may continue for a while. */
     void (*on_removal)(struct slot_use *use);
-    /* Called under the lock while the use waits for a person: asks the peer for patience. Returns false if it is gone.
-     * NULL: the peer waits anyway. */
+    /* Called under the lock while the use waits for a person: asks the peer for patience. Returns false if it
+     * is gone. NULL: the peer waits anyway. */
     bool (*extend)(struct slot_use *use);
 };
 
@@ -215,8 +217,9 @@ void slot_use_report(const struct slot_use *use);
 /* Within a use: says that the caller no longer waits for the result. */
 void slot_use_abandon(struct slot_use *use);
 
-/* If the card's time is real, or the use waits for a person, abandons the current use, because the driver no longer waits for the result:
- * the use continues at once, in virtual time. Returns false if there is no such use. */
+/* If the card's time is real, or the use waits for a person, abandons the current use, because the driver no
+ * longer waits for the result: the use continues at once, in virtual time. Returns false if there is no such
+ * use. */
 bool slot_abandon(struct slot *slot);
 
 /* Removes the card that was inserted by this card event. Returns false if it is no longer in the slot, or

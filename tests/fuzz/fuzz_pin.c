@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Any bytes as a PIN structure, any keys, and the command that they make. The first byte chooses the structure and
- * says how many keys follow. */
+/* Any bytes as a PIN structure, any keys, and the command that they make. The first byte chooses the
+ * structure and says how many keys follow. */
 #include "base/error.h"
 #include "fuzz.h"
 

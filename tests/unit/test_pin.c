@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The PIN structures of PC/SC part 10: each field of them, the commands that they make, and the entry of PINs. */
+/* The PIN structures of PC/SC part 10: each field of them, the commands that they make, and the entry of
+ * PINs. */
 #include "base/error.h"
 #include "ifd/pin_entry.h"
 

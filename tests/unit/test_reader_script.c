@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "icc/watchdog.h"
 #include "rig/reader_call.h"
-#include "rig/reader_script.h"
+#include "rig/reader_load.h"
 
 #include "count.h"
 #include "run_suite.h"
@@ -60,8 +60,8 @@ static bool try_to_load(const char *text, const char *keys)
     fputs(text, file);
     fclose(file);
     snprintf(name, sizeof name, "%s%s", path, keys);
-    ck_assert(reader_script_is_named(name));
-    script = reader_script_load(name, &host, &options, &error);
+    ck_assert(reader_is_script(name));
+    script = reader_load(name, &host, &options, &error);
     return script;
 }
 
@@ -72,13 +72,13 @@ static void load(const char *text, const char *keys)
 
 START_TEST(what_names_a_script)
 {
-    ck_assert(reader_script_is_named("x.lua"));
-    ck_assert(reader_script_is_named("./reader,a=b"));
-    ck_assert(reader_script_is_named("a,,b.lua,slots=2"));
-    ck_assert(!reader_script_is_named("reader"));
-    ck_assert(!reader_script_is_named("reader,vendor=a/b.lua"));
-    ck_assert(!reader_script_is_named(".lua"));
-    ck_assert(!reader_script_is_named(""));
+    ck_assert(reader_is_script("x.lua"));
+    ck_assert(reader_is_script("./reader,a=b"));
+    ck_assert(reader_is_script("a,,b.lua,slots=2"));
+    ck_assert(!reader_is_script("reader"));
+    ck_assert(!reader_is_script("reader,vendor=a/b.lua"));
+    ck_assert(!reader_is_script(".lua"));
+    ck_assert(!reader_is_script(""));
 }
 END_TEST
 
