@@ -78,7 +78,7 @@ def test_scdaemon():
     """It uses PIN pads that it does not know only with enable-pinpad-varlen."""
     with Rig("--reader", "pinpad", "--card", "openpgp") as rig:
         gnupg = GnuPG(rig)
-        (gnupg.home / "scdaemon.conf").write_text("disable-ccid\nenable-pinpad-varlen\n")
+        (gnupg.folder / "scdaemon.conf").write_text("disable-ccid\nenable-pinpad-varlen\n")
         with gnupg:
             serial = gnupg.card()["Application ID"]
             press(rig, "123456 ok")
