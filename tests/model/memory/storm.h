@@ -131,6 +131,8 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
 /* The caller has been told about the card during the call. same_card: it is the one that it was before; same_session:
  * and it was not reset. */
 void storm_sync(struct storm_call *call, bool same_card, bool same_session);
+/* Returns whether an abandoned call may still run, also one of an earlier attachment. */
+bool storm_may_run(struct storm_user *user);
 /* The library may have gone on with another card or session, and the caller cannot know. */
 void storm_widen(struct storm_call *call);
 bool storm_is_same_card(scardmanage_verdict verdict);

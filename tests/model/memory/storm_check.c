@@ -37,8 +37,7 @@ static bool has_reader(void)
     return false;
 }
 
-/* Returns whether an abandoned call may still run. */
-static bool may_run(struct storm_user *user)
+bool storm_may_run(struct storm_user *user)
 {
     unsigned own = user->attached ? 2 : 1; /* the user, and the thread of its attachment */
     user->has_old_thread &= fiber_count_of_owner((unsigned)user->party) > own;
@@ -60,7 +59,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),
                                .cancelling = user->is_cancelling,
-                               .may_run = may_run(user)};
+                               .may_run = storm_may_run(user)};
 }
 
 /* Also while there is none: a reset that fails because of a removal may come last. */

@@ -10,7 +10,7 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     uint8_t answer[64];
     size_t size = sizeof answer;
     unsigned before = truth_now.commands[user->party];
-    bool may_run = user->may_run || user->has_old_thread;
+    bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
     if (result == SCARDMANAGE_S_OK)

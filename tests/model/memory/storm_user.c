@@ -390,6 +390,7 @@ static void call_while_cancelled(struct storm_user *user)
     uint8_t answer[64];
     size_t size = sizeof answer;
     unsigned sent = truth_now.commands[user->party];
+    bool may_run = storm_may_run(user);
     scardmanage_set_cancelled(user->m, 1);
     scardmanage_result result =
         scheduler_once_in(2)
@@ -397,7 +398,7 @@ static void call_while_cancelled(struct storm_user *user)
             : scardmanage_transmit(user->m, cards_command, sizeof cards_command, answer, &size);
     storm_check(user, result == SCARDMANAGE_E_CANCELLED, "a call of a cancelled object says %08X",
                 (unsigned)result);
-    storm_check(user, user->may_run || truth_now.commands[user->party] == sent,
+    storm_check(user, may_run || truth_now.commands[user->party] == sent,
                 "a cancelled object has sent a command");
     if (user->locks > 0 && scheduler_once_in(2))
         unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
