@@ -51,7 +51,7 @@ static void find_card(char *path, size_t size, const char *card)
 
 /* Sends a request to the rig, and waits until it is done. Not by a process of cardrig, which takes long to start with
  * sanitizers. */
-static void ask_rig(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static void ask_rig(const char *format, ...)
 {
     char request[2048], answer[16384] = "";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
