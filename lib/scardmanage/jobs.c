@@ -54,6 +54,13 @@ static void run_late_unlock(struct attachment *at)
         at->worker.late_disposition = SCARDMANAGE_DISPOSITION_LEAVE;
 }
 
+/* A job that is posted already belongs to a call before the unlocks: it ends a unit, which restores the locks that were
+ * there before the unit, and must not restore those that they release. Only the end of the attachment comes last. */
+static bool late_unlock_is_next(const struct attachment *at)
+{
+    return worker_has_late_unlocks(at) && (!at->worker.job || at->worker.job == attach_end_job);
+}
+
 /* The thread function. */
 static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
 {
@@ -62,7 +69,7 @@ static platform_thread_end PLATFORM_THREAD_CALL run_jobs(void *argument)
     bool detached = false;
     platform_lock(&m->mutex);
     while (has_jobs_to_come(at)) {
-        if (worker_has_late_unlocks(at)) {
+        if (late_unlock_is_next(at)) {
             run_late_unlock(at);
         } else if (at->worker.job) {
             detached |= at->worker.job == attach_end_job;
