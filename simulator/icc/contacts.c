@@ -381,9 +381,10 @@ static bool t1_work(struct contacts *contacts)
 {
     uint32_t most = MOST_OF(contacts->bwt), multiplier = contacts->work / most + 1;
     if (contacts->work <= most ||
-        !t1_request_wtx(&contacts->t1, multiplier < UINT8_MAX ? (uint8_t)multiplier : UINT8_MAX))
+        !t1_ask_for_time(contacts, multiplier < UINT8_MAX ? (uint8_t)multiplier : UINT8_MAX))
         return false;
-    contacts->t1_extension = multiplier <= UINT8_MAX ? contacts->work : UINT8_MAX * most;
+    if (contacts->t1_extension > contacts->work)
+        contacts->t1_extension = contacts->work;
     contacts->work -= contacts->t1_extension;
     return true;
 }
