@@ -237,8 +237,8 @@ SCARDMANAGE_API scardmanage_result scardmanage_attach_by_ifd(scardmanage *m, con
  *                        Closing the handle releases it
  *   E_TIMEOUT, E_CANCELLED
  *                        detached, but a PC/SC call has not returned yet. The lock is released when it
- *                        returns, except as with W_UNRESPONSIVE_CARD. Do not close the handle before that: libpcsclite does not allow a
- *                        handle to be closed while a call uses it
+ *                        returns, except as with W_UNRESPONSIVE_CARD. Do not close the handle before
+ *                        that: libpcsclite does not allow a handle to be closed while a call uses it
  *
  * Source: ISCardManage::Detach.
  */
