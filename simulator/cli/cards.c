@@ -31,10 +31,8 @@ static bool print_arguments(const struct library_text *ready)
     struct card *card = dry_card_load(ready->name, NULL);
     if (!card)
         return false;
-    const struct script_head *head = &card_script(card)->head;
     print_summary(ready);
-    for (size_t i = 0; i < head->argument_count; i++)
-        print_line("  %-14s %s", head->arguments[i].key, head->arguments[i].help);
+    print_script_arguments(&card_script(card)->head);
     card_free(card);
     return true;
 }

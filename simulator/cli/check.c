@@ -37,27 +37,19 @@ static bool check(const char *path)
     return true;
 }
 
-static void print_arguments(const struct script_head *script)
-{
-    for (size_t i = 0; i < script->argument_count; i++)
-        print_line("  %-14s %s", script->arguments[i].key, script->arguments[i].help);
-}
-
 static bool check_reader(const char *text)
 {
     const struct reader_script_host host = {.log = print_log};
-    bool is_script = reader_is_script(text);
-    struct reader_script *script = NULL;
+    struct reader_script *script;
     struct reader_options options;
     struct error error;
-    bool ok = is_script ? (script = reader_load(text, &host, &options, &error)) != NULL
-                        : reader_options_parse(text, &options, &error);
+    bool ok = reader_describe(text, &host, &options, &script, &error);
     if (ok)
         print_line("%s: ok: '%s'", text, options.name);
     else
         print_error_line("%s", error.text);
     if (script)
-        print_arguments(&script->head);
+        print_script_arguments(&script->head);
     reader_script_free(script);
     return ok;
 }

@@ -2,6 +2,7 @@
 #include "cli/print.h"
 
 #include "base/oneline.h"
+#include "icc/script.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,4 +39,10 @@ void print_error_line(const char *format, ...)
     va_start(arguments, format);
     print_to(stderr, format, arguments);
     va_end(arguments);
+}
+
+void print_script_arguments(const struct script_head *head)
+{
+    for (size_t i = 0; i < head->argument_count; i++)
+        print_line("  %-14s %s", head->arguments[i].key, head->arguments[i].help);
 }

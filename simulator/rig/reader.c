@@ -10,23 +10,15 @@
 /* Scripts of readers and the cards in slots draw from different numbers. */
 #define SCRIPT_SEED 0x726561646572u
 
-static struct reader_script *load(struct slots *slots, const char *text, struct reader_options *options,
-                                  struct error *error)
+bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error)
 {
     const struct reader_script_host host = {.arg = slots->arg,
                                             .log = slots->log,
                                             .random_drawn = slots->random_drawn,
                                             .seed = slots->seed + SCRIPT_SEED + slots->reader_count};
-    return reader_load(text, &host, options, error);
-}
-
-bool slots_add_described(struct slots *slots, const char *text, bool real_time, struct error *error)
-{
     struct reader_options options;
-    struct reader_script *script = NULL;
-    bool is_script = reader_is_script(text);
-    bool ok = is_script ? (script = load(slots, text, &options, error)) != NULL
-                        : reader_options_parse(text, &options, error);
+    struct reader_script *script;
+    bool ok = reader_describe(text, &host, &options, &script, error);
     if (ok && real_time)
         reader_options_real_time(&options);
     if (!ok || !slots_add_reader(slots, &options, error)) {

@@ -161,3 +161,11 @@ struct reader_script *reader_load(const char *text, const struct reader_script_h
     reader_script_free(script);
     return NULL;
 }
+
+bool reader_describe(const char *text, const struct reader_script_host *host, struct reader_options *options,
+                     struct reader_script **script, struct error *error)
+{
+    bool is_script = reader_is_script(text);
+    *script = is_script ? reader_load(text, host, options, error) : NULL;
+    return is_script ? *script != NULL : reader_options_parse(text, options, error);
+}
