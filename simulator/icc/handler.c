@@ -7,6 +7,7 @@
 
 #include "icc/match.h"
 #include "icc/persistent.h"
+#include "icc/sandbox.h"
 
 /* on_power */
 

@@ -13,9 +13,10 @@
 #include "icc/card_name.h"
 #include "icc/command.h"
 #include "icc/match.h"
-#include "icc/sandbox.h"
 #include "icc/source.h"
 #include "iso7816/atr.h"
+
+struct sandbox;
 
 #define SCRIPT_NAME_MAX 128
 
@@ -73,9 +74,8 @@ struct script {
 };
 
 /*
- * Runs the script in the sandbox, with the arguments of `given`, and reads the table that it returns. given may be
- * NULL. Returns false with one line,
- * "file:line: reason", in error if anything in the script is wrong.
+ * Runs the script in the sandbox, with the arguments of `given`, and reads the table that it returns. given
+ * may be NULL. Returns false with one line, "file:line: reason", in error if anything in the script is wrong.
  */
 bool script_load(struct script *script, struct sandbox *sandbox, const struct source *source,
                  const struct card_name *given, struct error *error);

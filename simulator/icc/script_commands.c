@@ -11,6 +11,7 @@
 
 #include "icc/card.h"
 #include "icc/match.h"
+#include "icc/sandbox.h"
 #include "iso7816/hex.h"
 
 /* Returns the line of the command: the line of its pattern, else of its answer, else of the list. */

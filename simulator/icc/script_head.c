@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "base/oneline.h"
+#include "icc/sandbox.h"
 
 void load_default_name(struct script_head *head, const char *path)
 {

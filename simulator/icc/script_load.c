@@ -8,6 +8,7 @@
 #include "icc/card.h"
 #include "icc/match.h"
 #include "icc/persistent.h"
+#include "icc/sandbox.h"
 #include "iso7816/apdu.h"
 #include "iso7816/hex.h"
 

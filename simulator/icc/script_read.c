@@ -6,6 +6,8 @@
 
 #include <lauxlib.h>
 
+#include "icc/sandbox.h"
+
 _Noreturn void load_refuse(lua_State *L, const struct load *load, int line, const char *format, ...)
 {
     va_list args;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/feature.h"
 
+#include "icc/sandbox.h"
 #include "rig/feature_names.h"
 #include "rig/reader_script.h"
 

@@ -7,6 +7,7 @@
 #include "rig/reader_call.h"
 
 #include "icc/handler.h"
+#include "icc/sandbox.h"
 #include "icc/watchdog.h"
 #include "link/link.h"
 #include "rig/reader_globals.h"

@@ -3,6 +3,7 @@
 
 #include "base/fields.h"
 #include "icc/library.h"
+#include "icc/sandbox.h"
 #include "icc/source.h"
 #include "rig/reader_globals.h"
 #include "rig/reader_read.h"

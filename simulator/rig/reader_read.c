@@ -170,8 +170,9 @@ static void read_change(lua_State *L, const struct load *load, const char *field
         change->removed = true;
     } else if (lua_isinteger(L, -1)) {
         change->length = is_feature ? 4 : feature_property_size(change->tag);
-        for (unsigned i = 0; i < change->length; i++)
-            change->value[is_feature ? 3 - i : i] = (uint8_t)(lua_tointeger(L, -1) >> 8 * i);
+        for (uint8_t i = 0; i < change->length; i++)
+            change->value[i] =
+                (uint8_t)(lua_tointeger(L, -1) >> 8 * (is_feature ? change->length - 1 - i : i));
     } else if (lua_type(L, -1) == LUA_TSTRING) {
         const uint8_t *bytes = read_hex(L, load, field, &length);
         if (length > sizeof change->value)

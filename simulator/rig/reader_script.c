@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig/reader_script.h"
 
+#include "icc/sandbox.h"
+
 #include <stdlib.h>
 
 void reader_script_free(struct reader_script *script)

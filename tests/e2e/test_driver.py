@@ -4,7 +4,6 @@
 import os
 import pathlib
 import socket
-import struct
 import subprocess
 import tempfile
 import threading
@@ -13,13 +12,10 @@ import pytest
 
 from card_state import wait_for_state
 from client import Client
+from link_message import EVENT, HEADER_SIZE, HELLO, OFF, OK, POWER, TRANSMIT, VERSION, WAITING, header, packet
 from programs import BUILD, DRIVER, PYTHON, REDIRECT
 from waiting import TIMEOUT, Lines, wait_for
 
-VERSION = 3
-HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT, WAITING = range(1, 9)
-OK = 0
-OFF = 3
 ATR = bytes.fromhex("3B8001 81".replace(" ", ""))
 
 
@@ -49,18 +45,18 @@ class Simulator:
 
     def serve(self, connection):
         try:
-            while packet := connection.recv(70000):
-                kind, argument, _, event, value = struct.unpack(">BBHII", packet[:12])
+            while request := connection.recv(70000):
+                kind, argument, _, event, value = header(request)
                 if kind == HELLO:
                     if event == 1:  # before the driver, and with it the test, can know of it
                         self.events.append(connection)
-                    connection.send(struct.pack(">BBHII", HELLO, OK, 0, self.event, VERSION))
+                    connection.send(packet(HELLO, OK, self.event, VERSION))
                     if event == 1:
                         self.welcomed.set()
                     continue
                 if kind == WAITING:
                     continue
-                answer = self.respond(kind, argument, packet[12:])
+                answer = self.respond(kind, argument, request[HEADER_SIZE:])
                 if answer is None or (kind, argument) == (POWER, OFF):
                     continue
                 if answer == "hang up":
@@ -70,14 +66,14 @@ class Simulator:
                 if isinstance(answer, bytes):
                     connection.send(answer)
                 else:
-                    connection.send(struct.pack(">BBHII", kind, answer[0], 0, self.event, 0) + answer[1])
+                    connection.send(packet(kind, answer[0], self.event, data=answer[1]))
         except OSError:
             pass
 
     def report(self, event):
         self.event = event
         for connection in self.events:
-            connection.send(struct.pack(">BBHII", EVENT, 0, 0, event, 0))
+            connection.send(packet(EVENT, event=event))
 
     def die(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -183,12 +179,12 @@ def test_card_events_that_come_at_once(alone):
 
 LIES = {
     "hangs up": "hang up",
-    "another type": struct.pack(">BBHII", EVENT, 0, 0, 0, 0),
+    "another type": packet(EVENT),
     "no message": b"\1\2\3",
-    "reserved bytes": struct.pack(">BBHII", TRANSMIT, 0, 1, 0, 0),
+    "reserved bytes": packet(TRANSMIT, reserved=1),
     "status": (99, b""),
     "garbled": (4, b""),
-    "longer than any answer": struct.pack(">BBHII", TRANSMIT, 0, 0, 0, 0) + bytes(68000),
+    "longer than any answer": packet(TRANSMIT, data=bytes(68000)),
 }
 
 
@@ -252,8 +248,8 @@ def test_a_silent_listener(alone):
         wait_for_state(client, "PRESENT")
 
 
-NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backwards":
-            struct.pack(">BBHII", EVENT, 0, 0, 1, 0), "long": bytes(70000)}
+NONSENSE = {"short": b"x", "reserved": b"\7" * 12, "no event": bytes(12), "backwards": packet(EVENT, event=1),
+            "long": bytes(70000)}
 
 
 @pytest.mark.parametrize("name", NONSENSE)

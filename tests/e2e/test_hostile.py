@@ -13,18 +13,12 @@ import threading
 import pytest
 
 from client import Client
+from link_message import (ATTRIBUTE, BAD_REQUEST, CONTROL, EVENT, HEADER_SIZE, HELLO, OK, PARAMETERS, POWER, REMOVED, TRANSMIT,
+                          UNSUPPORTED, VERSION, header, packet)
 from processes import cpu_ticks
 from programs import CARDRIG, PYTHON
 from rig import Rig
 from waiting import TIMEOUT, wait_for
-
-VERSION = 3
-HELLO, POWER, PARAMETERS, TRANSMIT, CONTROL, ATTRIBUTE, EVENT = range(1, 8)
-OK, REMOVED, UNPOWERED, MUTE, GARBLED, UNAVAILABLE, PPS_FAILED, UNSUPPORTED, BAD_REQUEST = range(9)
-
-
-def packet(kind, argument=0, event=0, value=0, data=b"", reserved=0):
-    return struct.pack(">BBHII", kind, argument, reserved, event, value) + data
 
 
 def link(rig):
@@ -37,8 +31,8 @@ def link(rig):
 def exchange(connection, *arguments, **more):
     connection.send(packet(*arguments, **more))
     answer = connection.recv(70000)
-    _, status, _, _, value = struct.unpack(">BBHII", answer[:12])
-    return status, value, answer[12:]
+    _, status, _, _, value = header(answer)
+    return status, value, answer[HEADER_SIZE:]
 
 
 def hello(rig, channel=0):
@@ -89,7 +83,7 @@ def test_bad_requests_after_the_hello(rig, name):
         status, _, _ = exchange(connection, ATTRIBUTE, value=0x10100)
         assert status == OK
         connection.send(packet(ATTRIBUTE, value=0x10100))
-        event = struct.unpack(">I", connection.recv(100)[4:8])[0]
+        event = header(connection.recv(100))[3]
         connection.send(bad[:4] + struct.pack(">I", event) + bad[8:])
         assert connection.recv(100)[1] == BAD_REQUEST
         assert connection.recv(100) == b""
@@ -140,7 +134,7 @@ def test_a_driver_that_takes_the_power_away_too_late(rig):
         assert client.connect()[0] == "ok"
     with hello(rig) as old, hello(rig) as new:
         old.send(packet(CONTROL, value=42 << 16))
-        event = struct.unpack(">BBHII", old.recv(70000)[:12])[3]
+        event = header(old.recv(70000))[3]
 
         def on(connection):
             assert exchange(connection, POWER, 1, event)[0] == OK
@@ -214,11 +208,11 @@ def test_events_that_nobody_reads(rig):
         assert_works(rig)
         with hello(rig) as other:
             other.send(packet(ATTRIBUTE, value=0x10100))
-            now = struct.unpack(">I", other.recv(100)[4:8])[0]
+            now = header(other.recv(100))[3]
         while last != now:
             answer = lazy.recv(100)
             assert answer[0] == EVENT
-            last = struct.unpack(">I", answer[4:8])[0]
+            last = header(answer)[3]
 
 
 BAD_LINES = {

@@ -12,6 +12,7 @@ import tempfile
 import pytest
 
 from card_state import wait_for_state
+from link_message import HELLO, OK, VERSION, packet
 from mounts import can_mount, with_an_empty_run
 from private_pcscd import Pcscd
 from programs import CARDRIG, CARDS, DRIVER, PYTHON, run
@@ -287,16 +288,17 @@ def test_an_installed_pcscd(place):
     (place / "rig").rmdir()
 
 
-HELLO = """
-import socket, struct, sys
+SAY_HELLO = """
+import socket, sys
 links = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(sys.argv[2]))]
 answers = set()
 for link in links:
     link.settimeout(20)
     try:
         link.connect(sys.argv[1])
-        link.send(struct.pack(">BBHII", 1, 2, 0, 0, 0))
-        answers.add(len(link.recv(100)))
+        link.send(bytes.fromhex(sys.argv[3]))
+        answer = link.recv(100)
+        answers.add(f"status-{answer[1]}" if answer else "nothing")
     except OSError as error:
         answers.add(type(error).__name__)
 print(*sorted(map(str, answers)))
@@ -305,8 +307,8 @@ print(*sorted(map(str, answers)))
 
 def say_hello(link, count, user=STRANGER, prefix=()):
     """What a stranger's drivers get, each on a connection of its own, when they say hello."""
-    done = subprocess.run([*prefix] + as_user(user, PYTHON, "-c", HELLO, link, count), capture_output=True, text=True,
-                          timeout=TIMEOUT)
+    done = subprocess.run([*prefix] + as_user(user, PYTHON, "-c", SAY_HELLO, link, count, packet(HELLO, VERSION).hex()),
+                          capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -320,7 +322,7 @@ def test_a_stranger_cannot_connect(place):
 @root_only
 def test_the_user_of_pcscd_is_let_in(place):
     with Serve(place / "rig", "--pcscd-user", STRANGER) as serve:
-        assert say_hello(serve.directory / "link", 10) == ["12"]
+        assert say_hello(serve.directory / "link", 10) == [f"status-{OK}"]
         # but not to the control socket
         done = subprocess.run(as_stranger(CARDRIG, "status"), capture_output=True, text=True, timeout=TIMEOUT,
                               env={**os.environ, "CARDRIG_SOCKET": str(serve.directory / "control")})
@@ -466,8 +468,8 @@ def test_without_acls(place):
     with Serve(place / "rig", "--pcscd-user", STRANGER + 1, prefix=namespace) as serve:
         enter = ["nsenter", f"--mount=/proc/{serve.process.pid}/ns/mnt"]
         link = serve.directory / "link"
-        assert set(say_hello(link, 300, prefix=enter)) <= {"0", "BrokenPipeError", "ConnectionResetError"}
-        assert say_hello(link, 10, STRANGER + 1, prefix=enter) == ["12"]
+        assert set(say_hello(link, 300, prefix=enter)) <= {"nothing", "BrokenPipeError", "ConnectionResetError"}
+        assert say_hello(link, 10, STRANGER + 1, prefix=enter) == [f"status-{OK}"]
     lines = serve.errors.splitlines(keepends=True)
     assert lines[0] == (f"cardrig: {place}/rig/link: no ACL can be set (Operation not supported): every user can connect, "
                         "and others are refused only then\n")
