@@ -8,7 +8,8 @@ scardmanage_lock_state lock_state(const struct attachment *at)
 {
     if (at->transaction.lock_count == 0)
         return SCARDMANAGE_LOCK_NONE;
-    return at->transaction.is_open ? SCARDMANAGE_LOCK_KEPT : SCARDMANAGE_LOCK_LOST;
+    return at->transaction.is_open && !at->transaction.is_doubtful ? SCARDMANAGE_LOCK_KEPT
+                                                                   : SCARDMANAGE_LOCK_LOST;
 }
 
 bool lock_is_wanted(const struct attachment *at)
@@ -27,6 +28,28 @@ scardmanage_result lock_begin_transaction(struct attachment *at)
         attachment_count_transaction(at);
     }
     return result;
+}
+
+/* Closes the handle, because its event cannot be acknowledged. If it is the caller's, the next successful reconnect
+ * ends the transaction. */
+static void end_transaction_with_handle(struct attachment *at, scardmanage_disposition disposition)
+{
+    if (at->connection.by_handle) {
+        at->transaction.is_open = at->transaction.is_doubtful = true;
+        return;
+    }
+    handle_close(at, disposition);
+    at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
+}
+
+/* The removal of the card ends the transaction. But pcscd also says that there is no card if a reset finds none, before
+ * it has noticed the removal. The event of the reset then keeps the transaction from ending. */
+static void end_transaction_without_card(struct attachment *at)
+{
+    at->transaction.is_open = false;
+    if (pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE) ==
+        SCARDMANAGE_W_RESET_CARD)
+        end_transaction_with_handle(at, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 /* While a handle has an event, pcscd does not end its transaction (SCardEndTransaction() in
@@ -52,16 +75,17 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
         handle_set_reset_unreported(at);
         return pcsc_end_transaction(at->connection.handle, disposition);
     }
-    if (result == SCARDMANAGE_E_NO_SMARTCARD) /* the reset came after the removal */
+    if (result == SCARDMANAGE_E_NO_SMARTCARD) { /* the reset came after the removal */
+        end_transaction_without_card(at);
         return SCARDMANAGE_W_REMOVED_CARD;
-    if (!at->connection.by_handle && result != SCARDMANAGE_E_OUTOFMEMORY) {
-        handle_close(at, disposition);
-        handle_set_reset_unreported(at);
-        at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
-    } else {
-        at->transaction.is_open = at->transaction.is_doubtful =
-            true; /* the next successful reconnect ends it */
     }
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) {
+        at->transaction.is_open = at->transaction.is_doubtful = true;
+        return result;
+    }
+    end_transaction_with_handle(at, disposition);
+    if (!at->connection.by_handle)
+        handle_set_reset_unreported(at);
     return result;
 }
 
@@ -119,12 +143,15 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
     return result == SCARDMANAGE_S_OK ? SCARDMANAGE_W_RESET_CARD : result;
 }
 
-void lock_end_with_card(struct attachment *at)
+void lock_end_with_card(struct attachment *at, bool is_counted)
 {
-    if (at->transaction.is_open && at->connection.has_handle &&
-        at->connection.share != SCARDMANAGE_SHARE_EXCLUSIVE)
-        pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+    bool ends = at->transaction.is_open && at->connection.has_handle &&
+                at->connection.share != SCARDMANAGE_SHARE_EXCLUSIVE;
     at->transaction.is_open = false;
+    if (ends && is_counted)
+        pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+    else if (ends)
+        end_transaction_without_card(at);
 }
 
 /* Ends the transaction that the outermost lock or the unit has begun. */

@@ -29,8 +29,9 @@ static scardmanage_result get_reader_state(struct attempt *a)
 static void observe_end_of_lock(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (!a->reader_state.present || identity_was_removed(&at->card.identity, a->reader_state.counter))
-        lock_end_with_card(at);
+    bool is_counted = identity_was_removed(&at->card.identity, a->reader_state.counter);
+    if (!a->reader_state.present || is_counted)
+        lock_end_with_card(at, is_counted);
 }
 
 static void observe_reader(struct attempt *a)
@@ -134,7 +135,7 @@ static void observe_card(struct attempt *a, scardmanage_result event)
     a->was_removed = event == SCARDMANAGE_W_REMOVED_CARD || s->handle == HANDLE_DEAD ||
                      (s->is_observed && identity_was_removed(&at->card.identity, a->reader_state.counter));
     if (a->was_removed)
-        lock_end_with_card(at);
+        lock_end_with_card(at, true);
     if (a->was_removed && at->card.identity.known)
         at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     if (event != SCARDMANAGE_S_OK || a->was_removed)

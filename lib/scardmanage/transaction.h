@@ -27,8 +27,9 @@ scardmanage_result lock_begin_transaction(struct attachment *at);
  * E_OUTOFMEMORY if it has not ended. */
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition);
 /* The card was removed, which ends the transaction (pcsc-lite: RFSetReaderEventState() in readerfactory.c). A
- * handle that was opened in the moment of a removal has no event, though, and keeps its transaction. */
-void lock_end_with_card(struct attachment *at);
+ * handle that was opened in the moment of a removal has no event, though, and keeps its transaction. is_counted:
+ * pcscd has noticed the removal, which its event counter shows. */
+void lock_end_with_card(struct attachment *at, bool is_counted);
 /* Returns whether the card is to stay locked. */
 bool lock_is_wanted(const struct attachment *at);
 /* Jobs: begin a unit, which keeps the card locked until it ends; end it; and end one that has failed, with the

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is left of a lock when its card has gone. The PC/SC calls below are this file's own: as pcscd answers when a
+ * reset finds no card before pcscd has noticed the removal, which takes luck to hit.
+ */
+#include "internal.h"
+
+#include "run_suite.h"
+
+#include <check.h>
+#include <string.h>
+#include <winscard.h>
+
+static struct {
+    bool reset_event; /* the handle has the event of the reset */
+    bool transaction; /* the handle has a transaction */
+    unsigned ends, closed;
+} pcscd;
+
+LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
+{
+    (void)handle, (void)disposition;
+    pcscd.ends++;
+    if (pcscd.reset_event)
+        return SCARD_W_RESET_CARD;
+    pcscd.transaction = false;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD step, LPDWORD active)
+{
+    (void)handle, (void)share, (void)protocols, (void)step, (void)active;
+    return SCARD_E_NO_SMARTCARD;
+}
+
+LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
+{
+    (void)handle, (void)disposition;
+    pcscd.closed++;
+    pcscd.transaction = false;
+    return SCARD_S_SUCCESS;
+}
+
+/* An attachment with a handle and a transaction. Only its thread is missing. */
+static void begin(struct attachment *at, scardmanage *m, bool by_handle, bool reset_event)
+{
+    memset(at, 0, sizeof *at);
+    at->m = m;
+    at->connection.has_handle = true;
+    at->connection.by_handle = by_handle;
+    at->connection.share = SCARDMANAGE_SHARE_SHARED;
+    at->transaction.is_open = true;
+    at->transaction.lock_count = 1;
+    memset(&pcscd, 0, sizeof pcscd);
+    pcscd.transaction = true;
+    pcscd.reset_event = reset_event;
+}
+
+/* Returns whether PC/SC has a transaction. The attachment must know. */
+static bool is_locked(const struct attachment *at)
+{
+    ck_assert(at->transaction.is_open || !pcscd.transaction);
+    return at->transaction.is_open;
+}
+
+START_TEST(a_removal_that_pcscd_has_not_noticed)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+
+    begin(&at, m, false, true);
+    lock_end_with_card(&at, false);
+    ck_assert(!is_locked(&at) && !at.connection.has_handle);
+    ck_assert_uint_eq(pcscd.closed, 1);
+
+    /* a handle of the caller is not closed, and its lock not forgotten */
+    begin(&at, m, true, true);
+    lock_end_with_card(&at, false);
+    ck_assert(is_locked(&at) && at.transaction.is_doubtful && at.connection.has_handle);
+    ck_assert_int_eq(lock_state(&at), SCARDMANAGE_LOCK_LOST);
+    ck_assert_uint_eq(pcscd.closed, 0);
+
+    begin(&at, m, false, false);
+    lock_end_with_card(&at, false);
+    ck_assert(!is_locked(&at) && at.connection.has_handle);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(a_removal_that_pcscd_has_noticed)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, true);
+    pcscd.transaction = false; /* the removal has ended it, and a reset has replaced its event */
+    lock_end_with_card(&at, true);
+    ck_assert(!is_locked(&at) && at.connection.has_handle);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(an_unlock_after_a_reset_that_found_no_card)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    for (int by_handle = 0; by_handle < 2; by_handle++) {
+        begin(&at, m, by_handle, true);
+        ck_assert_int_eq(lock_end_transaction(&at, SCARDMANAGE_DISPOSITION_LEAVE),
+                         SCARDMANAGE_W_REMOVED_CARD);
+        ck_assert(is_locked(&at) == by_handle && at.connection.has_handle == by_handle);
+        ck_assert_uint_eq(pcscd.ends, 2);
+    }
+    scardmanage_free(m);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("libscardmanage: the end of a lock");
+    TCase *tc = tcase_create("lock_end");
+    tcase_add_test(tc, a_removal_that_pcscd_has_not_noticed);
+    tcase_add_test(tc, a_removal_that_pcscd_has_noticed);
+    tcase_add_test(tc, an_unlock_after_a_reset_that_found_no_card);
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
