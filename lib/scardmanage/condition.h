@@ -17,7 +17,7 @@ enum wait_what {
 struct wait_sight {
     scardmanage_result result; /* S_OK, E_READER_UNAVAILABLE or E_NO_SERVICE */
     struct pcsc_reader_state state;
-    unsigned contexts_opened;
+    unsigned contexts_opened, gaps; /* of the connection */
 };
 
 struct wait_condition {

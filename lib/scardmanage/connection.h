@@ -15,6 +15,7 @@ struct connection {
     SCARDCONTEXT context;
     bool has_context;
     unsigned contexts_opened;
+    unsigned gaps;                   /* how often a card that was watched no longer was */
     struct scardmanage_watch *watch; /* null until a call waits */
     struct wait_sight seen;          /* by attaching, or by the last wait for a change */
     SCARDHANDLE handle;
@@ -30,6 +31,8 @@ struct connection {
 scardmanage_result service_open_context(struct attachment *at);
 /* Closes the handle and the context after the service went away. */
 void service_disconnect(struct attachment *at);
+/* Records that the card may be exchanged without that showing in the event counter. */
+void service_lose_sight_of_card(struct attachment *at);
 /* Records that the service or the reader is, or was, away. The card may have been exchanged, the
  * transaction has ended, and a handle that the caller owns is dead. */
 void service_mark_unwatched(struct attachment *at);

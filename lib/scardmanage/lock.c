@@ -39,7 +39,7 @@ static void end_transaction_with_handle(struct attachment *at, scardmanage_dispo
         return;
     }
     handle_close(at, disposition);
-    at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
+    service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
 }
 
 /* The removal of the card ends the transaction. But pcscd also says that there is no card if a reset finds none, before

@@ -11,13 +11,19 @@ scardmanage_result service_open_context(struct attachment *at)
     return result;
 }
 
+void service_lose_sight_of_card(struct attachment *at)
+{
+    at->connection.gaps += !at->card.identity.unwatched;
+    at->card.identity.unwatched = true;
+}
+
 void service_mark_unwatched(struct attachment *at)
 {
     at->transaction.is_open = false;
     at->connection.handle_lost = at->connection.by_handle;
     if (!at->card.identity.known)
         return;
-    at->card.identity.unwatched = true;
+    service_lose_sight_of_card(at);
     at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
 }
 

@@ -135,7 +135,7 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
         result = attempt_publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     hook_step(at, SCARDMANAGE_STEP_REOPEN, result, start);
     if (result != SCARDMANAGE_S_OK)
-        at->card.identity.unwatched = true; /* without a handle, an unplugged reader goes unnoticed */
+        service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
     return result;
 }
 

@@ -11,14 +11,16 @@
 
 void wait_remember(struct attachment *at, scardmanage_result result, const struct pcsc_reader_state *state)
 {
-    at->connection.seen = (struct wait_sight){result, *state, at->connection.contexts_opened};
+    at->connection.seen =
+        (struct wait_sight){result, *state, at->connection.contexts_opened, at->connection.gaps};
 }
 
 static bool has_changed(const struct attachment *at, scardmanage_result result,
                         const struct pcsc_reader_state *now)
 {
     const struct wait_sight *seen = &at->io.condition.seen;
-    if (result != seen->result || at->connection.contexts_opened != seen->contexts_opened)
+    if (result != seen->result || at->connection.contexts_opened != seen->contexts_opened ||
+        at->connection.gaps != seen->gaps)
         return true;
     return result == SCARDMANAGE_S_OK &&
            (now->present != seen->state.present || now->counter != seen->state.counter ||

@@ -50,6 +50,9 @@ struct storm_user {
     unsigned identity;   /* of the card that it has identified: enum cards_number */
     struct truth synced; /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
+    struct truth change_seen;   /* when a wait for a change has last succeeded, or attaching */
+    bool knows_since_change;    /* a call has told about the card since then */
+    bool is_other_since_change; /* and another one that there is a different card */
     bool failed_since;     /* a call has failed since then that may have changed what the library knows */
     bool is_cancelling;    /* another thread is in scardmanage_cancel() */
     bool may_run;          /* an abandoned call may still run */

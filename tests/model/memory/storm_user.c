@@ -52,6 +52,12 @@ static void wait_for_threads(struct storm_user *user)
                 "a thread of the library does not end");
 }
 
+static void see_all_changes(struct storm_user *user)
+{
+    user->change_seen = truth_now;
+    user->knows_since_change = user->is_other_since_change = false;
+}
+
 static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
 {
     char name[MAX_READERNAME];
@@ -73,6 +79,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         result = SCARDMANAGE_E_INVALID_HANDLE;
     storm_end_call(&call, result);
     user->attached = result == SCARDMANAGE_S_OK;
+    see_all_changes(user);
     if (user->attached) {
         scardmanage_get_session(user->m, &number);
     } else if (user->party == PARTY_B) {
@@ -81,6 +88,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     }
     if (number == 0)
         return result;
+    user->knows_since_change = true;
     storm_sync(&opening, false, false);
     if (user->party == PARTY_B && !user->options.rebuild && !user->options.identify)
         storm_check(user, resets == truth_now.resets[user->party], "attaching by handle has reset the card");
@@ -237,6 +245,9 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
                                    bool is_only_one)
 {
     struct storm_user *user = call->user;
+    user->is_other_since_change |=
+        user->knows_since_change && report->verdict == SCARDMANAGE_VERDICT_DIFFERENT;
+    user->knows_since_change = true;
     /* the reader may have been replugged while the library had no handle, between closing one and opening the next */
     is_only_one &= truth_now.plugs == call->before.plugs;
     storm_sync(call, is_only_one && storm_is_same_card(report->verdict),
@@ -385,6 +396,39 @@ static void wait_for_card(struct storm_user *user)
     storm_check_lock(&call, result);
 }
 
+/* Whether PC/SC was there from the beginning of the call, and has noticed nothing about the reader since. */
+static bool nothing_was_noticed(const struct storm_call *call)
+{
+    return call->running && !call->stopped && call->plugged && truth_now.services == call->before.services &&
+           truth_now.plugs == call->before.plugs && truth_now.noticed_events == call->before.noticed_events &&
+           failures_count() == call->failures && !call->may_run;
+}
+
+/* A wait that is too late must have had nothing to report. */
+static void wait_for_removal_or_change(struct storm_user *user)
+{
+    uint32_t ms = scheduler_random(100);
+    bool removal = scheduler_once_in(2);
+    struct storm_call call =
+        storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
+    call.extra_ms = 1000; /* for a service that does not answer at once */
+    scardmanage_result result =
+        scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
+    storm_end_call(&call, result);
+    bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
+                                : user->is_other_since_change ||
+                                      (call.before.noticed_events != user->change_seen.noticed_events &&
+                                       truth_now.plugs == user->change_seen.plugs);
+    storm_check(user,
+                result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
+                    user->options.accept_other_index,
+                "%s misses what has happened before", call.name);
+    if (result == SCARDMANAGE_S_OK && !removal)
+        see_all_changes(user);
+    user->failed_since = true; /* it may have noticed a loss */
+    storm_check_lock(&call, result);
+}
+
 static void call_while_cancelled(struct storm_user *user)
 {
     uint8_t answer[64];
@@ -426,8 +470,10 @@ static void make_any_call(struct storm_user *user)
         run_unit(user);
     else if (number < 22)
         get_status(user);
-    else if (number < 23)
+    else if (number < 23 && scheduler_once_in(2))
         wait_for_card(user);
+    else if (number < 23)
+        wait_for_removal_or_change(user);
     else if (number < 24)
         call_while_cancelled(user);
     else if (scheduler_once_in(3))
