@@ -17,8 +17,8 @@ enum {
 
 extern const struct subcommand run_subcommand, serve_subcommand, insert_subcommand, remove_subcommand,
     swap_subcommand, plug_subcommand, unplug_subcommand, fault_subcommand, service_subcommand,
-    status_subcommand, press_subcommand, wait_subcommand, cards_subcommand, check_subcommand, atr_subcommand,
-    doctor_subcommand;
+    status_subcommand, press_subcommand, wait_subcommand, cards_subcommand, readers_subcommand,
+    check_subcommand, atr_subcommand, doctor_subcommand;
 
 /* Logs a hint to run `cardrig doctor`, after a rig could not be set up. Does nothing in a rig that
  * `cardrig doctor` itself started. */

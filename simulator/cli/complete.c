@@ -111,6 +111,8 @@ static void propose_value(const struct unfinished *word, const char *completion)
             propose_names(word, fault_name);
         } else if (strcmp(one, ":ready") == 0) {
             propose_names(word, library_card_name);
+        } else if (strcmp(one, ":ready-reader") == 0) {
+            propose_names(word, library_reader_name);
         } else if (strcmp(one, ":reader") == 0) {
             propose_reader_keys(word);
         } else if (strcmp(one, ":card") == 0) {

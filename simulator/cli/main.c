@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 static const struct subcommand *const subcommands[] = {
-    &run_subcommand,     &serve_subcommand, &insert_subcommand, &remove_subcommand,
-    &swap_subcommand,    &plug_subcommand,  &unplug_subcommand, &fault_subcommand,
-    &service_subcommand, &press_subcommand, &wait_subcommand,   &status_subcommand,
-    &cards_subcommand,   &check_subcommand, &atr_subcommand,    &doctor_subcommand,
+    &run_subcommand,  &serve_subcommand,  &insert_subcommand, &remove_subcommand,  &swap_subcommand,
+    &plug_subcommand, &unplug_subcommand, &fault_subcommand,  &service_subcommand, &press_subcommand,
+    &wait_subcommand, &status_subcommand, &cards_subcommand,  &readers_subcommand, &check_subcommand,
+    &atr_subcommand,  &doctor_subcommand,
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

@@ -15,6 +15,8 @@
  * spaces, each of them a candidate or one of
  *   ":files" ":directories" ":command" ":users"   completed by the shell
  *   ":card"     the file of a card script, or relay=
+ *   ":ready"    the name of a ready card
+ *   ":ready-reader"  the name of a ready reader
  *   ":slot"     a slot of the running rig
  *   ":usb"      a USB reader of the running rig
  *   ":fault"    the name of a fault

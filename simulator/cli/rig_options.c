@@ -21,7 +21,7 @@ enum { RIG_OPTIONS_REAL_TIME = 0x1000 };
 const struct option_entry rig_options_list[] = {
     {'r', "reader", "NAME[,KEY[=VALUE]]...", ":reader",
      "add a reader; its keys are below; can be repeated, for up to 16 slots in all, or 255 with a pcscd from 2.5.0 on. NAME may also be a "
-     "reader script: a file whose name has a '/' or ends in '.lua', or a ready reader ('pinpad')"},
+     "reader script: a file whose name has a '/' or ends in '.lua', or a ready reader ('cardrig readers' lists them)"},
     {'c', "card", "[SLOT=]CARD", ":card",
      "insert CARD into a slot: a number, READER or READER/NUMBER; by default the first empty one; can be "
      "repeated. CARD is the file of a card script or the name of a ready card ('cardrig cards' lists them), with arguments: "

@@ -2,9 +2,11 @@
 """Readers that are scripts, through real pcscd: control codes with and without a card, wrong lists, commands that the reader
 answers itself."""
 
+import re
+
 import pytest
 
-from programs import run
+from programs import SOURCE, run
 from rig import Rig
 
 FEATURES, PROPERTIES = 0x42000000 + 3400, 0x42330012
@@ -114,3 +116,27 @@ def test_check(scripts):
     done = run("run", "--reader", f"{reader},speed=1", "--", "true")
     assert done.returncode == 2
     assert done.stderr == f"cardrig: --reader: {reader}:6: 'speed' was given, but the reader only takes firmware\n"
+
+
+READY = re.findall(r"^(\w+) ", run("readers").stdout.split("\n\n")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("reader", READY)
+def test_ready_readers(reader):
+    """Each is listed and sound, and its text is that of the source."""
+    assert run("readers", "--text", reader).stdout == (SOURCE / f"simulator/readers/{reader}.lua").read_text()
+    listed = run("readers", reader)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    checked = run("check", "--reader", reader)
+    assert (checked.returncode, checked.stdout.splitlines()[1:]) == (0, listed.stdout.splitlines()[1:])
+
+
+def test_what_is_no_ready_reader():
+    done = run("readers", "pinpda")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "cardrig: no ready reader 'pinpda': did you mean 'pinpad'?\n")
+    done = run("readers", "--text", "piv")
+    assert (done.returncode, done.stderr) == (1, "cardrig: no ready reader 'piv': 'cardrig readers' lists them\n")
+    done = run("readers", "--text")
+    assert (done.returncode, done.stderr) == (2, "cardrig readers: --text of which reader? 'cardrig readers --help' says more\n")
+    done = run("cards", "--text", "pinpad")
+    assert (done.returncode, done.stderr) == (1, "cardrig: no ready card or module 'pinpad': 'cardrig cards' lists them\n")
