@@ -217,7 +217,7 @@ static bool send_request(struct channel *channel, const struct link_message *req
            link_send(channel->exchange_fd, request) == 0;
 }
 
-/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL has. Returns -1 with errno on
+/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL and LINK_TRANSMIT have. Returns -1 with errno on
  * failure. */
 static int await_answer(struct channel *channel, const struct link_message *request,
                         struct link_message *answer)
@@ -226,7 +226,8 @@ static int await_answer(struct channel *channel, const struct link_message *requ
     do {
         if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0)
             return -1;
-        if (answer->type != LINK_EXTENSION || request->type != LINK_CONTROL)
+        if (answer->type != LINK_EXTENSION ||
+            (request->type != LINK_CONTROL && request->type != LINK_TRANSMIT))
             return 0;
     } while (clock_ms() < limit);
     errno = EAGAIN;

@@ -66,8 +66,8 @@ enum link_type {
     LINK_WAITING,    /* sent only by the driver, on an events connection; no answer: pcscd uses the slot
                         and waits for its card events */
     LINK_EXTENSION,  /* sent only by the simulator, on an exchange connection, before an answer to
-                        LINK_CONTROL that takes longer because a person is to press keys: the driver waits
-                        again, at most LINK_EXTENSIONS_TIMEOUT in all */
+                        LINK_CONTROL or LINK_TRANSMIT that takes longer because a person is to press
+                        keys: the driver waits again, at most LINK_EXTENSIONS_TIMEOUT in all */
 };
 
 /* In the answer to a reset: the card is ready for T=0 or T=1 as it is. Selecting that protocol needs no

@@ -333,6 +333,22 @@ static enum ifd_result control_started(struct slot_use *use, struct pin_pad *pad
     return is_started ? finish(use, pad, out, length) : IFD_RESULT_GARBLED;
 }
 
+bool pin_pad_ask(struct slot_use *use, uint32_t card_event, bool modifies, const uint8_t *structure,
+                 size_t structure_length, uint8_t *out, size_t *length, enum ifd_result *result)
+{
+    struct pin_pad *pad = use->slot->reader->pin_pad;
+    if (!pad)
+        return false;
+    *length = 0;
+    if (!use->card || card_event != use->card_event) /* the card that it was for is gone */
+        *result = IFD_RESULT_NO_CARD;
+    else if (begin(use, pad, modifies, structure, structure_length, out, length))
+        *result = finish(use, pad, out, length);
+    else
+        *result = IFD_RESULT_OK;
+    return true;
+}
+
 bool pin_pad_control(struct slot_use *use, uint32_t card_event, uint32_t code, const uint8_t *input,
                      size_t input_length, uint8_t *out, size_t *length, enum ifd_result *result)
 {
@@ -345,12 +361,11 @@ bool pin_pad_control(struct slot_use *use, uint32_t card_event, uint32_t code, c
         *result = put_pin_properties(pad, out, length);
     } else if (feature == FEATURE_IFD_DISPLAY_PROPERTIES) {
         *result = put_display_properties(pad, out, length);
-    } else if (!use->card || card_event != use->card_event) { /* the card that it was for is gone */
-        *result = IFD_RESULT_NO_CARD;
     } else if (feature == FEATURE_VERIFY_PIN_DIRECT || feature == FEATURE_MODIFY_PIN_DIRECT) {
-        bool modifies = feature == FEATURE_MODIFY_PIN_DIRECT;
-        *result = begin(use, pad, modifies, input, input_length, out, length) ? finish(use, pad, out, length)
-                                                                              : IFD_RESULT_OK;
+        pin_pad_ask(use, card_event, feature == FEATURE_MODIFY_PIN_DIRECT, input, input_length, out, length,
+                    result);
+    } else if (!use->card || card_event != use->card_event) {
+        *result = IFD_RESULT_NO_CARD;
     } else {
         *result = control_started(use, pad, feature, input, input_length, out, length);
     }

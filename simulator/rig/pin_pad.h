@@ -32,6 +32,11 @@ void pin_pad_free(struct pin_pad *pad);
 bool pin_pad_control(struct slot_use *use, uint32_t card_event, uint32_t code, const uint8_t *input,
                      size_t input_length, uint8_t *out, size_t *length, enum ifd_result *result);
 
+/* Within a use: the same for a structure, whatever the code is with which it comes. Returns false if the
+ * reader has no PIN pad. */
+bool pin_pad_ask(struct slot_use *use, uint32_t card_event, bool modifies, const uint8_t *structure,
+                 size_t structure_length, uint8_t *out, size_t *length, enum ifd_result *result);
+
 /* Within a use: ends an entry that has been started and not finished, as a reset of the card does. */
 void pin_pad_reset(const struct slot_use *use);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A function of a reader script runs in a Lua thread of its own. transmit() yields: the call leaves the
- * sandbox, sends the command to the card, which may be a script itself, and goes on in the sandbox with the
- * response. So no script runs inside another one, and other slots can use the script meanwhile.
+ * A function of a reader script runs in a Lua thread of its own. transmit(), verify_pin() and modify_pin()
+ * yield: the call leaves the sandbox, does what is asked for, and goes on in the sandbox with the response. So no script
+ * runs inside another one, as the card may be one, and other slots can use the script meanwhile.
  */
 #include "rig/reader_call.h"
 
@@ -27,10 +27,11 @@ struct call {
     size_t input_length;
 
     lua_State *thread;
-    int thread_ref;   /* in the registry; LUA_NOREF: none */
-    bool yielded;     /* the function waits for the response to `command` */
-    const char *why;  /* why there is no response; NULL: there is one */
-    uint8_t *command; /* room for LINK_MAX_COMMAND bytes, from the first transmit() on */
+    int thread_ref;  /* in the registry; LUA_NOREF: none */
+    bool yielded;    /* the function waits for the result of `operation` with `command` */
+    const char *why; /* why there is no response; NULL: there is one */
+    enum reader_operation operation;
+    uint8_t *command; /* room for LINK_MAX_COMMAND bytes, from the first operation on */
     size_t command_length;
     uint8_t *response; /* room for LINK_MAX_RESPONSE */
     size_t response_length;
@@ -124,10 +125,12 @@ static void take_results(lua_State *L, struct call *call, int count)
 
 /* The steps, each inside sandbox_call */
 
-/* Takes the command with which transmit() has yielded. */
-static void take_command(lua_State *L, struct call *call)
+/* Takes the bytes and the mark with which an operation has yielded, and not the script itself. */
+static void take_command(lua_State *L, struct call *call, int count)
 {
-    const char *bytes = lua_tolstring(call->thread, -1, &call->command_length);
+    if (count != 2 || !reader_globals_operation(call->thread, -1, &call->operation))
+        luaL_error(L, "a function of the reader yielded, which only coroutines of its own can do");
+    const char *bytes = lua_tolstring(call->thread, -2, &call->command_length);
     watchdog_hold();
     if (!call->command)
         call->command = malloc(LINK_MAX_COMMAND);
@@ -148,7 +151,7 @@ static void resume(lua_State *L, struct call *call, int arguments)
     reader_globals_allow(L, NULL);
     call->yielded = status == LUA_YIELD;
     if (call->yielded) {
-        take_command(L, call);
+        take_command(L, call, count);
         lua_pop(call->thread, count);
         return;
     }
@@ -207,26 +210,26 @@ static bool step(struct call *call, lua_CFunction body)
     return ok;
 }
 
-/* Sends the yielded command to the card, without the lock. */
-static void transmit(struct call *call)
+/* Carries out the yielded operation, without the lock. */
+static void perform(struct call *call)
 {
     pthread_mutex_unlock(&call->script->lock);
     call->response_length = 0;
-    call->why = call->slot->transmit(call->slot->arg, call->command, call->command_length, call->response,
-                                     LINK_MAX_RESPONSE, &call->response_length);
+    call->why = call->slot->perform(call->slot->arg, call->operation, call->command, call->command_length,
+                                    call->response, &call->response_length);
     pthread_mutex_lock(&call->script->lock);
 }
 
-/* Sends what the function wants to send, until it ends. Returns false if it fails. */
+/* Does what the function asks for, until it ends. Returns false if it fails. */
 static bool run_to_end(struct call *call)
 {
     bool ok = step(call, begin);
-    for (unsigned sent = 0; ok && call->yielded; sent++) {
-        if (sent == READER_TRANSMITS_MAX) {
+    for (unsigned done = 0; ok && call->yielded; done++) {
+        if (done == READER_OPERATIONS_MAX) {
             log_line(call, "a function of the reader has sent too many commands in one call");
             return false;
         }
-        transmit(call);
+        perform(call);
         ok = !sandbox_dead(call->script->sandbox) && step(call, go_on); /* another call may have killed it */
     }
     return ok;

@@ -3,26 +3,27 @@
 #ifndef CARDRIG_RIG_READER_CALL_H
 #define CARDRIG_RIG_READER_CALL_H
 
+#include "rig/reader_globals.h"
 #include "rig/reader_script.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A function of the script may send so many commands to the card in one call. */
-#define READER_TRANSMITS_MAX 1000
+/* A function of the script may ask for so many operations in one call. */
+#define READER_OPERATIONS_MAX 1000
 
-/* What a function is told of the slot, and how it reaches the card. */
+/* What a function is told of the slot, and how it reaches card and PIN pad. */
 struct reader_slot {
     unsigned number;
     bool present, powered;
     int protocol; /* T, or -1: none is in use */
     const uint8_t *atr;
     size_t atr_length;
-    /* Sends a command to the card. Returns NULL and the response, or why there is none, in a word. The
-     * script's lock is not held. */
-    const char *(*transmit)(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
-                            size_t capacity, size_t *length);
+    /* Carries out what a function asks for. Returns NULL and the response, for which there is room for
+     * LINK_MAX_RESPONSE bytes, or why there is none, in a word. The script's lock is not held. */
+    const char *(*perform)(void *arg, enum reader_operation operation, const uint8_t *input,
+                           size_t input_length, uint8_t *response, size_t *length);
     void *arg;
 };
 

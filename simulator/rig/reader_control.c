@@ -23,15 +23,16 @@ uint8_t reader_link_status(enum ifd_result result)
     return statuses[result];
 }
 
-/* The card, as a function of the script reaches it. */
+/* Card and PIN pad, as a function of the script reaches them. */
 struct path {
-    struct ifd *ifd;
+    struct slot_use *use;
+    uint32_t card_event; /* of the request */
     uint8_t protocol;
     enum ifd_result result; /* of the last command */
 };
 
-static const char *transmit(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
-                            size_t capacity, size_t *length)
+static const char *perform(void *arg, enum reader_operation operation, const uint8_t *input,
+                           size_t input_length, uint8_t *response, size_t *length)
 {
     static const char *const words[] = {
         [IFD_RESULT_NO_CARD] = "removed",
@@ -44,21 +45,25 @@ static const char *transmit(void *arg, const uint8_t *command, size_t command_le
         [IFD_RESULT_BAD_COMMAND] = "command",
     };
     struct path *path = arg;
-    path->result =
-        ifd_transmit(path->ifd, path->protocol, command, command_length, response, capacity, length);
+    if (operation == READER_TRANSMIT)
+        path->result = ifd_transmit(path->use->ifd, path->protocol, input, input_length, response,
+                                    LINK_MAX_RESPONSE, length);
+    else if (!pin_pad_ask(path->use, path->card_event, operation == READER_MODIFY_PIN, input, input_length,
+                          response, length, &path->result))
+        return "no-pinpad";
     return words[path->result];
 }
 
-static struct reader_slot describe(const struct slot_use *use, struct path *path)
+static struct reader_slot describe(struct path *path)
 {
-    const struct ifd *ifd = use->ifd;
-    return (struct reader_slot){.number = use->slot->number,
-                                .present = use->card,
+    const struct ifd *ifd = path->use->ifd;
+    return (struct reader_slot){.number = path->use->slot->number,
+                                .present = path->use->card,
                                 .powered = ifd->powered,
                                 .protocol = ifd->protocol == IFD_NO_PROTOCOL ? -1 : ifd->protocol,
                                 .atr = ifd->atr.raw,
                                 .atr_length = ifd->atr.length,
-                                .transmit = transmit,
+                                .perform = perform,
                                 .arg = path};
 }
 
@@ -66,8 +71,8 @@ uint8_t reader_control(struct slot_use *use, uint32_t card_event, uint32_t code,
                        size_t input_length, uint8_t *out, size_t *length)
 {
     struct reader_script *script = use->slot->reader->script;
-    struct path path = {.ifd = use->ifd, .protocol = IFD_RAW};
-    struct reader_slot slot = describe(use, &path);
+    struct path path = {.use = use, .card_event = card_event, .protocol = IFD_RAW};
+    struct reader_slot slot = describe(&path);
     enum reader_result result = READER_PASSED;
     enum ifd_result of_pin_pad;
     if (script)
@@ -97,12 +102,12 @@ static enum ifd_result fail(struct ifd *ifd, const struct path *path)
     return IFD_RESULT_GARBLED;
 }
 
-enum ifd_result reader_transmit(const struct slot_use *use, uint8_t protocol, const uint8_t *command,
+enum ifd_result reader_transmit(struct slot_use *use, uint8_t protocol, const uint8_t *command,
                                 size_t command_length, uint8_t *out, size_t *length)
 {
     struct reader_script *script = use->slot->reader->script;
-    struct path path = {.ifd = use->ifd, .protocol = protocol};
-    struct reader_slot slot = describe(use, &path);
+    struct path path = {.use = use, .card_event = use->card_event, .protocol = protocol};
+    struct reader_slot slot = describe(&path);
     enum reader_result result = READER_PASSED;
     if (script)
         result = reader_call_command(script, &slot, command, command_length, out, LINK_MAX_RESPONSE, length);

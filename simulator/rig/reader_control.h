@@ -17,7 +17,7 @@ uint8_t reader_control(struct slot_use *use, uint32_t card_event, uint32_t code,
                        size_t input_length, uint8_t *out, size_t *length);
 
 /* Carries out a command; see ifd_transmit(). */
-enum ifd_result reader_transmit(const struct slot_use *use, uint8_t protocol, const uint8_t *command,
+enum ifd_result reader_transmit(struct slot_use *use, uint8_t protocol, const uint8_t *command,
                                 size_t command_length, uint8_t *out, size_t *length);
 
 /* Returns the enum link_status for a result. */

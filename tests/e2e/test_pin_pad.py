@@ -201,6 +201,52 @@ def test_start_and_finish(card):
         assert client.control(VERIFY_FINISH) == FAILED
 
 
+OTHER_WAYS = """
+local function verify(input)
+  local answer, why = verify_pin(input)
+  return answer or why
+end
+return {
+  pinpad = true,
+  features = { VERIFY_PIN_DIRECT = 0x42000DB2 },
+  control = { [0x42000DB2] = verify, VERIFY_PIN_DIRECT = false },
+  command = function(cmd) if cmd.cla == 0xFF then return verify(cmd.data) end return false end,
+}
+"""
+
+
+def test_other_ways_to_the_pin_pad(card, temporary):
+    """A script can give the features other control codes, and take the structures by commands."""
+    script = temporary / "reader.lua"
+    script.write_text(OTHER_WAYS)
+    with Rig("--reader", script, "--card", card) as rig, rig.client() as client:
+        client.establish()
+        client.connect()
+        assert "060442000db2" in client.control(0x42000000 + 3400)[1]
+        assert client.control(VERIFY, verification())[0] == "SCARD_E_UNSUPPORTED_FEATURE"
+        ways = ("control", 0x42000DB2, verification()), ("transmit", "FFC2010620" + verification())
+        for number, way in enumerate(ways, 1):
+            client.start(*way)
+            rig.do("wait", event="pin")
+            press(rig, "1234 ok")
+            assert client.finish() == ["ok", "9000"]
+            assert last(client) == "0020008008" "31323334ffffffff"
+            client.start(*way)
+            rig.do("wait", event="pin")
+            rig.do("swap", file=str(card))
+            assert client.finish()[0] != "ok"
+            wait_for_state(client, "PRESENT", 2 * number)
+            client.disconnect()
+            assert client.connect()[0] == "ok"
+        assert client.control(0x42000DB2, "00") == ["ok", "6b80"]
+    script.write_text(OTHER_WAYS.replace("pinpad = true,", ""))
+    with Rig("--reader", script, "--card", card) as rig, rig.client() as client:
+        client.establish()
+        client.connect()
+        assert client.control(0x42000DB2, verification()) == ["ok", b"no-pinpad".hex()]
+    script.unlink()
+
+
 def test_properties(card):
     with Rig("--reader", "pinpad,min=4,max=12,no-display", "--card", card) as rig, rig.client() as client:
         client.establish()

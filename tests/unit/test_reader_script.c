@@ -2,6 +2,7 @@
 /* Reader scripts: what they may say, what is refused, and calls of their functions. */
 #include "base/error.h"
 #include "icc/watchdog.h"
+#include "link/link.h"
 #include "rig/reader_call.h"
 #include "rig/reader_load.h"
 
@@ -177,15 +178,17 @@ END_TEST
 
 /* Calls */
 
-static const char *echo(void *arg, const uint8_t *command, size_t command_length, uint8_t *response,
-                        size_t capacity, size_t *response_length)
+/* The status word says which operation it was. */
+static const char *echo(void *arg, enum reader_operation operation, const uint8_t *command,
+                        size_t command_length, uint8_t *response, size_t *response_length)
 {
     unsigned *count = arg;
-    ck_assert(command_length + 2 <= capacity);
+    ck_assert(command_length + 2 <= LINK_MAX_RESPONSE);
     if (++*count == 3)
         return "mute";
     memcpy(response, command, command_length);
-    memcpy(response + command_length, "\x90\x00", 2);
+    response[command_length] = 0x90;
+    response[command_length + 1] = (uint8_t)operation;
     *response_length = command_length + 2;
     return NULL;
 }
@@ -196,7 +199,7 @@ static const struct reader_slot slot = {.number = 1,
                                         .protocol = -1,
                                         .atr = (const uint8_t *)"ATR",
                                         .atr_length = 3,
-                                        .transmit = echo,
+                                        .perform = echo,
                                         .arg = &transmits};
 
 static enum reader_result control(uint32_t code, const char *input)
@@ -268,7 +271,8 @@ START_TEST(commands_reach_the_card)
          "[2] = function() return coroutine.wrap(function() return transmit('x') end)() end,"
          "[3] = function() while true do transmit('x') end end,"
          "[4] = function() return select(2, pcall(transmit, 'x')) end,"
-         "[5] = function() for i = 1, 900 do transmit('x') end return 'done' end } }",
+         "[5] = function() for i = 1, 900 do transmit('x') end return 'done' end,"
+         "[6] = function() return verify_pin('v') .. modify_pin('m') end } }",
          "");
     ck_assert_int_eq(control(1, "first"), READER_ANSWERED);
     ck_assert_uint_eq(transmits, 3);
@@ -277,10 +281,29 @@ START_TEST(commands_reach_the_card)
     ck_assert_int_eq(control(2, ""), READER_FAILED);
     ck_assert_ptr_nonnull(strstr(logged, "not in a coroutine"));
     ck_assert_int_eq(control(3, ""), READER_FAILED);
-    ck_assert_uint_eq(transmits, READER_TRANSMITS_MAX);
+    ck_assert_uint_eq(transmits, READER_OPERATIONS_MAX);
     ck_assert_int_eq(control(4, ""), READER_ANSWERED);
     ck_assert_int_eq(control(5, ""), READER_ANSWERED);
     assert_output("done");
+    ck_assert_int_eq(control(6, ""), READER_ANSWERED);
+    assert_output("v\x90\x01m\x90\x02");
+}
+END_TEST
+
+START_TEST(what_a_script_yields_itself_is_no_operation)
+{
+    load("return { control = { [1] = function() coroutine.yield(('x'):rep(1000000)) end,"
+         "[2] = function() coroutine.yield('x', 0) end, [3] = function() coroutine.yield() end,"
+         "[4] = function() return coroutine.wrap(function() coroutine.yield('fine') end)() end } }",
+         "");
+    for (uint32_t code = 1; code <= 3; code++) {
+        logged[0] = '\0';
+        ck_assert_int_eq(control(code, ""), READER_FAILED);
+        ck_assert_ptr_nonnull(strstr(logged, "which only coroutines of its own can do"));
+        ck_assert_uint_eq(transmits, 0);
+    }
+    ck_assert_int_eq(control(4, ""), READER_ANSWERED);
+    assert_output("fine");
 }
 END_TEST
 
@@ -346,6 +369,7 @@ int main(void)
     tcase_add_test(calls, control_codes);
     tcase_add_test(calls, one_function_for_all_codes);
     tcase_add_test(calls, commands_reach_the_card);
+    tcase_add_test(calls, what_a_script_yields_itself_is_no_operation);
     tcase_add_test(calls, commands_are_shown_to_the_script);
     tcase_add_test(calls, a_script_that_had_to_be_aborted);
     tcase_add_test(calls, an_interrupted_script);
