@@ -46,15 +46,6 @@ def modification(confirm=3):
     return (struct.pack("<BBBBBBBHBBBHBBB3xI", 0, 0, 0x82, 8, 0, 0, 8, 0x0408, confirm, 2, 3, 0x0409, 0, 1, 2, len(data)) + data).hex()
 
 
-def keys(text):
-    """Of "1234 ok": the digits one by one."""
-    return [key for word in text.split() for key in (word if word.isdigit() else [word])]
-
-
-def press(rig, text):
-    return rig.do("press", keys=keys(text))
-
-
 def display(rig):
     return rig.do("status")["slots"][0]["pin_pad"]["display"]
 
@@ -74,7 +65,7 @@ def test_the_table(card):
         for sender, structure, pressed, command in STRUCTURES:
             data = bytes.fromhex(structure.replace("`", ""))
             is_verify = len(data) >= 19 and struct.unpack_from("<I", data, 15)[0] == len(data) - 19
-            press(rig, pressed)
+            rig.press(pressed)
             assert client.control(VERIFY if is_verify else MODIFY, data.hex()) == ["ok", "9000"], sender
             assert last(client) == command.replace("`", "").replace(" ", "").lower(), sender
 
@@ -89,13 +80,13 @@ def test_keys_while_they_are_asked_for(card):
         assert rig.cardrig("wait", "pin").returncode == 0
         assert display(rig) == "Enter PIN"
         assert other.status_change()[0] == "ok"  # others see the reader's state
-        press(rig, "12")
+        rig.press("12")
         rig.do("wait", event="pin")
         assert display(rig) == "Enter PIN\n**"
-        press(rig, "34 backspace 5 ok")
+        rig.press("34 backspace 5 ok")
         rig.do("wait", event="pin")
         assert display(rig) == "Enter new PIN"
-        press(rig, "99 clear 5678 ok")
+        rig.press("99 clear 5678 ok")
         rig.do("wait", event="pin")
         assert display(rig) == "Confirm new PIN"
         assert rig.cardrig("press", "pinpad", "5678", "ok").returncode == 0
@@ -109,22 +100,22 @@ def test_status_words(card, pressed, answer):
     with Rig("--reader", "pinpad", "--card", card) as rig, rig.client() as client:
         client.establish()
         client.connect()
-        press(rig, pressed)
+        rig.press(pressed)
         assert client.control(VERIFY, verification()) == ["ok", answer]
         assert rig.card()["commands"] == (1 if answer == "9000" else 0)
         if answer != "9000":
             return
-        press(rig, "1234 ok 5678 ok 5679 ok")
+        rig.press("1234 ok 5678 ok 5679 ok")
         assert client.control(MODIFY, modification()) == ["ok", "6402"]
-        press(rig, "1234 ok")
+        rig.press("1234 ok")
         assert client.control(VERIFY, verification()[:-2]) == ["ok", "6b80"]  # and no key is lost
         assert client.control(VERIFY, verification(seconds=1)) == ["ok", "9000"]
         assert client.control(VERIFY, verification(seconds=1)) == ["ok", "6400"]
-        press(rig, "1234")
+        rig.press("1234")
         assert client.control(VERIFY, verification(seconds=9, seconds_after=1)) == ["ok", "6400"]
-        press(rig, "1234")
+        rig.press("1234")
         assert client.control(VERIFY, verification(seconds_after=1, condition=6)) == ["ok", "9000"]
-        press(rig, "1234")
+        rig.press("1234")
         assert client.control(VERIFY, verification(digits=0x0404, condition=3)) == ["ok", "9000"]
         assert client.control(VERIFY, "00" * 70000)[0] != "ok"
         assert client.control(VERIFY, "00" * 400) == client.control(VERIFY) == ["ok", "6b80"]
@@ -141,7 +132,7 @@ def test_a_card_that_is_pulled(card):
         assert display(rig) == ""
         wait_for_state(client, "PRESENT", 2)
         assert client.connect()[0] == "ok"
-        press(rig, "1234 ok")
+        rig.press("1234 ok")
         assert client.control(VERIFY, verification()) == ["ok", "9000"]
 
 
@@ -153,10 +144,10 @@ def test_a_client_that_dies(card):
             client.start("control", VERIFY, verification())
             rig.do("wait", event="pin")
             client.process.kill()
-        press(rig, "cancel")  # pcscd does not look at its clients while the reader asks, as with any reader
+        rig.press("cancel")  # pcscd does not look at its clients while the reader asks, as with any reader
         other.establish()
         assert other.connect()[0] == "ok"
-        press(rig, "1234 ok")
+        rig.press("1234 ok")
         assert other.control(VERIFY, verification()) == ["ok", "9000"]
 
 
@@ -170,7 +161,7 @@ def test_a_service_that_is_killed(card):
         assert client.finish()[0] != "ok"
         client.establish()
         assert client.connect()[0] == "ok"
-        press(rig, "1234 ok")
+        rig.press("1234 ok")
         assert client.control(VERIFY, verification()) == ["ok", "9000"]
 
 
@@ -183,12 +174,12 @@ def test_start_and_finish(card):
         assert client.control(VERIFY_START, verification()) == ["ok", ""]
         rig.do("wait", event="pin")
         assert client.control(GET_KEY) == ["ok", "00"]
-        press(rig, "12 backspace clear 1234 ok")
+        rig.press("12 backspace clear 1234 ok")
         assert [client.control(GET_KEY)[1] for _ in range(9)] == ["2b", "2b", "08", "0a", "2b", "2b", "2b", "2b", "0d"]
         assert client.control(VERIFY_FINISH) == ["ok", "9000"]
         assert last(client) == "0020008008" "31323334ffffffff"
         assert client.control(VERIFY_START, verification()) == ["ok", ""]
-        press(rig, "cancel")
+        rig.press("cancel")
         assert client.control(GET_KEY) == ["ok", "1b"]
         assert client.control(VERIFY_FINISH) == ["ok", "6401"]
         assert client.control(VERIFY_START, verification()) == ["ok", ""]
@@ -228,7 +219,7 @@ def test_other_ways_to_the_pin_pad(card, temporary):
         for number, way in enumerate(ways, 1):
             client.start(*way)
             rig.do("wait", event="pin")
-            press(rig, "1234 ok")
+            rig.press("1234 ok")
             assert client.finish() == ["ok", "9000"]
             assert last(client) == "0020008008" "31323334ffffffff"
             client.start(*way)
@@ -271,7 +262,7 @@ def test_no_key_is_to_be_found(card, temporary):
     with Rig("--reader", "pinpad", "--card", card, "--trace", trace) as rig, rig.client() as client:
         client.establish()
         client.connect()
-        press(rig, pin + " ok")
+        rig.press(pin + " ok")
         assert client.control(VERIFY, verification()) == ["ok", "9000"]
         said = str(rig.ask(command="press", keys=["8", "2x"]))
         status = str(rig.do("status")) + rig.cardrig("status").stdout

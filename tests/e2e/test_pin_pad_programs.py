@@ -4,36 +4,28 @@
 They get no PIN but from the PIN pad: their standard input is empty, and the user of GnuPG enters nothing."""
 
 import json
-import subprocess
 
 import pytest
 
 from gnupg import GnuPG
+from home import Home, home_with
 from programs import PYTHON
 from rig import Rig
-from waiting import TIMEOUT
 
 SO_PIN, PUK = ("--so-pin", "87654321"), "12345678"
 
 
-def press(rig, text):
-    rig.do("press", keys=[key for word in text.split() for key in (word if word.isdigit() else [word])])
+class Pressing(Home):
+    """A home whose programs find the keys pressed that are given."""
 
-
-class Programs:
-    def __init__(self, rig):
-        self.rig = rig
-
-    def run(self, *words, keys=""):
+    def run(self, *words, keys="", **options):
         if keys:
-            press(self.rig, keys)
-        return subprocess.run(words, env=self.rig.environment(), capture_output=True, stdin=subprocess.DEVNULL, text=True,
-                              timeout=TIMEOUT)
+            self.rig.press(keys)
+        return super().run(*words, **options)
 
-    def do(self, *words, **options):
-        done = self.run(*words, **options)
-        assert done.returncode == 0, done
-        return done.stdout + done.stderr
+
+def with_pin_pad(temporary, card, reader="pinpad"):
+    return home_with(card, temporary, Pressing, ("--reader", reader))
 
 
 IN_STEPS = "return { pinpad = { start = true }, features = { VERIFY_PIN_DIRECT = false, MODIFY_PIN_DIRECT = false } }"
@@ -44,8 +36,7 @@ def test_opensc_logs_in(script, temporary):
     """By VERIFY_PIN_DIRECT, and by VERIFY_PIN_START and FINISH."""
     path = temporary / "steps.lua"
     path.write_text(script or "")
-    with Rig("--reader", path if script else "pinpad", "--card", "piv") as rig:
-        programs = Programs(rig)
+    with with_pin_pad(temporary, "piv", path if script else "pinpad") as programs:
         assert "PIN pad present" in programs.do("pkcs11-tool", "--list-slots")
         assert "No errors" in programs.do("pkcs11-tool", "--login", "--test", keys="123456 ok")
         done = programs.run("pkcs11-tool", "--login", "--test", keys="cancel")
@@ -57,9 +48,8 @@ def test_opensc_logs_in(script, temporary):
     path.unlink()
 
 
-def test_opensc_changes_and_unblocks():
-    with Rig("--reader", "pinpad", "--card", "pkcs15") as rig:
-        programs = Programs(rig)
+def test_opensc_changes_and_unblocks(temporary):
+    with with_pin_pad(temporary, "pkcs15") as programs:
         programs.do("pkcs15-init", "--erase-card")
         programs.do("pkcs15-init", "--create-pkcs15", *SO_PIN, "--so-puk", PUK)
         programs.do("pkcs15-init", "--store-pin", "-a", "1", "-l", "User", "--pin", "1234", "--puk", PUK, *SO_PIN)
@@ -81,13 +71,13 @@ def test_scdaemon():
         (gnupg.folder / "scdaemon.conf").write_text("disable-ccid\nenable-pinpad-varlen\n")
         with gnupg:
             serial = gnupg.card()["Application ID"]
-            press(rig, "123456 ok")
+            rig.press("123456 ok")
             assert gnupg.agent(f"scd checkpin {serial}").splitlines()[-1] == "OK"
-            press(rig, "123456 ok 654321 ok 654321 ok")
+            rig.press("123456 ok 654321 ok 654321 ok")
             assert gnupg.agent("scd passwd 1").splitlines()[-1] == "OK"
-            press(rig, "12345678 ok")
+            rig.press("12345678 ok")
             assert gnupg.agent(f"scd checkpin {serial}[CHV3]").splitlines()[-1] == "OK"
-            press(rig, "cancel")
+            rig.press("cancel")
             assert gnupg.agent("scd passwd 1").splitlines()[-1].startswith("ERR")
 
 
@@ -105,9 +95,9 @@ print(json.dumps([sorted(name for name, _ in features), hasFeature(features, FEA
 """
 
 
-def test_pyscard():
-    with Rig("--reader", "pinpad,min=4,max=12", "--empty") as rig:
-        features, verifies, starts, properties, pin_properties = json.loads(Programs(rig).do(PYTHON, "-c", PART_10))
+def test_pyscard(temporary):
+    with with_pin_pad(temporary, "piv", "pinpad,min=4,max=12") as programs:
+        features, verifies, starts, properties, pin_properties = json.loads(programs.do(PYTHON, "-c", PART_10))
     assert features == ["FEATURE_GET_TLV_PROPERTIES", "FEATURE_IFD_DISPLAY_PROPERTIES", "FEATURE_IFD_PIN_PROPERTIES",
                         "FEATURE_MODIFY_PIN_DIRECT", "FEATURE_VERIFY_PIN_DIRECT"]
     assert verifies == 0x42330006 and starts is None

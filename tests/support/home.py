@@ -36,7 +36,7 @@ class Home:
 
 
 @contextlib.contextmanager
-def home_with(card, temporary, kind=Home):
-    """A home in a folder there, and a rig with that card, whose keys are always the same."""
-    with tempfile.TemporaryDirectory(dir=temporary) as folder, Rig("--seed", 1, "--card", card) as rig:
+def home_with(card, temporary, kind=Home, options=()):
+    """A home in a folder there, and a rig with that card, whose keys are always the same, and with other options."""
+    with tempfile.TemporaryDirectory(dir=temporary) as folder, Rig("--seed", 1, "--card", card, *options) as rig:
         yield kind(rig, pathlib.Path(folder))

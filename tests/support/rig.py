@@ -83,6 +83,10 @@ class Rig:
         assert answer["ok"], answer
         return answer["result"]
 
+    def press(self, text):
+        """Presses keys of the PIN pad: of "1234 ok", the digits one by one."""
+        self.do("press", keys=[key for word in text.split() for key in (word if word.isdigit() else [word])])
+
     def card(self):
         return self.do("status")["slots"][0]["card"]
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The ready readers that look like products: the table of docs/READERS.md, and programs that know such readers by their names
+or IDs and do something else with them."""
+
+import pytest
+
+from gnupg import GnuPG
+from home import home_with
+from programs import run
+from rig import Rig
+from tables import rows
+
+FEATURES, PROPERTIES = 0x42000000 + 3400, 0x42330012
+UNSUPPORTED = ["SCARD_E_UNSUPPORTED_FEATURE", ""]
+
+
+def text(value):
+    return value.strip("`")
+
+
+def plain(value):
+    """Bytes of the table, as a client returns them; a dash stands for none."""
+    return None if value == "–" else text(value).replace(" ", "").lower()
+
+
+def tags(answer):
+    """Of a list of features, each with a code of four bytes."""
+    code, features = answer
+    assert code == "ok" and len(features) % 12 == 0
+    return [features[at:at + 2] for at in range(0, len(features), 12)]
+
+
+PRODUCTS = {text(row[0]): row[1:] for row in rows("docs/READERS.md", "reader")}
+
+
+@pytest.mark.parametrize("where", ["", ",on-usb"])
+@pytest.mark.parametrize("reader", PRODUCTS)
+def test_the_table(reader, where):
+    name, ids, vendor, version, features, properties = PRODUCTS[reader]
+    with Rig("--reader", reader + where, "--empty") as rig, rig.client() as client:
+        client.establish()
+        assert client.readers() == ["ok", [text(name) + " 00 00"]]
+        assert client.connect_directly()[0] == "ok"
+        assert client.attribute("VENDOR_NAME") == ["ok", text(vendor).encode().hex() + "00"]
+        assert client.attribute("VENDOR_IFD_VERSION") == ["ok", bytes.fromhex(text(version))[::-1].hex()]
+        assert tags(client.control(FEATURES)) == text(features).lower().split()
+        expected = plain(properties)
+        assert client.control(PROPERTIES) == (["ok", expected] if expected else UNSUPPORTED)
+        usb = rig.do("status")["slots"][0]["usb"]
+        assert (usb and usb["id"]) == (text(ids) if where else None)
+        if expected:
+            vendor_id, product_id = (bytes.fromhex(number)[::-1].hex() for number in text(ids).split(":"))
+            assert f"0b02{vendor_id}0c02{product_id}" in expected
+
+
+@pytest.mark.parametrize("reader, known", [("st2000", True), ("spr532", True), ("cyberjack", True), ("gempcpinpad", False)])
+def test_scdaemon_knows_them(reader, known):
+    """That a PIN can have any length there: by the IDs, or without properties by the name."""
+    with Rig("--reader", reader, "--card", "openpgp") as rig, GnuPG(rig) as gnupg:
+        serial = gnupg.card()["Application ID"]
+        rig.press("123456 ok")
+        assert (gnupg.agent(f"scd checkpin {serial}").splitlines()[-1] == "OK") == known
+
+
+def test_opensc_knows_which_has_no_pin_pad(temporary):
+    """It believes what the reader claims, unless it has the IDs of the OMNIKEY 3121."""
+    other = temporary / "other.lua"
+    other.write_text(run("readers", "--text", "omnikey3x21").stdout.replace("31 30", "32 30"))
+    for reader, believed in (("omnikey3x21,claims-pinpad", False), (f"{other},claims-pinpad", True)):
+        with home_with("piv", temporary, options=("--reader", reader)) as home:
+            assert ("PIN pad" in home.do("opensc-tool", "--list-readers")) == believed
+            done = home.run("pkcs11-tool", "--login", "--test", *(() if believed else ("--pin", "123456")))
+            assert (done.returncode == 0) != believed, done
+    other.unlink()
