@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What real programs do with a PIN pad: OpenSC, GnuPG's scdaemon, pyscard's helpers for PC/SC part 10.
+"""What real programs do with a PIN pad: OpenSC, p11-kit, GnuPG's scdaemon, pyscard's helpers for PC/SC part 10.
 
 They get no PIN but from the PIN pad: their standard input is empty, and the user of GnuPG enters nothing."""
 
@@ -62,6 +62,30 @@ def test_opensc_changes_and_unblocks(temporary):
         assert programs.run(*tool, "--change-pin", keys="56789 ok 1234 ok 1235 ok").returncode != 0
         programs.do(*tool, "--unblock-pin", keys=f"{PUK} ok 4321 ok 4321 ok")
         programs.do(*tool, "--verify-pin", keys="4321 ok")
+
+
+TOKEN = "pkcs11:token=PIV%20Authentication"
+
+
+@pytest.mark.parametrize("words", [("--list-privkeys", TOKEN), ("--test-sign", f"{TOKEN};id=%01;type=private")])
+def test_p11tool_logs_in(words, temporary):
+    """Over p11-kit, through the protected authentication path: GnuTLS logs in again for each key, and each time asks."""
+    with with_pin_pad(temporary, "piv") as programs:
+        programs.do("p11tool", "--login", *words, keys="123456 ok " * 10)
+
+
+@pytest.mark.parametrize("keys, said", [("cancel", "PKCS #11 error"), ("654321 ok", "Error in provided PIN")])
+def test_p11tool_does_not_log_in(keys, said, temporary):
+    with with_pin_pad(temporary, "piv") as programs:
+        done = programs.run("p11tool", "--login", "--list-privkeys", TOKEN, keys=keys)
+        assert done.returncode != 0 and said in done.stderr, done
+
+
+def test_p11_kits_proxy(temporary):
+    with with_pin_pad(temporary, "piv") as programs:
+        proxy = "pkcs11-tool", "--module", "p11-kit-proxy.so"
+        assert "PIN pad present" in programs.do(*proxy, "--list-token-slots")
+        assert "No errors" in programs.do(*proxy, "--login", "--test", keys="123456 ok")
 
 
 def test_scdaemon():
