@@ -217,8 +217,8 @@ static bool send_request(struct channel *channel, const struct link_message *req
            link_send(channel->exchange_fd, request) == 0;
 }
 
-/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL and LINK_TRANSMIT have. Returns -1 with errno on
- * failure. */
+/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL and LINK_TRANSMIT have.
+ * Returns -1 with errno on failure. */
 static int await_answer(struct channel *channel, const struct link_message *request,
                         struct link_message *answer)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cardrig press */
+#include "base/names.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "rig/pin_pad.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,18 +11,14 @@
 /* Appends the key that text names, or each digit of a number. Returns false if it is neither. */
 static bool add_keys(json_t *keys, const char *text)
 {
-    static const char *const names[] = {"ok", "cancel", "clear", "backspace"};
+    unsigned number;
     if (*text && strspn(text, "0123456789") == strlen(text)) {
         for (; *text; text++)
             json_array_append_new(keys, json_stringn(text, 1));
         return true;
     }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], text) == 0) {
-            json_array_append_new(keys, json_string(text));
-            return true;
-        }
-    return false;
+    return names_find(pin_key_name, text, strlen(text), &number) &&
+           json_array_append_new(keys, json_string(text)) == 0;
 }
 
 static int press_main(int argc, char **argv)
@@ -34,7 +32,7 @@ static int press_main(int argc, char **argv)
     for (int i = optind; ok && i < argc; i++) {
         ok = add_keys(keys, argv[i]) || (i == optind && (reader = argv[i]));
         if (!ok)
-            fprintf(stderr, "cardrig press: the keys are 0 to 9, ok, cancel, clear and backspace\n");
+            fprintf(stderr, "cardrig press: the keys are " PIN_KEYS_TEXT "\n");
     }
     if (ok && json_array_size(keys) == 0) {
         fprintf(stderr, "cardrig press: which keys? 'cardrig press --help' says more\n");

@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+const char *pin_key_name(unsigned key)
+{
+    static const char *const names[PIN_KEYS] = {"0", "1", "2", "3",  "4",      "5",     "6",
+                                                "7", "8", "9", "ok", "cancel", "clear", "backspace"};
+    return key < PIN_KEYS ? names[key] : NULL;
+}
+
 void pin_entry_wipe(struct pin_entry *entry)
 {
     explicit_bzero(entry, sizeof *entry);

@@ -9,6 +9,11 @@
 /* 0 to 9 are the digits. */
 enum pin_key { PIN_KEY_OK = 10, PIN_KEY_CANCEL, PIN_KEY_CLEAR, PIN_KEY_BACKSPACE, PIN_KEYS };
 
+#define PIN_KEYS_TEXT "0 to 9, ok, cancel, clear and backspace" /* for people */
+
+/* For base/names.h: the name of a key, or NULL after the last one. */
+const char *pin_key_name(unsigned key);
+
 enum pin_entry_state {
     PIN_ENTRY_ASKS,       /* for more keys */
     PIN_ENTRY_DONE,       /* the PINs are there */

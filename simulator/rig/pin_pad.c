@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/names.h"
-#include "ifd/pin_entry.h"
 #include "rig/feature_names.h"
 #include "rig/log.h"
 
@@ -18,7 +17,7 @@
 /* While the reader asks for keys, the driver is told so at this interval; see LINK_EXTENSION. */
 #define EXTENSION_MS 500
 
-/* What GET_KEY_PRESSED returns, PC/SC part 10. */
+/* What FEATURE_GET_KEY_PRESSED returns: PC/SC part 10, v2.02.08, 2.6. */
 enum {
     KEY_NONE = 0x00,
     KEY_BACKSPACE = 0x08,
@@ -68,21 +67,13 @@ void pin_pad_free(struct pin_pad *pad)
  * Keys
  */
 
-static const char *key_name(unsigned key)
-{
-    static const char *const names[] = {"0", "1", "2", "3",  "4",      "5",     "6",
-                                        "7", "8", "9", "ok", "cancel", "clear", "backspace"};
-    return key < PIN_KEYS ? names[key] : NULL;
-}
-
 bool pin_pad_press(struct reader *reader, const char *key, struct error *error)
 {
     struct slot *slot = &reader->slots[0];
     struct pin_pad *pad = reader->pin_pad;
     unsigned number;
-    if (!names_find(key_name, key, strlen(key), &number))
-        return error_set(
-            error, "a PIN pad has the keys 0 to 9, ok, cancel, clear and backspace"); /* not what was typed */
+    if (!names_find(pin_key_name, key, strlen(key), &number))
+        return error_set(error, "a PIN pad has the keys " PIN_KEYS_TEXT); /* not what was typed */
     pthread_mutex_lock(&slot->lock);
     bool room = pad->key_count < PIN_PAD_KEYS_MAX;
     if (room)

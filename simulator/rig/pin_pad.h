@@ -9,6 +9,7 @@
 #define CARDRIG_RIG_PIN_PAD_H
 
 #include "base/error.h"
+#include "ifd/pin_entry.h"
 #include "rig/pin_pad_options.h"
 #include "rig/slot.h"
 
@@ -40,7 +41,7 @@ bool pin_pad_ask(struct slot_use *use, uint32_t card_event, bool modifies, const
 /* Within a use: ends an entry that has been started and not finished, as a reset of the card does. */
 void pin_pad_reset(const struct slot_use *use);
 
-/* Presses a key: "0" to "9", "ok", "cancel", "clear" or "backspace". Returns false and sets *error if there
+/* Presses the key of that name (ifd/pin_entry.h). Returns false and sets *error if there
  * is no such key, or too many are waiting. */
 bool pin_pad_press(struct reader *reader, const char *key, struct error *error);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A function of a reader script runs in a Lua thread of its own. transmit(), verify_pin() and modify_pin()
- * yield: the call leaves the sandbox, does what is asked for, and goes on in the sandbox with the response. So no script
- * runs inside another one, as the card may be one, and other slots can use the script meanwhile.
+ * yield: the call leaves the sandbox, does what is asked for, and goes on in the sandbox with the response.
+ * So no script runs inside another one, as the card may be one, and other slots can use the script meanwhile.
  */
 #include "rig/reader_call.h"
 

@@ -4,6 +4,8 @@
 #include "rig/control.h"
 
 #include "rig/directory.h"
+#include "rig/feature_names.h"
+#include "rig/pin_pad.h"
 
 #include "run_suite.h"
 
@@ -112,6 +114,12 @@ static const struct {
     {"{\"command\": \"swap\"}", "swap needs a \"file\""},
     {"{\"command\": \"insert\", \"slot\": \"5\"}", "there is no slot '5'"},
     {"{\"command\": \"insert\", \"file\": \"/nonexistent\"}", "/nonexistent"},
+    {"{\"command\": \"press\", \"keys\": [\"1\"]}", "there is no reader with a PIN pad"},
+    {"{\"command\": \"press\", \"slot\": \"cardrig\", \"keys\": [\"1\"]}", "reader 'cardrig' has no PIN pad"},
+    {"{\"command\": \"press\", \"keys\": \"1\"}", "\"keys\": expected a list of strings"},
+    {"{\"command\": \"press\", \"event\": \"pin\"}", "press takes no \"event\""},
+    {"{\"command\": \"wait\", \"event\": \"pin\"}", "there is no reader with a PIN pad"},
+    {"{\"command\": \"wait\", \"keys\": [\"1\"]}", "wait takes no \"keys\""},
     {"{\"command\": \"insert\", \"file\": \"" CARDS "bad/atr-tck.lua\"}", "atr-tck.lua:"},
 };
 
@@ -119,6 +127,77 @@ START_TEST(bad_lines)
 {
     const char *error = error_of(bad[_i].line, strlen(bad[_i].line));
     ck_assert_msg(strstr(error, bad[_i].reason) != NULL, "'%s' should say: %s", error, bad[_i].reason);
+}
+END_TEST
+
+/* PIN pads */
+
+#define PRESS     "{\"command\": \"press\", \"keys\": "
+#define WAIT      "{\"command\": \"wait\", \"event\": \"pin\"}"
+#define VERIFY    "\0\0\x82\x08\0\x08\x04\x02\x01\x09\x04\0\0\0\0\x05\0\0\0\0\x20\0\x80\0"
+#define PIN_START FEATURE_CODE(1) /* VERIFY_PIN_START */
+
+static void add_reader(const char *text)
+{
+    struct error error;
+    ck_assert_msg(slots_add_described(rig_slots_of(rig), text, false, &error), "%s", error.text);
+}
+
+static const char *error_of_text(const char *line)
+{
+    return error_of(line, strlen(line));
+}
+
+START_TEST(keys_are_pressed)
+{
+    add_reader("pinpad");
+    json_t *slot = result_of(PRESS "[\"1\", \"backspace\", \"ok\"]}");
+    ck_assert(json_is_object(json_object_get(slot, "pin_pad")));
+    const char *said = error_of_text(PRESS "[\"1\", \"4711\"]}");
+    ck_assert_str_eq(said, "a PIN pad has the keys 0 to 9, ok, cancel, clear and backspace");
+    ck_assert_ptr_nonnull(strstr(error_of_text(PRESS "[1]}"), "has the keys"));
+    ck_assert_ptr_nonnull(strstr(error_of_text(PRESS "[]}"), "press needs \"keys\""));
+    for (int i = 4; i < PIN_PAD_KEYS_MAX; i++) /* one of the two has been pressed */
+        result_of(PRESS "[\"1\"]}");
+    ck_assert_ptr_nonnull(strstr(error_of_text(PRESS "[\"1\"]}"), "128 keys already wait"));
+    add_reader("pinpad,name=other");
+    ck_assert_str_eq(error_of_text(PRESS "[\"1\"]}"), "which reader? Several have a PIN pad");
+    result_of(PRESS "[\"1\"], \"slot\": \"other\"}");
+}
+END_TEST
+
+/* Returns whether the request is to be asked again later. */
+static bool has_to_wait(const char *line)
+{
+    enum control_when when;
+    char *text = control_answer(rig, 1, line, strlen(line), &when);
+    ck_assert((text == NULL) == (when == CONTROL_BUSY));
+    free(text);
+    return when == CONTROL_BUSY;
+}
+
+START_TEST(wait_is_answered_when_a_reader_asks)
+{
+    uint8_t out[LINK_MAX_RESPONSE];
+    size_t length;
+    enum ifd_result result;
+    struct slot_use use = {0};
+    add_reader("pinpad,start");
+    result_of("{\"command\": \"insert\", \"slot\": \"pinpad\", \"file\": \"\"}");
+    ck_assert_ptr_nonnull(
+        strstr(error_of_text("{\"command\": \"wait\", \"event\": \"card\"}"), "the \"event\" \"pin\""));
+    ck_assert(has_to_wait(WAIT));
+
+    slot_use_begin(&rig_slots_of(rig)->slot[1], &use);
+    ck_assert(pin_pad_control(&use, use.card_event, PIN_START, (const uint8_t *)VERIFY, sizeof VERIFY - 1,
+                              out, &length, &result));
+    slot_use_end(&use);
+    ck_assert_int_eq(result, IFD_RESULT_OK);
+    ck_assert_uint_eq(length, 0);
+    json_t *pad = json_object_get(result_of(WAIT), "pin_pad");
+    ck_assert_str_eq(json_string_value(json_object_get(pad, "display")), "Enter PIN");
+    result_of(PRESS "[\"1\"]}"); /* which it has not taken yet */
+    ck_assert(has_to_wait(WAIT));
 }
 END_TEST
 
@@ -150,6 +229,8 @@ int main(void)
     tcase_add_test(tests, status_of_an_empty_rig);
     tcase_add_test(tests, cards_come_and_go);
     tcase_add_loop_test(tests, bad_lines, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_test(tests, keys_are_pressed);
+    tcase_add_test(tests, wait_is_answered_when_a_reader_asks);
     tcase_add_test(tests, bytes_that_are_no_text);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
