@@ -504,9 +504,17 @@ def test_as_many_slots_as_pcscd_has_room_for():
         with rig.client() as client:
             client.establish()
             assert client.readers() == ["ok", [slot["pcsc_name"] for slot in slots]]
-    if room == 16:
-        done = run("run", "--reader", "wide,slots=17", "--", "true")
-        assert done.returncode == 125 and re.search("17 slots: .* has room for 16; from pcscd 2.5.0 on", done.stderr)
+    readers = [word for number in range(room + 1) for word in ("--reader", f"reader {number}")]
+    some = min(room, 40)
+    with Rig(*readers[:2 * some]) as rig, rig.client() as client:
+        client.establish()
+        assert client.readers() == ["ok", [f"reader {number} {number:02X} 00" for number in range(some)]]
+    for too_many in (["--reader", f"wide,slots={min(room + 1, 255)}", "--reader", "one"], readers):
+        done = run("run", *too_many, "--", "true")
+        if room == 16:
+            assert done.returncode == 125 and re.search("1[78] slots: .* has room for 16; from pcscd 2.5.0 on", done.stderr)
+        else:
+            assert done.returncode == 2 and "there can be 255 in all" in done.stderr
 
 
 @pytest.mark.parametrize("said", ["pcsc-lite version 2.4.1.", "I am pcscd"])
