@@ -72,3 +72,37 @@ def test_opensc_knows_which_has_no_pin_pad(temporary):
             done = home.run("pkcs11-tool", "--login", "--test", *(() if believed else ("--pin", "123456")))
             assert (done.returncode == 0) != believed, done
     other.unlink()
+
+
+CARD = """
+local last = ""
+return { atr = "3B 80 01 81", commands = {
+  { "00 CA", function() return last, 0x9000 end }, { "00 20", function(cmd) last = cmd.raw return "", 0x9000 end } } }
+"""
+DIRECT, UNIVERSAL = 0x42000DB4, 0x42000DB5
+
+
+def test_mct_commands(temporary):
+    """Commands of TeleTrusT's MKT for the reader itself, alone and with addresses: what it is, and PERFORM VERIFICATION."""
+    card = temporary / "card.lua"
+    card.write_text(CARD)
+    with Rig("--reader", "cyberjack", "--card", card) as rig, rig.client() as client:
+        client.establish()
+        client.connect()
+        assert client.control(DIRECT, "2013008000") == ["ok", "800105" "9000"]
+        assert client.control(DIRECT, "2013008100") == ["ok", "8103014050" "9000"]
+        assert client.control(DIRECT, "20700000") == ["ok", "6d00"]
+        assert client.control(UNIVERSAL, "0201" "0500" "2013008100") == ["ok", "0102" "0700" "8103014050" "9000"]
+        assert client.control(UNIVERSAL, "0200" "0500" "00CA000000") == ["ok", "0002" "0200" "9000"]
+        assert client.control(UNIVERSAL, "0201" "0900" "2013008100")[0] == "SCARD_E_NOT_TRANSACTED"
+        for to_do, command in (("0106" "0020000108" + 8 * "20", "0020000108" "3132333420202020"),  # as libchipcard's StarCOS
+                               ("0206" "00200001", "0020000108" "241234ffffffffff"),
+                               ("4006" "0020000102" "FFFF", "0020000102" "1234")):
+            rig.press("1234 ok" if to_do[0] == "0" else "1234")
+            data = f"52{len(to_do) // 2:02X}{to_do}"
+            assert client.control(DIRECT, f"20180100{len(data) // 2:02X}{data}") == ["ok", "9000"]
+            assert client.transmit("00CA000000") == ["ok", command + "9000"]
+        rig.press("cancel")
+        assert client.control(DIRECT, "2018010009" "5207" "0106" "0020000100") == ["ok", "6401"]
+        assert client.control(DIRECT, "2018010003" "800105") == ["ok", "6700"]
+    card.unlink()
