@@ -52,7 +52,7 @@ static void list(const struct ready *ready)
     for (const struct library_text *text = ready->texts; text->name; text++)
         ready_print_summary(text);
     if (ready->modules) {
-        printf("\nModules for %s scripts:", ready->what);
+        printf("\nModules for scripts:");
         for (const struct library_text *module = ready->modules; module->name; module++)
             printf(" %s", module->name);
         printf("\n");

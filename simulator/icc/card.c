@@ -17,6 +17,23 @@ const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *le
     return card->kind->atr(card, how, length);
 }
 
+const struct antenna *card_antenna(const struct card *card)
+{
+    return card->kind->antenna ? card->kind->antenna(card) : NULL;
+}
+
+bool card_set_interface(struct card *card, enum card_interface interface)
+{
+    card->interface = interface;
+    return interface == CARD_ANTENNA ? card_antenna(card) != NULL
+                                     : !card->kind->has_contacts || card->kind->has_contacts(card);
+}
+
+enum card_interface card_interface(const struct card *card)
+{
+    return card->interface;
+}
+
 uint8_t card_t1_ifsc(const struct card *card)
 {
     return card->kind->t1_ifsc ? card->kind->t1_ifsc(card) : 0;

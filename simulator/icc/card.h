@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "icc/antenna.h"
 #include "icc/fault.h"
 #include "icc/keep.h"
 #include "iso7816/apdu.h"
@@ -30,6 +31,9 @@ enum card_power {
     CARD_WARM, /* a warm reset */
     CARD_OFF   /* deactivation */
 };
+
+/* By what a reader uses a card. */
+enum card_interface { CARD_CONTACTS, CARD_ANTENNA };
 
 /* What the rig provides to a card. */
 struct card_host {
@@ -56,8 +60,10 @@ struct card_kind {
     void (*free)(struct card *card);
     const char *(*name)(const struct card *card);
     const uint8_t *(*atr)(const struct card *card, enum card_power how, size_t *length);
-    uint8_t (*t1_ifsc)(const struct card *card); /* NULL: the IFSC is always that of the ATR */
-    bool (*gone)(const struct card *card);       /* NULL: the card never removes itself */
+    const struct antenna *(*antenna)(const struct card *card); /* NULL: the card never has one */
+    bool (*has_contacts)(const struct card *card);             /* NULL: the card has contacts */
+    uint8_t (*t1_ifsc)(const struct card *card);               /* NULL: the IFSC is always that of the ATR */
+    bool (*gone)(const struct card *card);                     /* NULL: the card never removes itself */
     void (*power)(struct card *card, enum card_power how, uint8_t atr[ATR_MAX], size_t *atr_length);
     void (*protocol)(struct card *card, uint8_t protocol); /* NULL: the card ignores the protocol */
     void (*command)(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
@@ -70,6 +76,7 @@ struct card_kind {
  * struct must be 0, as calloc leaves them. */
 struct card {
     const struct card_kind *kind;
+    enum card_interface interface;
     struct faults faults; /* all zeros: no faults are set */
 };
 
@@ -85,6 +92,14 @@ const char *card_name(const struct card *card);
  * ATR is known only after a reset. The bytes are valid as long as the card. Works for a dead card, too.
  */
 const uint8_t *card_atr(const struct card *card, enum card_power how, size_t *length);
+
+/* Returns what the card is for a contactless reader, or NULL if it has no antenna. Valid as long as the card. */
+const struct antenna *card_antenna(const struct card *card);
+
+/* Says, before the first use of the card, by what it will be used. Without a call these are its contacts. Returns
+ * false if the card does not have that. */
+bool card_set_interface(struct card *card, enum card_interface interface);
+enum card_interface card_interface(const struct card *card);
 
 /* Returns the IFSC, 1 to 254, that the card announces in T=1 with S(IFS request). Returns 0 if the card uses
  * the IFSC of its ATR. */
@@ -114,7 +129,8 @@ void card_protocol(struct card *card, uint8_t protocol);
 
 /*
  * Gives one command APDU to the card and writes its response APDU, data and status word, to resp. Sets
- * *resp_length to 2 to CARD_RESPONSE_MAX, or to 0 if the card does not answer. resp has room for
+ * *resp_length to 2 to CARD_RESPONSE_MAX, or to 0 if the card does not answer. A storage card at an antenna takes and
+ * answers frames instead, without their CRC; an answer has at least 1 byte. resp has room for
  * resp_capacity bytes, at least 2; CARD_RESPONSE_MAX is enough for any response. resp and cmd must not
  * overlap.
  */

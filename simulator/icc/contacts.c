@@ -152,7 +152,10 @@ void contacts_reset(struct contacts *contacts, bool cold)
         return;
     contacts->state = STATE_ATR;
     enum atr_result parsed = atr_parse(contacts->out, contacts->out_length, &contacts->atr, NULL);
-    contacts->as_is = contacts->tck_wrong = false;
+    contacts->tck_wrong = false;
+    contacts->as_is = contacts_at_antenna(contacts);
+    if (contacts->as_is)
+        return; /* the reader makes the ATR: the card can do nothing wrong with it */
     if (take_fault(contacts, FAULT_OVERLONG_ATR)) {
         contacts->out_length = overlong_atr(contacts->out);
         return;
@@ -161,6 +164,11 @@ void contacts_reset(struct contacts *contacts, bool cold)
     contacts->as_is = (parsed != ATR_OK && parsed != ATR_TCK_WRONG) || !can_run(&contacts->atr);
     if (!contacts->as_is && contacts->atr.tck_present && take_fault(contacts, FAULT_WRONG_TCK))
         contacts->out[contacts->out_length - 1] ^= 0x01;
+}
+
+bool contacts_at_antenna(const struct contacts *contacts)
+{
+    return card_interface(contacts->card) == CARD_ANTENNA;
 }
 
 const uint8_t *contacts_as_is(struct contacts *contacts, bool any_tck, size_t *length)

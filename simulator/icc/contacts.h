@@ -36,6 +36,9 @@ struct contacts_output {
 struct contacts *contacts_new(struct card *card);
 void contacts_free(struct contacts *contacts);
 
+/* Returns whether the card is at an antenna: it then has T=1 only, and no characters (contacts_as_is). */
+bool contacts_at_antenna(const struct contacts *contacts);
+
 /* Activates the card with a cold reset, or does a warm reset. The card then answers to reset. */
 void contacts_reset(struct contacts *contacts, bool cold);
 void contacts_power_off(struct contacts *contacts);
@@ -49,7 +52,7 @@ void contacts_expect(struct contacts *contacts, bool data_to_card, uint32_t ne);
 
 /*
  * Returns, after a reset, the bytes that the card answers if neither T=0 nor T=1 can be run with them as an
- * ATR. An ATR in which only the TCK is wrong is among these unless any_tck is true. There are no characters
+ * ATR, or the card is at an antenna. An ATR in which only the TCK is wrong is among these unless any_tck is true. There are no characters
  * then: contacts_exchange takes the commands. Returns NULL if the card answers with characters or not at all.
  */
 const uint8_t *contacts_as_is(struct contacts *contacts, bool any_tck, size_t *length);

@@ -203,3 +203,47 @@ enum handler_result handler_answer(struct sandbox *sandbox, const struct script_
     *next = call.entry;
     return call.has_answered ? HANDLER_ANSWERED : HANDLER_PASSED;
 }
+
+/* Frames of storage cards */
+
+struct frame_call {
+    const struct script_function *function;
+    const uint8_t *frame;
+    size_t length;
+    uint8_t *resp;
+    size_t capacity, resp_length;
+};
+
+static int call_frame(lua_State *L)
+{
+    struct frame_call *call = lua_touserdata(L, 1);
+    const char *chunk = sandbox_of(L)->chunk;
+    size_t length = 0;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->function->ref);
+    lua_pushlstring(L, (const char *)call->frame, call->length);
+    lua_call(L, 1, 1);
+    if (lua_type(L, -1) != LUA_TSTRING && !lua_isnil(L, -1))
+        luaL_error(L, "%s:%d: frame returned a %s, expected a string, or nil", chunk, call->function->line,
+                   luaL_typename(L, -1));
+    const char *bytes = lua_tolstring(L, -1, &length);
+    if (length > call->capacity)
+        luaL_error(L, "%s:%d: frame returned %d bytes, expected at most %d", chunk, call->function->line,
+                   (int)length, (int)call->capacity);
+    if (bytes)
+        memcpy(call->resp, bytes, length);
+    call->resp_length = length;
+    persistent_save(L);
+    return 0;
+}
+
+bool handler_frame(struct sandbox *sandbox, const struct script_function *function, const uint8_t *frame,
+                   size_t length, uint8_t *resp, size_t capacity, size_t *resp_length, struct error *error)
+{
+    struct frame_call call = {
+        .function = function, .frame = frame, .length = length, .resp = resp, .capacity = capacity};
+
+    bool ok = function->ref == LUA_NOREF || sandbox_call(sandbox, call_frame, &call, function->line, error);
+    *resp_length = ok ? call.resp_length : 0;
+    return ok;
+}

@@ -54,4 +54,9 @@ enum handler_result handler_answer(struct sandbox *sandbox, const struct script_
                                    size_t *resp_length, const struct script_command **next,
                                    struct error *error);
 
+/* Calls the function for frames, if the script has one, and writes its answer, at most capacity bytes, to resp. Sets
+ * *resp_length to 0 if there is none. Returns false with one line in error if the call fails. */
+bool handler_frame(struct sandbox *sandbox, const struct script_function *function, const uint8_t *frame,
+                   size_t length, uint8_t *resp, size_t capacity, size_t *resp_length, struct error *error);
+
 #endif

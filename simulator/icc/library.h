@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The Lua texts that are part of the program: the ready cards (simulator/cards), the modules for scripts
- * (simulator/cards/lib) and the ready readers (simulator/readers). The build turns them into C
+ * (simulator/cards/lib, simulator/readers/lib) and the ready readers (simulator/readers). The build turns them into C
  * (library.cmake).
  */
 #ifndef CARDRIG_ICC_LIBRARY_H

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "icc/antenna.h"
 #include "icc/card_name.h"
 #include "icc/command.h"
 #include "icc/match.h"
@@ -62,8 +63,13 @@ struct script_application {
 
 struct script {
     struct script_head head;
-    struct script_atr cold, warm;
-    uint8_t t1_ifsc; /* 0: the script does not give it */
+    struct script_atr cold, warm; /* of a card with contacts; otherwise both are at_antenna */
+    struct antenna antenna;
+    struct script_atr
+        at_antenna; /* the ATR that contactless readers make; length 0: the card has no antenna */
+    bool has_contacts;
+    struct script_function frame; /* of a storage card, for frames */
+    uint8_t t1_ifsc;              /* 0: the script does not give it */
     struct script_function on_power;
     bool chaining;                           /* chained commands are joined */
     uint32_t ne_without_le;                  /* Ne of a command that has no Le */

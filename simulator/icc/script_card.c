@@ -161,10 +161,24 @@ static const char *name(const struct card *card)
 static const uint8_t *atr(const struct card *card, enum card_power how, size_t *length)
 {
     const struct script *script = &const_script_of(card)->script;
-    const struct script_atr *atr = how == CARD_WARM ? &script->warm : &script->cold;
+    const struct script_atr *atr = card->interface == CARD_ANTENNA ? &script->at_antenna
+                                   : how == CARD_WARM              ? &script->warm
+                                                                   : &script->cold;
 
     *length = how == CARD_OFF ? 0 : atr->length;
     return atr->bytes;
+}
+
+static const struct antenna *antenna(const struct card *card)
+{
+    const struct script *script = &const_script_of(card)->script;
+
+    return script->at_antenna.length > 0 ? &script->antenna : NULL;
+}
+
+static bool has_contacts(const struct card *card)
+{
+    return const_script_of(card)->script.has_contacts;
 }
 
 static uint8_t t1_ifsc(const struct card *card)
@@ -400,6 +414,17 @@ static void answer(struct script_card *card, struct handler_command *command, ui
     card->response_channel = command->channel;
 }
 
+/* Answers a frame. */
+static void answer_frame(struct script_card *card, const uint8_t *frame, size_t length, uint8_t *resp,
+                         size_t resp_capacity, size_t *resp_length)
+{
+    struct error error;
+
+    if (!handler_frame(card->sandbox, &card->script.frame, frame, length, resp, resp_capacity, resp_length,
+                       &error))
+        log_failure(card, error.text);
+}
+
 static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_t *resp, size_t resp_capacity,
                     size_t *resp_length)
 {
@@ -410,6 +435,10 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
     if (card_dead(card))
         return;
     self->sandbox->work_ms = 0;
+    if (card->interface == CARD_ANTENNA && *self->script.antenna.storage) {
+        answer_frame(self, cmd, length, resp, resp_capacity, resp_length);
+        return;
+    }
     bool is_valid = apdu_decode(cmd, length, &command.decoded, NULL) == APDU_OK;
     if (!is_valid)
         answer_status(0x6700, resp, resp_length);
@@ -436,6 +465,8 @@ static const struct card_kind script_kind = {
     .free = free_script,
     .name = name,
     .atr = atr,
+    .antenna = antenna,
+    .has_contacts = has_contacts,
     .t1_ifsc = t1_ifsc,
     .power = power,
     .command = command,

@@ -55,9 +55,14 @@ static void read_atr(lua_State *L, const struct load *load, int table)
     struct script *script = load->script;
     int line = load_line_of_field(load, "atr");
 
+    script->has_contacts = true;
     switch (load_get_field(L, table, "atr")) {
     case LUA_TNIL:
-        load_refuse(L, load, line, "no atr: every card needs one");
+        if (script->at_antenna.length == 0)
+            load_refuse(L, load, line, "no atr: every card needs one, or an antenna");
+        script->cold = script->warm = script->at_antenna;
+        script->has_contacts = false;
+        break;
     case LUA_TSTRING:
         read_one_atr(L, load, "atr", line, &script->cold);
         script->warm = script->cold;
@@ -159,9 +164,9 @@ static void read_ne_without_le(lua_State *L, const struct load *load, int table)
 
 static int read_script(lua_State *L)
 {
-    static const char *const fields[] = {"name",     "atr",          "t0",       "t1",       "on_power",
-                                         "commands", "applications", "channels", "chaining", "ne_without_le",
-                                         "faults",   "arguments",    NULL};
+    static const char *const fields[] = {"name",     "atr",       "antenna",       "t0",       "t1",
+                                         "on_power", "commands",  "applications",  "channels", "chaining",
+                                         "faults",   "arguments", "ne_without_le", NULL};
     struct load *load = lua_touserdata(L, 1);
     int table;
 
@@ -170,9 +175,10 @@ static int read_script(lua_State *L)
     table = lua_gettop(L);
     load_check_table(
         L, load, "", fields,
-        "name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
+        "name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     load_arguments(L, load, table);
     load_name(L, load, table);
+    load_antenna(L, load, table);
     read_atr(L, load, table);
     read_protocols(L, load, table);
     read_on_power(L, load, table);
@@ -192,7 +198,7 @@ bool script_load(struct script *script, struct sandbox *sandbox, const struct so
         .head = &script->head, .script = script, .sandbox = sandbox, .source = source, .given = given};
 
     memset(script, 0, sizeof *script);
-    script->on_power.ref = LUA_NOREF;
+    script->on_power.ref = script->frame.ref = LUA_NOREF;
     script->head.kind = "card";
     load_default_name(&script->head, source->name);
     return sandbox_call(sandbox, read_script, &load, 1, error);

@@ -97,6 +97,13 @@ void load_args(lua_State *L, const struct load *load);
 void load_arguments(lua_State *L, const struct load *load, int table);
 
 /*
+ * script_antenna.c
+ */
+
+/* Reads the field antenna. */
+void load_antenna(lua_State *L, const struct load *load, int table);
+
+/*
  * script_applications.c
  */
 

@@ -391,6 +391,8 @@ static enum ifd_result choose_protocol(struct ifd *ifd, uint8_t protocol)
         return IFD_RESULT_OK;
     if (!ifd->negotiable)
         return fail(ifd, IFD_RESULT_WRONG_PROTOCOL, "protocol", "another one is in use");
+    if (protocol != 1 && contacts_at_antenna(ifd->contacts))
+        return fail(ifd, IFD_RESULT_PROTOCOL_UNAVAILABLE, "protocol", "over an antenna there is only T=1");
     if (ifd->as_is && protocol <= 1) {
         ifd->protocol = protocol;
         return IFD_RESULT_OK;

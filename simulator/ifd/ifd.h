@@ -76,7 +76,7 @@ struct ifd {
     bool powered;
     uint8_t protocol; /* 0 or 1, or IFD_NO_PROTOCOL */
     bool negotiable;  /* another protocol can still be chosen: nothing has been sent since the reset */
-    bool as_is;       /* no protocol can be run with the ATR: APDUs go through contacts_exchange */
+    bool as_is;       /* no protocol is run: APDUs go through contacts_exchange */
     uint16_t f;
     uint8_t d;
     struct atr atr; /* of the last reset; length 0 when not powered */

@@ -32,6 +32,11 @@ bool slots_add_described(struct slots *slots, const char *text, bool real_time, 
     return true;
 }
 
+enum card_interface reader_interface(const struct reader *reader, unsigned slot)
+{
+    return reader->script && reader_script_has_antenna(reader->script, slot) ? CARD_ANTENNA : CARD_CONTACTS;
+}
+
 void reader_free(struct reader *reader)
 {
     reader_script_free(reader->script);

@@ -43,9 +43,29 @@ struct call {
 
 /* What the function is called with */
 
+static void set_bytes(lua_State *L, const char *field, const uint8_t *bytes, size_t length)
+{
+    lua_pushlstring(L, (const char *)bytes, length);
+    lua_setfield(L, -2, field);
+}
+
+static void push_antenna(lua_State *L, const struct antenna *antenna)
+{
+    lua_createtable(L, 0, 3);
+    set_bytes(L, "uid", antenna->uid, antenna->uid_length);
+    if (antenna->ats_length > 0)
+        set_bytes(L, "ats", antenna->ats, antenna->ats_length);
+    if (antenna->pmm_length > 0)
+        set_bytes(L, "pmm", antenna->pmm, antenna->pmm_length);
+    if (*antenna->storage) {
+        lua_pushstring(L, antenna->storage);
+        lua_setfield(L, -2, "storage");
+    }
+}
+
 static void push_slot(lua_State *L, const struct reader_slot *slot)
 {
-    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, 6);
     lua_pushinteger(L, slot->number);
     lua_setfield(L, -2, "number");
     lua_pushboolean(L, slot->present);
@@ -56,8 +76,11 @@ static void push_slot(lua_State *L, const struct reader_slot *slot)
         lua_pushinteger(L, slot->protocol);
         lua_setfield(L, -2, "protocol");
     }
-    lua_pushlstring(L, (const char *)slot->atr, slot->atr_length);
-    lua_setfield(L, -2, "atr");
+    set_bytes(L, "atr", slot->atr, slot->atr_length);
+    if (slot->antenna) {
+        push_antenna(L, slot->antenna);
+        lua_setfield(L, -2, "antenna");
+    }
 }
 
 /* Pushes the command as cards get it, or with raw alone if it is not a command APDU. */

@@ -3,6 +3,7 @@
 #ifndef CARDRIG_RIG_READER_CALL_H
 #define CARDRIG_RIG_READER_CALL_H
 
+#include "icc/antenna.h"
 #include "rig/reader_globals.h"
 #include "rig/reader_script.h"
 
@@ -20,6 +21,7 @@ struct reader_slot {
     int protocol; /* T, or -1: none is in use */
     const uint8_t *atr;
     size_t atr_length;
+    const struct antenna *antenna; /* of a card at an antenna; otherwise NULL */
     /* Carries out what a function asks for. Returns NULL and the response, for which there is room for
      * LINK_MAX_RESPONSE bytes, or why there is none, in a word. The script's lock is not held. */
     const char *(*perform)(void *arg, enum reader_operation operation, const uint8_t *input,

@@ -29,7 +29,33 @@ struct path {
     uint32_t card_event; /* of the request */
     uint8_t protocol;
     enum ifd_result result; /* of the last command */
+    bool of_storage;        /* the card is a storage card: the script sends frames */
 };
+
+/* Sends a frame. Frames and their answers may have keys in them: the trace has two bytes of each frame, which say
+ * what it is for. */
+static enum ifd_result transmit_frame(struct ifd *ifd, const uint8_t *frame, size_t frame_length,
+                                      uint8_t *response, size_t *length)
+{
+    struct trace *trace = ifd->line.trace;
+    trace_note(trace, ifd->line.label, 0, "frame %02X %02X (%zu bytes)", frame_length > 0 ? frame[0] : 0,
+               frame_length > 1 ? frame[1] : 0, frame_length);
+    ifd->line.trace = NULL;
+    enum ifd_result result =
+        ifd_transmit(ifd, IFD_RAW, frame, frame_length, response, LINK_MAX_RESPONSE, length);
+    ifd->line.trace = trace;
+    return result;
+}
+
+/* Sends what the card takes: a frame, or a command. */
+static enum ifd_result send_to_card(const struct path *path, const uint8_t *command, size_t command_length,
+                                    uint8_t *response, size_t *length)
+{
+    struct ifd *ifd = path->use->ifd;
+    if (path->of_storage)
+        return transmit_frame(ifd, command, command_length, response, length);
+    return ifd_transmit(ifd, path->protocol, command, command_length, response, LINK_MAX_RESPONSE, length);
+}
 
 static const char *perform(void *arg, enum reader_operation operation, const uint8_t *input,
                            size_t input_length, uint8_t *response, size_t *length)
@@ -46,8 +72,7 @@ static const char *perform(void *arg, enum reader_operation operation, const uin
     };
     struct path *path = arg;
     if (operation == READER_TRANSMIT)
-        path->result = ifd_transmit(path->use->ifd, path->protocol, input, input_length, response,
-                                    LINK_MAX_RESPONSE, length);
+        path->result = send_to_card(path, input, input_length, response, length);
     else if (!pin_pad_ask(path->use, path->card_event, operation == READER_MODIFY_PIN, input, input_length,
                           response, length, &path->result))
         return "no-pinpad";
@@ -57,12 +82,16 @@ static const char *perform(void *arg, enum reader_operation operation, const uin
 static struct reader_slot describe(struct path *path)
 {
     const struct ifd *ifd = path->use->ifd;
+    bool at_antenna = path->use->card && card_interface(path->use->card) == CARD_ANTENNA;
+    const struct antenna *antenna = at_antenna ? card_antenna(path->use->card) : NULL;
+    path->of_storage = antenna && *antenna->storage;
     return (struct reader_slot){.number = path->use->slot->number,
                                 .present = path->use->card,
                                 .powered = ifd->powered,
                                 .protocol = ifd->protocol == IFD_NO_PROTOCOL ? -1 : ifd->protocol,
                                 .atr = ifd->atr.raw,
                                 .atr_length = ifd->atr.length,
+                                .antenna = antenna,
                                 .perform = perform,
                                 .arg = path};
 }
@@ -115,5 +144,5 @@ enum ifd_result reader_transmit(struct slot_use *use, uint8_t protocol, const ui
         return IFD_RESULT_OK;
     if (result != READER_PASSED)
         return fail(use->ifd, &path);
-    return ifd_transmit(use->ifd, protocol, command, command_length, out, LINK_MAX_RESPONSE, length);
+    return send_to_card(&path, command, command_length, out, length);
 }

@@ -123,6 +123,18 @@ static bool apply_keys(const struct named_reader *name, struct reader_options *o
     return ok && reader_options_end(options, error);
 }
 
+static bool check_antenna(const struct reader_script *script, const struct named_reader *name,
+                          const struct reader_options *options, struct error *error)
+{
+    if (script->antenna == READER_NO_SLOT)
+        return true;
+    if (options->cards != READER_OWN_CARDS)
+        return error_set(error, "%s: vpcd cards have contacts, and this reader has an antenna", name->script);
+    return script->antenna < (int)options->slots ||
+           error_set(error, "%s: the antenna belongs to slot %d, and the reader has %u", name->script,
+                     script->antenna, options->slots);
+}
+
 static bool load(struct reader_script *script, const struct named_reader *name,
                  struct reader_options *options, struct error *error)
 {
@@ -137,6 +149,7 @@ static bool load(struct reader_script *script, const struct named_reader *name,
     bool ok = run(script, &source, name, options, error) && apply_keys(name, options, error);
     if (ok && script->pin_pad.exists && options->slots != 1)
         ok = error_set(error, "%s: a reader with a PIN pad has one slot", name->script);
+    ok = ok && check_antenna(script, name, options, error);
     if (!name->ready)
         source_free(&source);
     return ok;

@@ -3,6 +3,7 @@
 
 #include "icc/watchdog.h"
 #include "iso7816/hex.h"
+#include "link/link.h"
 #include "rig/feature_names.h"
 
 #include <lauxlib.h>
@@ -353,6 +354,20 @@ static void read_pinpad(lua_State *L, const struct reader_load *reader, int tabl
     lua_pop(L, 1);
 }
 
+static void read_antenna(lua_State *L, const struct reader_load *reader, int table)
+{
+    int type = load_get_field(L, table, "antenna");
+    lua_Integer slot = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
+
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN && (slot < 0 || slot >= LINK_MAX_SLOTS))
+        load_refuse(L, &reader->load, load_line_of_field(&reader->load, "antenna"),
+                    "antenna: expected the number of a slot, true or false");
+    reader->script->antenna = slot >= 0              ? (int)slot
+                              : lua_toboolean(L, -1) ? READER_ALL_SLOTS
+                                                     : READER_NO_SLOT;
+    lua_pop(L, 1);
+}
+
 /* The script */
 
 /* A key of --reader would never reach the script. */
@@ -367,15 +382,16 @@ static void check_argument_names(lua_State *L, const struct load *load)
 
 int reader_read(lua_State *L)
 {
-    static const char *const fields[] = {"name",    "options", "attributes", "features",  "properties",
-                                         "control", "command", "pinpad",     "arguments", NULL};
+    static const char *const fields[] = {"name",       "options",   "attributes", "features",
+                                         "properties", "control",   "command",    "pinpad",
+                                         "antenna",    "arguments", NULL};
     struct reader_load *reader = lua_touserdata(L, 1);
     const struct load *load = &reader->load;
     load_run(L, load);
     int table = lua_gettop(L);
     load_check_table(
         L, load, "", fields,
-        "name, options, attributes, features, properties, control, command, pinpad or arguments");
+        "name, options, attributes, features, properties, control, command, pinpad, antenna or arguments");
     load_arguments(L, load, table);
     check_argument_names(L, load);
     load_name(L, load, table);
@@ -386,5 +402,6 @@ int reader_read(lua_State *L)
     read_control(L, reader, table);
     read_command(L, reader, table);
     read_pinpad(L, reader, table);
+    read_antenna(L, reader, table);
     return 0;
 }

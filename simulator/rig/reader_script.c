@@ -5,6 +5,11 @@
 
 #include <stdlib.h>
 
+bool reader_script_has_antenna(const struct reader_script *script, unsigned slot)
+{
+    return script->antenna == READER_ALL_SLOTS || script->antenna == (int)slot;
+}
+
 void reader_script_free(struct reader_script *script)
 {
     if (!script)

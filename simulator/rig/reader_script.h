@@ -48,6 +48,9 @@ struct reader_list {
     size_t length;
 };
 
+#define READER_ALL_SLOTS (-1)
+#define READER_NO_SLOT   (-2)
+
 /* What the script does for a control code. */
 struct reader_code {
     uint32_t code;
@@ -71,7 +74,11 @@ struct reader_script {
     struct script_function control; /* for codes that are not in the list */
     struct script_function command; /* for each command before the card gets it */
     struct pin_pad_options pin_pad;
+    int antenna; /* the number of the slot that has one, READER_ALL_SLOTS or READER_NO_SLOT */
 };
+
+/* Returns whether the slot has an antenna instead of contacts. */
+bool reader_script_has_antenna(const struct reader_script *script, unsigned slot);
 
 /* No call may be in progress. script may be NULL. */
 void reader_script_free(struct reader_script *script);

@@ -206,6 +206,21 @@ static char *file_meant(struct slot *slot, const char *file)
     return copy;
 }
 
+/* Makes contacts for the incoming card, if it can be used in this slot. */
+static bool add_contacts(const struct slot *slot, struct incoming *incoming, struct error *error)
+{
+    enum card_interface interface = reader_interface(slot->reader, slot->number);
+    if (!card_set_interface(incoming->card, interface))
+        return error_set(error,
+                         interface == CARD_ANTENNA
+                             ? "slot %s has an antenna, and the card '%s' has only contacts"
+                             : "slot %s has contacts, and the card '%s' has only an antenna: it needs a "
+                               "reader like --reader contactless",
+                         slot_text(slot), card_name(incoming->card));
+    incoming->contacts = contacts_new(incoming->card);
+    return incoming->contacts || error_set(error, "out of memory");
+}
+
 /* Does what slot_load does, with the patience of relay_connect. */
 static bool load(struct slot *slot, const char *file, int patience_ms, struct incoming *incoming,
                  struct error *error)
@@ -219,6 +234,8 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
     if (reader && slot->reader->options.token)
         error_set(error, "%s is a token, whose card cannot be removed as a relay's can: leave 'token' out",
                   slot->reader->options.name);
+    else if (reader && reader_interface(slot->reader, slot->number) == CARD_ANTENNA)
+        error_set(error, "slot %s has an antenna, and a relay's card has contacts", slot_text(slot));
     else if (reader)
         incoming->card =
             relay_connect(reader, &slot->host, patience_ms, &incoming->relay_counter, &result, error);
@@ -226,9 +243,7 @@ static bool load(struct slot *slot, const char *file, int patience_ms, struct in
         incoming->card = card_load(incoming->file, &slot->host, error);
     else
         incoming->card = card_load_builtin(&slot->host, error);
-    if (incoming->card && !(incoming->contacts = contacts_new(incoming->card)))
-        error_set(error, "out of memory");
-    if (!incoming->contacts) {
+    if (!incoming->card || !add_contacts(slot, incoming, error)) {
         incoming_free(incoming);
         incoming->relay_result = result;
         return false;

@@ -100,6 +100,9 @@ bool slots_add_described(struct slots *slots, const char *text, bool real_time, 
 void reader_free(struct reader *reader);
 void reader_interrupt(struct reader *reader);
 
+/* For slot.c: by what the cards in a slot of the reader are used. */
+enum card_interface reader_interface(const struct reader *reader, unsigned slot);
+
 /* Frees all cards and slots and closes the trace, without reporting card events. */
 void slots_free(struct slots *slots);
 

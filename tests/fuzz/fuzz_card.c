@@ -44,10 +44,12 @@ static void command(struct card *card, const uint8_t *bytes, size_t length)
     uint8_t *copy = exact_copy(bytes, length);
     size_t response_length;
     card_command(card, copy, length, response, sizeof response, &response_length);
-    CHECK(card_dead(card) ? response_length == 0
-                          : response_length >= 2 && response_length <= sizeof response);
+    bool takes_frames = card_interface(card) == CARD_ANTENNA && *card_antenna(card)->storage;
+    CHECK(response_length <= sizeof response && (response_length == 0 || !card_dead(card)));
+    CHECK(takes_frames || card_dead(card) || response_length >= 2);
     struct apdu_command decoded;
-    if (apdu_decode(copy, length, &decoded, NULL) == APDU_OK && response_length > 0 && !card_dead(card))
+    if (!takes_frames && apdu_decode(copy, length, &decoded, NULL) == APDU_OK && response_length > 0 &&
+        !card_dead(card))
         CHECK(response_length - 2 <= (decoded.ne > 0 ? decoded.ne : card_script(card)->ne_without_le));
     free(copy);
 }
@@ -59,6 +61,20 @@ static void power(struct card *card, enum card_power how)
     card_power(card, how, atr, &length);
     if (length > 0)
         CHECK(how != CARD_OFF && length <= sizeof atr); /* which may be as it is */
+}
+
+/* Uses the card by its antenna if it has one. */
+static void choose_interface(struct card *card)
+{
+    const struct antenna *antenna = card_antenna(card);
+    CHECK(card_set_interface(card, antenna ? CARD_ANTENNA : CARD_CONTACTS));
+    if (!antenna)
+        return;
+    size_t length;
+    struct atr atr;
+    const uint8_t *bytes = card_atr(card, CARD_COLD, &length);
+    CHECK(atr_parse(bytes, length, &atr, NULL) == ATR_OK);
+    CHECK(!antenna_check_uid(antenna) && (*antenna->storage || !antenna_check_ats(antenna)));
 }
 
 static void use(struct card *card, const uint8_t *commands, size_t size)
@@ -117,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct card *card = card_load_text("fuzz.lua", exact, length, &host, &error);
     free(exact); /* it is not needed any longer */
     if (card) {
+        choose_interface(card);
         size_t used = end < size ? end + 1 : size;
         use(card, data + used, size - used);
         card_free(card);

@@ -297,7 +297,7 @@ START_TEST(test_many_mistakes)
     ck_assert_ptr_null(card_load_text("many.lua", text, strlen(text), &test_host, &error));
     ck_assert_str_eq(
         error.text,
-        "many.lua:2: unknown field 'f00000': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
+        "many.lua:2: unknown field 'f00000': expected name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     free(text);
 }
 END_TEST

@@ -21,14 +21,14 @@ static const struct {
     {"runtime-error", "4: attempt to index a nil value (local 't')"},
     {"no-table", "1: the script returns a string, expected a table that describes the card"},
     {"returns-nothing", "1: the script returns nothing, expected a table that describes the card"},
-    {"no-atr", "1: no atr: every card needs one"},
+    {"no-atr", "1: no atr: every card needs one, or an antenna"},
     {"atr-tck",
      "5: atr: byte 8: TCK is E9, expected E8 (ISO/IEC 7816-3:2006, 8.2.5); as_is\"...\" takes any bytes"},
     {"atr-short",
      "6: atr.warm: byte 5: T0 says that 4 historical bytes follow, 3 are there (ISO/IEC 7816-3:2006, 8.2.2); as_is\"...\" takes any bytes"},
     {"atr-hex", "4: atr: character 4: not a hexadecimal digit"},
     {"unknown-field",
-     "6: unknown field 'atrs': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments"},
+     "6: unknown field 'atrs': expected name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments"},
     {"t1-field", "7: t1: unknown field 'ifsd': expected ifsc"},
     {"t1-ifsc", "5: t1.ifsc is not an integer from 1 to 254"},
     {"on-power", "5: on_power is a string, expected a function"},
@@ -116,13 +116,13 @@ START_TEST(test_bad_text)
                    "test.lua:1: commands[1] has a metatable, expected a plain table");
     assert_refused(
         "return { atr = '3B00', 5 }",
-        "test.lua:1: unknown field [1]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
+        "test.lua:1: unknown field [1]: expected name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused(
         "return { atr = '3B00', [{}] = 5 }",
-        "test.lua:1: unknown field [a table]: expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
+        "test.lua:1: unknown field [a table]: expected name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused(
         "return { b = 1, a = 1,\n c = 1}",
-        "test.lua:1: unknown field 'a': expected name, atr, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
+        "test.lua:1: unknown field 'a': expected name, atr, antenna, t0, t1, on_power, commands, applications, channels, chaining, ne_without_le, faults or arguments");
     assert_refused("error({})", "test.lua:1: error value is a table, expected a string");
     assert_refused("\n\nerror('gone', 0)", "test.lua:3: gone");
     assert_refused("local s = [[one\ntwo",

@@ -114,7 +114,7 @@ static const struct {
 } bad[] = {
     {"return {\n nam = 'x' }", "",
      ":2: unknown field 'nam': expected name, options, attributes, features, properties, control, command, "
-     "pinpad or arguments"},
+     "pinpad, antenna or arguments"},
     {"return 1", "", ":1: the script returns a number, expected a table that describes the reader"},
     {"{ }", "",
      ":1: unexpected symbol near '{'; a reader is a Lua script that returns its table: return { ... }"},
@@ -131,6 +131,10 @@ static const struct {
     {"return {\n options = {\n slots = 300 } }", "",
      ":3: reader 'r': 'slots=300': expected slots=N, with N from 1 to 255"},
     {"return {\n options = { 'usb' } }", "", ":2: options: unknown field [1]: expected the keys of --reader"},
+    {"return {\n antenna = 'yes' }", "", ":2: antenna: expected the number of a slot, true or false"},
+    {"return {\n antenna = -1 }", "", ":2: antenna: expected the number of a slot, true or false"},
+    {"return {\n antenna = 1 }", "", ": the antenna belongs to slot 1, and the reader has 1"},
+    {"return { antenna = true }", ",vpcd", ": vpcd cards have contacts, and this reader has an antenna"},
     {"return {\n options = { slots = {} } }", "",
      ":2: options: slots is a table, expected a string, an integer, true or false"},
     {"return {\n attributes = { x = '00' } }", "", ":2: attributes: 'x': expected [TAG] = \"hexadecimal\""},
