@@ -62,6 +62,7 @@ return {
   -- T=1 with blocks of 254 bytes, and the historical bytes that GET DATA returns, too
   atr = "3B DA 18 FF 81 B1 FE 75 1F 03 00 31 F5 73 C0 01 E0 05 90 00 99",
   chaining = true,
+  ne_without_le = 256,                        -- as YubiKeys and Gnuk; ykman does not write Le
 
   on_power = function() factory.end_session(card) end,
 

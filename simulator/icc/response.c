@@ -30,15 +30,15 @@ void response_cut_to_ne(struct response *response, uint32_t ne, uint8_t *bytes, 
     *length = ne + 2;
 }
 
-bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
-                       size_t capacity, size_t *length)
+bool response_continue(struct response *response, const struct apdu_command *command, uint32_t ne,
+                       uint8_t *bytes, size_t capacity, size_t *length)
 {
     size_t count = response->length;
 
     if (count == 0 || command->ins != GET_RESPONSE || command->p1 != 0 || command->p2 != 0)
         return false;
-    if (count > command->ne)
-        count = command->ne;
+    if (count > ne)
+        count = ne;
     if (count > capacity - 2)
         count = capacity - 2;
     /* after the last data, the two more bytes are the status word; otherwise set_left replaces them */

@@ -29,10 +29,10 @@ void response_drop(struct response *response);
 void response_cut_to_ne(struct response *response, uint32_t ne, uint8_t *bytes, size_t *length);
 
 /*
- * Answers a GET RESPONSE, of any class, with the rest. bytes has room for capacity bytes, at least 2. Returns
- * false, without an answer, if there is no rest or the command is not GET RESPONSE.
+ * Answers a GET RESPONSE, of any class, with the rest, at most ne bytes. bytes has room for capacity bytes, at least
+ * 2. Returns false, without an answer, if there is no rest or the command is not GET RESPONSE.
  */
-bool response_continue(struct response *response, const struct apdu_command *command, uint8_t *bytes,
-                       size_t capacity, size_t *length);
+bool response_continue(struct response *response, const struct apdu_command *command, uint32_t ne,
+                       uint8_t *bytes, size_t capacity, size_t *length);
 
 #endif

@@ -397,6 +397,11 @@ static bool take_chained(struct script_card *card, struct handler_command *comma
     return false;
 }
 
+static uint32_t ne_of(const struct script_card *card, const struct apdu_command *command)
+{
+    return command->ne > 0 ? command->ne : card->script.ne_without_le;
+}
+
 /* Answers a command that is not GET RESPONSE for the rest of another one. */
 static void answer(struct script_card *card, struct handler_command *command, uint8_t *resp,
                    size_t resp_capacity, size_t *resp_length)
@@ -405,8 +410,7 @@ static void answer(struct script_card *card, struct handler_command *command, ui
         if (card->chain)
             chain_drop(card->chain);
     } else if (!card->chain || take_chained(card, command, resp, resp_length)) {
-        if (command->decoded.ne == 0)
-            command->decoded.ne = card->script.ne_without_le;
+        command->decoded.ne = ne_of(card, &command->decoded);
         answer_by_script(card, command, resp, resp_capacity, resp_length);
     }
     if (*resp_length > 0)
@@ -449,8 +453,8 @@ static void command(struct card *card, const uint8_t *cmd, size_t length, uint8_
         return;
     }
     bool is_its_channel = self->script.channels == 0 || command.channel == self->response_channel;
-    if (is_its_channel &&
-        response_continue(&self->response, &command.decoded, resp, resp_capacity, resp_length))
+    if (is_its_channel && response_continue(&self->response, &command.decoded, ne_of(self, &command.decoded),
+                                            resp, resp_capacity, resp_length))
         return;
     response_drop(&self->response);
     answer(self, &command, resp, resp_capacity, resp_length);

@@ -538,6 +538,7 @@ START_TEST(test_ne_without_le)
     assert_answer(card, "00 01 00 00", "78 78 78 61 01");
     assert_answer(card, "00 01 00 00 01 FF", "78 78 78 61 01");
     assert_answer(card, "00 01 00 00 01", "78 61 01");
+    assert_answer(card, "00 C0 00 00", "78 90 00");
     card_free(card);
 }
 END_TEST
