@@ -59,18 +59,21 @@ local function on_curve(reference, found, attributes)
   return { type = "EC", curve = found.curve, length = found.length, oid = found.oid, attributes = attributes }
 end
 
--- The length of the public exponent is 32 bits, with leading zeros, or what 65537 needs. The format says
--- which parts of a key are imported; format 0 is the exponent and the primes.
+-- The length of the public exponent is 32 bits, with leading zeros, or what 65537 needs: GnuPG takes what it
+-- finds, and ykman wants the latter. The format says which parts of a key are imported; format 0 is the exponent
+-- and the primes.
+local LONG, SHORT = 32, 17
+
 local function rsa(attributes)
   if #attributes ~= 6 then return nil end
   local _, bits, exponent, format = string.unpack(">B I2 I2 B", attributes)
   if not (bits == 2048 or bits == 3072 or bits == 4096) then return nil end
-  if not (exponent == 32 or exponent == 17) or format > LAST_FORMAT then return nil end
+  if not (exponent == LONG or exponent == SHORT) or format > LAST_FORMAT then return nil end
   return { type = "RSA", bits = bits, attributes = attributes }
 end
 
-local function rsa_of(bits)
-  return rsa(string.pack(">B I2 I2 B", RSA, bits, 32, 0))
+local function rsa_of(bits, exponent)
+  return rsa(string.pack(">B I2 I2 B", RSA, bits, exponent, 0))
 end
 
 function algorithms.find(reference, attributes)
@@ -82,7 +85,7 @@ function algorithms.find(reference, attributes)
 end
 
 function algorithms.named(reference, name)
-  if sizes[name] then return rsa_of(sizes[name]) end
+  if sizes[name] then return rsa_of(sizes[name], LONG) end
   local counterpart = reference == DECRYPTION and "cv25519" or "ed25519"
   if name == "ed25519" or name == "cv25519" then name = counterpart end
   return curves[name] and on_curve(reference, curves[name])
@@ -92,7 +95,8 @@ function algorithms.list(reference)
   local list = {}
   for _, name in ipairs(names) do
     local size, curve = sizes[name], curves[name]
-    list[#list + 1] = size and rsa_of(size) or curve and on_curve(reference, curve) or nil
+    list[#list + 1] = size and rsa_of(size, LONG) or curve and on_curve(reference, curve) or nil
+    list[#list + 1] = size and rsa_of(size, SHORT) or nil
   end
   return list
 end
