@@ -48,7 +48,7 @@ local function select(cmd)
 end
 
 -- 80 is the PIN of the application. There is no global PIN. P1 FF is Yubico's and SP 800-73-4's way to forget
--- a PIN.
+-- a PIN. Eight bytes that cannot be a PIN are a wrong one, as on YubiKeys: by FF ykman blocks it before RESET.
 local function verify(cmd)
   check(cmd.p2 == 0x80, sw.NO_REFERENCE)
   check(cmd.p1 == 0x00 or cmd.p1 == 0xFF, sw.WRONG_P1P2)
@@ -58,7 +58,7 @@ local function verify(cmd)
   end
   if cmd.nc == 0 then return "", card.PIN:status() end
   check(card.PIN.kept.left > 0, sw.BLOCKED)
-  check(card.PIN.accepts(cmd.data), sw.WRONG_DATA)
+  check(cmd.nc == 8, sw.WRONG_DATA)
   local status = card.PIN:verify(cmd.data)
   card.session.verified_now = status == sw.OK
   return "", status

@@ -29,8 +29,8 @@
 --     What VERIFY without data answers: 90 00 if it is verified, else 63 CX or 69 83.
 --
 -- PIN:change(old, new)
---     Verifies the old value and sets the new one. 6A 80: it cannot have the new value, and nothing has
---     changed.
+--     Verifies the old value and sets the new one. 6A 80: the old value is right, but it cannot have the new
+--     one, and nothing has changed.
 --
 -- PIN:unblock(code, new)
 --     Verifies the PIN that unblocks this one, sets the new value and gives all tries again. Whether it is
@@ -83,20 +83,25 @@ function Pin:verify(value)
   return sw.OK
 end
 
+function Pin:is_right(value)
+  return self.kept.left > 0 and value == self.kept.value
+end
+
+-- A wrong value costs a try, whatever the new one is.
 function Pin:change(old, new)
-  if self.kept.left == 0 then return sw.BLOCKED end
-  if not self.accepts(new) then return sw.WRONG_DATA end
+  if self:is_right(old) and not self.accepts(new) then return sw.WRONG_DATA end
   local status = self:verify(old)
   if status == sw.OK then self.kept.value = new end
   return status
 end
 
 function Pin:unblock(code, new)
-  if not self.unblocked_by or self.unblocked_by.kept.left == 0 then return sw.BLOCKED end
-  if not self.accepts(new) then return sw.WRONG_DATA end
-  local status = self.unblocked_by:verify(code)
+  local other = self.unblocked_by
+  if not other then return sw.BLOCKED end
+  if other:is_right(code) and not self.accepts(new) then return sw.WRONG_DATA end
+  local status = other:verify(code)
   if status ~= sw.OK then return status end
-  self.unblocked_by:forget()
+  other:forget()
   self.kept.value = new
   self.kept.left = self.kept.tries
   return sw.OK

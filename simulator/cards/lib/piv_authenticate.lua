@@ -119,12 +119,19 @@ local function use(slot, template)
   return sign(algorithm.curve, key, check(input, sw.WRONG_DATA))
 end
 
+-- A wrong P1 is 6A 86 (SP 800-73-4). YubiKeys answer 6A 80 if it is the algorithm of another key, and by that
+-- ykman knows that a certificate is not for this key.
+local function check_algorithm(slot, identifier)
+  check(keys.identified[identifier], sw.WRONG_P1P2)
+  check(identifier == slot.algorithm, sw.WRONG_DATA)
+end
+
 function authenticate.general(card, cmd)
   local template = tlv.find(cmd.data, 0x7C)
   template = check(template and tlv.map(template), sw.WRONG_DATA)
   if cmd.p2 == 0x9B then return manage(card, cmd, template) end
   local slot = keys.slot(card, cmd.p2)
-  check(cmd.p1 == slot.algorithm, sw.WRONG_P1P2)
+  check_algorithm(slot, cmd.p1)
   check(permitted(card, slot.pin), sw.NOT_SATISFIED)
   check(template[RESPONSE] == "", sw.WRONG_DATA)
   return answer(RESPONSE, check(use(slot, template), sw.WRONG_DATA))

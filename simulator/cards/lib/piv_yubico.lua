@@ -47,12 +47,13 @@ local function metadata_of_key(slot)
          tlv.build(0x04, keys.public(slot))
 end
 
+-- By 6A 88 for the fingerprint (96) programs know that this is no key with a sensor.
 function yubico.metadata(card, cmd)
   check(cmd.p1 == 0, sw.WRONG_P1P2)
   if cmd.p2 == 0x80 then return metadata_of_pin(card.PIN, factory.PIN) end
   if cmd.p2 == 0x81 then return metadata_of_pin(card.PUK, factory.PUK) end
   if cmd.p2 == 0x9B then return metadata_of_management_key(card.kept.management) end
-  return metadata_of_key(keys.slot(card, cmd.p2))
+  return metadata_of_key(check(card.kept.slots[cmd.p2], sw.NO_REFERENCE))
 end
 
 -- P2 is FF, or FE for a key that wants to be touched.
