@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- The modules apdu, tlv and pins: what is wrong here is an error when the script is loaded.
+-- The modules apdu, pem, pins and tlv: what is wrong here is an error when the script is loaded.
 local apdu = require "apdu"
+local pem = require "pem"
 local pins = require "pins"
 local tlv = require "tlv"
 
@@ -52,6 +53,43 @@ for text, message in pairs {
   end
 end
 is(select(2, tlv.parse("")), "no tag")
+
+-- pem: what is encoded is decoded, whatever its length
+for length = 0, 200 do
+  local der = random(length)
+  local blocks = pem.decode("text\n" .. pem.encode("CERTIFICATE", der) .. "\nmore\n" .. pem.encode("X509 CRL", "x"))
+  is(#blocks, 2)
+  is(blocks[1].label, "CERTIFICATE")
+  is(blocks[1].der, der)
+  is(blocks[2].label, "X509 CRL")
+  is(blocks[2].der, "x")
+end
+is(pem.encode("A", hex "00 10 83 10 51 87 20 92 8B"), "-----BEGIN A-----\nABCDEFGHIJKL\n-----END A-----\n")
+is(pem.decode(pem.encode("A", "ab"):gsub("\n", " \t\r\n"))[1].der, "ab")
+is(pem.decode("-----BEGIN A-----\nYW\nI=\n-----END A-----")[1].der, "ab")
+is(#pem.decode(pem.encode("A", ("x"):rep(65536)))[1].der, 65536)
+if pcall(crypto.hash, "SHA-256", "") then
+  local key = crypto.generate "P-256"
+  is(pem.decode(key:pem())[1].der, key:der())
+  is(crypto.key(pem.encode("PRIVATE KEY", key:der())):der(), key:der())
+end
+
+-- pem: refused
+for text, message in pairs {
+  [""] = "no PEM", ["YWI="] = "no PEM", ["-----BEGIN -----"] = "no PEM", ["-----BEGIN A----"] = "no PEM",
+  [" -----BEGIN A-----"] = "no PEM", ["-----END A-----"] = "no PEM",
+  ["\n-----BEGIN A-----\nYWI="] = "the A at line 2 has no end",
+  ["-----BEGIN A-----\nYWI=\n-----END B-----"] = "the A at line 1 has no end",
+  ["-----BEGIN A-----\n-----BEGIN A-----\nYWI=\n-----END A-----"] = "the A at line 1 has no end",
+  ["-----BEGIN A-----\nProc-Type: 4,ENCRYPTED\n\nYWI=\n-----END A-----"] = "the A at line 1 has headers",
+} do
+  local blocks, why = pem.decode(text)
+  is(blocks, nil)
+  is(why, message)
+end
+for _, digits in ipairs { "Y", "YW", "YWI", "YWI=YWI=", "Y===", "====", "YW I=", "YWJ=", "YX==", "YW_-", "YWI\0", "YWI=\n=" } do
+  is(select(2, pem.decode("-----BEGIN A-----\n" .. digits .. "\n-----END A-----")), "the A at line 1 is not in base64")
+end
 
 -- pins
 local PUK = pins.new { value = "87654321", tries = 2 }
