@@ -12,6 +12,7 @@ import pytest
 
 from gnupg import GnuPG
 from home import MODULE, MODULE_PATH, home_with
+from keytool import key_store
 from rig import Rig
 from ssh_server import SshServer, answer_questions, ssh_agent
 from waiting import TIMEOUT, wait_for
@@ -60,6 +61,10 @@ def home(temporary):
         yield home
 
 
+def keytool(home, pin=PIN):
+    return "keytool", "-certreq", *key_store(home, pin), "-alias", "Certificate for PIV Authentication", "-file", "request"
+
+
 def reset(home):
     home.do("opensc-tool", "--reset")
 
@@ -101,6 +106,10 @@ def test_the_card_is_removed_while_it_signs(home, signer, says):
     removed_at_each(home, SIGNERS[signer], *says)
 
 
+def test_the_card_is_removed_while_keytool_signs(home):
+    removed_at_each(home, keytool(home), "load failed", "CKR_DEVICE_REMOVED", "CKR_GENERAL_ERROR")
+
+
 def ssh(home, first=""):
     """A login with the card."""
     answer_questions(home, PIN, first)
@@ -117,6 +126,11 @@ def test_a_wrong_pin_is_presented_once(home, signer):
     assert tries_left(home) == 2
     home.do(*SIGNERS[signer])
     assert tries_left(home) == 3
+
+
+def test_keytool_presents_a_wrong_pin_once(home):
+    fails(home, keytool(home, "111111"), "load failed")
+    assert tries_left(home) == 2
 
 
 def test_ssh_presents_a_wrong_pin_once(home):
@@ -136,6 +150,14 @@ def test_the_card_loses_its_power(home, signer, pattern, says):
     fails(home, SIGNERS[signer], says)
     reset(home)
     home.do(*SIGNERS[signer])
+    assert tries_left(home) == 3
+
+
+def test_the_card_loses_its_power_while_keytool_signs(home):
+    home.rig.do("fault", faults=[f"power-loss:{SIGN}"])
+    fails(home, keytool(home), "CKR_GENERAL_ERROR")
+    reset(home)
+    home.do(*keytool(home))
     assert tries_left(home) == 3
 
 

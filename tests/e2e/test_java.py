@@ -3,19 +3,9 @@
 
 import pytest
 
-from home import MODULE_PATH, home_with
+from home import home_with
+from keytool import key_store
 from pkcs15_card import Card
-
-# It is to start quickly, and to leave nothing in /tmp.
-MACHINE = "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-J-XX:-UsePerfData"
-
-
-def key_store(home, pin):
-    """keytool's options for it."""
-    (home.folder / "sunpkcs11").write_text(f"name = card\nlibrary = {MODULE_PATH}\nslotListIndex = 0\n")
-    return ("-keystore", "NONE", "-storetype", "PKCS11", "-addprovider", "SunPKCS11", "-providerArg", "sunpkcs11",
-            "-storepass", pin, *MACHINE)
-
 
 def requests(home, store, key):
     """The key signs a request for a certificate, which OpenSSL verifies. Returns its subject."""

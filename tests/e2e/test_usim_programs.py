@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from authentication_centre import Centre
 from ports import free_ports
-from programs import run
+from programs import CARDRIG, run
 from waiting import TIMEOUT, Lines
 
 KEY, OPC = "465B5CE8B199B49FAA5F0A2EE238A6BC", "CD63CB71954A9F4E48A5994E37A02BAF"  # the card's own
@@ -68,12 +69,14 @@ def server(folder, centre):
             process.wait(TIMEOUT)
 
 
-def authenticate(folder, centre, method, card="usim", level="apdu"):
+def authenticate(folder, centre, method, card="usim", level="apdu", fault=""):
     """Returns whether it succeeded, and what the peer printed."""
+    first = shlex.join([str(CARDRIG), "fault", fault]) if fault else "true"
     (folder / "peer").write_text(NETWORK.format(method=method))
     with server(folder, centre) as port:
-        done = run("run", "--reader", f"reader,level={level}", "--card", card, "--", "eapol_test", "-c", folder / "peer",
-                   "-a", "127.0.0.1", "-p", port, "-s", "secret", "-R", "", "-t", str(TIMEOUT))
+        done = run("run", "--reader", f"reader,level={level}", "--card", card, "--", "sh", "-c",
+                   f'{first} && exec "$@"', "-", "eapol_test", "-c", folder / "peer", "-a", "127.0.0.1", "-p", port,
+                   "-s", "secret", "-R", "", "-t", str(TIMEOUT))
     return done.returncode == 0 and done.stdout.rstrip().endswith("SUCCESS"), done.stdout
 
 
@@ -104,6 +107,13 @@ def test_a_resynchronisation(folder):
 def test_another_network(folder):
     success, output = authenticate(folder, Centre(KEY, OPC[::-1]), "AKA")
     assert not success and "UMTS auth failed - MAC != XMAC" in output, output
+
+
+@pytest.mark.parametrize("event", ["removal", "power-loss"])
+def test_the_card_goes_while_it_authenticates(folder, event):
+    """The peer fails at once. At the command that verifies the PIN, it would wait for somebody to give it another PIN."""
+    success, output = authenticate(folder, Centre(KEY, OPC), "AKA", fault=f"{event}:00 88")
+    assert not success and output.rstrip().endswith("FAILURE"), output
 
 
 def try_card(pin):
