@@ -115,23 +115,28 @@ static bool is_call_blocked(const struct model *model, const struct user *user)
     return world_situation(&model->world, user) == STOPPED || world_is_busy(&model->world, user);
 }
 
+/* Patience with threads each of which may be the watch of an attachment, which stays. pcscd takes the power from a card
+ * that nobody has connected to after 5 s, so this must be less. */
+#define WATCH_MS 1000
+
 /* Otherwise they would disturb the next action. */
 static void let_abandoned_calls_end(struct model *model)
 {
     const struct world *world = &model->world;
-    unsigned threads = model->idle.threads;
+    unsigned attached = 0;
     for (unsigned i = 0; i < MODEL_USERS; i++) {
-        threads += model->user[i].attached;
+        attached += model->user[i].attached;
         if (model->user[i].call_running && !is_call_blocked(model, &model->user[i]))
             user_let_call_end(model, i);
     }
     if (!model->has_left_attachments || world->service == SERVICE_STOPPED || world->holder != NOBODY ||
         world->exclusive != NOBODY)
         return;
+    unsigned threads = model->idle.threads + attached;
     struct process now = model->idle;
-    for (int64_t end = board_now() + CALL_MS;
-         process_look(&now) && now.threads > threads && board_now() < end;)
-        board_sleep(1);
+    for (int64_t begun = board_now(), limit = CALL_MS;
+         process_look(&now) && now.threads > threads && board_now() - begun < limit; board_sleep(1))
+        limit = now.threads > threads + attached ? CALL_MS : WATCH_MS;
     /* what a detachment could not release, the caller releases with the handle */
     if (model->b_handle_in_use && !model->user[1].attached && now.threads <= threads)
         user_close_b_handle(model);
