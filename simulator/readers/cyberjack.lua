@@ -17,8 +17,9 @@ end
 -- of the PIN (0: any) and its format, its position in the command, from 1, and the command.
 local function perform_verification(data)
   local to_do = find(data, 0x52)
-  if not to_do or #to_do < 6 or to_do:byte(2) < 6 then return hex "67 00" end
+  if not to_do or #to_do < 6 then return hex "67 00" end
   local control, position = to_do:byte(1, 2)
+  if position < 6 or position > 20 then return hex "6A 00" end -- where such a structure can put digits
   local fixed, kind, offset = control >> 4, control & 3, position - 6
   local command, formats, min, max = to_do:sub(3), nil, 1, 15
   if kind == 2 then -- ISO 9564 format 2

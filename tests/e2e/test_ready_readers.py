@@ -105,4 +105,6 @@ def test_mct_commands(temporary):
         rig.press("cancel")
         assert client.control(DIRECT, "2018010009" "5207" "0106" "0020000100") == ["ok", "6401"]
         assert client.control(DIRECT, "2018010003" "800105") == ["ok", "6700"]
+        for position in "05", "15", "FF":  # of the PIN: where no structure of part 10 could put it
+            assert client.control(DIRECT, f"2018010009520702{position}0020000100") == ["ok", "6a00"]
     card.unlink()
