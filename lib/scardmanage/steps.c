@@ -278,8 +278,8 @@ scardmanage_result steps_take(struct attempt *a, scardmanage_step step)
             step = SCARDMANAGE_STEP_LEAVE;
             a->event_acknowledged = false;
         }
-        if (result != SCARDMANAGE_W_RESET_CARD)
-            return result;
+        if (result != SCARDMANAGE_W_RESET_CARD || !a->at->connection.has_handle)
+            return result; /* the handle was closed if its event could not be acknowledged */
     }
     return result;
 }
