@@ -348,11 +348,12 @@ START_TEST(killed_at_any_moment)
         if (child == 0) {
             struct error error;
             struct card *card = load_at(0, with_state, &error);
-            while (card) {
+            for (; card && seen + *answered < 250; ++*answered) { /* the answer is one byte */
                 static const uint8_t count[] = {0, 0x10, 0, 0, 0};
                 card_command(card, count, sizeof count, answer, sizeof answer, &answer_length);
-                ++*answered;
             }
+            while (card)
+                pause();
             _exit(1);
         }
         while (i % 2 && *answered == 0) /* the others may still be loading the card */
@@ -370,7 +371,7 @@ START_TEST(killed_at_any_moment)
         unsigned count = length > 0 ? (uint8_t)bytes[22] << 8 | (uint8_t)bytes[23] : 0;
         ck_assert_uint_ge(count, seen + *answered);
         ck_assert_uint_le(count, seen + *answered + 1);
-        seen = count > 100 ? 0 : count; /* the answer is one byte: begin again */
+        seen = count > 100 ? 0 : count; /* begin again */
         if (seen == 0)
             unlink(state);
         free(bytes);
