@@ -80,16 +80,21 @@ void assert_refused(const char *text, const char *expected)
     ck_assert_str_eq(error.text, expected);
 }
 
+struct card *load_named(const char *name)
+{
+    struct error error;
+    struct card *card = card_load(name, &test_host, &error);
+
+    ck_assert_msg(card != NULL, "%s", error.text);
+    return card;
+}
+
 struct card *load_fixture(const char *name)
 {
     char path[512];
-    struct error error;
-    struct card *card;
 
     snprintf(path, sizeof path, "%s/cards/%s", FIXTURES_DIR, name);
-    card = card_load(path, &test_host, &error);
-    ck_assert_msg(card != NULL, "%s", error.text);
-    return card;
+    return load_named(path);
 }
 
 void send_command(struct card *card, const char *hex)

@@ -26,6 +26,7 @@ TCase *add_card_case(Suite *suite, const char *name);
 
 /* Steps. If a script is refused, the test fails. */
 struct card *load_card(const char *text);
+struct card *load_named(const char *name);   /* a file or a ready card, with arguments */
 struct card *load_fixture(const char *name); /* from fixtures/cards */
 /* Loads a card with these lines before the table, and these commands. */
 struct card *load_commands(const char *before, const char *commands);

@@ -61,11 +61,8 @@ static void remove_folder(void)
 static struct card *load(const char *arguments)
 {
     char text[300];
-    struct error error;
     snprintf(text, sizeof text, "%s%s", path, arguments);
-    struct card *card = card_load(text, &test_host, &error);
-    ck_assert_msg(card, "%s", error.text);
-    return card;
+    return load_named(text);
 }
 
 static void assert_loads(const char *arguments, const char *expected)
@@ -298,9 +295,7 @@ START_TEST(names_that_are_no_card)
     /* a ready card is the same whatever is in the current folder */
     ck_assert_int_eq(chdir(folder), 0);
     write_file("blank", "return 1");
-    struct card *card = card_load("blank,pin=4321", &test_host, &error);
-    ck_assert_msg(card, "%s", error.text);
-    card_free(card);
+    card_free(load_named("blank,pin=4321"));
     ck_assert_ptr_null(card_load("./blank", &test_host, &error));
 }
 END_TEST

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The status words of the ready cards, as the tables of their specifications say them. */
-#include "base/error.h"
 #include "cards.h"
 #include "count.h"
 #include "run_suite.h"
@@ -308,9 +307,7 @@ static const struct table {
 START_TEST(test_table)
 {
     const struct table *table = &tables[_i];
-    struct error error;
-    struct card *card = card_load(table->card, &test_host, &error);
-    ck_assert_msg(card != NULL, "%s", error.text);
+    struct card *card = load_named(table->card);
     uint8_t atr[33];
     size_t length;
     card_power(card, CARD_COLD, atr, &length);
