@@ -3,7 +3,7 @@
 --
 -- It has an IDm and a PMm, and no files.
 
-local arguments = require "antenna_arguments"
+local arguments = require "arguments"
 local idm = args.idm or "0101010101010101"
 local pmm = args.pmm or "FFFFFFFFFFFFFFFF"
 arguments.bytes("idm", idm, { 8 })

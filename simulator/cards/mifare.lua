@@ -3,7 +3,7 @@
 --
 -- As it leaves the factory: every sector opens with the key FF FF FF FF FF FF. What is written is kept.
 
-local arguments = require "antenna_arguments"
+local arguments = require "arguments"
 local mifare_classic = require "mifare_classic"
 
 local KINDS = {

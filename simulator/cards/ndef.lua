@@ -5,8 +5,7 @@
 -- E104, which begins with the length of the message. What is written is kept.
 
 local apdu = require "apdu"
-local arguments = require "antenna_arguments"
-local expect = require("arguments").expect
+local arguments = require "arguments"
 local ndef_message = require "ndef_message"
 
 local check, sw = apdu.check, apdu.sw
@@ -16,8 +15,8 @@ local CC, NDEF = 0xE103, 0xE104
 local room = math.tointeger(tonumber(args.room or "2048"))
 local message = ndef_message.of(args)
 local uid = args.uid or "04C0FFEE040506"
-expect(room and room >= 16 and room <= 0x7FFF, "room", "a number, 16 to 32767")
-expect(#message + 2 <= room, args.uri and "uri" or "text", "a message that fits into room=" .. room)
+arguments.expect(room and room >= 16 and room <= 0x7FFF, "room", "a number, 16 to 32767")
+arguments.expect(#message + 2 <= room, args.uri and "uri" or "text", "a message that fits into room=" .. room)
 arguments.bytes("uid", uid, { 4, 7 })
 
 persistent.file = persistent.file or string.pack(">s2", message) .. ("\0"):rep(room - 2 - #message)

@@ -3,8 +3,7 @@
 --
 -- What is written is kept.
 
-local arguments = require "antenna_arguments"
-local expect = require("arguments").expect
+local arguments = require "arguments"
 local ndef_message = require "ndef_message"
 local ntag_memory = require "ntag_memory"
 
@@ -12,7 +11,7 @@ local KINDS = { ["213"] = "ntag213", ["215"] = "ntag215", ["216"] = "ntag216", u
 local kind = arguments.choose("type", args.type or "213", KINDS)
 local uid = args.uid or "04C0FFEE010203"
 local message = ndef_message.of(args)
-expect(#message <= ntag_memory.room(kind), args.uri and "uri" or "text", "a message that fits into the tag")
+arguments.expect(#message <= ntag_memory.room(kind), args.uri and "uri" or "text", "a message that fits into the tag")
 
 local tag = ntag_memory.new {
   kind = kind,
