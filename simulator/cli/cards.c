@@ -37,7 +37,7 @@ const struct subcommand cards_subcommand = {
     .usage = "[NAME...]\n--text NAME...",
     .description = "List the ready cards, or the arguments that the card NAME takes. A card's name\n"
                    "stands where a card script can: cardrig run --card piv,pin=654321 -- COMMAND\n"
-                   "With --text, NAME can also be one of the modules for card scripts.\n",
+                   "With --text, NAME can also be one of the modules for scripts.\n",
     .options = {ready_options},
     .arguments = {":ready", ":ready"},
 };
