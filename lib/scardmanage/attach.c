@@ -100,6 +100,7 @@ static scardmanage_result attach_handle_job(struct attachment *at)
     result = pcsc_get_reader_state(at->connection.context, at->connection.reader, &state);
     if (result == SCARDMANAGE_S_OK && state.exclusive)
         at->connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    state.counter = card.counter; /* a wait for a change is to report what has happened since then */
     wait_remember(at, result, &state);
     return SCARDMANAGE_S_OK;
 }
