@@ -64,7 +64,14 @@ static bool begin_user(struct storm *storm, unsigned i)
                        "an object cannot be created");
 }
 
-/* Each storm has only some kinds of events, so that some of them meet. */
+/* Some of so many kinds, in every other storm. */
+static uint32_t choose_kinds(unsigned count)
+{
+    uint32_t all = (1u << count) - 1, some = scheduler_random(1u << count);
+    return scheduler_once_in(2) || some == 0 ? all : some;
+}
+
+/* Each storm has only some kinds of events and of calls, so that some of them meet. */
 static void choose_events(struct storm *storm)
 {
     static const unsigned us[] = {300, 1000, 3000, 10000, 40000};
@@ -77,6 +84,8 @@ static void choose_events(struct storm *storm)
     storm->has_failures = scheduler_once_in(3);
     storm->has_exclusive = scheduler_once_in(6);
     storm->has_client = storm->has_client && !storm->has_exclusive;
+    storm->calls_made = choose_kinds(STORM_CALLS);
+    storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
 }
 
 static void check_leftovers(struct storm *storm)

@@ -21,7 +21,9 @@
 #include "model.h"
 #include "truth.h"
 
-#define STORM_SESSIONS 64
+#define STORM_SESSIONS  64
+#define STORM_CALLS     11 /* kinds of calls of A and B */
+#define STORM_ACTS_OF_C 5
 
 /* What the caller can know, as a range of counts in struct truth. */
 struct storm_range {
@@ -81,8 +83,9 @@ struct storm {
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs; /* of this storm */
-    const struct cards_kind *last_card;                                            /* that was removed */
-    bool calm;                                                                     /* no more events */
+    uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
+    const struct cards_kind *last_card; /* that was removed */
+    bool calm;                          /* no more events */
     bool c_done, world_done;
     struct storm_user users[MODEL_USERS];
 };
@@ -107,6 +110,11 @@ void storm_log(struct storm *storm, const char *what, ...) __attribute__((format
 /* Like model_check(). */
 bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+
+static inline bool storm_uses(uint32_t kinds, unsigned kind)
+{
+    return kinds >> kind & 1;
+}
 
 /* storm_world.c: fibers */
 void storm_run_client_c(void *storm);

@@ -379,13 +379,23 @@ static void get_status(struct storm_user *user)
     storm_check_lock(&call, result);
 }
 
+static void end_wait(struct storm_call *call, scardmanage_result result)
+{
+    storm_end_call(call, result);
+    storm_check(call->user,
+                result != SCARDMANAGE_E_TIMEOUT ||
+                    scheduler_now_us() - call->begun_us >= (uint64_t)call->timeout_ms * 1000,
+                "%s of %u ms says E_TIMEOUT after %llu us", call->name, (unsigned)call->timeout_ms,
+                (unsigned long long)(scheduler_now_us() - call->begun_us));
+}
+
 static void wait_for_card(struct storm_user *user)
 {
     uint32_t ms = scheduler_random(100);
     struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
     call.extra_ms = 1000; /* for a service that does not answer at once */
     scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
-    storm_end_call(&call, result);
+    end_wait(&call, result);
     if (result == SCARDMANAGE_S_OK)
         storm_check(user,
                     storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
@@ -414,7 +424,7 @@ static void wait_for_removal_or_change(struct storm_user *user)
     call.extra_ms = 1000; /* for a service that does not answer at once */
     scardmanage_result result =
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
-    storm_end_call(&call, result);
+    end_wait(&call, result);
     bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
                                 : user->is_other_since_change ||
                                       (call.before.noticed_events != user->change_seen.noticed_events &&
@@ -449,35 +459,58 @@ static void call_while_cancelled(struct storm_user *user)
     scardmanage_set_cancelled(user->m, 0);
 }
 
-static void make_any_call(struct storm_user *user)
+static void reconnect_anyhow(struct storm_user *user)
 {
-    unsigned number = scheduler_random(25);
-    if (!user->attached && !scheduler_once_in(8))
-        attach(user, user->options.timeout_ms);
-    else if (number < 6)
-        reconnect(user, any_options(user));
-    else if (number < 9)
-        lock(user);
-    else if (number < 12 &&
-             (user->locks > 0 || !user->attached)) /* else an abandoned unlock could end a later lock */
+    reconnect(user, any_options(user));
+}
+
+static void unlock_anyhow(struct storm_user *user)
+{
+    if (user->locks > 0 || !user->attached) /* else an abandoned unlock could end a later lock */
         unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
                                           : SCARDMANAGE_DISPOSITION_LEAVE);
-    else if (number < 16)
-        transmit(user, user->options.timeout_ms);
-    else if (number < 18)
-        transmit_and_recover(user);
-    else if (number < 21)
-        run_unit(user);
-    else if (number < 22)
-        get_status(user);
-    else if (number < 23 && scheduler_once_in(2))
-        wait_for_card(user);
-    else if (number < 23)
-        wait_for_removal_or_change(user);
-    else if (number < 24)
-        call_while_cancelled(user);
-    else if (scheduler_once_in(3))
-        detach(user, user->options.timeout_ms);
+}
+
+static void transmit_once(struct storm_user *user)
+{
+    transmit(user, user->options.timeout_ms);
+}
+
+static void detach_now(struct storm_user *user)
+{
+    detach(user, user->options.timeout_ms);
+}
+
+static const struct {
+    unsigned weight;
+    void (*make)(struct storm_user *user);
+} calls[STORM_CALLS] = {
+    {36, reconnect_anyhow},
+    {18, lock},
+    {18, unlock_anyhow},
+    {24, transmit_once},
+    {12, transmit_and_recover},
+    {18, run_unit},
+    {6, get_status},
+    {3, wait_for_card},
+    {3, wait_for_removal_or_change},
+    {6, call_while_cancelled},
+    {2, detach_now},
+};
+
+static void make_any_call(struct storm_user *user)
+{
+    if (!user->attached && !scheduler_once_in(8)) {
+        attach(user, user->options.timeout_ms);
+        return;
+    }
+    unsigned total = 0, i = 0;
+    for (unsigned j = 0; j < STORM_CALLS; j++)
+        total += calls[j].weight * storm_uses(user->storm->calls_made, j);
+    for (unsigned at = scheduler_random(total);
+         at >= calls[i].weight * storm_uses(user->storm->calls_made, i); i++)
+        at -= calls[i].weight * storm_uses(user->storm->calls_made, i);
+    calls[i].make(user);
 }
 
 void storm_run_user(void *argument)

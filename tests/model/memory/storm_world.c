@@ -39,7 +39,7 @@ static const char *reader_name(void)
     return "key 00 00";
 }
 
-static LONG act_as_c(SCARDCONTEXT context, SCARDHANDLE *handle)
+static LONG act_as_c(const struct storm *storm, SCARDCONTEXT context, SCARDHANDLE *handle)
 {
     DWORD active;
     char name[MAX_READERNAME];
@@ -51,19 +51,24 @@ static LONG act_as_c(SCARDCONTEXT context, SCARDHANDLE *handle)
     LONG rv = SCARD_S_SUCCESS;
     uint8_t answer[64];
     DWORD size = sizeof answer;
-    switch (scheduler_random(5)) {
+    unsigned act;
+    do
+        act = scheduler_random(STORM_ACTS_OF_C);
+    while (!storm_uses(storm->acts_of_c, act));
+    switch (act) {
     case 0:
         rv = SCardDisconnect(*handle, any_disposition());
         *handle = 0;
         return rv;
     case 1:
-    case 2:
         return SCardReconnect(*handle, SCARD_SHARE_SHARED, any_protocols(), any_disposition(), &active);
-    case 3:
+    case 2:
         if (SCardBeginTransaction(*handle) != SCARD_S_SUCCESS)
             return SCardReconnect(*handle, SCARD_SHARE_SHARED, ANY, SCARD_LEAVE_CARD, &active);
         sleep_about(scheduler_once_in(4) ? 60000 : 3000);
         return SCardEndTransaction(*handle, scheduler_once_in(4) ? any_disposition() : SCARD_LEAVE_CARD);
+    case 3:
+        return SCardReconnect(*handle, SCARD_SHARE_SHARED, any_protocols(), SCARD_LEAVE_CARD, &active);
     default:
         return SCardTransmit(*handle, scheduler_once_in(2) ? SCARD_PCI_T0 : SCARD_PCI_T1, cards_command,
                              sizeof cards_command, NULL, answer, &size);
@@ -81,7 +86,7 @@ void storm_run_client_c(void *argument)
         if (storm->calm ||
             (context == 0 && SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != 0))
             continue;
-        LONG rv = act_as_c(context, &handle);
+        LONG rv = act_as_c(storm, context, &handle);
         storm_log(storm, "C: %s", pcsc_stringify_error(rv));
         if (rv == SCARD_E_NO_SERVICE || rv == SCARD_F_COMM_ERROR || rv == SCARD_W_SECURITY_VIOLATION ||
             rv == SCARD_E_INVALID_VALUE || rv == SCARD_E_INVALID_HANDLE) {
