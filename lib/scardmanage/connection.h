@@ -15,7 +15,7 @@ struct connection {
     SCARDCONTEXT context;
     bool has_context;
     unsigned contexts_opened;
-    unsigned gaps;                   /* how often a card that was watched no longer was */
+    unsigned gaps; /* how often a card that was watched no longer was, or was another one than that seen */
     struct scardmanage_watch *watch; /* null until a call waits */
     struct wait_sight seen;          /* by attaching, or by the last wait for a change */
     SCARDHANDLE handle;

@@ -151,6 +151,7 @@ static void adopt_card(struct attempt *a, const struct pcsc_card *card)
     }
     if (a->situation.verdict >= SCARDMANAGE_VERDICT_REINSERTED)
         at->card.unreported_verdict = a->situation.verdict;
+    at->connection.gaps += card->counter != at->connection.seen.state.counter;
     at->card.identity.counter = card->counter;
     at->card.identity.unwatched = false;
     identity_add_atr(&at->card.identity, &card->atr);
