@@ -83,7 +83,6 @@ static void choose_events(struct storm *storm)
     storm->has_plugs = scheduler_once_in(6);
     storm->has_failures = scheduler_once_in(3);
     storm->has_exclusive = scheduler_once_in(6);
-    storm->has_client = storm->has_client && !storm->has_exclusive;
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
 }

@@ -49,8 +49,10 @@ struct storm_user {
     struct storm_range card;    /* truth_now.card_events */
     struct storm_range session; /* truth_now.session */
     bool has_identity;
-    unsigned identity;   /* of the card that it has identified: enum cards_number */
-    struct truth synced; /* when the last call began that has told the caller about the card */
+    unsigned identity;    /* of the card that it has identified: enum cards_number */
+    bool is_unidentified; /* a card was accepted since then */
+    bool is_refused;      /* the card, which is not the one that the caller knows */
+    struct truth synced;  /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
     struct truth change_seen;   /* when a wait for a change has last succeeded, or attaching */
     bool knows_since_change;    /* a call has told about the card since then */
@@ -79,7 +81,8 @@ struct storm {
     struct model *model;
     FILE *log;
     unsigned calls; /* of A and of B */
-    /* A asks for exclusive use. It is alone, because libpcsclite waits for that until everybody else has gone. */
+    /* A asks for exclusive use. B does not take part, because libpcsclite waits for that until everybody else has gone,
+     * and C only does what does not end transactions. */
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs; /* of this storm */
@@ -148,6 +151,8 @@ bool storm_may_run(struct storm_user *user);
 void storm_widen(struct storm_call *call);
 bool storm_is_same_card(scardmanage_verdict verdict);
 void storm_check_lock(struct storm_call *call, scardmanage_result result);
+/* Returns whether the card may be another one than the caller has identified. */
+bool storm_may_be_refused(const struct storm_user *user);
 /* Returns whether the service shows a card. */
 bool storm_service_shows_card(void);
 bool storm_in_range(const struct storm_range *range, unsigned value);

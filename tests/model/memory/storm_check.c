@@ -75,6 +75,11 @@ bool storm_service_shows_card(void)
  * Codes
  */
 
+bool storm_may_be_refused(const struct storm_user *user)
+{
+    return (user->found_identity || user->is_unidentified) && !user->call_options.accept_other_card;
+}
+
 /* Returns whether something has happened that this code stands for, since the caller was last told about the card. */
 static bool has_cause(const struct storm_call *call, scardmanage_result result)
 {
@@ -92,7 +97,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_W_RESET_CARD:
         return reset || other || moved || away || mute;
     case SCARDMANAGE_W_REMOVED_CARD:
-        return moved || away || !user->card.known || other;
+        return moved || away || !user->card.known || other || storm_may_be_refused(user);
     case SCARDMANAGE_E_NO_SMARTCARD:
         /* also if it was attached while the card could not be used */
         return moved || away || reset || !user->was_present || !call->present || other || mute ||
@@ -217,7 +222,8 @@ static void check_verdict(const struct storm_call *call, const scardmanage_repor
                     !user->card.known || last != user->synced.card_events ||
                         truth_now.noticed_events != user->synced.noticed_events ||
                         truth_now.services != user->synced.services ||
-                        truth_now.plugs != user->synced.plugs || user->failed_since,
+                        truth_now.plugs != user->synced.plugs || user->failed_since ||
+                        user->found_identity, /* of a card that was accepted without one */
                     "%s: the verdict is '%s', but the card was not out", call->name, verdict);
 }
 

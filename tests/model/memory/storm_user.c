@@ -11,7 +11,7 @@ static void begin_knowing_nothing(struct storm_user *user)
 {
     user->has_old_thread |= user->may_run;
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
-        false;
+        user->is_refused = user->is_unidentified = false;
     user->locks = 0;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
@@ -114,6 +114,20 @@ static void detach(struct storm_user *user, uint32_t timeout_ms)
     close_handle(user);
 }
 
+/* After a call that may have identified the card. */
+static void note_refusal(struct storm_user *user, scardmanage_result result)
+{
+    user->is_refused |= result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity &&
+                        user->found != user->identity && !user->call_options.accept_other_card;
+}
+
+/* After a call that does not reconnect. */
+static void check_refusal(const struct storm_call *call, scardmanage_result result)
+{
+    storm_check(call->user, !call->user->is_refused || result != SCARDMANAGE_W_RESET_CARD,
+                "%s says that the card was reset, but it was refused as another one", call->name);
+}
+
 /*
  * The lock
  */
@@ -127,6 +141,7 @@ static void lock(struct storm_user *user)
     user->locks += result == SCARDMANAGE_S_OK;
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "locking has reset the card");
+    check_refusal(&call, result);
     storm_check_lock(&call, result);
 }
 
@@ -197,6 +212,7 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
     storm_end_call(&call, result);
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "a command has reset the card");
+    check_refusal(&call, result);
     if (result == SCARDMANAGE_S_OK)
         check_known_session(&call);
     storm_check_lock(&call, result);
@@ -232,6 +248,8 @@ static scardmanage_options any_options(struct storm_user *user)
     if (user->storm->has_exclusive && scheduler_once_in(4))
         options.share = may_wait_for_exclusive_use(user) && scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE
                                                                                  : SCARDMANAGE_SHARE_SHARED;
+    if (scheduler_once_in(4))
+        options.identify = NULL;
     options.accept_other_card = scheduler_once_in(3);
     options.accept_other_index = scheduler_once_in(3);
     options.timeout_ms = any_timeout();
@@ -242,21 +260,26 @@ static scardmanage_options any_options(struct storm_user *user)
 /* After a reconnect that has succeeded, in a call that has. Its report is relative to what the caller knew before
  * only if it is the only one of the call. */
 static void update_after_reconnect(struct storm_call *call, const scardmanage_report *report,
-                                   bool is_only_one)
+                                   bool is_the_only_one)
 {
     struct storm_user *user = call->user;
-    user->is_other_since_change |=
-        user->knows_since_change && report->verdict == SCARDMANAGE_VERDICT_DIFFERENT;
+    user->is_other_since_change |= user->knows_since_change &&
+                                   report->verdict == SCARDMANAGE_VERDICT_DIFFERENT &&
+                                   !user->found_identity; /* which may come later than the change */
     user->knows_since_change = true;
+    user->is_refused = false;
     /* the reader may have been replugged while the library had no handle, between closing one and opening the next */
-    is_only_one &= truth_now.plugs == call->before.plugs;
-    storm_sync(call, is_only_one && storm_is_same_card(report->verdict),
-               is_only_one && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
+    bool compares = is_the_only_one && truth_now.plugs == call->before.plugs;
+    storm_sync(call, compares && storm_is_same_card(report->verdict),
+               compares && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
                    report->step == SCARDMANAGE_STEP_NONE && truth_now.mutes == 0);
+    user->is_unidentified =
+        !user->found_identity && (user->is_unidentified || !compares || !storm_is_same_card(report->verdict));
     if (user->found_identity) {
         user->has_identity = true;
         user->identity = user->found;
-    } else if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT) {
+    } else if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT ||
+               (!is_the_only_one && user->call_options.accept_other_card)) {
         user->has_identity = false;
     }
     user->expects_selected =
@@ -275,6 +298,7 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     storm_check_report(&call, result, &report);
     if (result == SCARDMANAGE_S_OK)
         update_after_reconnect(&call, &report, true);
+    note_refusal(user, result);
     storm_check_lock(&call, result);
     user->call_options = user->options;
     return result;
@@ -305,6 +329,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
         user->has_identity = user->has_identity && !user->call_options.accept_other_card;
         storm_widen(call);
     }
+    note_refusal(user, result);
     storm_check_lock(call, result);
     user->call_options = user->options;
 }
@@ -369,6 +394,7 @@ static void get_status(struct storm_user *user)
     storm_end_call(&call, result);
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "the status has reset the card");
+    check_refusal(&call, result);
     if (result == SCARDMANAGE_S_OK && !by_atr && state == SCARDMANAGE_STATE_ABSENT)
         storm_check(user,
                     !call.present || !call.plugged || truth_now.card_events != call.before.card_events ||
@@ -525,9 +551,10 @@ void storm_run_user(void *argument)
     while (user->locks > 0 && user->attached &&
            !user->storm->model->failure[0]) /* the other one waits for that */
         unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
-    /* with an unresponsive card or without the reader, a transaction on the caller's handle cannot be ended otherwise */
-    if ((user->storm->has_mutes || user->storm->has_plugs) && user->attached &&
-        !user->storm->model->failure[0])
+    /* with an unresponsive card or without the reader, a transaction on the caller's handle cannot be ended otherwise;
+     * nor can exclusive use */
+    bool blocks = user->storm->has_mutes || user->storm->has_plugs || user->storm->has_exclusive;
+    if (blocks && user->attached && !user->storm->model->failure[0])
         detach(user, user->options.timeout_ms);
     user->done = true;
 }

@@ -45,7 +45,9 @@ static LONG act_as_c(const struct storm *storm, SCARDCONTEXT context, SCARDHANDL
     char name[MAX_READERNAME];
     if (*handle == 0) {
         snprintf(name, sizeof name, "%s", reader_name());
-        return SCardConnect(context, name, scheduler_once_in(8) ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED,
+        return SCardConnect(context, name,
+                            scheduler_once_in(8) && !storm->has_exclusive ? SCARD_SHARE_EXCLUSIVE
+                                                                          : SCARD_SHARE_SHARED,
                             any_protocols(), handle, &active);
     }
     LONG rv = SCARD_S_SUCCESS;
@@ -201,6 +203,14 @@ void storm_run_world(void *argument)
     storm->world_done = true;
 }
 
+static bool wait_for_c(const struct storm *storm)
+{
+    uint64_t end = scheduler_now_us() + 100 * 1000000;
+    while (!storm->c_done && scheduler_now_us() < end)
+        fiber_sleep(1000);
+    return storm->c_done;
+}
+
 void storm_calm_down(struct storm *storm)
 {
     storm->calm = true;
@@ -217,8 +227,7 @@ void storm_calm_down(struct storm *storm)
         pcscd_continue();
     if (!card_slots[0].plugged)
         plug(storm);
-    while (!storm->c_done)
-        fiber_sleep(1000);
+    storm_check(&storm->users[0], wait_for_c(storm), "C waits for ever");
     if (card_slots[0].card)
         card_remove(&card_slots[0]); /* it may have been unresponsive: pcscd does not power it then */
     card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
