@@ -117,8 +117,11 @@ static void detach(struct storm_user *user, uint32_t timeout_ms)
 /* After a call that may have identified the card. */
 static void note_refusal(struct storm_user *user, scardmanage_result result)
 {
-    user->is_refused |= result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity &&
-                        user->found != user->identity && !user->call_options.accept_other_card;
+    if (user->call_options.accept_other_card)
+        user->is_refused =
+            false; /* a function may have been told that it is accepted, even if the call failed then */
+    else if (result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity)
+        user->is_refused |= user->found != user->identity;
 }
 
 /* After a call that does not reconnect. */
