@@ -197,6 +197,7 @@ bool event_continue_service(struct model *model)
     /* a card that was inserted in the meantime is powered now */
     if (model->rig.events_pending > 0 && model->world.unresponsive)
         model->world.swallowed = true;
+    model->world.may_be_powered_again = model->rig.events_pending > 0;
     wait_for_events(model);
     model_observe(model, NOBODY);
     return true;

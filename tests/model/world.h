@@ -32,7 +32,8 @@ struct world {
     /* The reader has powered the card off without the knowledge of PC/SC. Until a reset, the card
      * does not answer commands. */
     bool lost_power_unnoticed;
-    /* C has reset a card without power as it disconnected. pcscd may power it again when somebody connects. */
+    /* pcscd may power the card again when somebody connects: C has reset it without power as it disconnected, or pcscd
+     * was stopped during events of the card and then saw the last handle closed, whose grace period such an event ends. */
     bool may_be_powered_again;
     bool powered;
     uint32_t protocol;
