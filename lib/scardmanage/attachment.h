@@ -57,10 +57,11 @@ struct attachment {
         SCARDHANDLE handle;
         scardmanage_disposition disposition;
         uint64_t wait_until;
-        scardmanage_options options; /* of a reconnect; options_read() has checked them */
-        bool first_card;             /* the attachment had no card before the reconnect */
-        bool was_unresponsive;       /* card.is_unresponsive before the reconnect */
-        bool functions_due;          /* the caller's functions are called even if no step is taken */
+        scardmanage_options options;     /* of a reconnect; options_read() has checked them */
+        bool first_card;                 /* the attachment had no card before the reconnect */
+        bool was_unresponsive;           /* card.is_unresponsive before the reconnect */
+        scardmanage_result event_before; /* card.unreported_event before the reconnect */
+        bool functions_due;              /* the caller's functions are called even if no step is taken */
         struct pcsc_card card;
         size_t command_length;
         size_t response_capacity, response_length;

@@ -114,6 +114,7 @@ static scardmanage_result run_job(struct reconnection *r)
     at->io.options = *r->options;
     at->io.first_card = r->first_card;
     at->io.was_unresponsive = at->card.is_unresponsive;
+    at->io.event_before = at->card.unreported_event;
     at->io.functions_due = r->needs_rebuild || (r->options->identify && !at->card.serial.is_current);
     at->io.wait_until = r->wait_until;
     at->io.progress = r->progress;

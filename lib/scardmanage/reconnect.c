@@ -9,7 +9,8 @@
 /* Keeps the event for the caller after a reconnect that failed in the end, or whose caller stopped waiting. */
 static void set_card_unreported(struct attachment *at)
 {
-    if (at->card.unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
+    bool was_removed = at->io.event_before == SCARDMANAGE_W_REMOVED_CARD; /* or refused as another one */
+    if (was_removed || at->card.unreported_verdict != SCARDMANAGE_VERDICT_UNKNOWN)
         at->card.unreported_event = SCARDMANAGE_W_REMOVED_CARD;
     else
         handle_set_reset_unreported(at);
