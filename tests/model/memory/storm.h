@@ -48,6 +48,7 @@ struct storm_user {
 
     struct storm_range card;    /* truth_now.card_events */
     struct storm_range session; /* truth_now.session */
+    unsigned announced;         /* when it was synced, a session that others were still to begin; 0: none */
     bool has_identity;
     unsigned identity;    /* of the card that it has identified: enum cards_number */
     bool is_unidentified; /* a card was accepted since then */
@@ -141,6 +142,9 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
 /* Checks what is true for every call. */
 void storm_end_call(struct storm_call *call, scardmanage_result result);
 void storm_check_command(struct storm_user *user);
+/* Returns whether another client had begun to reset the card, or to power it off, when the caller was last told about it:
+ * pcscd says so first, does it later, and does not say it again. */
+bool storm_was_announced(const struct storm_user *user, unsigned session);
 void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report);
 /* The caller has been told about the card during the call. same_card: it is the one that it was before; same_session:
  * and it was not reset. */

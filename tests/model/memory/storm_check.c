@@ -166,6 +166,11 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
  * Commands
  */
 
+bool storm_was_announced(const struct storm_user *user, unsigned session)
+{
+    return session != 0 && session == user->announced;
+}
+
 /* After a command that was answered. */
 void storm_check_command(struct storm_user *user)
 {
@@ -186,7 +191,7 @@ void storm_check_command(struct storm_user *user)
         user->sessions[i].number = number;
         user->sessions[i].session = last->session;
     }
-    storm_check(user, user->sessions[i].session == last->session,
+    storm_check(user, user->sessions[i].session == last->session || storm_was_announced(user, last->session),
                 "commands of two sessions of the card have one session number, %llu",
                 (unsigned long long)number);
 }
@@ -316,6 +321,7 @@ void storm_sync(struct storm_call *call, bool same_card, bool same_session)
     struct storm_user *user = call->user;
     user->card = narrowed(&user->card, call->before.card_events, truth_now.card_events, same_card);
     user->session = narrowed(&user->session, call->before.session, truth_now.session, same_session);
+    user->announced = truth_now.noticed_session > truth_now.session ? truth_now.noticed_session : 0;
     user->synced = call->before;
     user->was_present = call->present;
     user->had_service = call->running && !call->stopped;

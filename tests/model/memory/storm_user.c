@@ -196,7 +196,8 @@ static void check_known_session(const struct storm_call *call)
     struct storm_user *user = call->user;
     const struct truth_command *last = &truth_last[user->party];
     /* without a transaction, another client may begin a reset after pcscd has checked the handle for events */
-    bool is_reset = !last->is_locked && truth_now.reset_events != call->before.reset_events;
+    bool is_reset = (!last->is_locked && truth_now.reset_events != call->before.reset_events) ||
+                    storm_was_announced(user, last->session);
     storm_check(user, storm_in_range(&user->card, last->card), "a command was answered by another card");
     storm_check(user, is_reset || storm_in_range(&user->session, last->session),
                 "a command was answered in another session: %u, not %u to %u", last->session,
