@@ -17,6 +17,7 @@
 
 #define AT_ONCE_MAX 256  /* processes per round; more are ended in further rounds */
 #define ROUNDS_MAX  1000 /* processes may start others during a round, and leave orphans when they end */
+#define MOMENT_MS   100  /* for a process that is about to end by itself, as an agent that was told to */
 #define KILLED_MS   1000 /* the longest wait for the end of a process after SIGKILL */
 
 /* Selects the processes to end. */
@@ -125,19 +126,27 @@ static unsigned open_wanted(const struct wanted *wanted, struct pollfd *handles)
     return count;
 }
 
-/* Sends the signal to all processes, and waits until they have ended, or until the deadline. */
+/* Waits until the processes have ended, or until the deadline. Returns how many have not. */
+static unsigned wait_for_end(struct pollfd *handles, unsigned count, int64_t deadline)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < count; i++) {
+        int64_t ms = deadline - clock_ms();
+        left += poll(&handles[i], 1, ms > 0 ? (int)ms : 0) <= 0;
+    }
+    return left;
+}
+
 static void signal_and_wait(struct pollfd *handles, unsigned count, int signal, int64_t deadline)
 {
     for (unsigned i = 0; i < count; i++) {
         send_to(handles[i].fd, signal);
         send_to(handles[i].fd, SIGCONT); /* it may be stopped */
     }
-    for (unsigned i = 0; i < count; i++) {
-        int64_t left = deadline - clock_ms();
-        poll(&handles[i], 1, left > 0 ? (int)left : 0);
-    }
+    wait_for_end(handles, count, deadline);
 }
 
+/* Returns how many have not ended by themselves. */
 static unsigned end_processes(const struct wanted *wanted, int patience_ms)
 {
     unsigned total = 0;
@@ -146,7 +155,7 @@ static unsigned end_processes(const struct wanted *wanted, int patience_ms)
         unsigned count = open_wanted(wanted, handles);
         if (count == 0)
             break;
-        total += count;
+        total += wait_for_end(handles, count, clock_ms() + (patience_ms > 0 ? MOMENT_MS : 0));
         signal_and_wait(handles, count, SIGTERM, clock_ms() + patience_ms);
         signal_and_wait(handles, count, SIGKILL, clock_ms() + KILLED_MS);
         for (unsigned i = 0; i < count; i++)

@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 /*
- * Both functions send SIGTERM, and after patience_ms SIGKILL to the processes that are still alive. They
- * return the number of processes that they found.
+ * Both functions send SIGTERM, and after patience_ms SIGKILL to the processes that are still alive. Unless
+ * patience_ms is 0, a process has a moment to end by itself before that. They return the number of those that
+ * did not.
  */
 
 /* Ends all children of the caller except the spared ones. The caller is a subreaper (prctl(2)): it becomes
