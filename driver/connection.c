@@ -157,10 +157,12 @@ static void connect_events(struct channel *channel)
  * the next poll shows why. */
 static void tell_waiting(struct channel *channel)
 {
-    bool shown = channel->shown == channel->latest;
-    if (channel->has_waiter && shown && !channel->reported_waiting && channel->events_fd >= 0)
-        channel->reported_waiting =
-            link_send(channel->events_fd, &(struct link_message){.type = LINK_WAITING}) == 0;
+    struct link_message waiting = {.type = LINK_WAITING, .event = channel->shown};
+    bool is_news = !channel->reported_waiting || channel->reported_shown != channel->shown;
+    if (!channel->has_waiter || channel->shown != channel->latest || !is_news || channel->events_fd < 0)
+        return;
+    channel->reported_waiting = link_send(channel->events_fd, &waiting) == 0;
+    channel->reported_shown = channel->shown;
 }
 
 int64_t connection_watch(struct channel *channel, struct pollfd *watch)

@@ -49,8 +49,9 @@ struct channel {
     uint32_t latest; /* the last card event that the simulator has reported */
     int64_t retry_at, connected_at;
     struct backoff retry;
-    int complaint; /* the errno last logged */
-    bool reported_waiting;
+    int complaint;           /* the errno last logged */
+    bool reported_waiting;   /* and with which card event: */
+    uint32_t reported_shown; /* the one last shown */
 
     pthread_mutex_t exchanging; /* held during one exchange; guards the fields below */
     uint8_t ready; /* enum link_flag of the last reset's answer; 0 after a request for other parameters */

@@ -7,7 +7,8 @@
  *
  *   exchange  The driver sends requests. Each request has exactly one answer, and answers come in order.
  *             LINK_POWER_OFF has no answer: nothing depends on it, so nothing has to wait for it.
- *   events    After the hello, the simulator sends LINK_EVENT messages, and the driver one LINK_WAITING.
+ *   events    After the hello, the simulator sends LINK_EVENT messages, and the driver
+ *             a LINK_WAITING whenever pcscd has been shown all of them.
  *
  * Every message is a header of 12 bytes, followed by data:
  *
@@ -38,7 +39,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINK_VERSION      3
+#define LINK_VERSION      4
 #define LINK_HEADER_SIZE  12
 #define LINK_MAX_COMMAND  65544u /* extended case 4: header 4, Lc 3, data 65,535, Le 2 */
 #define LINK_MAX_RESPONSE 65538u /* 65,536 bytes and SW1 SW2 */
@@ -63,8 +64,8 @@ enum link_type {
     LINK_ATTRIBUTE,  /* value: SCARD_ATTR_ tag. answer data: its value */
     LINK_EVENT,      /* sent only by the simulator, on an events connection; event: the number of card
                         events */
-    LINK_WAITING,    /* sent only by the driver, on an events connection; no answer: pcscd uses the slot
-                        and waits for its card events */
+    LINK_WAITING,    /* sent only by the driver, on an events connection; no answer: pcscd uses the slot,
+                        and waits for its card events; event: the last one that it has been shown */
     LINK_EXTENSION,  /* sent only by the simulator, on an exchange connection, before an answer to
                         LINK_CONTROL or LINK_TRANSMIT that takes longer because a person is to press
                         keys: the driver waits again, at most LINK_EXTENSIONS_TIMEOUT in all */

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The time limit for a whole request. A script may take two seconds of CPU time, which is much more time on a
@@ -187,6 +188,22 @@ json_t *client_request_wait(const char *reader, int milliseconds)
                milliseconds);
 }
 
+#define LOOK_MS 2 /* how often to ask */
+
+int client_wait_for_status(bool (*is_done)(const json_t *status, void *arg), void *arg, int milliseconds)
+{
+    for (int64_t deadline = clock_ms() + milliseconds;;) {
+        json_t *status = client_request("status", NULL, NULL, NULL);
+        bool failed = !status, done = status && is_done(status, arg);
+        json_decref(status);
+        if (failed || done)
+            return failed ? -1 : 1;
+        if (clock_ms() >= deadline)
+            return 0;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+}
+
 enum { BUILTIN = OPTION_WITHOUT_LETTER };
 
 const struct option_entry client_change_card_options[] = {
@@ -243,6 +260,34 @@ usage:
     return EXIT_USAGE;
 }
 
+/* pcscd keeps a card that is removed for as long as it takes to end the calls that use it. */
+#define NOTICE_MS 3000
+
+static bool slot_is_noticed(const json_t *slot)
+{
+    return json_is_true(json_object_get(slot, "ready")) ||
+           !json_is_true(json_object_get(slot, "driver_connected")) ||
+           !json_is_null(
+               json_object_get(slot, "vpcd_card")); /* vpcd's driver does not say what pcscd knows */
+}
+
+/* Returns whether pcscd has noticed what happened to this slot, or there is no pcscd that could. */
+static bool is_noticed(const json_t *status, void *changed)
+{
+    const json_t *service = json_object_get(status, "service");
+    const char *state = json_string_value(json_object_get(service, "state"));
+    size_t i;
+    json_t *slot;
+    if (state && strcmp(state, "running") != 0)
+        return true;
+    json_array_foreach(json_object_get(status, "slots"), i, slot)
+    {
+        if (json_equal(json_object_get(slot, "number"), json_object_get(changed, "number")))
+            return slot_is_noticed(slot);
+    }
+    return true;
+}
+
 int client_change_card(const struct client_change_card *change, int argc, char **argv)
 {
     struct client_arguments arguments = {0};
@@ -258,6 +303,8 @@ int client_change_card(const struct client_change_card *change, int argc, char *
     const char *slot = json_string_value(json_object_get(result, "slot"));
     const char *name = json_string_value(json_object_get(json_object_get(result, "card"), "name"));
     print_line("%s: %s%s%s%s", slot, change->done, name ? " '" : "", name ? name : "", name ? "'" : "");
+    if (!slot_is_noticed(result))
+        client_wait_for_status(is_noticed, result, NOTICE_MS);
     json_decref(result);
     return EXIT_OK;
 }

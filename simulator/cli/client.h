@@ -30,6 +30,10 @@ json_t *client_request_press(const char *reader, json_t *keys);
 /* Waits, for so many milliseconds at most, until the PIN pad of a reader asks for a PIN. */
 json_t *client_request_wait(const char *reader, int milliseconds);
 
+/* Asks for the status of the rig until is_done(status, arg). Returns 1 then, 0 if that is not so after
+ * `milliseconds`, and -1 after printing an error. */
+int client_wait_for_status(bool (*is_done)(const json_t *status, void *arg), void *arg, int milliseconds);
+
 /* The option --builtin, of subcommands that take the file of a card. */
 extern const struct option_entry client_change_card_options[];
 
@@ -40,7 +44,8 @@ struct client_change_card {
     const char *done; /* printed after success: "inserted" */
 };
 
-/* Runs such a subcommand, from its command line to its output. Returns an exit status. */
+/* Runs such a subcommand, from its command line to its output. Then waits until pcscd has noticed, so that the next PC/SC
+ * call finds the slot as it is now, but not for ever. Returns an exit status. */
 int client_change_card(const struct client_change_card *change, int argc, char **argv);
 
 #endif

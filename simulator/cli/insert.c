@@ -25,7 +25,8 @@ const struct subcommand insert_subcommand = {
                    "or relay=READER for the card in a reader of another PC/SC service; without it\n"
                    "the card that was in last is put back, or the built-in card where there was\n"
                    "none. A single argument is a FILE if it begins with '/', '.' or relay=, ends in\n"
-                   ".lua or names a ready card, else a SLOT.\n",
+                   ".lua or names a ready card, else a SLOT.\n\n"
+                   "Returns when pcscd has noticed, or after three seconds.\n",
     .options = {client_change_card_options},
     .arguments = {":slot :card", ":card"},
 };

@@ -20,6 +20,7 @@ const struct subcommand remove_subcommand = {
     .usage = "[SLOT]",
     .description = "Take the card out of a slot of the running rig.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                   "may be left out when there is only one. 'cardrig insert' puts the card back.\n",
+                   "may be left out when there is only one. 'cardrig insert' puts the card back.\n\n"
+                   "Returns when pcscd has noticed, or after three seconds.\n",
     .arguments = {":slot"},
 };

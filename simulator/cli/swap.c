@@ -25,7 +25,8 @@ const struct subcommand swap_subcommand = {
                    "is a card script, or relay=READER for the card in a reader of another PC/SC\n"
                    "service. If it is not a card, nothing changes.\n\n"
                    "SLOT is a number, READER or READER/NUMBER, as 'cardrig status' shows them; it\n"
-                   "may be left out when there is only one.\n",
+                   "may be left out when there is only one.\n\n"
+                   "Returns when pcscd has noticed, or after three seconds.\n",
     .options = {client_change_card_options},
     .arguments = {":slot :card", ":card"},
 };

@@ -27,7 +27,7 @@ struct peer {
     struct slot *slot;   /* NULL: the driver has not said hello yet */
     unsigned plug_count; /* of the reader, at the hello */
     bool waiting;        /* an event waits for room in the socket */
-    bool ready;          /* the driver has sent LINK_WAITING */
+    bool ready;          /* pcscd uses the slot, and has been shown the last card event */
     uint32_t reported;   /* the last card event sent */
 };
 
@@ -70,6 +70,7 @@ static void send_event(struct peer *peer)
     peer->waiting = false;
     if (peer->reported == event.event || is_cut_off(peer))
         return;
+    peer->ready = false;
     if (link_send(peer->fd, &event) == 0)
         peer->reported = event.event;
     else if (errno == EAGAIN)
@@ -198,7 +199,7 @@ static void on_request(struct peer *peer)
         on_hello(peer, &request);
     } else if (request.type == LINK_WAITING) {
         pthread_mutex_lock(&peer->server->lock);
-        peer->ready = true;
+        peer->ready = request.event == peer->reported && !peer->waiting;
         pthread_mutex_unlock(&peer->server->lock);
         peer->server->host.ready(peer->server->host.arg);
     } else { /* after the hello, drivers send only LINK_WAITING there */

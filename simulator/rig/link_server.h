@@ -17,7 +17,7 @@ struct link_server;
 struct link_host {
     void *arg;
     void (*connecting)(void *arg); /* a driver has connected, and the server does not count it yet */
-    void (*ready)(void *arg);      /* a slot has become ready for PC/SC clients */
+    void (*ready)(void *arg);      /* a slot may have become ready for PC/SC clients */
 };
 
 /* Makes a server on fd, a socket of link_listen, which it takes over, also on failure. It serves drivers that
@@ -39,7 +39,7 @@ void link_server_forget(struct link_server *server);
 void link_server_on_card_event(struct link_server *server, const struct slot *slot);
 
 /* Returns whether a driver has connected for the slot's events, and sets *ready to whether its pcscd has made
- * the slot available to PC/SC clients. */
+ * the slot available to PC/SC clients, and has told them of its last insertion or removal. */
 bool link_server_is_connected(struct link_server *server, const struct slot *slot, bool *ready);
 
 /* Returns whether each slot of a plugged reader is connected and ready. */

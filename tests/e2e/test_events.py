@@ -47,6 +47,24 @@ def test_each_card_event_wakes_a_waiting_client(rig):
                 assert (code, names, count) == ("ok", [expected], counter)
 
 
+def test_commands_return_when_pcscd_has_noticed(rig):
+    with rig.client() as client:
+        client.establish()
+        for _ in range(20):
+            assert rig.cardrig("remove").returncode == 0
+            assert client.connect()[0] == "SCARD_E_NO_SMARTCARD"
+            assert rig.cardrig("insert", "piv").returncode == 0
+            assert client.connect()[0] == "ok" and client.disconnect() == ["ok"]
+            assert rig.cardrig("swap", "blank").returncode == 0
+            assert client.change()[4].startswith("3b8b80")
+        # a pcscd that cannot notice is not waited for
+        rig.do("service", action="stop")
+        assert rig.cardrig("remove").returncode == 0
+        assert not rig.do("status")["slots"][0]["ready"]
+        rig.do("service", action="continue")
+        wait_for("pcscd notices", lambda: rig.do("status")["slots"][0]["ready"])
+
+
 def test_through_the_command_line(rig):
     with rig.client() as client:
         client.establish()

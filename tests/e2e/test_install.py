@@ -257,7 +257,7 @@ def test_the_example_that_waits_for_a_card():
     script = """
         scardmanage-wait "$CARDRIG_READER" 1
         scardmanage-wait "$CARDRIG_READER" & cardrig insert >&2; wait $! || exit
-        cardrig remove >&2; while scardmanage-wait "$CARDRIG_READER" 0 >&2; do :; done
+        cardrig remove >&2
         timeout --signal INT 1 scardmanage-wait "$CARDRIG_READER"
     """
     path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
@@ -269,7 +269,7 @@ def test_the_example_that_waits_for_a_card():
 def test_the_example_that_watches_readers(tmp_path):
     script = """
         cardrig insert >&2
-        until scardmanage-watch 2 | grep ", card"; do :; done
+        scardmanage-watch 2 | tail -n 1
         : > watched
         scardmanage-watch > watched & while [ "$(wc -l < watched)" -lt 2 ]; do sleep 0.01; done
         cardrig remove >&2

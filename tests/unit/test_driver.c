@@ -348,6 +348,32 @@ START_TEST(numbers_run_over)
 }
 END_TEST
 
+static void assert_told_waiting(uint32_t event)
+{
+    uint8_t buffer[LINK_HEADER_SIZE + 1];
+    struct link_message waiting;
+    ck_assert_int_eq(link_receive(events, buffer, sizeof buffer, &waiting), 0);
+    ck_assert_uint_eq(waiting.type, LINK_WAITING);
+    ck_assert_uint_eq(waiting.event, event);
+}
+
+/* Only when pcscd waits again it has told its clients. */
+START_TEST(the_simulator_learns_what_pcscd_has_been_shown)
+{
+    uint8_t byte;
+    event_counter = 1;
+    open_channel();
+    wait_ms(30);
+    wait_ms(30);
+    assert_told_waiting(1);
+    report_event(2);
+    wait_ms(5000);
+    ck_assert_int_eq(recv(events, &byte, 1, MSG_DONTWAIT), -1);
+    wait_ms(30);
+    assert_told_waiting(2);
+}
+END_TEST
+
 /* pcscd would be busy with them for hours. */
 START_TEST(too_many_events_at_once_end_the_connection)
 {
@@ -829,10 +855,7 @@ START_TEST(closing_ends_what_is_under_way)
     open_channel();
     pthread_t waiter;
     pthread_create(&waiter, NULL, wait_long, NULL);
-    uint8_t buffer[LINK_HEADER_SIZE + 1];
-    struct link_message waiting;
-    ck_assert_int_eq(link_receive(events, buffer, sizeof buffer, &waiting), 0);
-    ck_assert_uint_eq(waiting.type, LINK_WAITING);
+    assert_told_waiting(1);
     start_playing(SILENT);
     ck_assert_int_eq(IFDHCloseChannel(LUN), IFD_SUCCESS);
     pthread_join(waiter, NULL);
@@ -879,6 +902,7 @@ int main(void)
     tcase_add_loop_test(tests, statuses_become_response_codes, 0, sizeof codes / sizeof codes[0]);
     tcase_add_test(tests, a_status_that_is_not_one_ends_the_connection);
     tcase_add_test(tests, too_many_events_at_once_end_the_connection);
+    tcase_add_test(tests, the_simulator_learns_what_pcscd_has_been_shown);
     tcase_add_test(tests, a_simulator_that_hangs_up_at_once_is_not_called_at_once);
     tcase_add_loop_test(tests, bad_simulators_are_a_communication_error, SILENT, TOO_MUCH + 1);
     tcase_add_test(tests, an_answer_that_takes_longer_is_waited_for);
