@@ -344,7 +344,7 @@ START_TEST(killed_at_any_moment)
     for (int i = 0; i < kills(); i++) {
         *answered = 0;
         pid_t child = fork();
-        if (child == 0) { /* no ck_assert here: a kill within its write into check's file would leave half a message */
+        if (child == 0) { /* no ck_assert here: a kill in its write to check's file leaves half a message */
             struct error error;
             struct card *card = load_at(0, with_state, &error);
             for (; card && seen + *answered < 250; ++*answered) { /* the answer is one byte */
