@@ -239,6 +239,26 @@ static const struct step creations[] = {
     {"00 E0 00 00 09 " CREATE_DF("12 0B"), "69 82"},
 };
 
+/* ISO/IEC 7816-4, "file descriptor byte" */
+static const struct step descriptors[] = {
+    {"00 E0 00 00 0D 62 0B 82 01 41 80 02 00 04 83 02 12 0A", "90 00"}, /* shareable */
+    {"00 A4 02 04 02 12 0A 00",
+     "62 1B 82 01 41 80 02 00 04 83 02 12 0A 88 01 50 8A 01 05 8C 08 7F 00 00 00 00 00 00 00 90 00"},
+    {"00 E0 00 00 0D 62 0B 82 01 09 80 02 00 04 83 02 12 0B", "90 00"}, /* an internal EF */
+    {"00 A4 02 04 02 12 0B 00",
+     "62 1B 82 01 09 80 02 00 04 83 02 12 0B 88 01 58 8A 01 05 8C 08 7F 00 00 00 00 00 00 00 90 00"},
+    {"00 E0 00 00 0D 62 0B 82 05 45 41 00 08 03 83 02 12 0C", "90 00"}, /* variable, of TLVs */
+    {"00 A4 02 04 02 12 0C 00",
+     "62 20 82 06 45 41 00 08 00 00 80 02 00 00 83 02 12 0C 88 01 60 8A 01 05 8C 08 7F 00 00 00 00 00 00 00 90 00"},
+    {"00 E0 00 00 09 62 07 82 01 78 83 02 12 0D", "90 00"}, /* a DF, shareable */
+    {"00 A4 00 04 02 12 0D 00", "62 14 82 01 78 83 02 12 0D 8A 01 05 8C 08 7F 00 00 00 00 00 00 00 90 00"},
+    {"00 A4 00 0C 02 3F 00", "90 00"},
+    {"00 E0 00 00 0D 62 0B 82 01 39 80 02 00 04 83 02 12 0E", "6A 80"}, /* data objects: BER-TLV */
+    {"00 E0 00 00 0D 62 0B 82 01 3A 80 02 00 04 83 02 12 0E", "6A 80"}, /* SIMPLE-TLV */
+    {"00 E0 00 00 0D 62 0B 82 01 81 80 02 00 04 83 02 12 0E", "6A 80"}, /* reserved */
+    {"00 E0 00 00 0D 62 0B 82 01 00 80 02 00 04 83 02 12 0E", "6A 80"}, /* no structure */
+};
+
 static const struct step life_cycles[] = {
     {"00 A4 00 0C 02 2F 00", "90 00"},
     {"00 04 00 00", "90 00"},
@@ -273,8 +293,13 @@ static const struct {
     const struct step *steps;
     size_t count;
 } tables[] = {
-    {selects, COUNT(selects)},         {names, COUNT(names)}, {binaries, COUNT(binaries)},
-    {records, COUNT(records)},         {pins, COUNT(pins)},   {creations, COUNT(creations)},
+    {selects, COUNT(selects)},
+    {names, COUNT(names)},
+    {binaries, COUNT(binaries)},
+    {records, COUNT(records)},
+    {pins, COUNT(pins)},
+    {creations, COUNT(creations)},
+    {descriptors, COUNT(descriptors)},
     {life_cycles, COUNT(life_cycles)},
 };
 

@@ -27,10 +27,11 @@ local structures = {
 local states = { creation = 0x01, initialisation = 0x03, active = 0x05, deactivated = 0x04, terminated = 0x0C }
 local codings = { once = 0x01, ["or"] = 0x41, ["and"] = 0x61 }   -- what WRITE does, in the data coding byte
 
+-- A file that was created has the first byte that CREATE FILE gave it: shareable or not, records of TLV or not.
 local function descriptor(f)
-  if f.files then return string.char(DF) end
   if f.descriptor then return f.descriptor end
-  local first = string.char(descriptors[f.structure])
+  local first = string.char(f.descriptor_byte or f.files and DF or descriptors[f.structure])
+  if f.files then return first end
   if f.data then return f.write and first .. string.char(codings[f.write]) or first end
   return first .. string.pack(">BI2I2", codings[f.write or "or"], f.record_size, #f.records)
 end
@@ -84,21 +85,27 @@ local function parse_coding(byte)
   end
 end
 
--- Bits 6 to 4 of the descriptor are 111 for a DF, 000 and 001 for EFs of the standard, and anything else for
--- those of a kind of their own.
+-- Bit 8 is 0; bit 7 says that the file is shareable. Bits 6 to 4 are 000 and 001 for EFs of the standard, 010 to
+-- 110 for those of a kind of their own, and 111 for a DF, if the others are 000: there are no EFs that consist of
+-- data objects (39, 3A).
 local function parse_descriptor(f, value, bytes)
   check(#value >= 1 and #value <= 6, sw.WRONG_DATA)
   local byte = value:byte()
   local kind = byte >> 3 & 7
-  if kind == 7 then
-    f.files = {}
-  elseif kind > 1 then
+  check(byte & 0x80 == 0, sw.WRONG_DATA)
+  if kind > 1 and kind < 7 then
     f.structure, f.descriptor, f.size = "own", value, bytes
-  else
-    f.structure, f.write = check(structures[byte & 7], sw.WRONG_DATA), parse_coding(value:byte(2))
-    if f.structure ~= "transparent" then return parse_records(f, value, bytes) end
-    f.size = check(bytes, sw.WRONG_DATA)
+    return
   end
+  f.descriptor_byte = byte
+  if kind == 7 then
+    check(byte & 0x3F == DF, sw.WRONG_DATA)
+    f.files = {}
+    return
+  end
+  f.structure, f.write = check(structures[byte & 7], sw.WRONG_DATA), parse_coding(value:byte(2))
+  if f.structure ~= "transparent" then return parse_records(f, value, bytes) end
+  f.size = check(bytes, sw.WRONG_DATA)
 end
 
 local function parse_state(value)
