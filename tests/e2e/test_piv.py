@@ -324,6 +324,26 @@ def test_management_keys(cipher, identifier, name, size):
         card.data("00870A9B147C128210" + ecb("-e", "aes-192", KEY, challenge).hex() + "00")
 
 
+RESET = [*BLOCK_PIN, *BLOCK_PUK, ("00FB0000", "9000")]
+
+
+@pytest.mark.parametrize("arguments, identifier, name", [("", "03", "des-ede3"), (",cipher=aes192", "0A", "aes-192")],
+                         ids=["3DES", "AES-192"])
+def test_the_management_key_of_a_new_card(arguments, identifier, name):
+    """The metadata say which it is, also after RESET; so programs need not know it by the version. A YubiKey 5.7 has AES-192."""
+    default = bytes.fromhex(f"0101{identifier} 02020001 050101")
+    with Rig("--card", "piv" + arguments) as rig, rig.client() as client:
+        card = Piv(client)
+        assert card.data("00FD000000") == b"\5\7\1"
+        for _ in range(2):
+            assert card.data("00F7009B00") == default
+            assert card.manage(identifier, name) == "9000"
+            card.data("00FFFFFF13089B10" + "11" * 16)
+            assert card.data("00F7009B00") == bytes.fromhex("010108 02020001 050100")
+            for command, status in RESET:
+                assert card.send(command)[1] == status
+
+
 def test_attestation(card, folder):
     certificate(card, "5FFF01", folder / "ca")
     attested = card.data("00F99C0000")

@@ -3,7 +3,10 @@
 -- piv_factory: what is on a new PIV card
 --
 -- factory.PIN, factory.PUK, factory.MANAGEMENT_KEY
---     The values of a new card.
+--     The values of a new card; of the management key, as much as the cipher takes.
+--
+-- factory.management_key(cipher)
+--     The management key of a new card; cipher is its identifier.
 --
 -- factory.card(options, kept)
 --     The card: PIN, PUK, serial, version, session (what a reset ends), and kept, a table of plain values
@@ -13,6 +16,7 @@
 --
 -- factory.reset(card)
 --     What Yubico's RESET does: the values of a new card, and no keys or objects but those for attestation.
+--     The management key has the cipher that it had on the new card.
 
 local authenticate = require "piv_authenticate"
 local certificates = require "piv_certificates"
@@ -23,10 +27,10 @@ local pins = require "pins"
 local factory = {}
 
 factory.PIN, factory.PUK = "123456\xFF\xFF", "12345678"
-factory.MANAGEMENT_KEY = hex("01 02 03 04 05 06 07 08"):rep(4)  -- as much of it as the cipher takes
+factory.MANAGEMENT_KEY = hex("01 02 03 04 05 06 07 08"):rep(4)
 
 local TRIES = 3
-local TRIPLE_DES = 0x03
+local TRIPLE_DES = 0x03                       -- the cipher of a card that was kept before kept.cipher was
 
 -- SP 800-73-4: 6 to 8 digits, and FF up to 8 bytes.
 local function is_pin(value)
@@ -71,11 +75,15 @@ local function add_objects(card, retired)
 end
 
 local function fill(card, options)
-  card.kept.management = options.management
+  card.kept.management, card.kept.cipher = options.management, options.management.identifier
   card.kept.slots, card.kept.objects = {}, {}
   add_key(card, keys.ATTESTATION, keys.algorithms.p256)
   add_objects(card, options.retired)
   if options.algorithm then add_keys(card, options) end
+end
+
+function factory.management_key(cipher)
+  return authenticate.management_key(cipher, factory.MANAGEMENT_KEY:sub(1, authenticate.ciphers[cipher].length))
 end
 
 function factory.card(options, kept)
@@ -96,7 +104,7 @@ function factory.reset(card)
   local kept, certificate_tag = card.kept, certificates.ATTESTATION
   card.PIN:set(factory.PIN, TRIES)
   card.PUK:set(factory.PUK, TRIES)
-  kept.management = authenticate.management_key(TRIPLE_DES, factory.MANAGEMENT_KEY:sub(1, 24))
+  kept.management = factory.management_key(kept.cipher or TRIPLE_DES)
   kept.slots = { [keys.ATTESTATION] = kept.slots[keys.ATTESTATION] }
   kept.objects = { [certificate_tag] = kept.objects[certificate_tag], [0x7E] = objects.DISCOVERY }
   card.session = { selected = card.session.selected }

@@ -51,14 +51,11 @@ local function management(args)
   local name = (args.cipher or "3des"):lower()
   local identifier = ciphers[name]
   expect(identifier, "cipher", "3des, aes128, aes192 or aes256")
+  if not args.management_key then return factory.management_key(identifier) end
   local length = authenticate.ciphers[identifier].length
-  local value = factory.MANAGEMENT_KEY:sub(1, length)
-  if args.management_key then
-    expect(args.management_key:find "^%x+$" and #args.management_key == 2 * length, "management_key",
-           2 * length .. " hexadecimal digits")
-    value = hex(args.management_key)
-  end
-  return authenticate.management_key(identifier, value)
+  expect(args.management_key:find "^%x+$" and #args.management_key == 2 * length, "management_key",
+         2 * length .. " hexadecimal digits")
+  return authenticate.management_key(identifier, hex(args.management_key))
 end
 
 local function version(text)
