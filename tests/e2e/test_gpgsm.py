@@ -4,9 +4,12 @@
 import contextlib
 import re
 
+from card_events import insert, replug
+from gates import Gate
 from gnupg import GnuPG
 from pkcs15_card import PIN, Card
 from rig import Rig
+from waiting import wait_for
 
 MESSAGE = "a message\n"
 
@@ -28,7 +31,7 @@ def trust(gnupg):
 
 
 def check_signature(gnupg, user):
-    gnupg.do("gpgsm", "--batch", "-u", user, "-o", "signature", "--detach-sign", "message")
+    gnupg.do("gpgsm", "--batch", "--yes", "-u", user, "-o", "signature", "--detach-sign", "message")
     assert "GOODSIG" in gnupg.do("gpgsm", "--status-fd", 1, "--verify", "signature", "message")
 
 
@@ -37,7 +40,9 @@ def check_decryption(gnupg, user):
     assert gnupg.do("gpgsm", "--batch", "--decrypt", "encrypted") == MESSAGE
 
 
-def test_gpgsm_learns_a_pkcs15_card():
+@contextlib.contextmanager
+def a_learnt_pkcs15_card():
+    """It has the key and the certificate of Alice."""
     with a_gnupg("pkcs15", PIN[1]) as gnupg:
         card = Card(gnupg.rig, gnupg.folder)
         card.initialize()
@@ -47,8 +52,47 @@ def test_gpgsm_learns_a_pkcs15_card():
         card.init("--store-certificate", "certificate", "-a", 1, "-i", 10, *PIN)
         gnupg.do("gpgsm", "--learn-card")
         trust(gnupg)
+        yield gnupg
+
+
+def test_gpgsm_learns_a_pkcs15_card():
+    with a_learnt_pkcs15_card() as gnupg:
         check_signature(gnupg, "Alice")
         check_decryption(gnupg, "Alice")
+
+
+def wait_until_card_is_seen(gnupg):
+    """scdaemon looks at the card every half second."""
+    wait_for("scdaemon sees the card", lambda: "ERR" not in gnupg.agent("scd serialno"))
+
+
+SIGN = "gpgsm", "--batch", "--yes", "-u", "Alice", "-o", "signature", "--detach-sign", "message"
+
+
+def test_gpgsm_asks_for_the_pin_meanwhile():
+    """Another client cannot reset the card: scdaemon has it for itself."""
+    with a_learnt_pkcs15_card() as gnupg:
+        gate = Gate(gnupg.folder)
+        gnupg.ask_at(gate)
+
+        def cannot_reset():
+            assert "in use by another application" in gnupg.run("opensc-tool", "--reset").stderr
+        said, status = gate.run(gnupg, SIGN, lambda: replug(gnupg.rig))
+        assert status != 0 and "error creating signature" in said, said
+        wait_until_card_is_seen(gnupg)
+        said, status = gate.run(gnupg, SIGN, cannot_reset)
+        assert status == 0, said
+
+
+def test_the_card_is_removed_while_gpgsm_signs():
+    with a_learnt_pkcs15_card() as gnupg:
+        for pattern in "00 20", "00 2A 9E 9A":
+            gnupg.rig.do("fault", faults=["removal:" + pattern])
+            done = gnupg.run(*SIGN)
+            assert done.returncode != 0 and "error creating signature" in done.stderr, done
+            insert(gnupg.rig)
+            wait_until_card_is_seen(gnupg)
+            check_signature(gnupg, "Alice")
 
 
 def certify_by_openssl(gnupg, public):

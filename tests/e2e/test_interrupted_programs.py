@@ -2,61 +2,43 @@
 """Programs whose card is reset, removed or loses its power in the middle: they say so, and no try of the PIN is lost.
 A wrong PIN costs one."""
 
-import contextlib
 import hashlib
-import os
 import re
-import subprocess
 
 import pytest
 
+from card_events import disconnect, insert, reconnect, replug
+from gates import Gate
 from gnupg import GnuPG
 from home import MODULE, MODULE_PATH, home_with
 from keytool import key_store
+from pkcs15_card import PIN as USER_PIN
+from pkcs15_card import SO_PIN, Card
 from rig import Rig
 from ssh_server import SshServer, answer_questions, ssh_agent
-from waiting import TIMEOUT, wait_for
 
 PIN = "123456"
 VERIFY, SIGN = "00 20 00 80 08", "00 87"
+MANAGEMENT_KEY = "0102030405060708" * 3
 KEY = "pkcs11:id=%01;type=private"
+PKCS11_SIGN = "--login", "--pin", PIN, "--sign", "-m", "ECDSA", "--id", "01", "-i", "hash", "-o", "signature"
 SIGNERS = {
-    "pkcs11-tool": ("pkcs11-tool", "--login", "--pin", PIN, "--sign", "-m", "ECDSA", "--id", "01", "-i", "hash", "-o",
-                    "signature"),
+    "pkcs11-tool": ("pkcs11-tool", *PKCS11_SIGN),
+    "ykcs11": ("pkcs11-tool", "--module", "libykcs11.so", *PKCS11_SIGN),
     "p11tool": ("p11tool", "--provider", MODULE, "--test-sign", "--login", "--set-pin", PIN, KEY),
     "openssl": ("openssl", "dgst", "-engine", "pkcs11", "-keyform", "engine", "-sign", f"{KEY}?pin-value={PIN}", "-sha256",
-                "-out", "signature", "hash")}
-
-
-class Gate:
-    """Who asks for the PIN waits at it, while something happens to the card."""
-
-    def __init__(self, folder):
-        self.shut, self.gate = folder / "shut", folder / "gate"
-        os.mkfifo(self.gate)
-        self.script = f"if rm {self.shut} 2>/dev/null; then cat {self.gate}; fi"
-
-    def someone_there(self):
-        with contextlib.suppress(OSError):
-            return os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK)
-
-    def run(self, home, command, happens):
-        self.shut.touch()
-        with subprocess.Popen(list(map(str, command)), env=home.environment, cwd=home.folder, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") as process:
-            try:
-                end = wait_for("a question for the PIN", self.someone_there)
-                happens()
-                os.close(end)
-                return process.communicate(timeout=TIMEOUT)[0], process.returncode
-            finally:
-                process.kill()
+                "-out", "signature", "hash"),
+    "pkcs15-crypt": ("pkcs15-crypt", "--sign", "-k", "01", "--pin", PIN, "-i", "hash", "-o", "signature"),
+    "yubico-piv-tool": ("yubico-piv-tool", "-a", "verify-pin", "-P", PIN, "-a", "test-signature", "-s", "9a", "-i",
+                        "certificate")}
 
 
 @pytest.fixture
 def home(temporary):
-    with home_with("piv", temporary) as home:
-        home.environment["PKCS11_MODULE_PATH"] = MODULE_PATH
+    with home_with("piv", temporary, options=("--reader", "Yubico YubiKey")) as home:
+        home.environment.update(PKCS11_MODULE_PATH=MODULE_PATH, PIV_EXT_AUTH_KEY="key")
+        home.do("pkcs15-tool", "--read-certificate", "01", "-o", "certificate")
+        (home.folder / "key").write_text(":".join(re.findall("..", MANAGEMENT_KEY)))
         (home.folder / "hash").write_bytes(hashlib.sha256(b"a document").digest())
         yield home
 
@@ -65,18 +47,9 @@ def keytool(home, pin=PIN):
     return "keytool", "-certreq", *key_store(home, pin), "-alias", "Certificate for PIV Authentication", "-file", "request"
 
 
-def reset(home):
-    home.do("opensc-tool", "--reset")
-
-
-def replug(home):
-    home.rig.do("remove")
-    home.rig.do("insert")
-
-
 def tries_left(home):
     """What VERIFY without data answers after a reset."""
-    reset(home)
+    reconnect(home.rig)
     printed = home.do("opensc-tool", "-s", "00 A4 04 00 05 A0 00 00 03 08", "-s", "00 20 00 80")
     return int(re.findall("SW1=0x63, SW2=0xC(.)", printed)[0])
 
@@ -85,25 +58,65 @@ def fails(home, command, *says):
     """It says one of these texts."""
     done = home.run(*command)
     assert done.returncode != 0, done
-    assert any(text in done.stdout + done.stderr for text in says), done
+    assert any(text in f"{done.stdout}{done.stderr}" for text in says), done
 
 
-def removed_at_each(home, command, *says):
-    """The card is removed at the command that verifies the PIN, or signs: the program ends, and says it. Then all is well."""
-    for pattern in VERIFY, SIGN:
+def removed_at_each(home, command, *says, patterns=(VERIFY, SIGN)):
+    """The card is removed at such a command: the program ends, and says it. Then all is well."""
+    for pattern in patterns:
         home.rig.do("fault", faults=[f"removal:{pattern}"])
         fails(home, command, *says)
         assert home.rig.card() is None
-        home.rig.do("insert")
+        insert(home.rig)
         home.do(*command)
-        assert tries_left(home) == 3
 
 
 # Whether they say that the card is removed, or that there is an error, depends on whether pcscd has seen it already.
 @pytest.mark.parametrize("signer, says", [("pkcs11-tool", ("CKR_DEVICE_REMOVED", "CKR_GENERAL_ERROR")),
-                                          ("p11tool", ("PKCS #11 error",)), ("openssl", ("Device removed", "General Error"))])
+                                          ("p11tool", ("PKCS #11 error",)), ("openssl", ("Device removed", "General Error")),
+                                          ("ykcs11", ("CKR_DEVICE_ERROR", "CKR_GENERAL_ERROR")),
+                                          ("pkcs15-crypt", ("Card removed", "Transmit failed")),
+                                          ("yubico-piv-tool", ("Pin code verification failed", "Failed signing"))])
 def test_the_card_is_removed_while_it_signs(home, signer, says):
     removed_at_each(home, SIGNERS[signer], *says)
+    assert tries_left(home) == 3
+
+
+# piv-tool's exit status is a length.
+STORE = ("sh", "-c", "piv-tool --admin M:9B:03 --cert 9E --in certificate;"
+         "pkcs15-tool --read-certificate 04 | cmp - certificate")
+
+
+@pytest.mark.parametrize("command, patterns, says", [
+    (("pkcs15-tool", "--verify-pin", "--pin", PIN), [VERIFY], ("Card removed", "Transmit failed")),
+    (("pkcs15-tool", "--change-pin", "--pin", PIN, "--new-pin", PIN), ["00 24"], ("Card removed", "Transmit failed")),
+    (("pkcs15-tool", "--read-certificate", "02"), ["00 CB 3F FF 05 5C 03 5F C1 0A"], ("'02' not found",)),
+    (STORE, ["00 87", "00 DB"], ("EOF",)),
+    (("yubico-piv-tool", "--key=" + MANAGEMENT_KEY, "-a", "import-certificate", "-s", "9a", "-i", "certificate"),
+     ["00 87", "00 DB"], ("Failed",)),
+    (("yubico-piv-tool", "--key=" + MANAGEMENT_KEY, "-a", "generate", "-s", "9e", "-A", "ECCP256"), ["00 47"],
+     ("Key generation failed",)),
+], ids=["verify", "change", "read", "piv-tool", "yubico-piv-tool import", "yubico-piv-tool generate"])
+def test_the_card_is_removed_from_a_tool(home, command, patterns, says):
+    removed_at_each(home, command, *says, patterns=patterns)
+    assert tries_left(home) == 3
+
+
+def test_the_card_is_removed_from_openpgp_tool(temporary):
+    with home_with("openpgp", temporary) as home:
+        command = "openpgp-tool", "--verify", "CHV3", "--pin", "12345678", "--gen-key", "1", "--key-type", "rsa2048"
+        removed_at_each(home, command, "Card removed", "failed", patterns=["00 20 00 83", "00 47"])
+
+
+def test_the_card_is_removed_from_pkcs15_init(temporary):
+    with home_with("pkcs15", temporary, Card) as card:
+        card.initialize()
+        for identifier, pattern in enumerate((VERIFY[:5], "00 E0", "00 D6", "00 46"), 20):
+            command = ("pkcs15-init", "--generate-key", "ec/prime256v1", "-a", 1, *USER_PIN, *SO_PIN, "-i")
+            card.rig.do("fault", faults=[f"removal:{pattern}"])
+            fails(card, (*command, identifier), "Card removed", "failed", "Failed")
+            insert(card.rig)
+            card.do(*command, identifier + 10)
 
 
 def test_the_card_is_removed_while_keytool_signs(home):
@@ -148,7 +161,7 @@ def test_the_card_loses_its_power(home, signer, pattern, says):
     """OpenSC does not reset a card that does not answer. Who resets it gets it back."""
     home.rig.do("fault", faults=[f"power-loss:{pattern}"])
     fails(home, SIGNERS[signer], says)
-    reset(home)
+    reconnect(home.rig)
     home.do(*SIGNERS[signer])
     assert tries_left(home) == 3
 
@@ -156,7 +169,7 @@ def test_the_card_loses_its_power(home, signer, pattern, says):
 def test_the_card_loses_its_power_while_keytool_signs(home):
     home.rig.do("fault", faults=[f"power-loss:{SIGN}"])
     fails(home, keytool(home), "CKR_GENERAL_ERROR")
-    reset(home)
+    reconnect(home.rig)
     home.do(*keytool(home))
     assert tries_left(home) == 3
 
@@ -164,21 +177,21 @@ def test_the_card_loses_its_power_while_keytool_signs(home):
 def test_ssh_asks_for_the_pin_meanwhile(home):
     gate = Gate(home.folder)
     login = ssh(home, gate.script)
-    said, status = gate.run(home, login, lambda: reset(home))
+    said, status = gate.run(home, login, lambda: reconnect(home.rig))
     assert status == 0 and "welcome" in said
-    said, status = gate.run(home, login, lambda: replug(home))
+    said, status = gate.run(home, login, lambda: replug(home.rig))
     assert status != 0 and "login failed: error" in said
     assert home.do(*login) == "welcome\n"
     assert tries_left(home) == 3
 
 
-@pytest.mark.parametrize("happens", [reset, replug])
+@pytest.mark.parametrize("happens", [reconnect, disconnect, replug])
 def test_ssh_agent_has_to_log_in_again(home, happens):
     ssh(home)
     with ssh_agent(home):
         home.do("ssh-add", "-s", MODULE_PATH)
         home.do("ssh-add", "-T", "authorized")
-        happens(home)
+        happens(home.rig)
         for _ in range(5):  # more than there are tries
             fails(home, ("ssh-add", "-T", "authorized"), "agent refused operation")
         home.do("ssh-add", "-e", MODULE_PATH)
@@ -189,10 +202,16 @@ def test_ssh_agent_has_to_log_in_again(home, happens):
 
 @pytest.fixture
 def gnupg():
-    with Rig("--seed", 1, "--card", "openpgp,keys=nistp256") as rig, GnuPG(rig, user=PIN) as gnupg:
+    with Rig("--seed", 1, "--card", "openpgp,keys=nistp256") as rig, \
+            GnuPG(rig, user=PIN, new=PIN, admin="12345678") as gnupg:
         gnupg.card()  # by which gpg-agent comes to know the keys
-        gnupg.gpg("--faked-system-time", "1577836800!", "--quick-gen-key", "alice", "card", "sign,cert", "never")
+        made = "--faked-system-time", "1577836800!"  # when the keys were made; it is part of a fingerprint
+        gnupg.gpg(*made, "--quick-gen-key", "alice", "card", "sign,cert", "never")
+        gnupg.gpg(*made, "--quick-add-key", gnupg.fingerprints("-K", "alice")[0], "card", "encr", "never")
         (gnupg.folder / "message").write_text("a message\n")
+        gnupg.gpg("-r", "alice", "-o", "encrypted", "--encrypt", "message")
+        gnupg.environment["SSH_AUTH_SOCK"] = gnupg.do("gpgconf", "--list-dirs", "agent-ssh-socket").strip()
+        (gnupg.folder / "key.pub").write_text(gnupg.do("ssh-add", "-L"))
         yield gnupg
 
 
@@ -200,8 +219,7 @@ GPG_SIGNS = "gpg", "--batch", "--yes", "-u", "alice", "-o", "signature", "--deta
 
 
 def gets_back(gnupg):
-    """scdaemon looks at the card every half second. Then all is well."""
-    wait_for("gpg sees the card", lambda: gnupg.run("gpg", "--card-status").returncode == 0)
+    gnupg.wait_until_card_is_seen()
     gnupg.do(*GPG_SIGNS)
     assert gnupg.card()["PIN retry counter"] == "3 0 3"
 
@@ -212,16 +230,50 @@ def test_gpg_gets_back_to_the_card(gnupg, fault, pattern):
     gnupg.rig.do("fault", faults=[f"{fault}:{pattern}"])
     fails(gnupg, GPG_SIGNS, "Card error", "General error", "Card removed")
     gnupg.rig.cardrig("remove")
-    gnupg.rig.do("insert")
+    insert(gnupg.rig)
     gets_back(gnupg)
 
 
-def test_gpg_asks_for_the_pin_meanwhile(gnupg):
+@pytest.mark.parametrize("key, lines, pattern", [
+    (None, ("generate", "n", "y", "0", "y", "Bob Builder", "", ""), "00 47 80"),
+    ("bob", ("keytocard", "y", "1", "y", "save"), ".. DB 3F FF")], ids=["generate", "keytocard"])
+def test_the_card_is_removed_when_gpg_makes_keys(gnupg, key, lines, pattern):
+    if key:
+        gnupg.gpg("--passphrase", "", "--pinentry-mode", "loopback", "--quick-gen-key", key, "nistp256", "sign,cert",
+                  "never")
+    command = ("--expert", "--edit-key", key) if key else ("--card-edit",)
+    lines = lines if key else ("admin", *lines, "quit")
+    gnupg.rig.do("fault", faults=["removal:" + pattern])
+    assert "FAILURE" in gnupg.dialogue(*command, lines=lines)
+    assert gnupg.rig.card() is None
+    insert(gnupg.rig)
+    gnupg.wait_until_card_is_seen()
+    printed = gnupg.dialogue(*command, lines=lines)
+    assert "FAILURE" not in printed, printed
+    assert gnupg.card()["PIN retry counter"] == "3 0 3"
+
+
+GPG_CHANGES_THE_PIN = "gpg", "--no-tty", "--command-fd", "0", "--status-fd", "1", "--card-edit"
+OPERATIONS = {
+    "sign": (GPG_SIGNS, None, "", "signing failed: Card"),
+    "decrypt": (("gpg", "--batch", "--yes", "-o", "plain", "--decrypt", "encrypted"), None, "encrypted with",
+                "decryption failed: "),
+    "change the PIN": (GPG_CHANGES_THE_PIN, "admin\npasswd\n1\nq\nquit\n", "SC_OP_SUCCESS", "SC_OP_FAILURE"),
+    "ssh": (("sh", "-c", "rm -f message.sig; exec ssh-keygen -Y sign -f key.pub -n file message"), None, "Signing file",
+            "agent refused operation"),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_gpg_asks_for_the_pin_meanwhile(gnupg, operation):
+    """Another client cannot reset the card: scdaemon has it for itself."""
+    command, lines, success, removed = OPERATIONS[operation]
     gate = Gate(gnupg.folder)
-    pinentry = gnupg.folder / "pinentry"
-    pinentry.write_text(pinentry.read_text().replace("exec", f"{gate.script}\nexec"))
-    refused = "opensc-tool", "--reset"  # while scdaemon has the card for itself
-    assert gate.run(gnupg, GPG_SIGNS, lambda: fails(gnupg, refused, "in use by another application")) == ("", 0)
-    said, status = gate.run(gnupg, GPG_SIGNS, lambda: replug(gnupg))
-    assert status != 0 and "signing failed: Card" in said, said
+    gnupg.ask_at(gate)
+    said, status = gate.run(gnupg, command, lambda: replug(gnupg.rig), lines)
+    assert removed in said, (said, status)
+    gnupg.wait_until_card_is_seen()
+    refused = "opensc-tool", "--reset"
+    said, status = gate.run(gnupg, command, lambda: fails(gnupg, refused, "in use by another application"), lines)
+    assert status == 0 and success in said, said
     gets_back(gnupg)

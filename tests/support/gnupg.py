@@ -53,6 +53,15 @@ class GnuPG(Home):
     def edit_card(self, *lines, **options):
         return self.dialogue("--expert", "--card-edit", lines=["admin", *lines, "quit"], **options)
 
+    def wait_until_card_is_seen(self):
+        """scdaemon looks at the card every half second."""
+        wait_for("gpg sees the card", lambda: self.run("gpg", "--card-status").returncode == 0)
+
+    def ask_at(self, gate):
+        """What asks for a PIN waits at the gate first."""
+        pinentry = self.folder / "pinentry"
+        pinentry.write_text(pinentry.read_text().replace("exec", f"{gate.script}\nexec"))
+
     def agent(self, command, **options):
         """What gpg-agent answers."""
         return self.run("gpg-connect-agent", command, "/bye", **options).stdout
