@@ -4,7 +4,7 @@
 import contextlib
 import os
 import pathlib
-import shlex
+import re
 import shutil
 import socket
 import subprocess
@@ -13,8 +13,10 @@ import tempfile
 import pytest
 
 from authentication_centre import Centre
+from card_events import disconnect, insert, reconnect, replug
 from ports import free_ports
-from programs import CARDRIG, run
+from programs import run
+from rig import Rig
 from waiting import TIMEOUT, Lines
 
 KEY, OPC = "465B5CE8B199B49FAA5F0A2EE238A6BC", "CD63CB71954A9F4E48A5994E37A02BAF"  # the card's own
@@ -69,15 +71,19 @@ def server(folder, centre):
             process.wait(TIMEOUT)
 
 
-def authenticate(folder, centre, method, card="usim", level="apdu", fault=""):
+def authenticate_in(rig, folder, centre, method):
     """Returns whether it succeeded, and what the peer printed."""
-    first = shlex.join([str(CARDRIG), "fault", fault]) if fault else "true"
     (folder / "peer").write_text(NETWORK.format(method=method))
     with server(folder, centre) as port:
-        done = run("run", "--reader", f"reader,level={level}", "--card", card, "--", "sh", "-c",
-                   f'{first} && exec "$@"', "-", "eapol_test", "-c", folder / "peer", "-a", "127.0.0.1", "-p", port,
-                   "-s", "secret", "-R", "", "-t", str(TIMEOUT))
+        done = subprocess.run(["eapol_test", "-c", folder / "peer", "-a", "127.0.0.1", "-p", str(port), "-s", "secret", "-R",
+                               "", "-t", str(TIMEOUT)], env=rig.environment(), capture_output=True, text=True,
+                              timeout=2 * TIMEOUT)
     return done.returncode == 0 and done.stdout.rstrip().endswith("SUCCESS"), done.stdout
+
+
+def authenticate(folder, centre, method, card="usim", level="apdu"):
+    with Rig("--reader", f"reader,level={level}", "--card", card) as rig:
+        return authenticate_in(rig, folder, centre, method)
 
 
 @pytest.mark.parametrize("method, level", [("SIM", "apdu"), ("AKA", "tpdu"), ("AKA'", "apdu")])
@@ -109,11 +115,33 @@ def test_another_network(folder):
     assert not success and "UMTS auth failed - MAC != XMAC" in output, output
 
 
-@pytest.mark.parametrize("event", ["removal", "power-loss"])
-def test_the_card_goes_while_it_authenticates(folder, event):
-    """The peer fails at once. At the command that verifies the PIN, it would wait for somebody to give it another PIN."""
-    success, output = authenticate(folder, Centre(KEY, OPC), "AKA", fault=f"{event}:00 88")
+def fails_in(rig, folder, centre, method):
+    """Returns what the peer printed. The next authentication succeeds."""
+    success, output = authenticate_in(rig, folder, centre, method)
     assert not success and output.rstrip().endswith("FAILURE"), output
+    if not rig.card():
+        insert(rig)
+    success, after = authenticate_in(rig, folder, Centre(KEY, OPC, centre.sqn), method)
+    assert success and "fetching PIN retry counter" in after and "63 c3" in after, after
+    return output
+
+
+@pytest.mark.parametrize("method", ["SIM", "AKA"])
+@pytest.mark.parametrize("event", ["removal", "power-loss"])
+def test_the_card_goes_while_it_authenticates(folder, method, event):
+    """The peer fails at once. At the command that verifies the PIN, it would wait for somebody to give it another PIN."""
+    with Rig("--card", "usim") as rig:
+        rig.do("fault", faults=[event + ":00 88"])
+        fails_in(rig, folder, Centre(KEY, OPC), method)
+
+
+@pytest.mark.parametrize("method", ["SIM", "AKA"])
+@pytest.mark.parametrize("event, error", [(reconnect, "68"), (disconnect, "68"), (replug, "6[79]")])
+def test_the_card_is_reset_before_it_authenticates(folder, method, event, error):
+    """The peer has verified the PIN and read the IMSI, and the server asks the centre. The peer does not connect again."""
+    with Rig("--card", "usim") as rig:
+        output = fails_in(rig, folder, Centre(KEY, OPC, happens=lambda: event(rig)), method)
+    assert re.search(rf"00 88 00 8.*\nSCardTransmit failed \(err=0x801000{error}\)", output.replace("SCARD: ", "")), output
 
 
 def try_card(pin):

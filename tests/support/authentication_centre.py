@@ -28,10 +28,12 @@ def encrypt(key, blocks):
 
 
 class Centre:
-    """Knows one subscriber: what a card with K, OPc and a sequence number can be asked, and answers."""
+    """Knows one subscriber: what a card with K, OPc and a sequence number can be asked, and answers. Before it answers
+    hostapd, something happens, if that is given."""
 
-    def __init__(self, key, opc, sqn=32):
+    def __init__(self, key, opc, sqn=32, happens=lambda: None):
         self.key, self.opc, self.sqn = bytes.fromhex(key), bytes.fromhex(opc), sqn
+        self.happens = happens
         self.asked = []
 
     def encrypt(self, blocks):
@@ -75,6 +77,7 @@ class Centre:
         """Answers a request of hostapd as its hlr_auc_gw does."""
         kind, imsi, *rest = request.split()
         self.asked.append(kind)
+        self.happens()
         if kind == "SIM-REQ-AUTH":
             rands = [os.urandom(16) for _ in range(int(rest[0]))]
             triplets = [(*self.triplet(rand), rand) for rand in rands]
