@@ -234,21 +234,15 @@ def test_gpg_gets_back_to_the_card(gnupg, fault, pattern):
     gets_back(gnupg)
 
 
-@pytest.mark.parametrize("key, lines, pattern", [
-    (None, ("generate", "n", "y", "0", "y", "Bob Builder", "", ""), "00 47 80"),
-    ("bob", ("keytocard", "y", "1", "y", "save"), ".. DB 3F FF")], ids=["generate", "keytocard"])
-def test_the_card_is_removed_when_gpg_makes_keys(gnupg, key, lines, pattern):
-    if key:
-        gnupg.gpg("--passphrase", "", "--pinentry-mode", "loopback", "--quick-gen-key", key, "nistp256", "sign,cert",
-                  "never")
-    command = ("--expert", "--edit-key", key) if key else ("--card-edit",)
-    lines = lines if key else ("admin", *lines, "quit")
-    gnupg.rig.do("fault", faults=["removal:" + pattern])
-    assert "FAILURE" in gnupg.dialogue(*command, lines=lines)
+def test_the_card_is_removed_when_gpg_moves_a_key_to_it(gnupg):
+    gnupg.gpg("--passphrase", "", "--pinentry-mode", "loopback", "--quick-gen-key", "bob", "nistp256", "sign,cert", "never")
+    move = {"lines": ("keytocard", "y", "1", "y", "save")}
+    gnupg.rig.do("fault", faults=["removal:.. DB 3F FF"])
+    assert "FAILURE" in gnupg.dialogue("--edit-key", "bob", **move)
     assert gnupg.rig.card() is None
     insert(gnupg.rig)
     gnupg.wait_until_card_is_seen()
-    printed = gnupg.dialogue(*command, lines=lines)
+    printed = gnupg.dialogue("--edit-key", "bob", **move)
     assert "FAILURE" not in printed, printed
     assert gnupg.card()["PIN retry counter"] == "3 0 3"
 
