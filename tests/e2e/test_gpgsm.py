@@ -9,7 +9,6 @@ from gates import Gate
 from gnupg import GnuPG
 from pkcs15_card import PIN, Card
 from rig import Rig
-from waiting import wait_for
 
 MESSAGE = "a message\n"
 
@@ -61,11 +60,6 @@ def test_gpgsm_learns_a_pkcs15_card():
         check_decryption(gnupg, "Alice")
 
 
-def wait_until_card_is_seen(gnupg):
-    """scdaemon looks at the card every half second."""
-    wait_for("scdaemon sees the card", lambda: "ERR" not in gnupg.agent("scd serialno"))
-
-
 SIGN = "gpgsm", "--batch", "--yes", "-u", "Alice", "-o", "signature", "--detach-sign", "message"
 
 
@@ -79,7 +73,7 @@ def test_gpgsm_asks_for_the_pin_meanwhile():
             assert "in use by another application" in gnupg.run("opensc-tool", "--reset").stderr
         said, status = gate.run(gnupg, SIGN, lambda: replug(gnupg.rig))
         assert status != 0 and "error creating signature" in said, said
-        wait_until_card_is_seen(gnupg)
+        gnupg.wait_until_card_is_seen()
         said, status = gate.run(gnupg, SIGN, cannot_reset)
         assert status == 0, said
 
@@ -91,7 +85,7 @@ def test_the_card_is_removed_while_gpgsm_signs():
             done = gnupg.run(*SIGN)
             assert done.returncode != 0 and "error creating signature" in done.stderr, done
             insert(gnupg.rig)
-            wait_until_card_is_seen(gnupg)
+            gnupg.wait_until_card_is_seen()
             check_signature(gnupg, "Alice")
 
 

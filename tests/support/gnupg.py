@@ -55,7 +55,7 @@ class GnuPG(Home):
 
     def wait_until_card_is_seen(self):
         """scdaemon looks at the card every half second."""
-        wait_for("gpg sees the card", lambda: self.run("gpg", "--card-status").returncode == 0)
+        wait_for("scdaemon sees the card", lambda: "ERR" not in self.agent("scd serialno"))
 
     def ask_at(self, gate):
         """What asks for a PIN waits at the gate first."""
