@@ -83,7 +83,7 @@ struct storm {
     FILE *log;
     unsigned calls; /* of A and of B */
     /* A asks for exclusive use. B does not take part, because libpcsclite waits for that until everybody else has gone,
-     * and C only does what does not end transactions. */
+     * and C asks for it only in other storms. */
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs; /* of this storm */

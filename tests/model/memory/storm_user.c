@@ -528,6 +528,11 @@ static const struct {
     {2, detach_now},
 };
 
+static unsigned weight_of_call(const struct storm *storm, unsigned i)
+{
+    return storm_uses(storm->calls_made, i) ? calls[i].weight : 0;
+}
+
 static void make_any_call(struct storm_user *user)
 {
     if (!user->attached && !scheduler_once_in(8)) {
@@ -536,10 +541,9 @@ static void make_any_call(struct storm_user *user)
     }
     unsigned total = 0, i = 0;
     for (unsigned j = 0; j < STORM_CALLS; j++)
-        total += calls[j].weight * storm_uses(user->storm->calls_made, j);
-    for (unsigned at = scheduler_random(total);
-         at >= calls[i].weight * storm_uses(user->storm->calls_made, i); i++)
-        at -= calls[i].weight * storm_uses(user->storm->calls_made, i);
+        total += weight_of_call(user->storm, j);
+    for (unsigned at = scheduler_random(total); at >= weight_of_call(user->storm, i); i++)
+        at -= weight_of_call(user->storm, i);
     calls[i].make(user);
 }
 
