@@ -58,9 +58,15 @@ static bool begin_user(struct storm *storm, unsigned i)
     struct storm_user *user = &storm->users[i];
     *user = (struct storm_user){.storm = storm, .party = i == 0 ? PARTY_A : PARTY_B};
     user->options = user->call_options = choose_options(user);
+    user->has_hook = scheduler_once_in(2);
+    if (scheduler_once_in(3))
+        user->transport = SCARDMANAGE_TRANSPORT_GET_RESPONSE | SCARDMANAGE_TRANSPORT_CHAINING;
     return model_check(storm->model,
                        scardmanage_create_with_allocator(rig_allocator(), &user->m) == SCARDMANAGE_S_OK &&
-                           scardmanage_set_options(user->m, &user->options) == SCARDMANAGE_S_OK,
+                           scardmanage_set_options(user->m, &user->options) == SCARDMANAGE_S_OK &&
+                           scardmanage_set_transport(user->m, user->transport) == SCARDMANAGE_S_OK &&
+                           scardmanage_set_hook(user->m, user->has_hook ? storm_hook : NULL, user) ==
+                               SCARDMANAGE_S_OK,
                        "an object cannot be created");
 }
 

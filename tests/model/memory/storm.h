@@ -12,17 +12,19 @@
  *   - Calls return at their deadline. Nothing blocks for ever.
  *   - When all is calm again, a reconnect gets back to the card, and nothing has leaked.
  *
- * storm.c begins and ends a storm, storm_world.c makes the events, storm_user.c the calls of A and B, storm_functions.c
- * has the functions that they hand to the library, and storm_check.c what must be true.
+ * storm.c begins and ends a storm, storm_world.c makes the events, storm_user.c and storm_ask.c the calls of A and B,
+ * storm_functions.c has the functions that they hand to the library, and storm_check.c and storm_report.c what must be
+ * true.
  */
 #ifndef CARDRIG_MODEL_STORM_H
 #define CARDRIG_MODEL_STORM_H
 
 #include "model.h"
+#include "scardmanage_hook.h"
 #include "truth.h"
 
 #define STORM_SESSIONS  64
-#define STORM_CALLS     11 /* kinds of calls of A and B */
+#define STORM_CALLS     13 /* kinds of calls of A and B */
 #define STORM_ACTS_OF_C 5
 
 /* What the caller can know, as a range of counts in struct truth. */
@@ -64,14 +66,25 @@ struct storm_user {
     bool has_old_thread;   /* so may one of an earlier attachment */
     bool expects_selected; /* the rebuild function has run in the session */
     struct {
+        bool known; /* no call since then can have changed what the library has */
+        unsigned atr;
+        uint32_t protocol;
+    } last_report;   /* of a reconnect that succeeded */
+    bool is_held;    /* PC/SC has had a transaction for the caller, and the library has not lost it since */
+    unsigned others; /* commands and resets of the other parties then */
+    uint32_t transport; /* SCARDMANAGE_TRANSPORT_ bits */
+    bool has_hook;
+    unsigned seen_by_hook; /* commands */
+    struct {
         uint64_t number;  /* of the library */
         unsigned session; /* of the card */
     } sessions[STORM_SESSIONS];
     unsigned session_count;
 
     /* The current call: */
-    bool found_identity; /* the identify function has been called */
-    unsigned found;      /* what it has returned */
+    unsigned function_commands; /* sent by the identify and the rebuild function */
+    bool found_identity;        /* the identify function has been called */
+    unsigned found;             /* what it has returned */
     bool in_unit;
     unsigned unit_calls, unit_calls_that_sent;
     unsigned unit_locks; /* that its last call has acquired and not released */
@@ -127,14 +140,26 @@ void storm_calm_down(struct storm *storm);
 
 /* storm_user.c */
 void storm_run_user(void *user);
+void storm_unlock(struct storm_user *user, scardmanage_disposition disposition);
+/* A wait for a change, or attaching, has told the caller about all that was there. */
+void storm_see_all_changes(struct storm_user *user);
 void storm_check_that_it_works(struct storm_user *user);
 void storm_end_user(struct storm_user *user);
+
+/* storm_ask.c: calls */
+void storm_get_status(struct storm_user *user);
+void storm_get_atr(struct storm_user *user);
+void storm_get_names(struct storm_user *user);
+void storm_wait_for_card(struct storm_user *user);
+void storm_wait_for_removal_or_change(struct storm_user *user);
+void storm_call_while_cancelled(struct storm_user *user);
 
 /* storm_functions.c */
 scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *user);
 scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *user);
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *user);
-/* Sends cards_command, and checks its effect. */
+void storm_hook(const scardmanage_event *event, void *user);
+/* Sends a command, and checks its effect. */
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
 
 /* storm_check.c */
@@ -145,7 +170,10 @@ void storm_check_command(struct storm_user *user);
 /* Returns whether another client had begun to reset the card, or to power it off, when the caller was last told about it:
  * pcscd says so first, does it later, and does not say it again. */
 bool storm_was_announced(const struct storm_user *user, unsigned session);
-void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report);
+/* Returns whether the service has the reader, and is not about to notice that it was unplugged. */
+bool storm_has_reader(void);
+/* After a call that does not reconnect. */
+void storm_check_refusal(const struct storm_call *call, scardmanage_result result);
 /* The caller has been told about the card during the call. same_card: it is the one that it was before; same_session:
  * and it was not reset. */
 void storm_sync(struct storm_call *call, bool same_card, bool same_session);
@@ -153,12 +181,23 @@ void storm_sync(struct storm_call *call, bool same_card, bool same_session);
 bool storm_may_run(struct storm_user *user);
 /* The library may have gone on with another card or session, and the caller cannot know. */
 void storm_widen(struct storm_call *call);
-bool storm_is_same_card(scardmanage_verdict verdict);
 void storm_check_lock(struct storm_call *call, scardmanage_result result);
 /* Returns whether the card may be another one than the caller has identified. */
 bool storm_may_be_refused(const struct storm_user *user);
 /* Returns whether the service shows a card. */
 bool storm_service_shows_card(void);
+/* Returns whether the call has timed out or was cancelled, so that a part of it may still run. */
+bool storm_was_abandoned(scardmanage_result result);
+/* Commands and resets of all parties but this one. */
+unsigned storm_acts_of_others(const struct storm_user *user);
 bool storm_in_range(const struct storm_range *range, unsigned value);
+
+/* storm_report.c */
+/* Of a reconnect. */
+void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report);
+/* Of a call that has sent so many commands, besides those of the identify and the rebuild function. */
+void storm_check_report_of_commands(const struct storm_call *call, scardmanage_result result,
+                                    const scardmanage_report *report, unsigned sent);
+bool storm_is_same_card(scardmanage_verdict verdict);
 
 #endif

@@ -26,7 +26,7 @@ static bool is_exclusive(void)
 }
 
 /* Returns whether the service has the reader, and is not about to notice that it was unplugged. */
-static bool has_reader(void)
+bool storm_has_reader(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++) {
         const struct pcscd_reader *reader = &pcscd_service.readers[i];
@@ -54,7 +54,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .failures = failures_count(),
                                .present = card_is_present(truth_now.card_events) &&
                                           truth_now.noticed_events == truth_now.card_events,
-                               .plugged = has_reader(),
+                               .plugged = storm_has_reader(),
                                .running = pcscd_service.running,
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),
@@ -138,7 +138,13 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     }
 }
 
-static bool was_abandoned(scardmanage_result result)
+void storm_check_refusal(const struct storm_call *call, scardmanage_result result)
+{
+    storm_check(call->user, !call->user->is_refused || result != SCARDMANAGE_W_RESET_CARD,
+                "%s says that the card was reset, but it was refused as another one", call->name);
+}
+
+bool storm_was_abandoned(scardmanage_result result)
 {
     return result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
 }
@@ -159,7 +165,7 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
                             truth_now.cancels[user->party] != call->before.cancels[user->party] ||
                             took >= (uint64_t)call->timeout_ms * 1000;
     user->may_run =
-        was_abandoned(result) || (user->may_run && result != SCARDMANAGE_S_OK) || may_be_abandoned;
+        storm_was_abandoned(result) || (user->may_run && result != SCARDMANAGE_S_OK) || may_be_abandoned;
 }
 
 /*
@@ -197,107 +203,8 @@ void storm_check_command(struct storm_user *user)
 }
 
 /*
- * Reports
+ * What the caller knows
  */
-
-bool storm_is_same_card(scardmanage_verdict verdict)
-{
-    return verdict == SCARDMANAGE_VERDICT_UNCHANGED || verdict == SCARDMANAGE_VERDICT_RESET;
-}
-
-static void check_verdict(const struct storm_call *call, const scardmanage_report *report)
-{
-    struct storm_user *user = call->user;
-    unsigned first = call->before.noticed_events, last = truth_now.card_events;
-    const char *verdict = scardmanage_verdict_name(report->verdict);
-    if (storm_is_same_card(report->verdict))
-        storm_check(user, !user->card.known || (user->card.max >= first && user->card.min <= last),
-                    "%s: the verdict is '%s', but the card was out", call->name, verdict);
-    /* if the card does not answer a command, the reader powers it off, and PC/SC does not know */
-    if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && truth_now.mutes == 0)
-        storm_check(user, !user->session.known || user->session.max >= call->before.noticed_session,
-                    "%s: the verdict is '%s', but the card was reset", call->name, verdict);
-    if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
-        storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
-    if (report->verdict == SCARDMANAGE_VERDICT_FIRST)
-        storm_check(user, !user->card.known, "%s: the verdict is '%s', but there was one", call->name,
-                    verdict);
-    if (report->verdict >= SCARDMANAGE_VERDICT_REINSERTED && report->verdict <= SCARDMANAGE_VERDICT_DIFFERENT)
-        storm_check(user,
-                    !user->card.known || last != user->synced.card_events ||
-                        truth_now.noticed_events != user->synced.noticed_events ||
-                        truth_now.services != user->synced.services ||
-                        truth_now.plugs != user->synced.plugs || user->failed_since ||
-                        user->found_identity, /* of a card that was accepted without one */
-                    "%s: the verdict is '%s', but the card was not out", call->name, verdict);
-}
-
-static void check_atr(const struct storm_call *call, const scardmanage_report *report)
-{
-    const struct slot *slot = &card_slots[0];
-    unsigned atr = cards_atr_bit(report->new_atr, report->new_atr_len);
-    storm_check(call->user,
-                report->new_protocol == SCARD_PROTOCOL_T0 || report->new_protocol == SCARD_PROTOCOL_T1,
-                "%s succeeds with protocol %u", call->name, (unsigned)report->new_protocol);
-    if (call->present && call->before.card_events == truth_now.card_events && slot->card)
-        storm_check(call->user, atr & (slot->card->cold | slot->card->warm),
-                    "%s: the new ATR is not one of this card", call->name);
-    if (call->before.session == truth_now.session && slot->card && slot->powered)
-        storm_check(call->user, atr == slot->atr, "%s: the new ATR is not the one that the card shows now",
-                    call->name);
-}
-
-static void check_resets(const struct storm_call *call, const scardmanage_report *report)
-{
-    struct storm_user *user = call->user;
-    unsigned resets = truth_now.resets[user->party] - call->before.resets[user->party];
-    /* the report is of the last reconnect, after which no function of the caller has lost the card */
-    bool is_only_one = !user->call_options.rebuild && !user->call_options.identify;
-    bool gentle =
-        is_only_one && report->step <= SCARDMANAGE_STEP_LEAVE && report->attempts <= 1 && !call->may_run;
-    if (gentle)
-        storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
-                    scardmanage_step_name(report->step));
-    if (report->attempts != 1 || report->step != user->call_options.first_step)
-        return;
-    if (report->step == SCARDMANAGE_STEP_WARM || report->step == SCARDMANAGE_STEP_COLD)
-        storm_check(user, resets > 0, "%s should have reset the card", call->name);
-    if (report->step == SCARDMANAGE_STEP_COLD)
-        storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
-                    "%s should have reset the card by a cold reset", call->name);
-}
-
-static void log_report(const struct storm_call *call, const scardmanage_report *report)
-{
-    const scardmanage_options *options = &call->user->call_options;
-    storm_log(
-        call->user->storm,
-        "      steps %d to %d, protocols %u, share %d%s%s, wait %u ms, timeout %u ms: %s, %s, lock %s, %u attempts",
-        (int)options->first_step, (int)options->last_step, (unsigned)options->protocols, (int)options->share,
-        options->accept_other_card ? ", any card" : "", options->rebuild ? ", rebuilds" : "",
-        (unsigned)options->wait_ms, (unsigned)options->timeout_ms, scardmanage_step_name(report->step),
-        scardmanage_verdict_name(report->verdict), scardmanage_lock_name(report->lock),
-        (unsigned)report->attempts);
-}
-
-void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report)
-{
-    struct storm_user *user = call->user;
-    log_report(call, report);
-    if (result != SCARDMANAGE_S_OK) {
-        user->failed_since = true;
-        return;
-    }
-    if (call->plugged && has_reader()) { /* otherwise PC/SC may still show what was there before */
-        check_verdict(call, report);
-        check_atr(call, report);
-    }
-    check_resets(call, report);
-    bool locked = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
-    storm_check(user, locked == (user->locks > 0) && report->lock != SCARDMANAGE_LOCK_LOST,
-                "%s, locked %u times: the lock is '%s'", call->name, user->locks,
-                scardmanage_lock_name(report->lock));
-}
 
 static struct storm_range narrowed(const struct storm_range *old, unsigned min, unsigned max, bool same)
 {
@@ -341,18 +248,28 @@ static SCARDHANDLE handle_of(const struct storm_user *user)
     return scardmanage_get_handle(user->m, &handle) == SCARDMANAGE_S_OK ? handle : 0;
 }
 
+unsigned storm_acts_of_others(const struct storm_user *user)
+{
+    unsigned acts = 0;
+    for (enum party party = PARTY_A; party <= PARTY_C; party++)
+        if (party != user->party)
+            acts += truth_now.commands[party] + truth_now.resets[party];
+    return acts;
+}
+
 /* After a call that has ended: PC/SC has a transaction for the user exactly if the library says so. */
 void storm_check_lock(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     struct pcscd_reader *reader = NULL;
-    if (user->may_run || was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY)
+    user->is_held = false;
+    if (user->may_run || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY)
         return;
     SCARDHANDLE handle = handle_of(user);
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (pcscd_service.readers[i].exists && reader_handle(&pcscd_service.readers[i], handle))
             reader = &pcscd_service.readers[i];
-    if (!reader || reader->contexts == PCSCD_EXCLUSIVE || !has_reader())
+    if (!reader || reader->contexts == PCSCD_EXCLUSIVE || !storm_has_reader())
         return;
     bool has_event = reader_handle(reader, handle)->event != PCSCD_NONE;
     bool is_locked = reader->lock_id == handle;
@@ -364,6 +281,8 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
     if (user->locks > 0 && result == SCARDMANAGE_S_OK && call->needs_lock && !gone)
         storm_check(user, is_locked, "after %s the card is not locked, but the caller has a lock",
                     call->name);
+    user->is_held = is_locked && user->locks > 0;
+    user->others = storm_acts_of_others(user);
     if (is_locked)
         storm_check(user, reader->lock_count == 1, "after %s the card is locked %d times", call->name,
                     reader->lock_count);

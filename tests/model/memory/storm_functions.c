@@ -5,21 +5,47 @@
 
 #include <string.h>
 
+static void check_answer(struct storm_user *user, const uint8_t *command, const uint8_t *answer, size_t size)
+{
+    const struct truth_command *last = &truth_last[user->party];
+    bool identifies = command == cards_command;
+    storm_check(user, size == (identifies ? CARDS_ANSWER : 2) && answer[size - 2] == 0x90,
+                "an answer of %zu bytes", size);
+    storm_check(user, !identifies || answer[0] == last->kind,
+                "an answer of '%s', but the command went to '%s'", cards_kinds[answer[0] % CARDS].name,
+                cards_kinds[last->kind].name);
+    storm_check(user, user->transport == 0 || last->is_locked,
+                "a command that may have parts was sent without a transaction");
+}
+
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length)
 {
     uint8_t answer[64];
     size_t size = sizeof answer;
-    unsigned before = truth_now.commands[user->party];
+    unsigned before = truth_now.commands[user->party], seen = user->seen_by_hook;
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
+    storm_check(user, !user->has_hook || may_run || user->seen_by_hook - seen >= sent,
+                "the hook has not seen a command");
     if (result == SCARDMANAGE_S_OK)
         storm_check(user, sent == 1 || may_run, "a command was answered, but reached the card %u times",
                     sent);
     else
         storm_check(user, sent <= 1 || may_run, "a command has reached the card %u times", sent);
     if (result == SCARDMANAGE_S_OK)
-        storm_check(user, size >= 2 && answer[size - 2] == 0x90, "an answer of %zu bytes", size);
+        check_answer(user, command, answer, size);
+    else
+        storm_check(user, size == 0, "a command fails, and leaves a length of %zu", size);
+    return result;
+}
+
+/* Sends a command in an identify or a rebuild function. */
+static scardmanage_result transmit_in_function(struct storm_user *user, const uint8_t *command, size_t length)
+{
+    unsigned before = truth_now.commands[user->party];
+    scardmanage_result result = storm_transmit(user, command, length);
+    user->function_commands += truth_now.commands[user->party] - before;
     return result;
 }
 
@@ -27,7 +53,7 @@ scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *len
 {
     struct storm_user *user = argument;
     (void)m;
-    scardmanage_result result = storm_transmit(user, cards_command, sizeof cards_command);
+    scardmanage_result result = transmit_in_function(user, cards_command, sizeof cards_command);
     if (result != SCARDMANAGE_S_OK)
         return result;
     user->found_identity = true;
@@ -56,7 +82,7 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
 {
     struct storm_user *user = argument;
     (void)report;
-    scardmanage_result result = storm_transmit(user, truth_select, sizeof truth_select);
+    scardmanage_result result = transmit_in_function(user, truth_select, sizeof truth_select);
     if (result != SCARDMANAGE_S_OK)
         return result;
     storm_check(user, truth_last[user->party].is_locked, "the rebuild function has no transaction");
@@ -69,7 +95,7 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
             return result;
     }
     unsigned before = truth_now.commands[user->party];
-    result = storm_transmit(user, truth_verify, sizeof truth_verify);
+    result = transmit_in_function(user, truth_verify, sizeof truth_verify);
     if (truth_now.commands[user->party] != before)
         check_who_gets_pin(user);
     if (result != SCARDMANAGE_S_OK)
@@ -138,4 +164,14 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
         return SCARDMANAGE_E_SESSION_LOST;
     }
     return result;
+}
+
+/* Sees what the library sends. */
+void storm_hook(const scardmanage_event *event, void *argument)
+{
+    struct storm_user *user = argument;
+    user->seen_by_hook += event->kind == SCARDMANAGE_EVENT_COMMAND;
+    storm_check(user,
+                !event->bytes || !memmem(event->bytes, event->length, TRUTH_SECRET, sizeof TRUTH_SECRET - 1),
+                "the hook sees a PIN");
 }

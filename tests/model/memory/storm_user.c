@@ -11,11 +11,18 @@ static void begin_knowing_nothing(struct storm_user *user)
 {
     user->has_old_thread |= user->may_run;
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
-        user->is_refused = user->is_unidentified = false;
+        user->is_refused = user->is_unidentified = user->last_report.known = user->is_held = false;
     user->locks = 0;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
     user->found_identity = false;
+}
+
+static void begin_reconnecting(struct storm_user *user, const scardmanage_options *options)
+{
+    user->call_options = *options;
+    user->found_identity = false;
+    user->function_commands = 0;
 }
 
 /*
@@ -52,7 +59,7 @@ static void wait_for_threads(struct storm_user *user)
                 "a thread of the library does not end");
 }
 
-static void see_all_changes(struct storm_user *user)
+void storm_see_all_changes(struct storm_user *user)
 {
     user->change_seen = truth_now;
     user->knows_since_change = user->is_other_since_change = false;
@@ -79,7 +86,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         result = SCARDMANAGE_E_INVALID_HANDLE;
     storm_end_call(&call, result);
     user->attached = result == SCARDMANAGE_S_OK;
-    see_all_changes(user);
+    storm_see_all_changes(user);
     if (user->attached) {
         scardmanage_get_session(user->m, &number);
     } else if (user->party == PARTY_B) {
@@ -124,13 +131,6 @@ static void note_refusal(struct storm_user *user, scardmanage_result result)
         user->is_refused |= user->found != user->identity;
 }
 
-/* After a call that does not reconnect. */
-static void check_refusal(const struct storm_call *call, scardmanage_result result)
-{
-    storm_check(call->user, !call->user->is_refused || result != SCARDMANAGE_W_RESET_CARD,
-                "%s says that the card was reset, but it was refused as another one", call->name);
-}
-
 /*
  * The lock
  */
@@ -144,7 +144,7 @@ static void lock(struct storm_user *user)
     user->locks += result == SCARDMANAGE_S_OK;
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "locking has reset the card");
-    check_refusal(&call, result);
+    storm_check_refusal(&call, result);
     storm_check_lock(&call, result);
 }
 
@@ -153,7 +153,7 @@ static bool resets_card(scardmanage_disposition disposition)
     return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
 }
 
-static void unlock(struct storm_user *user, scardmanage_disposition disposition)
+void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
 {
     unsigned locks = user->locks;
     user->has_ejected = user->has_ejected || disposition == SCARDMANAGE_DISPOSITION_EJECT;
@@ -176,8 +176,9 @@ static void unlock(struct storm_user *user, scardmanage_disposition disposition)
     bool may_reset = locks == 1 && resets_card(user->disposition);
     storm_check(user, call.may_run || resets <= may_reset, "unlocking has reset the card %u times", resets);
     user->locks--;
+    user->is_held = user->is_held && user->locks > 0;
     if (may_reset) {
-        user->expects_selected = false;
+        user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;
         user->session.known = user->session.known && !user->may_run;
     }
@@ -216,7 +217,7 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
     storm_end_call(&call, result);
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "a command has reset the card");
-    check_refusal(&call, result);
+    storm_check_refusal(&call, result);
     if (result == SCARDMANAGE_S_OK)
         check_known_session(&call);
     storm_check_lock(&call, result);
@@ -255,6 +256,7 @@ static scardmanage_options any_options(struct storm_user *user)
     if (scheduler_once_in(4))
         options.identify = NULL;
     options.accept_other_card = scheduler_once_in(3);
+    options.wait_for_my_card = scheduler_once_in(4);
     options.accept_other_index = scheduler_once_in(3);
     options.timeout_ms = any_timeout();
     options.wait_ms = scheduler_once_in(3) ? scheduler_random(200) : 0;
@@ -277,6 +279,9 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
     storm_sync(call, compares && storm_is_same_card(report->verdict),
                compares && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
                    report->step == SCARDMANAGE_STEP_NONE && truth_now.mutes == 0);
+    user->last_report.known = is_the_only_one;
+    user->last_report.atr = cards_atr_bit(report->new_atr, report->new_atr_len);
+    user->last_report.protocol = report->new_protocol;
     user->is_unidentified =
         !user->found_identity && (user->is_unidentified || !compares || !storm_is_same_card(report->verdict));
     if (user->found_identity) {
@@ -293,8 +298,7 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
 static scardmanage_result reconnect(struct storm_user *user, scardmanage_options options)
 {
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
-    user->call_options = options;
-    user->found_identity = false;
+    begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "reconnect", options.timeout_ms);
     call.needs_lock = true;
     scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
@@ -320,6 +324,8 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
     struct storm_user *user = call->user;
     unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
     storm_end_call(call, result);
+    storm_check_report_of_commands(call, result, report, sent - user->function_commands);
+    user->last_report.known = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
         if (sent > 0)
             check_known_session(call);
@@ -345,8 +351,7 @@ static void transmit_and_recover(struct storm_user *user)
     uint8_t answer[64];
     size_t size = sizeof answer;
     bool repeatable = scheduler_once_in(2);
-    user->call_options = options;
-    user->found_identity = false;
+    begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "a repeated command", options.timeout_ms);
     call.needs_lock = true;
     scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
@@ -361,8 +366,7 @@ static void run_unit(struct storm_user *user)
     scardmanage_options options = any_options(user);
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     bool repeatable = scheduler_once_in(2);
-    user->call_options = options;
-    user->found_identity = false;
+    begin_reconnecting(user, &options);
     user->in_unit = true;
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = 0;
     bool expected = user->expects_selected;
@@ -381,113 +385,8 @@ static void run_unit(struct storm_user *user)
 }
 
 /*
- * Other calls
+ * All calls
  */
-
-static void get_status(struct storm_user *user)
-{
-    scardmanage_state state;
-    uint32_t protocol;
-    uint8_t atr[SCARDMANAGE_ATR_MAX];
-    size_t length = sizeof atr;
-    bool by_atr = scheduler_once_in(3);
-    struct storm_call call =
-        storm_begin_call(user, by_atr ? "the ATR" : "the status", user->options.timeout_ms);
-    scardmanage_result result =
-        by_atr ? scardmanage_get_atr(user->m, atr, &length) : scardmanage_status(user->m, &state, &protocol);
-    storm_end_call(&call, result);
-    storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
-                "the status has reset the card");
-    check_refusal(&call, result);
-    if (result == SCARDMANAGE_S_OK && !by_atr && state == SCARDMANAGE_STATE_ABSENT)
-        storm_check(user,
-                    !call.present || !call.plugged || truth_now.card_events != call.before.card_events ||
-                        user->failed_since || truth_now.plugs != user->synced.plugs ||
-                        truth_now.services != user->synced.services ||
-                        truth_now.card_events != user->synced.card_events,
-                    "the status is '%s', but there is a card", scardmanage_state_name(state));
-    storm_check_lock(&call, result);
-}
-
-static void end_wait(struct storm_call *call, scardmanage_result result)
-{
-    storm_end_call(call, result);
-    storm_check(call->user,
-                result != SCARDMANAGE_E_TIMEOUT ||
-                    scheduler_now_us() - call->begun_us >= (uint64_t)call->timeout_ms * 1000,
-                "%s of %u ms says E_TIMEOUT after %llu us", call->name, (unsigned)call->timeout_ms,
-                (unsigned long long)(scheduler_now_us() - call->begun_us));
-}
-
-static void wait_for_card(struct storm_user *user)
-{
-    uint32_t ms = scheduler_random(100);
-    struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
-    call.extra_ms = 1000; /* for a service that does not answer at once */
-    scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
-    end_wait(&call, result);
-    if (result == SCARDMANAGE_S_OK)
-        storm_check(user,
-                    storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
-                        truth_now.card_events != call.before.card_events || card_slots[0].card ||
-                        truth_now.noticed_events != call.before.noticed_events,
-                    "waiting for a card succeeds without one");
-    user->failed_since = true; /* it may have noticed a loss */
-    storm_check_lock(&call, result);
-}
-
-/* Whether PC/SC was there from the beginning of the call, and has noticed nothing about the reader since. */
-static bool nothing_was_noticed(const struct storm_call *call)
-{
-    return call->running && !call->stopped && call->plugged && truth_now.services == call->before.services &&
-           truth_now.plugs == call->before.plugs && truth_now.noticed_events == call->before.noticed_events &&
-           failures_count() == call->failures && !call->may_run;
-}
-
-/* A wait that is too late must have had nothing to report. */
-static void wait_for_removal_or_change(struct storm_user *user)
-{
-    uint32_t ms = scheduler_random(100);
-    bool removal = scheduler_once_in(2);
-    struct storm_call call =
-        storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
-    call.extra_ms = 1000; /* for a service that does not answer at once */
-    scardmanage_result result =
-        scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
-    end_wait(&call, result);
-    bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
-                                : user->is_other_since_change ||
-                                      (call.before.noticed_events != user->change_seen.noticed_events &&
-                                       truth_now.plugs == user->change_seen.plugs);
-    storm_check(user,
-                result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
-                    user->options.accept_other_index,
-                "%s misses what has happened before", call.name);
-    if (result == SCARDMANAGE_S_OK && !removal)
-        see_all_changes(user);
-    user->failed_since = true; /* it may have noticed a loss */
-    storm_check_lock(&call, result);
-}
-
-static void call_while_cancelled(struct storm_user *user)
-{
-    uint8_t answer[64];
-    size_t size = sizeof answer;
-    unsigned sent = truth_now.commands[user->party];
-    bool may_run = storm_may_run(user);
-    scardmanage_set_cancelled(user->m, 1);
-    scardmanage_result result =
-        scheduler_once_in(2)
-            ? scardmanage_lock(user->m)
-            : scardmanage_transmit(user->m, cards_command, sizeof cards_command, answer, &size);
-    storm_check(user, result == SCARDMANAGE_E_CANCELLED, "a call of a cancelled object says %08X",
-                (unsigned)result);
-    storm_check(user, may_run || truth_now.commands[user->party] == sent,
-                "a cancelled object has sent a command");
-    if (user->locks > 0 && scheduler_once_in(2))
-        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
-    scardmanage_set_cancelled(user->m, 0);
-}
 
 static void reconnect_anyhow(struct storm_user *user)
 {
@@ -497,8 +396,8 @@ static void reconnect_anyhow(struct storm_user *user)
 static void unlock_anyhow(struct storm_user *user)
 {
     if (user->locks > 0 || !user->attached) /* else an abandoned unlock could end a later lock */
-        unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
-                                          : SCARDMANAGE_DISPOSITION_LEAVE);
+        storm_unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
+                                                : SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 static void transmit_once(struct storm_user *user)
@@ -521,10 +420,12 @@ static const struct {
     {24, transmit_once},
     {12, transmit_and_recover},
     {18, run_unit},
-    {6, get_status},
-    {3, wait_for_card},
-    {3, wait_for_removal_or_change},
-    {6, call_while_cancelled},
+    {6, storm_get_status},
+    {3, storm_get_atr},
+    {3, storm_get_names},
+    {3, storm_wait_for_card},
+    {3, storm_wait_for_removal_or_change},
+    {6, storm_call_while_cancelled},
     {2, detach_now},
 };
 
@@ -558,7 +459,7 @@ void storm_run_user(void *argument)
     }
     while (user->locks > 0 && user->attached &&
            !user->storm->model->failure[0]) /* the other one waits for that */
-        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+        storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
     /* with an unresponsive card or without the reader, a transaction on the caller's handle cannot be ended otherwise;
      * nor can exclusive use */
     bool blocks = user->storm->has_mutes || user->storm->has_plugs || user->storm->has_exclusive;
@@ -607,7 +508,7 @@ void storm_check_that_it_works(struct storm_user *user)
     storm_check(user, result == SCARDMANAGE_S_OK, "a command fails with %08X when all is calm",
                 (unsigned)result);
     while (user->locks > 0 && !user->storm->model->failure[0])
-        unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+        storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 void storm_end_user(struct storm_user *user)

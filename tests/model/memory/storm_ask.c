@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The calls of A and B in a storm that ask for something or wait for it. */
+#include "failures.h"
+#include "pcscd.h"
+#include "storm.h"
+
+#include <string.h>
+
+/* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
+static bool is_calm(const struct storm_call *call)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    return call->running && !call->stopped && call->plugged && !call->may_run && storm_has_reader() &&
+           before->noticed_events == before->card_events && now->mutes == 0 &&
+           now->card_events == before->card_events && now->noticed_events == before->noticed_events &&
+           now->session == before->session && now->reset_events == before->reset_events &&
+           now->services == before->services && now->plugs == before->plugs;
+}
+
+static void check_state(const struct storm_call *call, scardmanage_result result, scardmanage_state state,
+                        uint32_t protocol)
+{
+    struct storm_user *user = call->user;
+    bool is_event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
+    bool has_protocol = protocol == SCARDMANAGE_PROTOCOL_T0 || protocol == SCARDMANAGE_PROTOCOL_T1;
+    bool agrees;
+    if (result == SCARDMANAGE_S_OK)
+        agrees = state != SCARDMANAGE_STATE_UNKNOWN && has_protocol == (state == SCARDMANAGE_STATE_SPECIFIC);
+    else if (is_event)
+        agrees = (state == SCARDMANAGE_STATE_PRESENT || state == SCARDMANAGE_STATE_SWALLOWED ||
+                  state == SCARDMANAGE_STATE_UNKNOWN) &&
+                 protocol == 0;
+    else
+        agrees = state == SCARDMANAGE_STATE_UNKNOWN && protocol == 0;
+    storm_check(user, agrees, "the status says %08X, '%s', and protocol %u", (unsigned)result,
+                scardmanage_state_name(state), (unsigned)protocol);
+    if (result == SCARDMANAGE_S_OK && is_calm(call) && card_slots[0].powered &&
+        state == SCARDMANAGE_STATE_SPECIFIC)
+        storm_check(user, protocol == card_slots[0].protocol, "the status has protocol %u, but the card %u",
+                    (unsigned)protocol, (unsigned)card_slots[0].protocol);
+    if (result == SCARDMANAGE_S_OK && state == SCARDMANAGE_STATE_ABSENT)
+        storm_check(user,
+                    !call->present || !call->plugged || truth_now.card_events != call->before.card_events ||
+                        user->failed_since || truth_now.plugs != user->synced.plugs ||
+                        truth_now.services != user->synced.services ||
+                        truth_now.card_events != user->synced.card_events,
+                    "the status is '%s', but there is a card", scardmanage_state_name(state));
+    if (result == SCARDMANAGE_S_OK && is_calm(call))
+        storm_check(user, (state == SCARDMANAGE_STATE_ABSENT) != call->present,
+                    "the status is '%s', but the card is %s", scardmanage_state_name(state),
+                    call->present ? "in" : "out");
+}
+
+static void end_question(struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    storm_end_call(call, result);
+    storm_check(user, call->may_run || truth_now.resets[user->party] == call->before.resets[user->party],
+                "%s has reset the card", call->name);
+    storm_check_refusal(call, result);
+    storm_check_lock(call, result);
+    user->last_report.known = false;
+}
+
+void storm_get_status(struct storm_user *user)
+{
+    scardmanage_state state;
+    uint32_t protocol;
+    struct storm_call call = storm_begin_call(user, "the status", user->options.timeout_ms);
+    scardmanage_result result = scardmanage_status(user->m, &state, &protocol);
+    end_question(&call, result);
+    check_state(&call, result, state, protocol);
+}
+
+/* Sometimes with a buffer that is too small. */
+void storm_get_atr(struct storm_user *user)
+{
+    uint8_t atr[SCARDMANAGE_ATR_MAX] = {0};
+    const size_t room = scheduler_once_in(4) ? 3 : sizeof atr;
+    size_t length = room;
+    struct storm_call call = storm_begin_call(user, "the ATR", user->options.timeout_ms);
+    scardmanage_result result = scardmanage_get_atr(user->m, atr, &length);
+    bool is_short = result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
+    end_question(&call, is_short ? SCARDMANAGE_S_OK : result);
+    storm_check(user, is_short == (length > room), "an ATR of %zu bytes, with room for %zu, says %08X",
+                length, room, (unsigned)result);
+    if (is_short || length == 0)
+        return;
+    unsigned bit = cards_atr_bit(atr, length);
+    storm_check(user, bit != 0, "the ATR is that of no card");
+    if (is_calm(&call) && card_slots[0].card && card_slots[0].powered)
+        storm_check(user, bit == card_slots[0].atr, "the ATR is not the one that the card shows");
+}
+
+/* The name of the reader and the handle. */
+void storm_get_names(struct storm_user *user)
+{
+    char name[MAX_READERNAME];
+    const size_t room = scheduler_once_in(4) ? 5 : sizeof name;
+    size_t length = room, needed = 0;
+    SCARDHANDLE handle = 0;
+    struct storm_call call = storm_begin_call(user, "the name", user->options.timeout_ms);
+    scardmanage_result result = scardmanage_get_reader(user->m, name, &length);
+    bool is_short = result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
+    end_question(&call, is_short ? SCARDMANAGE_S_OK : result);
+    if (is_short || result == SCARDMANAGE_S_OK)
+        storm_check(user, is_short == (length > room), "a name of %zu bytes, with room for %zu, says %08X",
+                    length, room, (unsigned)result);
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(
+            user,
+            length == strlen(name) + 1 && strncmp(name, RIG_KEY " ", sizeof RIG_KEY) == 0 &&
+                (scardmanage_get_reader(user->m, NULL, &needed) != SCARDMANAGE_S_OK || needed == length),
+            "the name is '%s', its length %zu", name, length);
+    if (scardmanage_get_handle(user->m, &handle) == SCARDMANAGE_S_OK && user->party == PARTY_B)
+        storm_check(user, handle == user->handle, "the handle is not the caller's");
+}
+
+static void end_wait(struct storm_call *call, scardmanage_result result)
+{
+    storm_end_call(call, result);
+    storm_check(call->user,
+                result != SCARDMANAGE_E_TIMEOUT ||
+                    scheduler_now_us() - call->begun_us >= (uint64_t)call->timeout_ms * 1000,
+                "%s of %u ms says E_TIMEOUT after %llu us", call->name, (unsigned)call->timeout_ms,
+                (unsigned long long)(scheduler_now_us() - call->begun_us));
+}
+
+void storm_wait_for_card(struct storm_user *user)
+{
+    uint32_t ms = scheduler_random(100);
+    struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
+    call.extra_ms = 1000; /* for a service that does not answer at once */
+    scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
+    end_wait(&call, result);
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(user,
+                    storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
+                        truth_now.card_events != call.before.card_events || card_slots[0].card ||
+                        truth_now.noticed_events != call.before.noticed_events,
+                    "waiting for a card succeeds without one");
+    user->failed_since = true; /* it may have noticed a loss */
+    storm_check_lock(&call, result);
+}
+
+/* Whether PC/SC was there from the beginning of the call, and has noticed nothing about the reader since. */
+static bool nothing_was_noticed(const struct storm_call *call)
+{
+    return call->running && !call->stopped && call->plugged && truth_now.services == call->before.services &&
+           truth_now.plugs == call->before.plugs && truth_now.noticed_events == call->before.noticed_events &&
+           failures_count() == call->failures && !call->may_run;
+}
+
+/* A wait that is too late must have had nothing to report. */
+void storm_wait_for_removal_or_change(struct storm_user *user)
+{
+    uint32_t ms = scheduler_random(100);
+    bool removal = scheduler_once_in(2);
+    struct storm_call call =
+        storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
+    call.extra_ms = 1000; /* for a service that does not answer at once */
+    scardmanage_result result =
+        scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
+    end_wait(&call, result);
+    bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
+                                : user->is_other_since_change ||
+                                      (call.before.noticed_events != user->change_seen.noticed_events &&
+                                       truth_now.plugs == user->change_seen.plugs);
+    storm_check(user,
+                result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
+                    user->options.accept_other_index,
+                "%s misses what has happened before", call.name);
+    if (result == SCARDMANAGE_S_OK && !removal)
+        storm_see_all_changes(user);
+    user->failed_since = true; /* it may have noticed a loss */
+    storm_check_lock(&call, result);
+}
+
+void storm_call_while_cancelled(struct storm_user *user)
+{
+    uint8_t answer[64];
+    size_t size = sizeof answer;
+    unsigned sent = truth_now.commands[user->party];
+    bool may_run = storm_may_run(user);
+    scardmanage_set_cancelled(user->m, 1);
+    scardmanage_result result =
+        scheduler_once_in(2)
+            ? scardmanage_lock(user->m)
+            : scardmanage_transmit(user->m, cards_command, sizeof cards_command, answer, &size);
+    storm_check(user, result == SCARDMANAGE_E_CANCELLED, "a call of a cancelled object says %08X",
+                (unsigned)result);
+    storm_check(user, may_run || truth_now.commands[user->party] == sent,
+                "a cancelled object has sent a command");
+    if (user->locks > 0 && scheduler_once_in(2))
+        storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
+    scardmanage_set_cancelled(user->m, 0);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What must be true of the report of a reconnect in a storm. */
+#include "scheduler.h"
+#include "storm.h"
+
+#include <winscard.h>
+
+bool storm_is_same_card(scardmanage_verdict verdict)
+{
+    return verdict == SCARDMANAGE_VERDICT_UNCHANGED || verdict == SCARDMANAGE_VERDICT_RESET;
+}
+
+static void check_verdict(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    unsigned first = call->before.noticed_events, last = truth_now.card_events;
+    const char *verdict = scardmanage_verdict_name(report->verdict);
+    if (storm_is_same_card(report->verdict))
+        storm_check(user, !user->card.known || (user->card.max >= first && user->card.min <= last),
+                    "%s: the verdict is '%s', but the card was out", call->name, verdict);
+    /* if the card does not answer a command, the reader powers it off, and PC/SC does not know */
+    if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && truth_now.mutes == 0)
+        storm_check(user, !user->session.known || user->session.max >= call->before.noticed_session,
+                    "%s: the verdict is '%s', but the card was reset", call->name, verdict);
+    if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
+        storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
+    if (report->verdict == SCARDMANAGE_VERDICT_FIRST)
+        storm_check(user, !user->card.known, "%s: the verdict is '%s', but there was one", call->name,
+                    verdict);
+    if (report->verdict >= SCARDMANAGE_VERDICT_REINSERTED && report->verdict <= SCARDMANAGE_VERDICT_DIFFERENT)
+        storm_check(user,
+                    !user->card.known || last != user->synced.card_events ||
+                        truth_now.noticed_events != user->synced.noticed_events ||
+                        truth_now.services != user->synced.services ||
+                        truth_now.plugs != user->synced.plugs || user->failed_since ||
+                        user->found_identity, /* of a card that was accepted without one */
+                    "%s: the verdict is '%s', but the card was not out", call->name, verdict);
+}
+
+static void check_atr(const struct storm_call *call, const scardmanage_report *report)
+{
+    const struct slot *slot = &card_slots[0];
+    unsigned atr = cards_atr_bit(report->new_atr, report->new_atr_len);
+    storm_check(call->user,
+                report->new_protocol == SCARD_PROTOCOL_T0 || report->new_protocol == SCARD_PROTOCOL_T1,
+                "%s succeeds with protocol %u", call->name, (unsigned)report->new_protocol);
+    if (call->present && call->before.card_events == truth_now.card_events && slot->card)
+        storm_check(call->user, atr & (slot->card->cold | slot->card->warm),
+                    "%s: the new ATR is not one of this card", call->name);
+    if (call->before.session == truth_now.session && slot->card && slot->powered)
+        storm_check(call->user, atr == slot->atr, "%s: the new ATR is not the one that the card shows now",
+                    call->name);
+}
+
+static void check_resets(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    unsigned resets = truth_now.resets[user->party] - call->before.resets[user->party];
+    /* the report is of the last reconnect, after which no function of the caller has lost the card */
+    bool is_only_one = !user->call_options.rebuild && !user->call_options.identify;
+    bool gentle =
+        is_only_one && report->step <= SCARDMANAGE_STEP_LEAVE && report->attempts <= 1 && !call->may_run;
+    if (gentle)
+        storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
+                    scardmanage_step_name(report->step));
+    if (report->attempts != 1 || report->step != user->call_options.first_step)
+        return;
+    if (report->step == SCARDMANAGE_STEP_WARM || report->step == SCARDMANAGE_STEP_COLD)
+        storm_check(user, resets > 0, "%s should have reset the card", call->name);
+    if (report->step == SCARDMANAGE_STEP_COLD)
+        storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
+                    "%s should have reset the card by a cold reset", call->name);
+}
+
+/* The caller knows the card before from the last report, if no other call came in between. */
+static void check_card_before(const struct storm_call *call, scardmanage_result result,
+                              const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    if (!user->last_report.known || call->may_run ||
+        storm_was_abandoned(result)) /* perhaps before it began */
+        return;
+    storm_check(user, cards_atr_bit(report->old_atr, report->old_atr_len) == user->last_report.atr,
+                "%s: the old ATR is not the new one of the report before", call->name);
+    storm_check(user, report->old_protocol == user->last_report.protocol,
+                "%s: the old protocol is %u, but the new one of the report before was %u", call->name,
+                (unsigned)report->old_protocol, (unsigned)user->last_report.protocol);
+}
+
+#define TIME_TO_RETURN_US 3000
+
+static void check_times(const struct storm_call *call, scardmanage_result result,
+                        const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    const scardmanage_options *options = &user->call_options;
+    uint64_t took = scheduler_now_us() - call->begun_us;
+    storm_check(user, report->elapsed_us <= took && report->elapsed_us + TIME_TO_RETURN_US >= took,
+                "%s took %llu us, and reports %llu us", call->name, (unsigned long long)took,
+                (unsigned long long)report->elapsed_us);
+    storm_check(user,
+                report->waited_us <= report->elapsed_us && (options->wait_ms > 0 || report->waited_us == 0),
+                "%s reports that it has waited %llu us of %llu us", call->name,
+                (unsigned long long)report->waited_us, (unsigned long long)report->elapsed_us);
+    /* if it does not know the reader yet, or cannot connect to what the reader shows, it does not wait */
+    bool may_wait = (user->party == PARTY_A || user->card.known) && truth_now.plugs == call->before.plugs &&
+                    truth_now.services == call->before.services;
+    bool is_empty = result == SCARDMANAGE_E_NO_SMARTCARD && report->verdict == SCARDMANAGE_VERDICT_ABSENT &&
+                    truth_now.card_events == call->before.card_events;
+    bool is_other = result == SCARDMANAGE_W_REMOVED_CARD &&
+                    report->verdict == SCARDMANAGE_VERDICT_DIFFERENT && options->wait_for_my_card &&
+                    !options->accept_other_card;
+    bool waits = may_wait && (is_empty || is_other);
+    storm_check(user, !waits || took >= (uint64_t)options->wait_ms * 1000,
+                "%s says %08X after %llu us, but may wait %u ms", call->name, (unsigned)result,
+                (unsigned long long)took, (unsigned)options->wait_ms);
+}
+
+/* After a success. */
+static void check_steps(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    uint64_t number = 0;
+    storm_check(user, (report->attempts == 0) == (report->step == SCARDMANAGE_STEP_NONE),
+                "%s: %u attempts, but the step is '%s'", call->name, (unsigned)report->attempts,
+                scardmanage_step_name(report->step));
+    storm_check(user, report->last_result == SCARDMANAGE_S_OK, "%s succeeds, but PC/SC has said %08X last",
+                call->name, (unsigned)report->last_result);
+    storm_check(user,
+                scardmanage_get_session(user->m, &number) == SCARDMANAGE_S_OK && report->session == number,
+                "%s reports session %llu, but it is %llu", call->name, (unsigned long long)report->session,
+                (unsigned long long)number);
+}
+
+/* "No other client used the card". An abandoned request for exclusive use may have given the lock up. */
+static void check_kept_lock(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    bool may_end = user->storm->has_exclusive || truth_now.card_events != call->before.card_events ||
+                   truth_now.noticed_events != call->before.noticed_events ||
+                   truth_now.plugs != call->before.plugs || truth_now.services != call->before.services;
+    if (report->lock == SCARDMANAGE_LOCK_KEPT && user->is_held && !may_end)
+        storm_check(user, storm_acts_of_others(user) == user->others,
+                    "%s: the lock is '%s', but another client has used the card", call->name,
+                    scardmanage_lock_name(report->lock));
+}
+
+static void log_report(const struct storm_call *call, const scardmanage_report *report)
+{
+    const scardmanage_options *options = &call->user->call_options;
+    storm_log(
+        call->user->storm,
+        "      steps %d to %d, protocols %u, share %d%s%s, wait %u ms, timeout %u ms: %s, %s, lock %s, %u attempts",
+        (int)options->first_step, (int)options->last_step, (unsigned)options->protocols, (int)options->share,
+        options->accept_other_card ? ", any card" : "", options->rebuild ? ", rebuilds" : "",
+        (unsigned)options->wait_ms, (unsigned)options->timeout_ms, scardmanage_step_name(report->step),
+        scardmanage_verdict_name(report->verdict), scardmanage_lock_name(report->lock),
+        (unsigned)report->attempts);
+}
+
+void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    log_report(call, report);
+    check_card_before(call, result, report);
+    check_times(call, result, report);
+    if (result != SCARDMANAGE_S_OK) {
+        user->failed_since = true;
+        return;
+    }
+    check_steps(call, report);
+    check_kept_lock(call, report);
+    if (call->plugged && storm_has_reader()) { /* otherwise PC/SC may still show what was there before */
+        check_verdict(call, report);
+        check_atr(call, report);
+    }
+    check_resets(call, report);
+    bool locked = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
+    storm_check(user, locked == (user->locks > 0) && report->lock != SCARDMANAGE_LOCK_LOST,
+                "%s, locked %u times: the lock is '%s'", call->name, user->locks,
+                scardmanage_lock_name(report->lock));
+}
+
+void storm_check_report_of_commands(const struct storm_call *call, scardmanage_result result,
+                                    const scardmanage_report *report, unsigned sent)
+{
+    struct storm_user *user = call->user;
+    log_report(call, report);
+    check_times(call, result, report);
+    if (call->may_run || storm_was_abandoned(result))
+        return;
+    storm_check(user, sent <= report->sent, "%s reports %u commands, but the card has got %u", call->name,
+                (unsigned)report->sent, sent);
+    if (result != SCARDMANAGE_S_OK)
+        return;
+    storm_check(user, report->attempts > 0 || sent == report->sent,
+                "%s reports %u commands, but the card has got %u", call->name, (unsigned)report->sent, sent);
+    check_steps(call, report);
+}
