@@ -87,8 +87,10 @@ struct storm_user {
     unsigned found;             /* what it has returned */
     bool in_unit;
     unsigned unit_calls, unit_calls_that_sent;
-    unsigned unit_locks; /* that its last call has acquired and not released */
+    unsigned unit_locks;  /* that its last call has acquired and not released */
+    unsigned unit_losses; /* how often it has said that its session was lost */
     bool unit_lost_on_purpose;
+    bool unit_resets; /* it has released a lock with a reset */
 };
 
 struct storm {
@@ -114,6 +116,7 @@ struct storm_call {
     uint64_t begun_us;
     uint32_t timeout_ms;
     unsigned failures;
+    uint64_t session; /* of the library */
     bool present, plugged, running, stopped, exclusive, cancelling;
     bool may_run;      /* an abandoned call may have been running when it began */
     unsigned extra_ms; /* how late it may be */

@@ -46,12 +46,15 @@ bool storm_may_run(struct storm_user *user)
 
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms)
 {
+    uint64_t session = 0;
+    scardmanage_get_session(user->m, &session);
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,
                                .begun_us = scheduler_now_us(),
                                .timeout_ms = timeout_ms,
                                .failures = failures_count(),
+                               .session = session,
                                .present = card_is_present(truth_now.card_events) &&
                                           truth_now.noticed_events == truth_now.card_events,
                                .plugged = storm_has_reader(),
@@ -95,7 +98,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_S_OK:
         return true;
     case SCARDMANAGE_W_RESET_CARD:
-        return reset || other || moved || away || mute;
+        return reset || other || moved || away || mute || user->call_options.session != 0;
     case SCARDMANAGE_W_REMOVED_CARD:
         return moved || away || !user->card.known || other || storm_may_be_refused(user);
     case SCARDMANAGE_E_NO_SMARTCARD:

@@ -63,6 +63,18 @@ scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *len
     return SCARDMANAGE_S_OK;
 }
 
+/* What a function may not call. */
+static void check_refused_calls(struct storm_user *user)
+{
+    scardmanage_result results[] = {scardmanage_reconnect(user->m), scardmanage_detach(user->m),
+                                    scardmanage_attach_by_ifd(user->m, RIG_KEY),
+                                    scardmanage_set_options(user->m, NULL),
+                                    scardmanage_wait(user->m, SCARDMANAGE_WAIT_CARD, 0)};
+    for (unsigned i = 0; i < sizeof results / sizeof results[0]; i++)
+        storm_check(user, results[i] == SCARDMANAGE_E_FAIL, "refused call %u in a function says %08X", i,
+                    (unsigned)results[i]);
+}
+
 /* The card gets a PIN now. */
 static void check_who_gets_pin(struct storm_user *user)
 {
@@ -87,6 +99,8 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         return result;
     storm_check(user, truth_last[user->party].is_locked, "the rebuild function has no transaction");
     unsigned session = truth_last[user->party].session;
+    if (scheduler_once_in(8))
+        check_refused_calls(user);
     if (scheduler_once_in(4)) {
         result = scardmanage_lock(m);
         if (result == SCARDMANAGE_S_OK)
@@ -107,12 +121,21 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
 
 static void unlock_in_unit(struct storm_user *user)
 {
-    scardmanage_result result = scardmanage_unlock(user->m, SCARDMANAGE_DISPOSITION_LEAVE);
+    user->unit_resets = scheduler_once_in(6);
+    scardmanage_result result = scardmanage_unlock(
+        user->m, user->unit_resets ? SCARDMANAGE_DISPOSITION_RESET : SCARDMANAGE_DISPOSITION_LEAVE);
     storm_check(user,
                 result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_TIMEOUT ||
                     result == SCARDMANAGE_E_CANCELLED, /* then it comes late */
                 "an unlock in a unit says %08X", (unsigned)result);
     user->unit_locks--;
+}
+
+static scardmanage_result send_one_command(scardmanage *m, const scardmanage_report *report, void *user)
+{
+    (void)m;
+    (void)report;
+    return storm_transmit(user, cards_command, sizeof cards_command);
 }
 
 static scardmanage_result send_three_commands(struct storm_user *user)
@@ -122,7 +145,9 @@ static scardmanage_result send_three_commands(struct storm_user *user)
     bool ignores_losses = scheduler_once_in(3), lost = false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned sent_before = truth_now.commands[user->party];
-        scardmanage_result one = storm_transmit(user, cards_command, sizeof cards_command);
+        scardmanage_result one = scheduler_once_in(8)
+                                     ? scardmanage_run(user->m, send_one_command, user, 1, NULL, NULL)
+                                     : send_one_command(user->m, NULL, user);
         bool sent = truth_now.commands[user->party] != sent_before;
         storm_check(user, !sent || !lost, "a unit sends a command after its session was lost");
         storm_check(user, !sent || session == 0 || truth_last[user->party].session == session,
@@ -150,7 +175,9 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     (void)report;
     unsigned before = truth_now.commands[user->party];
     user->unit_calls++;
-    user->unit_lost_on_purpose = false;
+    user->unit_lost_on_purpose = user->unit_resets = false;
+    if (scheduler_once_in(8))
+        check_refused_calls(user);
     user->unit_locks = 0; /* the library forgets those of the call before */
     if (scheduler_once_in(4))
         user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;
@@ -160,6 +187,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     user->unit_calls_that_sent += truth_now.commands[user->party] != before;
     if (result == SCARDMANAGE_S_OK && user->options.rebuild && scheduler_once_in(10)) {
         user->unit_lost_on_purpose = true;
+        user->unit_losses++;
         user->unit_calls_that_sent--;
         return SCARDMANAGE_E_SESSION_LOST;
     }

@@ -23,6 +23,7 @@ static void begin_reconnecting(struct storm_user *user, const scardmanage_option
     user->call_options = *options;
     user->found_identity = false;
     user->function_commands = 0;
+    user->unit_resets = false;
 }
 
 /*
@@ -72,8 +73,9 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     if (fiber_count_of_owner((unsigned)user->party) > 4)
         wait_for_threads(user);
     struct storm_call opening = storm_begin_call(user, "opening the handle", timeout_ms);
-    if (user->attached || (user->party == PARTY_B && !open_handle(user)))
+    if (user->party == PARTY_B && (user->attached || !open_handle(user)))
         return SCARDMANAGE_E_FAIL;
+    user->has_old_thread |= user->attached; /* A attaches anew, which detaches it first */
     begin_knowing_nothing(user);
     struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
     storm_sync(&opening, false, false);
@@ -237,6 +239,15 @@ static bool may_wait_for_exclusive_use(const struct storm_user *user)
     return user->party == PARTY_A && fiber_count_of_owner(PARTY_A) <= own;
 }
 
+/* Sometimes the session before. */
+static uint64_t any_session(const struct storm_user *user)
+{
+    uint64_t number;
+    if (scardmanage_get_session(user->m, &number) != SCARDMANAGE_S_OK || number == 0)
+        return 0;
+    return number > 1 && scheduler_once_in(3) ? number - 1 : number;
+}
+
 static scardmanage_options any_options(struct storm_user *user)
 {
     static const scardmanage_step steps[] = {SCARDMANAGE_STEP_WARM, SCARDMANAGE_STEP_COLD,
@@ -259,6 +270,8 @@ static scardmanage_options any_options(struct storm_user *user)
     options.wait_for_my_card = scheduler_once_in(4);
     options.accept_other_index = scheduler_once_in(3);
     options.timeout_ms = any_timeout();
+    if (scheduler_once_in(8))
+        options.session = any_session(user);
     options.wait_ms = scheduler_once_in(3) ? scheduler_random(200) : 0;
     return options;
 }
@@ -317,6 +330,24 @@ static bool has_reconnected(const scardmanage_report *report)
     return report->verdict != SCARDMANAGE_VERDICT_UNKNOWN || report->attempts > 0;
 }
 
+/* A call that may only use one session does not reconnect. */
+static void check_required_session(const struct storm_call *call, scardmanage_result result,
+                                   const scardmanage_report *report, unsigned sent)
+{
+    struct storm_user *user = call->user;
+    uint64_t required = user->call_options.session;
+    if (required == 0 || call->may_run)
+        return;
+    bool resets = truth_now.resets[user->party] != call->before.resets[user->party];
+    storm_check(user, report->attempts == 0 && (!resets || user->unit_resets),
+                "%s has reconnected, but may only use one session", call->name);
+    if (required == call->session || !user->attached)
+        return;
+    storm_check(user, sent == 0 && (result == SCARDMANAGE_W_RESET_CARD || storm_was_abandoned(result)),
+                "%s of a session that has ended sends %u commands, and says %08X", call->name, sent,
+                (unsigned)result);
+}
+
 /* For a call that has sent commands, and reconnected if necessary. */
 static void end_sending_call(struct storm_call *call, scardmanage_result result,
                              const scardmanage_report *report)
@@ -324,14 +355,15 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
     struct storm_user *user = call->user;
     unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
     storm_end_call(call, result);
+    check_required_session(call, result, report, sent);
     storm_check_report_of_commands(call, result, report, sent - user->function_commands);
     user->last_report.known = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
-        if (sent > 0)
+        if (sent > 0 && !user->unit_resets)
             check_known_session(call);
     } else if (result == SCARDMANAGE_S_OK) {
         update_after_reconnect(call, report, false);
-        if (sent > 0)
+        if (sent > 0 && !user->unit_resets)
             check_known_session(call);
     } else {
         user->failed_since = true;
@@ -361,6 +393,19 @@ static void transmit_and_recover(struct storm_user *user)
     end_sending_call(&call, result, &report);
 }
 
+/* The unit has released its lock with a reset, which may come at the end of the unit or of the caller's lock. */
+static void end_unit_with_reset(const struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    user->expects_selected = user->session.known = user->last_report.known = false;
+    if (user->locks > 0 && user->disposition < SCARDMANAGE_DISPOSITION_RESET)
+        user->disposition = SCARDMANAGE_DISPOSITION_RESET;
+    storm_check(user,
+                user->locks > 0 || result != SCARDMANAGE_S_OK ||
+                    truth_now.resets[user->party] != call->before.resets[user->party],
+                "a unit should have reset the card");
+}
+
 static void run_unit(struct storm_user *user)
 {
     scardmanage_options options = any_options(user);
@@ -368,7 +413,7 @@ static void run_unit(struct storm_user *user)
     bool repeatable = scheduler_once_in(2);
     begin_reconnecting(user, &options);
     user->in_unit = true;
-    user->unit_calls = user->unit_calls_that_sent = user->unit_locks = 0;
+    user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -381,7 +426,13 @@ static void run_unit(struct storm_user *user)
     storm_check(user, user->unit_calls_that_sent <= (repeatable ? 4 : 1),
                 "a unit was called again after it had sent commands: %u times", user->unit_calls_that_sent);
     storm_check(user, result != SCARDMANAGE_S_OK || user->unit_calls > 0, "a unit was not called");
+    storm_check(user,
+                result != SCARDMANAGE_E_SESSION_LOST || user->unit_losses >= 4 || options.session != 0 ||
+                    !options.rebuild,
+                "a unit has lost its session %u times, and was not called again", user->unit_losses);
     end_sending_call(&call, result, &report);
+    if (user->unit_resets)
+        end_unit_with_reset(&call, result);
 }
 
 /*
@@ -407,7 +458,10 @@ static void transmit_once(struct storm_user *user)
 
 static void detach_now(struct storm_user *user)
 {
-    detach(user, user->options.timeout_ms);
+    if (user->party == PARTY_A && fiber_count_of_owner(PARTY_A) <= 3 && scheduler_once_in(3))
+        attach(user, user->options.timeout_ms);
+    else
+        detach(user, user->options.timeout_ms);
 }
 
 static const struct {
