@@ -30,7 +30,7 @@ static bool same_atr(const struct pcsc_atr *a, const struct pcsc_atr *b)
 }
 
 /* Returns how often a card was inserted or removed. Versions of pcscd set the state first and the counter
- * afterwards, and may be seen in between. */
+ * afterwards, and may be seen in between: then the counter is odd although the card is where it was, or the reverse. */
 static uint32_t card_events(struct watch_entry *entry, const struct pcsc_reader_state *now)
 {
     uint32_t counted = (now->counter - entry->state.counter) & 0xFFFFu;
@@ -39,11 +39,10 @@ static uint32_t card_events(struct watch_entry *entry, const struct pcsc_reader_
         entry->counter_lags = false;
     }
     bool moved = now->present != entry->state.present;
-    if (moved && counted == 0) {
-        entry->counter_lags = true;
-        return 1;
-    }
-    return counted;
+    if (moved == (counted % 2 == 1))
+        return counted;
+    entry->counter_lags = true;
+    return counted + 1;
 }
 
 static void update_card(struct watch_events *events, struct watch_entry *entry,
