@@ -151,17 +151,17 @@ static scardmanage_result run_jobs_and_wait(struct reconnection *r)
 {
     r->progress = (struct reconnect_progress){.report = SCARDMANAGE_REPORT_INIT};
     r->progress.report.lock = lock_state(r->c->at);
-    for (int tries = 1;; tries++) {
+    for (unsigned refusals = 0;;) { /* without another result in between */
         scardmanage_result result = run_job(r);
         const struct reconnect_progress *progress = &r->progress;
-        if (r->c->left_running || result == SCARDMANAGE_S_OK || !progress->worth_waiting ||
-            tries == REFUSALS_MAX)
+        if (r->c->left_running || result == SCARDMANAGE_S_OK || !progress->worth_waiting)
+            return result;
+        refusals = progress->card_was_there && !progress->service_lost ? refusals + 1 : 0;
+        if (refusals == REFUSALS_MAX)
             return result;
         result = wait_after(r, result, &progress->condition);
         if (result != SCARDMANAGE_S_OK)
             return result;
-        if (!progress->card_was_there || progress->service_lost)
-            tries = 0;
     }
 }
 
