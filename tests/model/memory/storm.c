@@ -88,6 +88,7 @@ static void choose_events(struct storm *storm)
     storm->has_services = scheduler_once_in(5);
     storm->has_plugs = scheduler_once_in(6);
     storm->has_failures = scheduler_once_in(3);
+    storm->has_watch = scheduler_once_in(3);
     storm->has_exclusive = scheduler_once_in(6);
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
@@ -126,7 +127,10 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     fiber_start("the events", storm_run_world, &storm);
     if (storm.has_client)
         fiber_start("C", storm_run_client_c, &storm);
+    if (storm.has_watch)
+        fiber_start("a watch", storm_run_watch, &storm);
     storm.c_done = !storm.has_client;
+    storm.watch_done = !storm.has_watch;
     storm.users[1].done = storm.has_exclusive;
     for (unsigned i = 0; i < MODEL_USERS && !storm.users[i].done; i++)
         fiber_start(i == 0 ? "A" : "B", storm_run_user, &storm.users[i]);
@@ -145,6 +149,9 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
         storm_end_user(&storm.users[i]);
     }
     truth_set_actor(NOBODY);
+    storm.is_over = true;
+    while (!storm.watch_done && !model->failure[0])
+        fiber_sleep(1000);
     if (!model->failure[0])
         check_leftovers(&storm);
 }

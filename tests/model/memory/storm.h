@@ -69,9 +69,7 @@ struct storm_user {
         bool known; /* no call since then can have changed what the library has */
         unsigned atr;
         uint32_t protocol;
-    } last_report;   /* of a reconnect that succeeded */
-    bool is_held;    /* PC/SC has had a transaction for the caller, and the library has not lost it since */
-    unsigned others; /* commands and resets of the other parties then */
+    } last_report;      /* of a reconnect that succeeded */
     uint32_t transport; /* SCARDMANAGE_TRANSPORT_ bits */
     bool has_hook;
     unsigned seen_by_hook; /* commands */
@@ -101,11 +99,13 @@ struct storm {
      * and C asks for it only in other storms. */
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
-    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs; /* of this storm */
+    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs,
+        has_watch;                      /* of this storm */
     uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
     const struct cards_kind *last_card; /* that was removed */
     bool calm;                          /* no more events */
-    bool c_done, world_done;
+    bool is_over;                       /* nobody makes calls any more */
+    bool c_done, world_done, watch_done;
     struct storm_user users[MODEL_USERS];
 };
 
@@ -140,6 +140,9 @@ static inline bool storm_uses(uint32_t kinds, unsigned kind)
 void storm_run_client_c(void *storm);
 void storm_run_world(void *storm);
 void storm_calm_down(struct storm *storm);
+
+/* storm_watch.c: a fiber */
+void storm_run_watch(void *storm);
 
 /* storm_user.c */
 void storm_run_user(void *user);
@@ -191,8 +194,6 @@ bool storm_may_be_refused(const struct storm_user *user);
 bool storm_service_shows_card(void);
 /* Returns whether the call has timed out or was cancelled, so that a part of it may still run. */
 bool storm_was_abandoned(scardmanage_result result);
-/* Commands and resets of all parties but this one. */
-unsigned storm_acts_of_others(const struct storm_user *user);
 bool storm_in_range(const struct storm_range *range, unsigned value);
 
 /* storm_report.c */

@@ -251,21 +251,11 @@ static SCARDHANDLE handle_of(const struct storm_user *user)
     return scardmanage_get_handle(user->m, &handle) == SCARDMANAGE_S_OK ? handle : 0;
 }
 
-unsigned storm_acts_of_others(const struct storm_user *user)
-{
-    unsigned acts = 0;
-    for (enum party party = PARTY_A; party <= PARTY_C; party++)
-        if (party != user->party)
-            acts += truth_now.commands[party] + truth_now.resets[party];
-    return acts;
-}
-
 /* After a call that has ended: PC/SC has a transaction for the user exactly if the library says so. */
 void storm_check_lock(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     struct pcscd_reader *reader = NULL;
-    user->is_held = false;
     if (user->may_run || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY)
         return;
     SCARDHANDLE handle = handle_of(user);
@@ -284,8 +274,6 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
     if (user->locks > 0 && result == SCARDMANAGE_S_OK && call->needs_lock && !gone)
         storm_check(user, is_locked, "after %s the card is not locked, but the caller has a lock",
                     call->name);
-    user->is_held = is_locked && user->locks > 0;
-    user->others = storm_acts_of_others(user);
     if (is_locked)
         storm_check(user, reader->lock_count == 1, "after %s the card is locked %d times", call->name,
                     reader->lock_count);

@@ -104,7 +104,8 @@ static void check_times(const struct storm_call *call, scardmanage_result result
                 (unsigned long long)report->waited_us, (unsigned long long)report->elapsed_us);
     /* if it does not know the reader yet, or cannot connect to what the reader shows, it does not wait */
     bool may_wait = (user->party == PARTY_A || user->card.known) && truth_now.plugs == call->before.plugs &&
-                    truth_now.services == call->before.services;
+                    truth_now.services == call->before.services && !call->cancelling &&
+                    truth_now.cancels[user->party] == call->before.cancels[user->party];
     bool is_empty = result == SCARDMANAGE_E_NO_SMARTCARD && report->verdict == SCARDMANAGE_VERDICT_ABSENT &&
                     truth_now.card_events == call->before.card_events;
     bool is_other = result == SCARDMANAGE_W_REMOVED_CARD &&
@@ -133,19 +134,6 @@ static void check_steps(const struct storm_call *call, const scardmanage_report 
                 (unsigned long long)number);
 }
 
-/* "No other client used the card". An abandoned request for exclusive use may have given the lock up. */
-static void check_kept_lock(const struct storm_call *call, const scardmanage_report *report)
-{
-    struct storm_user *user = call->user;
-    bool may_end = user->storm->has_exclusive || truth_now.card_events != call->before.card_events ||
-                   truth_now.noticed_events != call->before.noticed_events ||
-                   truth_now.plugs != call->before.plugs || truth_now.services != call->before.services;
-    if (report->lock == SCARDMANAGE_LOCK_KEPT && user->is_held && !may_end)
-        storm_check(user, storm_acts_of_others(user) == user->others,
-                    "%s: the lock is '%s', but another client has used the card", call->name,
-                    scardmanage_lock_name(report->lock));
-}
-
 static void log_report(const struct storm_call *call, const scardmanage_report *report)
 {
     const scardmanage_options *options = &call->user->call_options;
@@ -170,7 +158,6 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
         return;
     }
     check_steps(call, report);
-    check_kept_lock(call, report);
     if (call->plugged && storm_has_reader()) { /* otherwise PC/SC may still show what was there before */
         check_verdict(call, report);
         check_atr(call, report);

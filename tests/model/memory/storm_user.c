@@ -11,7 +11,7 @@ static void begin_knowing_nothing(struct storm_user *user)
 {
     user->has_old_thread |= user->may_run;
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
-        user->is_refused = user->is_unidentified = user->last_report.known = user->is_held = false;
+        user->is_refused = user->is_unidentified = user->last_report.known = false;
     user->locks = 0;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
@@ -178,7 +178,6 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     bool may_reset = locks == 1 && resets_card(user->disposition);
     storm_check(user, call.may_run || resets <= may_reset, "unlocking has reset the card %u times", resets);
     user->locks--;
-    user->is_held = user->is_held && user->locks > 0;
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A watch in a storm: each event must follow from the one before, and the last ones must show what is there. */
+#include "failures.h"
+#include "pcscd.h"
+#include "scardmanage_watch.h"
+#include "storm.h"
+#include "threads.h"
+
+#include <string.h>
+
+#define SERVICE_BITS (SCARDMANAGE_WATCH_SERVICE_STARTED | SCARDMANAGE_WATCH_SERVICE_LOST)
+#define READER_BITS  (SCARDMANAGE_WATCH_READER_ADDED | SCARDMANAGE_WATCH_READER_REMOVED)
+#define CARD_BITS                                                                                            \
+    (SCARDMANAGE_WATCH_CARD_INSERTED | SCARDMANAGE_WATCH_CARD_REMOVED | SCARDMANAGE_WATCH_CARD_CHANGED)
+#define FREE_MS   1100 /* how long freeing a watch may take */
+#define NOTICE_MS 1100 /* after this time, a watch has noticed everything */
+#define READERS   8    /* names that a storm can see */
+
+struct watcher {
+    struct storm *storm;
+    scardmanage_watch *w;
+    scardmanage_watch_event service, readers[READERS]; /* the last event of each */
+    unsigned count;
+};
+
+static void check(const struct watcher *watcher, bool condition, const char *what,
+                  const scardmanage_watch_event *event)
+{
+    if (!condition)
+        storm_log(watcher->storm, "FAILED: the watch: %s", what);
+    model_check(watcher->storm->model, condition,
+                "the watch: %s: '%s', happened %02X, %u changes, state '%s'", what, event->reader,
+                (unsigned)event->happened, (unsigned)event->changes, scardmanage_state_name(event->state));
+}
+
+/* Returns the last event of the same reader, or of the service. */
+static scardmanage_watch_event *last_of(struct watcher *watcher, const scardmanage_watch_event *event)
+{
+    unsigned i = 0;
+    if (!event->reader[0])
+        return &watcher->service;
+    while (i < watcher->count && strcmp(watcher->readers[i].reader, event->reader) != 0)
+        i++;
+    if (i == watcher->count && watcher->count < READERS - 1)
+        watcher->count++;
+    return &watcher->readers[i];
+}
+
+static bool has_card(const scardmanage_watch_event *event)
+{
+    return event->state == SCARDMANAGE_STATE_PRESENT || event->state == SCARDMANAGE_STATE_SWALLOWED;
+}
+
+static bool is_only(const scardmanage_watch_event *event, uint32_t bits)
+{
+    return (event->happened & ~bits) == 0;
+}
+
+static void check_service(const struct watcher *watcher, const scardmanage_watch_event *event,
+                          const scardmanage_watch_event *before)
+{
+    bool runs = event->service == SCARDMANAGE_S_OK,
+         ran = before->size > 0 && before->service == SCARDMANAGE_S_OK;
+    check(watcher, is_only(event, SERVICE_BITS), "the service has events of a reader", event);
+    check(watcher, event->state == SCARDMANAGE_STATE_UNKNOWN, "the service has a state", event);
+    if (event->changes == 1 && before->size > 0)
+        check(watcher, runs != ran || !runs, "the service has not changed", event);
+    if (event->changes == 1)
+        check(watcher,
+              event->happened == (runs ? SCARDMANAGE_WATCH_SERVICE_STARTED : SCARDMANAGE_WATCH_SERVICE_LOST),
+              "the service does not agree with what happened", event);
+}
+
+static void check_card(const struct watcher *watcher, const scardmanage_watch_event *event,
+                       const scardmanage_watch_event *before)
+{
+    bool present = has_card(event), was_present = has_card(before);
+    uint32_t card = event->happened & CARD_BITS;
+    if (present != was_present)
+        check(watcher, card & (present ? SCARDMANAGE_WATCH_CARD_INSERTED : SCARDMANAGE_WATCH_CARD_REMOVED),
+              "the card has moved without an event", event);
+    if (event->changes == 1 && card == SCARDMANAGE_WATCH_CARD_CHANGED)
+        check(watcher,
+              present && was_present &&
+                  (event->state != before->state || event->atr_len != before->atr_len ||
+                   memcmp(event->atr, before->atr, sizeof event->atr) != 0),
+              "the card has not changed", event);
+    else if (event->changes == 1)
+        check(watcher, present != was_present && card == event->happened, "one change does not explain this",
+              event);
+    check(watcher,
+          event->atr_len == 0 || event->state != SCARDMANAGE_STATE_PRESENT ||
+              cards_atr_bit(event->atr, event->atr_len) != 0,
+          "the ATR is that of no card", event);
+}
+
+static void check_reader(const struct watcher *watcher, const scardmanage_watch_event *event,
+                         const scardmanage_watch_event *before)
+{
+    bool there = event->state != SCARDMANAGE_STATE_UNKNOWN,
+         was_there = before->size > 0 && before->state != SCARDMANAGE_STATE_UNKNOWN;
+    check(watcher, is_only(event, READER_BITS | CARD_BITS), "a reader has events of the service", event);
+    if (there != was_there)
+        check(watcher,
+              event->happened & (there ? SCARDMANAGE_WATCH_READER_ADDED : SCARDMANAGE_WATCH_READER_REMOVED),
+              "the reader has come or gone without an event", event);
+    if (there && was_there && !(event->happened & READER_BITS))
+        check_card(watcher, event, before);
+    if (!there)
+        check(watcher, event->atr_len == 0 && event->counter == 0, "a reader that is not there has a card",
+              event);
+}
+
+static void check_event(struct watcher *watcher, const scardmanage_watch_event *event)
+{
+    scardmanage_watch_event *before = last_of(watcher, event);
+    unsigned bits = (unsigned)__builtin_popcount(event->happened);
+    storm_log(watcher->storm, "watch: '%s', happened %02X, %u changes, %s", event->reader,
+              (unsigned)event->happened, (unsigned)event->changes, scardmanage_state_name(event->state));
+    check(watcher, bits > 0 && event->changes >= bits && event->size == sizeof *event, "nothing has happened",
+          event);
+    if (event->reader[0])
+        check_reader(watcher, event, before);
+    else
+        check_service(watcher, event, before);
+    *before = *event;
+}
+
+static bool descriptor_is_ready(struct watcher *watcher)
+{
+    intptr_t descriptor;
+    return scardmanage_watch_descriptor(watcher->w, &descriptor) == SCARDMANAGE_S_OK &&
+           ((const platform_signal *)descriptor)->is_set;
+}
+
+static bool take_event(struct watcher *watcher, uint32_t timeout_ms)
+{
+    scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
+    uint64_t begun = scheduler_now_us();
+    scardmanage_result result = scardmanage_watch_next(watcher->w, &event, timeout_ms);
+    uint64_t took = scheduler_now_us() - begun;
+    if (result == SCARDMANAGE_S_OK)
+        check_event(watcher, &event);
+    else
+        check(watcher, result == SCARDMANAGE_E_TIMEOUT && took >= timeout_ms * 1000,
+              "there is no event, but the time is not up", &event);
+    check(watcher, took <= timeout_ms * 1000 + 3000, "it returns late", &event);
+    return result == SCARDMANAGE_S_OK;
+}
+
+static void cancel_for_a_moment(struct watcher *watcher)
+{
+    scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
+    size_t count = 1;
+    scardmanage_watch_set_cancelled(watcher->w, 1);
+    check(watcher,
+          scardmanage_watch_next(watcher->w, &event, 10) == SCARDMANAGE_E_CANCELLED &&
+              scardmanage_watch_list(watcher->w, &event, &count, 10) == SCARDMANAGE_E_CANCELLED,
+          "it is not cancelled", &event);
+    check(watcher, watcher->storm->has_failures || descriptor_is_ready(watcher),
+          "the descriptor of a cancelled watch is not readable", &event);
+    scardmanage_watch_set_cancelled(watcher->w, 0);
+}
+
+/* Nothing happens any more, and all events were taken. */
+static void check_list(struct watcher *watcher)
+{
+    scardmanage_watch_event list[READERS] = {SCARDMANAGE_WATCH_EVENT_INIT};
+    size_t count = READERS, none = 0, expected = 0;
+    scardmanage_result result = scardmanage_watch_list(watcher->w, list, &count, NOTICE_MS);
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        expected += pcscd_service.readers[i].exists;
+    check(watcher, result == SCARDMANAGE_S_OK && count == expected, "it lists other readers than there are",
+          &list[0]);
+    check(watcher, watcher->service.service == SCARDMANAGE_S_OK, "the service is lost", &watcher->service);
+    for (unsigned i = 0; i < count && i < expected; i++) {
+        const scardmanage_watch_event *last = last_of(watcher, &list[i]);
+        check(watcher,
+              list[i].state == last->state && list[i].counter == last->counter &&
+                  list[i].atr_len == last->atr_len && memcmp(list[i].atr, last->atr, sizeof last->atr) == 0 &&
+                  list[i].happened == 0 && list[i].changes == 0,
+              "the list does not agree with the last event", &list[i]);
+        check(watcher,
+              list[i].state == SCARDMANAGE_STATE_PRESENT &&
+                  cards_atr_bit(list[i].atr, list[i].atr_len) == card_slots[0].atr,
+              "the list does not have the card", &list[i]);
+    }
+    check(watcher,
+          scardmanage_watch_list(watcher->w, NULL, &none, 0) == SCARDMANAGE_E_INSUFFICIENT_BUFFER &&
+              none == expected,
+          "it does not count the readers", &list[0]);
+    check(watcher, !descriptor_is_ready(watcher), "the descriptor is readable without an event", &list[0]);
+}
+
+void storm_run_watch(void *argument)
+{
+    struct storm *storm = argument;
+    struct watcher watcher = {.storm = storm};
+    truth_set_actor(NOBODY);
+    while (!storm->calm && scardmanage_watch_create(rig_allocator(), &watcher.w) != SCARDMANAGE_S_OK)
+        fiber_sleep(storm->event_us);
+    while (!storm->calm && !storm->model->failure[0]) {
+        if (scheduler_once_in(2))
+            fiber_sleep(scheduler_random(4 * storm->event_us));
+        take_event(&watcher, scheduler_random(5));
+        if (scheduler_once_in(16))
+            cancel_for_a_moment(&watcher);
+    }
+    while (watcher.w && !storm->is_over && !storm->model->failure[0])
+        take_event(&watcher, NOTICE_MS);
+    if (watcher.w) {
+        while (take_event(&watcher, NOTICE_MS) && !storm->model->failure[0])
+            ;
+        check_list(&watcher);
+    }
+    uint64_t begun = scheduler_now_us();
+    scardmanage_watch_free(watcher.w);
+    model_check(storm->model, scheduler_now_us() - begun <= FREE_MS * 1000, "freeing a watch takes too long");
+    storm->watch_done = true;
+}
