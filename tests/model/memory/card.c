@@ -190,6 +190,62 @@ LONG card_set_protocol(struct slot *slot, uint32_t protocol)
     return IFD_SUCCESS;
 }
 
+static size_t answer_status(uint8_t sw1, uint8_t sw2, uint8_t answer[CARDS_ANSWER])
+{
+    answer[0] = sw1;
+    answer[1] = sw2;
+    return 2;
+}
+
+static size_t answer_with_identity(struct slot *slot, uint8_t answer[CARDS_ANSWER])
+{
+    slot->count++;
+    answer[0] = (uint8_t)(slot->card - cards_kinds);
+    memcpy(answer + 1, slot->identity, CARDS_IDENTITY);
+    answer[1 + CARDS_IDENTITY] = (uint8_t)(slot->count >> 8);
+    answer[2 + CARDS_IDENTITY] = (uint8_t)slot->count;
+    answer[3 + CARDS_IDENTITY] = 0x90;
+    answer[4 + CARDS_IDENTITY] = 0x00;
+    return CARDS_ANSWER;
+}
+
+/* The commands in parts: each part must follow the one before. */
+static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned sent_before, unsigned *parts,
+                          uint8_t answer[CARDS_ANSWER])
+{
+    switch (command[1]) {
+    case CARD_LATE:
+        *parts = 1;
+        return answer_status(0x61, CARDS_ANSWER - 2, answer);
+    case CARD_GET_RESPONSE:
+        return sent_before > 0 ? answer_with_identity(slot, answer) : answer_status(0x6F, 0x00, answer);
+    case CARD_EXACT:
+        return command[4] == CARDS_ANSWER - 2 ? answer_with_identity(slot, answer)
+                                              : answer_status(0x6C, CARDS_ANSWER - 2, answer);
+    default:                                                  /* CARD_LONG */
+        *parts = (command[5] ? 0 : sent_before) + command[4]; /* the first byte says that the data begins */
+        if (command[0] & 0x10)
+            return answer_status(0x90, 0x00, answer);
+        return *parts == CARD_LONG_DATA ? answer_with_identity(slot, answer)
+                                        : answer_status(0x67, 0x00, answer);
+    }
+}
+
+static size_t answer_command(struct slot *slot, const uint8_t *command, size_t length,
+                             uint8_t answer[CARDS_ANSWER])
+{
+    unsigned *parts = &slot->parts[truth_actor()], sent_before = *parts;
+    *parts = 0;
+    if (length >= 5 && (command[1] == CARD_LATE || command[1] == CARD_GET_RESPONSE ||
+                        command[1] == CARD_EXACT || command[1] == CARD_LONG))
+        return answer_part(slot, command, sent_before, parts, answer);
+    if (length >= 2 && memcmp(command, cards_command, 2) == 0)
+        return answer_with_identity(slot, answer);
+    if (length >= 2 && (command[1] == truth_select[1] || command[1] == truth_verify[1]))
+        return answer_status(0x90, 0x00, answer);
+    return answer_status(0x6D, 0x00, answer);
+}
+
 LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command, size_t length,
                    uint8_t *response, size_t *response_length)
 {
@@ -214,21 +270,7 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
         return IFD_RESPONSE_TIMEOUT;
     }
     uint8_t answer[CARDS_ANSWER];
-    size_t size = 2;
-    answer[0] = 0x6D;
-    answer[1] = 0x00;
-    if (length >= 2 && memcmp(command, cards_command, 2) == 0) {
-        slot->count++;
-        answer[0] = (uint8_t)(slot->card - cards_kinds);
-        memcpy(answer + 1, slot->identity, CARDS_IDENTITY);
-        answer[1 + CARDS_IDENTITY] = (uint8_t)(slot->count >> 8);
-        answer[2 + CARDS_IDENTITY] = (uint8_t)slot->count;
-        answer[3 + CARDS_IDENTITY] = 0x90;
-        answer[4 + CARDS_IDENTITY] = 0x00;
-        size = CARDS_ANSWER;
-    } else if (length >= 2 && (command[1] == truth_select[1] || command[1] == truth_verify[1])) {
-        answer[0] = 0x90;
-    }
+    size_t size = answer_command(slot, command, length, answer);
     memcpy(response, answer, size < room ? size : room);
     *response_length = size;
     fiber_point();

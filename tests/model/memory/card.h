@@ -26,6 +26,7 @@ struct slot {
     unsigned ready_event;
     unsigned commands, cold, warm, off;
     uint8_t last_instruction; /* of the last command */
+    unsigned parts[4];        /* of each party: what its command in parts has sent so far */
 
     /* Insertions and removals so far: a card is in if the number is odd. The driver shows pcscd one after the
      * other. Until it has shown the last one, the card cannot be reached. */
@@ -35,6 +36,13 @@ struct slot {
     bool connected;         /* pcscd is connected to the driver */
     bool is_woken;          /* card_wait() returns at once */
 };
+
+/* Instructions that take two parts, and end with the answer to cards_command. */
+#define CARD_LATE         0x40 /* 61XX, then GET RESPONSE */
+#define CARD_GET_RESPONSE 0xC0
+#define CARD_EXACT        0x50 /* 6CXX, then again with that Le */
+#define CARD_LONG         0x60 /* a chain with so many bytes of data: */
+#define CARD_LONG_DATA    300
 
 extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */
 

@@ -33,6 +33,8 @@ struct storm_range {
     unsigned min, max;
 };
 
+struct storm_call;
+
 struct storm_user {
     struct storm *storm;
     enum party party;
@@ -57,7 +59,9 @@ struct storm_user {
     bool is_refused;      /* the card, which is not the one that the caller knows */
     struct truth synced;  /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
-    struct truth change_seen;   /* when a wait for a change has last succeeded, or attaching */
+    /* when a wait for a change has last succeeded, or attaching: when that call began and ended */
+    struct truth change_begun, change_seen;
+    bool may_have_lost_sight;   /* of the card, since then */
     bool knows_since_change;    /* a call has told about the card since then */
     bool is_other_since_change; /* and another one that there is a different card */
     bool failed_since;     /* a call has failed since then that may have changed what the library knows */
@@ -148,7 +152,7 @@ void storm_run_watch(void *storm);
 void storm_run_user(void *user);
 void storm_unlock(struct storm_user *user, scardmanage_disposition disposition);
 /* A wait for a change, or attaching, has told the caller about all that was there. */
-void storm_see_all_changes(struct storm_user *user);
+void storm_see_all_changes(const struct storm_call *call);
 void storm_check_that_it_works(struct storm_user *user);
 void storm_end_user(struct storm_user *user);
 
@@ -167,6 +171,8 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
 void storm_hook(const scardmanage_event *event, void *user);
 /* Sends a command, and checks its effect. */
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
+/* The same for a command that the transport of the user sends in two parts. */
+scardmanage_result storm_transmit_in_parts(struct storm_user *user);
 
 /* storm_check.c */
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);

@@ -158,11 +158,22 @@ static bool nothing_was_noticed(const struct storm_call *call)
            failures_count() == call->failures && !call->may_run;
 }
 
+/* Whether no card has moved since then, in a storm in which a wait has nothing else to report. */
+static bool nothing_has_happened(const struct storm_call *call, const struct truth *since)
+{
+    const struct storm *storm = call->user->storm;
+    bool has_others = storm->has_services || storm->has_plugs || storm->has_mutes || storm->has_failures ||
+                      storm->has_exclusive;
+    return !has_others && since->noticed_events == since->card_events &&
+           truth_now.card_events == since->card_events && truth_now.noticed_events == since->noticed_events &&
+           !call->may_run;
+}
+
 /* A wait that is too late must have had nothing to report. */
 void storm_wait_for_removal_or_change(struct storm_user *user)
 {
     uint32_t ms = scheduler_random(100);
-    bool removal = scheduler_once_in(2);
+    bool removal = scheduler_once_in(2), had_failed = user->failed_since;
     struct storm_call call =
         storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
     call.extra_ms = 1000; /* for a service that does not answer at once */
@@ -177,8 +188,13 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
                     user->options.accept_other_index,
                 "%s misses what has happened before", call.name);
+    storm_check(user,
+                result != SCARDMANAGE_S_OK ||
+                    !nothing_has_happened(&call, removal ? &user->synced : &user->change_begun) ||
+                    (removal ? had_failed || !user->card.known || !call.present : user->may_have_lost_sight),
+                "%s succeeds, but nothing has happened", call.name);
     if (result == SCARDMANAGE_S_OK && !removal)
-        storm_see_all_changes(user);
+        storm_see_all_changes(&call);
     user->failed_since = true; /* it may have noticed a loss */
     storm_check_lock(&call, result);
 }

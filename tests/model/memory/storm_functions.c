@@ -40,6 +40,39 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     return result;
 }
 
+/* Returns the length of a command that takes two parts. */
+static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
+{
+    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG};
+    memset(command, 0, 7 + CARD_LONG_DATA);
+    command[0] = 0x80;
+    command[1] = instructions[scheduler_random(3)];
+    if (command[1] != CARD_LONG)
+        return 5;
+    command[5] = CARD_LONG_DATA >> 8;
+    command[6] = CARD_LONG_DATA & 0xFF;
+    command[7] = 1;
+    return 7 + CARD_LONG_DATA;
+}
+
+scardmanage_result storm_transmit_in_parts(struct storm_user *user)
+{
+    uint8_t command[7 + CARD_LONG_DATA], answer[64];
+    size_t size = sizeof answer;
+    unsigned before = truth_now.commands[user->party];
+    bool may_run = storm_may_run(user);
+    scardmanage_result result =
+        scardmanage_transmit(user->m, command, make_command_in_parts(command), answer, &size);
+    unsigned sent = truth_now.commands[user->party] - before;
+    storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == 2 : sent <= 2),
+                "a command in two parts has reached the card %u times", sent);
+    if (result == SCARDMANAGE_S_OK)
+        check_answer(user, cards_command, answer, size);
+    else
+        storm_check(user, size == 0, "a command in parts fails, and leaves a length of %zu", size);
+    return result;
+}
+
 /* Sends a command in an identify or a rebuild function. */
 static scardmanage_result transmit_in_function(struct storm_user *user, const uint8_t *command, size_t length)
 {

@@ -151,6 +151,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
 {
     struct storm_user *user = call->user;
     log_report(call, report);
+    user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_card_before(call, result, report);
     check_times(call, result, report);
     if (result != SCARDMANAGE_S_OK) {
@@ -174,6 +175,7 @@ void storm_check_report_of_commands(const struct storm_call *call, scardmanage_r
 {
     struct storm_user *user = call->user;
     log_report(call, report);
+    user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_times(call, result, report);
     if (call->may_run || storm_was_abandoned(result))
         return;

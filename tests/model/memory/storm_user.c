@@ -60,8 +60,11 @@ static void wait_for_threads(struct storm_user *user)
                 "a thread of the library does not end");
 }
 
-void storm_see_all_changes(struct storm_user *user)
+void storm_see_all_changes(const struct storm_call *call)
 {
+    struct storm_user *user = call->user;
+    user->change_begun = call->before;
+    user->may_have_lost_sight = false;
     user->change_seen = truth_now;
     user->knows_since_change = user->is_other_since_change = false;
 }
@@ -76,6 +79,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     if (user->party == PARTY_B && (user->attached || !open_handle(user)))
         return SCARDMANAGE_E_FAIL;
     user->has_old_thread |= user->attached; /* A attaches anew, which detaches it first */
+    user->attached = false;
     begin_knowing_nothing(user);
     struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
     storm_sync(&opening, false, false);
@@ -88,13 +92,14 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         result = SCARDMANAGE_E_INVALID_HANDLE;
     storm_end_call(&call, result);
     user->attached = result == SCARDMANAGE_S_OK;
-    storm_see_all_changes(user);
+    storm_see_all_changes(&call);
     if (user->attached) {
         scardmanage_get_session(user->m, &number);
     } else if (user->party == PARTY_B) {
         wait_for_threads(user);
         close_handle(user);
     }
+    user->may_have_lost_sight = number == 0; /* attaching by handle may not have seen it */
     if (number == 0)
         return result;
     user->knows_since_change = true;
@@ -214,7 +219,9 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
 {
     struct storm_call call = storm_begin_call(user, "a command", timeout_ms);
     call.needs_lock = true;
-    scardmanage_result result = storm_transmit(user, cards_command, sizeof cards_command);
+    bool in_parts = user->transport != 0 && scheduler_once_in(3);
+    scardmanage_result result =
+        in_parts ? storm_transmit_in_parts(user) : storm_transmit(user, cards_command, sizeof cards_command);
     storm_end_call(&call, result);
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "a command has reset the card");
