@@ -190,14 +190,17 @@ LONG card_set_protocol(struct slot *slot, uint32_t protocol)
     return IFD_SUCCESS;
 }
 
-static size_t answer_status(uint8_t sw1, uint8_t sw2, uint8_t answer[CARDS_ANSWER])
+#define ANSWER_MAX (sizeof TRUTH_SECRET - 1 + 2)
+_Static_assert(ANSWER_MAX >= CARDS_ANSWER, "an answer has no room");
+
+static size_t answer_status(uint8_t sw1, uint8_t sw2, uint8_t *answer)
 {
     answer[0] = sw1;
     answer[1] = sw2;
     return 2;
 }
 
-static size_t answer_with_identity(struct slot *slot, uint8_t answer[CARDS_ANSWER])
+static size_t answer_with_identity(struct slot *slot, uint8_t answer[ANSWER_MAX])
 {
     slot->count++;
     answer[0] = (uint8_t)(slot->card - cards_kinds);
@@ -211,7 +214,7 @@ static size_t answer_with_identity(struct slot *slot, uint8_t answer[CARDS_ANSWE
 
 /* The commands in parts: each part must follow the one before. */
 static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned sent_before, unsigned *parts,
-                          uint8_t answer[CARDS_ANSWER])
+                          uint8_t answer[ANSWER_MAX])
 {
     switch (command[1]) {
     case CARD_LATE:
@@ -232,7 +235,7 @@ static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned se
 }
 
 static size_t answer_command(struct slot *slot, const uint8_t *command, size_t length,
-                             uint8_t answer[CARDS_ANSWER])
+                             uint8_t answer[ANSWER_MAX])
 {
     unsigned *parts = &slot->parts[truth_actor()], sent_before = *parts;
     *parts = 0;
@@ -241,7 +244,11 @@ static size_t answer_command(struct slot *slot, const uint8_t *command, size_t l
         return answer_part(slot, command, sent_before, parts, answer);
     if (length >= 2 && memcmp(command, cards_command, 2) == 0)
         return answer_with_identity(slot, answer);
-    if (length >= 2 && (command[1] == truth_select[1] || command[1] == truth_verify[1]))
+    if (length >= 2 && command[1] == truth_select[1]) {
+        memcpy(answer, TRUTH_SECRET, sizeof TRUTH_SECRET - 1);
+        return sizeof TRUTH_SECRET - 1 + answer_status(0x90, 0x00, answer + sizeof TRUTH_SECRET - 1);
+    }
+    if (length >= 2 && command[1] == truth_verify[1])
         return answer_status(0x90, 0x00, answer);
     return answer_status(0x6D, 0x00, answer);
 }
@@ -269,7 +276,7 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
         deactivate(slot);
         return IFD_RESPONSE_TIMEOUT;
     }
-    uint8_t answer[CARDS_ANSWER];
+    uint8_t answer[ANSWER_MAX];
     size_t size = answer_command(slot, command, length, answer);
     memcpy(response, answer, size < room ? size : room);
     *response_length = size;

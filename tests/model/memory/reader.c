@@ -286,6 +286,7 @@ static void remove_now(struct pcscd_reader *reader)
         pcscd_wait(&reader->thread, scheduler_now_us() + 1000);
     struct slot *slot = reader->slot;
     card_close(slot);
+    truth_now.lost += slot == &card_slots[0];
     memset(reader, 0, sizeof *reader);
     truth_now.plugs++;
     pcscd_signal_event();

@@ -43,6 +43,7 @@ void pcscd_continue(void)
 void pcscd_end(bool starts_for_client)
 {
     truth_now.services++;
+    truth_now.lost++;
     for (unsigned i = 0; i < PCSCD_READERS; i++) {
         struct pcscd_reader *reader = &pcscd_service.readers[i];
         if (!reader->exists)

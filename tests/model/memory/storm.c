@@ -60,7 +60,7 @@ static bool begin_user(struct storm *storm, unsigned i)
     user->options = user->call_options = choose_options(user);
     user->has_hook = scheduler_once_in(2);
     if (scheduler_once_in(3))
-        user->transport = SCARDMANAGE_TRANSPORT_GET_RESPONSE | SCARDMANAGE_TRANSPORT_CHAINING;
+        user->transport = 1 + scheduler_random(3); /* GET_RESPONSE, CHAINING, or both */
     return model_check(storm->model,
                        scardmanage_create_with_allocator(rig_allocator(), &user->m) == SCARDMANAGE_S_OK &&
                            scardmanage_set_options(user->m, &user->options) == SCARDMANAGE_S_OK &&

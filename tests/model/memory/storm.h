@@ -90,6 +90,7 @@ struct storm_user {
     bool in_unit;
     unsigned unit_calls, unit_calls_that_sent;
     unsigned unit_locks;  /* that its last call has acquired and not released */
+    bool unit_succeeded;  /* its last call */
     unsigned unit_losses; /* how often it has said that its session was lost */
     bool unit_lost_on_purpose;
     bool unit_resets; /* it has released a lock with a reset */
@@ -150,6 +151,7 @@ void storm_run_watch(void *storm);
 
 /* storm_user.c */
 void storm_run_user(void *user);
+void storm_detach(struct storm_user *user, uint32_t timeout_ms);
 void storm_unlock(struct storm_user *user, scardmanage_disposition disposition);
 /* A wait for a change, or attaching, has told the caller about all that was there. */
 void storm_see_all_changes(const struct storm_call *call);
@@ -176,6 +178,8 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user);
 
 /* storm_check.c */
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);
+/* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
+bool storm_is_calm(const struct storm_call *call);
 /* Checks what is true for every call. */
 void storm_end_call(struct storm_call *call, scardmanage_result result);
 void storm_check_command(struct storm_user *user);

@@ -6,17 +6,6 @@
 
 #include <string.h>
 
-/* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
-static bool is_calm(const struct storm_call *call)
-{
-    const struct truth *before = &call->before, *now = &truth_now;
-    return call->running && !call->stopped && call->plugged && !call->may_run && storm_has_reader() &&
-           before->noticed_events == before->card_events && now->mutes == 0 &&
-           now->card_events == before->card_events && now->noticed_events == before->noticed_events &&
-           now->session == before->session && now->reset_events == before->reset_events &&
-           now->services == before->services && now->plugs == before->plugs;
-}
-
 /* Two resets at once may leave it with another protocol than the card. */
 static uint32_t protocol_of_service(void)
 {
@@ -43,7 +32,7 @@ static void check_state(const struct storm_call *call, scardmanage_result result
         agrees = state == SCARDMANAGE_STATE_UNKNOWN && protocol == 0;
     storm_check(user, agrees, "the status says %08X, '%s', and protocol %u", (unsigned)result,
                 scardmanage_state_name(state), (unsigned)protocol);
-    if (state == SCARDMANAGE_STATE_SPECIFIC && is_calm(call))
+    if (state == SCARDMANAGE_STATE_SPECIFIC && storm_is_calm(call))
         storm_check(user, protocol == protocol_of_service(), "the status has protocol %u, but PC/SC %u",
                     (unsigned)protocol, (unsigned)protocol_of_service());
     if (result == SCARDMANAGE_S_OK && state == SCARDMANAGE_STATE_ABSENT)
@@ -53,7 +42,7 @@ static void check_state(const struct storm_call *call, scardmanage_result result
                         truth_now.services != user->synced.services ||
                         truth_now.card_events != user->synced.card_events,
                     "the status is '%s', but there is a card", scardmanage_state_name(state));
-    if (result == SCARDMANAGE_S_OK && is_calm(call))
+    if (result == SCARDMANAGE_S_OK && storm_is_calm(call))
         storm_check(user, (state == SCARDMANAGE_STATE_ABSENT) != storm_service_shows_card(),
                     "the status is '%s', but PC/SC shows %s", scardmanage_state_name(state),
                     storm_service_shows_card() ? "a card" : "no card");
@@ -92,9 +81,11 @@ void storm_get_atr(struct storm_user *user)
     end_question(&call, is_short ? SCARDMANAGE_S_OK : result);
     storm_check(user, is_short == (length > room), "an ATR of %zu bytes, with room for %zu, says %08X",
                 length, room, (unsigned)result);
+    if (result == SCARDMANAGE_S_OK && storm_is_calm(&call))
+        storm_check(user, storm_service_shows_card(), "there is an ATR, but no card");
     if (is_short || length == 0)
         return;
-    if (is_calm(&call) && card_slots[0].card && card_slots[0].powered)
+    if (storm_is_calm(&call) && card_slots[0].card && card_slots[0].powered)
         storm_check(user, cards_atr_bit(atr, length) == card_slots[0].atr,
                     "the ATR is not the one that the card shows");
 }
@@ -181,7 +172,7 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
     bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
-                                : user->is_other_since_change ||
+                                : user->is_other_since_change || call.before.lost != user->change_seen.lost ||
                                       (call.before.noticed_events != user->change_seen.noticed_events &&
                                        truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
@@ -214,7 +205,9 @@ void storm_call_while_cancelled(struct storm_user *user)
                 (unsigned)result);
     storm_check(user, may_run || truth_now.commands[user->party] == sent,
                 "a cancelled object has sent a command");
-    if (user->locks > 0 && scheduler_once_in(2))
+    if (scheduler_once_in(12))
+        storm_detach(user, user->options.timeout_ms);
+    else if (user->locks > 0 && scheduler_once_in(2))
         storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
     scardmanage_set_cancelled(user->m, 0);
 }

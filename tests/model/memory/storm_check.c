@@ -65,6 +65,16 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .may_run = storm_may_run(user)};
 }
 
+bool storm_is_calm(const struct storm_call *call)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    return call->running && !call->stopped && call->plugged && !call->may_run && storm_has_reader() &&
+           before->noticed_events == before->card_events && now->mutes == 0 &&
+           now->card_events == before->card_events && now->noticed_events == before->noticed_events &&
+           now->session == before->session && now->reset_events == before->reset_events &&
+           now->services == before->services && now->plugs == before->plugs;
+}
+
 /* Also while there is none: a reset that fails because of a removal may come last. */
 bool storm_service_shows_card(void)
 {

@@ -5,12 +5,19 @@
 
 #include <string.h>
 
+static size_t answer_size(const uint8_t *command)
+{
+    if (command == truth_select)
+        return sizeof TRUTH_SECRET - 1 + 2;
+    return command == cards_command ? CARDS_ANSWER : 2;
+}
+
 static void check_answer(struct storm_user *user, const uint8_t *command, const uint8_t *answer, size_t size)
 {
     const struct truth_command *last = &truth_last[user->party];
     bool identifies = command == cards_command;
-    storm_check(user, size == (identifies ? CARDS_ANSWER : 2) && answer[size - 2] == 0x90,
-                "an answer of %zu bytes", size);
+    storm_check(user, size == answer_size(command) && answer[size - 2] == 0x90, "an answer of %zu bytes",
+                size);
     storm_check(user, !identifies || answer[0] == last->kind,
                 "an answer of '%s', but the command went to '%s'", cards_kinds[answer[0] % CARDS].name,
                 cards_kinds[last->kind].name);
@@ -40,13 +47,15 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     return result;
 }
 
-/* Returns the length of a command that takes two parts. */
-static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
+/* Returns the length of a command that the transport of the user sends in two parts. */
+static size_t make_command_in_parts(const struct storm_user *user, uint8_t command[7 + CARD_LONG_DATA])
 {
-    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG};
     memset(command, 0, 7 + CARD_LONG_DATA);
     command[0] = 0x80;
-    command[1] = instructions[scheduler_random(3)];
+    command[1] = scheduler_once_in(2) ? CARD_LATE : CARD_EXACT;
+    if (user->transport == SCARDMANAGE_TRANSPORT_CHAINING ||
+        (user->transport & SCARDMANAGE_TRANSPORT_CHAINING && scheduler_once_in(3)))
+        command[1] = CARD_LONG;
     if (command[1] != CARD_LONG)
         return 5;
     command[5] = CARD_LONG_DATA >> 8;
@@ -62,7 +71,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
     unsigned before = truth_now.commands[user->party];
     bool may_run = storm_may_run(user);
     scardmanage_result result =
-        scardmanage_transmit(user->m, command, make_command_in_parts(command), answer, &size);
+        scardmanage_transmit(user->m, command, make_command_in_parts(user, command), answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
     storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == 2 : sent <= 2),
                 "a command in two parts has reached the card %u times", sent);
@@ -208,7 +217,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     (void)report;
     unsigned before = truth_now.commands[user->party];
     user->unit_calls++;
-    user->unit_lost_on_purpose = user->unit_resets = false;
+    user->unit_lost_on_purpose = user->unit_resets = user->unit_succeeded = false;
     if (scheduler_once_in(8))
         check_refused_calls(user);
     user->unit_locks = 0; /* the library forgets those of the call before */
@@ -224,6 +233,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
         user->unit_calls_that_sent--;
         return SCARDMANAGE_E_SESSION_LOST;
     }
+    user->unit_succeeded = result == SCARDMANAGE_S_OK;
     return result;
 }
 
@@ -233,6 +243,7 @@ void storm_hook(const scardmanage_event *event, void *argument)
     struct storm_user *user = argument;
     user->seen_by_hook += event->kind == SCARDMANAGE_EVENT_COMMAND;
     storm_check(user,
-                !event->bytes || !memmem(event->bytes, event->length, TRUTH_SECRET, sizeof TRUTH_SECRET - 1),
+                event->kind != SCARDMANAGE_EVENT_COMMAND || !event->bytes ||
+                    !memmem(event->bytes, event->length, TRUTH_SECRET, sizeof TRUTH_SECRET - 1),
                 "the hook sees a PIN");
 }

@@ -88,6 +88,9 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     unsigned resets = truth_now.resets[user->party];
     scardmanage_result result = user->party == PARTY_A ? scardmanage_attach_by_ifd(user->m, name)
                                                        : scardmanage_attach_by_handle(user->m, user->handle);
+    storm_check(user,
+                result != SCARDMANAGE_E_INVALID_HANDLE || user->options.identify || user->options.rebuild,
+                "attaching says that nothing is attached");
     if (result == SCARDMANAGE_E_INVALIDARG && user->party == PARTY_B) /* a dead handle */
         result = SCARDMANAGE_E_INVALID_HANDLE;
     storm_end_call(&call, result);
@@ -115,7 +118,20 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     return result;
 }
 
-static void detach(struct storm_user *user, uint32_t timeout_ms)
+/* The handle of the caller keeps its lock only if detaching says so. */
+static void check_detached_handle(struct storm_user *user, scardmanage_result result)
+{
+    bool is_locked = false;
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        is_locked |= pcscd_service.readers[i].lock_id == user->handle && pcscd_service.readers[i].exists &&
+                     pcscd_service.readers[i].contexts != PCSCD_EXCLUSIVE;
+    storm_check(user,
+                !is_locked || result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
+                    result == SCARDMANAGE_E_OUTOFMEMORY || result == SCARDMANAGE_E_INVALID_HANDLE,
+                "detaching says %08X, but the card is still locked", (unsigned)result);
+}
+
+void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
     scardmanage_result result = scardmanage_detach(user->m);
@@ -124,6 +140,9 @@ static void detach(struct storm_user *user, uint32_t timeout_ms)
     begin_knowing_nothing(user);
     if (user->party != PARTY_B)
         return;
+    if (!storm_was_abandoned(result) && call.plugged &&
+        storm_has_reader()) /* else the lock ends with the reader */
+        check_detached_handle(user, result);
     wait_for_threads(user);
     close_handle(user);
 }
@@ -226,6 +245,10 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "a command has reset the card");
     storm_check_refusal(&call, result);
+    storm_check(user,
+                result != SCARDMANAGE_E_PROTO_MISMATCH || user->may_have_lost_sight ||
+                    !storm_is_calm(&call) || call.before.reset_events != user->synced.reset_events,
+                "a command says that no protocol is active");
     if (result == SCARDMANAGE_S_OK)
         check_known_session(&call);
     storm_check_lock(&call, result);
@@ -420,6 +443,7 @@ static void run_unit(struct storm_user *user)
     begin_reconnecting(user, &options);
     user->in_unit = true;
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
+    user->unit_succeeded = false;
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -436,6 +460,10 @@ static void run_unit(struct storm_user *user)
                 result != SCARDMANAGE_E_SESSION_LOST || user->unit_losses >= 4 || options.session != 0 ||
                     !options.rebuild,
                 "a unit has lost its session %u times, and was not called again", user->unit_losses);
+    bool may_end_otherwise =
+        user->unit_resets || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY;
+    storm_check(user, !user->unit_succeeded || may_end_otherwise || result == SCARDMANAGE_S_OK,
+                "a unit succeeds, but the call says %08X", (unsigned)result);
     end_sending_call(&call, result, &report);
     if (user->unit_resets)
         end_unit_with_reset(&call, result);
@@ -467,7 +495,7 @@ static void detach_now(struct storm_user *user)
     if (user->party == PARTY_A && fiber_count_of_owner(PARTY_A) <= 3 && scheduler_once_in(3))
         attach(user, user->options.timeout_ms);
     else
-        detach(user, user->options.timeout_ms);
+        storm_detach(user, user->options.timeout_ms);
 }
 
 static const struct {
@@ -524,7 +552,7 @@ void storm_run_user(void *argument)
      * nor can exclusive use */
     bool blocks = user->storm->has_mutes || user->storm->has_plugs || user->storm->has_exclusive;
     if (blocks && user->attached && !user->storm->model->failure[0])
-        detach(user, user->options.timeout_ms);
+        storm_detach(user, user->options.timeout_ms);
     user->done = true;
 }
 
@@ -574,7 +602,7 @@ void storm_check_that_it_works(struct storm_user *user)
 void storm_end_user(struct storm_user *user)
 {
     if (user->attached)
-        detach(user, CALM_MS);
+        storm_detach(user, CALM_MS);
     scardmanage_free(user->m);
     user->m = NULL;
     wait_for_threads(user);

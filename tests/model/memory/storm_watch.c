@@ -172,7 +172,8 @@ static void check_list(struct watcher *watcher)
         expected += pcscd_service.readers[i].exists;
     check(watcher, result == SCARDMANAGE_S_OK && count == expected, "it lists other readers than there are",
           &list[0]);
-    check(watcher, watcher->service.service == SCARDMANAGE_S_OK, "the service is lost", &watcher->service);
+    check(watcher, watcher->service.size > 0 && watcher->service.service == SCARDMANAGE_S_OK,
+          "the service is lost", &watcher->service);
     for (unsigned i = 0; i < count && i < expected; i++) {
         const scardmanage_watch_event *last = last_of(watcher, &list[i]);
         check(watcher,
