@@ -20,13 +20,15 @@ static scardmanage_result exchange(struct attachment *at, const uint8_t *command
                                    uint8_t *response, size_t *response_length)
 {
     uint64_t start = platform_now_us();
+    size_t room = *response_length;
     hook_command(at, command, length);
     scardmanage_result result =
         pcsc_transmit(at->connection.handle, at->card.protocol, command, length, response, response_length);
     bool refused = outcome_is_event(result) || result == SCARDMANAGE_E_INVALID_HANDLE ||
                    result == SCARDMANAGE_E_PROTO_MISMATCH;
     at->io.sent |= !(refused && platform_refusal_precedes_transmit());
-    size_t extent = (size_t)(response - at->buffer) - at->io.command_length + *response_length;
+    size_t written = result == SCARDMANAGE_S_OK ? *response_length : room; /* PC/SC may have begun to write */
+    size_t extent = (size_t)(response - at->buffer) - at->io.command_length + written;
     if (extent > at->io.response_extent)
         at->io.response_extent = extent;
     hook_response(at, result, response, *response_length, start);
