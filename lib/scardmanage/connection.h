@@ -44,6 +44,8 @@ scardmanage_result service_get_reader_state(struct attachment *at, bool any_inde
 /* Detects that an empty reader was unplugged and plugged in again since its state was last read.
  * Only a handle that the caller owns shows that: if it is dead, the function records that. */
 void service_check_handle(struct attachment *at, const struct pcsc_reader_state *state);
+/* The same for a reader with a card, whose event counter may be what it was before. Any handle shows that. */
+void service_probe_handle(struct attachment *at);
 
 /*
  * handle.c: PC/SC calls with the handle. Calls that PC/SC would block during another client's transaction

@@ -62,3 +62,10 @@ void service_check_handle(struct attachment *at, const struct pcsc_reader_state 
         pcsc_get_status(at->connection.handle, &card) == SCARDMANAGE_E_INVALID_HANDLE)
         service_mark_unwatched(at);
 }
+
+void service_probe_handle(struct attachment *at)
+{
+    if (at->connection.has_handle && !at->card.identity.unwatched &&
+        pcsc_probe_transaction(at->connection.handle) == SCARDMANAGE_E_INVALID_HANDLE)
+        service_mark_unwatched(at);
+}

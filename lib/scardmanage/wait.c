@@ -64,6 +64,8 @@ static scardmanage_result look_job(struct attachment *at)
         return result;
     if (result == SCARDMANAGE_S_OK && condition->what >= WAIT_CARD_OR_DEAD_HANDLE)
         service_check_handle(at, &state);
+    if (state.present && (condition->what == WAIT_REMOVAL || condition->what == WAIT_CHANGE))
+        service_probe_handle(at);
     at->io.condition_holds = condition_holds(at, result, &state);
     if (at->io.condition_holds && condition->what == WAIT_CHANGE)
         wait_remember(at, result, &state);
