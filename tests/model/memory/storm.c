@@ -89,6 +89,7 @@ static void choose_events(struct storm *storm)
     storm->has_plugs = scheduler_once_in(6);
     storm->has_failures = scheduler_once_in(3);
     storm->has_watch = scheduler_once_in(3);
+    storm->has_helpers = scheduler_once_in(4);
     storm->has_exclusive = scheduler_once_in(6);
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
@@ -114,6 +115,19 @@ static void check_leftovers(struct storm *storm)
     model_check(model, failures_secrets() == 0, "a PIN was left in memory");
 }
 
+static void start_user(struct storm_user *user)
+{
+    fiber_start(user->party == PARTY_A ? "A" : "B", storm_run_user, user);
+    if (user->storm->has_helpers)
+        fiber_start("another thread", storm_run_helper, user);
+    user->helper.is_done = !user->storm->has_helpers;
+}
+
+static bool has_ended(const struct storm_user *user)
+{
+    return user->done && user->helper.is_done;
+}
+
 void storm_run(struct model *model, unsigned calls, FILE *log)
 {
     struct storm storm = {.model = model, .log = log, .calls = calls};
@@ -131,10 +145,10 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
         fiber_start("a watch", storm_run_watch, &storm);
     storm.c_done = !storm.has_client;
     storm.watch_done = !storm.has_watch;
-    storm.users[1].done = storm.has_exclusive;
+    storm.users[1].done = storm.users[1].helper.is_done = storm.has_exclusive;
     for (unsigned i = 0; i < MODEL_USERS && !storm.users[i].done; i++)
-        fiber_start(i == 0 ? "A" : "B", storm_run_user, &storm.users[i]);
-    while ((!storm.users[0].done || !storm.users[1].done) && !model->failure[0])
+        start_user(&storm.users[i]);
+    while ((!has_ended(&storm.users[0]) || !has_ended(&storm.users[1])) && !model->failure[0])
         fiber_sleep(1000);
     if (model->failure[0])
         return; /* the other fibers are discarded */

@@ -83,6 +83,14 @@ struct storm_user {
     } sessions[STORM_SESSIONS];
     unsigned session_count;
 
+    struct {
+        bool is_done;
+        bool must_pause; /* while the attachment is replaced, which waits for other calls */
+        bool is_calling;
+        bool has_abandoned; /* a call that may still run */
+        unsigned calls;
+    } helper; /* another thread that uses the object */
+
     /* The current call: */
     unsigned function_commands; /* sent by the identify and the rebuild function */
     bool found_identity;        /* the identify function has been called */
@@ -104,8 +112,8 @@ struct storm {
      * and C asks for it only in other storms. */
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
-    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs,
-        has_watch;                      /* of this storm */
+    /* of this storm: */
+    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs, has_watch, has_helpers;
     uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
     const struct cards_kind *last_card; /* that was removed */
     bool calm;                          /* no more events */
@@ -122,6 +130,7 @@ struct storm_call {
     uint32_t timeout_ms;
     unsigned failures;
     uint64_t session; /* of the library */
+    unsigned helper_calls;
     bool present, plugged, running, stopped, exclusive, cancelling;
     bool may_run;      /* an abandoned call may have been running when it began */
     unsigned extra_ms; /* how late it may be */
@@ -157,6 +166,12 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition);
 void storm_see_all_changes(const struct storm_call *call);
 void storm_check_that_it_works(struct storm_user *user);
 void storm_end_user(struct storm_user *user);
+
+/* storm_helper.c: a fiber */
+void storm_run_helper(void *user);
+/* Before and after a call that ends the attachment. */
+void storm_pause_helper(struct storm_user *user);
+void storm_continue_helper(struct storm_user *user);
 
 /* storm_ask.c: calls */
 void storm_get_status(struct storm_user *user);

@@ -160,6 +160,15 @@ static bool nothing_has_happened(const struct storm_call *call, const struct tru
            !call->may_run;
 }
 
+/* Whether the service or the reader has gone away since the last wait for a change, when the library had a handle that
+ * works: otherwise it does not notice each time. */
+static bool has_lost_what_it_watched(const struct storm_call *call)
+{
+    const struct storm_user *user = call->user;
+    return call->before.lost != user->change_seen.lost && user->change_seen.lost == user->synced.lost &&
+           user->card.known && !user->may_have_lost_sight;
+}
+
 /* A wait that is too late must have had nothing to report. */
 void storm_wait_for_removal_or_change(struct storm_user *user)
 {
@@ -172,7 +181,7 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
     bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
-                                : user->is_other_since_change || call.before.lost != user->change_seen.lost ||
+                                : user->is_other_since_change || has_lost_what_it_watched(&call) ||
                                       (call.before.noticed_events != user->change_seen.noticed_events &&
                                        truth_now.plugs == user->change_seen.plugs);
     storm_check(user,

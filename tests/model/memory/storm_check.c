@@ -41,7 +41,7 @@ bool storm_may_run(struct storm_user *user)
 {
     unsigned own = user->attached ? 2 : 1; /* the user, and the thread of its attachment */
     user->has_old_thread &= fiber_count_of_owner((unsigned)user->party) > own;
-    return user->may_run || user->has_old_thread;
+    return user->may_run || user->has_old_thread || user->helper.has_abandoned;
 }
 
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms)
@@ -55,6 +55,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .timeout_ms = timeout_ms,
                                .failures = failures_count(),
                                .session = session,
+                               .helper_calls = user->helper.calls,
                                .present = card_is_present(truth_now.card_events) &&
                                           truth_now.noticed_events == truth_now.card_events,
                                .plugged = storm_has_reader(),
@@ -173,6 +174,8 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
     storm_check(user, took <= (uint64_t)call->timeout_ms * 1000 + LATENESS_US + call->extra_ms * 1000,
                 "%s took %llu us, its timeout was %u ms", call->name, (unsigned long long)took,
                 (unsigned)call->timeout_ms);
+    if (result == SCARDMANAGE_S_OK && user->helper.calls == call->helper_calls && !user->helper.is_calling)
+        user->helper.has_abandoned = false; /* the call has waited for it */
     /* the end of a call may be abandoned, whatever its result is */
     bool may_be_abandoned = call->cancelling ||
                             truth_now.cancels[user->party] != call->before.cancels[user->party] ||
@@ -246,7 +249,7 @@ void storm_sync(struct storm_call *call, bool same_card, bool same_session)
     user->was_present = call->present;
     user->had_service = call->running && !call->stopped;
     user->was_plugged = call->plugged;
-    user->failed_since = false;
+    user->failed_since = user->helper.calls != call->helper_calls;
 }
 
 /*
@@ -266,7 +269,8 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     struct pcscd_reader *reader = NULL;
-    if (user->may_run || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY)
+    if (user->may_run || user->helper.has_abandoned || storm_was_abandoned(result) ||
+        result == SCARDMANAGE_E_OUTOFMEMORY)
         return;
     SCARDHANDLE handle = handle_of(user);
     for (unsigned i = 0; i < PCSCD_READERS; i++)

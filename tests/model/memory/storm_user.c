@@ -64,7 +64,7 @@ void storm_see_all_changes(const struct storm_call *call)
 {
     struct storm_user *user = call->user;
     user->change_begun = call->before;
-    user->may_have_lost_sight = false;
+    user->may_have_lost_sight = user->helper.calls != call->helper_calls;
     user->change_seen = truth_now;
     user->knows_since_change = user->is_other_since_change = false;
 }
@@ -80,6 +80,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         return SCARDMANAGE_E_FAIL;
     user->has_old_thread |= user->attached; /* A attaches anew, which detaches it first */
     user->attached = false;
+    storm_pause_helper(user);
     begin_knowing_nothing(user);
     struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
     storm_sync(&opening, false, false);
@@ -93,6 +94,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
                 "attaching says that nothing is attached");
     if (result == SCARDMANAGE_E_INVALIDARG && user->party == PARTY_B) /* a dead handle */
         result = SCARDMANAGE_E_INVALID_HANDLE;
+    storm_continue_helper(user);
     storm_end_call(&call, result);
     user->attached = result == SCARDMANAGE_S_OK;
     storm_see_all_changes(&call);
@@ -102,7 +104,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         wait_for_threads(user);
         close_handle(user);
     }
-    user->may_have_lost_sight = number == 0; /* attaching by handle may not have seen it */
+    user->may_have_lost_sight |= number == 0; /* attaching by handle may not have seen it */
     if (number == 0)
         return result;
     user->knows_since_change = true;
@@ -133,8 +135,10 @@ static void check_detached_handle(struct storm_user *user, scardmanage_result re
 
 void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
+    storm_pause_helper(user);
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
     scardmanage_result result = scardmanage_detach(user->m);
+    storm_continue_helper(user);
     storm_end_call(&call, result);
     user->attached = false;
     begin_knowing_nothing(user);
@@ -196,7 +200,9 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     if (locks == 0 || result == SCARDMANAGE_E_OUTOFMEMORY || !user->attached)
         return;
     if (locks > 1)
-        storm_check(user, result == SCARDMANAGE_S_OK || call.may_run || result == SCARDMANAGE_E_CANCELLED,
+        storm_check(user,
+                    result == SCARDMANAGE_S_OK || call.may_run || user->storm->has_helpers ||
+                        result == SCARDMANAGE_E_CANCELLED,
                     "an inner unlock says %08X", (unsigned)result);
     unsigned resets = truth_now.resets[user->party] - call.before.resets[user->party];
     bool may_reset = locks == 1 && resets_card(user->disposition);
@@ -246,8 +252,8 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
                 "a command has reset the card");
     storm_check_refusal(&call, result);
     storm_check(user,
-                result != SCARDMANAGE_E_PROTO_MISMATCH || user->may_have_lost_sight ||
-                    !storm_is_calm(&call) || call.before.reset_events != user->synced.reset_events,
+                result != SCARDMANAGE_E_PROTO_MISMATCH || !user->session.known || !storm_is_calm(&call) ||
+                    call.before.reset_events != user->synced.reset_events,
                 "a command says that no protocol is active");
     if (result == SCARDMANAGE_S_OK)
         check_known_session(&call);
@@ -321,7 +327,7 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
     storm_sync(call, compares && storm_is_same_card(report->verdict),
                compares && report->verdict == SCARDMANAGE_VERDICT_UNCHANGED &&
                    report->step == SCARDMANAGE_STEP_NONE && truth_now.mutes == 0);
-    user->last_report.known = is_the_only_one;
+    user->last_report.known = is_the_only_one && user->helper.calls == call->helper_calls;
     user->last_report.atr = cards_atr_bit(report->new_atr, report->new_atr_len);
     user->last_report.protocol = report->new_protocol;
     user->is_unidentified =
@@ -457,7 +463,7 @@ static void run_unit(struct storm_user *user)
                 "a unit was called again after it had sent commands: %u times", user->unit_calls_that_sent);
     storm_check(user, result != SCARDMANAGE_S_OK || user->unit_calls > 0, "a unit was not called");
     storm_check(user,
-                result != SCARDMANAGE_E_SESSION_LOST || user->unit_losses >= 4 || options.session != 0 ||
+                result != SCARDMANAGE_E_SESSION_LOST || user->unit_calls >= 4 || options.session != 0 ||
                     !options.rebuild,
                 "a unit has lost its session %u times, and was not called again", user->unit_losses);
     bool may_end_otherwise =
