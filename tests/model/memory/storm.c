@@ -138,6 +138,7 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     fiber_sleep(10000);
     if (!begin_user(&storm, 0) || !begin_user(&storm, 1))
         return;
+    storm_check_pointers(&storm.users[0]);
     fiber_start("the events", storm_run_world, &storm);
     if (storm.has_client)
         fiber_start("C", storm_run_client_c, &storm);

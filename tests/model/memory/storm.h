@@ -177,6 +177,7 @@ void storm_continue_helper(struct storm_user *user);
 void storm_get_status(struct storm_user *user);
 void storm_get_atr(struct storm_user *user);
 void storm_get_names(struct storm_user *user);
+void storm_check_pointers(struct storm_user *user);
 void storm_wait_for_card(struct storm_user *user);
 void storm_wait_for_removal_or_change(struct storm_user *user);
 void storm_call_while_cancelled(struct storm_user *user);

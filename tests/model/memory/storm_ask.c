@@ -90,6 +90,51 @@ void storm_get_atr(struct storm_user *user)
                     "the ATR is not the one that the card shows");
 }
 
+/* What every function does without an object. */
+void storm_check_pointers(struct storm_user *user)
+{
+    uint64_t session;
+    uint32_t protocol;
+    size_t length = 0;
+    uint8_t byte = 0;
+    SCARDHANDLE handle;
+    scardmanage *m = user->m;
+    const scardmanage_result results[] = {
+        scardmanage_lock(NULL),
+        scardmanage_unlock(NULL, SCARDMANAGE_DISPOSITION_LEAVE),
+        scardmanage_reconnect(NULL),
+        scardmanage_attach_by_ifd(NULL, RIG_KEY),
+        scardmanage_attach_by_ifd(m, NULL),
+        scardmanage_attach_by_handle(NULL, 0),
+        scardmanage_detach(NULL),
+        scardmanage_cancel(NULL),
+        scardmanage_set_cancelled(NULL, 1),
+        scardmanage_set_options(NULL, NULL),
+        scardmanage_set_timeout(NULL, 1),
+        scardmanage_set_transport(NULL, 0),
+        scardmanage_wait(NULL, SCARDMANAGE_WAIT_CARD, 0),
+        scardmanage_run(NULL, storm_unit, NULL, 0, NULL, NULL),
+        scardmanage_run(m, NULL, NULL, 0, NULL, NULL),
+        scardmanage_status(NULL, NULL, &protocol),
+        scardmanage_status(m, NULL, &protocol),
+        scardmanage_get_atr(m, NULL, &length),
+        scardmanage_get_atr(m, &byte, NULL),
+        scardmanage_get_reader(m, NULL, NULL),
+        scardmanage_get_handle(m, NULL),
+        scardmanage_get_handle(NULL, &handle),
+        scardmanage_get_session(m, NULL),
+        scardmanage_get_session(NULL, &session),
+        scardmanage_transmit(m, NULL, 1, &byte, &length),
+        scardmanage_transmit(m, &byte, 1, NULL, &length),
+        scardmanage_transmit(m, &byte, 1, &byte, NULL),
+        scardmanage_transmit_ex(m, &byte, 1, NULL, &length, 0, NULL, NULL),
+        scardmanage_transmit_ex(m, &byte, 1, &byte, NULL, 0, NULL, NULL),
+    };
+    for (unsigned i = 0; i < sizeof results / sizeof results[0]; i++)
+        storm_check(user, results[i] == SCARDMANAGE_E_POINTER, "call %u without a pointer says %08X", i,
+                    (unsigned)results[i]);
+}
+
 /* The name of the reader and the handle. */
 void storm_get_names(struct storm_user *user)
 {

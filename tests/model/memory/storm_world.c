@@ -156,8 +156,23 @@ static void change_service(struct storm *storm)
     }
 }
 
+/* Only beside the other one, so that this gets the number 0. */
+static void plug_other_reader(struct storm *storm)
+{
+    log_event(storm, card_slots[1].plugged ? "unplug the other reader" : "plug the other reader");
+    if (card_slots[1].plugged)
+        card_unplug(&card_slots[1]);
+    else
+        card_plug(&card_slots[1]);
+    pcscd_notice_readers();
+}
+
 static void plug(struct storm *storm)
 {
+    if (card_slots[1].plugged || (storm_has_reader() && scheduler_once_in(3))) {
+        plug_other_reader(storm);
+        return;
+    }
     log_event(storm, card_slots[0].plugged ? "unplug" : "plug");
     if (card_slots[0].plugged)
         card_unplug(&card_slots[0]);
@@ -225,6 +240,8 @@ void storm_calm_down(struct storm *storm)
         pcscd_start();
     if (pcscd_service.stopped)
         pcscd_continue();
+    if (card_slots[1].plugged && scheduler_once_in(2))
+        plug_other_reader(storm);
     if (!card_slots[0].plugged)
         plug(storm);
     storm_check(&storm->users[0], wait_for_c(storm), "C waits for ever");
