@@ -189,7 +189,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
 void storm_hook(const scardmanage_event *event, void *user);
 /* Sends a command, and checks its effect. */
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
-/* The same for a command that the transport of the user sends in two parts. */
+/* The same for a command that a transport can send in two parts. */
 scardmanage_result storm_transmit_in_parts(struct storm_user *user);
 
 /* storm_check.c */

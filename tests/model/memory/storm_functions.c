@@ -47,15 +47,13 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     return result;
 }
 
-/* Returns the length of a command that the transport of the user sends in two parts. */
-static size_t make_command_in_parts(const struct storm_user *user, uint8_t command[7 + CARD_LONG_DATA])
+/* Returns the length of a command that a transport can send in two parts. */
+static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
 {
+    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG};
     memset(command, 0, 7 + CARD_LONG_DATA);
     command[0] = 0x80;
-    command[1] = scheduler_once_in(2) ? CARD_LATE : CARD_EXACT;
-    if (user->transport == SCARDMANAGE_TRANSPORT_CHAINING ||
-        (user->transport & SCARDMANAGE_TRANSPORT_CHAINING && scheduler_once_in(3)))
-        command[1] = CARD_LONG;
+    command[1] = instructions[scheduler_random(3)];
     if (command[1] != CARD_LONG)
         return 5;
     command[5] = CARD_LONG_DATA >> 8;
@@ -67,18 +65,19 @@ static size_t make_command_in_parts(const struct storm_user *user, uint8_t comma
 scardmanage_result storm_transmit_in_parts(struct storm_user *user)
 {
     uint8_t command[7 + CARD_LONG_DATA], answer[64];
-    size_t size = sizeof answer;
-    unsigned before = truth_now.commands[user->party];
+    size_t length = make_command_in_parts(command), size = sizeof answer;
+    uint32_t needs =
+        command[1] == CARD_LONG ? SCARDMANAGE_TRANSPORT_CHAINING : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
+    unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
     bool may_run = storm_may_run(user);
-    scardmanage_result result =
-        scardmanage_transmit(user->m, command, make_command_in_parts(user, command), answer, &size);
+    scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
-    storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == 2 : sent <= 2),
-                "a command in two parts has reached the card %u times", sent);
-    if (result == SCARDMANAGE_S_OK)
-        check_answer(user, cards_command, answer, size);
-    else
+    storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == parts : sent <= parts),
+                "a command in %u parts has reached the card %u times", parts, sent);
+    if (result != SCARDMANAGE_S_OK)
         storm_check(user, size == 0, "a command in parts fails, and leaves a length of %zu", size);
+    else if (parts == 2)
+        check_answer(user, cards_command, answer, size);
     return result;
 }
 
