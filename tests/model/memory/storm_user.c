@@ -154,9 +154,9 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 /* After a call that may have identified the card. */
 static void note_refusal(struct storm_user *user, scardmanage_result result)
 {
-    if (user->call_options.accept_other_card)
-        user->is_refused =
-            false; /* a function may have been told that it is accepted, even if the call failed then */
+    /* a function may have been told that the card is accepted, even if the call failed then */
+    if (user->call_options.accept_other_card || storm_was_abandoned(result))
+        user->is_refused = false;
     else if (result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity)
         user->is_refused |= user->found != user->identity;
 }

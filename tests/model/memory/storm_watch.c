@@ -88,10 +88,6 @@ static void check_card(const struct watcher *watcher, const scardmanage_watch_ev
     else if (event->changes == 1)
         check(watcher, present != was_present && card == event->happened, "one change does not explain this",
               event);
-    check(watcher,
-          event->atr_len == 0 || event->state != SCARDMANAGE_STATE_PRESENT ||
-              cards_atr_bit(event->atr, event->atr_len) != 0,
-          "the ATR is that of no card", event);
 }
 
 static void check_reader(const struct watcher *watcher, const scardmanage_watch_event *event,
