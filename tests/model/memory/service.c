@@ -44,6 +44,7 @@ void pcscd_end(bool starts_for_client)
 {
     truth_now.services++;
     truth_now.lost++;
+    truth_now.service_ends++;
     for (unsigned i = 0; i < PCSCD_READERS; i++) {
         struct pcscd_reader *reader = &pcscd_service.readers[i];
         if (!reader->exists)

@@ -210,6 +210,8 @@ static bool nothing_has_happened(const struct storm_call *call, const struct tru
 static bool has_lost_what_it_watched(const struct storm_call *call)
 {
     const struct storm_user *user = call->user;
+    if (call->before.service_ends != user->change_seen.service_ends)
+        return user->attached; /* its context shows that */
     return call->before.lost != user->change_seen.lost && user->change_seen.lost == user->synced.lost &&
            user->card.known && !user->may_have_lost_sight;
 }

@@ -518,7 +518,7 @@ static const struct {
     {3, storm_get_atr},
     {3, storm_get_names},
     {3, storm_wait_for_card},
-    {3, storm_wait_for_removal_or_change},
+    {6, storm_wait_for_removal_or_change},
     {6, storm_call_while_cancelled},
     {2, detach_now},
 };

@@ -29,6 +29,7 @@ struct truth {
     unsigned services; /* starts and ends, and stops */
     unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
     unsigned lost;     /* ends of the service, and readers that pcscd has removed */
+    unsigned service_ends;
     unsigned mutes;
     unsigned closed_twice; /* handles that were not open any more */
     unsigned exclusives;   /* another client has asked for exclusive use */
