@@ -207,13 +207,13 @@ static bool nothing_has_happened(const struct storm_call *call, const struct tru
 
 /* Whether the service or the reader has gone away since the last wait for a change, when the library had a handle that
  * works: otherwise it does not notice each time. */
-static bool has_lost_what_it_watched(const struct storm_call *call)
+static bool has_lost_what_it_watched(const struct storm_call *call, bool had_failed)
 {
     const struct storm_user *user = call->user;
     if (call->before.service_ends != user->change_seen.service_ends)
         return user->attached; /* its context shows that */
     return call->before.lost != user->change_seen.lost && user->change_seen.lost == user->synced.lost &&
-           user->card.known && !user->may_have_lost_sight;
+           user->card.known && !had_failed && !user->may_have_lost_sight;
 }
 
 /* A wait that is too late must have had nothing to report. */
@@ -227,10 +227,11 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
     scardmanage_result result =
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
-    bool has_happened = removal ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
-                                : user->is_other_since_change || has_lost_what_it_watched(&call) ||
-                                      (call.before.noticed_events != user->change_seen.noticed_events &&
-                                       truth_now.plugs == user->change_seen.plugs);
+    bool has_happened = removal
+                            ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
+                            : user->is_other_since_change || has_lost_what_it_watched(&call, had_failed) ||
+                                  (call.before.noticed_events != user->change_seen.noticed_events &&
+                                   truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
                     user->options.accept_other_index,
