@@ -198,7 +198,13 @@ void storm_check_command(struct storm_user *user)
 {
     const struct truth_command *last = &truth_last[user->party];
     uint64_t number = 0;
+    SCARDHANDLE handle;
     unsigned i = 0;
+    /* a call of another thread may have closed it since */
+    storm_check(user,
+                user->storm->has_helpers ||
+                    scardmanage_get_handle(user->m, &handle) != SCARDMANAGE_E_NO_SMARTCARD,
+                "a command was answered, but there is no handle");
     storm_check(user, !last->is_selected ? !user->expects_selected : true,
                 "a command was answered in a session without the rebuild function");
     storm_check(user, (user->locks == 0 && !user->in_unit) || last->is_locked,

@@ -391,6 +391,10 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
     unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
     storm_end_call(call, result);
     check_required_session(call, result, report, sent);
+    storm_check(user,
+                result != SCARDMANAGE_W_RESET_CARD || sent > 0 || report->sent > 0 ||
+                    has_reconnected(report) || user->call_options.session != 0,
+                "%s has sent nothing, and has not reconnected after a reset", call->name);
     storm_check_report_of_commands(call, result, report, sent - user->function_commands);
     user->last_report.known = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
