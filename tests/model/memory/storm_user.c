@@ -470,6 +470,8 @@ static void run_unit(struct storm_user *user)
                 result != SCARDMANAGE_E_SESSION_LOST || user->unit_calls >= 4 || options.session != 0 ||
                     !options.rebuild,
                 "a unit has lost its session %u times, and was not called again", user->unit_losses);
+    storm_check(user, result != SCARDMANAGE_S_OK || user->unit_losses == 0 || report.session != call.session,
+                "a unit has lost its session, and goes on with the same number");
     bool may_end_otherwise =
         user->unit_resets || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY;
     storm_check(user, !user->unit_succeeded || may_end_otherwise || result == SCARDMANAGE_S_OK,

@@ -206,8 +206,10 @@ void storm_run_watch(void *argument)
     struct storm *storm = argument;
     struct watcher watcher = {.storm = storm};
     truth_set_actor(NOBODY);
-    while (!storm->calm && scardmanage_watch_create(rig_allocator(), &watcher.w) != SCARDMANAGE_S_OK)
+    while (!storm->calm && scardmanage_watch_create(rig_allocator(), &watcher.w) != SCARDMANAGE_S_OK) {
+        model_check(storm->model, storm->has_failures, "a watch cannot be created");
         fiber_sleep(storm->event_us);
+    }
     while (!storm->calm && !storm->model->failure[0]) {
         if (scheduler_once_in(2))
             fiber_sleep(scheduler_random(4 * storm->event_us));
