@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include "base/clock.h"
+#include "clients.h"
 #include "log.h"
 
 #include <errno.h>
@@ -219,18 +220,27 @@ static bool send_request(struct channel *channel, const struct link_message *req
            link_send(channel->exchange_fd, request) == 0;
 }
 
-/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL and LINK_TRANSMIT have.
- * Returns -1 with errno on failure. */
+/* Waits for an answer, again after each LINK_EXTENSION, which only LINK_CONTROL and LINK_TRANSMIT have, unless
+ * the client has gone: the reader shall stop asking. Returns -1 with errno on failure. */
 static int await_answer(struct channel *channel, const struct link_message *request,
                         struct link_message *answer)
 {
     int64_t limit = clock_ms() + LINK_EXTENSIONS_TIMEOUT;
+    struct clients clients = {0};
+    bool has_noted = false;
     do {
         if (link_await(channel->exchange_fd, channel->buffer, sizeof channel->buffer, answer) < 0)
             return -1;
         if (answer->type != LINK_EXTENSION ||
             (request->type != LINK_CONTROL && request->type != LINK_TRANSMIT))
             return 0;
+        if (!has_noted)
+            clients_note(&clients);
+        has_noted = true;
+        if (clients_have_gone(&clients)) {
+            errno = ECANCELED;
+            return -1;
+        }
     } while (clock_ms() < limit);
     errno = EAGAIN;
     return -1;
@@ -241,8 +251,10 @@ static bool receive_answer(struct channel *channel, const struct link_message *r
 {
     char text[TEXT_MAX];
     if (await_answer(channel, request, answer) < 0) {
-        driver_log(LOG_LEVEL_ERROR, "%s: no answer: %s", slot_text(channel, text),
+        driver_log(errno == ECANCELED ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s: no answer: %s",
+                   slot_text(channel, text),
                    errno == EAGAIN       ? "the simulator took too long"
+                   : errno == ECANCELED  ? "the client has gone"
                    : errno == ECONNRESET ? "the simulator hung up"
                                          : strerror(errno));
         return false;

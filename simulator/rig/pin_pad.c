@@ -14,8 +14,9 @@
 
 #include <reader.h>
 
-/* While the reader asks for keys, the driver is told so at this interval; see LINK_EXTENSION. */
-#define EXTENSION_MS 500
+/* While the reader asks for keys, the driver is told so at this interval, looks whether its client is still there, and
+ * hangs up if not; see LINK_EXTENSION. */
+#define EXTENSION_MS 100
 
 /* What FEATURE_GET_KEY_PRESSED returns: PC/SC part 10, v2.02.08, 2.6. */
 enum {
@@ -168,28 +169,33 @@ static void tell_that_it_asks(const struct slot *slot)
         slot->slots->on_pin_pad(slot->slots->arg);
 }
 
-/* Waits for a key, until the time is over, or for EXTENSION_MS. Then tells the driver that this takes longer. */
-static void wait_for_key(struct slot_use *use, struct pin_pad *pad)
+/* Waits for a key, until the time is over, or until *extend_at. Then it is time to tell the driver that this takes
+ * longer. */
+static void wait_for_key(struct slot_use *use, struct pin_pad *pad, int64_t *extend_at)
 {
     struct slot *slot = use->slot;
-    int64_t until = clock_ms() + EXTENSION_MS;
-    if (pad->deadline < until)
-        until = pad->deadline;
+    if (clock_ms() >= *extend_at) {
+        *extend_at = clock_ms() + EXTENSION_MS;
+        if (use->extend && !use->extend(use)) {
+            use->abandoned = true;
+            return;
+        }
+    }
     tell_that_it_asks(slot);
+    int64_t until = pad->deadline < *extend_at ? pad->deadline : *extend_at;
     struct timespec time = {.tv_sec = (time_t)(until / 1000), .tv_nsec = (long)(until % 1000) * 1000000};
     pthread_cond_timedwait(&slot->changed, &slot->lock, &time);
-    if (clock_ms() >= until && !use->removed && use->extend && !use->extend(use))
-        use->abandoned = true;
 }
 
 /* Waits until the entry has ended. Returns false if it must end without a result. */
 static bool finish_entry(struct slot_use *use, struct pin_pad *pad)
 {
     enum pin_key key;
+    int64_t extend_at = 0;
     use->slot->asks_person = true;
     while (pad->entry.state == PIN_ENTRY_ASKS && !must_end(use))
         if (!advance(pad, &key))
-            wait_for_key(use, pad);
+            wait_for_key(use, pad, &extend_at);
     use->slot->asks_person = false;
     return !must_end(use);
 }

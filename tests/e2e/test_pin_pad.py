@@ -11,6 +11,7 @@ from card_state import wait_for_state
 from programs import SOURCE
 from rig import Rig
 from tables import rows
+from waiting import TIMEOUT
 
 VERIFY, MODIFY, PROPERTIES = 0x42330006, 0x42330007, 0x42330012
 VERIFY_START, VERIFY_FINISH, GET_KEY, ABORT = 0x42330001, 0x42330002, 0x42330005, 0x4233000B
@@ -20,6 +21,19 @@ local last = ""
 local function keep(cmd) last = cmd.raw return "", 0x9000 end
 return { atr = "%s", commands = {
   { "00 CA", function() return last, 0x9000 end }, { "00 20", keep }, { "00 24", keep }, { "00 2C", keep } } }
+"""
+
+OTHER_WAYS = """
+local function verify(input)
+  local answer, why = verify_pin(input)
+  return answer or why
+end
+return {
+  pinpad = true,
+  features = { VERIFY_PIN_DIRECT = 0x42000DB2 },
+  control = { [0x42000DB2] = verify, VERIFY_PIN_DIRECT = false },
+  command = function(cmd) if cmd.cla == 0xFF then return verify(cmd.data) end return false end,
+}
 """
 
 
@@ -136,19 +150,32 @@ def test_a_card_that_is_pulled(card):
         assert client.control(VERIFY, verification()) == ["ok", "9000"]
 
 
-def test_a_client_that_dies(card):
-    with Rig("--reader", "pinpad", "--card", card) as rig, rig.client() as other:
+@pytest.mark.parametrize("way", [("control", 0x42000DB2, verification()), ("transmit", "FFC2010620" + verification())], ids=["control", "command"])
+def test_a_client_that_dies(card, temporary, way):
+    """The reader stops asking at once, also if other clients are connected, and one of them waits."""
+    script = temporary / "reader.lua"
+    script.write_text(OTHER_WAYS.replace("pinpad = true", "pinpad = { timeout = 255 }"))
+    with (Rig("--reader", script, "--card", card) as rig, rig.client() as idle, rig.client() as waiting,
+          rig.client() as other):
+        idle.establish()
+        assert idle.connect()[0] == "ok"
+        waiting.establish()
+        waiting.start("readers_change", 1000 * TIMEOUT)
         with rig.client() as client:
             client.establish()
             client.connect()
-            client.start("control", VERIFY, verification())
+            client.start(*way)
             rig.do("wait", event="pin")
             client.process.kill()
-        rig.press("cancel")  # pcscd does not look at its clients while the reader asks, as with any reader
         other.establish()
         assert other.connect()[0] == "ok"
+        assert other.transmit("00CA000000") == ["ok", "9000"]  # which does not begin while the reader asks
+        assert display(rig) == ""
         rig.press("1234 ok")
-        assert other.control(VERIFY, verification()) == ["ok", "9000"]
+        other.start(*way)
+        assert other.finish() == ["ok", "9000"]
+        waiting.process.kill()
+    script.unlink()
 
 
 def test_a_service_that_is_killed(card):
@@ -190,20 +217,6 @@ def test_start_and_finish(card):
         assert client.control(VERIFY_START, verification()) == ["ok", ""]
         assert client.reconnect("warm")[0] == "ok"  # a reset ends it
         assert client.control(VERIFY_FINISH) == FAILED
-
-
-OTHER_WAYS = """
-local function verify(input)
-  local answer, why = verify_pin(input)
-  return answer or why
-end
-return {
-  pinpad = true,
-  features = { VERIFY_PIN_DIRECT = 0x42000DB2 },
-  control = { [0x42000DB2] = verify, VERIFY_PIN_DIRECT = false },
-  command = function(cmd) if cmd.cla == 0xFF then return verify(cmd.data) end return false end,
-}
-"""
 
 
 def test_other_ways_to_the_pin_pad(card, temporary):
