@@ -25,7 +25,7 @@ Usage: ./dev matrix [--quick] [--fresh] [MACHINE...]
   is another folder, CARDRIG_MIRROR another mirror than $mirror). They are kept.
     --quick    './dev test --quick' and e2e.install instead of all tests; of the build types without other flags,
                only the one that no other row and no other test has; no flags of Debian's packages; of the rows of
-               flags, only Gentoo's and clang's build the tests, too
+               flags, only Gentoo's builds the tests, too
     --fresh    make them once more
 EOF
 }
@@ -175,7 +175,7 @@ try_flags() {
     build "flags Gentoo" cc None "-O3 -flto=auto -march=native" "-flto=auto -Wl,-O1 -Wl,--as-needed" -DCARDRIG_TESTS=ON
     build "flags 64-bit time, PIE, static libgcc" cc Release "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fPIE" \
         "-pie -static-libgcc" -DCARDRIG_TESTS=$tests
-    ! command -v clang >/dev/null || build "flags clang" clang Release "-D_FORTIFY_SOURCE=3" "" -DCARDRIG_TESTS=ON
+    ! command -v clang >/dev/null || build "flags clang" clang Release "-D_FORTIFY_SOURCE=3" "" -DCARDRIG_TESTS=$tests
 }
 
 try_musl() {
