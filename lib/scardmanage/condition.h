@@ -25,6 +25,7 @@ struct wait_condition {
     bool any_index;         /* a reader with another number will do */
     uint32_t counter;       /* for WAIT_OTHER_CARD */
     struct wait_sight seen; /* for WAIT_CHANGE */
+    struct wait_sight now;  /* what the last look has found */
 };
 
 #endif

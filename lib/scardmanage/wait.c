@@ -9,22 +9,25 @@
 #define LOOK_AGAIN_US 250000u
 #define RECONNECT_US  50000u /* the same while the service is away */
 
-void wait_remember(struct attachment *at, scardmanage_result result, const struct pcsc_reader_state *state)
+static struct wait_sight make_sight(const struct attachment *at, scardmanage_result result,
+                                    const struct pcsc_reader_state *state)
 {
-    at->connection.seen =
-        (struct wait_sight){result, *state, at->connection.contexts_opened, at->connection.gaps};
+    return (struct wait_sight){result, *state, at->connection.contexts_opened, at->connection.gaps};
 }
 
-static bool has_changed(const struct attachment *at, scardmanage_result result,
-                        const struct pcsc_reader_state *now)
+void wait_remember(struct attachment *at, scardmanage_result result, const struct pcsc_reader_state *state)
 {
-    const struct wait_sight *seen = &at->io.condition.seen;
-    if (result != seen->result || at->connection.contexts_opened != seen->contexts_opened ||
-        at->connection.gaps != seen->gaps)
+    at->connection.seen = make_sight(at, result, state);
+}
+
+static bool differs(const struct wait_sight *seen, const struct wait_sight *now)
+{
+    if (now->result != seen->result || now->contexts_opened != seen->contexts_opened ||
+        now->gaps != seen->gaps)
         return true;
-    return result == SCARDMANAGE_S_OK &&
-           (now->present != seen->state.present || now->counter != seen->state.counter ||
-            now->mute != seen->state.mute);
+    return now->result == SCARDMANAGE_S_OK &&
+           (now->state.present != seen->state.present || now->state.counter != seen->state.counter ||
+            now->state.mute != seen->state.mute);
 }
 
 /* result is E_NO_SERVICE or E_READER_UNAVAILABLE if the state is not known. */
@@ -43,7 +46,7 @@ static bool condition_holds(const struct attachment *at, scardmanage_result resu
     case WAIT_OTHER_CARD:
         return !present || at->connection.handle_lost || now->counter != condition->counter;
     case WAIT_CHANGE:
-        return has_changed(at, result, now);
+        return differs(&condition->seen, &condition->now);
     }
     return true;
 }
@@ -66,9 +69,8 @@ static scardmanage_result look_job(struct attachment *at)
         service_check_handle(at, &state);
     if (state.present && (condition->what == WAIT_REMOVAL || condition->what == WAIT_CHANGE))
         service_probe_handle(at);
+    at->io.condition.now = make_sight(at, result, &state);
     at->io.condition_holds = condition_holds(at, result, &state);
-    if (at->io.condition_holds && condition->what == WAIT_CHANGE)
-        wait_remember(at, result, &state);
     return SCARDMANAGE_S_OK;
 }
 
@@ -151,6 +153,9 @@ static scardmanage_result wait_for(scardmanage *m, enum wait_what what, uint32_t
     condition.any_index = m->options.accept_other_index != 0;
     platform_unlock(&m->mutex);
     result = wait_in_call(&c, &condition, until, &waited_us);
+    /* not in the job: it may have gone on after the call was cancelled, and then nobody was told */
+    if (result == SCARDMANAGE_S_OK && what == WAIT_CHANGE)
+        c.at->connection.seen = c.at->io.condition.now;
     call_end(&c);
     return result;
 }
