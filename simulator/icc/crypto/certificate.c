@@ -45,7 +45,7 @@ static bool add_constraints(X509 *x509)
     bool ok = constraints != NULL;
 
     if (ok) {
-        constraints->ca = 1;
+        constraints->ca = 0xFF; /* the content of TRUE in DER: X.690, 11.1 */
         ok = X509_add1_ext_i2d(x509, NID_basic_constraints, constraints, 1, X509V3_ADD_DEFAULT) == 1;
     }
     BASIC_CONSTRAINTS_free(constraints);

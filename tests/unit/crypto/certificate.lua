@@ -45,6 +45,7 @@ assert(read.subject == "CN=a\\,b\\\\c,emailAddress=a@example.com,O=\xC3\x84" and
 assert(read.serial == all.serial and read.not_before == "1999-12-31 00:00:00")
 assert(read.not_after == "2051-02-03 04:05:06" and read.key:der() == all.key:der("public"))
 assert(crypto.certificate(all) == crypto.certificate(all))
+assert(crypto.certificate(all):find("\4\5\x30\3\1\1\xFF", 1, true)) -- TRUE is FF in DER, or Go refuses it
 for _, curve in ipairs { "Ed25519", "Ed448", "P-521", "brainpoolP384r1" } do
   all.signer = crypto.generate(curve)
   assert(crypto.read_certificate(crypto.certificate(all)).subject, curve)
