@@ -5,6 +5,7 @@
 -- attest.answer(card, cmd)
 --     ATTEST: a certificate that says that the card has generated the key in slot P1, signed by the key F9.
 --     Its extensions are those of YubiKeys: the version, the serial number, the policies and the form factor.
+--     Ends the command with 6A 82 if the slot is empty, and with 6A 80 if its key was imported.
 
 local apdu = require "apdu"
 local certificates = require "piv_certificates"
@@ -89,7 +90,8 @@ end
 
 function attest.answer(card, cmd)
   check(cmd.p1 ~= keys.ATTESTATION and cmd.p2 == 0, sw.WRONG_P1P2)
-  local slot = keys.slot(card, cmd.p1)
+  keys.check_reference(cmd.p1)
+  local slot = check(card.kept.slots[cmd.p1], sw.NOT_FOUND) -- 6A 82, not 6A 88, is what piv-go knows
   check(slot.origin == keys.GENERATED, sw.WRONG_DATA)
   local signer = keys.private(keys.slot(card, keys.ATTESTATION))
   local signature = check(signatures[signer.type == "RSA" and "RSA" or signer.curve], sw.WRONG_DATA)
