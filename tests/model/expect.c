@@ -146,10 +146,11 @@ static void expect_unresponsive(const struct world *world, const struct user *us
         add(expected, SCARDMANAGE_W_UNPOWERED_CARD);
     expected->steps = BIT(SCARDMANAGE_STEP_WARM) | BIT(SCARDMANAGE_STEP_COLD) | BIT(SCARDMANAGE_STEP_REOPEN) |
                       BIT(SCARDMANAGE_STEP_RESTART);
-    if (!world_was_removed(world, user) || shows & user->atrs_seen || options->accept_other_card ||
-        user->may_accept_late)
-        add(expected,
-            card_offers(world, options->protocols) ? SCARDMANAGE_S_OK : SCARDMANAGE_E_PROTO_MISMATCH);
+    if (!card_offers(world, options->protocols)) /* which connecting may show before the ATR is known */
+        add(expected, SCARDMANAGE_E_PROTO_MISMATCH);
+    else if (!world_was_removed(world, user) || shows & user->atrs_seen || options->accept_other_card ||
+             user->may_accept_late)
+        add(expected, SCARDMANAGE_S_OK);
     if (world_was_removed(world, user) && (shows & ~user->atrs_seen || user->may_accept_late) &&
         !options->accept_other_card)
         add(expected, SCARDMANAGE_W_REMOVED_CARD);
