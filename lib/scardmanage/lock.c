@@ -187,6 +187,13 @@ static void raise_disposition(struct attachment *at, scardmanage_disposition dis
         at->transaction.disposition = disposition;
 }
 
+/* Returns the event that has ended the transaction of a lock. */
+static scardmanage_result event_that_ended_lock(struct attachment *at)
+{
+    return at->card.unreported_event != SCARDMANAGE_S_OK ? handle_correct_event(at, at->card.unreported_event)
+                                                         : SCARDMANAGE_W_REMOVED_CARD;
+}
+
 /* A unit can only release what it has locked. */
 static scardmanage_result release_lock(struct attachment *at, scardmanage_disposition disposition,
                                        bool in_unit)
@@ -203,13 +210,13 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
     at->transaction.lock_count = 0;
     if (!at->transaction.is_open) {
         at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-        return at->card.unreported_event != SCARDMANAGE_S_OK
-                   ? handle_correct_event(at, at->card.unreported_event)
-                   : SCARDMANAGE_W_REMOVED_CARD;
+        return event_that_ended_lock(at);
     }
     scardmanage_result result = end_outermost_transaction(at);
     if (result == SCARDMANAGE_E_OUTOFMEMORY)
         at->transaction.lock_count = 1;
+    if (result == SCARDMANAGE_E_NOT_TRANSACTED) /* a reconnect that failed has acknowledged the removal */
+        return event_that_ended_lock(at);
     /* a reconnect that failed may have acknowledged an event while the card was locked */
     if (result == SCARDMANAGE_S_OK && at->card.unreported_event != SCARDMANAGE_S_OK)
         result = handle_correct_event(at, at->card.unreported_event);

@@ -23,6 +23,8 @@ LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
     pcscd.ends++;
     if (pcscd.reset_event)
         return SCARD_W_RESET_CARD;
+    if (!pcscd.transaction)
+        return SCARD_E_NOT_TRANSACTED;
     pcscd.transaction = false;
     return SCARD_S_SUCCESS;
 }
@@ -117,6 +119,23 @@ START_TEST(an_unlock_after_a_reset_that_found_no_card)
 }
 END_TEST
 
+START_TEST(an_unlock_after_a_removal_that_was_acknowledged)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        begin(&at, m, true, false);
+        pcscd.transaction = false; /* the removal has ended it, and a reconnect that failed took its event */
+        at.card.unreported_event = is_kept ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_S_OK;
+        ck_assert_int_eq(unlock_late_job(&at),
+                         is_kept ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_W_REMOVED_CARD);
+        ck_assert(!is_locked(&at) && at.transaction.lock_count == 0);
+    }
+    scardmanage_free(m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("libscardmanage: the end of a lock");
@@ -124,6 +143,7 @@ int main(void)
     tcase_add_test(tc, a_removal_that_pcscd_has_not_noticed);
     tcase_add_test(tc, a_removal_that_pcscd_has_noticed);
     tcase_add_test(tc, an_unlock_after_a_reset_that_found_no_card);
+    tcase_add_test(tc, an_unlock_after_a_removal_that_was_acknowledged);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
