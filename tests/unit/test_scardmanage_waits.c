@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waits and watches that see the reader at the wrong moment, and a connection that is lost during a response. The PC/SC
+ * calls below are this file's own: all of that takes luck to hit.
+ */
+#include "internal.h"
+#include "watch.h"
+
+#include "run_suite.h"
+
+#include <check.h>
+#include <string.h>
+#include <time.h>
+#include <winscard.h>
+
+static const char secret[] = "secret";
+static const uint8_t atr[] = {0x3B, 0x00};
+
+static struct {
+    bool present;
+    LONG attribute;           /* what SCardGetAttrib() returns */
+    unsigned connects;        /* calls of SCardConnect(), which all fail */
+    unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
+    unsigned seen;            /* since the last of them */
+} pcscd;
+
+LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWORD state, LPDWORD protocol,
+                 LPBYTE bytes, LPDWORD length)
+{
+    (void)handle;
+    strcpy(reader, "reader");
+    *reader_length = sizeof "reader";
+    *state = SCARD_PRESENT | SCARD_POWERED | SCARD_SPECIFIC;
+    *protocol = SCARD_PROTOCOL_T0;
+    memcpy(bytes, atr, sizeof atr);
+    *length = sizeof atr;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE *states, DWORD count)
+{
+    (void)context;
+    if (timeout > 0) { /* a watch waits: nothing happens */
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        return SCARD_E_TIMEOUT;
+    }
+    bool is_gone = pcscd.connects_to_end > 0 && pcscd.connects == pcscd.connects_to_end && pcscd.seen++ > 0;
+    for (DWORD i = 0; i < count; i++) {
+        bool present = pcscd.present && !is_gone;
+        states[i].dwEventState = SCARD_STATE_CHANGED | (present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY);
+        states[i].cbAtr = present ? sizeof atr : 0;
+        memcpy(states[i].rgbAtr, atr, states[i].cbAtr);
+    }
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardListReaders(SCARDCONTEXT context, LPCSTR groups, LPSTR readers, LPDWORD length)
+{
+    (void)context, (void)groups;
+    *length = sizeof "reader" + 1;
+    if (readers)
+        memcpy(readers, "reader\0", *length);
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardConnect(SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE handle,
+                  LPDWORD active)
+{
+    (void)context, (void)reader, (void)share, (void)protocols, (void)handle, (void)active;
+    pcscd.connects++;
+    return SCARD_E_NO_SMARTCARD;
+}
+
+LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
+{
+    (void)handle, (void)attribute, (void)value, (void)length;
+    return pcscd.attribute;
+}
+
+/* The connection to the service is lost while the response comes in. */
+LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *pci, LPCBYTE command, DWORD length,
+                   SCARD_IO_REQUEST *received_pci, LPBYTE response, LPDWORD response_length)
+{
+    (void)handle, (void)pci, (void)command, (void)length, (void)received_pci, (void)response_length;
+    memcpy(response, secret, sizeof secret);
+    return SCARD_F_COMM_ERROR;
+}
+
+LONG SCardEstablishContext(DWORD scope, LPCVOID reserved1, LPCVOID reserved2, LPSCARDCONTEXT context)
+{
+    (void)scope, (void)reserved1, (void)reserved2;
+    *context = 1;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardReleaseContext(SCARDCONTEXT context)
+{
+    (void)context;
+    return SCARD_S_SUCCESS;
+}
+
+static scardmanage_result wait_after_replugging(scardmanage_wait_for what, LONG attribute)
+{
+    scardmanage *m;
+    memset(&pcscd, 0, sizeof pcscd);
+    pcscd.present = true;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_S_OK);
+    pcscd.attribute = attribute;
+    scardmanage_result result = scardmanage_wait(m, what, 0);
+    scardmanage_free(m);
+    return result;
+}
+
+START_TEST(a_reader_that_was_away_and_counts_the_same)
+{
+    const scardmanage_wait_for waits[] = {SCARDMANAGE_WAIT_REMOVAL, SCARDMANAGE_WAIT_CHANGE};
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(wait_after_replugging(waits[i], SCARD_S_SUCCESS), SCARDMANAGE_E_TIMEOUT);
+        ck_assert_int_eq(wait_after_replugging(waits[i], SCARD_E_INVALID_HANDLE), SCARDMANAGE_S_OK);
+    }
+}
+END_TEST
+
+START_TEST(refusals_before_a_removal_do_not_end_a_wait)
+{
+    scardmanage *m;
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    memset(&pcscd, 0, sizeof pcscd);
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
+    pcscd.present = true;
+    pcscd.connects_to_end = 3;
+    options.wait_ms = 20;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_uint_eq(pcscd.connects, 3);
+    ck_assert_uint_ge(report.elapsed_us, 20000);
+
+    /* four in a row do */
+    pcscd.connects = pcscd.connects_to_end = 0;
+    options.wait_ms = 10000;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_uint_eq(pcscd.connects, 4);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(a_response_that_was_lost_is_overwritten)
+{
+    struct attachment at = {.transaction.is_open = true, .buffer_size = 64};
+    uint8_t buffer[64] = {0x80};
+    ck_assert_int_eq(scardmanage_create(&at.m), SCARDMANAGE_S_OK);
+    at.buffer = buffer;
+    at.io.command_length = 4;
+    at.io.response_capacity = sizeof buffer - 4;
+    at.card.protocol = SCARDMANAGE_PROTOCOL_T0;
+    ck_assert_int_ne(exchange_run(&at), SCARDMANAGE_S_OK);
+    ck_assert_mem_eq(buffer + 4, secret, sizeof secret);
+    transmit_wipe_buffer(&at);
+    for (unsigned i = 0; i < sizeof buffer; i++)
+        ck_assert_uint_eq(buffer[i], 0);
+    scardmanage_free(at.m);
+}
+END_TEST
+
+/* Shows a reader in this state to a watch. Returns the changes that the watch reports. */
+static uint32_t show(struct watch_events *events, bool present, uint32_t counter)
+{
+    scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
+    struct pcsc_reader reader = {.name = "reader", .state = {.present = present, .counter = counter}};
+    uint32_t changes = 0;
+    watch_events_update(events, SCARDMANAGE_S_OK, &reader, 1);
+    while (watch_events_take(events, &event))
+        if (strcmp(event.reader, "reader") == 0)
+            changes += event.changes;
+    return changes;
+}
+
+START_TEST(a_watch_counts_each_event_once)
+{
+    static struct watch_events events;
+    watch_events_init(&events);
+    show(&events, true, 7);
+    ck_assert_uint_eq(show(&events, true, 8), 2); /* out and in, and only the first is counted yet */
+    ck_assert_uint_eq(show(&events, true, 9), 0);
+    ck_assert_uint_eq(show(&events, false, 9), 1); /* out, and not counted yet */
+    ck_assert_uint_eq(show(&events, false, 10), 0);
+    ck_assert_uint_eq(show(&events, true, 11), 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("libscardmanage: waits");
+    TCase *tc = tcase_create("waits");
+    tcase_add_test(tc, a_reader_that_was_away_and_counts_the_same);
+    tcase_add_test(tc, refusals_before_a_removal_do_not_end_a_wait);
+    tcase_add_test(tc, a_response_that_was_lost_is_overwritten);
+    tcase_add_test(tc, a_watch_counts_each_event_once);
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
