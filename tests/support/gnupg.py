@@ -54,17 +54,18 @@ class GnuPG(Home):
         return self.dialogue("--expert", "--card-edit", lines=["admin", *lines, "quit"], **options)
 
     def wait_until_card_is_seen(self):
-        """scdaemon looks at the card every half second."""
-        wait_for("scdaemon sees the card", lambda: "ERR" not in self.agent("scd serialno"))
+        """scdaemon looks at the card every half second. Until then it says the serial number of the card that was there, but
+        no command gets through."""
+        wait_for("scdaemon sees the card", lambda: "ERR" not in self.agent("scd serialno", "scd apdu 00CA00C400"))
 
     def ask_at(self, gate):
         """What asks for a PIN waits at the gate first."""
         pinentry = self.folder / "pinentry"
         pinentry.write_text(pinentry.read_text().replace("exec", f"{gate.script}\nexec"))
 
-    def agent(self, command, **options):
+    def agent(self, *commands, **options):
         """What gpg-agent answers."""
-        return self.run("gpg-connect-agent", command, "/bye", **options).stdout
+        return self.run("gpg-connect-agent", *commands, "/bye", **options).stdout
 
     def fingerprints(self, *arguments):
         """Of a key and its subkeys."""
