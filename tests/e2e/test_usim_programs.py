@@ -126,7 +126,7 @@ def fails_in(rig, folder, centre, method):
     return output
 
 
-@pytest.mark.parametrize("method", ["SIM", "AKA"])
+@pytest.mark.parametrize("method", ["SIM", "AKA", "AKA'"])
 @pytest.mark.parametrize("event", ["removal", "power-loss"])
 def test_the_card_goes_while_it_authenticates(folder, method, event):
     """The peer fails at once. At the command that verifies the PIN, it would wait for somebody to give it another PIN."""
@@ -135,7 +135,7 @@ def test_the_card_goes_while_it_authenticates(folder, method, event):
         fails_in(rig, folder, Centre(KEY, OPC), method)
 
 
-@pytest.mark.parametrize("method", ["SIM", "AKA"])
+@pytest.mark.parametrize("method", ["SIM", "AKA", "AKA'"])
 @pytest.mark.parametrize("event, error", [(reconnect, "68"), (disconnect, "68"), (replug, "6[79]")])
 def test_the_card_is_reset_before_it_authenticates(folder, method, event, error):
     """The peer has verified the PIN and read the IMSI, and the server asks the centre. The peer does not connect again."""
