@@ -13,28 +13,67 @@ local function find(data, tag)
   end
 end
 
+-- Where a PIN begins in the data of a command, from 0, or nil: positions count from the command's first byte, which is 1,
+-- and the data begin at 6.
+local function offset_of(position)
+  return position >= 6 and position <= 20 and position - 6 or nil -- where a structure of part 10 can put digits
+end
+
+local SECONDS = "\15"
+local BLOCK = hex "20 FF FF FF FF FF FF FF"  -- ISO 9564 format 2
+
+-- What the control byte says of the PIN: bmFormatString (the PIN begins at offset), bmPINBlockString and
+-- bmPINLengthFormat, and the smallest and the largest number of digits. Returns nil if there is no such format.
+local function format_of(control, offset)
+  local fixed, kind = control >> 4, control & 3
+  if kind == 3 then return nil end
+  local formats, min, max = string.char(0x80 | offset << 3 | kind + 1, 0, 0), 1, 15  -- BCD, ASCII
+  if kind == 2 then formats, min, max = string.char(0x81 | offset + 1 << 3, 0x47, 4), 4, 12 end
+  if fixed > 0 then min, max = fixed, fixed end
+  return formats, string.char(max, min), fixed > 0 and "\1" or "\2", kind == 2
+end
+
+local function seconds(data)
+  return (find(data, 0x80) or SECONDS):sub(1, 1) .. "\0"
+end
+
 -- PERFORM VERIFICATION of TeleTrusT's MKT: makes a PIN_VERIFY_STRUCTURE of tag 52, as the driver does. It has the length
 -- of the PIN (0: any) and its format, its position in the command, from 1, and the command.
 local function perform_verification(data)
   local to_do = find(data, 0x52)
   if not to_do or #to_do < 6 then return hex "67 00" end
-  local control, position = to_do:byte(1, 2)
-  if position < 6 or position > 20 then return hex "6A 00" end -- where such a structure can put digits
-  local fixed, kind, offset = control >> 4, control & 3, position - 6
-  local command, formats, min, max = to_do:sub(3), nil, 1, 15
-  if kind == 2 then -- ISO 9564 format 2
-    formats = string.char(0x81 | offset + 1 << 3, 0x47, 4)
-    command = command:sub(1, 4) .. "\8" .. hex "20 FF FF FF FF FF FF FF"
-    min, max = 4, 12
-  elseif kind < 2 then -- BCD, ASCII
-    formats = string.char(0x80 | offset << 3 | kind + 1, 0, 0)
-  else
+  local offset = offset_of(to_do:byte(2))
+  local formats, limits, condition, is_block = format_of(to_do:byte(), offset or 0)
+  if not offset or not formats then return hex "6A 00" end
+  local command = to_do:sub(3)
+  if is_block then command = command:sub(1, 4) .. "\8" .. BLOCK end
+  return verify_pin(seconds(data) .. formats .. limits .. condition .. "\1\9\4\0\0\0\0" .. string.pack("<s4", command))
+end
+
+-- MODIFY VERIFICATION: the same with the positions of the old and of the new PIN. The new one is behind the old one if its
+-- position is 0; there is no old one if both positions are the same.
+local function modify_verification(data)
+  local to_do = find(data, 0x52)
+  if not to_do or #to_do < 7 then return hex "67 00" end
+  local control, old, new = to_do:byte(1, 3)
+  local asks_old = old ~= new
+  local offset_old, offset_new = asks_old and offset_of(old) or 0, offset_of(new) or 0
+  local formats, limits, condition, is_block = format_of(control, 0)
+  if not formats or asks_old and not offset_of(old) or not offset_of(new) and (new ~= 0 or not asks_old) then
     return hex "6A 00"
   end
-  if fixed > 0 then min, max = fixed, fixed end
-  local seconds = find(data, 0x80) or "\15"
-  return verify_pin(seconds:sub(1, 1) .. "\0" .. formats .. string.char(max, min, fixed > 0 and 1 or 2)
-    .. "\1\9\4\0\0\0\0" .. string.pack("<s4", command))
+  local command = to_do:sub(4)
+  if is_block then
+    if new == 0 then offset_new = offset_old + #BLOCK end
+    local fields = ("\xFF"):rep(math.max(offset_old, offset_new) + #BLOCK)
+    for _, offset in ipairs { asks_old and offset_old or offset_new, offset_new } do
+      fields = fields:sub(1, offset) .. BLOCK .. fields:sub(offset + #BLOCK + 1)
+    end
+    command = command:sub(1, 4) .. string.pack("s1", fields)
+  end
+  return modify_pin(seconds(data) .. formats .. string.char(offset_old, offset_new) .. limits
+    .. (asks_old and "\3" or "\1") .. condition .. (asks_old and "\3" or "\2") .. "\9\4\0\1\2\0\0\0"
+    .. string.pack("<s4", command))
 end
 
 -- Carries out a command for the reader itself.
@@ -47,6 +86,8 @@ local function mct(command, slot)
     return hex "81 03 01 40 50 90 00" -- the units: a slot, a keypad, a display
   elseif ins == 0x18 then
     return perform_verification(command:sub(6))
+  elseif ins == 0x19 then
+    return modify_verification(command:sub(6))
   end
   return hex "6D 00"
 end

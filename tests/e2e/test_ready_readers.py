@@ -76,14 +76,16 @@ def test_opensc_knows_which_has_no_pin_pad(temporary):
 
 CARD = """
 local last = ""
+local function keep(cmd) last = cmd.raw return "", 0x9000 end
 return { atr = "3B 80 01 81", commands = {
-  { "00 CA", function() return last, 0x9000 end }, { "00 20", function(cmd) last = cmd.raw return "", 0x9000 end } } }
+  { "00 CA", function() return last, 0x9000 end }, { "00 20", keep }, { "00 24", keep }, { "00 2C", keep } } }
 """
 DIRECT, UNIVERSAL = 0x42000DB4, 0x42000DB5
 
 
 def test_mct_commands(temporary):
-    """Commands of TeleTrusT's MKT for the reader itself, alone and with addresses: what it is, and PERFORM VERIFICATION."""
+    """Commands of TeleTrusT's MKT for the reader itself, alone and with addresses: what it is, and PERFORM and MODIFY
+    VERIFICATION."""
     card = temporary / "card.lua"
     card.write_text(CARD)
     with Rig("--reader", "cyberjack", "--card", card) as rig, rig.client() as client:
@@ -105,6 +107,20 @@ def test_mct_commands(temporary):
         rig.press("cancel")
         assert client.control(DIRECT, "2018010009" "5207" "0106" "0020000100") == ["ok", "6401"]
         assert client.control(DIRECT, "2018010003" "800105") == ["ok", "6700"]
+        for to_do, pins, command in (
+                ("010600" "00240000", "4712 231546", "002400000A" "34373132" "323331353436"),  # the KAAN's manual has it
+                ("02060E" "00240001", "1234 5678", "0024000110" "241234ffffffffff" "245678ffffffffff"),
+                ("020600" "00240001", "1234 5678", "0024000110" "241234ffffffffff" "245678ffffffffff"),
+                ("400608" "0024000104" "FFFFFFFF", "1234 5678", "0024000104" "12345678"),
+                ("020606" "002C0101", "5678", "002C010108" "245678ffffffffff")):  # without an old PIN
+            keys = " ok ".join([*pins.split(), pins.split()[-1]]) + " ok"
+            rig.press(keys.replace(" ok", "") if to_do[0] == "4" else keys)
+            data = f"52{len(to_do) // 2:02X}{to_do}"
+            assert client.control(DIRECT, f"20190100{len(data) // 2:02X}{data}") == ["ok", "9000"], to_do
+            assert client.transmit("00CA000000") == ["ok", command.lower() + "9000"], to_do
+        assert client.control(DIRECT, "2019010008" "5206" "010600" "002400") == ["ok", "6700"]
+        for positions in "0500", "0605", "0000", "1506":
+            assert client.control(DIRECT, f"2019010009520701{positions}00240000") == ["ok", "6a00"], positions
         for position in "05", "15", "FF":  # of the PIN: where no structure of part 10 could put it
             assert client.control(DIRECT, f"2018010009520702{position}0020000100") == ["ok", "6a00"]
     card.unlink()
