@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attaching to a handle while the card is exchanged, and a wait that is cancelled when it has just seen that. The PC/SC
- * calls below are this file's own: what comes between two of them, or during one, takes luck to hit.
+ * Attaching to a handle while the card is exchanged. The PC/SC calls below are this file's own: the exchange comes between
+ * two of them, which takes luck to hit.
  */
 #include "scardmanage.h"
 
 #include "run_suite.h"
 
 #include <check.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdbool.h>
 #include <string.h>
 #include <winscard.h>
 
 static const uint8_t atr[] = {0x3B, 0x00};
 static DWORD counter_of_status, counter_of_reader;
-static bool holds; /* SCardGetStatusChange says that it has begun, and goes on when it may */
-static sem_t begun, may_go_on;
 
 LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWORD state, LPDWORD protocol,
                  LPBYTE bytes, LPDWORD length)
@@ -35,11 +30,6 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWOR
 LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE *states, DWORD count)
 {
     (void)context, (void)timeout;
-    if (holds) {
-        holds = false;
-        sem_post(&begun);
-        sem_wait(&may_go_on);
-    }
     for (DWORD i = 0; i < count; i++) {
         states[i].dwEventState = SCARD_STATE_CHANGED | SCARD_STATE_PRESENT | counter_of_reader << 16;
         memcpy(states[i].rgbAtr, atr, sizeof atr);
@@ -87,39 +77,11 @@ START_TEST(a_change_while_attaching_is_one)
 }
 END_TEST
 
-static void *wait_and_be_cancelled(void *m)
-{
-    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 60000), SCARDMANAGE_E_CANCELLED);
-    return NULL;
-}
-
-START_TEST(a_wait_that_was_cancelled_has_reported_nothing)
-{
-    scardmanage *m;
-    pthread_t thread;
-    ck_assert_int_eq(sem_init(&begun, 0, 0) | sem_init(&may_go_on, 0, 0), 0);
-    counter_of_status = 4;
-    counter_of_reader = 6;
-    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_S_OK);
-    holds = true;
-    ck_assert_int_eq(pthread_create(&thread, NULL, wait_and_be_cancelled, m), 0);
-    sem_wait(&begun);
-    ck_assert_int_eq(scardmanage_cancel(m), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    sem_post(&may_go_on);
-    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 0), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 0), SCARDMANAGE_E_TIMEOUT);
-    scardmanage_free(m);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("libscardmanage: attaching");
     TCase *tc = tcase_create("attach");
     tcase_add_test(tc, a_change_while_attaching_is_one);
-    tcase_add_test(tc, a_wait_that_was_cancelled_has_reported_nothing);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

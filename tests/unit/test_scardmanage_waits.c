@@ -9,6 +9,7 @@
 #include "run_suite.h"
 
 #include <check.h>
+#include <semaphore.h>
 #include <string.h>
 #include <time.h>
 #include <winscard.h>
@@ -22,6 +23,8 @@ static struct {
     unsigned connects;        /* calls of SCardConnect(), which all fail */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
     unsigned seen;            /* since the last of them */
+    scardmanage *cancelled; /* not null: the next look at the reader cancels its calls, and ends after them */
+    sem_t calls_have_ended;
 } pcscd;
 
 LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWORD state, LPDWORD protocol,
@@ -43,6 +46,12 @@ LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE
     if (timeout > 0) { /* a watch waits: nothing happens */
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         return SCARD_E_TIMEOUT;
+    }
+    if (pcscd.cancelled) {
+        scardmanage_cancel(pcscd.cancelled);
+        pcscd.cancelled = NULL;
+        while (sem_wait(&pcscd.calls_have_ended) != 0)
+            ;
     }
     bool is_gone = pcscd.connects_to_end > 0 && pcscd.connects == pcscd.connects_to_end && pcscd.seen++ > 0;
     for (DWORD i = 0; i < count; i++) {
@@ -122,6 +131,25 @@ START_TEST(a_reader_that_was_away_and_counts_the_same)
 }
 END_TEST
 
+START_TEST(a_change_that_a_cancelled_wait_has_seen)
+{
+    scardmanage *m;
+    memset(&pcscd, 0, sizeof pcscd);
+    sem_init(&pcscd.calls_have_ended, 0, 0);
+    pcscd.present = true;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_S_OK);
+    pcscd.present = false;
+    pcscd.cancelled = m;
+    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 10000), SCARDMANAGE_E_CANCELLED);
+    sem_post(&pcscd.calls_have_ended);
+    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 0), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 0), SCARDMANAGE_E_TIMEOUT);
+    scardmanage_free(m);
+    sem_destroy(&pcscd.calls_have_ended);
+}
+END_TEST
+
 START_TEST(refusals_before_a_removal_do_not_end_a_wait)
 {
     scardmanage *m;
@@ -195,6 +223,7 @@ int main(void)
     Suite *suite = suite_create("libscardmanage: waits");
     TCase *tc = tcase_create("waits");
     tcase_add_test(tc, a_reader_that_was_away_and_counts_the_same);
+    tcase_add_test(tc, a_change_that_a_cancelled_wait_has_seen);
     tcase_add_test(tc, refusals_before_a_removal_do_not_end_a_wait);
     tcase_add_test(tc, a_response_that_was_lost_is_overwritten);
     tcase_add_test(tc, a_watch_counts_each_event_once);
