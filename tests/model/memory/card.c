@@ -222,6 +222,8 @@ static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned se
         return answer_status(0x61, CARDS_ANSWER - 2, answer);
     case CARD_GET_RESPONSE:
         return sent_before > 0 ? answer_with_identity(slot, answer) : answer_status(0x6F, 0x00, answer);
+    case CARD_REFUSES:
+        return answer_status(0x6A, 0x80, answer);
     case CARD_EXACT:
         return command[4] == CARDS_ANSWER - 2 ? answer_with_identity(slot, answer)
                                               : answer_status(0x6C, CARDS_ANSWER - 2, answer);
@@ -240,7 +242,7 @@ static size_t answer_command(struct slot *slot, const uint8_t *command, size_t l
     unsigned *parts = &slot->parts[truth_actor()], sent_before = *parts;
     *parts = 0;
     if (length >= 5 && (command[1] == CARD_LATE || command[1] == CARD_GET_RESPONSE ||
-                        command[1] == CARD_EXACT || command[1] == CARD_LONG))
+                        command[1] == CARD_EXACT || command[1] == CARD_LONG || command[1] == CARD_REFUSES))
         return answer_part(slot, command, sent_before, parts, answer);
     if (length >= 2 && memcmp(command, cards_command, 2) == 0)
         return answer_with_identity(slot, answer);

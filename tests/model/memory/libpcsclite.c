@@ -133,6 +133,8 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
     *handle = 0;
     if (!reader)
         return SCARD_E_UNKNOWN_READER;
+    uint64_t begun_us = scheduler_now_us();
+    truth_step(SCARDMANAGE_STEP_REOPEN, begun_us, false);
     struct client_context *context = client_lock_context(number);
     if (!context)
         return SCARD_E_INVALID_HANDLE;
@@ -144,6 +146,7 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
         rv = request.rv == SCARD_S_SUCCESS ? client_add_handle(context, request.handle, reader) : request.rv;
     }
     client_unlock(context);
+    truth_step(SCARDMANAGE_STEP_REOPEN, begun_us, rv == SCARD_S_SUCCESS);
     return rv;
 }
 
@@ -153,8 +156,13 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD init
         .handle = handle, .share = share, .protocols = protocols, .how = initialization};
     if (!active)
         return SCARD_E_INVALID_PARAMETER;
+    uint64_t begun_us = scheduler_now_us();
     LONG rv = send_until_allowed(&request, serve_reconnect);
     *active = request.active;
+    truth_step(initialization == SCARD_LEAVE_CARD   ? SCARDMANAGE_STEP_LEAVE
+               : initialization == SCARD_RESET_CARD ? SCARDMANAGE_STEP_WARM
+                                                    : SCARDMANAGE_STEP_COLD,
+               begun_us, rv == SCARD_S_SUCCESS);
     return rv;
 }
 

@@ -24,6 +24,10 @@ LONG reader_lock_sharing(struct pcscd_reader *reader, SCARDHANDLE handle)
 {
     LONG rv = reader_check_sharing(reader, handle);
     if (rv == SCARD_S_SUCCESS) {
+        if (reader->lock_id != handle) {
+            truth_now.locks++;
+            truth_now.locks_us = scheduler_now_us();
+        }
         reader->lock_count++;
         reader->lock_id = handle;
     }

@@ -13,8 +13,8 @@
  *   - When all is calm again, a reconnect gets back to the card, and nothing has leaked.
  *
  * storm.c begins and ends a storm, storm_world.c makes the events, storm_user.c and storm_ask.c the calls of A and B,
- * storm_functions.c has the functions that they hand to the library, and storm_check.c and storm_report.c what must be
- * true.
+ * storm_functions.c and storm_hook.c have the functions that they hand to the library, and storm_check.c and
+ * storm_report.c what must be true.
  */
 #ifndef CARDRIG_MODEL_STORM_H
 #define CARDRIG_MODEL_STORM_H
@@ -31,6 +31,15 @@
 struct storm_range {
     bool known;
     unsigned min, max;
+};
+
+/* What the hook has seen. */
+struct storm_hook_counts {
+    unsigned commands, responses, steps, restarts; /* steps: except restarts */
+    bool hides_response;                           /* of the command that is sent now */
+    uint64_t session;                              /* of the last command */
+    scardmanage_result result;                     /* of the last response */
+    uint64_t command_us;                           /* when the last command began */
 };
 
 struct storm_call;
@@ -55,7 +64,8 @@ struct storm_user {
     unsigned announced;         /* when it was synced, a session that others were still to begin; 0: none */
     bool has_identity;
     unsigned identity;    /* of the card that it has identified: enum cards_number */
-    bool is_unidentified; /* a card was accepted since then */
+    bool is_unidentified; /* a card may have been accepted since then */
+    bool lacks_identity;  /* a card was accepted since then */
     bool is_refused;      /* the card, which is not the one that the caller knows */
     struct truth synced;  /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
@@ -76,7 +86,7 @@ struct storm_user {
     } last_report;      /* of a reconnect that succeeded */
     uint32_t transport; /* SCARDMANAGE_TRANSPORT_ bits */
     bool has_hook;
-    unsigned seen_by_hook; /* commands */
+    struct storm_hook_counts hook;
     struct {
         uint64_t number;  /* of the library */
         unsigned session; /* of the card */
@@ -92,16 +102,21 @@ struct storm_user {
     } helper; /* another thread that uses the object */
 
     /* The current call: */
-    unsigned function_commands; /* sent by the identify and the rebuild function */
-    bool found_identity;        /* the identify function has been called */
-    unsigned found;             /* what it has returned */
+    unsigned function_commands;   /* sent by the identify and the rebuild function */
+    bool found_identity;          /* the identify function has been called */
+    unsigned found;               /* what it has returned */
+    bool has_refused_to_identify; /* the last identify function has failed, although the card has answered */
     bool in_unit;
     unsigned unit_calls, unit_calls_that_sent;
     unsigned unit_locks;  /* that its last call has acquired and not released */
     bool unit_succeeded;  /* its last call */
+    bool unit_saw_loss;   /* its last call has sent nothing, because the session was lost */
     unsigned unit_losses; /* how often it has said that its session was lost */
     bool unit_lost_on_purpose;
-    bool unit_resets; /* it has released a lock with a reset */
+    unsigned rebuilds,
+        rebuilds_before;   /* calls of the rebuild function, and before the last call of the unit */
+    unsigned unit_cancels; /* before its last call */
+    bool unit_resets;      /* it has released a lock with a reset */
 };
 
 struct storm {
@@ -131,9 +146,11 @@ struct storm_call {
     unsigned failures;
     uint64_t session; /* of the library */
     unsigned helper_calls;
+    struct storm_hook_counts hook;
     bool present, plugged, running, stopped, exclusive, cancelling;
     bool may_run;      /* an abandoned call may have been running when it began */
     unsigned extra_ms; /* how late it may be */
+    SCARDHANDLE owner; /* of the lock on the reader, when it began; or 0 */
     bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
 };
 
@@ -154,6 +171,7 @@ static inline bool storm_uses(uint32_t kinds, unsigned kind)
 void storm_run_client_c(void *storm);
 void storm_run_world(void *storm);
 void storm_calm_down(struct storm *storm);
+const char *storm_reader_name(void);
 
 /* storm_watch.c: a fiber */
 void storm_run_watch(void *storm);
@@ -186,11 +204,15 @@ void storm_call_while_cancelled(struct storm_user *user);
 scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *user);
 scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *user);
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *user);
-void storm_hook(const scardmanage_event *event, void *user);
 /* Sends a command, and checks its effect. */
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
 /* The same for a command that a transport can send in two parts. */
 scardmanage_result storm_transmit_in_parts(struct storm_user *user);
+
+/* storm_hook.c */
+void storm_hook(const scardmanage_event *event, void *user);
+/* After a reconnect that has succeeded. */
+void storm_check_steps_of_hook(const struct storm_call *call, const scardmanage_report *report);
 
 /* storm_check.c */
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);

@@ -130,6 +130,9 @@ void storm_check_pointers(struct storm_user *user)
         scardmanage_transmit_ex(m, &byte, 1, NULL, &length, 0, NULL, NULL),
         scardmanage_transmit_ex(m, &byte, 1, &byte, NULL, 0, NULL, NULL),
     };
+    length = 1;
+    storm_check(user, scardmanage_transmit(m, &byte, 1, &byte, &length) == SCARDMANAGE_E_INSUFFICIENT_BUFFER,
+                "a response has no room, and nobody says so");
     for (unsigned i = 0; i < sizeof results / sizeof results[0]; i++)
         storm_check(user, results[i] == SCARDMANAGE_E_POINTER, "call %u without a pointer says %08X", i,
                     (unsigned)results[i]);
@@ -169,11 +172,22 @@ static void end_wait(struct storm_call *call, scardmanage_result result)
                 (unsigned long long)(scheduler_now_us() - call->begun_us));
 }
 
+/* For a service or another thread that does not answer at once; or the handle of B, while others have locked the card. */
+static unsigned extra_ms_of_wait(const struct storm_call *call)
+{
+    const struct storm_user *user = call->user;
+    const struct storm *storm = user->storm;
+    if (storm->has_services || storm->has_helpers || storm->has_mutes || call->may_run ||
+        user->party == PARTY_B)
+        return 1000;
+    return storm->has_events || storm->has_plugs || storm->has_exclusive ? 600 : 20;
+}
+
 void storm_wait_for_card(struct storm_user *user)
 {
     uint32_t ms = scheduler_random(100);
     struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
-    call.extra_ms = 1000; /* for a service that does not answer at once */
+    call.extra_ms = extra_ms_of_wait(&call);
     scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
     end_wait(&call, result);
     if (result == SCARDMANAGE_S_OK)
@@ -198,8 +212,7 @@ static bool nothing_was_noticed(const struct storm_call *call)
 static bool nothing_has_happened(const struct storm_call *call, const struct truth *since)
 {
     const struct storm *storm = call->user->storm;
-    bool has_others = storm->has_services || storm->has_plugs || storm->has_mutes || storm->has_failures ||
-                      storm->has_exclusive;
+    bool has_others = storm->has_services || storm->has_plugs || storm->has_mutes || storm->has_exclusive;
     return !has_others && since->noticed_events == since->card_events &&
            truth_now.card_events == since->card_events && truth_now.noticed_events == since->noticed_events &&
            !call->may_run;
@@ -223,15 +236,16 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
     bool removal = scheduler_once_in(2), had_failed = user->failed_since;
     struct storm_call call =
         storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
-    call.extra_ms = 1000; /* for a service that does not answer at once */
+    call.extra_ms = extra_ms_of_wait(&call);
     scardmanage_result result =
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
-    bool has_happened = removal
-                            ? truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()
-                            : user->is_other_since_change || has_lost_what_it_watched(&call, had_failed) ||
-                                  (call.before.noticed_events != user->change_seen.noticed_events &&
-                                   truth_now.plugs == user->change_seen.plugs);
+    bool has_happened =
+        removal ? (truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()) ||
+                      (user->card.known && !had_failed && user->card.max < call.before.noticed_events)
+                : user->is_other_since_change || has_lost_what_it_watched(&call, had_failed) ||
+                      (call.before.noticed_events != user->change_seen.noticed_events &&
+                       truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
                     user->options.accept_other_index,

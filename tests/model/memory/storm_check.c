@@ -37,6 +37,15 @@ bool storm_has_reader(void)
     return false;
 }
 
+/* Returns the handle that has locked the card, or 0. */
+static SCARDHANDLE owner_of_lock(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
+            return pcscd_service.readers[i].lock_id;
+    return 0;
+}
+
 bool storm_may_run(struct storm_user *user)
 {
     unsigned own = user->attached ? 2 : 1; /* the user, and the thread of its attachment */
@@ -56,12 +65,14 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .failures = failures_count(),
                                .session = session,
                                .helper_calls = user->helper.calls,
+                               .hook = user->hook,
                                .present = card_is_present(truth_now.card_events) &&
                                           truth_now.noticed_events == truth_now.card_events,
                                .plugged = storm_has_reader(),
                                .running = pcscd_service.running,
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),
+                               .owner = owner_of_lock(),
                                .cancelling = user->is_cancelling,
                                .may_run = storm_may_run(user)};
 }
@@ -142,7 +153,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_OUTOFMEMORY:
         return failures_count() != call->failures;
     case SCARDMANAGE_E_FAIL:
-        return user->options.rebuild != NULL; /* which sometimes fails */
+        return user->options.rebuild || user->options.identify; /* which sometimes fail */
     case SCARDMANAGE_E_CANT_DISPOSE:
         return user->has_ejected; /* an abandoned unlock may come late */
     case SCARDMANAGE_E_SESSION_LOST:
@@ -163,6 +174,25 @@ bool storm_was_abandoned(scardmanage_result result)
     return result == SCARDMANAGE_E_TIMEOUT || result == SCARDMANAGE_E_CANCELLED;
 }
 
+#define TURN_KNOWN_US 500  /* so long after its own transaction, a call may not check whose turn it is */
+#define STOP_US       5000 /* how soon a job that waits outside PC/SC stops */
+
+/* A call waits for its turn outside PC/SC, so that nothing is left running when its time is up. Except for A: PC/SC may
+ * be opening a handle for it. */
+static void check_turn(const struct storm_call *call, scardmanage_result result, uint64_t took)
+{
+    const struct storm *storm = call->user->storm;
+    bool is_quiet = !storm->has_events && !storm->has_services && !storm->has_plugs &&
+                    !storm->has_exclusive && !storm->has_mutes && !storm->has_helpers;
+    if (call->user->party == PARTY_B && result == SCARDMANAGE_E_TIMEOUT && is_quiet && call->needs_lock &&
+        !call->may_run && call->owner != 0 && call->owner != call->user->handle &&
+        owner_of_lock() == call->owner && truth_now.locks == call->before.locks &&
+        call->begun_us - truth_now.locks_us > TURN_KNOWN_US && !call->user->in_unit)
+        storm_check(call->user, took <= call->timeout_ms * UINT64_C(1000) + STOP_US,
+                    "%s took %llu us while the card was locked, its timeout was %u ms", call->name,
+                    (unsigned long long)took, (unsigned)call->timeout_ms);
+}
+
 void storm_end_call(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
@@ -174,6 +204,10 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
     storm_check(user, took <= (uint64_t)call->timeout_ms * 1000 + LATENESS_US + call->extra_ms * 1000,
                 "%s took %llu us, its timeout was %u ms", call->name, (unsigned long long)took,
                 (unsigned)call->timeout_ms);
+    storm_check(user, result != SCARDMANAGE_S_OK || !user->has_refused_to_identify,
+                "%s succeeds, but the identify function has failed", call->name);
+    user->has_refused_to_identify = false;
+    check_turn(call, result, took);
     if (result == SCARDMANAGE_S_OK && user->helper.calls == call->helper_calls && !user->helper.is_calling)
         user->helper.has_abandoned = false; /* the call has waited for it */
     /* the end of a call may be abandoned, whatever its result is */
@@ -210,6 +244,9 @@ void storm_check_command(struct storm_user *user)
     storm_check(user, (user->locks == 0 && !user->in_unit) || last->is_locked,
                 "a command was sent under the lock, but without a transaction");
     if (scardmanage_get_session(user->m, &number) != SCARDMANAGE_S_OK ||
+        !storm_check(user, !user->has_hook || user->has_old_thread || user->hook.session == number,
+                     "the hook has seen session %llu, but it is %llu", (unsigned long long)user->hook.session,
+                     (unsigned long long)number) ||
         !storm_check(user, number != 0, "a command was answered, but there is no session"))
         return;
     while (i < user->session_count && user->sessions[i].number != number)

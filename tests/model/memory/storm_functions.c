@@ -29,12 +29,24 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
 {
     uint8_t answer[64];
     size_t size = sizeof answer;
-    unsigned before = truth_now.commands[user->party], seen = user->seen_by_hook;
+    unsigned before = truth_now.commands[user->party];
+    struct storm_hook_counts hook = user->hook;
     bool may_run = storm_may_run(user);
-    scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
+    user->hook.hides_response = command == truth_select && scheduler_once_in(2);
+    scardmanage_result result =
+        user->hook.hides_response
+            ? scardmanage_transmit_secret(user->m, command, length, length - 1, 1, answer, &size)
+            : scardmanage_transmit(user->m, command, length, answer, &size);
+    user->hook.hides_response = false;
     unsigned sent = truth_now.commands[user->party] - before;
-    storm_check(user, !user->has_hook || may_run || user->seen_by_hook - seen >= sent,
-                "the hook has not seen a command");
+    unsigned seen = user->hook.commands - hook.commands;
+    bool is_seen = user->has_hook && !may_run && !storm_was_abandoned(result);
+    storm_check(user, !is_seen || (seen >= sent && user->hook.responses - hook.responses == seen),
+                "the hook has not seen a command, or its response");
+    storm_check(
+        user,
+        !is_seen || seen == 0 || (result == SCARDMANAGE_S_OK) == (user->hook.result == SCARDMANAGE_S_OK),
+        "a command says %08X, but its hook has seen %08X", (unsigned)result, (unsigned)user->hook.result);
     if (result == SCARDMANAGE_S_OK)
         storm_check(user, sent == 1 || may_run, "a command was answered, but reached the card %u times",
                     sent);
@@ -50,11 +62,11 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
 /* Returns the length of a command that a transport can send in two parts. */
 static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
 {
-    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG};
+    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG, CARD_REFUSES};
     memset(command, 0, 7 + CARD_LONG_DATA);
     command[0] = 0x80;
-    command[1] = instructions[scheduler_random(3)];
-    if (command[1] != CARD_LONG)
+    command[1] = instructions[scheduler_random(4)];
+    if (command[1] != CARD_LONG && command[1] != CARD_REFUSES)
         return 5;
     command[5] = CARD_LONG_DATA >> 8;
     command[6] = CARD_LONG_DATA & 0xFF;
@@ -66,8 +78,9 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
 {
     uint8_t command[7 + CARD_LONG_DATA], answer[64];
     size_t length = make_command_in_parts(command), size = sizeof answer;
-    uint32_t needs =
-        command[1] == CARD_LONG ? SCARDMANAGE_TRANSPORT_CHAINING : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
+    uint32_t needs = command[1] == CARD_REFUSES ? 0
+                     : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
+                                                : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
     unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
@@ -94,13 +107,18 @@ scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *len
 {
     struct storm_user *user = argument;
     (void)m;
+    user->has_refused_to_identify = false;
     scardmanage_result result = transmit_in_function(user, cards_command, sizeof cards_command);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    user->found_identity = true;
-    user->found = truth_last[user->party].kind;
-    identity[0] = (uint8_t)(1 + user->found);
+    identity[0] = (uint8_t)(1 + truth_last[user->party].kind);
     *length = 1;
+    user->has_refused_to_identify = scheduler_once_in(20);
+    if (user->has_refused_to_identify)
+        return SCARDMANAGE_E_FAIL;
+    user->found_identity = true;
+    user->lacks_identity = false;
+    user->found = truth_last[user->party].kind;
     return SCARDMANAGE_S_OK;
 }
 
@@ -131,10 +149,21 @@ static void check_who_gets_pin(struct storm_user *user)
                     "the PIN was sent to a card that was out, and that nobody has identified");
 }
 
+/* The report that a function gets names the session. */
+static void check_session(struct storm_user *user, const scardmanage_report *report)
+{
+    uint64_t number = 0;
+    storm_check(user,
+                scardmanage_get_session(user->m, &number) != SCARDMANAGE_S_OK || report->session == number,
+                "a function gets a report of session %llu, but it is %llu",
+                (unsigned long long)report->session, (unsigned long long)number);
+}
+
 scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *argument)
 {
     struct storm_user *user = argument;
-    (void)report;
+    user->rebuilds++;
+    check_session(user, report);
     scardmanage_result result = transmit_in_function(user, truth_select, sizeof truth_select);
     if (result != SCARDMANAGE_S_OK)
         return result;
@@ -157,7 +186,9 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         return result;
     storm_check(user, truth_last[user->party].session == session,
                 "the commands of a rebuild function were sent in two sessions");
-    return scheduler_once_in(20) ? SCARDMANAGE_E_FAIL : SCARDMANAGE_S_OK;
+    if (!scheduler_once_in(20))
+        return SCARDMANAGE_S_OK;
+    return scheduler_once_in(2) ? SCARDMANAGE_E_FAIL : 1; /* which means the same */
 }
 
 static void unlock_in_unit(struct storm_user *user)
@@ -185,12 +216,16 @@ static scardmanage_result send_three_commands(struct storm_user *user)
     scardmanage_result result = SCARDMANAGE_S_OK;
     bool ignores_losses = scheduler_once_in(3), lost = false;
     for (unsigned i = 0; i < 3; i++) {
-        unsigned sent_before = truth_now.commands[user->party];
+        unsigned sent_before = truth_now.commands[user->party], seen_before = user->hook.commands;
+        bool is_cancelled = truth_now.cancels[user->party] != user->unit_cancels && !user->is_cancelling;
         scardmanage_result one = scheduler_once_in(8)
                                      ? scardmanage_run(user->m, send_one_command, user, 1, NULL, NULL)
                                      : send_one_command(user->m, NULL, user);
         bool sent = truth_now.commands[user->party] != sent_before;
-        storm_check(user, !sent || !lost, "a unit sends a command after its session was lost");
+        storm_check(user, !is_cancelled || (one == SCARDMANAGE_E_CANCELLED && !sent),
+                    "a unit was cancelled, but its command says %08X", (unsigned)one);
+        storm_check(user, (!sent && seen_before == user->hook.commands) || !lost,
+                    "a unit sends a command after its session was lost");
         storm_check(user, !sent || session == 0 || truth_last[user->party].session == session,
                     "the commands of a unit were sent in two sessions");
         if (sent)
@@ -210,11 +245,29 @@ static scardmanage_result send_three_commands(struct storm_user *user)
     return result;
 }
 
+/* Sometimes a unit notices by another call than a command that its session is lost. */
+static scardmanage_result look_at_card(struct storm_user *user)
+{
+    scardmanage_state state;
+    uint32_t protocol;
+    if (!scheduler_once_in(6))
+        return SCARDMANAGE_S_OK;
+    fiber_sleep(scheduler_random(1000));
+    scardmanage_result result = scardmanage_status(user->m, &state, &protocol);
+    bool is_loss = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
+    user->unit_saw_loss |= is_loss;
+    return is_loss ? result : SCARDMANAGE_S_OK;
+}
+
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
 {
     struct storm_user *user = argument;
-    (void)report;
     unsigned before = truth_now.commands[user->party];
+    check_session(user, report);
+    storm_check(user, !user->unit_lost_on_purpose || user->rebuilds != user->rebuilds_before,
+                "a unit has lost its session, and is called again without the rebuild function");
+    user->rebuilds_before = user->rebuilds;
+    user->unit_cancels = truth_now.cancels[user->party];
     user->unit_calls++;
     user->unit_lost_on_purpose = user->unit_resets = user->unit_succeeded = false;
     if (scheduler_once_in(8))
@@ -222,7 +275,10 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     user->unit_locks = 0; /* the library forgets those of the call before */
     if (scheduler_once_in(4))
         user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;
-    scardmanage_result result = send_three_commands(user);
+    user->unit_saw_loss = false;
+    scardmanage_result result = look_at_card(user);
+    if (result == SCARDMANAGE_S_OK)
+        result = send_three_commands(user);
     if (user->unit_locks > 0 && (result == SCARDMANAGE_S_OK || scheduler_once_in(2)))
         unlock_in_unit(user);
     user->unit_calls_that_sent += truth_now.commands[user->party] != before;
@@ -234,15 +290,4 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     }
     user->unit_succeeded = result == SCARDMANAGE_S_OK;
     return result;
-}
-
-/* Sees what the library sends. */
-void storm_hook(const scardmanage_event *event, void *argument)
-{
-    struct storm_user *user = argument;
-    user->seen_by_hook += event->kind == SCARDMANAGE_EVENT_COMMAND;
-    storm_check(user,
-                event->kind != SCARDMANAGE_EVENT_COMMAND || !event->bytes ||
-                    !memmem(event->bytes, event->length, TRUTH_SECRET, sizeof TRUTH_SECRET - 1),
-                "the hook sees a PIN");
 }

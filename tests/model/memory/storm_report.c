@@ -44,6 +44,11 @@ static void check_atr(const struct storm_call *call, const scardmanage_report *r
     storm_check(call->user,
                 report->new_protocol == SCARD_PROTOCOL_T0 || report->new_protocol == SCARD_PROTOCOL_T1,
                 "%s succeeds with protocol %u", call->name, (unsigned)report->new_protocol);
+    storm_check(call->user,
+                call->user->call_options.protocols == 0 ||
+                    report->new_protocol & call->user->call_options.protocols,
+                "%s succeeds with protocol %u, but was to use another one", call->name,
+                (unsigned)report->new_protocol);
     if (call->present && call->before.card_events == truth_now.card_events && slot->card)
         storm_check(call->user, atr & (slot->card->cold | slot->card->warm),
                     "%s: the new ATR is not one of this card", call->name);
@@ -70,6 +75,37 @@ static void check_resets(const struct storm_call *call, const scardmanage_report
     if (report->step == SCARDMANAGE_STEP_COLD)
         storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
                     "%s should have reset the card by a cold reset", call->name);
+}
+
+/* What a report of a failure says about the card that is there. */
+static void check_new_card(const struct storm_call *call, scardmanage_result result,
+                           const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    if (storm_was_abandoned(result))
+        return;
+    if (report->verdict == SCARDMANAGE_VERDICT_ABSENT)
+        storm_check(user, report->new_atr_len == 0 && report->new_protocol == 0,
+                    "%s reports an ATR, but no card", call->name);
+    /* an attachment by a handle that had an event does not know its reader */
+    if (result == SCARDMANAGE_W_REMOVED_CARD && report->verdict == SCARDMANAGE_VERDICT_DIFFERENT &&
+        (user->party == PARTY_A || user->card.known) && storm_is_calm(call) && card_slots[0].powered)
+        storm_check(user, cards_atr_bit(report->new_atr, report->new_atr_len) != 0,
+                    "%s refuses another card, and does not report its ATR", call->name);
+}
+
+/* No step helps against an ATR that does not offer the protocols. */
+static void check_protocols(const struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    uint32_t protocols = user->call_options.protocols;
+    const struct cards_kind *kind = card_slots[0].card;
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && protocols != 0 && storm_is_calm(call) && kind &&
+        user->card.known && user->card.min == truth_now.card_events &&
+        !(cards_atr_protocols(kind->cold | kind->warm) & protocols))
+        storm_check(user, truth_now.resets[user->party] == call->before.resets[user->party],
+                    "%s has reset the card, whose ATR does not offer protocol %u", call->name,
+                    (unsigned)protocols);
 }
 
 /* The caller knows the card before from the last report, if no other call came in between. */
@@ -115,6 +151,13 @@ static void check_times(const struct storm_call *call, scardmanage_result result
     storm_check(user, !waits || took >= (uint64_t)options->wait_ms * 1000,
                 "%s says %08X after %llu us, but may wait %u ms", call->name, (unsigned)result,
                 (unsigned long long)took, (unsigned)options->wait_ms);
+    bool never_waits = call->present && !user->storm->has_plugs && !options->wait_for_my_card &&
+                       call->plugged && may_wait && truth_now.card_events == call->before.card_events &&
+                       call->running && !call->stopped &&
+                       truth_now.noticed_events == call->before.noticed_events && !call->may_run;
+    storm_check(user, !never_waits || report->waited_us == 0,
+                "%s has waited %llu us for the card that is there", call->name,
+                (unsigned long long)report->waited_us);
     /* it waits from the moment when it has seen that there is no card */
     if (waits && is_empty && !call->may_run && !call->stopped && options->wait_ms > 50)
         storm_check(user, report->waited_us > 0, "%s has waited %u ms, and does not report it", call->name,
@@ -158,11 +201,14 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_card_before(call, result, report);
     check_times(call, result, report);
+    check_protocols(call, result);
+    check_new_card(call, result, report);
     if (result != SCARDMANAGE_S_OK) {
         user->failed_since = true;
         return;
     }
     check_steps(call, report);
+    storm_check_steps_of_hook(call, report);
     if (call->plugged && storm_has_reader()) { /* otherwise PC/SC may still show what was there before */
         check_verdict(call, report);
         check_atr(call, report);

@@ -11,7 +11,7 @@ static void begin_knowing_nothing(struct storm_user *user)
 {
     user->has_old_thread |= user->may_run;
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
-        user->is_refused = user->is_unidentified = user->last_report.known = false;
+        user->is_refused = user->is_unidentified = user->lacks_identity = user->last_report.known = false;
     user->locks = 0;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
@@ -41,7 +41,7 @@ static bool open_handle(struct storm_user *user)
 {
     DWORD active;
     char name[MAX_READERNAME];
-    rig_reader_name(0, name);
+    snprintf(name, sizeof name, "%s", storm_reader_name());
     if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &user->context) != SCARD_S_SUCCESS)
         return false;
     if (SCardConnect(user->context, name, SCARD_SHARE_SHARED, ANY, &user->handle, &active) == SCARD_S_SUCCESS)
@@ -85,7 +85,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
     storm_sync(&opening, false, false);
     user->card.known = user->session.known = false;
-    rig_reader_name(0, name);
+    snprintf(name, sizeof name, "%s", storm_reader_name());
     unsigned resets = truth_now.resets[user->party];
     scardmanage_result result = user->party == PARTY_A ? scardmanage_attach_by_ifd(user->m, name)
                                                        : scardmanage_attach_by_handle(user->m, user->handle);
@@ -204,6 +204,11 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     result == SCARDMANAGE_S_OK || call.may_run || user->storm->has_helpers ||
                         result == SCARDMANAGE_E_CANCELLED,
                     "an inner unlock says %08X", (unsigned)result);
+    storm_check(user, result != SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) || call.may_run,
+                "unlocking says that there was no lock");
+    if (locks == 1 && result == SCARDMANAGE_S_OK && truth_now.mutes == 0 && !call.may_run)
+        storm_check(user, !user->session.known || user->session.max >= call.before.noticed_session,
+                    "unlocking succeeds, but the card was reset while it was locked");
     unsigned resets = truth_now.resets[user->party] - call.before.resets[user->party];
     bool may_reset = locks == 1 && resets_card(user->disposition);
     storm_check(user, call.may_run || resets <= may_reset, "unlocking has reset the card %u times", resets);
@@ -349,11 +354,18 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "reconnect", options.timeout_ms);
     call.needs_lock = true;
+    bool must_identify = user->lacks_identity && options.identify;
     scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
+    storm_check(user, !must_identify || result != SCARDMANAGE_S_OK || user->found_identity,
+                "a card that was accepted without an identity stays without one");
     storm_end_call(&call, result);
     storm_check_report(&call, result, &report);
     if (result == SCARDMANAGE_S_OK)
         update_after_reconnect(&call, &report, true);
+    bool was_out =
+        report.verdict >= SCARDMANAGE_VERDICT_REINSERTED && report.verdict <= SCARDMANAGE_VERDICT_DIFFERENT;
+    user->lacks_identity =
+        !user->found_identity && (user->lacks_identity || (result == SCARDMANAGE_S_OK && was_out));
     note_refusal(user, result);
     storm_check_lock(&call, result);
     user->call_options = user->options;
@@ -453,7 +465,7 @@ static void run_unit(struct storm_user *user)
     begin_reconnecting(user, &options);
     user->in_unit = true;
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
-    user->unit_succeeded = false;
+    user->unit_succeeded = user->unit_lost_on_purpose = user->unit_saw_loss = false;
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -470,6 +482,10 @@ static void run_unit(struct storm_user *user)
                 result != SCARDMANAGE_E_SESSION_LOST || user->unit_calls >= 4 || options.session != 0 ||
                     !options.rebuild,
                 "a unit has lost its session %u times, and was not called again", user->unit_losses);
+    storm_check(user,
+                !user->unit_saw_loss || options.session != 0 || has_reconnected(&report) ||
+                    storm_was_abandoned(result),
+                "a unit says that its session is lost, and is not called again");
     storm_check(user, result != SCARDMANAGE_S_OK || user->unit_losses == 0 || report.session != call.session,
                 "a unit has lost its session, and goes on with the same number");
     bool may_end_otherwise =
@@ -599,7 +615,7 @@ void storm_check_that_it_works(struct storm_user *user)
     options.accept_other_card = options.accept_other_index = 1;
     do
         result = reconnect(user, options);
-    while (result == SCARDMANAGE_E_FAIL && user->options.rebuild);
+    while (result == SCARDMANAGE_E_FAIL && (user->options.rebuild || user->options.identify));
     if (user->party == PARTY_B && handle_is_dead(user) && result == SCARDMANAGE_E_INVALID_HANDLE)
         return;
     storm_check(user, result == SCARDMANAGE_S_OK, "a reconnect says %08X (%s) when all is calm",

@@ -14,6 +14,14 @@ static void sleep_about(unsigned us)
         fiber_sleep(1 + scheduler_random(2 * us));
 }
 
+const char *storm_reader_name(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
+            return pcscd_service.readers[i].state.name;
+    return RIG_KEY " 00 00";
+}
+
 /*
  * C
  */
@@ -31,20 +39,12 @@ static DWORD any_protocols(void)
     return protocols[scheduler_random(4)];
 }
 
-static const char *reader_name(void)
-{
-    for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
-            return pcscd_service.readers[i].state.name;
-    return "key 00 00";
-}
-
 static LONG act_as_c(const struct storm *storm, SCARDCONTEXT context, SCARDHANDLE *handle)
 {
     DWORD active;
     char name[MAX_READERNAME];
     if (*handle == 0) {
-        snprintf(name, sizeof name, "%s", reader_name());
+        snprintf(name, sizeof name, "%s", storm_reader_name());
         return SCardConnect(context, name,
                             scheduler_once_in(8) && !storm->has_exclusive ? SCARD_SHARE_EXCLUSIVE
                                                                           : SCARD_SHARE_SHARED,
@@ -167,18 +167,22 @@ static void plug_other_reader(struct storm *storm)
     pcscd_notice_readers();
 }
 
-static void plug(struct storm *storm)
+static void plug_own_reader(struct storm *storm)
 {
-    if (card_slots[1].plugged || (storm_has_reader() && scheduler_once_in(3))) {
-        plug_other_reader(storm);
-        return;
-    }
     log_event(storm, card_slots[0].plugged ? "unplug" : "plug");
     if (card_slots[0].plugged)
         card_unplug(&card_slots[0]);
     else
         card_plug(&card_slots[0]);
     pcscd_notice_readers();
+}
+
+static void plug(struct storm *storm)
+{
+    if (card_slots[1].plugged || (storm_has_reader() && scheduler_once_in(3)))
+        plug_other_reader(storm);
+    else
+        plug_own_reader(storm);
 }
 
 static void cancel(struct storm *storm)
@@ -243,7 +247,7 @@ void storm_calm_down(struct storm *storm)
     if (card_slots[1].plugged && scheduler_once_in(2))
         plug_other_reader(storm);
     if (!card_slots[0].plugged)
-        plug(storm);
+        plug_own_reader(storm);
     storm_check(&storm->users[0], wait_for_c(storm), "C waits for ever");
     if (card_slots[0].card)
         card_remove(&card_slots[0]); /* it may have been unresponsive: pcscd does not power it then */

@@ -7,6 +7,7 @@
 
 struct truth truth_now;
 struct truth_command truth_last[TRUTH_PARTIES];
+struct truth_step truth_last_step[TRUTH_PARTIES];
 static bool selected[TRUTH_PARTIES];
 
 const uint8_t truth_select[5] = {0x80, 0x30, 0, 0, 0};
@@ -53,4 +54,9 @@ void truth_command(const struct slot *slot)
                                                .is_selected = selected[party]};
     if (slot->last_instruction == truth_select[1])
         selected[party] = true;
+}
+
+void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded)
+{
+    truth_last_step[truth_actor()] = (struct truth_step){step, begun_us, succeeded};
 }

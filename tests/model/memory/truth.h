@@ -4,6 +4,7 @@
 #define CARDRIG_MODEL_TRUTH_H
 
 #include "card.h"
+#include "scardmanage_types.h"
 #include "world.h"
 
 #define TRUTH_PARTIES 4 /* enum party; NOBODY is the service itself */
@@ -15,6 +16,13 @@ struct truth_command {
     unsigned kind;    /* enum cards_number */
     bool is_selected; /* the party has selected something since the last reset */
     bool is_locked;   /* the handle had a transaction */
+};
+
+/* A step of a reconnect, as PC/SC has got it. */
+struct truth_step {
+    scardmanage_step step;
+    uint64_t begun_us;
+    bool succeeded;
 };
 
 /* Counts. All of them only grow, so two copies show what has happened in between. */
@@ -31,6 +39,8 @@ struct truth {
     unsigned lost;     /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
+    unsigned locks;        /* changes of the owner of the lock on the reader */
+    uint64_t locks_us;     /* the time of the last of these */
     unsigned closed_twice; /* handles that were not open any more */
     unsigned exclusives;   /* another client has asked for exclusive use */
     unsigned cancels[TRUTH_PARTIES];
@@ -39,6 +49,7 @@ struct truth {
 
 extern struct truth truth_now;
 extern struct truth_command truth_last[TRUTH_PARTIES]; /* of each party */
+extern struct truth_step truth_last_step[TRUTH_PARTIES];
 
 void truth_begin(void);
 enum party truth_actor(void);           /* the party whose call this is */
@@ -46,6 +57,7 @@ void truth_set_actor(enum party party); /* for this fiber, and those that it sta
 void truth_session_ends(const struct slot *slot);
 void truth_reset(const struct slot *slot);
 void truth_command(const struct slot *slot);
+void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded);
 
 /* Commands besides cards_command. The first sets is_selected until the next reset. */
 extern const uint8_t truth_select[5];
