@@ -220,7 +220,14 @@ static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned se
     case CARD_LATE:
         *parts = 1;
         return answer_status(0x61, CARDS_ANSWER - 2, answer);
+    case CARD_LATER:
+        *parts = 2;
+        return answer_status(0x61, CARDS_ANSWER, answer);
     case CARD_GET_RESPONSE:
+        if (sent_before == 2 && command[4] != CARDS_ANSWER - 2) {
+            *parts = 2;
+            return answer_status(0x6C, CARDS_ANSWER - 2, answer);
+        }
         return sent_before > 0 ? answer_with_identity(slot, answer) : answer_status(0x6F, 0x00, answer);
     case CARD_REFUSES:
         return answer_status(0x6A, 0x80, answer);
@@ -241,8 +248,9 @@ static size_t answer_command(struct slot *slot, const uint8_t *command, size_t l
 {
     unsigned *parts = &slot->parts[truth_actor()], sent_before = *parts;
     *parts = 0;
-    if (length >= 5 && (command[1] == CARD_LATE || command[1] == CARD_GET_RESPONSE ||
-                        command[1] == CARD_EXACT || command[1] == CARD_LONG || command[1] == CARD_REFUSES))
+    if (length >= 5 &&
+        (command[1] == CARD_LATE || command[1] == CARD_GET_RESPONSE || command[1] == CARD_EXACT ||
+         command[1] == CARD_LONG || command[1] == CARD_REFUSES || command[1] == CARD_LATER))
         return answer_part(slot, command, sent_before, parts, answer);
     if (length >= 2 && memcmp(command, cards_command, 2) == 0)
         return answer_with_identity(slot, answer);

@@ -43,6 +43,7 @@ struct slot {
 #define CARD_EXACT        0x50 /* 6CXX, then again with that Le */
 #define CARD_LONG         0x60 /* a chain with so many bytes of data: */
 #define CARD_LONG_DATA    300
+#define CARD_LATER        0x42 /* 61XX with too much, GET RESPONSE, 6CXX, and GET RESPONSE again */
 #define CARD_REFUSES      0x62 /* a chain whose first part the card refuses */
 
 extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */

@@ -62,10 +62,10 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
 /* Returns the length of a command that a transport can send in two parts. */
 static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
 {
-    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG, CARD_REFUSES};
+    static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG, CARD_REFUSES, CARD_LATER};
     memset(command, 0, 7 + CARD_LONG_DATA);
     command[0] = 0x80;
-    command[1] = instructions[scheduler_random(4)];
+    command[1] = instructions[scheduler_random(5)];
     if (command[1] != CARD_LONG && command[1] != CARD_REFUSES)
         return 5;
     command[5] = CARD_LONG_DATA >> 8;
@@ -82,6 +82,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
                      : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
                                                 : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
     unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
+    parts += parts == 2 && command[1] == CARD_LATER;
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
@@ -89,7 +90,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
                 "a command in %u parts has reached the card %u times", parts, sent);
     if (result != SCARDMANAGE_S_OK)
         storm_check(user, size == 0, "a command in parts fails, and leaves a length of %zu", size);
-    else if (parts == 2)
+    else if (parts >= 2)
         check_answer(user, cards_command, answer, size);
     return result;
 }

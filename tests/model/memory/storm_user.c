@@ -133,13 +133,25 @@ static void check_detached_handle(struct storm_user *user, scardmanage_result re
                 "detaching says %08X, but the card is still locked", (unsigned)result);
 }
 
+static bool resets_card(scardmanage_disposition disposition)
+{
+    return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
+}
+
 void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
     storm_pause_helper(user);
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
+    bool was_locked = user->locks > 0 && user->party == PARTY_B && call.owner == user->handle &&
+                      storm_is_calm(&call) && !user->storm->has_exclusive;
     scardmanage_result result = scardmanage_detach(user->m);
     storm_continue_helper(user);
     storm_end_call(&call, result);
+    if (was_locked && resets_card(user->disposition) && result == SCARDMANAGE_S_OK && !call.may_run)
+        storm_check(user,
+                    truth_now.resets[user->party] != call.before.resets[user->party] ||
+                        truth_now.card_events != call.before.card_events,
+                    "detaching should have reset the card");
     user->attached = false;
     begin_knowing_nothing(user);
     if (user->party != PARTY_B)
@@ -176,11 +188,6 @@ static void lock(struct storm_user *user)
                 "locking has reset the card");
     storm_check_refusal(&call, result);
     storm_check_lock(&call, result);
-}
-
-static bool resets_card(scardmanage_disposition disposition)
-{
-    return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
 }
 
 void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
@@ -439,6 +446,10 @@ static void transmit_and_recover(struct storm_user *user)
     call.needs_lock = true;
     scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
                                                         &size, repeatable, &options, &report);
+    storm_check(user,
+                report.sent != 1 || has_reconnected(&report) || call.may_run || storm_was_abandoned(result) ||
+                    (report.last_result == SCARDMANAGE_S_OK) == (result == SCARDMANAGE_S_OK),
+                "a command says %08X, but reports %08X", (unsigned)result, (unsigned)report.last_result);
     storm_check(user, repeatable || report.sent <= 1 || call.may_run, "a command was sent %u times",
                 (unsigned)report.sent);
     end_sending_call(&call, result, &report);
@@ -484,7 +495,7 @@ static void run_unit(struct storm_user *user)
                 "a unit has lost its session %u times, and was not called again", user->unit_losses);
     storm_check(user,
                 !user->unit_saw_loss || options.session != 0 || has_reconnected(&report) ||
-                    storm_was_abandoned(result),
+                    (result != SCARDMANAGE_W_RESET_CARD && result != SCARDMANAGE_W_REMOVED_CARD),
                 "a unit says that its session is lost, and is not called again");
     storm_check(user, result != SCARDMANAGE_S_OK || user->unit_losses == 0 || report.session != call.session,
                 "a unit has lost its session, and goes on with the same number");
