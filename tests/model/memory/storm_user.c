@@ -142,16 +142,9 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
     storm_pause_helper(user);
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
-    bool was_locked = user->locks > 0 && user->party == PARTY_B && call.owner == user->handle &&
-                      storm_is_calm(&call) && !user->storm->has_exclusive;
     scardmanage_result result = scardmanage_detach(user->m);
     storm_continue_helper(user);
     storm_end_call(&call, result);
-    if (was_locked && resets_card(user->disposition) && result == SCARDMANAGE_S_OK && !call.may_run)
-        storm_check(user,
-                    truth_now.resets[user->party] != call.before.resets[user->party] ||
-                        truth_now.card_events != call.before.card_events,
-                    "detaching should have reset the card");
     user->attached = false;
     begin_knowing_nothing(user);
     if (user->party != PARTY_B)
