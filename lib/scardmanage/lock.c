@@ -46,7 +46,6 @@ static void end_transaction_with_handle(struct attachment *at, scardmanage_dispo
  * it has noticed the removal. The event of the reset then keeps the transaction from ending. */
 static void end_transaction_without_card(struct attachment *at)
 {
-    at->transaction.is_open = false;
     if (pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE) ==
         SCARDMANAGE_W_RESET_CARD)
         end_transaction_with_handle(at, SCARDMANAGE_DISPOSITION_LEAVE);
