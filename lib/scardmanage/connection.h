@@ -44,7 +44,8 @@ scardmanage_result service_get_reader_state(struct attachment *at, bool any_inde
 /* Detects that an empty reader was unplugged and plugged in again since its state was last read.
  * Only a handle that the caller owns shows that: if it is dead, the function records that. */
 void service_check_handle(struct attachment *at, const struct pcsc_reader_state *state);
-/* The same for a reader with a card, whose event counter may be what it was before. Any handle shows that. */
+/* The same for a reader with a card, whose event counter may be what it was before. Any handle shows that. Waits while
+ * another client's command is under way outside a transaction; does nothing where it would wait for transactions, too. */
 void service_probe_handle(struct attachment *at);
 
 /*

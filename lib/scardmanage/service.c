@@ -66,6 +66,7 @@ void service_check_handle(struct attachment *at, const struct pcsc_reader_state 
 void service_probe_handle(struct attachment *at)
 {
     if (at->connection.has_handle && !at->card.identity.unwatched &&
+        platform_attribute_reveals_transaction() &&
         pcsc_probe_transaction(at->connection.handle) == SCARDMANAGE_E_INVALID_HANDLE)
         service_mark_unwatched(at);
 }

@@ -67,7 +67,7 @@ static scardmanage_result look_job(struct attachment *at)
         return result;
     if (result == SCARDMANAGE_S_OK && condition->what >= WAIT_CARD_OR_DEAD_HANDLE)
         service_check_handle(at, &state);
-    if (state.present && (condition->what == WAIT_REMOVAL || condition->what == WAIT_CHANGE))
+    if (state.present && condition->probes)
         service_probe_handle(at);
     at->io.condition.now = make_sight(at, result, &state);
     at->io.condition_holds = condition_holds(at, result, &state);
@@ -106,9 +106,13 @@ static uint64_t next_look(const struct attachment *at, uint64_t now, uint64_t un
 static scardmanage_result wait_until(struct call *c, const struct wait_condition *condition,
                                      uint64_t until_us)
 {
-    for (;;) {
+    uint64_t seen_before = 0;
+    for (bool is_first = true;; is_first = false) {
         uint64_t seen = call_news(c), now = platform_now_us();
         c->at->io.condition = *condition;
+        /* it may have to wait for another client's command, so not each time */
+        c->at->io.condition.probes = condition->probes && (is_first || seen != seen_before);
+        seen_before = seen;
         scardmanage_result result = call_run(c, look_job, NULL);
         if (result != SCARDMANAGE_S_OK || c->at->io.condition_holds)
             return result;
@@ -148,7 +152,11 @@ static scardmanage_result wait_for(scardmanage *m, enum wait_what what, uint32_t
     scardmanage_result result = call_begin_unless_nested(&c, m, call_ms);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    struct wait_condition condition = {.what = what, .seen = c.at->connection.seen};
+    struct wait_condition condition = {
+        .what = what,
+        .probes = timeout_ms > 0 && (what == WAIT_REMOVAL || what == WAIT_CHANGE),
+        .seen = c.at->connection.seen,
+    };
     platform_lock(&m->mutex);
     condition.any_index = m->options.accept_other_index != 0;
     platform_unlock(&m->mutex);

@@ -248,7 +248,8 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
                        truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
-                    user->options.accept_other_index,
+                    user->options.accept_other_index ||
+                    (ms == 0 && user->storm->has_plugs), /* then it does not ask for the handle */
                 "%s misses what has happened before", call.name);
     storm_check(user,
                 result != SCARDMANAGE_S_OK ||
