@@ -6,14 +6,17 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#define SYSTEM_CALL_SIZE 256
+
 /* Returns the number of the socket, or 0 if fd is not a connection that was accepted from a client. */
-static ino_t client_socket(int fd)
+static uint64_t client_socket(int fd)
 {
     struct sockaddr_un name = {0};
     socklen_t name_size = sizeof name, size = sizeof(int);
@@ -34,7 +37,7 @@ void clients_note(struct clients *clients)
     clients->count = 0;
     while (descriptors && (entry = readdir(descriptors))) {
         int fd = (int)strtol(entry->d_name, NULL, 10); /* "." and "..": 0, which is no client */
-        ino_t socket = client_socket(fd);
+        uint64_t socket = client_socket(fd);
         if (!socket)
             continue;
         if (clients->count == CLIENTS_MAX) {
@@ -48,30 +51,52 @@ void clients_note(struct clients *clients)
         closedir(descriptors);
 }
 
-/* Returns the descriptor that a thread waits for in poll(), if it is only one, or -1: proc_pid_syscall(5). */
-static int awaited_descriptor(const char *thread, int memory)
+/* Reads proc_pid_syscall(5) of a thread. Returns false if that is not possible. */
+static bool read_system_call(const char *thread, char text[SYSTEM_CALL_SIZE])
 {
-    char path[64], text[256];
-    long number;
-    unsigned long address, count;
-    struct pollfd awaited;
+    char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%.20s/syscall", thread);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -1;
-    ssize_t length = read(fd, text, sizeof text - 1);
+        return false;
+    ssize_t length = read(fd, text, SYSTEM_CALL_SIZE - 1);
     close(fd);
     text[length < 0 ? 0 : length] = '\0';
-    if (sscanf(text, "%ld %lx %lx", &number, &address, &count) != 3 || count != 1)
-        return -1; /* "running" */
-    bool polls = number == SYS_ppoll;
+    return length > 0;
+}
+
+static bool is_poll(long number)
+{
 #ifdef SYS_poll
-    polls = polls || number == SYS_poll;
+    if (number == SYS_poll)
+        return true;
 #endif
-    /* the thread may go on at any time: its memory is read as a file, since it could be gone */
-    if (!polls || pread(memory, &awaited, sizeof awaited, (off_t)address) != sizeof awaited)
+#ifdef SYS_ppoll_time64
+    if (number == SYS_ppoll_time64)
+        return true;
+#endif
+#ifdef SYS_ppoll
+    if (number == SYS_ppoll)
+        return true;
+#endif
+    return false;
+}
+
+/* Returns the descriptor from which a thread waits to read in poll(), if it is the only one, or -1. */
+static int awaited_descriptor(const char *thread, int memory)
+{
+    char before[SYSTEM_CALL_SIZE], after[SYSTEM_CALL_SIZE];
+    long number;
+    unsigned long address, count;
+    struct pollfd awaited;
+    if (!read_system_call(thread, before) || sscanf(before, "%ld %lx %lx", &number, &address, &count) != 3 ||
+        !is_poll(number) || count != 1) /* or "running" */
         return -1;
-    return awaited.fd;
+    /* the thread may go on at any time, and end: its memory is read as a file, and counts only if it still waits */
+    if (pread(memory, &awaited, sizeof awaited, (off_t)address) != sizeof awaited ||
+        !read_system_call(thread, after) || strcmp(before, after) != 0)
+        return -1;
+    return awaited.events == POLLIN ? awaited.fd : -1;
 }
 
 static void drop(struct clients *clients, size_t i)

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <stdint.h>
 
 #define CLIENTS_MAX 256
 
@@ -18,7 +18,7 @@ struct clients {
     size_t count; /* 0: it is not known who calls */
     struct {
         int fd;
-        ino_t socket; /* a descriptor may be closed, and then be another connection */
+        uint64_t socket; /* its number: a descriptor may be closed, and then be another connection */
     } connections[CLIENTS_MAX];
 };
 
