@@ -160,7 +160,7 @@ int link_connect(const char *path, int timeout_ms, uid_t user)
     return -1;
 }
 
-int link_send(int fd, const struct link_message *message)
+static int send_message(int fd, const struct link_message *message, int flags)
 {
     uint8_t header[LINK_HEADER_SIZE];
     link_encode_header(message, header);
@@ -171,9 +171,19 @@ int link_send(int fd, const struct link_message *message)
     struct msghdr packet = {.msg_iov = parts, .msg_iovlen = message->length ? 2 : 1};
     ssize_t sent;
     do
-        sent = sendmsg(fd, &packet, MSG_NOSIGNAL);
+        sent = sendmsg(fd, &packet, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -1 : 0;
+}
+
+int link_send(int fd, const struct link_message *message)
+{
+    return send_message(fd, message, 0);
+}
+
+int link_send_if_room(int fd, const struct link_message *message)
+{
+    return send_message(fd, message, MSG_DONTWAIT);
 }
 
 static int receive(int fd, int flags, uint8_t *buffer, size_t capacity, struct link_message *message)

@@ -142,6 +142,9 @@ bool link_peer_trusted(int fd, uid_t user);
 /* Sends one message as one packet, without SIGPIPE. */
 int link_send(int fd, const struct link_message *message);
 
+/* The same without waiting: fails with EAGAIN if the peer has not read what was sent before. */
+int link_send_if_room(int fd, const struct link_message *message);
+
 /* Receives one packet into buffer and decodes it. Returns 0, or -1 with errno: EAGAIN if nothing came
  * within the connection's timeout, ECONNRESET if the peer has closed the connection, EPROTO if the
  * packet is too long for the buffer or not a message, or another error of recv(2). */

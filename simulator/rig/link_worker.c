@@ -196,7 +196,9 @@ static void on_removal(struct slot_use *use)
 static bool extend(struct slot_use *use)
 {
     struct worker *worker = (struct worker *)((char *)use - offsetof(struct worker, use));
-    return link_send(worker->fd, &(struct link_message){.type = LINK_EXTENSION}) == 0;
+    /* a driver that has not read the last ones is stopped, and still there */
+    return link_send_if_room(worker->fd, &(struct link_message){.type = LINK_EXTENSION}) == 0 ||
+           errno == EAGAIN;
 }
 
 /* Carries out and answers a request. Returns false if the connection must be closed, or belongs to another

@@ -197,6 +197,21 @@ START_TEST(strangers_and_trusted_users)
 }
 END_TEST
 
+START_TEST(a_peer_that_does_not_read)
+{
+    const struct link_message message = {.type = LINK_EXTENSION};
+    int client = link_connect(path, 1000, (uid_t)-1), server = accept(listener, NULL, NULL);
+    ck_assert(client >= 0 && server >= 0);
+    while (link_send_if_room(server, &message) == 0)
+        continue;
+    ck_assert_int_eq(errno, EAGAIN);
+    close(client);
+    ck_assert_int_eq(link_send_if_room(server, &message), -1);
+    ck_assert_int_ne(errno, EAGAIN);
+    close(server);
+}
+END_TEST
+
 START_TEST(path_too_long)
 {
     char long_path[200];
@@ -226,6 +241,7 @@ int main(void)
     tcase_add_test(sockets, connect_does_not_wait_for_a_listener_that_is_stuck);
     tcase_add_test(sockets, only_the_owner_may_connect);
     tcase_add_test(sockets, strangers_and_trusted_users);
+    tcase_add_test(sockets, a_peer_that_does_not_read);
     tcase_add_test(sockets, path_too_long);
     suite_add_tcase(suite, sockets);
     return run_suite(suite);
