@@ -34,7 +34,8 @@ local function format_of(control, offset)
 end
 
 local function seconds(data)
-  return (find(data, 0x80) or SECONDS):sub(1, 1) .. "\0"
+  local value = find(data, 0x80)
+  return (value and value ~= "" and value or SECONDS):sub(1, 1) .. "\0"
 end
 
 -- PERFORM VERIFICATION of TeleTrusT's MKT: makes a PIN_VERIFY_STRUCTURE of tag 52, as the driver does. It has the length
@@ -50,30 +51,49 @@ local function perform_verification(data)
   return verify_pin(seconds(data) .. formats .. limits .. condition .. "\1\9\4\0\0\0\0" .. string.pack("<s4", command))
 end
 
--- MODIFY VERIFICATION: the same with the positions of the old and of the new PIN. The new one is behind the old one if its
--- position is 0; there is no old one if both positions are the same.
+-- How many bytes a PIN takes in the command, or nil if it can have any length.
+local function size_of(control)
+  local fixed, kind = control >> 4, control & 3
+  if kind == 2 then return #BLOCK end
+  return fixed > 0 and (kind == 1 and fixed or (fixed + 1) // 2) or nil
+end
+
+-- Where both PINs are: old and new position as in the command, 0 for the new one that is behind the old one. Returns nil
+-- if a structure of part 10 cannot say that, or one would be in the other. Without an old PIN, both are where the new one
+-- is.
+local function offsets_of(control, old, new, has_data)
+  local offset_old, size = offset_of(old), size_of(control)
+  if not offset_old then return nil end
+  if old == new then return offset_old, offset_old end
+  if new == 0 and size then return offset_old, offset_old + size end
+  if new == 0 then return offset_old, not has_data and 0 or nil end  -- the command grows by each PIN
+  local offset_new = offset_of(new)
+  if not offset_new or math.abs(offset_new - offset_old) < (size or 1) or not has_data and offset_new < offset_old then
+    return nil
+  end
+  return offset_old, offset_new
+end
+
+-- MODIFY VERIFICATION: the same with the positions of the old and of the new PIN, which are the same if there is no old
+-- one.
 local function modify_verification(data)
   local to_do = find(data, 0x52)
   if not to_do or #to_do < 7 then return hex "67 00" end
   local control, old, new = to_do:byte(1, 3)
-  local asks_old = old ~= new
-  local offset_old, offset_new = asks_old and offset_of(old) or 0, offset_of(new) or 0
+  local command, asks_old = to_do:sub(4), old ~= new
   local formats, limits, condition, is_block = format_of(control, 0)
-  if not formats or asks_old and not offset_of(old) or not offset_of(new) and (new ~= 0 or not asks_old) then
-    return hex "6A 00"
-  end
-  local command = to_do:sub(4)
+  local offset_old, offset_new = offsets_of(control, old, new, is_block or #command > 5)
+  if not formats or not offset_new then return hex "6A 00" end
   if is_block then
-    if new == 0 then offset_new = offset_old + #BLOCK end
     local fields = ("\xFF"):rep(math.max(offset_old, offset_new) + #BLOCK)
-    for _, offset in ipairs { asks_old and offset_old or offset_new, offset_new } do
+    for _, offset in ipairs { offset_old, offset_new } do
       fields = fields:sub(1, offset) .. BLOCK .. fields:sub(offset + #BLOCK + 1)
     end
     command = command:sub(1, 4) .. string.pack("s1", fields)
   end
-  return modify_pin(seconds(data) .. formats .. string.char(offset_old, offset_new) .. limits
-    .. (asks_old and "\3" or "\1") .. condition .. (asks_old and "\3" or "\2") .. "\9\4\0\1\2\0\0\0"
-    .. string.pack("<s4", command))
+  return modify_pin(seconds(data) .. formats .. string.char(asks_old and offset_old or 0, offset_new) .. limits
+    .. (asks_old and "\3" or "\1") .. condition .. (asks_old and "\3" or "\2") .. "\9\4"
+    .. (asks_old and "\0\1\2" or "\1\2\0") .. "\0\0\0" .. string.pack("<s4", command))
 end
 
 -- Carries out a command for the reader itself.

@@ -112,6 +112,7 @@ def test_mct_commands(temporary):
                 ("02060E" "00240001", "1234 5678", "0024000110" "241234ffffffffff" "245678ffffffffff"),
                 ("020600" "00240001", "1234 5678", "0024000110" "241234ffffffffff" "245678ffffffffff"),
                 ("400608" "0024000104" "FFFFFFFF", "1234 5678", "0024000104" "12345678"),
+                ("410600" "0024000108" + "FF" * 8, "1234 5678", "0024000108" "31323334" "35363738"),
                 ("020606" "002C0101", "5678", "002C010108" "245678ffffffffff")):  # without an old PIN
             keys = " ok ".join([*pins.split(), pins.split()[-1]]) + " ok"
             rig.press(keys.replace(" ok", "") if to_do[0] == "4" else keys)
@@ -119,8 +120,12 @@ def test_mct_commands(temporary):
             assert client.control(DIRECT, f"20190100{len(data) // 2:02X}{data}") == ["ok", "9000"], to_do
             assert client.transmit("00CA000000") == ["ok", command.lower() + "9000"], to_do
         assert client.control(DIRECT, "2019010008" "5206" "010600" "002400") == ["ok", "6700"]
-        for positions in "0500", "0605", "0000", "1506":
-            assert client.control(DIRECT, f"2019010009520701{positions}00240000") == ["ok", "6a00"], positions
+        for to_do in ("010500" "00240000", "010605" "00240000", "010000" "00240000", "011506" "00240000",  # no such positions
+                      "010E06" "00240000",  # the command grows, and the old PIN must be there first
+                      "010600" "0024000108" + "FF" * 8,  # where does the old PIN end?
+                      "02060A" "00240000", "410608" "0024000108" + "FF" * 8):  # one PIN in the other
+            data = f"52{len(to_do) // 2:02X}{to_do}"
+            assert client.control(DIRECT, f"20190100{len(data) // 2:02X}{data}") == ["ok", "6a00"], to_do
         for position in "05", "15", "FF":  # of the PIN: where no structure of part 10 could put it
             assert client.control(DIRECT, f"2018010009520702{position}0020000100") == ["ok", "6a00"]
     card.unlink()
