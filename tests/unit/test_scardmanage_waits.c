@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waits and watches that see the reader at the wrong moment, and a connection that is lost during a response. The PC/SC
- * calls below are this file's own: all of that takes luck to hit.
+ * Waits and watches that see the reader at the wrong moment, a card that is exchanged while its handle is attached, and a
+ * connection that is lost during a response. The PC/SC calls below are this file's own: all of that takes luck to hit.
  */
 #include "internal.h"
 #include "watch.h"
@@ -19,6 +19,8 @@ static const uint8_t atr[] = {0x3B, 0x00};
 
 static struct {
     bool present;
+    DWORD counter_of_card,
+        counter_of_reader;    /* event counters that SCardStatus() and SCardGetStatusChange() return */
     LONG attribute;           /* what SCardGetAttrib() returns */
     unsigned connects;        /* calls of SCardConnect(), which all fail */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
@@ -33,7 +35,7 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWOR
     (void)handle;
     strcpy(reader, "reader");
     *reader_length = sizeof "reader";
-    *state = SCARD_PRESENT | SCARD_POWERED | SCARD_SPECIFIC;
+    *state = SCARD_PRESENT | SCARD_POWERED | SCARD_SPECIFIC | pcscd.counter_of_card << 16;
     *protocol = SCARD_PROTOCOL_T0;
     memcpy(bytes, atr, sizeof atr);
     *length = sizeof atr;
@@ -56,7 +58,8 @@ LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE
     bool is_gone = pcscd.connects_to_end > 0 && pcscd.connects == pcscd.connects_to_end && pcscd.seen++ > 0;
     for (DWORD i = 0; i < count; i++) {
         bool present = pcscd.present && !is_gone;
-        states[i].dwEventState = SCARD_STATE_CHANGED | (present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY);
+        states[i].dwEventState = SCARD_STATE_CHANGED | (present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
+                                 pcscd.counter_of_reader << 16;
         states[i].cbAtr = present ? sizeof atr : 0;
         memcpy(states[i].rgbAtr, atr, states[i].cbAtr);
     }
@@ -107,6 +110,28 @@ LONG SCardReleaseContext(SCARDCONTEXT context)
     (void)context;
     return SCARD_S_SUCCESS;
 }
+
+/* Attaches to a card with the first event counter, in a reader that soon has the second. */
+static scardmanage_result wait_for_change(DWORD counter_of_card, DWORD counter_soon)
+{
+    scardmanage *m;
+    memset(&pcscd, 0, sizeof pcscd);
+    pcscd.present = true;
+    pcscd.counter_of_card = counter_of_card;
+    pcscd.counter_of_reader = counter_soon;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_S_OK);
+    scardmanage_result result = scardmanage_wait(m, SCARDMANAGE_WAIT_CHANGE, 0);
+    scardmanage_free(m);
+    return result;
+}
+
+START_TEST(a_change_while_attaching_is_one)
+{
+    ck_assert_int_eq(wait_for_change(4, 4), SCARDMANAGE_E_TIMEOUT);
+    ck_assert_int_eq(wait_for_change(4, 6), SCARDMANAGE_S_OK);
+}
+END_TEST
 
 static scardmanage_result wait_after_replugging(scardmanage_wait_for what, LONG attribute, uint32_t ms)
 {
@@ -224,6 +249,7 @@ int main(void)
 {
     Suite *suite = suite_create("libscardmanage: waits");
     TCase *tc = tcase_create("waits");
+    tcase_add_test(tc, a_change_while_attaching_is_one);
     tcase_add_test(tc, a_reader_that_was_away_and_counts_the_same);
     tcase_add_test(tc, a_change_that_a_cancelled_wait_has_seen);
     tcase_add_test(tc, refusals_before_a_removal_do_not_end_a_wait);
