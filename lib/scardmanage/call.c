@@ -77,7 +77,8 @@ static void give_object_back(struct call *c)
         c->m->busy = false;
         if (c->at) {
             c->at->worker.in_call = false;
-            platform_cond_wake(&c->at->worker.wake); /* for late unlocks */
+            if (worker_has_late_unlocks(c->at))
+                platform_cond_wake(&c->at->worker.wake);
         }
     }
     platform_cond_wake(&c->m->changed);
