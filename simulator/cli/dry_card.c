@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cli/print.h"
+#include "icc/keep.h"
 #include "icc/script_card.h"
 #include "rig/random.h"
 
@@ -15,7 +16,10 @@ struct card *dry_card_load(const char *text, void (*log)(void *arg, const char *
 {
     static struct rig_random random; /* the card has its address */
     random_start(&random, 0);
-    struct card_host host = {.arg = &random, .random = give_random, .log = log};
+    static struct keep_store *store; /* of all the cards */
+    if (!store)
+        store = keep_store_new_for_checks();
+    struct card_host host = {.arg = &random, .random = give_random, .log = log, .keep_store = store};
     struct error error;
     struct card *card = card_load(text, &host, &error);
     if (!card)

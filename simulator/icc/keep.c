@@ -28,6 +28,7 @@ struct keep {
 struct keep_store {
     pthread_mutex_t lock;
     struct entry *first;
+    bool for_checks; /* no file is written */
 };
 
 struct keep_store *keep_store_new(void)
@@ -35,6 +36,14 @@ struct keep_store *keep_store_new(void)
     struct keep_store *store = calloc(1, sizeof *store);
     if (store)
         pthread_mutex_init(&store->lock, NULL);
+    return store;
+}
+
+struct keep_store *keep_store_new_for_checks(void)
+{
+    struct keep_store *store = keep_store_new();
+    if (store)
+        store->for_checks = true;
     return store;
 }
 
@@ -88,6 +97,14 @@ static struct entry *find(const struct keep_store *store, const void *place, con
     return entry;
 }
 
+static bool open_file(const struct keep_store *store, struct entry *entry, struct error *error)
+{
+    if (store->for_checks)
+        return state_file_read(entry->file, entry->card, &entry->bytes, &entry->length, error);
+    entry->fd = state_file_open(entry->file, entry->card, &entry->bytes, &entry->length, error);
+    return entry->fd >= 0;
+}
+
 static struct entry *add(struct keep_store *store, const char *name, const char *card, const char *file,
                          struct error *error)
 {
@@ -104,7 +121,7 @@ static struct entry *add(struct keep_store *store, const char *name, const char 
     if (!ok)
         error_set(error, "out of memory");
     if (ok && file)
-        ok = (entry->fd = state_file_open(file, card, &entry->bytes, &entry->length, error)) >= 0;
+        ok = open_file(store, entry, error);
     if (!ok) {
         entry_free(entry);
         return NULL;
@@ -193,12 +210,13 @@ const char *keep_where(const struct keep *keep)
     return keep->entry->file ? keep->entry->file : "what the card has kept";
 }
 
-static bool replace(struct entry *entry, const char *bytes, size_t length, struct error *error)
+static bool replace(const struct keep_store *store, struct entry *entry, const char *bytes, size_t length,
+                    struct error *error)
 {
     char *copy = malloc(length + 1);
     if (!copy)
         return error_set(error, "out of memory");
-    if (entry->file) {
+    if (entry->file && !store->for_checks) {
         int fd = state_file_replace(entry->file, entry->fd, entry->card, bytes, length, error);
         if (fd < 0) {
             free(copy);
@@ -222,7 +240,7 @@ bool keep_write(struct keep *keep, const char *bytes, size_t length, struct erro
         ok =
             error_set(error, "another card has taken the place of this one, which can keep nothing any more");
     else if (!same)
-        ok = replace(entry, bytes, length, error);
+        ok = replace(keep->store, entry, bytes, length, error);
     pthread_mutex_unlock(&keep->store->lock);
     return ok;
 }

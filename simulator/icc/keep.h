@@ -18,6 +18,8 @@ struct keep;       /* of a card */
 
 /* Returns NULL if there is no memory. */
 struct keep_store *keep_store_new(void);
+/* The same for cards that are only checked: their files are read, and never locked, made or written. */
+struct keep_store *keep_store_new_for_checks(void);
 /* No card may use it any longer. store may be NULL. */
 void keep_store_free(struct keep_store *store);
 /* For a process whose child continues the rig: closes the files, which the child has, too. */

@@ -102,13 +102,49 @@ static bool read_state(int fd, const char *path, const char *card, char **bytes,
     return fail(path, "it cannot be read", error);
 }
 
-int state_file_open(const char *path, const char *card, char **bytes, size_t *length, struct error *error)
+static const char *file_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (strncmp(slash ? slash + 1 : path, NEW_PREFIX, strlen(NEW_PREFIX)) == 0) {
-        fail(path, "names that begin with '" NEW_PREFIX "' are cardrig's own", error);
+    return slash ? slash + 1 : path;
+}
+
+static bool check_name(const char *path, struct error *error)
+{
+    return strncmp(file_name(path), NEW_PREFIX, strlen(NEW_PREFIX)) != 0 ||
+           fail(path, "names that begin with '" NEW_PREFIX "' are cardrig's own", error);
+}
+
+/* Returns whether files can be made in the folder of the path. Sets errno if not. */
+static bool can_make_files_beside(const char *path)
+{
+    char folder[PATH_MAX];
+    int n = snprintf(folder, sizeof folder, "%.*s.", (int)(file_name(path) - path), path);
+    errno = ENAMETOOLONG;
+    return n < (int)sizeof folder && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+bool state_file_read(const char *path, const char *card, char **bytes, size_t *length, struct error *error)
+{
+    *bytes = NULL;
+    *length = 0;
+    if (!check_name(path, error))
+        return false;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    bool is_new = fd < 0 && errno == ENOENT;
+    if (fd < 0 && !is_new)
+        return fail(path, errno == ELOOP ? "a symbolic link" : strerror(errno), error);
+    bool ok = can_make_files_beside(path) || fail(path, strerror(errno), error);
+    if (is_new)
+        return ok;
+    ok = ok && read_state(fd, path, card, bytes, length, error);
+    close(fd);
+    return ok;
+}
+
+int state_file_open(const char *path, const char *card, char **bytes, size_t *length, struct error *error)
+{
+    if (!check_name(path, error))
         return -1;
-    }
     int fd = open_locked(path, error);
     if (fd < 0 || read_state(fd, path, card, bytes, length, error))
         return fd;
@@ -131,7 +167,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
 /* Writes the path of the file that is to replace the other one. Returns false if it is too long. */
 static bool new_path(const char *path, char fresh[PATH_MAX])
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = file_name(path);
     int n = snprintf(fresh, PATH_MAX, "%.*s" NEW_PREFIX "%s.new", (int)(name - path), path, name);
     return n > 0 && n < PATH_MAX;
 }

@@ -19,6 +19,12 @@
 int state_file_open(const char *path, const char *card, char **bytes, size_t *length, struct error *error);
 
 /*
+ * Reads the file as state_file_open() does, but neither makes nor locks it. Returns false with one line in error if a rig
+ * could not use it: it is not such a file, or must not be written.
+ */
+bool state_file_read(const char *path, const char *card, char **bytes, size_t *length, struct error *error);
+
+/*
  * Replaces the file. Returns the descriptor of the new file, and closes the old one; or -1 with one line in error, and
  * leaves the old file as it is. The new one is made as .cardrig-NAME.new in the same folder.
  */

@@ -102,6 +102,26 @@ def test_check():
     assert len(lines) == 2 and lines[0].startswith(f"{bad}:") and "/nowhere.lua" in lines[1]
 
 
+def test_check_reads_the_state(temporary):
+    """It says what a rig would, makes no file, and needs no file for itself."""
+    state = temporary / "state"
+    ok = run("check", f"piv,state={state}")
+    assert ok.returncode == 0 and not state.exists()
+    with Rig("--card", f"piv,state={state}") as rig:
+        assert run("check", f"piv,state={state}").stdout == ok.stdout
+        assert rig.cardrig("remove").returncode == 0
+    before = state.read_bytes()
+    for card, contents, says in (("openpgp", before, "the state of the card 'piv', expected one of 'openpgp'"),
+                                 ("piv", b"garbage", "not a state file of cardrig"),
+                                 ("piv", b"cardrig state 1\npiv\nxx", "it has a value of an unknown type")):
+        state.write_bytes(contents)
+        done = run("check", f"{card},state={state}")
+        assert done.returncode == 1 and says in done.stderr and state.read_bytes() == contents
+    state.unlink()
+    done = run("check", f"piv,state={temporary}/nowhere/state")
+    assert done.returncode == 1 and "No such file or directory" in done.stderr
+
+
 @pytest.mark.parametrize("name", sorted(os.listdir(CARDS / "bad")))
 def test_bad_cards_are_refused_with_file_line_and_reason(rig, name):
     path = CARDS / "bad" / name
