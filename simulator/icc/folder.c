@@ -11,6 +11,14 @@
 
 #define NAME_PART_MAX 255 /* bytes of one part of a path */
 
+/* Says why the part cannot be opened. For a link to a folder, errno is ENOTDIR. */
+static void explain(int directory, const char *part, int error_number, struct error *error)
+{
+    struct stat st;
+    bool is_link = fstatat(directory, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+    error_set(error, "%s", is_link ? "a symbolic link, which scripts cannot follow" : strerror(error_number));
+}
+
 /* Opens one part of a path, which may have no slash, in the directory. Closes the directory. */
 static int open_part(int directory, const char *name, size_t length, bool is_last, struct error *error)
 {
@@ -27,8 +35,7 @@ static int open_part(int directory, const char *name, size_t length, bool is_las
                 O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
                     (is_last ? O_NONBLOCK : O_DIRECTORY)); /* no FIFO can block */
     if (fd < 0)
-        error_set(error, "%s",
-                  errno == ELOOP ? "a symbolic link, which scripts cannot follow" : strerror(errno));
+        explain(directory, part, errno, error);
     close(directory);
     return fd;
 }

@@ -184,7 +184,7 @@ START_TEST(files_that_are_refused)
         {"sub", "not a regular file"},
         {"sub/", "expected a path below the script's folder"},
         {"link", "a symbolic link, which scripts cannot follow"},
-        {"linked/passwd", "linked/passwd: "},
+        {"linked/passwd", "linked/passwd: a symbolic link, which scripts cannot follow"},
         {"fifo", "not a regular file"},
         {"big", "larger than 4 MiB"},
         {"card.lua/x", "Not a directory"},
