@@ -236,8 +236,8 @@ uint64_t platform_now_us(void)
  * all if its processor sleeps, too. As long as waits are short, a thread therefore does not sleep at once.
  */
 
-#define SPIN_US  20u /* how long it does not */
-#define SHORT_US 40u /* more than SPIN_US: a wait of a thread that sleeps includes that it is woken */
+#define SPIN_US  120u /* how long it does not: a command of a simulated card takes less */
+#define SHORT_US 200u /* more than SPIN_US: a wait of a thread that sleeps includes that it is woken */
 
 int platform_cond_init(platform_cond *cond)
 {
