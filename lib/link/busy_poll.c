@@ -27,6 +27,31 @@ static int most(void)
     return count > 2 ? count / 2 : 1;
 }
 
+/* A thread that yields to one that computes gets the processor back only after that one's turn, while one that is woken
+ * gets it at once. So where a yield has taken that long, no thread busy-polls for the next 0.1 to 0.2 s. */
+#define CROWDED_NS 1000000
+
+static atomic_uint crowded_tenth; /* of a second */
+
+static unsigned tenth(int64_t ns)
+{
+    return (unsigned)(ns / 100000000);
+}
+
+static bool is_crowded(int64_t ns)
+{
+    return tenth(ns) - atomic_load_explicit(&crowded_tenth, memory_order_relaxed) < 2;
+}
+
+static void yield(void)
+{
+    int64_t before = now_ns();
+    sched_yield();
+    int64_t after = now_ns();
+    if (after - before > CROWDED_NS)
+        atomic_store_explicit(&crowded_tenth, tenth(after), memory_order_relaxed);
+}
+
 int64_t busy_poll_begin(void)
 {
     return now_ns() + BUSY_POLL_US * 1000;
@@ -34,9 +59,11 @@ int64_t busy_poll_begin(void)
 
 bool busy_poll(int64_t end)
 {
+    if (is_crowded(now_ns()))
+        return false;
     bool room = atomic_fetch_add_explicit(&polling, 1, memory_order_relaxed) < most();
     if (room)
-        sched_yield();
+        yield();
     atomic_fetch_sub_explicit(&polling, 1, memory_order_relaxed);
     return room && now_ns() < end;
 }

@@ -17,7 +17,8 @@
 /* Returns the time at which a wait that begins now should go to sleep. */
 int64_t busy_poll_begin(void);
 
-/* Yields the processor. Returns false if it is time to sleep, or if too many threads busy-poll already. */
+/* Yields the processor. Returns false if it is time to sleep, if too many threads busy-poll already, or if others compute
+ * on this processor. */
 bool busy_poll(int64_t end);
 
 #endif
