@@ -236,6 +236,32 @@ uint64_t platform_now_us(void)
  * all if its processor sleeps, too. As long as waits are short, a thread therefore does not sleep at once.
  */
 
+/* A thread that yields to one that computes gets the processor back only after that one's turn, while one that is woken
+ * gets it at once. So where a yield has taken that long, threads sleep at once for the next 0.1 to 0.2 s. */
+#define CROWDED_US 1000u
+
+static atomic_uint crowded_tenth; /* of a second */
+
+static unsigned tenth(uint64_t now_us)
+{
+    return (unsigned)(now_us / 100000u);
+}
+
+static bool is_crowded(uint64_t now_us)
+{
+    return tenth(now_us) - atomic_load_explicit(&crowded_tenth, memory_order_relaxed) < 2;
+}
+
+/* Yields the processor. Returns the time after that. */
+static uint64_t yield_and_look(uint64_t now_us)
+{
+    yield();
+    uint64_t after = platform_now_us();
+    if (after - now_us > CROWDED_US)
+        atomic_store_explicit(&crowded_tenth, tenth(after), memory_order_relaxed);
+    return after;
+}
+
 #define SPIN_US  120u /* how long it does not: a command of a simulated card takes less */
 #define SHORT_US 200u /* more than SPIN_US: a wait of a thread that sleeps includes that it is woken */
 
@@ -262,14 +288,17 @@ void platform_cond_wake(platform_cond *cond)
 /* Waits without sleeping, and yields the processor to the threads that it waits for. Returns whether it was woken. */
 static bool spin(platform_cond *cond, platform_mutex *mutex, uint64_t until_us)
 {
+    uint64_t now = platform_now_us();
     unsigned before = atomic_load_explicit(&cond->wakes, memory_order_relaxed);
     bool locked = false;
+    if (is_crowded(now))
+        return false;
     platform_unlock(mutex);
     do {
-        yield();
+        now = yield_and_look(now);
         bool woken = atomic_load_explicit(&cond->wakes, memory_order_relaxed) != before;
         locked = woken && try_lock(mutex); /* to sleep until the mutex is free would take as long */
-    } while (!locked && platform_now_us() < until_us);
+    } while (!locked && now < until_us && !is_crowded(now));
     if (!locked)
         platform_lock(mutex);
     return atomic_load_explicit(&cond->wakes, memory_order_relaxed) != before;
