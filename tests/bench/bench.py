@@ -454,17 +454,22 @@ def main():
     parser.add_argument("--build", type=lambda path: pathlib.Path(path).resolve(), default=HERE.parents[1] / "build",
                         help="the folder with the built programs")
     parser.add_argument("--quick", action="store_true", help="a few samples of each, only to see that it works")
+    parser.add_argument("--load", action="store_true", help="with a busy loop on each processor meanwhile")
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="how many turns each system gets (20)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write everything that was measured to FILE")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     bench = Bench(options)
+    load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() * options.load)]
     try:
         bench.run()
         bench.check()
     except Failed as failure:
         sys.exit(f"bench: {failure}")
+    finally:
+        for process in load:
+            process.kill()
     print(bench.table())
     if options.json:
         options.json.write_text(json.dumps({"summary": bench.summary(), "systems": bench.results, "rigs": bench.rigs}))
