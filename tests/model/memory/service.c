@@ -51,6 +51,8 @@ void pcscd_end(bool starts_for_client)
             continue;
         fiber_discard(reader->thread);
         card_close(reader->slot);
+        fiber_wake(&reader->driver); /* requests that wait for it end, too */
+        fiber_wake(&reader->power_lock);
     }
     memset(pcscd_service.readers, 0, sizeof pcscd_service.readers);
     pcscd_service.running = pcscd_service.stopped = false;
