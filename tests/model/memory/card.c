@@ -25,13 +25,13 @@ void card_plug(struct slot *slot)
 {
     slot->plugged = true;
     slot->plugging++;
-    truth_now.plugs++;
+    truth_plug();
 }
 
 void card_unplug(struct slot *slot)
 {
     slot->plugged = false;
-    truth_now.plugs++;
+    truth_plug();
     card_close(slot);
 }
 

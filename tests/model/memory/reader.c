@@ -271,7 +271,7 @@ void reader_add(struct slot *slot)
         (struct pcscd_reader){.exists = true, .slot = slot, .plugging = slot->plugging, .references = 1};
     snprintf(reader->state.name, sizeof reader->state.name, "%s %02X 00", slot->key, number);
     card_open(slot);
-    truth_now.plugs++;
+    truth_plug();
     unsigned owner = fiber_owner(); /* a client may have started the service */
     fiber_set_owner(0);
     reader->thread = fiber_start("pcscd's thread of a reader", watch, reader);
@@ -292,7 +292,7 @@ static void remove_now(struct pcscd_reader *reader)
     card_close(slot);
     truth_now.lost += slot == &card_slots[0];
     memset(reader, 0, sizeof *reader);
-    truth_now.plugs++;
+    truth_plug();
     pcscd_signal_event();
     pcscd_notice_readers(); /* it may have been plugged in again */
 }

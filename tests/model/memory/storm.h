@@ -23,9 +23,12 @@
 #include "scardmanage_hook.h"
 #include "truth.h"
 
+#include <limits.h>
+
 #define STORM_SESSIONS  64
 #define STORM_CALLS     13 /* kinds of calls of A and B */
 #define STORM_ACTS_OF_C 5
+#define STORM_NO_NUMBER UINT_MAX
 
 /* What the caller can know, as a range of counts in struct truth. */
 struct storm_range {
@@ -55,6 +58,8 @@ struct storm_user {
     bool has_ejected;                    /* an unlock has asked for that */
     scardmanage_options options;         /* of the object */
     scardmanage_options call_options;    /* of the call */
+    /* of the reader that the library uses, if it is known; else STORM_NO_NUMBER */
+    unsigned reader_number;
     /* of B: the handle that it is attached to */
     SCARDCONTEXT context;
     SCARDHANDLE handle;
@@ -172,6 +177,8 @@ void storm_run_client_c(void *storm);
 void storm_run_world(void *storm);
 void storm_calm_down(struct storm *storm);
 const char *storm_reader_name(void);
+/* Returns the number in that name, or STORM_NO_NUMBER if there is no such reader. */
+unsigned storm_reader_number(void);
 
 /* storm_watch.c: a fiber */
 void storm_run_watch(void *storm);

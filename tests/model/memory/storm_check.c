@@ -68,7 +68,8 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .hook = user->hook,
                                .present = card_is_present(truth_now.card_events) &&
                                           truth_now.noticed_events == truth_now.card_events,
-                               .plugged = storm_has_reader(),
+                               .plugged = storm_has_reader() &&
+                                          (!user->attached || user->reader_number == storm_reader_number()),
                                .running = pcscd_service.running,
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),

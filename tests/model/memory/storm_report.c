@@ -154,6 +154,7 @@ static void check_times(const struct storm_call *call, scardmanage_result result
     bool never_waits = call->present && !user->storm->has_plugs && !options->wait_for_my_card &&
                        call->plugged && may_wait && truth_now.card_events == call->before.card_events &&
                        call->running && !call->stopped &&
+                       call->before.service_ends == user->synced.service_ends &&
                        truth_now.noticed_events == call->before.noticed_events && !call->may_run;
     storm_check(user, !never_waits || report->waited_us == 0,
                 "%s has waited %llu us for the card that is there", call->name,
@@ -162,6 +163,22 @@ static void check_times(const struct storm_call *call, scardmanage_result result
     if (waits && is_empty && !call->may_run && !call->stopped && options->wait_ms > 50)
         storm_check(user, report->waited_us > 0, "%s has waited %u ms, and does not report it", call->name,
                     (unsigned)options->wait_ms);
+}
+
+#define NOTICE_US 20000 /* a wait notices a reader in this time */
+
+/* A wait for the reader must not miss that it has come back with its card, perhaps with another number. */
+static void check_reader(const struct storm_call *call, scardmanage_result result,
+                         const scardmanage_report *report)
+{
+    const struct storm *storm = call->user->storm;
+    bool has_card = card_slots[0].card && !storm->has_events && !storm->has_mutes;
+    bool is_back = storm_has_reader() && has_card && scheduler_now_us() - truth_now.plugs_us >= NOTICE_US;
+    storm_check(call->user,
+                result != SCARDMANAGE_E_READER_UNAVAILABLE || report->waited_us < NOTICE_US || !is_back ||
+                    !call->user->call_options.accept_other_index || storm->has_services,
+                "%s has waited %llu us for the reader, and says that it is not there, but it has come back",
+                call->name, (unsigned long long)report->waited_us);
 }
 
 /* After a success. */
@@ -201,6 +218,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_card_before(call, result, report);
     check_times(call, result, report);
+    check_reader(call, result, report);
     check_protocols(call, result);
     check_new_card(call, result, report);
     if (result != SCARDMANAGE_S_OK) {
@@ -227,6 +245,7 @@ void storm_check_report_of_commands(const struct storm_call *call, scardmanage_r
     log_report(call, report);
     user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_times(call, result, report);
+    check_reader(call, result, report);
     if (call->may_run || storm_was_abandoned(result))
         return;
     storm_check(user, sent <= report->sent, "%s reports %u commands, but the card has got %u", call->name,

@@ -86,6 +86,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     storm_sync(&opening, false, false);
     user->card.known = user->session.known = false;
     snprintf(name, sizeof name, "%s", storm_reader_name());
+    user->reader_number = storm_reader_number();
     unsigned resets = truth_now.resets[user->party];
     scardmanage_result result = user->party == PARTY_A ? scardmanage_attach_by_ifd(user->m, name)
                                                        : scardmanage_attach_by_handle(user->m, user->handle);
@@ -348,6 +349,18 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
         user->call_options.rebuild && (report->step != SCARDMANAGE_STEP_NONE || user->expects_selected);
 }
 
+/* After a call that may have gone on with a reader of another number. */
+static void note_reader(const struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    unsigned number = storm_reader_number();
+    bool is_sure = truth_now.plugs == call->before.plugs && !user->may_run;
+    if (is_sure && result == SCARDMANAGE_S_OK)
+        user->reader_number = number;
+    else if (user->call_options.accept_other_index && !(is_sure && user->reader_number == number))
+        user->reader_number = STORM_NO_NUMBER;
+}
+
 static scardmanage_result reconnect(struct storm_user *user, scardmanage_options options)
 {
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
@@ -367,6 +380,7 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     user->lacks_identity =
         !user->found_identity && (user->lacks_identity || (result == SCARDMANAGE_S_OK && was_out));
     note_refusal(user, result);
+    note_reader(&call, result);
     storm_check_lock(&call, result);
     user->call_options = user->options;
     return result;
@@ -423,6 +437,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
         storm_widen(call);
     }
     note_refusal(user, result);
+    note_reader(call, result);
     storm_check_lock(call, result);
     user->call_options = user->options;
 }

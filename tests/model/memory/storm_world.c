@@ -22,6 +22,14 @@ const char *storm_reader_name(void)
     return RIG_KEY " 00 00";
 }
 
+unsigned storm_reader_number(void)
+{
+    unsigned number = 0;
+    if (!storm_has_reader() || sscanf(storm_reader_name(), RIG_KEY " %02X", &number) != 1)
+        return STORM_NO_NUMBER;
+    return number;
+}
+
 /*
  * C
  */
@@ -156,7 +164,6 @@ static void change_service(struct storm *storm)
     }
 }
 
-/* Only beside the other one, so that this gets the number 0. */
 static void plug_other_reader(struct storm *storm)
 {
     log_event(storm, card_slots[1].plugged ? "unplug the other reader" : "plug the other reader");
@@ -177,9 +184,10 @@ static void plug_own_reader(struct storm *storm)
     pcscd_notice_readers();
 }
 
+/* A reader that comes back while the other one has its number gets another one. */
 static void plug(struct storm *storm)
 {
-    if (card_slots[1].plugged || (storm_has_reader() && scheduler_once_in(3)))
+    if (scheduler_once_in(3))
         plug_other_reader(storm);
     else
         plug_own_reader(storm);

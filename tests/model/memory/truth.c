@@ -56,6 +56,12 @@ void truth_command(const struct slot *slot)
         selected[party] = true;
 }
 
+void truth_plug(void)
+{
+    truth_now.plugs++;
+    truth_now.plugs_us = scheduler_now_us();
+}
+
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded)
 {
     truth_last_step[truth_actor()] = (struct truth_step){step, begun_us, succeeded};

@@ -36,6 +36,7 @@ struct truth {
     unsigned commands[TRUTH_PARTIES];
     unsigned services; /* starts and ends, and stops */
     unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
+    uint64_t plugs_us; /* the time of the last of these */
     unsigned lost;     /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
@@ -57,6 +58,7 @@ void truth_set_actor(enum party party); /* for this fiber, and those that it sta
 void truth_session_ends(const struct slot *slot);
 void truth_reset(const struct slot *slot);
 void truth_command(const struct slot *slot);
+void truth_plug(void);
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded);
 
 /* Commands besides cards_command. The first sets is_selected until the next reset. */
