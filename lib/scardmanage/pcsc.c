@@ -121,10 +121,12 @@ void pcsc_release_context(SCARDCONTEXT context)
     SCardReleaseContext(context);
 }
 
+/* Returns true, too, if that is not known. */
 static bool is_listed(SCARDCONTEXT context, const char *reader)
 {
     char names[NAMES_MAX];
-    list_readers(context, names);
+    if (list_readers(context, names) != SCARDMANAGE_S_OK)
+        return true;
     for (const char *name = names; *name != '\0'; name += strlen(name) + 1)
         if (strcmp(name, reader) == 0)
             return true;

@@ -35,7 +35,8 @@ static LONG misread;
 static atomic_uint said;
 static bool older_service; /* it says that there is no service until SCardListReaders() was called */
 static atomic_bool listed;
-static atomic_uint refusals; /* so many SCardConnect() to come say that there is no service */
+static atomic_uint lists_without_memory; /* so many SCardListReaders() to come have none */
+static atomic_uint refusals;             /* so many SCardConnect() to come say that there is no service */
 
 #pragma GCC visibility push(default)
 
@@ -44,6 +45,10 @@ static atomic_uint refusals; /* so many SCardConnect() to come say that there is
 LONG SCardListReaders(SCARDCONTEXT in, LPCSTR groups, LPSTR readers, LPDWORD length)
 {
     listed = true;
+    if (lists_without_memory > 0) {
+        lists_without_memory--;
+        return SCARD_E_NO_MEMORY;
+    }
     return THE_REAL(SCardListReaders)(in, groups, readers, length);
 }
 
@@ -130,7 +135,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    misreads = refusals = 0;
+    misreads = refusals = lists_without_memory = 0;
     older_service = false;
     scardmanage_free(m);
     SCardDisconnect(handle, SCARD_LEAVE_CARD);
@@ -208,6 +213,18 @@ START_TEST(a_reader_that_is_not_there_is_not_there)
     ck_assert_int_eq(scardmanage_attach_by_ifd(m, "nobody's 00 00"), SCARDMANAGE_E_UNKNOWN_READER);
     misread_next(codes[_i], 1);
     ck_assert_int_eq(scardmanage_attach_by_ifd(m, "nobody's 00 00"), SCARDMANAGE_E_UNKNOWN_READER);
+}
+END_TEST
+
+/* The handle would be taken for a dead one otherwise. */
+START_TEST(a_reader_is_there_if_nobody_can_list_it)
+{
+    attach(_i);
+    misread_next(SCARD_E_UNKNOWN_READER, 1);
+    lists_without_memory = 1;
+    ck_assert_int_eq(reconnect_and_report().verdict, SCARDMANAGE_VERDICT_UNCHANGED);
+    ck_assert_uint_eq(said, 1);
+    ck_assert_uint_eq(lists_without_memory, 0);
 }
 END_TEST
 
@@ -293,6 +310,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_happened_to_the_card_is_found_out, 0, CASES);
     tcase_add_loop_test(tcase, waiting_goes_on, 0, CASES);
     tcase_add_loop_test(tcase, a_reader_that_is_not_there_is_not_there, 0, CASES / WAYS);
+    tcase_add_loop_test(tcase, a_reader_is_there_if_nobody_can_list_it, 0, WAYS);
     tcase_add_loop_test(tcase, what_is_said_again_and_again_is_said, 0, WAYS);
     tcase_add_loop_test(tcase, a_service_that_is_older_is_there, 0, WAYS);
     tcase_add_test(tcase, a_service_that_goes_is_waited_for);
