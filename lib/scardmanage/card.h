@@ -28,8 +28,9 @@ struct card {
      * caller has not been told yet; otherwise S_OK. Until a reconnect succeeds, nothing is sent to
      * the card. */
     scardmanage_result unreported_event;
-    bool own_reset;       /* the next event from PC/SC is a reset that the caller asked for */
-    bool is_unresponsive; /* the card did not answer the last command; PC/SC does not remember that */
+    bool own_reset; /* the caller asked for a reset, and what the card is since then is not known */
+    bool own_reset_acknowledged; /* otherwise it is the next event from PC/SC */
+    bool is_unresponsive;        /* the card did not answer the last command; PC/SC does not remember that */
 };
 
 #endif

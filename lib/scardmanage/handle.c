@@ -129,17 +129,25 @@ void handle_finish_operations(struct attachment *at)
     pcsc_probe_transaction(at->connection.handle);
 }
 
-scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
+static scardmanage_result acknowledge_own_reset(struct attachment *at)
 {
-    struct pcsc_card card;
     uint32_t protocols = options_protocols(&at->options, at->card.protocol);
     scardmanage_result result = handle_reconnect(at, at->connection.share, protocols, SCARDMANAGE_STEP_LEAVE);
     /* another client has reconnected first, and has chosen the other protocol */
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && at->options.protocols == 0)
         result = handle_reconnect(at, at->connection.share, options_any_protocol(at->card.protocol),
                                   SCARDMANAGE_STEP_LEAVE);
+    return result;
+}
+
+scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
+{
+    struct pcsc_card card;
+    scardmanage_result result =
+        at->card.own_reset_acknowledged ? SCARDMANAGE_S_OK : acknowledge_own_reset(at);
     /* in these cases the next call tries again */
     at->card.own_reset = result == SCARDMANAGE_E_SHARING_VIOLATION || outcome_ends_call(result);
+    at->card.own_reset_acknowledged = result == SCARDMANAGE_S_OK;
     if (result != SCARDMANAGE_S_OK)
         return result;
     /* another client may have begun a reset after the own one, which has been acknowledged, too; see
