@@ -71,7 +71,7 @@ struct attachment {
         bool sent;                           /* the command may have reached the card */
         uint32_t control_code;
         uint8_t feature; /* not 0: to use this feature of the reader instead of control_code */
-        bool locked;     /* the job has acquired the lock once more */
+        bool locked;     /* the job has acquired the lock once more, or could not release it */
         bool in_unit;    /* an unlock comes from the unit that runs */
         struct wait_condition condition;
         bool condition_holds;

@@ -136,9 +136,8 @@ static scardmanage_result exchange_locked(struct attachment *at, uint8_t *respon
     if (result != SCARDMANAGE_S_OK)
         return result;
     result = exchange_with_transport(at, response, at->io.response_capacity, length);
-    if (begins && at->transaction.is_open)
+    if (begins && at->transaction.is_open) /* if it cannot be ended, the next reconnect ends it */
         lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    at->transaction.is_temporary |= begins && at->transaction.is_open; /* the next reconnect ends it */
     return result;
 }
 

@@ -42,12 +42,20 @@ static void end_transaction_with_handle(struct attachment *at, scardmanage_dispo
     service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
 }
 
+/* Ends a transaction that the removal of the card may have ended. */
+static scardmanage_result end_doubtful_transaction(struct attachment *at)
+{
+    scardmanage_result result = pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY)
+        at->transaction.is_open = at->transaction.is_doubtful = true;
+    return result;
+}
+
 /* The removal of the card ends the transaction. But pcscd also says that there is no card if a reset finds none, before
  * it has noticed the removal. The event of the reset then keeps the transaction from ending. */
 static void end_transaction_without_card(struct attachment *at)
 {
-    if (pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE) ==
-        SCARDMANAGE_W_RESET_CARD)
+    if (end_doubtful_transaction(at) == SCARDMANAGE_W_RESET_CARD)
         end_transaction_with_handle(at, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
@@ -66,7 +74,7 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
     if (event == SCARDMANAGE_W_REMOVED_CARD) {
         if (result == SCARDMANAGE_S_OK) {
             at->card.unreported_event = event;
-            pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+            end_doubtful_transaction(at);
         }
         return event;
     }
@@ -133,6 +141,7 @@ scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_dispo
         result = end_transaction_after_reset(at, disposition);
     if (result == SCARDMANAGE_E_OUTOFMEMORY) {
         at->transaction.is_open = true;
+        at->transaction.is_doubtful |= may_have_ended;
         return result;
     }
     if (!was_reset)
@@ -149,7 +158,7 @@ void lock_end_with_card(struct attachment *at, bool is_counted)
                 at->connection.share != SCARDMANAGE_SHARE_EXCLUSIVE;
     at->transaction.is_open = false;
     if (ends && is_counted)
-        pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+        end_doubtful_transaction(at);
     else if (ends)
         end_transaction_without_card(at);
 }
@@ -159,10 +168,7 @@ static scardmanage_result end_outermost_transaction(struct attachment *at)
 {
     scardmanage_disposition disposition = at->transaction.disposition;
     at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
-    scardmanage_result result = lock_end_transaction(at, disposition);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing was released */
-        at->transaction.disposition = disposition;
-    return result;
+    return lock_end_transaction(at, disposition);
 }
 
 static scardmanage_result lock_job(struct attachment *at)
@@ -213,8 +219,6 @@ static scardmanage_result release_lock(struct attachment *at, scardmanage_dispos
         return event_that_ended_lock(at);
     }
     scardmanage_result result = end_outermost_transaction(at);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY)
-        at->transaction.lock_count = 1;
     if (result == SCARDMANAGE_E_NOT_TRANSACTED) /* a reconnect that failed has acknowledged the removal */
         return event_that_ended_lock(at);
     /* a reconnect that failed may have acknowledged an event while the card was locked */
@@ -259,7 +263,22 @@ scardmanage_result lock_end_failed_unit_job(struct attachment *at)
 
 static scardmanage_result unlock_job(struct attachment *at)
 {
-    return release_lock(at, at->io.disposition, at->io.in_unit);
+    struct transaction before = at->transaction;
+    scardmanage_result result = release_lock(at, at->io.disposition, at->io.in_unit);
+    at->io.locked = result == SCARDMANAGE_E_OUTOFMEMORY;
+    if (at->io.locked) { /* nothing was released */
+        at->transaction.lock_count = before.lock_count;
+        at->transaction.disposition = before.disposition;
+    }
+    return result;
+}
+
+/* For an unlock that failed after the caller had stopped waiting: the next reconnect ends the transaction. */
+static scardmanage_result undo_unlock_job(struct attachment *at)
+{
+    if (at->io.locked)
+        at->transaction.lock_count = 0;
+    return SCARDMANAGE_S_OK;
 }
 
 scardmanage_result unlock_late_job(struct attachment *at)
@@ -305,7 +324,7 @@ scardmanage_result scardmanage_unlock(scardmanage *m, scardmanage_disposition di
         return result;
     c.at->io.disposition = disposition;
     c.at->io.in_unit = c.nested && c.at->transaction.unit_lock;
-    result = call_run_brief(&c, unlock_job, NULL);
+    result = call_run_brief(&c, unlock_job, undo_unlock_job);
     call_end(&c);
     return result;
 }

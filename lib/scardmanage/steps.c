@@ -19,9 +19,10 @@ static uint32_t wanted_protocols(const struct attempt *a)
 static void end_exclusive_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (!at->transaction.is_open)
-        pcsc_end_transaction(at->connection.handle,
-                             SCARDMANAGE_DISPOSITION_LEAVE); /* other stacks return E_NOT_TRANSACTED */
+    if (!at->transaction.is_open) { /* other stacks return E_NOT_TRANSACTED */
+        scardmanage_result ended = pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
+        at->transaction.is_open = at->transaction.is_doubtful = ended == SCARDMANAGE_E_OUTOFMEMORY;
+    }
     at->connection.share = SCARDMANAGE_SHARE_SHARED;
 }
 
@@ -56,9 +57,11 @@ static scardmanage_result change_share(struct attempt *a, scardmanage_share take
         at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE)
         return SCARDMANAGE_S_OK;
     bool was_locked = at->transaction.is_open;
-    if (was_locked)
-        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
-    scardmanage_result result = request_exclusive_use(a, protocols);
+    scardmanage_result result =
+        was_locked ? lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE) : SCARDMANAGE_S_OK;
+    if (at->transaction.is_open)
+        return attempt_publish_result(a, result);
+    result = request_exclusive_use(a, protocols);
     if (result != SCARDMANAGE_S_OK && was_locked && !at->transaction.is_open)
         lock_begin_transaction(at);
     return result;
@@ -207,8 +210,9 @@ static scardmanage_result check_card_after_step(struct attempt *a)
 static scardmanage_result begin_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (at->transaction.is_open && at->transaction.is_doubtful)
-        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE);
+    if (at->transaction.is_open && at->transaction.is_doubtful &&
+        lock_end_transaction(at, SCARDMANAGE_DISPOSITION_LEAVE) == SCARDMANAGE_E_OUTOFMEMORY)
+        return attempt_publish_result(a, SCARDMANAGE_E_OUTOFMEMORY);
     if (at->transaction.is_open) {
         if (!lock_is_wanted(at)) /* it could not be ended before */
             at->transaction.is_temporary = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is left of a lock when its card has gone. The PC/SC calls below are this file's own: as pcscd answers when a
- * reset finds no card before pcscd has noticed the removal, which takes luck to hit.
+ * What is left of a lock when its card has gone, or when PC/SC has no memory to end it. The PC/SC calls below are this
+ * file's own: as pcscd answers when a reset finds no card before pcscd has noticed the removal, which takes luck to hit.
  */
-#include "internal.h"
+#include "attempt.h"
 
 #include "run_suite.h"
 
@@ -14,25 +14,56 @@
 static struct {
     bool reset_event; /* the handle has the event of the reset */
     bool transaction; /* the handle has a transaction */
-    unsigned ends, closed;
+    bool has_card;
+    bool lacks_memory_to_end, lacks_memory_for_status;
+    unsigned ends, closed, reconnects;
 } pcscd;
 
 LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
 {
-    (void)handle, (void)disposition;
+    (void)handle;
     pcscd.ends++;
+    if (pcscd.lacks_memory_to_end)
+        return SCARD_E_NO_MEMORY;
     if (pcscd.reset_event)
         return SCARD_W_RESET_CARD;
     if (!pcscd.transaction)
         return SCARD_E_NOT_TRANSACTED;
     pcscd.transaction = false;
+    pcscd.reset_event = disposition != SCARD_LEAVE_CARD;
     return SCARD_S_SUCCESS;
 }
 
 LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD step, LPDWORD active)
 {
     (void)handle, (void)share, (void)protocols, (void)step, (void)active;
-    return SCARD_E_NO_SMARTCARD;
+    pcscd.reconnects++;
+    if (!pcscd.has_card)
+        return SCARD_E_NO_SMARTCARD;
+    pcscd.reset_event = false;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWORD state, LPDWORD protocol,
+                 LPBYTE atr, LPDWORD atr_length)
+{
+    (void)handle, (void)atr;
+    if (pcscd.lacks_memory_for_status)
+        return SCARD_E_NO_MEMORY;
+    if (pcscd.reset_event)
+        return SCARD_W_RESET_CARD;
+    *reader = '\0';
+    *reader_length = 1;
+    *state = SCARD_PRESENT | SCARD_POWERED | SCARD_SPECIFIC;
+    *protocol = SCARD_PROTOCOL_T0;
+    *atr_length = 0;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
+{
+    (void)handle, (void)attribute, (void)value, (void)length;
+    return SCARD_S_SUCCESS;
 }
 
 LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
@@ -136,6 +167,79 @@ START_TEST(an_unlock_after_a_removal_that_was_acknowledged)
 }
 END_TEST
 
+START_TEST(no_memory_to_end_it_after_a_removal)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    for (int is_counted = 0; is_counted < 2; is_counted++) {
+        begin(&at, m, false, false);
+        pcscd.lacks_memory_to_end = true;
+        lock_end_with_card(&at, is_counted);
+        ck_assert(is_locked(&at) && at.transaction.is_doubtful);
+
+        /* the removal has ended it: nothing says so before there is memory */
+        ck_assert_int_eq(lock_end_transaction(&at, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_E_OUTOFMEMORY);
+        ck_assert(is_locked(&at) && at.transaction.is_doubtful);
+        pcscd.lacks_memory_to_end = pcscd.transaction = false;
+        ck_assert_int_eq(lock_end_transaction(&at, SCARDMANAGE_DISPOSITION_LEAVE), SCARDMANAGE_S_OK);
+        ck_assert(!is_locked(&at));
+    }
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(no_memory_to_begin_another_one)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, false);
+    at.transaction.is_doubtful = true;
+    pcscd.lacks_memory_to_end = true;
+    struct attempt attempt = {.at = &at};
+    ck_assert_int_eq(steps_restore_lock(&attempt), SCARDMANAGE_E_OUTOFMEMORY);
+    ck_assert(is_locked(&at) && at.transaction.is_doubtful);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(no_memory_for_a_late_unlock)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, false);
+    pcscd.lacks_memory_to_end = true;
+    ck_assert_int_eq(unlock_late_job(&at), SCARDMANAGE_E_OUTOFMEMORY);
+    ck_assert(is_locked(&at) && at.transaction.lock_count == 0);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(no_memory_to_look_after_an_own_reset)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    for (int is_reset_again = 0; is_reset_again < 2; is_reset_again++) {
+        begin(&at, m, false, false);
+        pcscd.has_card = pcscd.lacks_memory_for_status = true;
+        ck_assert_int_eq(lock_end_transaction(&at, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_S_OK);
+        ck_assert(at.card.own_reset && !pcscd.reset_event);
+        ck_assert_uint_eq(pcscd.reconnects, 1);
+
+        pcscd.reset_event = is_reset_again; /* by another client: the caller must hear of it */
+        pcscd.lacks_memory_for_status = false;
+        ck_assert_int_eq(handle_acknowledge_own_reset(&at),
+                         is_reset_again ? SCARDMANAGE_W_RESET_CARD : SCARDMANAGE_S_OK);
+        ck_assert(!at.card.own_reset && pcscd.reset_event == is_reset_again);
+        ck_assert_uint_eq(pcscd.reconnects, 1);
+    }
+    scardmanage_free(m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("libscardmanage: the end of a lock");
@@ -144,6 +248,10 @@ int main(void)
     tcase_add_test(tc, a_removal_that_pcscd_has_noticed);
     tcase_add_test(tc, an_unlock_after_a_reset_that_found_no_card);
     tcase_add_test(tc, an_unlock_after_a_removal_that_was_acknowledged);
+    tcase_add_test(tc, no_memory_to_end_it_after_a_removal);
+    tcase_add_test(tc, no_memory_to_begin_another_one);
+    tcase_add_test(tc, no_memory_for_a_late_unlock);
+    tcase_add_test(tc, no_memory_to_look_after_an_own_reset);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
