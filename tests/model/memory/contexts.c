@@ -2,6 +2,9 @@
 /* winscard_clnt.c of libpcsclite: contexts, and the handles that they have. */
 #include "libpcsclite.h"
 
+#include "failures.h"
+#include "truth.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +116,22 @@ void client_remove_handle(struct client_context *context, SCARDHANDLE handle)
             context->handles[i].number = 0;
 }
 
+bool client_lacks_memory(void)
+{
+    enum party actor = truth_actor();
+    bool lacks = (actor == PARTY_A || actor == PARTY_B) && failures_happen_in_pcsc();
+    if (lacks && client_log)
+        fprintf(client_log, "%10llu          %c has no memory\n", (unsigned long long)scheduler_now_us(),
+                actor == PARTY_A ? 'A' : 'B');
+    return lacks;
+}
+
+LONG client_request(struct client_context *context, void (*serve)(struct pcscd_connection *, void *),
+                    void *argument)
+{
+    return client_lacks_memory() ? SCARD_E_NO_MEMORY : pcscd_request(&context->connection, serve, argument);
+}
+
 static void establish(struct pcscd_connection *connection, void *argument)
 {
     (void)connection;
@@ -134,8 +153,9 @@ LONG SCardEstablishContext(DWORD scope, LPCVOID reserved1, LPCVOID reserved2, LP
     unsigned i = 0;
     while (i < CONTEXTS_MAX && contexts[i].number != 0)
         i++;
-    LONG rv = i == CONTEXTS_MAX ? SCARD_E_NO_MEMORY : SCARD_E_NO_SERVICE;
-    if (i < CONTEXTS_MAX && pcscd_connect(&contexts[i].connection)) {
+    bool lacks_memory = i == CONTEXTS_MAX || client_lacks_memory();
+    LONG rv = lacks_memory ? SCARD_E_NO_MEMORY : SCARD_E_NO_SERVICE;
+    if (!lacks_memory && pcscd_connect(&contexts[i].connection)) {
         rv = pcscd_request(&contexts[i].connection, establish, NULL);
         if (rv == SCARD_S_SUCCESS)
             *number = contexts[i].number = ++last_context;

@@ -15,7 +15,7 @@ struct block {
 };
 
 static struct block ring = {.before = &ring, .after = &ring};
-static unsigned rate, count, blocks, secrets;
+static unsigned rate, rate_of_pcsc, count, blocks, secrets;
 
 static void unlink_block(struct block *block)
 {
@@ -40,19 +40,30 @@ void failures_begin(void)
         unlink_block(block);
         free(block);
     }
-    rate = count = secrets = 0;
+    rate = rate_of_pcsc = count = secrets = 0;
 }
 
-void failures_set_rate(unsigned one_in)
+void failures_set_rates(unsigned allocations, unsigned calls_of_pcsc)
 {
-    rate = one_in;
+    rate = allocations;
+    rate_of_pcsc = calls_of_pcsc;
+}
+
+static bool happen_once_in(unsigned times)
+{
+    bool happens = times > 0 && scheduler_once_in(times);
+    count += happens;
+    return happens;
 }
 
 bool failures_happen(void)
 {
-    bool happens = rate > 0 && scheduler_once_in(rate);
-    count += happens;
-    return happens;
+    return happen_once_in(rate);
+}
+
+bool failures_happen_in_pcsc(void)
+{
+    return happen_once_in(rate_of_pcsc);
 }
 
 unsigned failures_count(void)

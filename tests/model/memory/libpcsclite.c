@@ -47,7 +47,7 @@ static LONG send_once(struct request *request, serve_function *serve)
     if (!context)
         return SCARD_E_INVALID_HANDLE;
     request->rv = SCARD_S_SUCCESS;
-    LONG rv = pcscd_request(&context->connection, serve, request);
+    LONG rv = client_request(context, serve, request);
     client_unlock(context);
     return rv == SCARD_S_SUCCESS ? request->rv : rv;
 }
@@ -139,7 +139,7 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
     if (!context)
         return SCARD_E_INVALID_HANDLE;
     struct request request = {.reader = reader, .share = share, .protocols = protocols};
-    LONG rv = pcscd_request(&context->connection, serve_connect, &request);
+    LONG rv = client_request(context, serve_connect, &request);
     if (rv == SCARD_S_SUCCESS) {
         *handle = request.handle;
         *active = request.active;
@@ -271,7 +271,7 @@ static void copy_states(struct pcscd_connection *connection, void *argument)
 
 LONG client_read_states(struct client_context *context)
 {
-    return pcscd_request(&context->connection, copy_states, NULL);
+    return client_request(context, copy_states, NULL);
 }
 
 int client_find_reader(const char *name)
@@ -291,7 +291,7 @@ static LONG get_status(struct client_context *context, struct request *request, 
     int i = client_find_reader(request->reader);
     if (i < 0)
         return SCARD_E_READER_UNAVAILABLE;
-    rv = pcscd_request(&context->connection, serve_status, request);
+    rv = client_request(context, serve_status, request);
     *state = client_states[i];
     return rv == SCARD_S_SUCCESS ? request->rv : rv;
 }

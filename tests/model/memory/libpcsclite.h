@@ -41,6 +41,12 @@ void client_unlock(struct client_context *context);
 LONG client_add_handle(struct client_context *context, SCARDHANDLE handle, const char *reader);
 void client_remove_handle(struct client_context *context, SCARDHANDLE handle);
 
+/* Returns whether a call of A or B fails because it gets no memory. */
+bool client_lacks_memory(void);
+/* pcscd_request(), unless there is no memory for the message. */
+LONG client_request(struct client_context *context, void (*serve)(struct pcscd_connection *, void *),
+                    void *argument);
+
 /* In the service: sends the states to the client. */
 void client_copy_states(void);
 /* getReaderStates() */

@@ -34,7 +34,7 @@ static void copy_states(struct pcscd_connection *connection, void *argument)
 static LONG register_and_read(struct client_context *context)
 {
     bool event_came = false;
-    LONG rv = pcscd_request(&context->connection, register_client, NULL);
+    LONG rv = client_request(context, register_client, NULL);
     if (rv == SCARD_S_SUCCESS)
         rv = pcscd_request(&context->connection, copy_states, &event_came);
     if (rv != SCARD_S_SUCCESS || !event_came || !version_in_use->takes_event_for_answer)

@@ -88,6 +88,7 @@ static void choose_events(struct storm *storm)
     storm->has_services = scheduler_once_in(5);
     storm->has_plugs = scheduler_once_in(6);
     storm->has_failures = scheduler_once_in(3);
+    storm->has_pcsc_failures = scheduler_once_in(3);
     storm->has_watch = scheduler_once_in(3);
     storm->has_helpers = scheduler_once_in(4);
     storm->has_exclusive = scheduler_once_in(6);

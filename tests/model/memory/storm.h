@@ -54,6 +54,8 @@ struct storm_user {
     bool done; /* has made all its calls */
     bool attached;
     unsigned locks;
+    bool keeps_lock;   /* the card may stay locked, because there was no memory to end that */
+    unsigned failures; /* when that was last checked */
     scardmanage_disposition disposition; /* the strongest of its unlocks */
     bool has_ejected;                    /* an unlock has asked for that */
     scardmanage_options options;         /* of the object */
@@ -133,7 +135,8 @@ struct storm {
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
     /* of this storm: */
-    bool has_events, has_client, has_mutes, has_services, has_failures, has_plugs, has_watch, has_helpers;
+    bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
+        has_watch, has_helpers;
     uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
     const struct cards_kind *last_card; /* that was removed */
     bool calm;                          /* no more events */
@@ -157,6 +160,7 @@ struct storm_call {
     unsigned extra_ms; /* how late it may be */
     SCARDHANDLE owner; /* of the lock on the reader, when it began; or 0 */
     bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
+    bool ends_locks;   /* if it succeeds, PC/SC has a transaction only if the caller has a lock */
 };
 
 /* Runs a storm of this many calls of A and of B. The failure is in model->failure. */

@@ -146,8 +146,9 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
         return call->cancelling || now->cancels[user->party] != call->before.cancels[user->party];
     case SCARDMANAGE_W_UNRESPONSIVE_CARD:
     case SCARDMANAGE_W_UNPOWERED_CARD:
-    case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
         /* two resets at once may leave pcscd with another protocol than the card */
+        return mute || moved || away || now->reset_events != 0;
+    case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
         return mute || moved || away || now->reset_events != 0 || user->locks == 0;
     case SCARDMANAGE_E_PROTO_MISMATCH:
         return user->call_options.protocols != 0 || mute || moved || reset || away || other;
@@ -188,7 +189,8 @@ static void check_turn(const struct storm_call *call, scardmanage_result result,
     if (call->user->party == PARTY_B && result == SCARDMANAGE_E_TIMEOUT && is_quiet && call->needs_lock &&
         !call->may_run && call->owner != 0 && call->owner != call->user->handle &&
         owner_of_lock() == call->owner && truth_now.locks == call->before.locks &&
-        call->begun_us - truth_now.locks_us > TURN_KNOWN_US && !call->user->in_unit)
+        call->begun_us - truth_now.locks_us > TURN_KNOWN_US && !call->user->in_unit &&
+        failures_count() == call->failures)
         storm_check(call->user, took <= call->timeout_ms * UINT64_C(1000) + STOP_US,
                     "%s took %llu us while the card was locked, its timeout was %u ms", call->name,
                     (unsigned long long)took, (unsigned)call->timeout_ms);
@@ -313,6 +315,9 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     struct pcscd_reader *reader = NULL;
+    bool has_failed = failures_count() != user->failures;
+    user->failures = failures_count();
+    user->keeps_lock = has_failed || (user->keeps_lock && !(call->ends_locks && result == SCARDMANAGE_S_OK));
     if (user->may_run || user->helper.has_abandoned || storm_was_abandoned(result) ||
         result == SCARDMANAGE_E_OUTOFMEMORY)
         return;
@@ -325,7 +330,8 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
     bool has_event = reader_handle(reader, handle)->event != PCSCD_NONE;
     bool is_locked = reader->lock_id == handle;
     if (user->locks == 0 && !(user->party == PARTY_B && has_event))
-        storm_check(user, !is_locked, "after %s the card is locked, but the caller has no lock", call->name);
+        storm_check(user, !is_locked || user->keeps_lock,
+                    "after %s the card is locked, but the caller has no lock", call->name);
     bool gone = truth_now.card_events != call->before.card_events ||
                 call->before.noticed_events != call->before.card_events ||
                 truth_now.services != call->before.services || truth_now.plugs != call->before.plugs;

@@ -13,6 +13,7 @@ static void begin_knowing_nothing(struct storm_user *user)
     user->card.known = user->session.known = user->has_identity = user->expects_selected = user->may_run =
         user->is_refused = user->is_unidentified = user->lacks_identity = user->last_report.known = false;
     user->locks = 0;
+    user->keeps_lock = false;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
     user->found_identity = false;
@@ -64,7 +65,8 @@ void storm_see_all_changes(const struct storm_call *call)
 {
     struct storm_user *user = call->user;
     user->change_begun = call->before;
-    user->may_have_lost_sight = user->helper.calls != call->helper_calls;
+    user->may_have_lost_sight =
+        user->helper.calls != call->helper_calls || failures_count() != call->failures;
     user->change_seen = truth_now;
     user->knows_since_change = user->is_other_since_change = false;
 }
@@ -146,6 +148,11 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
     scardmanage_result result = scardmanage_detach(user->m);
     storm_continue_helper(user);
     storm_end_call(&call, result);
+    storm_check(user,
+                result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_INVALID_HANDLE ||
+                    result == SCARDMANAGE_E_OUTOFMEMORY || storm_was_abandoned(result) ||
+                    (result == SCARDMANAGE_W_UNRESPONSIVE_CARD && user->party == PARTY_B),
+                "detaching says %08X", (unsigned)result);
     user->attached = false;
     begin_knowing_nothing(user);
     if (user->party != PARTY_B)
@@ -187,6 +194,7 @@ static void lock(struct storm_user *user)
 void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
 {
     unsigned locks = user->locks;
+    scardmanage_disposition before = user->disposition;
     user->has_ejected = user->has_ejected || disposition == SCARDMANAGE_DISPOSITION_EJECT;
     if (locks > 0 && disposition > user->disposition)
         user->disposition = disposition;
@@ -198,6 +206,8 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     result == SCARDMANAGE_E_NOT_TRANSACTED || result == SCARDMANAGE_E_TIMEOUT ||
                         result == SCARDMANAGE_E_CANCELLED,
                     "unlocking without a lock says %08X", (unsigned)result);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing is released */
+        user->disposition = before;
     if (locks == 0 || result == SCARDMANAGE_E_OUTOFMEMORY || !user->attached)
         return;
     if (locks > 1)
@@ -366,7 +376,7 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "reconnect", options.timeout_ms);
-    call.needs_lock = true;
+    call.needs_lock = call.ends_locks = true;
     bool must_identify = user->lacks_identity && options.identify;
     scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
     storm_check(user, !must_identify || result != SCARDMANAGE_S_OK || user->found_identity,
@@ -404,7 +414,9 @@ static void check_required_session(const struct storm_call *call, scardmanage_re
                 "%s has reconnected, but may only use one session", call->name);
     if (required == call->session || !user->attached)
         return;
-    storm_check(user, sent == 0 && (result == SCARDMANAGE_W_RESET_CARD || storm_was_abandoned(result)),
+    storm_check(user,
+                sent == 0 && (result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_E_OUTOFMEMORY ||
+                              storm_was_abandoned(result)),
                 "%s of a session that has ended sends %u commands, and says %08X", call->name, sent,
                 (unsigned)result);
 }
@@ -471,7 +483,7 @@ static void end_unit_with_reset(const struct storm_call *call, scardmanage_resul
     if (user->locks > 0 && user->disposition < SCARDMANAGE_DISPOSITION_RESET)
         user->disposition = SCARDMANAGE_DISPOSITION_RESET;
     storm_check(user,
-                user->locks > 0 || result != SCARDMANAGE_S_OK ||
+                user->locks > 0 || result != SCARDMANAGE_S_OK || failures_count() != call->failures ||
                     truth_now.resets[user->party] != call->before.resets[user->party],
                 "a unit should have reset the card");
 }
@@ -489,7 +501,7 @@ static void run_unit(struct storm_user *user)
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
     call.extra_ms = 9; /* the unit may sleep that long */
-    call.needs_lock = true;
+    call.needs_lock = call.ends_locks = true;
     scardmanage_result result = scardmanage_run(user->m, storm_unit, user, repeatable, &options, &report);
     user->in_unit = false;
     user->locks += result == SCARDMANAGE_S_OK ? user->unit_locks : 0;
@@ -595,9 +607,10 @@ void storm_run_user(void *argument)
     while (user->locks > 0 && user->attached &&
            !user->storm->model->failure[0]) /* the other one waits for that */
         storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
-    /* with an unresponsive card or without the reader, a transaction on the caller's handle cannot be ended otherwise;
-     * nor can exclusive use */
-    bool blocks = user->storm->has_mutes || user->storm->has_plugs || user->storm->has_exclusive;
+    /* with an unresponsive card, or without the reader or memory, a transaction on the caller's handle cannot be ended
+     * otherwise; nor can exclusive use */
+    bool blocks = user->storm->has_mutes || user->storm->has_plugs || user->storm->has_exclusive ||
+                  user->storm->has_pcsc_failures;
     if (blocks && user->attached && !user->storm->model->failure[0])
         storm_detach(user, user->options.timeout_ms);
     user->done = true;

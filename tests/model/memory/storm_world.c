@@ -212,7 +212,8 @@ void storm_run_world(void *argument)
     while (!storm->calm) {
         sleep_about(storm->event_us);
         unsigned number = scheduler_random(20);
-        failures_set_rate(storm->has_failures && scheduler_once_in(4) ? 1 + scheduler_random(20) : 0);
+        failures_set_rates(storm->has_failures && scheduler_once_in(4) ? 1 + scheduler_random(20) : 0,
+                           storm->has_pcsc_failures && scheduler_once_in(2) ? 1 + scheduler_random(40) : 0);
         if (storm->calm)
             break;
         if (number < 8 && storm->has_events)
@@ -226,7 +227,7 @@ void storm_run_world(void *argument)
         else if (number == 15)
             cancel(storm);
     }
-    failures_set_rate(0);
+    failures_set_rates(0, 0);
     storm->world_done = true;
 }
 
@@ -241,7 +242,7 @@ static bool wait_for_c(const struct storm *storm)
 void storm_calm_down(struct storm *storm)
 {
     storm->calm = true;
-    failures_set_rate(0);
+    failures_set_rates(0, 0);
     if (!pcscd_service.running)
         pcscd_start();
     if (pcscd_service.stopped)
