@@ -43,6 +43,8 @@ struct storm_hook_counts {
     uint64_t session;                              /* of the last command */
     scardmanage_result result;                     /* of the last response */
     uint64_t command_us;                           /* when the last command began */
+    scardmanage_step first_step; /* with which the next reconnect of the call begins, or a harder one */
+    bool is_step_due;            /* because a command has failed */
 };
 
 struct storm_call;
@@ -110,6 +112,7 @@ struct storm_user {
 
     /* The current call: */
     unsigned function_commands;   /* sent by the identify and the rebuild function */
+    bool in_function;             /* one of these sends a command now */
     bool found_identity;          /* the identify function has been called */
     unsigned found;               /* what it has returned */
     bool has_refused_to_identify; /* the last identify function has failed, although the card has answered */

@@ -57,6 +57,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
 {
     uint64_t session = 0;
     scardmanage_get_session(user->m, &session);
+    user->hook.is_step_due = false;
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,

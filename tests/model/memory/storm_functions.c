@@ -99,7 +99,9 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
 static scardmanage_result transmit_in_function(struct storm_user *user, const uint8_t *command, size_t length)
 {
     unsigned before = truth_now.commands[user->party];
+    user->in_function = true;
     scardmanage_result result = storm_transmit(user, command, length);
+    user->in_function = false;
     user->function_commands += truth_now.commands[user->party] - before;
     return result;
 }

@@ -4,6 +4,7 @@
 #include "storm.h"
 
 #include <string.h>
+#include <winscard.h>
 
 #define MUTEX_US 1000 /* the library may wait for a mutex before it calls the hook */
 
@@ -31,12 +32,25 @@ static void see_command(struct storm_user *user, const scardmanage_event *event)
     storm_check(user, event->bytes[1] != truth_verify[1] || is_masked(event), "the hook sees a PIN");
 }
 
+/* A command of a unit that the card did not answer: the next reconnect begins with a harder step. */
+static void expect_harder_step(struct storm_user *user)
+{
+    struct storm_hook_counts *hook = &user->hook;
+    if (hook->first_step < SCARDMANAGE_STEP_COLD)
+        hook->first_step = (scardmanage_step)((int)hook->first_step + 1);
+    if (hook->first_step > user->call_options.last_step)
+        hook->first_step = user->call_options.last_step;
+    hook->is_step_due = !user->storm->has_helpers;
+}
+
 static void see_response(struct storm_user *user, const scardmanage_event *event)
 {
     user->hook.responses++;
     user->hook.result = event->result;
     storm_check(user, user->has_old_thread || has_begun(event, user->hook.command_us, user->hook.command_us),
                 "the hook sees that a command took %llu us", (unsigned long long)event->elapsed_us);
+    if (event->result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) && !user->in_function)
+        expect_harder_step(user);
     storm_check(user, event->result != SCARDMANAGE_S_OK || event->length >= 2,
                 "the hook sees a response of %zu bytes", event->length);
     storm_check(user, !user->hook.hides_response || event->length <= 2, "the hook sees a secret response");
@@ -49,6 +63,10 @@ static void see_step(struct storm_user *user, const scardmanage_event *event)
     user->hook.steps += event->step != SCARDMANAGE_STEP_RESTART;
     if (event->step == SCARDMANAGE_STEP_RESTART || user->has_old_thread)
         return;
+    storm_check(user, !user->hook.is_step_due || user->may_run || event->step >= user->hook.first_step,
+                "the hook sees the step '%s', but the card did not answer: '%s' was due",
+                scardmanage_step_name(event->step), scardmanage_step_name(user->hook.first_step));
+    user->hook.is_step_due = false;
     storm_check(user, event->step == last->step, "the hook sees the step '%s', but it was '%s'",
                 scardmanage_step_name(event->step), scardmanage_step_name(last->step));
     /* a new handle may take two tries, and its context may be lost in the meantime */

@@ -22,6 +22,7 @@ static void begin_knowing_nothing(struct storm_user *user)
 static void begin_reconnecting(struct storm_user *user, const scardmanage_options *options)
 {
     user->call_options = *options;
+    user->hook.first_step = options->first_step;
     user->found_identity = false;
     user->function_commands = 0;
     user->unit_resets = false;
