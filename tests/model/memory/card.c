@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct slot card_slots[2];
+bool card_resets_slowly;
 static unsigned insertions;
 
 void card_begin(void)
@@ -18,6 +19,7 @@ void card_begin(void)
     card_slots[0].key = "key";
     card_slots[1].key = "other";
     card_slots[0].plugged = true;
+    card_resets_slowly = false;
     insertions = 0;
 }
 
@@ -75,8 +77,8 @@ void card_remove(struct slot *slot)
  * The driver
  */
 
-/* An exchange takes a moment. Meanwhile the card may be removed; and if the service ends, so does its driver. Returns whether the card is still the one that
- * the driver has shown. */
+/* An exchange takes a moment. Meanwhile the card may be removed; and if the service ends, so does its driver. Returns
+ * whether the card is still the one that the driver has shown. */
 static bool exchange(const struct slot *slot, unsigned us)
 {
     unsigned before = slot->events, connection = slot->connections;
@@ -86,6 +88,14 @@ static bool exchange(const struct slot *slot, unsigned us)
         pcscd_point();
     return slot->connected && slot->connections == connection && slot->card && slot->events == slot->shown &&
            slot->events == before;
+}
+
+#define SLOW_US 20000
+
+static void be_slow(void)
+{
+    if (card_resets_slowly && truth_actor() != NOBODY)
+        pcscd_sleep(scheduler_random(SLOW_US));
 }
 
 LONG card_presence(const struct slot *slot)
@@ -136,6 +146,7 @@ LONG card_power(struct slot *slot, bool cold, uint8_t atr[MAX_ATR_SIZE], DWORD *
     if (!slot->connected)
         return IFD_NO_SUCH_DEVICE;
     slot->ready = 0;
+    be_slow();
     if (!exchange(slot, 2000))
         return IFD_ERROR_POWER_ACTION;
     if (!slot->powered)
@@ -177,6 +188,7 @@ LONG card_set_protocol(struct slot *slot, uint32_t protocol)
     if (slot->ready == protocol && slot->ready_event == slot->shown) /* is_ready() of the driver */
         return IFD_SUCCESS;
     slot->ready = 0;
+    be_slow();
     if (!exchange(slot, 500) || !slot->powered)
         return IFD_ERROR_PTS_FAILURE;
     if (slot->protocol == protocol)

@@ -47,6 +47,7 @@ struct slot {
 #define CARD_REFUSES      0x62 /* a chain whose first part the card refuses */
 
 extern struct slot card_slots[2]; /* RIG_KEY and RIG_OTHER */
+extern bool card_resets_slowly;   /* those of clients, so that others meet one that is under way */
 
 /* Empties both slots. Only the first one is plugged in. */
 void card_begin(void);

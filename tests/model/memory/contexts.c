@@ -15,11 +15,13 @@ struct pcscd_state client_states[PCSCD_READERS];
 static struct client_context contexts[CONTEXTS_MAX];
 static struct client_mutex client_mutex; /* clientMutex */
 static SCARDCONTEXT last_context;
+static bool has_event[TRUTH_PARTIES]; /* the last request with a handle has returned it */
 
 void client_begin(void)
 {
     memset(client_states, 0, sizeof client_states);
     memset(contexts, 0, sizeof contexts);
+    memset(has_event, 0, sizeof has_event);
     client_mutex.locked = false;
 }
 
@@ -119,11 +121,16 @@ void client_remove_handle(struct client_context *context, SCARDHANDLE handle)
 bool client_lacks_memory(void)
 {
     enum party actor = truth_actor();
-    bool lacks = (actor == PARTY_A || actor == PARTY_B) && failures_happen_in_pcsc();
+    bool lacks = (actor == PARTY_A || actor == PARTY_B) && failures_happen_in_pcsc(has_event[actor]);
     if (lacks && client_log)
         fprintf(client_log, "%10llu          %c has no memory\n", (unsigned long long)scheduler_now_us(),
                 actor == PARTY_A ? 'A' : 'B');
     return lacks;
+}
+
+void client_note_result(LONG rv)
+{
+    has_event[truth_actor()] = rv == SCARD_W_RESET_CARD || rv == SCARD_W_REMOVED_CARD;
 }
 
 LONG client_request(struct client_context *context, void (*serve)(struct pcscd_connection *, void *),

@@ -13,7 +13,7 @@ void failures_begin(void);
 void failures_set_rates(unsigned allocations, unsigned calls_of_pcsc);
 /* Returns whether something fails that needs memory. */
 bool failures_happen(void);
-bool failures_happen_in_pcsc(void);
+bool failures_happen_in_pcsc(bool is_likely);
 /* Returns how many have happened in this run. */
 unsigned failures_count(void);
 

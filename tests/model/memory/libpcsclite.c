@@ -49,7 +49,9 @@ static LONG send_once(struct request *request, serve_function *serve)
     request->rv = SCARD_S_SUCCESS;
     LONG rv = client_request(context, serve, request);
     client_unlock(context);
-    return rv == SCARD_S_SUCCESS ? request->rv : rv;
+    rv = rv == SCARD_S_SUCCESS ? request->rv : rv;
+    client_note_result(rv);
+    return rv;
 }
 
 static LONG send_until_allowed(struct request *request, serve_function *serve)
@@ -319,6 +321,7 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR name, LPDWORD name_length, LPDWORD re
         *protocol = 0;
     if (rv != SCARD_S_SUCCESS)
         return rv;
+    truth_last_protocol[truth_actor()] = (uint32_t)state.protocol;
     *name_length = strlen(state.name) + 1;
     *atr_length = state.atr_length;
     if (reader_state)

@@ -41,8 +41,10 @@ void client_unlock(struct client_context *context);
 LONG client_add_handle(struct client_context *context, SCARDHANDLE handle, const char *reader);
 void client_remove_handle(struct client_context *context, SCARDHANDLE handle);
 
-/* Returns whether a call of A or B fails because it gets no memory. */
+/* Returns whether a call of A or B fails because it gets no memory. That is likely after an event: what the library does
+ * then is rare enough. */
 bool client_lacks_memory(void);
+void client_note_result(LONG rv); /* of a request with a handle */
 /* pcscd_request(), unless there is no memory for the message. */
 LONG client_request(struct client_context *context, void (*serve)(struct pcscd_connection *, void *),
                     void *argument);

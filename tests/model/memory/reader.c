@@ -136,6 +136,7 @@ LONG reader_power(struct pcscd_reader *reader, enum reader_action action)
         state->atr_length = rv == IFD_SUCCESS ? length : 0;
     pcscd_point();
     pcscd_unlock(&reader->driver);
+    pcscd_point();
     if (rv == IFD_NO_SUCH_DEVICE)
         return SCARD_E_READER_UNAVAILABLE;
     return rv == IFD_SUCCESS ? SCARD_S_SUCCESS : SCARD_E_NOT_TRANSACTED;

@@ -40,6 +40,8 @@ static scardmanage_options choose_options(struct storm_user *user)
     static const uint32_t timeouts[] = {5, 20, 100, 1000};
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.timeout_ms = timeouts[scheduler_random(4)];
+    if (scheduler_once_in(4)) /* then its handle stays, whatever happens to the card */
+        options.last_step = scheduler_once_in(2) ? SCARDMANAGE_STEP_WARM : SCARDMANAGE_STEP_COLD;
     if (scheduler_once_in(2)) {
         options.rebuild = storm_rebuild;
         options.rebuild_context = user;
@@ -84,16 +86,24 @@ static void choose_events(struct storm *storm)
     storm->event_us = us[scheduler_random(5)];
     storm->has_events = scheduler_once_in(2);
     storm->has_client = !scheduler_once_in(3);
-    storm->has_mutes = scheduler_once_in(5);
     storm->has_services = scheduler_once_in(5);
     storm->has_plugs = scheduler_once_in(6);
     storm->has_failures = scheduler_once_in(3);
     storm->has_pcsc_failures = scheduler_once_in(3);
+    storm->has_mutes = scheduler_once_in(storm->has_pcsc_failures ? 2 : 5);
     storm->has_watch = scheduler_once_in(3);
     storm->has_helpers = scheduler_once_in(4);
+    card_resets_slowly = scheduler_once_in(4);
     storm->has_exclusive = scheduler_once_in(6);
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
+    storm->attaches_often = scheduler_once_in(8);
+    if (storm->attaches_often) {
+        storm->has_client = card_resets_slowly = true;
+        storm->has_events = storm->has_mutes = false;
+        storm->acts_of_c = 3;
+        storm->event_us = 1000;
+    }
 }
 
 static void check_leftovers(struct storm *storm)

@@ -138,6 +138,7 @@ struct storm {
     bool has_exclusive;
     unsigned event_us; /* mean time between two events */
     /* of this storm: */
+    bool attaches_often; /* while C resets the card */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
         has_watch, has_helpers;
     uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
@@ -162,6 +163,7 @@ struct storm_call {
     bool may_run;      /* an abandoned call may have been running when it began */
     unsigned extra_ms; /* how late it may be */
     SCARDHANDLE owner; /* of the lock on the reader, when it began; or 0 */
+    uint32_t protocol; /* in use by the service, when it began */
     bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
     bool ends_locks;   /* if it succeeds, PC/SC has a transaction only if the caller has a lock */
 };
@@ -206,6 +208,7 @@ void storm_pause_helper(struct storm_user *user);
 void storm_continue_helper(struct storm_user *user);
 
 /* storm_ask.c: calls */
+uint32_t storm_protocol_of_service(void); /* 0: none is active */
 void storm_get_status(struct storm_user *user);
 void storm_get_atr(struct storm_user *user);
 void storm_get_names(struct storm_user *user);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Two resets at once may leave it with another protocol than the card. */
-static uint32_t protocol_of_service(void)
+uint32_t storm_protocol_of_service(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
@@ -33,8 +33,8 @@ static void check_state(const struct storm_call *call, scardmanage_result result
     storm_check(user, agrees, "the status says %08X, '%s', and protocol %u", (unsigned)result,
                 scardmanage_state_name(state), (unsigned)protocol);
     if (state == SCARDMANAGE_STATE_SPECIFIC && storm_is_calm(call))
-        storm_check(user, protocol == protocol_of_service(), "the status has protocol %u, but PC/SC %u",
-                    (unsigned)protocol, (unsigned)protocol_of_service());
+        storm_check(user, protocol == storm_protocol_of_service(), "the status has protocol %u, but PC/SC %u",
+                    (unsigned)protocol, (unsigned)storm_protocol_of_service());
     if (result == SCARDMANAGE_S_OK && state == SCARDMANAGE_STATE_ABSENT)
         storm_check(user,
                     !call->present || !call->plugged || truth_now.card_events != call->before.card_events ||

@@ -75,6 +75,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .stopped = pcscd_service.stopped,
                                .exclusive = is_exclusive(),
                                .owner = owner_of_lock(),
+                               .protocol = storm_protocol_of_service(),
                                .cancelling = user->is_cancelling,
                                .may_run = storm_may_run(user)};
 }
@@ -150,7 +151,7 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
         /* two resets at once may leave pcscd with another protocol than the card */
         return mute || moved || away || now->reset_events != 0;
     case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
-        return mute || moved || away || now->reset_events != 0 || user->locks == 0;
+        return mute || moved || away || now->reset_events != 0 || (user->locks == 0 && !call->needs_lock);
     case SCARDMANAGE_E_PROTO_MISMATCH:
         return user->call_options.protocols != 0 || mute || moved || reset || away || other;
     case SCARDMANAGE_E_OUTOFMEMORY:

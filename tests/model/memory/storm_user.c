@@ -228,7 +228,8 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;
-        user->session.known = user->session.known && !user->may_run;
+        /* if the reset is acknowledged later, so are others that come before */
+        user->session.known = user->session.known && !user->may_run && failures_count() == call.failures;
     }
     if (user->locks == 0)
         user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
@@ -272,6 +273,11 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
                 result != SCARDMANAGE_E_PROTO_MISMATCH || !user->session.known || !storm_is_calm(&call) ||
                     call.before.reset_events != user->synced.reset_events,
                 "a command says that no protocol is active");
+    storm_check(user,
+                result != SCARDMANAGE_E_PROTO_MISMATCH || !storm_is_calm(&call) || call.protocol == 0 ||
+                    storm_protocol_of_service() == 0 || truth_last_protocol[user->party] != 0 ||
+                    user->storm->has_helpers,
+                "a command says that no protocol is active, but does not look");
     if (result == SCARDMANAGE_S_OK)
         check_known_session(&call);
     storm_check_lock(&call, result);
@@ -579,6 +585,8 @@ static const struct {
 
 static unsigned weight_of_call(const struct storm *storm, unsigned i)
 {
+    if (storm->attaches_often && calls[i].make == detach_now)
+        return 60;
     return storm_uses(storm->calls_made, i) ? calls[i].weight : 0;
 }
 
@@ -625,6 +633,7 @@ static void set_long_timeout(struct storm_user *user)
 {
     user->options.timeout_ms = CALM_MS;
     user->options.accept_unidentified = 1;
+    user->options.last_step = SCARDMANAGE_STEP_RESTART;
     scardmanage_set_options(user->m, &user->options);
 }
 

@@ -8,6 +8,7 @@
 struct truth truth_now;
 struct truth_command truth_last[TRUTH_PARTIES];
 struct truth_step truth_last_step[TRUTH_PARTIES];
+uint32_t truth_last_protocol[TRUTH_PARTIES];
 static bool selected[TRUTH_PARTIES];
 
 const uint8_t truth_select[5] = {0x80, 0x30, 0, 0, 0};
@@ -17,6 +18,7 @@ void truth_begin(void)
 {
     memset(&truth_now, 0, sizeof truth_now);
     memset(truth_last, 0, sizeof truth_last);
+    memset(truth_last_protocol, 0, sizeof truth_last_protocol);
     memset(selected, 0, sizeof selected);
 }
 

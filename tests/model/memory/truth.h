@@ -50,6 +50,7 @@ struct truth {
 
 extern struct truth truth_now;
 extern struct truth_command truth_last[TRUTH_PARTIES]; /* of each party */
+extern uint32_t truth_last_protocol[TRUTH_PARTIES];    /* that SCardStatus() has shown it */
 extern struct truth_step truth_last_step[TRUTH_PARTIES];
 
 void truth_begin(void);
