@@ -15,6 +15,7 @@ static struct {
     bool reset_event; /* the handle has the event of the reset */
     bool transaction; /* the handle has a transaction */
     bool has_card;
+    bool exclusive; /* as SCardReconnect() was asked for last */
     bool lacks_memory_to_end, lacks_memory_for_status;
     unsigned ends, closed, reconnects;
 } pcscd;
@@ -36,8 +37,9 @@ LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
 
 LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD step, LPDWORD active)
 {
-    (void)handle, (void)share, (void)protocols, (void)step, (void)active;
+    (void)handle, (void)protocols, (void)step, (void)active;
     pcscd.reconnects++;
+    pcscd.exclusive = share == SCARD_SHARE_EXCLUSIVE;
     if (!pcscd.has_card)
         return SCARD_E_NO_SMARTCARD;
     pcscd.reset_event = false;
@@ -84,6 +86,7 @@ static void begin(struct attachment *at, scardmanage *m, bool by_handle, bool re
     at->connection.share = SCARDMANAGE_SHARE_SHARED;
     at->transaction.is_open = true;
     at->transaction.lock_count = 1;
+    at->worker.deadline = UINT64_MAX;
     memset(&pcscd, 0, sizeof pcscd);
     pcscd.transaction = true;
     pcscd.reset_event = reset_event;
@@ -204,6 +207,32 @@ START_TEST(no_memory_to_begin_another_one)
 }
 END_TEST
 
+START_TEST(no_memory_to_end_it_around_exclusive_use)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    struct attempt attempt = {.at = &at};
+
+    /* those who are to leave would wait for the lock */
+    begin(&at, m, false, false);
+    pcscd.has_card = pcscd.lacks_memory_to_end = true;
+    attempt.options.share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    ck_assert_int_eq(steps_take(&attempt, SCARDMANAGE_STEP_LEAVE), SCARDMANAGE_E_OUTOFMEMORY);
+    ck_assert(is_locked(&at) && !pcscd.exclusive);
+
+    /* what pcscd counts as a transaction outlives exclusive use */
+    begin(&at, m, false, false);
+    pcscd.has_card = pcscd.lacks_memory_to_end = true;
+    at.connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
+    at.transaction.is_open = false;
+    attempt.options.share = SCARDMANAGE_SHARE_SHARED;
+    ck_assert_int_eq(steps_take(&attempt, SCARDMANAGE_STEP_LEAVE), SCARDMANAGE_E_OUTOFMEMORY);
+    ck_assert(is_locked(&at) && at.transaction.is_doubtful);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(no_memory_for_a_late_unlock)
 {
     struct attachment at;
@@ -250,6 +279,7 @@ int main(void)
     tcase_add_test(tc, an_unlock_after_a_removal_that_was_acknowledged);
     tcase_add_test(tc, no_memory_to_end_it_after_a_removal);
     tcase_add_test(tc, no_memory_to_begin_another_one);
+    tcase_add_test(tc, no_memory_to_end_it_around_exclusive_use);
     tcase_add_test(tc, no_memory_for_a_late_unlock);
     tcase_add_test(tc, no_memory_to_look_after_an_own_reset);
     suite_add_tcase(suite, tc);
