@@ -164,6 +164,7 @@ struct storm_call {
     unsigned extra_ms; /* how late it may be */
     SCARDHANDLE owner; /* of the lock on the reader, when it began; or 0 */
     uint32_t protocol; /* in use by the service, when it began */
+    bool had_lock;     /* storm_has_lock() */
     bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
     bool ends_locks;   /* if it succeeds, PC/SC has a transaction only if the caller has a lock */
 };
@@ -253,6 +254,10 @@ bool storm_may_run(struct storm_user *user);
 /* The library may have gone on with another card or session, and the caller cannot know. */
 void storm_widen(struct storm_call *call);
 void storm_check_lock(struct storm_call *call, scardmanage_result result);
+/* Returns whether a handle of the user has locked the card. */
+bool storm_has_lock(const struct storm_user *user);
+/* After an unlock that has said that nothing was released. */
+void storm_check_nothing_released(const struct storm_call *call);
 /* Returns whether the card may be another one than the caller has identified. */
 bool storm_may_be_refused(const struct storm_user *user);
 /* Returns whether the service shows a card. */

@@ -76,6 +76,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .exclusive = is_exclusive(),
                                .owner = owner_of_lock(),
                                .protocol = storm_protocol_of_service(),
+                               .had_lock = storm_has_lock(user),
                                .cancelling = user->is_cancelling,
                                .may_run = storm_may_run(user)};
 }
@@ -310,6 +311,26 @@ static SCARDHANDLE handle_of(const struct storm_user *user)
     if (user->party == PARTY_B)
         return user->handle;
     return scardmanage_get_handle(user->m, &handle) == SCARDMANAGE_S_OK ? handle : 0;
+}
+
+bool storm_has_lock(const struct storm_user *user)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++) {
+        struct pcscd_reader *reader = &pcscd_service.readers[i];
+        const struct pcscd_handle *owner = reader_handle(reader, reader->lock_id);
+        if (reader->exists && owner && owner->owner == user->party)
+            return true;
+    }
+    return false;
+}
+
+void storm_check_nothing_released(const struct storm_call *call)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    bool ends_anyway = now->noticed_events != before->noticed_events || now->services != before->services ||
+                       now->plugs != before->plugs || call->user->storm->has_helpers || call->may_run;
+    storm_check(call->user, !call->had_lock || storm_has_lock(call->user) || ends_anyway,
+                "%s says that nothing was released, but it was", call->name);
 }
 
 /* After a call that has ended: PC/SC has a transaction for the user exactly if the library says so. */

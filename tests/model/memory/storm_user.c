@@ -207,8 +207,10 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     result == SCARDMANAGE_E_NOT_TRANSACTED || result == SCARDMANAGE_E_TIMEOUT ||
                         result == SCARDMANAGE_E_CANCELLED,
                     "unlocking without a lock says %08X", (unsigned)result);
-    if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing is released */
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) {
         user->disposition = before;
+        storm_check_nothing_released(&call);
+    }
     if (locks == 0 || result == SCARDMANAGE_E_OUTOFMEMORY || !user->attached)
         return;
     if (locks > 1)
