@@ -186,8 +186,8 @@ scardmanage_result reconnect_job(struct attachment *at)
     if (outcome_ends_call(result) && a.report.step != SCARDMANAGE_STEP_NONE && at->card.identity.known)
         set_card_unreported(at); /* the step may have acknowledged an event that was not observed */
     attempt_finish_report(&a);
-    if (result != SCARDMANAGE_S_OK && !a.progress->worth_waiting && at->io.first_card &&
-        (at->card.identity.known || (at->connection.has_handle && !at->connection.by_handle)))
+    if (result != SCARDMANAGE_S_OK && at->io.first_card &&
+        (at->card.identity.known || !at->connection.by_handle))
         forget_first_card(at);
     attempt_save_progress(&a);
     job_publish(at, &a.report);

@@ -22,7 +22,8 @@ static struct {
     DWORD counter_of_card,
         counter_of_reader;    /* event counters that SCardStatus() and SCardGetStatusChange() return */
     LONG attribute;           /* what SCardGetAttrib() returns */
-    unsigned connects;        /* calls of SCardConnect(), which all fail */
+    unsigned connects;        /* calls of SCardConnect() */
+    unsigned usable_connects; /* so many of them succeed; then the card is removed when a transaction ends */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
     unsigned seen;            /* since the last of them */
     scardmanage *cancelled; /* not null: the next look at the reader cancels its calls, and ends after them */
@@ -78,9 +79,30 @@ LONG SCardListReaders(SCARDCONTEXT context, LPCSTR groups, LPSTR readers, LPDWOR
 LONG SCardConnect(SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE handle,
                   LPDWORD active)
 {
-    (void)context, (void)reader, (void)share, (void)protocols, (void)handle, (void)active;
+    (void)context, (void)reader, (void)share, (void)protocols;
     pcscd.connects++;
-    return SCARD_E_NO_SMARTCARD;
+    *handle = 5;
+    *active = SCARD_PROTOCOL_T0;
+    return pcscd.connects <= pcscd.usable_connects ? SCARD_S_SUCCESS : SCARD_E_NO_SMARTCARD;
+}
+
+LONG SCardBeginTransaction(SCARDHANDLE handle)
+{
+    (void)handle;
+    return SCARD_S_SUCCESS;
+}
+
+LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
+{
+    (void)handle, (void)disposition;
+    pcscd.present = false;
+    return SCARD_W_REMOVED_CARD;
+}
+
+LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
+{
+    (void)handle, (void)disposition;
+    return SCARD_S_SUCCESS;
 }
 
 LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
@@ -201,6 +223,47 @@ START_TEST(refusals_before_a_removal_do_not_end_a_wait)
 }
 END_TEST
 
+START_TEST(a_first_card_that_is_gone_before_the_wait_is_over)
+{
+    scardmanage *m;
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    memset(&pcscd, 0, sizeof pcscd);
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
+    pcscd.present = true;
+    pcscd.usable_connects = 1;
+    options.wait_ms = 10;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_uint_eq(pcscd.connects, 1);
+    ck_assert_uint_ge(report.waited_us, 1);
+    /* the caller has been told of no card */
+    ck_assert_int_eq(scardmanage_lock(m), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, NULL, &report), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_uint_eq(report.old_atr_len, 0);
+    scardmanage_free(m);
+}
+END_TEST
+
+START_TEST(a_first_handle_that_is_dead)
+{
+    scardmanage *m;
+    scardmanage_state state;
+    uint32_t protocol;
+    memset(&pcscd, 0, sizeof pcscd);
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
+    pcscd.present = true;
+    pcscd.usable_connects = 1;
+    pcscd.attribute = SCARD_E_INVALID_HANDLE; /* the reader was replugged since */
+    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_uint_gt(pcscd.connects, 1);
+    ck_assert_int_eq(scardmanage_status(m, &state, &protocol), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(state, SCARDMANAGE_STATE_PRESENT);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(a_response_that_was_lost_is_overwritten)
 {
     struct attachment at = {.transaction.is_open = true, .buffer_size = 64};
@@ -253,6 +316,8 @@ int main(void)
     tcase_add_test(tc, a_reader_that_was_away_and_counts_the_same);
     tcase_add_test(tc, a_change_that_a_cancelled_wait_has_seen);
     tcase_add_test(tc, refusals_before_a_removal_do_not_end_a_wait);
+    tcase_add_test(tc, a_first_card_that_is_gone_before_the_wait_is_over);
+    tcase_add_test(tc, a_first_handle_that_is_dead);
     tcase_add_test(tc, a_response_that_was_lost_is_overwritten);
     tcase_add_test(tc, a_watch_counts_each_event_once);
     suite_add_tcase(suite, tc);
