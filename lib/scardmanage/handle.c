@@ -166,7 +166,6 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
     identity_add_atr(&at->card.identity, &card.atr);
     at->card.atr = card.atr;
     at->card.protocol = card.protocol;
-    attachment_count_session(at);
     return SCARDMANAGE_S_OK;
 }
 

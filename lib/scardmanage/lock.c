@@ -116,7 +116,8 @@ static scardmanage_result acknowledge_own_reset_and_translate(struct attachment 
     if (disposition_resets(disposition) && (failed || result == SCARDMANAGE_S_OK)) {
         at->card.own_reset = true;
         at->card.own_reset_acknowledged = false;
-        result = handle_acknowledge_own_reset(at);             /* also shows whether the card has answered */
+        attachment_count_session(at);              /* now, although it may be acknowledged later */
+        result = handle_acknowledge_own_reset(at); /* also shows whether the card has answered */
         return at->card.own_reset ? SCARDMANAGE_S_OK : result; /* the lock is released in any case */
     }
     bool unsupported = result == SCARDMANAGE_RESULT(SCARD_E_UNSUPPORTED_FEATURE);

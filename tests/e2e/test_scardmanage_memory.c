@@ -363,8 +363,12 @@ static scardmanage_result transmit_ex(void)
     return scardmanage_transmit_ex(m, command, sizeof command, response, &length, 1, &options, NULL);
 }
 
+/* A reset that is still to be acknowledged has ended the session before. */
 static scardmanage_result two_commands(scardmanage *object, const scardmanage_report *report, void *argument)
 {
+    uint64_t session;
+    ck_assert_int_eq(scardmanage_get_session(object, &session), SCARDMANAGE_S_OK);
+    ck_assert_uint_eq(report->session, session);
     scardmanage_result result = transmit_again(object, report, argument);
     return result == SCARDMANAGE_S_OK ? transmit_again(object, report, argument) : result;
 }

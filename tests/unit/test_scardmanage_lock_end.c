@@ -15,6 +15,7 @@ static struct {
     bool reset_event; /* the handle has the event of the reset */
     bool transaction; /* the handle has a transaction */
     bool has_card;
+    bool is_locked; /* by another client */
     bool exclusive; /* as SCardReconnect() was asked for last */
     bool lacks_memory_to_end, lacks_memory_for_status;
     unsigned ends, closed, reconnects;
@@ -65,7 +66,7 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWOR
 LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
 {
     (void)handle, (void)attribute, (void)value, (void)length;
-    return SCARD_S_SUCCESS;
+    return pcscd.is_locked ? SCARD_E_SHARING_VIOLATION : SCARD_S_SUCCESS;
 }
 
 LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
@@ -269,6 +270,26 @@ START_TEST(no_memory_to_look_after_an_own_reset)
 }
 END_TEST
 
+/* The deadline of the call is over before another client ends its transaction. */
+START_TEST(a_reset_that_is_acknowledged_later)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, false);
+    at.worker.deadline = 0;
+    pcscd.has_card = pcscd.is_locked = true;
+    ck_assert_int_eq(lock_end_transaction(&at, SCARDMANAGE_DISPOSITION_RESET), SCARDMANAGE_S_OK);
+    ck_assert(at.card.own_reset);
+    ck_assert_uint_eq(attachment_session(&at), 1);
+    pcscd.is_locked = false;
+    ck_assert_int_eq(handle_acknowledge_if_due(&at), SCARDMANAGE_S_OK);
+    ck_assert(!at.card.own_reset);
+    ck_assert_uint_eq(attachment_session(&at), 1);
+    scardmanage_free(m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("libscardmanage: the end of a lock");
@@ -282,6 +303,7 @@ int main(void)
     tcase_add_test(tc, no_memory_to_end_it_around_exclusive_use);
     tcase_add_test(tc, no_memory_for_a_late_unlock);
     tcase_add_test(tc, no_memory_to_look_after_an_own_reset);
+    tcase_add_test(tc, a_reset_that_is_acknowledged_later);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
