@@ -112,7 +112,8 @@ static LONG add_handle(struct pcscd_reader *reader, DWORD share, SCARDHANDLE *ha
         return SCARD_F_INTERNAL_ERROR;
     *handle = ++pcscd_service.last_handle;
     reader->contexts = exclusive ? PCSCD_EXCLUSIVE : reader->contexts + 1;
-    truth_now.exclusives += exclusive;
+    if (exclusive)
+        truth_exclusive();
     if (exclusive)
         reader_lock_sharing(reader, *handle);
     reader->handles[i] = (struct pcscd_handle){.number = *handle, .owner = truth_actor()};
@@ -195,7 +196,7 @@ static LONG change_sharing(struct pcscd_reader *reader, SCARDHANDLE handle, DWOR
         if (reader->contexts != 1)
             return SCARD_E_SHARING_VIOLATION;
         reader->contexts = PCSCD_EXCLUSIVE;
-        truth_now.exclusives++;
+        truth_exclusive();
         reader_lock_sharing(reader, handle);
         return SCARD_S_SUCCESS;
     }

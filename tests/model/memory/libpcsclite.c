@@ -136,10 +136,11 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
     if (!reader)
         return SCARD_E_UNKNOWN_READER;
     uint64_t begun_us = scheduler_now_us();
-    truth_step(SCARDMANAGE_STEP_REOPEN, begun_us, false);
     struct client_context *context = client_lock_context(number);
-    if (!context)
+    if (!context) {
+        truth_step(SCARDMANAGE_STEP_REOPEN, begun_us, false);
         return SCARD_E_INVALID_HANDLE;
+    }
     struct request request = {.reader = reader, .share = share, .protocols = protocols};
     LONG rv = client_request(context, serve_connect, &request);
     if (rv == SCARD_S_SUCCESS) {

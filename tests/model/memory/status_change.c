@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SCardGetStatusChange() and SCardCancel() of libpcsclite (winscard_clnt.c). */
 #include "libpcsclite.h"
+#include "truth.h"
 
 #include <string.h>
 #include <strings.h>
@@ -81,6 +82,12 @@ static void check_sharing(SCARD_READERSTATE *reader, const struct pcscd_state *s
     }
 }
 
+static void sleep_for_atr(void)
+{
+    truth_now.slow_looks++;
+    fiber_sleep(PCSCD_RATE_US + 10);
+}
+
 static void check_known(SCARD_READERSTATE *reader, const struct pcscd_state *state, bool *breaks)
 {
     DWORD current = reader->dwCurrentState, seen = current >> 16 & 0xFFFF;
@@ -96,7 +103,7 @@ static void check_known(SCARD_READERSTATE *reader, const struct pcscd_state *sta
     reader->cbAtr = 0;
     if (state->state & SCARD_PRESENT) {
         if (state->atr_length == 0) /* "Allow the status thread to convey information" */
-            fiber_sleep(PCSCD_RATE_US + 10);
+            sleep_for_atr();
         reader->cbAtr = state->atr_length;
         memcpy(reader->rgbAtr, state->atr, state->atr_length);
     }

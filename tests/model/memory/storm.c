@@ -95,9 +95,15 @@ static void choose_events(struct storm *storm)
     storm->has_helpers = scheduler_once_in(4);
     card_resets_slowly = scheduler_once_in(4);
     storm->has_exclusive = scheduler_once_in(6);
+    storm->has_only_cards = scheduler_once_in(12);
+    if (storm->has_only_cards) {
+        storm->has_events = true;
+        storm->has_client = storm->has_mutes = storm->has_services = storm->has_plugs = storm->has_failures =
+            storm->has_pcsc_failures = storm->has_helpers = storm->has_exclusive = card_resets_slowly = false;
+    }
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
-    storm->attaches_often = scheduler_once_in(8);
+    storm->attaches_often = !storm->has_only_cards && scheduler_once_in(8);
     if (storm->attaches_often) {
         storm->has_client = card_resets_slowly = true;
         storm->has_events = storm->has_mutes = false;
@@ -157,7 +163,8 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
         fiber_start("a watch", storm_run_watch, &storm);
     storm.c_done = !storm.has_client;
     storm.watch_done = !storm.has_watch;
-    storm.users[1].done = storm.users[1].helper.is_done = storm.has_exclusive;
+    bool is_alone = storm.has_exclusive || storm.has_only_cards;
+    storm.users[1].done = storm.users[1].helper.is_done = is_alone;
     for (unsigned i = 0; i < MODEL_USERS && !storm.users[i].done; i++)
         start_user(&storm.users[i]);
     while ((!has_ended(&storm.users[0]) || !has_ended(&storm.users[1])) && !model->failure[0])
@@ -167,7 +174,7 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     storm_calm_down(&storm);
     for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {
         truth_set_actor(storm.users[i].party);
-        if (i == 0 || !storm.has_exclusive)
+        if (i == 0 || !is_alone)
             storm_check_that_it_works(&storm.users[i]);
     }
     for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {

@@ -59,6 +59,7 @@ struct storm_user {
     bool keeps_lock;   /* the card may stay locked, because there was no memory to end that */
     unsigned failures; /* when that was last checked */
     scardmanage_disposition disposition; /* the strongest of its unlocks */
+    bool disposition_is_sure;            /* not that of a unit that has failed, which may have started over */
     bool has_ejected;                    /* an unlock has asked for that */
     scardmanage_options options;         /* of the object */
     scardmanage_options call_options;    /* of the call */
@@ -72,22 +73,26 @@ struct storm_user {
     struct storm_range session; /* truth_now.session */
     unsigned announced;         /* when it was synced, a session that others were still to begin; 0: none */
     bool has_identity;
-    unsigned identity;    /* of the card that it has identified: enum cards_number */
-    bool is_unidentified; /* a card may have been accepted since then */
-    bool lacks_identity;  /* a card was accepted since then */
-    bool is_refused;      /* the card, which is not the one that the caller knows */
-    struct truth synced;  /* when the last call began that has told the caller about the card */
+    unsigned identity;     /* of the card that it has identified: enum cards_number */
+    bool is_unidentified;  /* a card may have been accepted since then */
+    bool lacks_identity;   /* a card was accepted since then */
+    bool never_had_card;   /* A was attached to an empty reader, and nothing has used a card since */
+    bool has_not_answered; /* the card, to the last command */
+    bool is_refused;       /* the card, which is not the one that the caller knows */
+    struct truth synced;   /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
     /* when a wait for a change has last succeeded, or attaching: when that call began and ended */
     struct truth change_begun, change_seen;
     bool may_have_lost_sight;   /* of the card, since then */
     bool knows_since_change;    /* a call has told about the card since then */
     bool is_other_since_change; /* and another one that there is a different card */
-    bool failed_since;     /* a call has failed since then that may have changed what the library knows */
-    bool is_cancelling;    /* another thread is in scardmanage_cancel() */
-    bool may_run;          /* an abandoned call may still run */
-    bool has_old_thread;   /* so may one of an earlier attachment */
-    bool expects_selected; /* the rebuild function has run in the session */
+    bool failed_since;  /* a call has failed since then that may have changed what the library knows */
+    bool is_cancelling; /* another thread is in scardmanage_cancel() */
+    bool may_run;       /* an abandoned call may still run */
+    uint64_t
+        no_longer_exclusive_us; /* when the last call ended that has asked for exclusive use in vain; 0: none */
+    bool has_old_thread;        /* so may one of an earlier attachment */
+    bool expects_selected;      /* the rebuild function has run in the session */
     struct {
         bool known; /* no call since then can have changed what the library has */
         unsigned atr;
@@ -117,12 +122,13 @@ struct storm_user {
     unsigned found;               /* what it has returned */
     bool has_refused_to_identify; /* the last identify function has failed, although the card has answered */
     bool in_unit;
+    struct truth unit_begun;
     unsigned unit_calls, unit_calls_that_sent;
     unsigned unit_locks;  /* that its last call has acquired and not released */
     bool unit_succeeded;  /* its last call */
     bool unit_saw_loss;   /* its last call has sent nothing, because the session was lost */
     unsigned unit_losses; /* how often it has said that its session was lost */
-    bool unit_lost_on_purpose;
+    bool unit_lost_on_purpose, unit_always_loses;
     unsigned rebuilds,
         rebuilds_before;   /* calls of the rebuild function, and before the last call of the unit */
     unsigned unit_cancels; /* before its last call */
@@ -136,7 +142,8 @@ struct storm {
     /* A asks for exclusive use. B does not take part, because libpcsclite waits for that until everybody else has gone,
      * and C asks for it only in other storms. */
     bool has_exclusive;
-    unsigned event_us; /* mean time between two events */
+    bool has_only_cards; /* nothing but the card keeps A waiting; B does not take part */
+    unsigned event_us;   /* mean time between two events */
     /* of this storm: */
     bool attaches_often; /* while C resets the card */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
@@ -236,6 +243,8 @@ void storm_check_steps_of_hook(const struct storm_call *call, const scardmanage_
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);
 /* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
 bool storm_is_calm(const struct storm_call *call);
+/* Whether the card is in the reader since before the call, PC/SC knows that, and it answers. */
+bool storm_has_same_card(const struct storm_call *call);
 /* Checks what is true for every call. */
 void storm_end_call(struct storm_call *call, scardmanage_result result);
 void storm_check_command(struct storm_user *user);

@@ -81,6 +81,14 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .may_run = storm_may_run(user)};
 }
 
+bool storm_has_same_card(const struct storm_call *call)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    return call->running && !call->stopped && call->plugged && call->present && !call->may_run &&
+           storm_has_reader() && now->mutes == 0 && now->card_events == before->card_events &&
+           now->services == before->services && now->plugs == before->plugs;
+}
+
 bool storm_is_calm(const struct storm_call *call)
 {
     const struct truth *before = &call->before, *now = &truth_now;
@@ -106,7 +114,8 @@ bool storm_service_shows_card(void)
 
 bool storm_may_be_refused(const struct storm_user *user)
 {
-    return (user->found_identity || user->is_unidentified) && !user->call_options.accept_other_card;
+    bool is_other = user->found_identity && user->has_identity && user->found != user->identity;
+    return (is_other || user->is_unidentified) && !user->call_options.accept_other_card;
 }
 
 /* Returns whether something has happened that this code stands for, since the caller was last told about the card. */
@@ -172,6 +181,10 @@ void storm_check_refusal(const struct storm_call *call, scardmanage_result resul
 {
     storm_check(call->user, !call->user->is_refused || result != SCARDMANAGE_W_RESET_CARD,
                 "%s says that the card was reset, but it was refused as another one", call->name);
+    storm_check(call->user,
+                !call->user->never_had_card ||
+                    (result != SCARDMANAGE_W_RESET_CARD && result != SCARDMANAGE_W_REMOVED_CARD),
+                "%s says %08X, but the caller knows no card", call->name, (unsigned)result);
 }
 
 bool storm_was_abandoned(scardmanage_result result)
@@ -199,6 +212,23 @@ static void check_turn(const struct storm_call *call, scardmanage_result result,
                     (unsigned long long)took, (unsigned)call->timeout_ms);
 }
 
+/* If exclusive use comes after the caller has stopped waiting for it, the library gives it back. */
+static void check_share(struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    const struct storm *storm = user->storm;
+    bool is_quiet = !storm->has_events && !storm->has_services && !storm->has_plugs && !storm->has_mutes &&
+                    !storm->has_failures && !storm->has_pcsc_failures;
+    if (user->call_options.share == SCARDMANAGE_SHARE_EXCLUSIVE)
+        user->no_longer_exclusive_us =
+            storm_was_abandoned(result) && !is_exclusive() ? scheduler_now_us() : 0;
+    storm_check(user,
+                !is_quiet || result != SCARDMANAGE_S_OK || !is_exclusive() ||
+                    user->no_longer_exclusive_us == 0 || user->may_run ||
+                    truth_now.exclusives_us < user->no_longer_exclusive_us,
+                "after %s the reader is used exclusively, but the caller did not wait for that", call->name);
+}
+
 void storm_end_call(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
@@ -222,6 +252,7 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
                             took >= (uint64_t)call->timeout_ms * 1000;
     user->may_run =
         storm_was_abandoned(result) || (user->may_run && result != SCARDMANAGE_S_OK) || may_be_abandoned;
+    check_share(call, result);
 }
 
 /*
@@ -291,6 +322,7 @@ void storm_widen(struct storm_call *call)
 void storm_sync(struct storm_call *call, bool same_card, bool same_session)
 {
     struct storm_user *user = call->user;
+    user->never_had_card = false;
     user->card = narrowed(&user->card, call->before.card_events, truth_now.card_events, same_card);
     user->session = narrowed(&user->session, call->before.session, truth_now.session, same_session);
     user->announced = truth_now.noticed_session > truth_now.session ? truth_now.noticed_session : 0;

@@ -38,6 +38,9 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
             ? scardmanage_transmit_secret(user->m, command, length, length - 1, 1, answer, &size)
             : scardmanage_transmit(user->m, command, length, answer, &size);
     user->hook.hides_response = false;
+    user->has_not_answered = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
+                             result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
+                             result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
     unsigned sent = truth_now.commands[user->party] - before;
     unsigned seen = user->hook.commands - hook.commands;
     bool is_seen = user->has_hook && !may_run && !storm_was_abandoned(result);
@@ -144,7 +147,7 @@ static void check_who_gets_pin(struct storm_user *user)
     const scardmanage_options *options = &user->call_options;
     if (options->accept_other_card)
         return;
-    if (options->identify && user->has_identity)
+    if (user->has_identity && (options->identify || !options->accept_unidentified))
         storm_check(user, last->kind == user->identity, "the PIN was sent to a stranger: '%s', not '%s'",
                     cards_kinds[last->kind].name, cards_kinds[user->identity].name);
     if (!options->identify && !options->accept_unidentified)
@@ -156,8 +159,8 @@ static void check_who_gets_pin(struct storm_user *user)
 static void check_session(struct storm_user *user, const scardmanage_report *report)
 {
     uint64_t number = 0;
-    storm_check(user,
-                scardmanage_get_session(user->m, &number) != SCARDMANAGE_S_OK || report->session == number,
+    bool is_attached = scardmanage_get_session(user->m, &number) == SCARDMANAGE_S_OK;
+    storm_check(user, !is_attached || report->session == number,
                 "a function gets a report of session %llu, but it is %llu",
                 (unsigned long long)report->session, (unsigned long long)number);
 }
@@ -262,11 +265,31 @@ static scardmanage_result look_at_card(struct storm_user *user)
     return is_loss ? result : SCARDMANAGE_S_OK;
 }
 
+/* A unit that has sent nothing begins with the step that the options say. A cold reset may come from a new handle to a card
+ * without power. */
+static void check_first_step(struct storm_user *user, const scardmanage_report *report)
+{
+    const scardmanage_options *options = &user->call_options;
+    const struct truth *before = &user->unit_begun, *now = &truth_now;
+    enum party own = user->party;
+    bool others = false;
+    for (unsigned i = 0; i < TRUTH_PARTIES; i++)
+        others |= i != (unsigned)own && now->resets[i] != before->resets[i];
+    if (options->first_step != SCARDMANAGE_STEP_LEAVE || options->protocols != 0 || report->sent > 0 ||
+        user->has_not_answered || now->mutes > 0 || others ||
+        now->failed_steps[own] != before->failed_steps[own] || now->card_events != before->card_events ||
+        now->plugs != before->plugs || storm_may_run(user))
+        return;
+    storm_check(user, now->resets[own] - now->colds[own] == before->resets[own] - before->colds[own],
+                "a unit has reset the card before it sends anything");
+}
+
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
 {
     struct storm_user *user = argument;
     unsigned before = truth_now.commands[user->party];
     check_session(user, report);
+    check_first_step(user, report);
     storm_check(user, !user->unit_lost_on_purpose || user->rebuilds != user->rebuilds_before,
                 "a unit has lost its session, and is called again without the rebuild function");
     user->rebuilds_before = user->rebuilds;
@@ -285,10 +308,10 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     if (user->unit_locks > 0 && (result == SCARDMANAGE_S_OK || scheduler_once_in(2)))
         unlock_in_unit(user);
     user->unit_calls_that_sent += truth_now.commands[user->party] != before;
-    if (result == SCARDMANAGE_S_OK && user->options.rebuild && scheduler_once_in(10)) {
+    if (result == SCARDMANAGE_S_OK && user->options.rebuild &&
+        (user->unit_always_loses || scheduler_once_in(10))) {
         user->unit_lost_on_purpose = true;
         user->unit_losses++;
-        user->unit_calls_that_sent--;
         return SCARDMANAGE_E_SESSION_LOST;
     }
     user->unit_succeeded = result == SCARDMANAGE_S_OK;

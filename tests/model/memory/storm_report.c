@@ -24,6 +24,8 @@ static void check_verdict(const struct storm_call *call, const scardmanage_repor
                     "%s: the verdict is '%s', but the card was reset", call->name, verdict);
     if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
         storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
+    storm_check(user, !user->never_had_card || report->verdict == SCARDMANAGE_VERDICT_FIRST,
+                "%s: the verdict is '%s', but the caller knows no card", call->name, verdict);
     if (report->verdict == SCARDMANAGE_VERDICT_FIRST)
         storm_check(user, !user->card.known, "%s: the verdict is '%s', but there was one", call->name,
                     verdict);
@@ -113,6 +115,8 @@ static void check_card_before(const struct storm_call *call, scardmanage_result 
                               const scardmanage_report *report)
 {
     struct storm_user *user = call->user;
+    storm_check(user, !user->never_had_card || report->old_atr_len == 0,
+                "%s has an old ATR, but the caller knows no card", call->name);
     if (!user->last_report.known || call->may_run ||
         storm_was_abandoned(result)) /* perhaps before it began */
         return;
@@ -124,6 +128,24 @@ static void check_card_before(const struct storm_call *call, scardmanage_result 
 }
 
 #define TIME_TO_RETURN_US 3000
+#define TIME_TO_LOOK_US   5000 /* at the reader, at the end of a wait */
+#define TIME_OF_JOBS_US   50000
+
+static bool may_look_slowly(const struct storm_call *call)
+{
+    const struct storm *storm = call->user->storm;
+    return storm->has_services || storm->has_plugs || storm->has_helpers || storm->has_mutes ||
+           call->may_run || truth_now.slow_looks != call->before.slow_looks;
+}
+
+/* Of a reconnect, where nothing else keeps it waiting. */
+static void check_rest_of_time(const struct storm_call *call, const scardmanage_report *report)
+{
+    if (call->user->storm->has_only_cards && !may_look_slowly(call))
+        storm_check(call->user, report->elapsed_us - report->waited_us <= TIME_OF_JOBS_US,
+                    "%s took %llu us, but has waited for only %llu us of them", call->name,
+                    (unsigned long long)report->elapsed_us, (unsigned long long)report->waited_us);
+}
 
 static void check_times(const struct storm_call *call, scardmanage_result result,
                         const scardmanage_report *report)
@@ -138,6 +160,11 @@ static void check_times(const struct storm_call *call, scardmanage_result result
                 report->waited_us <= report->elapsed_us && (options->wait_ms > 0 || report->waited_us == 0),
                 "%s reports that it has waited %llu us of %llu us", call->name,
                 (unsigned long long)report->waited_us, (unsigned long long)report->elapsed_us);
+    storm_check(user,
+                may_look_slowly(call) ||
+                    report->waited_us <= options->wait_ms * UINT64_C(1000) + TIME_TO_LOOK_US,
+                "%s has waited %llu us, but may wait %u ms", call->name,
+                (unsigned long long)report->waited_us, (unsigned)options->wait_ms);
     /* if it does not know the reader yet, or cannot connect to what the reader shows, it does not wait */
     bool may_wait = (user->party == PARTY_A || user->card.known) && truth_now.plugs == call->before.plugs &&
                     truth_now.services == call->before.services && !call->cancelling &&
@@ -191,9 +218,8 @@ static void check_steps(const struct storm_call *call, const scardmanage_report 
                 scardmanage_step_name(report->step));
     storm_check(user, report->last_result == SCARDMANAGE_S_OK, "%s succeeds, but PC/SC has said %08X last",
                 call->name, (unsigned)report->last_result);
-    storm_check(user,
-                user->unit_resets || (scardmanage_get_session(user->m, &number) == SCARDMANAGE_S_OK &&
-                                      report->session == number),
+    bool is_attached = scardmanage_get_session(user->m, &number) == SCARDMANAGE_S_OK;
+    storm_check(user, user->unit_resets || (is_attached && report->session == number),
                 "%s reports session %llu, but it is %llu", call->name, (unsigned long long)report->session,
                 (unsigned long long)number);
 }
@@ -219,6 +245,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     check_card_before(call, result, report);
     check_times(call, result, report);
     check_reader(call, result, report);
+    check_rest_of_time(call, report);
     check_protocols(call, result);
     check_new_card(call, result, report);
     if (result != SCARDMANAGE_S_OK) {

@@ -14,6 +14,7 @@ static void begin_knowing_nothing(struct storm_user *user)
         user->is_refused = user->is_unidentified = user->lacks_identity = user->last_report.known = false;
     user->locks = 0;
     user->keeps_lock = false;
+    user->no_longer_exclusive_us = 0;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
     user->found_identity = false;
@@ -109,6 +110,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
         close_handle(user);
     }
     user->may_have_lost_sight |= number == 0; /* attaching by handle may not have seen it */
+    user->never_had_card = user->party == PARTY_A && number == 0;
     if (number == 0)
         return result;
     user->knows_since_change = true;
@@ -142,9 +144,24 @@ static bool resets_card(scardmanage_disposition disposition)
     return disposition == SCARDMANAGE_DISPOSITION_RESET || disposition == SCARDMANAGE_DISPOSITION_UNPOWER;
 }
 
+/* Detaching ends the lock as the inner unlocks have asked for. */
+static void check_disposition(const struct storm_call *call, scardmanage_result result, SCARDHANDLE handle)
+{
+    struct storm_user *user = call->user;
+    unsigned resets = truth_now.resets[user->party] - call->before.resets[user->party];
+    bool may_reset = user->locks > 0 && resets_card(user->disposition);
+    bool is_locked = handle != 0 && call->owner == handle && result == SCARDMANAGE_S_OK &&
+                     storm_has_same_card(call) && failures_count() == call->failures;
+    storm_check(user, call->may_run || resets <= may_reset, "detaching has reset the card %u times", resets);
+    storm_check(user, !may_reset || !user->disposition_is_sure || !is_locked || resets > 0,
+                "detaching should have reset the card");
+}
+
 void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
+    SCARDHANDLE handle = 0;
     storm_pause_helper(user);
+    scardmanage_get_handle(user->m, &handle);
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
     scardmanage_result result = scardmanage_detach(user->m);
     storm_continue_helper(user);
@@ -154,6 +171,7 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
                     result == SCARDMANAGE_E_OUTOFMEMORY || storm_was_abandoned(result) ||
                     (result == SCARDMANAGE_W_UNRESPONSIVE_CARD && user->party == PARTY_B),
                 "detaching says %08X", (unsigned)result);
+    check_disposition(&call, result, handle);
     user->attached = false;
     begin_knowing_nothing(user);
     if (user->party != PARTY_B)
@@ -197,8 +215,10 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     unsigned locks = user->locks;
     scardmanage_disposition before = user->disposition;
     user->has_ejected = user->has_ejected || disposition == SCARDMANAGE_DISPOSITION_EJECT;
-    if (locks > 0 && disposition > user->disposition)
+    if (locks > 0 && disposition > user->disposition) {
         user->disposition = disposition;
+        user->disposition_is_sure = true;
+    }
     struct storm_call call = storm_begin_call(user, "unlocking", user->options.timeout_ms);
     scardmanage_result result = scardmanage_unlock(user->m, disposition);
     storm_end_call(&call, result);
@@ -324,15 +344,18 @@ static scardmanage_options any_options(struct storm_user *user)
     if (user->storm->has_exclusive && scheduler_once_in(4))
         options.share = may_wait_for_exclusive_use(user) && scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE
                                                                                  : SCARDMANAGE_SHARE_SHARED;
-    if (scheduler_once_in(4))
+    if (scheduler_once_in(3))
         options.identify = NULL;
+    if (scheduler_once_in(3))
+        options.accept_unidentified = options.rebuild && !options.accept_unidentified;
     options.accept_other_card = scheduler_once_in(3);
     options.wait_for_my_card = scheduler_once_in(4);
     options.accept_other_index = scheduler_once_in(3);
     options.timeout_ms = any_timeout();
     if (scheduler_once_in(8))
         options.session = any_session(user);
-    options.wait_ms = scheduler_once_in(3) ? scheduler_random(200) : 0;
+    if (scheduler_once_in(3))
+        options.wait_ms = scheduler_random(scheduler_once_in(3) ? 2000 : 200);
     return options;
 }
 
@@ -355,8 +378,8 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
     user->last_report.known = is_the_only_one && user->helper.calls == call->helper_calls;
     user->last_report.atr = cards_atr_bit(report->new_atr, report->new_atr_len);
     user->last_report.protocol = report->new_protocol;
-    user->is_unidentified =
-        !user->found_identity && (user->is_unidentified || !compares || !storm_is_same_card(report->verdict));
+    user->is_unidentified = !user->found_identity && report->verdict != SCARDMANAGE_VERDICT_DIFFERENT &&
+                            (user->is_unidentified || !compares || !storm_is_same_card(report->verdict));
     if (user->found_identity) {
         user->has_identity = true;
         user->identity = user->found;
@@ -394,6 +417,8 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     storm_check_report(&call, result, &report);
     if (result == SCARDMANAGE_S_OK)
         update_after_reconnect(&call, &report, true);
+    else if (options.rebuild || options.identify) /* which may have used it */
+        user->never_had_card = false;
     bool was_out =
         report.verdict >= SCARDMANAGE_VERDICT_REINSERTED && report.verdict <= SCARDMANAGE_VERDICT_DIFFERENT;
     user->lacks_identity =
@@ -443,7 +468,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
                     has_reconnected(report) || user->call_options.session != 0,
                 "%s has sent nothing, and has not reconnected after a reset", call->name);
     storm_check_report_of_commands(call, result, report, sent - user->function_commands);
-    user->last_report.known = false;
+    user->last_report.known = user->never_had_card = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
         if (sent > 0 && !user->unit_resets)
             check_known_session(call);
@@ -455,6 +480,8 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
         user->failed_since = true;
         user->expects_selected = false;
         user->has_identity = user->has_identity && !user->call_options.accept_other_card;
+        user->is_unidentified |=
+            user->call_options.accept_other_card || user->call_options.accept_unidentified;
         storm_widen(call);
     }
     note_refusal(user, result);
@@ -489,8 +516,10 @@ static void end_unit_with_reset(const struct storm_call *call, scardmanage_resul
 {
     struct storm_user *user = call->user;
     user->expects_selected = user->session.known = user->last_report.known = false;
-    if (user->locks > 0 && user->disposition < SCARDMANAGE_DISPOSITION_RESET)
+    if (user->locks > 0 && user->disposition < SCARDMANAGE_DISPOSITION_RESET) {
         user->disposition = SCARDMANAGE_DISPOSITION_RESET;
+        user->disposition_is_sure = result == SCARDMANAGE_S_OK;
+    }
     storm_check(user,
                 user->locks > 0 || result != SCARDMANAGE_S_OK || failures_count() != call->failures ||
                     truth_now.resets[user->party] != call->before.resets[user->party],
@@ -504,8 +533,10 @@ static void run_unit(struct storm_user *user)
     bool repeatable = scheduler_once_in(2);
     begin_reconnecting(user, &options);
     user->in_unit = true;
+    user->unit_begun = truth_now;
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
     user->unit_succeeded = user->unit_lost_on_purpose = user->unit_saw_loss = false;
+    user->unit_always_loses = scheduler_once_in(16);
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -515,8 +546,12 @@ static void run_unit(struct storm_user *user)
     user->in_unit = false;
     user->locks += result == SCARDMANAGE_S_OK ? user->unit_locks : 0;
     user->expects_selected = expected;
-    storm_check(user, user->unit_calls_that_sent <= (repeatable ? 4 : 1),
-                "a unit was called again after it had sent commands: %u times", user->unit_calls_that_sent);
+    storm_check(
+        user,
+        user->unit_calls_that_sent <= 4 &&
+            user->unit_calls_that_sent - user->unit_losses <= (repeatable ? 4 : 1),
+        "a unit was called again after it had sent commands: %u times, it has lost its session %u times",
+        user->unit_calls_that_sent, user->unit_losses);
     storm_check(user, result != SCARDMANAGE_S_OK || user->unit_calls > 0, "a unit was not called");
     storm_check(user,
                 result != SCARDMANAGE_E_SESSION_LOST || user->unit_calls >= 4 || options.session != 0 ||

@@ -118,6 +118,17 @@ static void log_event(struct storm *storm, const char *what)
     storm_log(storm, "- %s", what);
 }
 
+/* Often the last one, or one with the same ATR. */
+static const struct cards_kind *any_card(const struct storm *storm)
+{
+    const struct cards_kind *red = &cards_kinds[CARD_RED], *twin = &cards_kinds[CARD_TWIN];
+    if (storm->last_card && scheduler_once_in(2))
+        return storm->last_card;
+    if ((storm->last_card == red || storm->last_card == twin) && scheduler_once_in(2))
+        return storm->last_card == red ? twin : red;
+    return &cards_kinds[scheduler_random(CARDS)];
+}
+
 static void move_card(struct storm *storm)
 {
     struct slot *slot = &card_slots[0];
@@ -130,9 +141,7 @@ static void move_card(struct storm *storm)
     if (present && scheduler_once_in(2))
         sleep_about(storm->event_us / 2);
     if (!slot->card && (!present || !scheduler_once_in(4))) {
-        const struct cards_kind *kind = &cards_kinds[scheduler_random(CARDS)];
-        if (storm->last_card && scheduler_once_in(2))
-            kind = storm->last_card;
+        const struct cards_kind *kind = any_card(storm);
         storm_log(storm, "- insertion of %s", kind->name);
         card_insert(slot, kind);
     }

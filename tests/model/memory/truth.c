@@ -64,7 +64,14 @@ void truth_plug(void)
     truth_now.plugs_us = scheduler_now_us();
 }
 
+void truth_exclusive(void)
+{
+    truth_now.exclusives++;
+    truth_now.exclusives_us = scheduler_now_us();
+}
+
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded)
 {
+    truth_now.failed_steps[truth_actor()] += !succeeded;
     truth_last_step[truth_actor()] = (struct truth_step){step, begun_us, succeeded};
 }

@@ -40,10 +40,13 @@ struct truth {
     unsigned lost;     /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
-    unsigned locks;        /* changes of the owner of the lock on the reader */
-    uint64_t locks_us;     /* the time of the last of these */
-    unsigned closed_twice; /* handles that were not open any more */
-    unsigned exclusives;   /* another client has asked for exclusive use */
+    unsigned locks;         /* changes of the owner of the lock on the reader */
+    uint64_t locks_us;      /* the time of the last of these */
+    unsigned closed_twice;  /* handles that were not open any more */
+    unsigned exclusives;    /* clients that were given exclusive use */
+    uint64_t exclusives_us; /* the time of the last of these */
+    unsigned slow_looks;    /* SCardGetStatusChange() has waited for an ATR */
+    unsigned failed_steps[TRUTH_PARTIES];
     unsigned cancels[TRUTH_PARTIES];
     unsigned secrets_to_strangers;
 };
@@ -60,6 +63,7 @@ void truth_session_ends(const struct slot *slot);
 void truth_reset(const struct slot *slot);
 void truth_command(const struct slot *slot);
 void truth_plug(void);
+void truth_exclusive(void);
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded);
 
 /* Commands besides cards_command. The first sets is_selected until the next reset. */
