@@ -86,6 +86,7 @@ static void sleep_for_atr(void)
 {
     truth_now.slow_looks++;
     fiber_sleep(PCSCD_RATE_US + 10);
+    truth_now.slow_looks++;
 }
 
 static void check_known(SCARD_READERSTATE *reader, const struct pcscd_state *state, bool *breaks)

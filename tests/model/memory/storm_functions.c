@@ -298,6 +298,11 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     user->unit_lost_on_purpose = user->unit_resets = user->unit_succeeded = false;
     if (scheduler_once_in(8))
         check_refused_calls(user);
+    if (scheduler_once_in(8)) {
+        scardmanage_result unlocked = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE);
+        storm_check(user, unlocked == SCARDMANAGE_E_NOT_TRANSACTED || storm_was_abandoned(unlocked),
+                    "a unit unlocks what it has not locked: %08X", (unsigned)unlocked);
+    }
     user->unit_locks = 0; /* the library forgets those of the call before */
     if (scheduler_once_in(4))
         user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;

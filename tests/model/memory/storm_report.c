@@ -70,11 +70,10 @@ static void check_resets(const struct storm_call *call, const scardmanage_report
     if (gentle)
         storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
                     scardmanage_step_name(report->step));
-    if (report->attempts != 1 || report->step != user->call_options.first_step)
-        return;
-    if (report->step == SCARDMANAGE_STEP_WARM || report->step == SCARDMANAGE_STEP_COLD)
+    scardmanage_step first = user->call_options.first_step;
+    if (first == SCARDMANAGE_STEP_WARM || first == SCARDMANAGE_STEP_COLD)
         storm_check(user, resets > 0, "%s should have reset the card", call->name);
-    if (report->step == SCARDMANAGE_STEP_COLD)
+    if (first == SCARDMANAGE_STEP_COLD)
         storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
                     "%s should have reset the card by a cold reset", call->name);
 }

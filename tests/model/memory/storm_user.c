@@ -410,7 +410,12 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     struct storm_call call = storm_begin_call(user, "reconnect", options.timeout_ms);
     call.needs_lock = call.ends_locks = true;
     bool must_identify = user->lacks_identity && options.identify;
+    unsigned rebuilds = user->rebuilds;
     scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
+    storm_check(user,
+                result != SCARDMANAGE_W_RESET_CARD || user->rebuilds == rebuilds ||
+                    !storm_has_same_card(&call) || storm_resets_by_others(&call) > 1,
+                "a reconnect does not start over after a reset during the rebuild function");
     storm_check(user, !must_identify || result != SCARDMANAGE_S_OK || user->found_identity,
                 "a card that was accepted without an identity stays without one");
     storm_end_call(&call, result);

@@ -12,13 +12,15 @@
 #define READER_BITS  (SCARDMANAGE_WATCH_READER_ADDED | SCARDMANAGE_WATCH_READER_REMOVED)
 #define CARD_BITS                                                                                            \
     (SCARDMANAGE_WATCH_CARD_INSERTED | SCARDMANAGE_WATCH_CARD_REMOVED | SCARDMANAGE_WATCH_CARD_CHANGED)
-#define FREE_MS   1100 /* how long freeing a watch may take */
+#define FREE_MS   500  /* how long freeing a watch may take while the service runs */
 #define NOTICE_MS 1100 /* after this time, a watch has noticed everything */
 #define READERS   8    /* names that a storm can see */
 
 struct watcher {
     struct storm *storm;
     scardmanage_watch *w;
+    const platform_signal *signal;                     /* its descriptor; null while it has none */
+    bool is_cancelling;                                /* another thread cancels its calls */
     scardmanage_watch_event service, readers[READERS]; /* the last event of each */
     unsigned count;
 };
@@ -88,6 +90,9 @@ static void check_card(const struct watcher *watcher, const scardmanage_watch_ev
     else if (event->changes == 1)
         check(watcher, present != was_present && card == event->happened, "one change does not explain this",
               event);
+    else if (!(card & SCARDMANAGE_WATCH_CARD_CHANGED))
+        check(watcher, card == (SCARDMANAGE_WATCH_CARD_INSERTED | SCARDMANAGE_WATCH_CARD_REMOVED),
+              "several changes without both events", event);
 }
 
 static void check_reader(const struct watcher *watcher, const scardmanage_watch_event *event,
@@ -102,6 +107,11 @@ static void check_reader(const struct watcher *watcher, const scardmanage_watch_
               "the reader has come or gone without an event", event);
     if (there && was_there && !(event->happened & READER_BITS))
         check_card(watcher, event, before);
+    if (there && !was_there && has_card(event))
+        check(watcher, event->happened & SCARDMANAGE_WATCH_CARD_INSERTED,
+              "a reader has come with a card without an event", event);
+    if (there)
+        check(watcher, event->service == SCARDMANAGE_S_OK, "a reader is there without the service", event);
     if (!there)
         check(watcher, event->atr_len == 0 && event->counter == 0, "a reader that is not there has a card",
               event);
@@ -122,11 +132,17 @@ static void check_event(struct watcher *watcher, const scardmanage_watch_event *
     *before = *event;
 }
 
-static bool descriptor_is_ready(struct watcher *watcher)
+/* Without a call of the library, which could mend the descriptor. */
+static bool descriptor_is_ready(const struct watcher *watcher)
+{
+    return watcher->signal && watcher->signal->is_set;
+}
+
+static void open_descriptor(struct watcher *watcher)
 {
     intptr_t descriptor;
-    return scardmanage_watch_descriptor(watcher->w, &descriptor) == SCARDMANAGE_S_OK &&
-           ((const platform_signal *)descriptor)->is_set;
+    if (scardmanage_watch_descriptor(watcher->w, &descriptor) == SCARDMANAGE_S_OK)
+        watcher->signal = (const platform_signal *)descriptor;
 }
 
 static bool take_event(struct watcher *watcher, uint32_t timeout_ms)
@@ -141,14 +157,37 @@ static bool take_event(struct watcher *watcher, uint32_t timeout_ms)
         check(watcher, result == SCARDMANAGE_E_TIMEOUT && took >= timeout_ms * 1000,
               "there is no event, but the time is not up", &event);
     check(watcher, took <= timeout_ms * 1000 + 3000, "it returns late", &event);
+    check(watcher, result != SCARDMANAGE_S_OK || timeout_ms < NOTICE_MS || took < timeout_ms * 1000,
+          "an event does not wake it", &event);
     return result == SCARDMANAGE_S_OK;
+}
+
+static void cancel_soon(void *argument)
+{
+    struct watcher *watcher = argument;
+    fiber_sleep(scheduler_random(3000));
+    scardmanage_watch_set_cancelled(watcher->w, 1);
+    watcher->is_cancelling = false;
 }
 
 static void cancel_for_a_moment(struct watcher *watcher)
 {
     scardmanage_watch_event event = SCARDMANAGE_WATCH_EVENT_INIT;
     size_t count = 1;
-    scardmanage_watch_set_cancelled(watcher->w, 1);
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    uint64_t begun = scheduler_now_us();
+    watcher->is_cancelling = fiber_start("cancels the watch", cancel_soon, watcher) != 0;
+    if (!watcher->is_cancelling)
+        return;
+    while (result == SCARDMANAGE_S_OK && !watcher->storm->model->failure[0]) {
+        result = scardmanage_watch_next(watcher->w, &event, NOTICE_MS);
+        if (result == SCARDMANAGE_S_OK)
+            check_event(watcher, &event);
+    }
+    check(watcher, result == SCARDMANAGE_E_CANCELLED && scheduler_now_us() - begun <= 10000,
+          "it is not woken when it is cancelled", &event);
+    while (watcher->is_cancelling)
+        fiber_sleep(100);
     check(watcher,
           scardmanage_watch_next(watcher->w, &event, 10) == SCARDMANAGE_E_CANCELLED &&
               scardmanage_watch_list(watcher->w, &event, &count, 10) == SCARDMANAGE_E_CANCELLED,
@@ -164,6 +203,36 @@ static uint32_t counter_of_service(const char *reader)
         if (pcscd_service.readers[i].exists && strcmp(pcscd_service.readers[i].state.name, reader) == 0)
             return pcscd_service.readers[i].state.counter;
     return UINT32_MAX;
+}
+
+/* The list never has events, also while some are due. */
+static void look_at_list(struct watcher *watcher)
+{
+    const struct storm *storm = watcher->storm;
+    scardmanage_watch_event list[READERS] = {SCARDMANAGE_WATCH_EVENT_INIT};
+    size_t count = READERS;
+    scardmanage_result result = scardmanage_watch_list(watcher->w, list, &count, 0);
+    check(watcher,
+          result == SCARDMANAGE_S_OK || (count == 0 && (result != SCARDMANAGE_E_NO_SERVICE ||
+                                                        storm->has_services || storm->has_failures)),
+          "it cannot list the readers", &list[0]);
+    for (unsigned i = 0; i < count && i < READERS; i++)
+        check(watcher, list[i].happened == 0 && list[i].changes == 0, "the list has events", &list[i]);
+}
+
+/* Nothing happens any more: the descriptor says whether an event is due. */
+static void take_the_rest(struct watcher *watcher)
+{
+    bool is_due, was_ready;
+    do {
+        fiber_sleep(NOTICE_MS * 1000);
+        was_ready = descriptor_is_ready(watcher);
+        is_due = take_event(watcher, 0);
+        check(watcher, !watcher->signal || was_ready == is_due,
+              was_ready ? "the descriptor is readable without an event"
+                        : "the descriptor is not readable, but there is an event",
+              &watcher->service);
+    } while (is_due && !watcher->storm->model->failure[0]);
 }
 
 /* Nothing happens any more, and all events were taken. */
@@ -210,18 +279,27 @@ void storm_run_watch(void *argument)
         model_check(storm->model, storm->has_failures, "a watch cannot be created");
         fiber_sleep(storm->event_us);
     }
+    if (watcher.w) {
+        look_at_list(&watcher);
+        open_descriptor(&watcher);
+    }
     while (!storm->calm && !storm->model->failure[0]) {
         if (scheduler_once_in(2))
             fiber_sleep(scheduler_random(4 * storm->event_us));
+        if (scheduler_once_in(4))
+            look_at_list(&watcher);
         take_event(&watcher, scheduler_random(5));
         if (scheduler_once_in(16))
             cancel_for_a_moment(&watcher);
     }
+    bool takes = scheduler_once_in(2);
     while (watcher.w && !storm->is_over && !storm->model->failure[0])
-        take_event(&watcher, NOTICE_MS);
+        if (takes)
+            take_event(&watcher, NOTICE_MS);
+        else
+            fiber_sleep(NOTICE_MS * 1000);
     if (watcher.w) {
-        while (take_event(&watcher, NOTICE_MS) && !storm->model->failure[0])
-            ;
+        take_the_rest(&watcher);
         check_list(&watcher);
     }
     uint64_t begun = scheduler_now_us();
