@@ -224,18 +224,44 @@ static size_t answer_with_identity(struct slot *slot, uint8_t answer[ANSWER_MAX]
     return CARDS_ANSWER;
 }
 
+/* Only the last command of a chain has Le. The first byte of the data says that it begins. */
+static size_t answer_long(struct slot *slot, const uint8_t *command, size_t length, unsigned sent_before,
+                          unsigned *parts, uint8_t answer[ANSWER_MAX])
+{
+    bool is_last = !(command[0] & 0x10);
+    unsigned before = command[5] ? 0 : sent_before;
+    *parts = before + command[4];
+    if (length != 5u + command[4] + is_last || (is_last && *parts != CARD_LONG_FIRST + command[3]))
+        return answer_status(0x67, 0x00, answer);
+    if (!is_last)
+        return answer_status(0x90, 0x00, answer);
+    if (command[2] == CARD_LONG_EXACT && command[length - 1] != CARDS_ANSWER - 2) {
+        *parts = before;
+        return answer_status(0x6C, CARDS_ANSWER - 2, answer);
+    }
+    return answer_with_identity(slot, answer);
+}
+
 /* The commands in parts: each part must follow the one before. */
-static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned sent_before, unsigned *parts,
-                          uint8_t answer[ANSWER_MAX])
+static size_t answer_part(struct slot *slot, const uint8_t *command, size_t length, unsigned sent_before,
+                          unsigned *parts, uint8_t answer[ANSWER_MAX])
 {
     switch (command[1]) {
     case CARD_LATE:
         *parts = 1;
-        return answer_status(0x61, CARDS_ANSWER - 2, answer);
+        answer[0] = (uint8_t)(slot->card - cards_kinds);
+        return 1 + answer_status(0x61, CARDS_ANSWER - 3, answer + 1);
     case CARD_LATER:
         *parts = 2;
         return answer_status(0x61, CARDS_ANSWER, answer);
     case CARD_GET_RESPONSE:
+        if (command[0] != 0)
+            return answer_status(0x6E, 0x00, answer);
+        if (sent_before == 1) {
+            size_t size = answer_with_identity(slot, answer) - 1;
+            memmove(answer, answer + 1, size);
+            return size;
+        }
         if (sent_before == 2 && command[4] != CARDS_ANSWER - 2) {
             *parts = 2;
             return answer_status(0x6C, CARDS_ANSWER - 2, answer);
@@ -246,12 +272,8 @@ static size_t answer_part(struct slot *slot, const uint8_t *command, unsigned se
     case CARD_EXACT:
         return command[4] == CARDS_ANSWER - 2 ? answer_with_identity(slot, answer)
                                               : answer_status(0x6C, CARDS_ANSWER - 2, answer);
-    default:                                                  /* CARD_LONG */
-        *parts = (command[5] ? 0 : sent_before) + command[4]; /* the first byte says that the data begins */
-        if (command[0] & 0x10)
-            return answer_status(0x90, 0x00, answer);
-        return *parts == CARD_LONG_DATA ? answer_with_identity(slot, answer)
-                                        : answer_status(0x67, 0x00, answer);
+    default:
+        return answer_long(slot, command, length, sent_before, parts, answer);
     }
 }
 
@@ -263,7 +285,7 @@ static size_t answer_command(struct slot *slot, const uint8_t *command, size_t l
     if (length >= 5 &&
         (command[1] == CARD_LATE || command[1] == CARD_GET_RESPONSE || command[1] == CARD_EXACT ||
          command[1] == CARD_LONG || command[1] == CARD_REFUSES || command[1] == CARD_LATER))
-        return answer_part(slot, command, sent_before, parts, answer);
+        return answer_part(slot, command, length, sent_before, parts, answer);
     if (length >= 2 && memcmp(command, cards_command, 2) == 0)
         return answer_with_identity(slot, answer);
     if (length >= 2 && command[1] == truth_select[1]) {

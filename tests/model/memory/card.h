@@ -38,11 +38,12 @@ struct slot {
 };
 
 /* Instructions that take two parts, and end with the answer to cards_command. */
-#define CARD_LATE         0x40 /* 61XX, then GET RESPONSE */
+#define CARD_LATE         0x40 /* a byte and 61XX, then GET RESPONSE */
 #define CARD_GET_RESPONSE 0xC0
 #define CARD_EXACT        0x50 /* 6CXX, then again with that Le */
-#define CARD_LONG         0x60 /* a chain with so many bytes of data: */
-#define CARD_LONG_DATA    300
+#define CARD_LONG         0x60 /* a chain of two; P2 is how many bytes the second has. With this P1, then 6CXX: */
+#define CARD_LONG_EXACT   1
+#define CARD_LONG_FIRST   255u /* bytes of the first */
 #define CARD_LATER        0x42 /* 61XX with too much, GET RESPONSE, 6CXX, and GET RESPONSE again */
 #define CARD_REFUSES      0x62 /* a chain whose first part the card refuses */
 

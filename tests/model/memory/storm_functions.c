@@ -62,30 +62,36 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     return result;
 }
 
-/* Returns the length of a command that a transport can send in two parts. */
-static size_t make_command_in_parts(uint8_t command[7 + CARD_LONG_DATA])
+#define LONG_DATA_MAX (7 + 2 * 255 + 2)
+
+/* Returns the length of a command that a transport can send in parts. */
+static size_t make_command_in_parts(const struct storm_user *user, uint8_t command[LONG_DATA_MAX])
 {
     static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG, CARD_REFUSES, CARD_LATER};
-    memset(command, 0, 7 + CARD_LONG_DATA);
+    memset(command, 0, LONG_DATA_MAX);
     command[0] = 0x80;
     command[1] = instructions[scheduler_random(5)];
     if (command[1] != CARD_LONG && command[1] != CARD_REFUSES)
         return 5;
-    command[5] = CARD_LONG_DATA >> 8;
-    command[6] = CARD_LONG_DATA & 0xFF;
+    command[2] =
+        user->transport & SCARDMANAGE_TRANSPORT_GET_RESPONSE && scheduler_once_in(2) ? CARD_LONG_EXACT : 0;
+    command[3] = scheduler_once_in(2) ? 255 : 45;
+    size_t data = CARD_LONG_FIRST + command[3];
+    command[5] = (uint8_t)(data >> 8);
+    command[6] = (uint8_t)data;
     command[7] = 1;
-    return 7 + CARD_LONG_DATA;
+    return 7 + data + 2;
 }
 
 scardmanage_result storm_transmit_in_parts(struct storm_user *user)
 {
-    uint8_t command[7 + CARD_LONG_DATA], answer[64];
-    size_t length = make_command_in_parts(command), size = sizeof answer;
+    uint8_t command[LONG_DATA_MAX], answer[64];
+    size_t length = make_command_in_parts(user, command), size = sizeof answer;
     uint32_t needs = command[1] == CARD_REFUSES ? 0
                      : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
                                                 : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
     unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
-    parts += parts == 2 && command[1] == CARD_LATER;
+    parts += parts == 2 && (command[1] == CARD_LATER || command[2] == CARD_LONG_EXACT);
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
