@@ -78,6 +78,7 @@ struct storm_user {
     bool lacks_identity;   /* a card was accepted since then */
     bool never_had_card;   /* A was attached to an empty reader, and nothing has used a card since */
     bool has_not_answered; /* the card, to the last command */
+    bool must_recover;     /* since then, no call has done anything else */
     bool is_refused;       /* the card, which is not the one that the caller knows */
     struct truth synced;   /* when the last call began that has told the caller about the card */
     bool was_present, had_service, was_plugged; /* at that time */
@@ -123,6 +124,7 @@ struct storm_user {
     bool has_refused_to_identify; /* the last identify function has failed, although the card has answered */
     bool in_unit;
     struct truth unit_begun;
+    bool unit_must_recover; /* the card, before the first call */
     unsigned unit_calls, unit_calls_that_sent;
     unsigned unit_locks;  /* that its last call has acquired and not released */
     bool unit_succeeded;  /* its last call */
@@ -132,6 +134,7 @@ struct storm_user {
     unsigned rebuilds,
         rebuilds_before;   /* calls of the rebuild function, and before the last call of the unit */
     unsigned unit_cancels; /* before its last call */
+    struct truth rebuilt;  /* when the rebuild function last ended */
     bool unit_resets;      /* it has released a lock with a reset */
 };
 

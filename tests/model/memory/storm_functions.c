@@ -41,6 +41,7 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     user->has_not_answered = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
                              result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
                              result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
+    user->must_recover = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) && !may_run;
     unsigned sent = truth_now.commands[user->party] - before;
     unsigned seen = user->hook.commands - hook.commands;
     bool is_seen = user->has_hook && !may_run && !storm_was_abandoned(result);
@@ -91,6 +92,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
                      : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
                                                 : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
     unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
+    user->must_recover = false;
     parts += parts == 2 && (command[1] == CARD_LATER || command[2] == CARD_LONG_EXACT);
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
@@ -198,6 +200,7 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         return result;
     storm_check(user, truth_last[user->party].session == session,
                 "the commands of a rebuild function were sent in two sessions");
+    user->rebuilt = truth_now;
     if (!scheduler_once_in(20))
         return SCARDMANAGE_S_OK;
     return scheduler_once_in(2) ? SCARDMANAGE_E_FAIL : 1; /* which means the same */
@@ -290,14 +293,36 @@ static void check_first_step(struct storm_user *user, const scardmanage_report *
                 "a unit has reset the card before it sends anything");
 }
 
+static bool has_recovered(const struct storm_user *user, const scardmanage_report *report)
+{
+    return report->attempts > 0 || report->verdict != SCARDMANAGE_VERDICT_UNKNOWN ||
+           user->call_options.session != 0;
+}
+
+/* Nobody can have used the card between the rebuild function and the unit. */
+static void check_lock_since_rebuild(struct storm_user *user)
+{
+    const struct truth *then = &user->rebuilt, *now = &truth_now;
+    if (user->rebuilds == user->rebuilds_before || now->card_events != then->card_events ||
+        now->noticed_events != then->noticed_events || now->services != then->services ||
+        now->plugs != then->plugs || storm_may_run(user))
+        return;
+    storm_check(user, now->locks == then->locks,
+                "the card was free between the rebuild function and the unit");
+}
+
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *argument)
 {
     struct storm_user *user = argument;
     unsigned before = truth_now.commands[user->party];
     check_session(user, report);
     check_first_step(user, report);
+    check_lock_since_rebuild(user);
     storm_check(user, !user->unit_lost_on_purpose || user->rebuilds != user->rebuilds_before,
                 "a unit has lost its session, and is called again without the rebuild function");
+    storm_check(user, !user->unit_must_recover || has_recovered(user, report),
+                "a unit begins although the card has not answered the last command");
+    user->unit_must_recover = false;
     user->rebuilds_before = user->rebuilds;
     user->unit_cancels = truth_now.cancels[user->party];
     user->unit_calls++;

@@ -15,6 +15,7 @@ static void begin_knowing_nothing(struct storm_user *user)
     user->locks = 0;
     user->keeps_lock = false;
     user->no_longer_exclusive_us = 0;
+    user->must_recover = false;
     user->disposition = SCARDMANAGE_DISPOSITION_LEAVE;
     user->call_options = user->options;
     user->found_identity = false;
@@ -26,7 +27,7 @@ static void begin_reconnecting(struct storm_user *user, const scardmanage_option
     user->hook.first_step = options->first_step;
     user->found_identity = false;
     user->function_commands = 0;
-    user->unit_resets = false;
+    user->unit_resets = user->must_recover = false;
 }
 
 /*
@@ -418,6 +419,9 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
                 "a reconnect does not start over after a reset during the rebuild function");
     storm_check(user, !must_identify || result != SCARDMANAGE_S_OK || user->found_identity,
                 "a card that was accepted without an identity stays without one");
+    storm_check(user,
+                result != SCARDMANAGE_W_REMOVED_CARD || !user->never_had_card || !storm_has_same_card(&call),
+                "a reconnect refuses the first card");
     storm_end_call(&call, result);
     storm_check_report(&call, result, &report);
     if (result == SCARDMANAGE_S_OK)
@@ -536,9 +540,11 @@ static void run_unit(struct storm_user *user)
     scardmanage_options options = any_options(user);
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     bool repeatable = scheduler_once_in(2);
+    user->unit_must_recover = user->must_recover;
     begin_reconnecting(user, &options);
     user->in_unit = true;
     user->unit_begun = truth_now;
+    user->rebuilds_before = user->rebuilds;
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
     user->unit_succeeded = user->unit_lost_on_purpose = user->unit_saw_loss = false;
     user->unit_always_loses = scheduler_once_in(16);
