@@ -246,7 +246,6 @@ void storm_check_steps_of_hook(const struct storm_call *call, const scardmanage_
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);
 /* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
 bool storm_is_calm(const struct storm_call *call);
-unsigned storm_resets_by_others(const struct storm_call *call); /* during the call */
 /* Whether the card is in the reader since before the call, PC/SC knows that, and it answers. */
 bool storm_has_same_card(const struct storm_call *call);
 /* Checks what is true for every call. */

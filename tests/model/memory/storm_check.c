@@ -89,15 +89,6 @@ bool storm_has_same_card(const struct storm_call *call)
            now->services == before->services && now->plugs == before->plugs;
 }
 
-unsigned storm_resets_by_others(const struct storm_call *call)
-{
-    unsigned resets = 0;
-    for (unsigned i = 0; i < TRUTH_PARTIES; i++)
-        if (i != (unsigned)call->user->party)
-            resets += truth_now.resets[i] - call->before.resets[i];
-    return resets;
-}
-
 bool storm_is_calm(const struct storm_call *call)
 {
     const struct truth *before = &call->before, *now = &truth_now;

@@ -404,6 +404,23 @@ static void note_reader(const struct storm_call *call, scardmanage_result result
         user->reader_number = STORM_NO_NUMBER;
 }
 
+/* Of a reconnect that has called the rebuild function: it fails because of what has happened meanwhile, but has not
+ * looked at the card again. */
+static bool should_start_over(const struct storm_call *call, scardmanage_result result,
+                              const scardmanage_report *report)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    bool has_looked = report->verdict != SCARDMANAGE_VERDICT_UNCHANGED &&
+                      report->verdict != SCARDMANAGE_VERDICT_RESET &&
+                      report->verdict != SCARDMANAGE_VERDICT_FIRST;
+    return result == SCARDMANAGE_W_REMOVED_CARD && !has_looked &&
+           now->card_events - before->card_events <= 4 && now->services == before->services &&
+           now->plugs == before->plugs && now->mutes == 0 &&
+           now->cancels[call->user->party] == before->cancels[call->user->party] && !call->cancelling &&
+           scheduler_now_us() - call->begun_us < (uint64_t)call->timeout_ms * 1000 &&
+           failures_count() == call->failures;
+}
+
 static scardmanage_result reconnect(struct storm_user *user, scardmanage_options options)
 {
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
@@ -413,10 +430,8 @@ static scardmanage_result reconnect(struct storm_user *user, scardmanage_options
     bool must_identify = user->lacks_identity && options.identify;
     unsigned rebuilds = user->rebuilds;
     scardmanage_result result = scardmanage_reconnect_ex(user->m, &options, &report);
-    storm_check(user,
-                result != SCARDMANAGE_W_RESET_CARD || user->rebuilds == rebuilds ||
-                    !storm_has_same_card(&call) || storm_resets_by_others(&call) > 1,
-                "a reconnect does not start over after a reset during the rebuild function");
+    storm_check(user, user->rebuilds == rebuilds || !should_start_over(&call, result, &report),
+                "a reconnect does not start over after the card was lost during the rebuild function");
     storm_check(user, !must_identify || result != SCARDMANAGE_S_OK || user->found_identity,
                 "a card that was accepted without an identity stays without one");
     storm_check(user,
