@@ -164,7 +164,7 @@ static void clear_state(struct pcscd_reader *reader, DWORD state)
 static void count_event(struct pcscd_reader *reader)
 {
     if (reader->slot == &card_slots[0])
-        truth_notice(reader->slot);
+        truth_now.noticed_events = reader->slot->shown;
     if (++reader->state.counter > 0xFFFF)
         reader->state.counter = 0;
     pcscd_signal_event();
@@ -223,7 +223,7 @@ static void watch(void *argument)
         clear_state(reader, SCARD_ABSENT);
     }
     if (reader->slot == &card_slots[0])
-        truth_notice(reader->slot);
+        truth_now.noticed_events = reader->slot->shown;
     int sharing = reader->state.sharing = reader->contexts;
     reader->initialized = true;
     pcscd_signal_event();

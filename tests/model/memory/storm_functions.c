@@ -41,7 +41,7 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     user->has_not_answered = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
                              result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
                              result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
-    user->must_recover = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) && !may_run;
+    user->must_recover = false; /* in a unit or a function, a reconnect may follow */
     unsigned sent = truth_now.commands[user->party] - before;
     unsigned seen = user->hook.commands - hook.commands;
     bool is_seen = user->has_hook && !may_run && !storm_was_abandoned(result);
@@ -92,7 +92,6 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
                      : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
                                                 : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
     unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
-    user->must_recover = false;
     parts += parts == 2 && (command[1] == CARD_LATER || command[2] == CARD_LONG_EXACT);
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);

@@ -71,6 +71,8 @@ static void check_resets(const struct storm_call *call, const scardmanage_report
         storm_check(user, resets == 0, "%s has reset the card, but the step was '%s'", call->name,
                     scardmanage_step_name(report->step));
     scardmanage_step first = user->call_options.first_step;
+    if (truth_now.plugs != call->before.plugs) /* a new reader powers the card by itself */
+        return;
     if (first == SCARDMANAGE_STEP_WARM || first == SCARDMANAGE_STEP_COLD)
         storm_check(user, resets > 0, "%s should have reset the card", call->name);
     if (first == SCARDMANAGE_STEP_COLD)

@@ -292,6 +292,8 @@ static scardmanage_result transmit(struct storm_user *user, uint32_t timeout_ms)
     storm_check(user, call.may_run || truth_now.resets[user->party] == call.before.resets[user->party],
                 "a command has reset the card");
     storm_check_refusal(&call, result);
+    user->must_recover =
+        !in_parts && result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) && !call.may_run && !user->may_run;
     storm_check(user,
                 result != SCARDMANAGE_E_PROTO_MISMATCH || !user->session.known || !storm_is_calm(&call) ||
                     call.before.reset_events != user->synced.reset_events,

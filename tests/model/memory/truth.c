@@ -64,13 +64,6 @@ void truth_plug(void)
     truth_now.plugs_us = scheduler_now_us();
 }
 
-void truth_notice(const struct slot *slot)
-{
-    if (truth_now.noticed_events != slot->shown)
-        truth_now.noticed_us = scheduler_now_us();
-    truth_now.noticed_events = slot->shown;
-}
-
 void truth_exclusive(void)
 {
     truth_now.exclusives++;

@@ -30,7 +30,6 @@ struct truth {
     unsigned session;         /* with the card in the reader "key": insertions, resets, losses of power */
     unsigned card_events;     /* insertions and removals */
     unsigned noticed_events;  /* the last of them that PC/SC has noticed */
-    uint64_t noticed_us;      /* the time of that */
     unsigned noticed_session; /* PC/SC has told all handles that earlier sessions are over */
     unsigned reset_events;    /* reported to handles */
     unsigned resets[TRUTH_PARTIES], colds[TRUTH_PARTIES]; /* colds: the cold ones of these */
@@ -64,7 +63,6 @@ void truth_session_ends(const struct slot *slot);
 void truth_reset(const struct slot *slot);
 void truth_command(const struct slot *slot);
 void truth_plug(void);
-void truth_notice(const struct slot *slot);
 void truth_exclusive(void);
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded);
 
