@@ -157,6 +157,10 @@ static void check_who_gets_pin(struct storm_user *user)
     if (user->has_identity && (options->identify || !options->accept_unidentified))
         storm_check(user, last->kind == user->identity, "the PIN was sent to a stranger: '%s', not '%s'",
                     cards_kinds[last->kind].name, cards_kinds[user->identity].name);
+    storm_check(user,
+                !user->has_identity || !user->lacks_identity || options->identify ||
+                    options->accept_unidentified,
+                "the PIN was sent to a card that was accepted without an identity");
     if (!options->identify && !options->accept_unidentified)
         storm_check(user, storm_in_range(&user->card, last->card),
                     "the PIN was sent to a card that was out, and that nobody has identified");
