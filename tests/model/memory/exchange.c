@@ -107,6 +107,7 @@ static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
         /* pcscd does not check again. While it waits for the driver, the card would have to be exchanged, and the
          * new one powered: too rare to allow for. */
         pcscd_unlock(&reader->driver);
+        truth_now.early_removals++;
         return SCARD_W_REMOVED_CARD;
     }
     rv = card_transmit(reader->slot, (uint32_t)protocol, command, length, response, &room);

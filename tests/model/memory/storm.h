@@ -77,7 +77,7 @@ struct storm_user {
     bool is_unidentified;  /* a card may have been accepted since then */
     bool lacks_identity;   /* a card was accepted since then */
     bool never_had_card;   /* A was attached to an empty reader, and nothing has used a card since */
-    bool has_not_answered; /* the card, to the last command */
+    bool has_not_answered; /* the card, to the last command, or perhaps not */
     bool must_recover;     /* since then, no call has done anything else */
     bool is_refused;       /* the card, which is not the one that the caller knows */
     struct truth synced;   /* when the last call began that has told the caller about the card */
@@ -233,6 +233,8 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
 scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *user);
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *user);
 /* Sends a command, and checks its effect. */
+/* Notes whether the card has answered the last command. */
+void storm_note_answer(struct storm_user *user, scardmanage_result result);
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
 /* The same for a command that a transport can send in two parts. */
 scardmanage_result storm_transmit_in_parts(struct storm_user *user);

@@ -25,6 +25,14 @@ static void check_answer(struct storm_user *user, const uint8_t *command, const 
                 "a command that may have parts was sent without a transaction");
 }
 
+void storm_note_answer(struct storm_user *user, scardmanage_result result)
+{
+    user->has_not_answered = storm_was_abandoned(result) ||
+                             result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
+                             result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
+                             result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
+}
+
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length)
 {
     uint8_t answer[64];
@@ -38,9 +46,7 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
             ? scardmanage_transmit_secret(user->m, command, length, length - 1, 1, answer, &size)
             : scardmanage_transmit(user->m, command, length, answer, &size);
     user->hook.hides_response = false;
-    user->has_not_answered = result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
-                             result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
-                             result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
+    storm_note_answer(user, result);
     user->must_recover = false; /* in a unit or a function, a reconnect may follow */
     unsigned sent = truth_now.commands[user->party] - before;
     unsigned seen = user->hook.commands - hook.commands;

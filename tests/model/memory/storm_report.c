@@ -230,9 +230,10 @@ static void log_report(const struct storm_call *call, const scardmanage_report *
     const scardmanage_options *options = &call->user->call_options;
     storm_log(
         call->user->storm,
-        "      steps %d to %d, protocols %u, share %d%s%s, wait %u ms, timeout %u ms: %s, %s, lock %s, %u attempts",
+        "      steps %d to %d, protocols %u, share %d%s%s%s%s, wait %u ms, timeout %u ms: %s, %s, lock %s, %u attempts",
         (int)options->first_step, (int)options->last_step, (unsigned)options->protocols, (int)options->share,
-        options->accept_other_card ? ", any card" : "", options->rebuild ? ", rebuilds" : "",
+        options->accept_other_card ? ", any card" : "", options->accept_unidentified ? ", unidentified" : "",
+        options->identify ? ", identifies" : "", options->rebuild ? ", rebuilds" : "",
         (unsigned)options->wait_ms, (unsigned)options->timeout_ms, scardmanage_step_name(report->step),
         scardmanage_verdict_name(report->verdict), scardmanage_lock_name(report->lock),
         (unsigned)report->attempts);

@@ -188,7 +188,9 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 static void note_refusal(struct storm_user *user, scardmanage_result result)
 {
     /* a function may have been told that the card is accepted, even if the call failed then */
-    if (user->call_options.accept_other_card || storm_was_abandoned(result))
+    const scardmanage_options *options = &user->call_options;
+    bool accepts = options->accept_other_card || (options->accept_unidentified && !options->identify);
+    if (accepts || storm_was_abandoned(result))
         user->is_refused = false;
     else if (result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity)
         user->is_refused |= user->found != user->identity;
@@ -417,7 +419,7 @@ static bool should_start_over(const struct storm_call *call, scardmanage_result 
                       report->verdict != SCARDMANAGE_VERDICT_FIRST;
     return result == SCARDMANAGE_W_REMOVED_CARD && !has_looked &&
            now->card_events - before->card_events <= 4 && now->services == before->services &&
-           now->plugs == before->plugs && now->mutes == 0 &&
+           now->plugs == before->plugs && now->mutes == 0 && now->early_removals == before->early_removals &&
            now->cancels[call->user->party] == before->cancels[call->user->party] && !call->cancelling &&
            scheduler_now_us() - call->begun_us < (uint64_t)call->timeout_ms * 1000 &&
            failures_count() == call->failures;
@@ -528,6 +530,8 @@ static void transmit_and_recover(struct storm_user *user)
     call.needs_lock = true;
     scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
                                                         &size, repeatable, &options, &report);
+    if (report.sent > 0 || storm_was_abandoned(result))
+        storm_note_answer(user, storm_was_abandoned(result) ? result : report.last_result);
     storm_check(user,
                 report.sent != 1 || has_reconnected(&report) || call.may_run || storm_was_abandoned(result) ||
                     (report.last_result == SCARDMANAGE_S_OK) == (result == SCARDMANAGE_S_OK),
