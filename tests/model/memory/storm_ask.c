@@ -223,11 +223,13 @@ static bool nothing_was_noticed(const struct storm_call *call)
            failures_count() == call->failures && !call->may_run;
 }
 
-/* Whether no card has moved since then, in a storm in which a wait has nothing else to report. */
+/* Whether no card has moved since then, in a storm in which a wait has nothing else to report: a card that is removed in a
+ * slow reset is unresponsive for a moment. */
 static bool nothing_has_happened(const struct storm_call *call, const struct truth *since)
 {
     const struct storm *storm = call->user->storm;
-    bool has_others = storm->has_services || storm->has_plugs || storm->has_mutes || storm->has_exclusive;
+    bool has_others = storm->has_services || storm->has_plugs || storm->has_mutes || storm->has_exclusive ||
+                      card_resets_slowly;
     return !has_others && since->noticed_events == since->card_events &&
            truth_now.card_events == since->card_events && truth_now.noticed_events == since->noticed_events &&
            !call->may_run;
