@@ -41,6 +41,8 @@ static scardmanage_result identify_card(struct call *c, const scardmanage_option
     found->length = sizeof found->bytes;
     scardmanage_result result = call_function_result(
         options->identify(c->m, found->bytes, &found->length, options->identify_context));
+    if (result == SCARDMANAGE_W_REMOVED_CARD) /* the caller knows its card, and this is another one */
+        report->verdict = SCARDMANAGE_VERDICT_DIFFERENT;
     if (result != SCARDMANAGE_S_OK)
         return result;
     if (found->length == 0 || found->length > sizeof found->bytes)
@@ -61,6 +63,7 @@ static scardmanage_result call_functions(struct call *c, const scardmanage_optio
                                          scardmanage_report *report, struct serial *found, bool *again)
 {
     scardmanage_result result = SCARDMANAGE_S_OK;
+    scardmanage_verdict seen = report->verdict;
     call_enter_function(c, report);
     if (is_identity_due(c->at, options, report))
         result = identify_card(c, options, report, found);
@@ -78,6 +81,8 @@ static scardmanage_result call_functions(struct call *c, const scardmanage_optio
             ? call_run(c, reconnect_check_after_functions, reconnect_undo_after_functions)
             : call_run_last(c, reconnect_check_after_functions);
     *again = stop == SCARDMANAGE_S_OK && outcome_is_loss(finished);
+    if (*again)
+        report->verdict = seen; /* what a function says of a card that was lost meanwhile does not count */
     return *again || result == SCARDMANAGE_S_OK ? finished : result;
 }
 

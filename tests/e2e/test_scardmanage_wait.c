@@ -341,6 +341,50 @@ START_TEST(another_card_with_the_same_atr_is_waited_out)
 }
 END_TEST
 
+/* As a program does that knows its card from before. */
+static scardmanage_result know(scardmanage *object, uint8_t *identity, size_t *length, void *nothing)
+{
+    (void)object, (void)nothing;
+    *identity = (uint8_t)who;
+    *length = 1;
+    asked++;
+    return who == 1 ? SCARDMANAGE_S_OK : SCARDMANAGE_W_REMOVED_CARD;
+}
+
+START_TEST(a_card_that_identify_refuses_is_waited_out)
+{
+    struct waiter w = RECONNECTER(.wait_for_my_card = 1, .identify = know);
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    bool is_first = _i == WAYS; /* which needs no handle */
+    options.identify = know;
+    who = 1;
+    ck_assert_int_eq(scardmanage_set_options(m, &options), SCARDMANAGE_S_OK);
+    if (is_first)
+        pull();
+    attach(is_first ? BY_IFD : _i);
+    if (!is_first)
+        pull();
+    who = 2;
+    if (is_first)
+        put("t0-only.lua"); /* which must not become the card that was there before */
+    else
+        put_back();
+    ck_assert_int_eq(reconnect_with(OPTIONS(.size = sizeof(scardmanage_options), .identify = know)),
+                     SCARDMANAGE_W_REMOVED_CARD);
+    ck_assert_int_eq(reported.verdict, SCARDMANAGE_VERDICT_DIFFERENT);
+    asked = 0;
+    start(&w);
+    await_first_wait(&w);
+    ck_assert_int_eq(asked, 1);
+    pull();
+    who = 1;
+    put("two-protocols.lua");
+    ck_assert_int_eq(finish(&w), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(w.report.verdict, is_first ? SCARDMANAGE_VERDICT_FIRST : SCARDMANAGE_VERDICT_REINSERTED);
+    ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_S_OK);
+}
+END_TEST
+
 /* The other card must not stay locked. */
 START_TEST(a_unit_leaves_another_card_to_others)
 {
@@ -547,6 +591,7 @@ static Suite *suite(void)
     BOTH_WAYS(mine, another_card_is_waited_out);
     BOTH_WAYS(mine, another_card_stays);
     BOTH_WAYS(mine, another_card_with_the_same_atr_is_waited_out);
+    tcase_add_loop_test(mine, a_card_that_identify_refuses_is_waited_out, 0, WAYS + 1);
     BOTH_WAYS(mine, a_unit_leaves_another_card_to_others);
     TCase *cancel = add_attachment_case(s, "timeouts and cancelling", REPORTS_AT_ONCE);
     BOTH_WAYS(cancel, a_timeout_by_itself);

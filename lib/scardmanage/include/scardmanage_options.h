@@ -86,7 +86,8 @@ typedef struct scardmanage_options {
      *             at least 1
      *   context   identify_context
      *
-     * If the function does not return S_OK, the call fails as when rebuild fails.
+     * If the function does not return S_OK, the call fails as when rebuild fails. W_REMOVED_CARD says
+     * that the card is a different one.
      */
     scardmanage_result (*identify)(scardmanage *m, uint8_t *identity, size_t *length, void *context);
     void *identify_context;
