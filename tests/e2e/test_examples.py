@@ -117,11 +117,10 @@ def test_the_c_of_the_readme_compiles(temporary):
     code, = (block for block in blocks if block.startswith("scardmanage_options"))
     source = temporary / "readme.c"
     source.write_text("#include <scardmanage.h>\n"
-                      "scardmanage_result select_and_verify(scardmanage *, const struct scardmanage_report *, void *);\n"
+                      "scardmanage_unit select_verify_and_sign;\n"
                       "scardmanage_result read_serial_number(scardmanage *, uint8_t *, size_t *, void *);\n"
-                      "scardmanage_result send(scardmanage *, const uint8_t *, size_t, uint8_t *, size_t);\n"
-                      "scardmanage_result send(scardmanage *card, const uint8_t *command, size_t command_len,\n"
-                      f"    uint8_t *response, size_t response_len)\n{{\n scardmanage_result result;\n{code}\n return result;\n}}\n")
+                      "scardmanage_result sign(scardmanage *, int);\n"
+                      f"scardmanage_result sign(scardmanage *card, int job)\n{{\n scardmanage_result result;\n{code}\n return result;\n}}\n")
     options = subprocess.run(["pkg-config", "--cflags", "libpcsclite"], capture_output=True, text=True, check=True).stdout.split()
     subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{SOURCE}/lib/scardmanage/include", *options, source],
                    check=True)
