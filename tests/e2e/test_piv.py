@@ -13,6 +13,7 @@ from rig import Rig
 
 SELECT = "00A4040009A00000030800001000 00"
 PIN, OTHER_PIN, WRONG_PIN = "313233343536FFFF", "3635343332313030", "393939393939FFFF"
+LETTERS = "4D79205E7E21FFFF"  # "My ^~!"
 PUK, WRONG_PUK = "3132333435363738", "3939393939393939"
 VERIFY = "0020008008" + PIN
 BLOCK_PIN = [("0020008008" + WRONG_PIN, f"63C{left}") for left in (2, 1, 0)]
@@ -110,6 +111,9 @@ SEQUENCES = {
         ("0024008010" + PIN + "3131FFFFFFFFFFFF", "6A80"), ("0024008010" + WRONG_PIN + "FF" * 8, "63C2"),
         ("0024008008" + PIN, "6A80"), ("0024008010" + PIN + OTHER_PIN, "9000"), ("00200080", "9000"),
         ("0020008008" + PIN, "63C2"), ("0020008008" + OTHER_PIN, "9000"),
+        ("0024008010" + OTHER_PIN + LETTERS, "9000"), ("0020008008" + LETTERS, "9000"),
+        *[("0024008010" + LETTERS + new, "6A80") for new in ("80" * 6 + "FFFF", "41" * 5 + "FF41FF", "41" * 6 + "FF41")],
+        ("0024008010" + LETTERS + "00" * 8, "9000"), ("0024008010" + "00" * 8 + OTHER_PIN, "9000"),
         ("0024008110" + WRONG_PUK + PUK, "63C2"), ("0024008110" + PUK + "FFFFFFFFFFFFFFFF", "6A80"),
         ("0024008110" + PUK + WRONG_PUK, "9000"), ("002C008010" + PUK + PIN, "63C2"),
         ("002C008010" + WRONG_PUK + PIN, "9000"), ("0024008210" + PIN + PIN, "6A88"), ("0024018010" + PIN + PIN, "6A86"),
@@ -432,7 +436,7 @@ def test_an_empty_card():
 
 
 @pytest.mark.parametrize("argument, expected", [
-    ("pin=12345", "pin: expected 6 to 8 digits"), ("pin=123456a", "pin: expected 6 to 8 digits"),
+    ("pin=12345", "pin: expected 6 to 8 characters of ASCII"), ("pin=12345é", "pin: expected 6 to 8 characters of ASCII"),
     ("puk=12345", "puk: expected 6 to 8 characters"), ("retired=21", "retired: expected a number, 0 to 20"),
     ("algorithm=dsa", "algorithm: expected rsa1024, rsa2048, rsa3072, rsa4096, p256, p384 or ed25519"),
     ("cipher=des", "cipher: expected 3des, aes128, aes192 or aes256"), ("empty=1", "empty: expected no value"),

@@ -32,15 +32,15 @@ factory.MANAGEMENT_KEY = hex("01 02 03 04 05 06 07 08"):rep(4)
 local TRIES = 3
 local TRIPLE_DES = 0x03                       -- the cipher of a card that was kept before kept.cipher was
 
--- SP 800-73-4: 6 to 8 digits, and FF up to 8 bytes.
-local function is_pin(value)
-  return #value == 8 and value:find "^%d%d%d%d%d%d%d?%d?\xFF*$" ~= nil
+-- 6 to 8 bytes of a class, and FF up to 8 bytes.
+local function padded(class)
+  local pattern = "^" .. class:rep(6) .. (class .. "?"):rep(2) .. "\xFF*$"
+  return function(value) return #value == 8 and value:find(pattern) ~= nil end
 end
 
--- Any bytes but FF. YubiKeys allow a PUK of 6 or 7 bytes, filled up with FF.
-local function is_puk(value)
-  return #value == 8 and value:find("^" .. ("[^\xFF]"):rep(6) .. "[^\xFF]?[^\xFF]?\xFF*$") ~= nil
-end
+-- In SP 800-73-4 a PIN has only digits, and a PUK always 8 bytes. YubiKeys allow any ASCII in a PIN, and a PUK of
+-- 6 or 7 bytes.
+local is_pin, is_puk = padded "[\0-\x7F]", padded "[^\xFF]"
 
 -- RSA keys take long, so they are made when a command needs them. All others are made now: so they depend
 -- only on the seed, and not on what is done with the card.

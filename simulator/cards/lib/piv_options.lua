@@ -22,7 +22,7 @@ options.ARGUMENTS = {
   cipher = "of the management key: 3des, aes128, aes192 or aes256 (3des)",
   empty = "no keys, and no certificates",
   management_key = "the management key in hexadecimal (0102030405060708, repeated)",
-  pin = "the PIN, 6 to 8 digits (123456)",
+  pin = "the PIN, 6 to 8 characters (123456)",
   puk = "the PUK, 6 to 8 characters (12345678)",
   retired = "how many retired keys there are, 0 to 20 (0)",
   serial = "the serial number (12345678)",
@@ -69,7 +69,7 @@ function options.read(args)
   return {
     algorithm = not args.empty and algorithm(args.algorithm or "p256") or nil,
     management = management(args),
-    pin = reference_data(args.pin or "123456", "pin", "^%d+$", "6 to 8 digits"),
+    pin = reference_data(args.pin or "123456", "pin", "^[\0-\x7F]+$", "6 to 8 characters of ASCII"),
     puk = reference_data(args.puk or "12345678", "puk", "^[^\xFF]+$", "6 to 8 characters"),
     retired = args.empty and 0 or number(args.retired or "0", "retired", 20),
     serial = string.pack(">I4", number(args.serial or "12345678", "serial", 0xFFFFFFFF)),
