@@ -277,8 +277,10 @@ static scardmanage_result unlock_job(struct attachment *at)
 /* For an unlock that failed after the caller had stopped waiting: the next reconnect ends the transaction. */
 static scardmanage_result undo_unlock_job(struct attachment *at)
 {
-    if (at->io.locked)
+    if (at->io.locked) {
         at->transaction.lock_count = 0;
+        at->transaction.disposition = SCARDMANAGE_DISPOSITION_LEAVE;
+    }
     return SCARDMANAGE_S_OK;
 }
 

@@ -163,7 +163,9 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED):
         return mute || moved || away || now->reset_events != 0 || (user->locks == 0 && !call->needs_lock);
     case SCARDMANAGE_E_PROTO_MISMATCH:
-        return user->call_options.protocols != 0 || mute || moved || reset || away || other;
+        /* if it was attached after pcscd had announced a reset, and before that began, PC/SC has told nobody */
+        return user->call_options.protocols != 0 || mute || moved || reset || away || other ||
+               user->storm->attaches_often;
     case SCARDMANAGE_E_OUTOFMEMORY:
         return failures_count() != call->failures;
     case SCARDMANAGE_E_FAIL:
