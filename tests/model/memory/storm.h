@@ -77,6 +77,7 @@ struct storm_user {
     bool is_unidentified;  /* a card may have been accepted since then */
     bool lacks_identity;   /* a card was accepted since then */
     bool never_had_card;   /* A was attached to an empty reader, and nothing has used a card since */
+    bool had_not_answered; /* when a unit began */
     bool has_not_answered; /* the card, to the last command, or perhaps not */
     bool must_recover;     /* since then, no call has done anything else */
     bool is_refused;       /* the card, which is not the one that the caller knows */

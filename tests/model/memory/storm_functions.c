@@ -27,10 +27,12 @@ static void check_answer(struct storm_user *user, const uint8_t *command, const 
 
 void storm_note_answer(struct storm_user *user, scardmanage_result result)
 {
-    user->has_not_answered = storm_was_abandoned(result) ||
-                             result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
-                             result == SCARDMANAGE_W_UNRESPONSIVE_CARD ||
-                             result == SCARDMANAGE_W_UNPOWERED_CARD || result == SCARDMANAGE_E_PROTO_MISMATCH;
+    if (storm_was_abandoned(result) || result == SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) ||
+        result == SCARDMANAGE_W_UNRESPONSIVE_CARD || result == SCARDMANAGE_W_UNPOWERED_CARD ||
+        result == SCARDMANAGE_E_PROTO_MISMATCH)
+        user->has_not_answered = true;
+    else if (result == SCARDMANAGE_S_OK)
+        user->has_not_answered = false;
 }
 
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length)
@@ -102,6 +104,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
+    storm_note_answer(user, result);
     storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == parts : sent <= parts),
                 "a command in %u parts has reached the card %u times", parts, sent);
     if (result != SCARDMANAGE_S_OK)
@@ -294,7 +297,7 @@ static void check_first_step(struct storm_user *user, const scardmanage_report *
     for (unsigned i = 0; i < TRUTH_PARTIES; i++)
         others |= i != (unsigned)own && now->resets[i] != before->resets[i];
     if (options->first_step != SCARDMANAGE_STEP_LEAVE || options->protocols != 0 || report->sent > 0 ||
-        user->has_not_answered || now->mutes > 0 || others ||
+        user->had_not_answered || user->has_not_answered || now->mutes > 0 || others ||
         now->failed_steps[own] != before->failed_steps[own] || now->card_events != before->card_events ||
         now->plugs != before->plugs || storm_may_run(user))
         return;

@@ -374,7 +374,7 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
                                    report->verdict == SCARDMANAGE_VERDICT_DIFFERENT &&
                                    !user->found_identity; /* which may come later than the change */
     user->knows_since_change = true;
-    user->is_refused = false;
+    user->is_refused = user->has_not_answered = false;
     /* the reader may have been replugged while the library had no handle, between closing one and opening the next */
     bool compares = is_the_only_one && truth_now.plugs == call->before.plugs;
     storm_sync(call, compares && storm_is_same_card(report->verdict),
@@ -530,8 +530,7 @@ static void transmit_and_recover(struct storm_user *user)
     call.needs_lock = true;
     scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
                                                         &size, repeatable, &options, &report);
-    if (report.sent > 0 || storm_was_abandoned(result))
-        storm_note_answer(user, storm_was_abandoned(result) ? result : report.last_result);
+    storm_note_answer(user, result != SCARDMANAGE_S_OK ? result : report.last_result);
     storm_check(user,
                 report.sent != 1 || has_reconnected(&report) || call.may_run || storm_was_abandoned(result) ||
                     (report.last_result == SCARDMANAGE_S_OK) == (result == SCARDMANAGE_S_OK),
@@ -562,6 +561,7 @@ static void run_unit(struct storm_user *user)
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     bool repeatable = scheduler_once_in(2);
     user->unit_must_recover = user->must_recover;
+    user->had_not_answered = user->has_not_answered;
     begin_reconnecting(user, &options);
     user->in_unit = true;
     user->unit_begun = truth_now;
