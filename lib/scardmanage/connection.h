@@ -65,8 +65,8 @@ scardmanage_result handle_reconnect(struct attachment *at, scardmanage_share sha
 scardmanage_result handle_begin_transaction(struct attachment *at);
 scardmanage_result handle_get_status(struct attachment *at, struct pcsc_card *card);
 /* Waits until the reader has finished an operation for another client. Reading an attribute waits for that; a cold
- * reset consists of two operations. */
-void handle_finish_operations(struct attachment *at);
+ * reset consists of two operations. Returns E_OUTOFMEMORY if it has not waited, otherwise S_OK. */
+scardmanage_result handle_finish_operations(struct attachment *at);
 /* The same as handle_wait_turn(), but also detects a dead handle while there is a transaction. */
 scardmanage_result handle_probe(struct attachment *at);
 /* Returns why the card cannot be used before a reconnect, as far as the library knows it: there is no

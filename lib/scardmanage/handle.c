@@ -123,10 +123,12 @@ void handle_set_reset_unreported(struct attachment *at)
         at->card.unreported_event = SCARDMANAGE_W_RESET_CARD;
 }
 
-void handle_finish_operations(struct attachment *at)
+scardmanage_result handle_finish_operations(struct attachment *at)
 {
-    pcsc_probe_transaction(at->connection.handle);
-    pcsc_probe_transaction(at->connection.handle);
+    scardmanage_result result = SCARDMANAGE_S_OK;
+    for (int i = 0; i < 2 && result != SCARDMANAGE_E_OUTOFMEMORY; i++)
+        result = pcsc_probe_transaction(at->connection.handle);
+    return result == SCARDMANAGE_E_OUTOFMEMORY ? result : SCARDMANAGE_S_OK;
 }
 
 static scardmanage_result acknowledge_own_reset(struct attachment *at)
@@ -152,8 +154,9 @@ scardmanage_result handle_acknowledge_own_reset(struct attachment *at)
         return result;
     /* another client may have begun a reset after the own one, which has been acknowledged, too; see
      * wait_for_reset_by_others() */
-    handle_finish_operations(at);
-    result = handle_get_status(at, &card);
+    result = handle_finish_operations(at);
+    if (result == SCARDMANAGE_S_OK)
+        result = handle_get_status(at, &card);
     at->card.own_reset = outcome_ends_call(result);
     if (result != SCARDMANAGE_S_OK)
         return handle_correct_event(at, result);

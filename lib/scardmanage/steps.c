@@ -26,7 +26,18 @@ static void end_exclusive_transaction(struct attempt *a)
     at->connection.share = SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Requests exclusive use. Gives it back if that took too long. */
+/* Gives exclusive use back if the caller has stopped waiting for it: the other clients took too long to disconnect. */
+static scardmanage_result give_back_late_exclusive_use(struct attempt *a, uint32_t protocols)
+{
+    scardmanage_result stop = job_stop_reason(a->at);
+    if (stop == SCARDMANAGE_S_OK)
+        return SCARDMANAGE_S_OK;
+    if (pcsc_reconnect(a->at->connection.handle, SCARDMANAGE_SHARE_SHARED, protocols,
+                       SCARDMANAGE_STEP_LEAVE) == SCARDMANAGE_S_OK)
+        end_exclusive_transaction(a);
+    return stop;
+}
+
 static scardmanage_result request_exclusive_use(struct attempt *a, uint32_t protocols)
 {
     struct attachment *at = a->at;
@@ -35,14 +46,7 @@ static scardmanage_result request_exclusive_use(struct attempt *a, uint32_t prot
     if (result != SCARDMANAGE_S_OK)
         return result;
     at->connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
-    scardmanage_result stop = job_stop_reason(at);
-    if (stop == SCARDMANAGE_S_OK)
-        return SCARDMANAGE_S_OK;
-    /* the other clients took too long to disconnect; the caller no longer waits for exclusive use */
-    if (pcsc_reconnect(at->connection.handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
-        SCARDMANAGE_S_OK)
-        end_exclusive_transaction(a);
-    return stop;
+    return give_back_late_exclusive_use(a, protocols);
 }
 
 /* Requests exclusive use last, and without a reset: while other clients are connected, libpcsclite
@@ -139,6 +143,8 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
     hook_step(at, SCARDMANAGE_STEP_REOPEN, result, start);
     if (result != SCARDMANAGE_S_OK)
         service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
+    else if (at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE)
+        result = give_back_late_exclusive_use(a, protocols);
     return result;
 }
 
@@ -236,9 +242,11 @@ static scardmanage_result begin_transaction(struct attempt *a)
 static scardmanage_result wait_for_reset_by_others(struct attempt *a)
 {
     for (int i = 0; i < RESET_CHECKS_MAX; i++) {
-        handle_finish_operations(a->at);
         a->reset_in_progress = false;
-        scardmanage_result result = check_card_after_step(a);
+        scardmanage_result result = handle_finish_operations(a->at);
+        if (result != SCARDMANAGE_S_OK)
+            return attempt_publish_result(a, result);
+        result = check_card_after_step(a);
         if (!a->reset_in_progress || outcome_is_event(result))
             return result;
         result = job_pause(a->at, RESET_CHECK_US);

@@ -15,8 +15,9 @@ static struct {
     bool reset_event; /* the handle has the event of the reset */
     bool transaction; /* the handle has a transaction */
     bool has_card;
-    bool is_locked; /* by another client */
-    bool exclusive; /* as SCardReconnect() was asked for last */
+    bool is_locked;          /* by another client */
+    bool exclusive;          /* as asked for last */
+    struct attachment *late; /* whose caller stops waiting before exclusive use comes, or NULL */
     bool lacks_memory_to_end, lacks_memory_for_status;
     unsigned ends, closed, reconnects;
 } pcscd;
@@ -36,11 +37,18 @@ LONG SCardEndTransaction(SCARDHANDLE handle, DWORD disposition)
     return SCARD_S_SUCCESS;
 }
 
+static void ask_for_use(DWORD share)
+{
+    pcscd.exclusive = share == SCARD_SHARE_EXCLUSIVE;
+    if (pcscd.exclusive && pcscd.late)
+        pcscd.late->worker.deadline = 0;
+}
+
 LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD step, LPDWORD active)
 {
     (void)handle, (void)protocols, (void)step, (void)active;
     pcscd.reconnects++;
-    pcscd.exclusive = share == SCARD_SHARE_EXCLUSIVE;
+    ask_for_use(share);
     if (!pcscd.has_card)
         return SCARD_E_NO_SMARTCARD;
     pcscd.reset_event = false;
@@ -67,6 +75,15 @@ LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD l
 {
     (void)handle, (void)attribute, (void)value, (void)length;
     return pcscd.is_locked ? SCARD_E_SHARING_VIOLATION : SCARD_S_SUCCESS;
+}
+
+LONG SCardConnect(SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE handle,
+                  LPDWORD active)
+{
+    (void)context, (void)reader, (void)protocols, (void)active;
+    *handle = 2;
+    ask_for_use(share);
+    return SCARD_S_SUCCESS;
 }
 
 LONG SCardDisconnect(SCARDHANDLE handle, DWORD disposition)
@@ -234,6 +251,25 @@ START_TEST(no_memory_to_end_it_around_exclusive_use)
 }
 END_TEST
 
+/* The caller has stopped waiting before the handle is there. */
+START_TEST(exclusive_use_that_comes_too_late)
+{
+    static const scardmanage_step steps[] = {SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_REOPEN};
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, false);
+    at.transaction.is_open = pcscd.transaction = false;
+    pcscd.late = &at;
+    pcscd.has_card = true;
+    struct attempt attempt = {.at = &at, .options.share = SCARDMANAGE_SHARE_EXCLUSIVE};
+    ck_assert_int_eq(steps_take(&attempt, steps[_i]), SCARDMANAGE_E_TIMEOUT);
+    ck_assert(!pcscd.exclusive);
+    ck_assert_int_eq(at.connection.share, SCARDMANAGE_SHARE_SHARED);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(no_memory_for_a_late_unlock)
 {
     struct attachment at;
@@ -301,6 +337,7 @@ int main(void)
     tcase_add_test(tc, no_memory_to_end_it_after_a_removal);
     tcase_add_test(tc, no_memory_to_begin_another_one);
     tcase_add_test(tc, no_memory_to_end_it_around_exclusive_use);
+    tcase_add_loop_test(tc, exclusive_use_that_comes_too_late, 0, 2);
     tcase_add_test(tc, no_memory_for_a_late_unlock);
     tcase_add_test(tc, no_memory_to_look_after_an_own_reset);
     tcase_add_test(tc, a_reset_that_is_acknowledged_later);
