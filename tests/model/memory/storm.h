@@ -277,6 +277,7 @@ void storm_check_nothing_released(const struct storm_call *call);
 bool storm_may_be_refused(const struct storm_user *user);
 /* Returns whether the service shows a card. */
 bool storm_service_shows_card(void);
+bool storm_service_shows_mute_card(void);
 /* Returns whether the call has timed out or was cancelled, so that a part of it may still run. */
 bool storm_was_abandoned(scardmanage_result result);
 bool storm_in_range(const struct storm_range *range, unsigned value);

@@ -15,14 +15,6 @@ uint32_t storm_protocol_of_service(void)
     return 0;
 }
 
-static bool service_shows_mute_card(void)
-{
-    for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].state.state & SCARD_SWALLOWED)
-            return true;
-    return false;
-}
-
 static void check_state(const struct storm_call *call, scardmanage_result result, scardmanage_state state,
                         uint32_t protocol)
 {
@@ -48,7 +40,7 @@ static void check_state(const struct storm_call *call, scardmanage_result result
         truth_now.noticed_events == call->before.noticed_events &&
         truth_now.session == call->before.session && truth_now.reset_events == call->before.reset_events &&
         truth_now.plugs == call->before.plugs && truth_now.services == call->before.services)
-        storm_check(user, (state == SCARDMANAGE_STATE_SWALLOWED) == service_shows_mute_card(),
+        storm_check(user, (state == SCARDMANAGE_STATE_SWALLOWED) == storm_service_shows_mute_card(),
                     "the status is '%s', but PC/SC says otherwise", scardmanage_state_name(state));
     if (result == SCARDMANAGE_S_OK && state == SCARDMANAGE_STATE_ABSENT)
         storm_check(user,

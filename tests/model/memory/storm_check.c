@@ -100,6 +100,14 @@ bool storm_is_calm(const struct storm_call *call)
 }
 
 /* Also while there is none: a reset that fails because of a removal may come last. */
+bool storm_service_shows_mute_card(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].state.state & SCARD_SWALLOWED)
+            return true;
+    return false;
+}
+
 bool storm_service_shows_card(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)

@@ -267,8 +267,10 @@ void storm_calm_down(struct storm *storm)
     if (!card_slots[0].plugged)
         plug_own_reader(storm);
     storm_check(&storm->users[0], wait_for_c(storm), "C waits for ever");
-    if (card_slots[0].card)
-        card_remove(&card_slots[0]); /* it may have been unresponsive: pcscd does not power it then */
-    card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
-    fiber_sleep(1000000);
+    do {
+        if (card_slots[0].card)
+            card_remove(&card_slots[0]);
+        card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
+        fiber_sleep(1000000);
+    } while (storm_service_shows_mute_card()); /* it was exchanged in a reset: pcscd does not power it then */
 }
