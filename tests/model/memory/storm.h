@@ -45,6 +45,7 @@ struct storm_hook_counts {
     uint64_t command_us;                           /* when the last command began */
     scardmanage_step first_step; /* with which the next reconnect of the call begins, or a harder one */
     bool is_step_due;            /* because a command has failed */
+    unsigned card_events;        /* when the call began */
 };
 
 struct storm_call;

@@ -58,6 +58,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
     uint64_t session = 0;
     scardmanage_get_session(user->m, &session);
     user->hook.is_step_due = false;
+    user->hook.card_events = truth_now.card_events;
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,

@@ -32,7 +32,8 @@ static void see_command(struct storm_user *user, const scardmanage_event *event)
     storm_check(user, event->bytes[1] != truth_verify[1] || is_masked(event), "the hook sees a PIN");
 }
 
-/* A command of a unit that the card did not answer: the next reconnect begins with a harder step. */
+/* A command of a unit that the card did not answer: the next reconnect begins with a harder step, unless the card was
+ * exchanged. */
 static void expect_harder_step(struct storm_user *user)
 {
     struct storm_hook_counts *hook = &user->hook;
@@ -63,7 +64,9 @@ static void see_step(struct storm_user *user, const scardmanage_event *event)
     user->hook.steps += event->step != SCARDMANAGE_STEP_RESTART;
     if (event->step == SCARDMANAGE_STEP_RESTART || user->has_old_thread)
         return;
-    storm_check(user, !user->hook.is_step_due || user->may_run || event->step >= user->hook.first_step,
+    storm_check(user,
+                !user->hook.is_step_due || user->hook.card_events != truth_now.card_events || user->may_run ||
+                    event->step >= user->hook.first_step,
                 "the hook sees the step '%s', but the card did not answer: '%s' was due",
                 scardmanage_step_name(event->step), scardmanage_step_name(user->hook.first_step));
     user->hook.is_step_due = false;
