@@ -214,6 +214,15 @@ void storm_see_all_changes(const struct storm_call *call);
 void storm_check_that_it_works(struct storm_user *user);
 void storm_end_user(struct storm_user *user);
 
+/* storm_recover.c */
+/* Options of a call, as the storm allows. */
+scardmanage_options storm_any_options(struct storm_user *user);
+scardmanage_result storm_reconnect(struct storm_user *user, scardmanage_options options);
+/* scardmanage_transmit(), scardmanage_transmit_ex() and scardmanage_run(). */
+scardmanage_result storm_send_command(struct storm_user *user, uint32_t timeout_ms);
+void storm_send_and_recover(struct storm_user *user);
+void storm_run_unit(struct storm_user *user);
+
 /* storm_helper.c: a fiber */
 void storm_run_helper(void *user);
 /* Before and after a call that ends the attachment. */
