@@ -174,6 +174,23 @@ static void hang_up(struct reader_end *reader)
     reader->fd = -1;
 }
 
+/* A card ends a connection with a reader that keeps it waiting, or when it goes. */
+static void check_end(struct reader_end *reader)
+{
+    reader->ended = true;
+    hear(reader);
+    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].card_event == reader->event)
+        CHECK(!is_at_rest(reader) && virtual_ms() - reader->rested_ms >= PATIENCE_MS);
+}
+
+/* The card has closed its end of the connection whose number another one now has. */
+static void end_earlier_ones(int card_fd)
+{
+    for (struct reader_end *reader = readers; reader < readers + READERS_MAX; reader++)
+        if (reader->fd >= 0 && !reader->ended && reader->card_fd == card_fd)
+            check_end(reader);
+}
+
 /* NULL: there are too many. */
 static struct reader_end *new_reader(unsigned slot)
 {
@@ -185,6 +202,7 @@ static struct reader_end *new_reader(unsigned slot)
         return NULL;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     CHECK(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    end_earlier_ones(pair[0]);
     *reader = (struct reader_end){.fd = pair[1], .card_fd = pair[0], .slot = slot};
     return reader;
 }
@@ -289,15 +307,6 @@ bool __wrap_vpcd_prepare(int fd)
 /*
  * What must hold, whenever nothing is under way
  */
-
-/* A card ends a connection with a reader that keeps it waiting, or when it goes. */
-static void check_end(struct reader_end *reader)
-{
-    reader->ended = true;
-    hear(reader);
-    if (reader->taken && !reader->hung_up && slots.slot[reader->slot].card_event == reader->event)
-        CHECK(!is_at_rest(reader) && virtual_ms() - reader->rested_ms >= PATIENCE_MS);
-}
 
 static void check_readers(void)
 {
