@@ -42,8 +42,7 @@ static void end_transaction_with_handle(struct attachment *at, scardmanage_dispo
     service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
 }
 
-/* Ends a transaction that the removal of the card may have ended. */
-static scardmanage_result end_doubtful_transaction(struct attachment *at)
+scardmanage_result lock_end_doubtful_transaction(struct attachment *at)
 {
     scardmanage_result result = pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
     if (result == SCARDMANAGE_E_OUTOFMEMORY)
@@ -55,7 +54,7 @@ static scardmanage_result end_doubtful_transaction(struct attachment *at)
  * it has noticed the removal. The event of the reset then keeps the transaction from ending. */
 static void end_transaction_without_card(struct attachment *at)
 {
-    if (end_doubtful_transaction(at) == SCARDMANAGE_W_RESET_CARD)
+    if (lock_end_doubtful_transaction(at) == SCARDMANAGE_W_RESET_CARD)
         end_transaction_with_handle(at, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
@@ -74,7 +73,7 @@ static scardmanage_result end_transaction_after_reset(struct attachment *at,
     if (event == SCARDMANAGE_W_REMOVED_CARD) {
         if (result == SCARDMANAGE_S_OK) {
             at->card.unreported_event = event;
-            end_doubtful_transaction(at);
+            lock_end_doubtful_transaction(at);
         }
         return event;
     }
@@ -159,7 +158,7 @@ void lock_end_with_card(struct attachment *at, bool is_counted)
                 at->connection.share != SCARDMANAGE_SHARE_EXCLUSIVE;
     at->transaction.is_open = false;
     if (ends && is_counted)
-        end_doubtful_transaction(at);
+        lock_end_doubtful_transaction(at);
     else if (ends)
         end_transaction_without_card(at);
 }

@@ -19,10 +19,8 @@ static uint32_t wanted_protocols(const struct attempt *a)
 static void end_exclusive_transaction(struct attempt *a)
 {
     struct attachment *at = a->at;
-    if (!at->transaction.is_open) { /* other stacks return E_NOT_TRANSACTED */
-        scardmanage_result ended = pcsc_end_transaction(at->connection.handle, SCARDMANAGE_DISPOSITION_LEAVE);
-        at->transaction.is_open = at->transaction.is_doubtful = ended == SCARDMANAGE_E_OUTOFMEMORY;
-    }
+    if (!at->transaction.is_open)
+        lock_end_doubtful_transaction(at); /* other stacks return E_NOT_TRANSACTED */
     at->connection.share = SCARDMANAGE_SHARE_SHARED;
 }
 

@@ -26,6 +26,8 @@ scardmanage_result lock_begin_transaction(struct attachment *at);
 /* Ends the transaction. Returns W_RESET_CARD if it has ended but the card had been reset, and
  * E_OUTOFMEMORY if it has not ended. */
 scardmanage_result lock_end_transaction(struct attachment *at, scardmanage_disposition disposition);
+/* The same, without a reset, for one that may have ended, or may never have been there. */
+scardmanage_result lock_end_doubtful_transaction(struct attachment *at);
 /* The card was removed, which ends the transaction (pcsc-lite: RFSetReaderEventState() in readerfactory.c). A
  * handle that was opened in the moment of a removal has no event, though, and keeps its transaction. is_counted:
  * pcscd has noticed the removal, which its event counter shows. */
