@@ -24,6 +24,12 @@ static bool fail(const char *path, const char *why, struct error *error)
     return error_set(error, "state=%s: %s", path, why);
 }
 
+/* After open(). */
+static bool fail_to_open(const char *path, struct error *error)
+{
+    return fail(path, errno == ELOOP ? "a symbolic link" : strerror(errno), error);
+}
+
 /* Writes the head, and returns its length. */
 static size_t make_head(char head[HEAD_MAX], const char *card)
 {
@@ -43,7 +49,7 @@ static int open_locked(const char *path, struct error *error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        fail(path, errno == ELOOP ? "a symbolic link" : strerror(errno), error);
+        fail_to_open(path, error);
         return -1;
     }
     bool is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
@@ -132,7 +138,7 @@ bool state_file_read(const char *path, const char *card, char **bytes, size_t *l
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     bool is_new = fd < 0 && errno == ENOENT;
     if (fd < 0 && !is_new)
-        return fail(path, errno == ELOOP ? "a symbolic link" : strerror(errno), error);
+        return fail_to_open(path, error);
     bool ok = can_make_files_beside(path) || fail(path, strerror(errno), error);
     if (is_new)
         return ok;
