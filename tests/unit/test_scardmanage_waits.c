@@ -199,15 +199,21 @@ START_TEST(a_change_that_a_cancelled_wait_has_seen)
 }
 END_TEST
 
-START_TEST(refusals_before_a_removal_do_not_end_a_wait)
+static scardmanage *attach_before_the_card_is_there(void)
 {
     scardmanage *m;
-    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
-    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     memset(&pcscd, 0, sizeof pcscd);
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
     ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
     pcscd.present = true;
+    return m;
+}
+
+START_TEST(refusals_before_a_removal_do_not_end_a_wait)
+{
+    scardmanage *m = attach_before_the_card_is_there();
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
     pcscd.connects_to_end = 3;
     options.wait_ms = 500;
     ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
@@ -225,13 +231,9 @@ END_TEST
 
 START_TEST(a_first_card_that_is_gone_before_the_wait_is_over)
 {
-    scardmanage *m;
+    scardmanage *m = attach_before_the_card_is_there();
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
-    memset(&pcscd, 0, sizeof pcscd);
-    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
-    pcscd.present = true;
     pcscd.usable_connects = 1;
     options.wait_ms = 10;
     ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
@@ -247,13 +249,9 @@ END_TEST
 
 START_TEST(a_first_handle_that_is_dead)
 {
-    scardmanage *m;
+    scardmanage *m = attach_before_the_card_is_there();
     scardmanage_state state;
     uint32_t protocol;
-    memset(&pcscd, 0, sizeof pcscd);
-    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
-    ck_assert_int_eq(scardmanage_attach_by_ifd(m, "reader"), SCARDMANAGE_S_OK);
-    pcscd.present = true;
     pcscd.usable_connects = 1;
     pcscd.attribute = SCARD_E_INVALID_HANDLE; /* the reader was replugged since */
     ck_assert_int_eq(scardmanage_reconnect(m), SCARDMANAGE_E_NO_SMARTCARD);
