@@ -16,6 +16,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+from processes import busy_loops  # noqa: E402
+
 AT_ONCE = 2  # tests for each processor
 QUIET = 30  # seconds, after which it says what is under way
 LAST_LINES = 25  # of what a failed test said, which come again at the end, where people look
@@ -116,14 +119,10 @@ def main():
     whole = not options.only and options.repeat == 1 and not options.load
     expected = float(last.read_text()) if whole and last.exists() else None
     print(f"Testing: {number} tests, {at_once} at once{', beside a load' * options.load}", flush=True)
-    load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() * options.load)]
-    try:
+    with busy_loops(options.load):
         progress = Progress(expected)
         status = run(ctest, folder, progress)
         progress.end()
-    finally:
-        for process in load:
-            process.kill()
     if whole and status == 0:
         last.write_text(str(progress.seconds()))
     return status

@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CARD = HERE / "bench.lua"
 sys.path.insert(0, str(HERE.parent / "support"))
 from ports import free_ports  # noqa: E402
-from processes import children, stat  # noqa: E402
+from processes import busy_loops, children, stat  # noqa: E402
 from waiting import Lines  # noqa: E402
 
 VPCD = ["/usr/lib/pcsc/drivers/serial/libifdvpcd.so.*", "/usr/lib*/*/pcsc/drivers/serial/libifdvpcd.so.*"]
@@ -461,15 +461,12 @@ def main():
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     bench = Bench(options)
-    load = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() * options.load)]
     try:
-        bench.run()
+        with busy_loops(options.load):
+            bench.run()
         bench.check()
     except Failed as failure:
         sys.exit(f"bench: {failure}")
-    finally:
-        for process in load:
-            process.kill()
     print(bench.table())
     if options.json:
         options.json.write_text(json.dumps({"summary": bench.summary(), "systems": bench.results, "rigs": bench.rigs}))

@@ -5,6 +5,7 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 
 from waiting import TIMEOUT, wait_for
 
@@ -52,6 +53,17 @@ def stop(pid):
     os.kill(pid, signal.SIGSTOP)
     states = lambda: {(stat(f"{pid}/task/{task}") or " X")[1] for task in os.listdir(f"/proc/{pid}/task")}
     wait_for("all of it is stopped", lambda: states() <= {"T", "X"})
+
+
+@contextlib.contextmanager
+def busy_loops(wanted):
+    """A busy loop on each processor, if that is wanted."""
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() * wanted)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
 
 
 def descriptors(pid):
