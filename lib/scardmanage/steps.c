@@ -139,6 +139,8 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
     if (result == SCARDMANAGE_E_PROTO_MISMATCH && a->options.protocols == 0)
         result = attempt_publish_result(a, handle_open(at, &a->options, PCSC_PROTOCOL_ANY));
     hook_step(at, SCARDMANAGE_STEP_REOPEN, result, start);
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && observe_missing_atr(at))
+        result = SCARDMANAGE_W_UNRESPONSIVE_CARD;
     if (result != SCARDMANAGE_S_OK)
         service_lose_sight_of_card(at); /* without a handle, an unplugged reader goes unnoticed */
     else if (at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE)
