@@ -69,8 +69,38 @@ LONG pcscd_SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, BYTE *value, DWOR
     return rv;
 }
 
+static LONG control(DWORD code, const uint8_t *data, DWORD length, uint8_t *answer, DWORD *answer_length)
+{
+    static const uint8_t tags[] = {PCSCD_FEATURE_FIRST, PCSCD_FEATURE_LAST};
+    uint8_t list[sizeof tags * 6];
+    DWORD room = *answer_length;
+    for (unsigned i = 0; i < sizeof tags; i++) {
+        DWORD found = PCSCD_FEATURE_CODE(tags[i]);
+        const uint8_t entry[] = {
+            tags[i],       4, (uint8_t)(found >> 24), (uint8_t)(found >> 16), (uint8_t)(found >> 8),
+            (uint8_t)found};
+        memcpy(list + i * sizeof entry, entry, sizeof entry);
+    }
+    if (code == CM_IOCTL_GET_FEATURE_REQUEST)
+        *answer_length = sizeof list;
+    else if (code == PCSCD_FEATURE_CODE(tags[0]) || code == PCSCD_FEATURE_CODE(tags[1]))
+        *answer_length = length + 1;
+    else
+        return SCARD_E_UNSUPPORTED_FEATURE;
+    if (*answer_length > room)
+        return SCARD_E_INSUFFICIENT_BUFFER;
+    if (code == CM_IOCTL_GET_FEATURE_REQUEST) {
+        memcpy(answer, list, sizeof list);
+    } else {
+        answer[0] = (uint8_t)code;
+        memcpy(answer + 1, data, length);
+    }
+    return SCARD_S_SUCCESS;
+}
+
 /* Does not check for events. */
-LONG pcscd_SCardControl(SCARDHANDLE handle)
+LONG pcscd_SCardControl(SCARDHANDLE handle, DWORD code, const uint8_t *data, DWORD length, uint8_t *answer,
+                        DWORD *answer_length)
 {
     struct pcscd_reader *reader;
     LONG rv = reader_of_handle(handle, &reader);
@@ -80,7 +110,7 @@ LONG pcscd_SCardControl(SCARDHANDLE handle)
     if (rv == SCARD_S_SUCCESS)
         rv = reader_check_status(reader);
     reader_unref(reader);
-    return rv == SCARD_S_SUCCESS ? SCARD_E_UNSUPPORTED_FEATURE : rv;
+    return rv == SCARD_S_SUCCESS ? control(code, data, length, answer, answer_length) : rv;
 }
 
 static LONG send_command(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD protocol,

@@ -20,7 +20,7 @@ struct request {
     DWORD share, protocols, how; /* how: initialization or disposition */
     DWORD active;
     const char *reader;
-    DWORD attribute;
+    DWORD attribute, code;
     const uint8_t *command;
     DWORD length;
     uint8_t *answer;
@@ -102,7 +102,8 @@ SERVE(serve_begin, pcscd_SCardBeginTransaction(r->handle))
 SERVE(serve_end, pcscd_SCardEndTransaction(r->handle, r->how))
 SERVE(serve_status, pcscd_SCardStatus(r->handle))
 SERVE(serve_attribute, pcscd_SCardGetAttrib(r->handle, r->attribute, r->answer, &r->answer_length))
-SERVE(serve_control, pcscd_SCardControl(r->handle))
+SERVE(serve_control,
+      pcscd_SCardControl(r->handle, r->code, r->command, r->length, r->answer, &r->answer_length))
 SERVE(serve_transmit, transmit(r))
 
 static void serve_connect(struct pcscd_connection *connection, void *argument)
@@ -153,6 +154,9 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
     return rv;
 }
 
+/* A client that has checked its handle just before does not see an event that is newer. */
+#define LATE_US 3000
+
 LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD initialization, LPDWORD active)
 {
     struct request request = {
@@ -160,8 +164,12 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD init
     if (!active)
         return SCARD_E_INVALID_PARAMETER;
     uint64_t begun_us = scheduler_now_us();
+    truth_acknowledged_us[truth_actor()] = UINT64_MAX;
     LONG rv = send_until_allowed(&request, serve_reconnect);
     *active = request.active;
+    if (rv == SCARD_S_SUCCESS && begun_us > LATE_US)
+        truth_now.late_acknowledgements[truth_actor()] +=
+            truth_acknowledged_us[truth_actor()] < begun_us - LATE_US;
     truth_step(initialization == SCARD_LEAVE_CARD   ? SCARDMANAGE_STEP_LEAVE
                : initialization == SCARD_RESET_CARD ? SCARDMANAGE_STEP_WARM
                                                     : SCARDMANAGE_STEP_COLD,
@@ -230,19 +238,19 @@ LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *pci, LPCBYTE comm
     return rv;
 }
 
-/* The reader has no control codes. */
 LONG SCardControl(SCARDHANDLE handle, DWORD code, LPCVOID data, DWORD length, LPVOID answer, DWORD capacity,
                   LPDWORD answer_length)
 {
-    (void)code;
-    (void)data;
-    (void)length;
-    (void)answer;
-    (void)capacity;
-    struct request request = {.handle = handle};
+    struct request request = {.handle = handle,
+                              .code = code,
+                              .command = data,
+                              .length = length,
+                              .answer = answer,
+                              .answer_length = capacity};
+    LONG rv = send_once(&request, serve_control);
     if (answer_length)
-        *answer_length = 0;
-    return send_once(&request, serve_control);
+        *answer_length = rv == SCARD_S_SUCCESS ? request.answer_length : 0;
+    return rv;
 }
 
 const char *pcsc_stringify_error(const LONG rv)

@@ -42,9 +42,15 @@ struct pcscd_state {
 
 enum pcscd_event { PCSCD_NONE, PCSCD_RESET, PCSCD_REMOVED };
 
+/* Features of each reader. The codes answer with their last byte, and what was sent. */
+#define PCSCD_FEATURE_FIRST     0x08
+#define PCSCD_FEATURE_LAST      0x12
+#define PCSCD_FEATURE_CODE(tag) ((DWORD)SCARD_CTL_CODE(0x800 + (tag)))
+
 struct pcscd_handle {
     SCARDHANDLE number; /* 0: free */
     enum pcscd_event event;
+    uint64_t event_us; /* when it came */
     enum party owner;
 };
 
@@ -167,7 +173,8 @@ LONG pcscd_SCardBeginTransaction(SCARDHANDLE handle);
 LONG pcscd_SCardEndTransaction(SCARDHANDLE handle, DWORD disposition);
 LONG pcscd_SCardStatus(SCARDHANDLE handle);
 LONG pcscd_SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, BYTE *value, DWORD *length);
-LONG pcscd_SCardControl(SCARDHANDLE handle);
+LONG pcscd_SCardControl(SCARDHANDLE handle, DWORD code, const uint8_t *data, DWORD length, uint8_t *answer,
+                        DWORD *answer_length);
 LONG pcscd_SCardTransmit(SCARDHANDLE handle, DWORD protocol, const uint8_t *command, DWORD length,
                          uint8_t *response, DWORD *response_length);
 /* A client has released its context, or has gone (MSGRemoveContext() in winscard_svc.c). */

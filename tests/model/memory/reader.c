@@ -60,8 +60,10 @@ LONG reader_unlock_all_sharing(struct pcscd_reader *reader, SCARDHANDLE handle)
 void reader_set_event(struct pcscd_reader *reader, enum pcscd_event event)
 {
     for (unsigned i = 0; i < PCSCD_HANDLES; i++)
-        if (reader->handles[i].number != 0)
+        if (reader->handles[i].number != 0) {
             reader->handles[i].event = event;
+            reader->handles[i].event_us = scheduler_now_us();
+        }
     if (event == PCSCD_RESET && reader->slot == &card_slots[0]) {
         truth_now.reset_events++;
         truth_now.noticed_session = truth_now.session + 1;
@@ -163,8 +165,7 @@ static void clear_state(struct pcscd_reader *reader, DWORD state)
 
 static void count_event(struct pcscd_reader *reader)
 {
-    if (reader->slot == &card_slots[0])
-        truth_now.noticed_events = reader->slot->shown;
+    truth_notice(reader->slot);
     if (++reader->state.counter > 0xFFFF)
         reader->state.counter = 0;
     pcscd_signal_event();
@@ -222,8 +223,7 @@ static void watch(void *argument)
     } else {
         clear_state(reader, SCARD_ABSENT);
     }
-    if (reader->slot == &card_slots[0])
-        truth_now.noticed_events = reader->slot->shown;
+    truth_notice(reader->slot);
     int sharing = reader->state.sharing = reader->contexts;
     reader->initialized = true;
     pcscd_signal_event();

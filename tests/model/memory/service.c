@@ -22,7 +22,7 @@ void pcscd_start(void)
     pcscd_service.running = true;
     pcscd_service.stopped = pcscd_service.starts_for_client = false;
     pcscd_service.incarnation++;
-    truth_now.services++;
+    truth_service();
     for (unsigned i = 0; i < sizeof card_slots / sizeof card_slots[0]; i++)
         if (card_slots[i].plugged)
             reader_add(&card_slots[i]);
@@ -30,7 +30,7 @@ void pcscd_start(void)
 
 void pcscd_stop(void)
 {
-    truth_now.services++;
+    truth_service();
     pcscd_service.stopped = true;
 }
 
@@ -42,7 +42,7 @@ void pcscd_continue(void)
 
 void pcscd_end(bool starts_for_client)
 {
-    truth_now.services++;
+    truth_service();
     truth_now.lost++;
     truth_now.service_ends++;
     for (unsigned i = 0; i < PCSCD_READERS; i++) {

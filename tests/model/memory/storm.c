@@ -40,6 +40,8 @@ static scardmanage_options choose_options(struct storm_user *user)
     static const uint32_t timeouts[] = {5, 20, 100, 1000};
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.timeout_ms = timeouts[scheduler_random(4)];
+    if (scheduler_once_in(12))
+        options.protocols = scheduler_once_in(2) ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
     if (scheduler_once_in(4)) /* then its handle stays, whatever happens to the card */
         options.last_step = scheduler_once_in(2) ? SCARDMANAGE_STEP_WARM : SCARDMANAGE_STEP_COLD;
     if (scheduler_once_in(2)) {
@@ -79,6 +81,49 @@ static uint32_t choose_kinds(unsigned count)
     return scheduler_once_in(2) || some == 0 ? all : some;
 }
 
+static const unsigned usual_rates[STORM_CHOICES] = {
+    [CHOICE_DETACHES_BESIDE] = 4,
+    [CHOICE_RESETS_IN_REBUILD] = 16,
+    [CHOICE_LOCKS_IN_REBUILD] = 4,
+    [CHOICE_REFUSED_CALLS] = 8,
+    [CHOICE_FAILS_IN_FUNCTION] = 20,
+    [CHOICE_IGNORES_LOSSES] = 3,
+    [CHOICE_NESTS_UNIT] = 8,
+    [CHOICE_SLEEPS_IN_UNIT] = 4,
+    [CHOICE_LOOKS_IN_UNIT] = 6,
+    [CHOICE_UNLOCKS_OTHERS] = 8,
+    [CHOICE_LOCKS_IN_UNIT] = 4,
+    [CHOICE_RESETS_IN_UNIT] = 6,
+    [CHOICE_LOSES_SESSION] = 10,
+    [CHOICE_PARTS] = 3,
+    [CHOICE_FIRST_STEP] = 4,
+    [CHOICE_LAST_STEP] = 4,
+    [CHOICE_PROTOCOLS] = 6,
+    [CHOICE_SHARE] = 4,
+    [CHOICE_NO_IDENTIFY] = 3,
+    [CHOICE_UNIDENTIFIED] = 3,
+    [CHOICE_OTHER_CARD] = 3,
+    [CHOICE_OWN_CARD] = 4,
+    [CHOICE_OTHER_INDEX] = 3,
+    [CHOICE_SESSION] = 8,
+    [CHOICE_WAITS] = 3,
+    [CHOICE_UNLOCK_RESETS] = 3,
+};
+
+bool storm_chooses(const struct storm *storm, enum storm_choice choice)
+{
+    return storm->rates[choice] > 0 && scheduler_once_in(storm->rates[choice]);
+}
+
+/* Each choice is made as usual, every other time, or never: what rarely meets does so in some storms. */
+static void choose_rates(struct storm *storm)
+{
+    for (unsigned i = 0; i < STORM_CHOICES; i++) {
+        unsigned rates[] = {usual_rates[i], usual_rates[i], 2, 0};
+        storm->rates[i] = rates[scheduler_random(4)];
+    }
+}
+
 /* Each storm has only some kinds of events and of calls, so that some of them meet. */
 static void choose_events(struct storm *storm)
 {
@@ -94,6 +139,7 @@ static void choose_events(struct storm *storm)
     storm->has_watch = scheduler_once_in(3);
     storm->has_helpers = scheduler_once_in(4);
     card_resets_slowly = scheduler_once_in(4);
+    storm->cancels_often = scheduler_once_in(6);
     storm->has_exclusive = scheduler_once_in(6);
     storm->has_only_cards = scheduler_once_in(12);
     if (storm->has_only_cards) {
@@ -101,13 +147,16 @@ static void choose_events(struct storm *storm)
         storm->has_client = storm->has_mutes = storm->has_services = storm->has_plugs = storm->has_failures =
             storm->has_pcsc_failures = storm->has_helpers = storm->has_exclusive = card_resets_slowly = false;
     }
+    choose_rates(storm);
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
+    storm->calls_often = scheduler_once_in(4) ? choose_kinds(STORM_CALLS) & choose_kinds(STORM_CALLS) : 0;
     storm->attaches_often = !storm->has_only_cards && scheduler_once_in(8);
     if (storm->attaches_often) {
         storm->has_client = card_resets_slowly = true;
         storm->has_events = storm->has_mutes = false;
         storm->acts_of_c = 3;
+        storm->calls_often = 1u << STORM_DETACHES;
         storm->event_us = 1000;
     }
 }
@@ -164,9 +213,11 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     storm.c_done = !storm.has_client;
     storm.watch_done = !storm.has_watch;
     bool is_alone = storm.has_exclusive || storm.has_only_cards;
-    storm.users[1].done = storm.users[1].helper.is_done = is_alone;
-    for (unsigned i = 0; i < MODEL_USERS && !storm.users[i].done; i++)
-        start_user(&storm.users[i]);
+    storm.alone = storm.has_exclusive && scheduler_once_in(3);
+    storm.users[!storm.alone].done = storm.users[!storm.alone].helper.is_done = is_alone;
+    for (unsigned i = 0; i < MODEL_USERS; i++)
+        if (!storm.users[i].done)
+            start_user(&storm.users[i]);
     while ((!has_ended(&storm.users[0]) || !has_ended(&storm.users[1])) && !model->failure[0])
         fiber_sleep(1000);
     if (model->failure[0])
@@ -174,7 +225,7 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     storm_calm_down(&storm);
     for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {
         truth_set_actor(storm.users[i].party);
-        if (i == 0 || !is_alone)
+        if (i == storm.alone || !is_alone)
             storm_check_that_it_works(&storm.users[i]);
     }
     for (unsigned i = 0; i < MODEL_USERS && !model->failure[0]; i++) {

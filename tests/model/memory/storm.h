@@ -26,9 +26,41 @@
 #include <limits.h>
 
 #define STORM_SESSIONS  64
-#define STORM_CALLS     13 /* kinds of calls of A and B */
+#define STORM_CALLS     14 /* kinds of calls of A and B */
+#define STORM_DETACHES  13 /* one of them */
 #define STORM_ACTS_OF_C 5
 #define STORM_NO_NUMBER UINT_MAX
+
+/* What A and B sometimes do. */
+enum storm_choice {
+    CHOICE_DETACHES_BESIDE,
+    CHOICE_RESETS_IN_REBUILD,
+    CHOICE_LOCKS_IN_REBUILD,
+    CHOICE_REFUSED_CALLS,
+    CHOICE_FAILS_IN_FUNCTION,
+    CHOICE_IGNORES_LOSSES,
+    CHOICE_NESTS_UNIT,
+    CHOICE_SLEEPS_IN_UNIT,
+    CHOICE_LOOKS_IN_UNIT,
+    CHOICE_UNLOCKS_OTHERS,
+    CHOICE_LOCKS_IN_UNIT,
+    CHOICE_RESETS_IN_UNIT,
+    CHOICE_LOSES_SESSION,
+    CHOICE_PARTS,
+    CHOICE_FIRST_STEP,
+    CHOICE_LAST_STEP,
+    CHOICE_PROTOCOLS,
+    CHOICE_SHARE,
+    CHOICE_NO_IDENTIFY,
+    CHOICE_UNIDENTIFIED,
+    CHOICE_OTHER_CARD,
+    CHOICE_OWN_CARD,
+    CHOICE_OTHER_INDEX,
+    CHOICE_SESSION,
+    CHOICE_WAITS,
+    CHOICE_UNLOCK_RESETS,
+    STORM_CHOICES
+};
 
 /* What the caller can know, as a range of counts in struct truth. */
 struct storm_range {
@@ -87,11 +119,19 @@ struct storm_user {
     /* when a wait for a change has last succeeded, or attaching: when that call began and ended */
     struct truth change_begun, change_seen;
     bool may_have_lost_sight;   /* of the card, since then */
+    bool has_seen_card_only;    /* it was attaching, and there was a card */
     bool knows_since_change;    /* a call has told about the card since then */
     bool is_other_since_change; /* and another one that there is a different card */
     bool failed_since;  /* a call has failed since then that may have changed what the library knows */
     bool is_cancelling; /* another thread is in scardmanage_cancel() */
     bool may_run;       /* an abandoned call may still run */
+    bool owes_reset;    /* an unlock that was abandoned, with a reset to come */
+    struct truth owes_since;
+    uint64_t cancelled_us; /* when another thread has last cancelled its calls */
+    bool cancels_itself;
+    bool has_abandoned_parts; /* the last command, which has parts */
+    unsigned commands_then;   /* of the user, at that time */
+    bool is_calling;          /* storm_begin_call(), without storm_end_call() */
     uint64_t
         no_longer_exclusive_us; /* when the last call ended that has asked for exclusive use in vain; 0: none */
     bool has_old_thread;        /* so may one of an earlier attachment */
@@ -115,6 +155,7 @@ struct storm_user {
         bool must_pause; /* while the attachment is replaced, which waits for other calls */
         bool is_calling;
         bool has_abandoned; /* a call that may still run */
+        uint64_t detach_us; /* when the user has begun to detach beside it */
         unsigned calls;
     } helper; /* another thread that uses the object */
 
@@ -147,16 +188,19 @@ struct storm {
     /* A asks for exclusive use. B does not take part, because libpcsclite waits for that until everybody else has gone,
      * and C asks for it only in other storms. */
     bool has_exclusive;
+    unsigned alone;      /* the user that takes part in a storm with only one */
     bool has_only_cards; /* nothing but the card keeps A waiting; B does not take part */
     unsigned event_us;   /* mean time between two events */
     /* of this storm: */
     bool attaches_often; /* while C resets the card */
+    bool cancels_often;
     bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
         has_watch, has_helpers;
-    uint32_t calls_made, acts_of_c;     /* a bit for each that this storm uses */
-    const struct cards_kind *last_card; /* that was removed */
-    bool calm;                          /* no more events */
-    bool is_over;                       /* nobody makes calls any more */
+    uint32_t calls_made, calls_often, acts_of_c; /* a bit for each that this storm uses */
+    unsigned rates[STORM_CHOICES];               /* once in so many times; 0: never */
+    const struct cards_kind *last_card;          /* that was removed */
+    bool calm;                                   /* no more events */
+    bool is_over;                                /* nobody makes calls any more */
     bool c_done, world_done, watch_done;
     struct storm_user users[MODEL_USERS];
 };
@@ -178,6 +222,8 @@ struct storm_call {
     uint32_t protocol; /* in use by the service, when it began */
     bool had_lock;     /* storm_has_lock() */
     bool needs_lock;   /* it only succeeds if the lock of the caller still holds */
+    bool ends_share;   /* it closes the handle */
+    bool asks_reader;  /* for a feature, which does not wait for a lock of others */
     bool ends_locks;   /* if it succeeds, PC/SC has a transaction only if the caller has a lock */
 };
 
@@ -188,6 +234,8 @@ void storm_log(struct storm *storm, const char *what, ...) __attribute__((format
 /* Like model_check(). */
 bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+
+bool storm_chooses(const struct storm *storm, enum storm_choice choice);
 
 static inline bool storm_uses(uint32_t kinds, unsigned kind)
 {
@@ -237,17 +285,23 @@ void storm_get_names(struct storm_user *user);
 void storm_check_pointers(struct storm_user *user);
 void storm_wait_for_card(struct storm_user *user);
 void storm_wait_for_removal_or_change(struct storm_user *user);
+void storm_ask_reader(struct storm_user *user);
 void storm_call_while_cancelled(struct storm_user *user);
 
 /* storm_functions.c */
 scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *user);
 scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *length, void *user);
 scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, void *user);
-/* Sends a command, and checks its effect. */
+
 /* Notes whether the card has answered the last command. */
 void storm_note_answer(struct storm_user *user, scardmanage_result result);
+/* Sends a command, and checks its effect. */
 scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *command, size_t length);
-/* The same for a command that a transport can send in two parts. */
+#define STORM_COMMAND_MAX (7 + 2 * 255 + 2)
+/* Makes a command that a transport can send in parts. Returns its length. */
+size_t storm_make_command_in_parts(const struct storm_user *user, uint8_t command[STORM_COMMAND_MAX],
+                                   unsigned *parts);
+/* The same for such a command. */
 scardmanage_result storm_transmit_in_parts(struct storm_user *user);
 
 /* storm_hook.c */
@@ -267,6 +321,8 @@ void storm_check_command(struct storm_user *user);
 /* Returns whether another client had begun to reset the card, or to power it off, when the caller was last told about it:
  * pcscd says so first, does it later, and does not say it again. */
 bool storm_was_announced(const struct storm_user *user, unsigned session);
+/* Returns whether a client uses the reader exclusively. */
+bool storm_is_exclusive(void);
 /* Returns whether the service has the reader, and is not about to notice that it was unplugged. */
 bool storm_has_reader(void);
 /* After a call that does not reconnect. */
@@ -296,8 +352,9 @@ bool storm_in_range(const struct storm_range *range, unsigned value);
 /* Of a reconnect. */
 void storm_check_report(struct storm_call *call, scardmanage_result result, const scardmanage_report *report);
 /* Of a call that has sent so many commands, besides those of the identify and the rebuild function. */
+/* parts: of one command. */
 void storm_check_report_of_commands(const struct storm_call *call, scardmanage_result result,
-                                    const scardmanage_report *report, unsigned sent);
+                                    const scardmanage_report *report, unsigned sent, unsigned parts);
 bool storm_is_same_card(scardmanage_verdict verdict);
 
 #endif

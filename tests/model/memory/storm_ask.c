@@ -2,6 +2,7 @@
 /* The calls of A and B in a storm that ask for something or wait for it. */
 #include "failures.h"
 #include "pcscd.h"
+#include "scardmanage_control.h"
 #include "storm.h"
 
 #include <string.h>
@@ -90,8 +91,19 @@ void storm_get_atr(struct storm_user *user)
                 length, room, (unsigned)result);
     if (result == SCARDMANAGE_S_OK && storm_is_calm(&call))
         storm_check(user, storm_service_shows_card(), "there is an ATR, but no card");
+    bool is_event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
+    storm_check(user,
+                !is_event || length > 0 || !storm_has_same_card(&call) || !storm_service_shows_card() ||
+                    (user->party == PARTY_B && !user->card.known),
+                "a card has an event, and no ATR");
     if (is_short || length == 0)
         return;
+    if (result == SCARDMANAGE_S_OK && user->helper.calls == call.helper_calls && user->card.known &&
+        !user->never_had_card && storm_is_calm(&call)) {
+        user->last_report.known = true;
+        user->last_report.atr = cards_atr_bit(atr, length);
+        user->last_report.protocol = 0;
+    }
     if (storm_is_calm(&call) && card_slots[0].card && card_slots[0].powered)
         storm_check(user, cards_atr_bit(atr, length) == card_slots[0].atr,
                     "the ATR is not the one that the card shows");
@@ -190,13 +202,44 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
     return storm->has_events || storm->has_plugs || storm->has_exclusive ? 600 : 20;
 }
 
+#define LOOK_US  350000 /* a wait looks at least so often */
+#define AWAKE_US 120000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
+
+static uint32_t any_wait(void)
+{
+    return scheduler_random(scheduler_once_in(8) ? 1000 : 100);
+}
+
+/* A wait ends soon after PC/SC has noticed what it waits for. is_true: what it waits for is there now. */
+static void check_that_it_wakes(const struct storm_call *call, scardmanage_result result, bool is_true)
+{
+    const struct storm_user *user = call->user;
+    const struct storm *storm = user->storm;
+    uint64_t since = scheduler_now_us() - truth_now.noticed_us;
+    bool runs = pcscd_service.running && !pcscd_service.stopped && !call->stopped && !call->may_run &&
+                storm_has_reader() && failures_count() == call->failures &&
+                (user->reader_number == storm_reader_number() || user->options.accept_other_index);
+    storm_check(call->user, result != SCARDMANAGE_E_TIMEOUT || !is_true || !runs || since < LOOK_US,
+                "%s of %u ms misses what is there since %llu us", call->name, (unsigned)call->timeout_ms,
+                (unsigned long long)since);
+    bool is_quiet = !storm->has_services && !storm->has_plugs && !storm->has_mutes && !storm->has_helpers &&
+                    !storm->has_exclusive && user->party == PARTY_A &&
+                    truth_now.slow_looks == call->before.slow_looks;
+    storm_check(call->user,
+                result != SCARDMANAGE_S_OK || !runs || !is_quiet || since <= AWAKE_US ||
+                    scheduler_now_us() - call->begun_us <= AWAKE_US,
+                "%s succeeds %llu us after PC/SC has noticed the last event", call->name,
+                (unsigned long long)since);
+}
+
 void storm_wait_for_card(struct storm_user *user)
 {
-    uint32_t ms = scheduler_random(100);
+    uint32_t ms = any_wait();
     struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
     call.extra_ms = extra_ms_of_wait(&call);
     scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
     end_wait(&call, result);
+    check_that_it_wakes(&call, result, storm_service_shows_card());
     if (result == SCARDMANAGE_S_OK)
         storm_check(user,
                     storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
@@ -241,7 +284,7 @@ static bool has_lost_what_it_watched(const struct storm_call *call, bool had_fai
 /* A wait that is too late must have had nothing to report. */
 void storm_wait_for_removal_or_change(struct storm_user *user)
 {
-    uint32_t ms = scheduler_random(100);
+    uint32_t ms = any_wait();
     bool removal = scheduler_once_in(2), had_failed = user->failed_since;
     struct storm_call call =
         storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
@@ -249,16 +292,19 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
     scardmanage_result result =
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
+    check_that_it_wakes(&call, result, removal && !storm_service_shows_card());
     bool has_happened =
         removal ? (truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()) ||
                       (user->card.known && !had_failed && user->card.max < call.before.noticed_events)
-                : user->is_other_since_change || has_lost_what_it_watched(&call, had_failed) ||
+                : user->is_other_since_change ||
+                      (user->has_seen_card_only && call.before.noticed_events % 2 == 0) ||
+                      ((ms > 0 || !user->storm->has_plugs) && /* else it does not ask for the handle */
+                       has_lost_what_it_watched(&call, had_failed)) ||
                       (call.before.noticed_events != user->change_seen.noticed_events &&
                        truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
-                    user->options.accept_other_index ||
-                    (ms == 0 && user->storm->has_plugs), /* then it does not ask for the handle */
+                    user->options.accept_other_index,
                 "%s misses what has happened before", call.name);
     storm_check(user,
                 result != SCARDMANAGE_S_OK ||
@@ -271,8 +317,36 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
     storm_check_lock(&call, result);
 }
 
+/* Uses a feature of the reader, or asks for one that it does not have. */
+void storm_ask_reader(struct storm_user *user)
+{
+    static const uint8_t features[] = {PCSCD_FEATURE_FIRST, PCSCD_FEATURE_LAST,
+                                       SCARDMANAGE_FEATURE_VERIFY_PIN_DIRECT};
+    const uint8_t feature = features[scheduler_random(3)], data[] = {1, 2, 3};
+    uint8_t answer[8];
+    size_t length = sizeof answer;
+    struct storm_call call = storm_begin_call(user, "a feature", user->options.timeout_ms);
+    const bool has_feature = feature != SCARDMANAGE_FEATURE_VERIFY_PIN_DIRECT;
+    call.asks_reader = true;
+    scardmanage_result result =
+        scardmanage_control_feature(user->m, feature, data, sizeof data, answer, &length);
+    end_question(&call, result);
+    storm_check(user, result != (has_feature ? SCARDMANAGE_E_UNSUPPORTED_FEATURE : SCARDMANAGE_S_OK),
+                "feature %u says %08X", feature, (unsigned)result);
+    if (result == SCARDMANAGE_S_OK)
+        storm_check(user,
+                    length == sizeof data + 1 && answer[0] == (uint8_t)PCSCD_FEATURE_CODE(feature) &&
+                        memcmp(answer + 1, data, sizeof data) == 0,
+                    "feature %u answers with %zu bytes, first %02X", feature, length, answer[0]);
+    else
+        storm_check(user, length == 0, "feature %u fails, and leaves a length of %zu", feature, length);
+}
+
 void storm_call_while_cancelled(struct storm_user *user)
 {
+    if (user->is_cancelling)
+        return;
+    user->cancels_itself = true;
     uint8_t answer[64];
     size_t size = sizeof answer;
     unsigned sent = truth_now.commands[user->party];
@@ -291,4 +365,5 @@ void storm_call_while_cancelled(struct storm_user *user)
     else if (user->locks > 0 && scheduler_once_in(2))
         storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
     scardmanage_set_cancelled(user->m, 0);
+    user->cancels_itself = false;
 }

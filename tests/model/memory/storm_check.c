@@ -19,7 +19,7 @@ static bool card_is_present(unsigned events)
     return events % 2 == 1;
 }
 
-static bool is_exclusive(void)
+bool storm_is_exclusive(void)
 {
     return pcscd_service.readers[0].contexts == PCSCD_EXCLUSIVE ||
            pcscd_service.readers[1].contexts == PCSCD_EXCLUSIVE;
@@ -53,12 +53,38 @@ bool storm_may_run(struct storm_user *user)
     return user->may_run || user->has_old_thread || user->helper.has_abandoned;
 }
 
+/* One part may have been with PC/SC when the caller stopped waiting. The others are not sent then. */
+static void check_abandoned_parts(struct storm_user *user)
+{
+    storm_check(user,
+                !user->has_abandoned_parts || truth_now.commands[user->party] - user->commands_then <= 1,
+                "a command in parts was abandoned, but the card gets %u parts more",
+                truth_now.commands[user->party] - user->commands_then);
+    user->has_abandoned_parts = false;
+}
+
+/* An unlock that was abandoned comes before all that follows. */
+static void check_late_reset(struct storm_user *user)
+{
+    const struct truth *then = &user->owes_since, *now = &truth_now;
+    if (!user->owes_reset || storm_may_run(user))
+        return;
+    bool is_same = now->card_events == then->card_events && now->services == then->services &&
+                   now->plugs == then->plugs && now->mutes == 0 && failures_count() == user->failures;
+    storm_check(user, !is_same || now->resets[user->party] != then->resets[user->party],
+                "an unlock was abandoned, and never resets the card");
+    user->owes_reset = false;
+}
+
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms)
 {
     uint64_t session = 0;
     scardmanage_get_session(user->m, &session);
+    check_abandoned_parts(user);
+    check_late_reset(user);
     user->hook.is_step_due = false;
     user->hook.card_events = truth_now.card_events;
+    user->is_calling = true;
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,
@@ -74,7 +100,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                           (!user->attached || user->reader_number == storm_reader_number()),
                                .running = pcscd_service.running,
                                .stopped = pcscd_service.stopped,
-                               .exclusive = is_exclusive(),
+                               .exclusive = storm_is_exclusive(),
                                .owner = owner_of_lock(),
                                .protocol = storm_protocol_of_service(),
                                .had_lock = storm_has_lock(user),
@@ -157,7 +183,8 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_INVALID_HANDLE:
         return !user->attached || away;
     case SCARDMANAGE_E_SHARING_VIOLATION:
-        return call->exclusive || user->storm->has_exclusive || now->exclusives != call->before.exclusives ||
+        return call->asks_reader || call->exclusive || user->storm->has_exclusive ||
+               now->exclusives != call->before.exclusives ||
                moved; /* a removal ends the transaction that an unlock would end, and another begins one */
     case SCARDMANAGE_E_TIMEOUT:
         /* detaching does not wait for an abandoned call; calls in a function have the timeout of the object */
@@ -174,13 +201,15 @@ static bool has_cause(const struct storm_call *call, scardmanage_result result)
     case SCARDMANAGE_E_PROTO_MISMATCH:
         /* if it was attached after pcscd had announced a reset, and before that began, PC/SC has told nobody */
         return user->call_options.protocols != 0 || mute || moved || reset || away || other ||
-               user->storm->attaches_often;
+               !user->session.known;
     case SCARDMANAGE_E_OUTOFMEMORY:
         return failures_count() != call->failures;
     case SCARDMANAGE_E_FAIL:
         return user->options.rebuild || user->options.identify; /* which sometimes fail */
     case SCARDMANAGE_E_CANT_DISPOSE:
         return user->has_ejected; /* an abandoned unlock may come late */
+    case SCARDMANAGE_E_UNSUPPORTED_FEATURE:
+        return call->asks_reader;
     case SCARDMANAGE_E_SESSION_LOST:
         return user->unit_lost_on_purpose;
     default:
@@ -232,9 +261,9 @@ static void check_share(struct storm_call *call, scardmanage_result result)
                     !storm->has_failures && !storm->has_pcsc_failures;
     if (user->call_options.share == SCARDMANAGE_SHARE_EXCLUSIVE)
         user->no_longer_exclusive_us =
-            storm_was_abandoned(result) && !is_exclusive() ? scheduler_now_us() : 0;
+            storm_was_abandoned(result) && !storm_is_exclusive() ? scheduler_now_us() : 0;
     storm_check(user,
-                !is_quiet || result != SCARDMANAGE_S_OK || !is_exclusive() ||
+                !is_quiet || result != SCARDMANAGE_S_OK || !storm_is_exclusive() ||
                     user->no_longer_exclusive_us == 0 || user->may_run ||
                     truth_now.exclusives_us < user->no_longer_exclusive_us,
                 "after %s the reader is used exclusively, but the caller did not wait for that", call->name);
@@ -244,6 +273,7 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     uint64_t took = scheduler_now_us() - call->begun_us;
+    user->is_calling = false;
     storm_log(user->storm, "%c: %s: %08X %s", user->party == PARTY_A ? 'A' : 'B', call->name,
               (unsigned)result, scardmanage_strerror(result));
     storm_check(user, has_cause(call, result), "%s says %08X (%s), without a cause", call->name,
@@ -251,6 +281,11 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
     storm_check(user, took <= (uint64_t)call->timeout_ms * 1000 + LATENESS_US + call->extra_ms * 1000,
                 "%s took %llu us, its timeout was %u ms", call->name, (unsigned long long)took,
                 (unsigned)call->timeout_ms);
+    storm_check(user,
+                result != SCARDMANAGE_E_CANCELLED || user->cancelled_us < call->begun_us ||
+                    scheduler_now_us() - user->cancelled_us <= LATENESS_US,
+                "%s was cancelled, but returns %llu us later", call->name,
+                (unsigned long long)(scheduler_now_us() - user->cancelled_us));
     storm_check(user, result != SCARDMANAGE_S_OK || !user->has_refused_to_identify,
                 "%s succeeds, but the identify function has failed", call->name);
     user->has_refused_to_identify = false;
@@ -264,6 +299,12 @@ void storm_end_call(struct storm_call *call, scardmanage_result result)
     user->may_run =
         storm_was_abandoned(result) || (user->may_run && result != SCARDMANAGE_S_OK) || may_be_abandoned;
     check_share(call, result);
+    storm_check(user,
+                result != SCARDMANAGE_S_OK || !call->exclusive || !user->storm->has_exclusive ||
+                    !user->card.known || !user->attached || call->ends_share ||
+                    user->call_options.share != SCARDMANAGE_SHARE_KEEP || !storm_has_same_card(call) ||
+                    failures_count() != call->failures || storm_is_exclusive(),
+                "%s gives exclusive use up", call->name);
 }
 
 /*

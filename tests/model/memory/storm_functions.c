@@ -71,13 +71,11 @@ scardmanage_result storm_transmit(struct storm_user *user, const uint8_t *comman
     return result;
 }
 
-#define LONG_DATA_MAX (7 + 2 * 255 + 2)
-
 /* Returns the length of a command that a transport can send in parts. */
-static size_t make_command_in_parts(const struct storm_user *user, uint8_t command[LONG_DATA_MAX])
+static size_t make_any_command(const struct storm_user *user, uint8_t command[STORM_COMMAND_MAX])
 {
     static const uint8_t instructions[] = {CARD_LATE, CARD_EXACT, CARD_LONG, CARD_REFUSES, CARD_LATER};
-    memset(command, 0, LONG_DATA_MAX);
+    memset(command, 0, STORM_COMMAND_MAX);
     command[0] = 0x80;
     command[1] = instructions[scheduler_random(5)];
     if (command[1] != CARD_LONG && command[1] != CARD_REFUSES)
@@ -92,19 +90,29 @@ static size_t make_command_in_parts(const struct storm_user *user, uint8_t comma
     return 7 + data + 2;
 }
 
-scardmanage_result storm_transmit_in_parts(struct storm_user *user)
+size_t storm_make_command_in_parts(const struct storm_user *user, uint8_t command[STORM_COMMAND_MAX],
+                                   unsigned *parts)
 {
-    uint8_t command[LONG_DATA_MAX], answer[64];
-    size_t length = make_command_in_parts(user, command), size = sizeof answer;
+    size_t length = make_any_command(user, command);
     uint32_t needs = command[1] == CARD_REFUSES ? 0
                      : command[1] == CARD_LONG  ? SCARDMANAGE_TRANSPORT_CHAINING
                                                 : SCARDMANAGE_TRANSPORT_GET_RESPONSE;
-    unsigned before = truth_now.commands[user->party], parts = user->transport & needs ? 2 : 1;
-    parts += parts == 2 && (command[1] == CARD_LATER || command[2] == CARD_LONG_EXACT);
+    *parts = user->transport & needs ? 2 : 1;
+    *parts += *parts == 2 && (command[1] == CARD_LATER || command[2] == CARD_LONG_EXACT);
+    return length;
+}
+
+scardmanage_result storm_transmit_in_parts(struct storm_user *user)
+{
+    unsigned before = truth_now.commands[user->party], parts;
+    uint8_t command[STORM_COMMAND_MAX], answer[64];
+    size_t length = storm_make_command_in_parts(user, command, &parts), size = sizeof answer;
     bool may_run = storm_may_run(user);
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
     storm_note_answer(user, result);
+    user->has_abandoned_parts = storm_was_abandoned(result) && !may_run;
+    user->commands_then = truth_now.commands[user->party];
     storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == parts : sent <= parts),
                 "a command in %u parts has reached the card %u times", parts, sent);
     if (result != SCARDMANAGE_S_OK)
@@ -133,9 +141,10 @@ scardmanage_result storm_identify(scardmanage *m, uint8_t *identity, size_t *len
     scardmanage_result result = transmit_in_function(user, cards_command, sizeof cards_command);
     if (result != SCARDMANAGE_S_OK)
         return result;
-    identity[0] = (uint8_t)(1 + truth_last[user->party].kind);
-    *length = 1;
-    user->has_refused_to_identify = scheduler_once_in(20);
+    storm_check(user, truth_last[user->party].is_locked, "the identify function has no transaction");
+    *length = 1 + truth_last[user->party].kind; /* identities that begin with others */
+    memset(identity, 1, *length);
+    user->has_refused_to_identify = storm_chooses(user->storm, CHOICE_FAILS_IN_FUNCTION);
     if (user->has_refused_to_identify)
         return SCARDMANAGE_E_FAIL;
     user->found_identity = true;
@@ -195,9 +204,9 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         return result;
     storm_check(user, truth_last[user->party].is_locked, "the rebuild function has no transaction");
     unsigned session = truth_last[user->party].session;
-    if (scheduler_once_in(8))
+    if (storm_chooses(user->storm, CHOICE_REFUSED_CALLS))
         check_refused_calls(user);
-    if (scheduler_once_in(4)) {
+    if (storm_chooses(user->storm, CHOICE_LOCKS_IN_REBUILD)) {
         result = scardmanage_lock(m);
         if (result == SCARDMANAGE_S_OK)
             result = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE);
@@ -212,15 +221,24 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         return result;
     storm_check(user, truth_last[user->party].session == session,
                 "the commands of a rebuild function were sent in two sessions");
+    if (user->in_unit && storm_chooses(user->storm, CHOICE_RESETS_IN_REBUILD)) {
+        result = scardmanage_lock(m);
+        user->unit_resets |=
+            result == SCARDMANAGE_S_OK; /* unless the unit is called: then that does not count */
+        if (result == SCARDMANAGE_S_OK)
+            result = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_RESET);
+        if (result != SCARDMANAGE_S_OK)
+            return result;
+    }
     user->rebuilt = truth_now;
-    if (!scheduler_once_in(20))
+    if (!storm_chooses(user->storm, CHOICE_FAILS_IN_FUNCTION))
         return SCARDMANAGE_S_OK;
     return scheduler_once_in(2) ? SCARDMANAGE_E_FAIL : 1; /* which means the same */
 }
 
 static void unlock_in_unit(struct storm_user *user)
 {
-    user->unit_resets = scheduler_once_in(6);
+    user->unit_resets = storm_chooses(user->storm, CHOICE_RESETS_IN_UNIT);
     scardmanage_result result = scardmanage_unlock(
         user->m, user->unit_resets ? SCARDMANAGE_DISPOSITION_RESET : SCARDMANAGE_DISPOSITION_LEAVE);
     storm_check(user,
@@ -241,11 +259,11 @@ static scardmanage_result send_three_commands(struct storm_user *user)
 {
     unsigned session = 0;
     scardmanage_result result = SCARDMANAGE_S_OK;
-    bool ignores_losses = scheduler_once_in(3), lost = false;
+    bool ignores_losses = storm_chooses(user->storm, CHOICE_IGNORES_LOSSES), lost = false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned sent_before = truth_now.commands[user->party], seen_before = user->hook.commands;
         bool is_cancelled = truth_now.cancels[user->party] != user->unit_cancels && !user->is_cancelling;
-        scardmanage_result one = scheduler_once_in(8)
+        scardmanage_result one = storm_chooses(user->storm, CHOICE_NESTS_UNIT)
                                      ? scardmanage_run(user->m, send_one_command, user, 1, NULL, NULL)
                                      : send_one_command(user->m, NULL, user);
         bool sent = truth_now.commands[user->party] != sent_before;
@@ -266,7 +284,7 @@ static scardmanage_result send_three_commands(struct storm_user *user)
         result = result == SCARDMANAGE_S_OK ? one : result;
         if (lost && !ignores_losses)
             break;
-        if (scheduler_once_in(4))
+        if (storm_chooses(user->storm, CHOICE_SLEEPS_IN_UNIT))
             fiber_sleep(scheduler_random(3000));
     }
     return result;
@@ -277,7 +295,7 @@ static scardmanage_result look_at_card(struct storm_user *user)
 {
     scardmanage_state state;
     uint32_t protocol;
-    if (!scheduler_once_in(6))
+    if (!storm_chooses(user->storm, CHOICE_LOOKS_IN_UNIT))
         return SCARDMANAGE_S_OK;
     fiber_sleep(scheduler_random(1000));
     scardmanage_result result = scardmanage_status(user->m, &state, &protocol);
@@ -339,15 +357,15 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
     user->unit_cancels = truth_now.cancels[user->party];
     user->unit_calls++;
     user->unit_lost_on_purpose = user->unit_resets = user->unit_succeeded = false;
-    if (scheduler_once_in(8))
+    if (storm_chooses(user->storm, CHOICE_REFUSED_CALLS))
         check_refused_calls(user);
-    if (scheduler_once_in(8)) {
+    if (storm_chooses(user->storm, CHOICE_UNLOCKS_OTHERS)) {
         scardmanage_result unlocked = scardmanage_unlock(m, SCARDMANAGE_DISPOSITION_LEAVE);
         storm_check(user, unlocked == SCARDMANAGE_E_NOT_TRANSACTED || storm_was_abandoned(unlocked),
                     "a unit unlocks what it has not locked: %08X", (unsigned)unlocked);
     }
     user->unit_locks = 0; /* the library forgets those of the call before */
-    if (scheduler_once_in(4))
+    if (storm_chooses(user->storm, CHOICE_LOCKS_IN_UNIT))
         user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;
     user->unit_saw_loss = false;
     scardmanage_result result = look_at_card(user);
@@ -357,7 +375,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
         unlock_in_unit(user);
     user->unit_calls_that_sent += truth_now.commands[user->party] != before;
     if (result == SCARDMANAGE_S_OK && user->options.rebuild &&
-        (user->unit_always_loses || scheduler_once_in(10))) {
+        (user->unit_always_loses || storm_chooses(user->storm, CHOICE_LOSES_SESSION))) {
         user->unit_lost_on_purpose = true;
         user->unit_losses++;
         return SCARDMANAGE_E_SESSION_LOST;

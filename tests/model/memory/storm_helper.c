@@ -4,6 +4,7 @@
 #include "storm.h"
 
 #define LATENESS_US 12000
+#define TURN_US     5000 /* after that it has the object if nobody else had it */
 
 static scardmanage_result ask(struct storm_user *user, bool waits, uint32_t timeout_ms)
 {
@@ -30,7 +31,12 @@ static void make_call(struct storm_user *user)
     bool waits = scheduler_once_in(4);
     uint32_t timeout_ms = waits ? scheduler_random(20) : user->options.timeout_ms;
     uint64_t begun = scheduler_now_us(), extra = 0;
+    bool owns = user->attached && !user->is_calling && !user->may_run; /* it gets the object at once */
     scardmanage_result result = ask(user, waits, timeout_ms);
+    storm_check(user,
+                !owns || result != SCARDMANAGE_E_INVALID_HANDLE || user->party == PARTY_B ||
+                    user->helper.detach_us < begun + TURN_US,
+                "a call of another thread has begun, but the attachment is gone");
     if (waits)
         extra = 1000 * 1000; /* for a service that does not answer at once */
     uint64_t took = scheduler_now_us() - begun;

@@ -4,6 +4,8 @@
 #include "pcscd.h"
 #include "storm.h"
 
+#include <string.h>
+
 static void begin_reconnecting(struct storm_user *user, const scardmanage_options *options)
 {
     user->call_options = *options;
@@ -47,7 +49,7 @@ scardmanage_result storm_send_command(struct storm_user *user, uint32_t timeout_
 {
     struct storm_call call = storm_begin_call(user, "a command", timeout_ms);
     call.needs_lock = true;
-    bool in_parts = user->transport != 0 && scheduler_once_in(3);
+    bool in_parts = user->transport != 0 && storm_chooses(user->storm, CHOICE_PARTS);
     scardmanage_result result =
         in_parts ? storm_transmit_in_parts(user) : storm_transmit(user, cards_command, sizeof cards_command);
     storm_end_call(&call, result);
@@ -98,28 +100,28 @@ scardmanage_options storm_any_options(struct storm_user *user)
     static const scardmanage_step steps[] = {SCARDMANAGE_STEP_WARM, SCARDMANAGE_STEP_COLD,
                                              SCARDMANAGE_STEP_REOPEN};
     scardmanage_options options = user->options;
-    if (scheduler_once_in(4))
+    if (storm_chooses(user->storm, CHOICE_FIRST_STEP))
         options.first_step = steps[scheduler_random(user->party == PARTY_A ? 3 : 2)];
-    if (scheduler_once_in(4))
+    if (storm_chooses(user->storm, CHOICE_LAST_STEP))
         options.last_step = (scardmanage_step)(SCARDMANAGE_STEP_LEAVE + scheduler_random(5));
     if (options.last_step < options.first_step)
         options.last_step = options.first_step;
-    if (scheduler_once_in(6))
+    if (storm_chooses(user->storm, CHOICE_PROTOCOLS))
         options.protocols = scheduler_once_in(2) ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
-    if (user->storm->has_exclusive && scheduler_once_in(4))
+    if (user->storm->has_exclusive && storm_chooses(user->storm, CHOICE_SHARE))
         options.share = may_wait_for_exclusive_use(user) && scheduler_once_in(2) ? SCARDMANAGE_SHARE_EXCLUSIVE
                                                                                  : SCARDMANAGE_SHARE_SHARED;
-    if (scheduler_once_in(3))
+    if (storm_chooses(user->storm, CHOICE_NO_IDENTIFY))
         options.identify = NULL;
-    if (scheduler_once_in(3))
+    if (storm_chooses(user->storm, CHOICE_UNIDENTIFIED))
         options.accept_unidentified = options.rebuild && !options.accept_unidentified;
-    options.accept_other_card = scheduler_once_in(3);
-    options.wait_for_my_card = scheduler_once_in(4);
-    options.accept_other_index = scheduler_once_in(3);
+    options.accept_other_card = storm_chooses(user->storm, CHOICE_OTHER_CARD);
+    options.wait_for_my_card = storm_chooses(user->storm, CHOICE_OWN_CARD);
+    options.accept_other_index = storm_chooses(user->storm, CHOICE_OTHER_INDEX);
     options.timeout_ms = any_timeout();
-    if (scheduler_once_in(8))
+    if (storm_chooses(user->storm, CHOICE_SESSION))
         options.session = any_session(user);
-    if (scheduler_once_in(3))
+    if (storm_chooses(user->storm, CHOICE_WAITS))
         options.wait_ms = scheduler_random(scheduler_once_in(3) ? 2000 : 200);
     return options;
 }
@@ -131,7 +133,8 @@ static void update_after_reconnect(struct storm_call *call, const scardmanage_re
 {
     struct storm_user *user = call->user;
     user->is_other_since_change |= user->knows_since_change &&
-                                   report->verdict == SCARDMANAGE_VERDICT_DIFFERENT &&
+                                   (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT ||
+                                    report->verdict == SCARDMANAGE_VERDICT_REINSERTED) &&
                                    !user->found_identity; /* which may come later than the change */
     user->knows_since_change = true;
     user->is_refused = user->has_not_answered = false;
@@ -245,7 +248,7 @@ static void check_required_session(const struct storm_call *call, scardmanage_re
 
 /* For a call that has sent commands, and reconnected if necessary. */
 static void end_sending_call(struct storm_call *call, scardmanage_result result,
-                             const scardmanage_report *report)
+                             const scardmanage_report *report, unsigned parts)
 {
     struct storm_user *user = call->user;
     unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
@@ -255,7 +258,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
                 result != SCARDMANAGE_W_RESET_CARD || sent > 0 || report->sent > 0 ||
                     has_reconnected(report) || user->call_options.session != 0,
                 "%s has sent nothing, and has not reconnected after a reset", call->name);
-    storm_check_report_of_commands(call, result, report, sent - user->function_commands);
+    storm_check_report_of_commands(call, result, report, sent - user->function_commands, parts);
     user->last_report.known = user->never_had_card = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
         if (sent > 0 && !user->unit_resets)
@@ -282,22 +285,29 @@ void storm_send_and_recover(struct storm_user *user)
 {
     scardmanage_options options = storm_any_options(user);
     scardmanage_report report = SCARDMANAGE_REPORT_INIT;
-    uint8_t answer[64];
-    size_t size = sizeof answer;
+    uint8_t command[STORM_COMMAND_MAX], answer[64];
+    size_t length = sizeof cards_command, size = sizeof answer;
+    unsigned parts = 1;
     bool repeatable = scheduler_once_in(2);
+    memcpy(command, cards_command, length);
+    if (user->transport != 0 && storm_chooses(user->storm, CHOICE_PARTS))
+        length = storm_make_command_in_parts(user, command, &parts);
     begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "a repeated command", options.timeout_ms);
     call.needs_lock = true;
-    scardmanage_result result = scardmanage_transmit_ex(user->m, cards_command, sizeof cards_command, answer,
-                                                        &size, repeatable, &options, &report);
+    scardmanage_result result =
+        scardmanage_transmit_ex(user->m, command, length, answer, &size, repeatable, &options, &report);
+    unsigned sent = truth_now.commands[user->party] - call.before.commands[user->party];
     storm_note_answer(user, result != SCARDMANAGE_S_OK ? result : report.last_result);
     storm_check(user,
                 report.sent != 1 || has_reconnected(&report) || call.may_run || storm_was_abandoned(result) ||
                     (report.last_result == SCARDMANAGE_S_OK) == (result == SCARDMANAGE_S_OK),
                 "a command says %08X, but reports %08X", (unsigned)result, (unsigned)report.last_result);
-    storm_check(user, repeatable || report.sent <= 1 || call.may_run, "a command was sent %u times",
-                (unsigned)report.sent);
-    end_sending_call(&call, result, &report);
+    storm_check(user,
+                repeatable || (report.sent <= 1 && sent - user->function_commands <= parts) || call.may_run,
+                "a command of %u parts was sent %u times, and the card has got %u", parts,
+                (unsigned)report.sent, sent - user->function_commands);
+    end_sending_call(&call, result, &report, parts);
 }
 
 /* The unit has released its lock with a reset, which may come at the end of the unit or of the caller's lock. */
@@ -359,7 +369,7 @@ void storm_run_unit(struct storm_user *user)
         user->unit_resets || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY;
     storm_check(user, !user->unit_succeeded || may_end_otherwise || result == SCARDMANAGE_S_OK,
                 "a unit succeeds, but the call says %08X", (unsigned)result);
-    end_sending_call(&call, result, &report);
+    end_sending_call(&call, result, &report, 1);
     if (user->unit_resets)
         end_unit_with_reset(&call, result);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What must be true of the report of a reconnect in a storm. */
+#include "failures.h"
+#include "pcscd.h"
 #include "scheduler.h"
 #include "storm.h"
 
@@ -22,6 +24,15 @@ static void check_verdict(const struct storm_call *call, const scardmanage_repor
     if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && truth_now.mutes == 0)
         storm_check(user, !user->session.known || user->session.max >= call->before.noticed_session,
                     "%s: the verdict is '%s', but the card was reset", call->name, verdict);
+    const unsigned *rates = user->storm->rates;
+    if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && report->attempts <= 1 && !call->may_run &&
+        !user->storm->has_exclusive && rates[CHOICE_UNLOCK_RESETS] == 0 &&
+        rates[CHOICE_RESETS_IN_UNIT] == 0 &&
+        truth_now.failed_steps[user->party] == call->before.failed_steps[user->party])
+        storm_check(user,
+                    truth_now.late_acknowledgements[user->party] ==
+                        call->before.late_acknowledgements[user->party],
+                    "%s: the verdict is '%s', but the handle had the event of a reset", call->name, verdict);
     if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
         storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
     storm_check(user, !user->never_had_card || report->verdict == SCARDMANAGE_VERDICT_FIRST,
@@ -59,6 +70,35 @@ static void check_atr(const struct storm_call *call, const scardmanage_report *r
                     call->name);
 }
 
+static unsigned resets_by_others(const struct storm_call *call)
+{
+    unsigned resets = 0;
+    for (unsigned i = 0; i < TRUTH_PARTIES; i++)
+        resets += i == (unsigned)call->user->party ? 0 : truth_now.resets[i] - call->before.resets[i];
+    return resets;
+}
+
+/* Whether the card has stayed, and each step has succeeded. */
+static bool nothing_has_failed(const struct storm_call *call)
+{
+    const struct storm_user *user = call->user;
+    unsigned own = user->party;
+    return storm_has_same_card(call) && resets_by_others(call) < 4 && failures_count() == call->failures &&
+           truth_now.failed_steps[own] == call->before.failed_steps[own] && user->call_options.protocols == 0;
+}
+
+/* As storm_is_calm(), but the card may have been mute before. */
+static bool is_quiet(const struct storm_call *call)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    return call->running && !call->stopped && call->plugged && call->present && !call->may_run &&
+           storm_has_reader() && now->mutes == before->mutes && card_slots[0].card && !card_slots[0].mute &&
+           now->card_events == before->card_events && now->reset_events == before->reset_events &&
+           now->services == before->services && now->plugs == before->plugs &&
+           failures_count() == call->failures &&
+           now->failed_steps[call->user->party] == before->failed_steps[call->user->party];
+}
+
 static void check_resets(const struct storm_call *call, const scardmanage_report *report)
 {
     struct storm_user *user = call->user;
@@ -75,9 +115,37 @@ static void check_resets(const struct storm_call *call, const scardmanage_report
         return;
     if (first == SCARDMANAGE_STEP_WARM || first == SCARDMANAGE_STEP_COLD)
         storm_check(user, resets > 0, "%s should have reset the card", call->name);
+    if (is_only_one && first <= SCARDMANAGE_STEP_WARM && nothing_has_failed(call) &&
+        storm_is_same_card(report->verdict))
+        storm_check(user, resets - (truth_now.colds[user->party] - call->before.colds[user->party]) <= 1,
+                    "%s has reset the card %u times", call->name, resets);
+    if (is_only_one && !user->has_not_answered && first == SCARDMANAGE_STEP_LEAVE && is_quiet(call) &&
+        user->call_options.protocols == 0)
+        storm_check(user, resets == truth_now.colds[user->party] - call->before.colds[user->party],
+                    "%s has reset the card, but nothing has happened", call->name);
+    if (is_only_one && nothing_has_failed(call) && storm_is_calm(call) && !user->has_not_answered &&
+        user->call_options.share != SCARDMANAGE_SHARE_EXCLUSIVE)
+        storm_check(user, report->attempts <= 1 + (report->step == SCARDMANAGE_STEP_RESTART),
+                    "%s has taken %u steps, but nothing has happened", call->name,
+                    (unsigned)report->attempts);
     if (first == SCARDMANAGE_STEP_COLD)
         storm_check(user, truth_now.colds[user->party] != call->before.colds[user->party],
                     "%s should have reset the card by a cold reset", call->name);
+}
+
+/* What stays as it was, if the options do not say otherwise. */
+static void check_what_is_kept(const struct storm_call *call, const scardmanage_report *report)
+{
+    struct storm_user *user = call->user;
+    const scardmanage_options *options = &user->call_options;
+    unsigned offered = cards_atr_protocols(cards_atr_bit(report->new_atr, report->new_atr_len));
+    if (user->storm->has_only_cards && options->protocols == 0 && user->last_report.known &&
+        !user->failed_since && report->verdict >= SCARDMANAGE_VERDICT_UNCHANGED &&
+        report->verdict <= SCARDMANAGE_VERDICT_REINSERTED && offered & report->old_protocol &&
+        truth_now.failed_steps[user->party] == call->before.failed_steps[user->party])
+        storm_check(user, report->new_protocol == report->old_protocol,
+                    "%s succeeds with protocol %u, but the card has used %u", call->name,
+                    (unsigned)report->new_protocol, (unsigned)report->old_protocol);
 }
 
 /* What a report of a failure says about the card that is there. */
@@ -111,6 +179,95 @@ static void check_protocols(const struct storm_call *call, scardmanage_result re
                     (unsigned)protocols);
 }
 
+/* The report says that the card is locked only if it is. */
+static void check_lock_of_report(const struct storm_call *call, scardmanage_result result,
+                                 const scardmanage_report *report)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    bool says_so = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
+    bool is_known = call->running && !call->stopped && call->plugged && storm_has_reader() &&
+                    before->noticed_events == before->card_events &&
+                    now->noticed_events == before->noticed_events && now->services == before->services &&
+                    now->plugs == before->plugs && !call->may_run && !storm_was_abandoned(result) &&
+                    result != SCARDMANAGE_E_OUTOFMEMORY;
+    storm_check(call->user, !says_so || !is_known || storm_has_lock(call->user) || storm_is_exclusive(),
+                "%s reports the lock as '%s', but the card is not locked", call->name,
+                scardmanage_lock_name(report->lock));
+}
+
+/* A reconnect that fails because of what happens to the card has tried several times. */
+static void check_rounds(const struct storm_call *call, scardmanage_result result,
+                         const scardmanage_report *report)
+{
+    const struct storm_user *user = call->user;
+    const struct truth *before = &call->before, *now = &truth_now;
+    bool is_refused = report->verdict == SCARDMANAGE_VERDICT_DIFFERENT || user->call_options.identify ||
+                      user->call_options.rebuild;
+    bool is_event = result == SCARDMANAGE_W_REMOVED_CARD || result == SCARDMANAGE_W_RESET_CARD,
+         has_not_answered = result == SCARDMANAGE_W_UNRESPONSIVE_CARD && !card_resets_slowly &&
+                            resets_by_others(call) == 0 &&
+                            user->call_options.last_step >= SCARDMANAGE_STEP_WARM;
+    if ((!is_event && !has_not_answered) || is_refused || user->call_options.session != 0 ||
+        user->has_not_answered || call->may_run || now->mutes > 0 || now->services != before->services ||
+        now->plugs != before->plugs || !call->running || call->stopped || !call->plugged ||
+        failures_count() != call->failures || (user->party == PARTY_B && !user->card.known))
+        return;
+    storm_check(
+        call->user, now->card_events - before->card_events + now->reset_events - before->reset_events >= 4,
+        "%s gives up with %08X, after %u removals and insertions, and %u resets", call->name,
+        (unsigned)result, now->card_events - before->card_events, now->reset_events - before->reset_events);
+}
+
+/* A protocol that the card offers can be chosen after a reset. */
+static void check_that_protocol_was_tried(const struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    const scardmanage_options *options = &user->call_options;
+    const struct cards_kind *kind = card_slots[0].card;
+    if (result != SCARDMANAGE_E_PROTO_MISMATCH || options->protocols == 0 || options->session != 0 ||
+        options->last_step < SCARDMANAGE_STEP_WARM || options->first_step >= SCARDMANAGE_STEP_REOPEN ||
+        !storm_has_same_card(call) || failures_count() != call->failures ||
+        (user->party == PARTY_B && !user->card.known))
+        return;
+    storm_check(user,
+                truth_now.resets[user->party] != call->before.resets[user->party] ||
+                    !(cards_atr_protocols(kind->cold) & cards_atr_protocols(kind->warm) & options->protocols),
+                "%s says that the card does not offer protocol %u, and has not reset it", call->name,
+                (unsigned)options->protocols);
+}
+
+/* After a success. The service has ended meanwhile, so the context is a new one. */
+static void check_restart(const struct storm_call *call, const scardmanage_report *report)
+{
+    const struct storm_user *user = call->user;
+    bool has_handle = false;
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        for (unsigned j = 0; j < PCSCD_HANDLES; j++)
+            has_handle |= pcscd_service.readers[i].handles[j].number != 0 &&
+                          pcscd_service.readers[i].handles[j].owner == user->party;
+    storm_check(call->user,
+                user->party == PARTY_B || user->call_options.rebuild || user->call_options.identify ||
+                    !has_handle || call->may_run || !call->running ||
+                    truth_now.service_ends == call->before.service_ends ||
+                    report->step == SCARDMANAGE_STEP_RESTART,
+                "%s reports the step '%s', but the service has started again", call->name,
+                scardmanage_step_name(report->step));
+}
+
+/* A protocol does not help if the card answers nothing. */
+static void check_mute_card(const struct storm_call *call, scardmanage_result result)
+{
+    const struct truth *before = &call->before, *now = &truth_now;
+    bool is_mute = call->running && !call->stopped && call->plugged && !call->may_run && card_slots[0].card &&
+                   card_slots[0].mute && now->mutes == before->mutes &&
+                   now->card_events == before->card_events && now->services == before->services &&
+                   now->plugs == before->plugs && call->present &&
+                   (call->user->party == PARTY_A || call->user->card.known);
+    storm_check(call->user,
+                result != SCARDMANAGE_E_PROTO_MISMATCH || !is_mute || call->user->call_options.protocols != 0,
+                "%s says that no protocol fits, but the card answers nothing", call->name);
+}
+
 /* The caller knows the card before from the last report, if no other call came in between. */
 static void check_card_before(const struct storm_call *call, scardmanage_result result,
                               const scardmanage_report *report)
@@ -123,7 +280,7 @@ static void check_card_before(const struct storm_call *call, scardmanage_result 
         return;
     storm_check(user, cards_atr_bit(report->old_atr, report->old_atr_len) == user->last_report.atr,
                 "%s: the old ATR is not the new one of the report before", call->name);
-    storm_check(user, report->old_protocol == user->last_report.protocol,
+    storm_check(user, user->last_report.protocol == 0 || report->old_protocol == user->last_report.protocol,
                 "%s: the old protocol is %u, but the new one of the report before was %u", call->name,
                 (unsigned)report->old_protocol, (unsigned)user->last_report.protocol);
 }
@@ -142,7 +299,9 @@ static bool may_look_slowly(const struct storm_call *call)
 /* Of a reconnect, where nothing else keeps it waiting. */
 static void check_rest_of_time(const struct storm_call *call, const scardmanage_report *report)
 {
-    if (call->user->storm->has_only_cards && !may_look_slowly(call))
+    enum party own = call->user->party;
+    if (call->user->storm->has_only_cards && !may_look_slowly(call) &&
+        truth_now.failed_steps[own] == call->before.failed_steps[own])
         storm_check(call->user, report->elapsed_us - report->waited_us <= TIME_OF_JOBS_US,
                     "%s took %llu us, but has waited for only %llu us of them", call->name,
                     (unsigned long long)report->elapsed_us, (unsigned long long)report->waited_us);
@@ -250,6 +409,10 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     check_rest_of_time(call, report);
     check_protocols(call, result);
     check_new_card(call, result, report);
+    check_rounds(call, result, report);
+    check_lock_of_report(call, result, report);
+    check_mute_card(call, result);
+    check_that_protocol_was_tried(call, result);
     if (result != SCARDMANAGE_S_OK) {
         user->failed_since = true;
         return;
@@ -261,6 +424,8 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
         check_atr(call, report);
     }
     check_resets(call, report);
+    check_what_is_kept(call, report);
+    check_restart(call, report);
     bool locked = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
     storm_check(user, locked == (user->locks > 0) && report->lock != SCARDMANAGE_LOCK_LOST,
                 "%s, locked %u times: the lock is '%s'", call->name, user->locks,
@@ -268,7 +433,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
 }
 
 void storm_check_report_of_commands(const struct storm_call *call, scardmanage_result result,
-                                    const scardmanage_report *report, unsigned sent)
+                                    const scardmanage_report *report, unsigned sent, unsigned parts)
 {
     struct storm_user *user = call->user;
     log_report(call, report);
@@ -277,12 +442,13 @@ void storm_check_report_of_commands(const struct storm_call *call, scardmanage_r
     check_reader(call, result, report);
     if (call->may_run || storm_was_abandoned(result))
         return;
-    storm_check(user, sent <= report->sent, "%s reports %u commands, but the card has got %u", call->name,
-                (unsigned)report->sent, sent);
+    storm_check(user, sent <= report->sent * parts, "%s reports %u commands, but the card has got %u",
+                call->name, (unsigned)report->sent, sent);
     if (result != SCARDMANAGE_S_OK)
         return;
-    storm_check(
-        user, report->attempts > 0 || report->verdict != SCARDMANAGE_VERDICT_UNKNOWN || sent == report->sent,
-        "%s reports %u commands, but the card has got %u", call->name, (unsigned)report->sent, sent);
+    storm_check(user,
+                report->attempts > 0 || report->verdict != SCARDMANAGE_VERDICT_UNKNOWN ||
+                    sent == report->sent * parts,
+                "%s reports %u commands, but the card has got %u", call->name, (unsigned)report->sent, sent);
     check_steps(call, report);
 }

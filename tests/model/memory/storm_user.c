@@ -39,7 +39,9 @@ static bool open_handle(struct storm_user *user)
     snprintf(name, sizeof name, "%s", storm_reader_name());
     if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &user->context) != SCARD_S_SUCCESS)
         return false;
-    if (SCardConnect(user->context, name, SCARD_SHARE_SHARED, ANY, &user->handle, &active) == SCARD_S_SUCCESS)
+    DWORD share =
+        user->storm->has_exclusive && scheduler_once_in(2) ? SCARD_SHARE_EXCLUSIVE : SCARD_SHARE_SHARED;
+    if (SCardConnect(user->context, name, share, ANY, &user->handle, &active) == SCARD_S_SUCCESS)
         return true;
     close_handle(user);
     return false;
@@ -59,6 +61,7 @@ void storm_see_all_changes(const struct storm_call *call)
 {
     struct storm_user *user = call->user;
     user->change_begun = call->before;
+    user->has_seen_card_only = false;
     user->may_have_lost_sight =
         user->helper.calls != call->helper_calls || failures_count() != call->failures;
     user->change_seen = truth_now;
@@ -79,6 +82,7 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     storm_pause_helper(user);
     begin_knowing_nothing(user);
     struct storm_call call = storm_begin_call(user, "attaching", timeout_ms);
+    call.ends_share = true;
     storm_sync(&opening, false, false);
     user->card.known = user->session.known = false;
     snprintf(name, sizeof name, "%s", storm_reader_name());
@@ -100,7 +104,11 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     } else if (user->party == PARTY_B) {
         wait_for_threads(user);
         close_handle(user);
+    } else if (storm_was_abandoned(result)) {
+        storm_detach(user, timeout_ms); /* it may have been attached before, and still be */
+        return result;
     }
+    user->has_seen_card_only = number != 0;   /* the rest of attaching may not have seen that it is removed */
     user->may_have_lost_sight |= number == 0; /* attaching by handle may not have seen it */
     user->never_had_card = user->party == PARTY_A && number == 0;
     if (number == 0)
@@ -152,9 +160,15 @@ static void check_disposition(const struct storm_call *call, scardmanage_result 
 void storm_detach(struct storm_user *user, uint32_t timeout_ms)
 {
     SCARDHANDLE handle = 0;
+    if (user->helper.is_calling && storm_chooses(user->storm, CHOICE_DETACHES_BESIDE)) {
+        user->helper.detach_us = scheduler_now_us();
+        user->has_old_thread |= storm_was_abandoned(scardmanage_detach(user->m));
+        user->attached = false;
+    }
     storm_pause_helper(user);
     scardmanage_get_handle(user->m, &handle);
     struct storm_call call = storm_begin_call(user, "detaching", timeout_ms);
+    call.ends_share = true;
     scardmanage_result result = scardmanage_detach(user->m);
     storm_continue_helper(user);
     storm_end_call(&call, result);
@@ -220,6 +234,10 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     result == SCARDMANAGE_S_OK || call.may_run || user->storm->has_helpers ||
                         result == SCARDMANAGE_E_CANCELLED,
                     "an inner unlock says %08X", (unsigned)result);
+    storm_check(user,
+                result != SCARDMANAGE_E_PROTO_MISMATCH || user->options.protocols != 0 ||
+                    !storm_has_same_card(&call) || call.may_run,
+                "unlocking says that no protocol fits");
     storm_check(user, result != SCARDMANAGE_RESULT(SCARD_E_NOT_TRANSACTED) || call.may_run,
                 "unlocking says that there was no lock");
     if (locks == 1 && result == SCARDMANAGE_S_OK && truth_now.mutes == 0 && !call.may_run)
@@ -228,7 +246,20 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     unsigned resets = truth_now.resets[user->party] - call.before.resets[user->party];
     bool may_reset = locks == 1 && resets_card(user->disposition);
     storm_check(user, call.may_run || resets <= may_reset, "unlocking has reset the card %u times", resets);
+    storm_check(user,
+                !may_reset || !user->disposition_is_sure || result != SCARDMANAGE_S_OK || !call.had_lock ||
+                    !storm_has_same_card(&call) || failures_count() != call.failures || resets > 0,
+                "unlocking should have reset the card");
+    if (may_reset && result == SCARDMANAGE_S_OK && user->storm->has_only_cards &&
+        user->options.protocols == 0 && storm_has_same_card(&call) &&
+        cards_atr_protocols(card_slots[0].atr) & call.protocol)
+        storm_check(user, storm_protocol_of_service() == call.protocol,
+                    "after unlocking the card has protocol %u instead of %u",
+                    (unsigned)storm_protocol_of_service(), (unsigned)call.protocol);
     user->locks--;
+    user->owes_reset = may_reset && user->disposition_is_sure && storm_was_abandoned(result) &&
+                       call.had_lock && storm_has_same_card(&call) && failures_count() == call.failures;
+    user->owes_since = call.before;
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;
@@ -252,8 +283,9 @@ static void reconnect_anyhow(struct storm_user *user)
 static void unlock_anyhow(struct storm_user *user)
 {
     if (user->locks > 0 || !user->attached) /* else an abandoned unlock could end a later lock */
-        storm_unlock(user, scheduler_once_in(3) ? (scardmanage_disposition)scheduler_random(4)
-                                                : SCARDMANAGE_DISPOSITION_LEAVE);
+        storm_unlock(user, storm_chooses(user->storm, CHOICE_UNLOCK_RESETS)
+                               ? (scardmanage_disposition)scheduler_random(4)
+                               : SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 static void transmit_once(struct storm_user *user)
@@ -285,12 +317,13 @@ static const struct {
     {3, storm_wait_for_card},
     {6, storm_wait_for_removal_or_change},
     {6, storm_call_while_cancelled},
-    {2, detach_now},
+    {2, storm_ask_reader},
+    [STORM_DETACHES] = {2, detach_now},
 };
 
 static unsigned weight_of_call(const struct storm *storm, unsigned i)
 {
-    if (storm->attaches_often && calls[i].make == detach_now)
+    if (storm_uses(storm->calls_often, i))
         return 60;
     return storm_uses(storm->calls_made, i) ? calls[i].weight : 0;
 }
@@ -337,6 +370,7 @@ void storm_run_user(void *argument)
 static void set_long_timeout(struct storm_user *user)
 {
     user->options.timeout_ms = CALM_MS;
+    user->options.protocols = 0;
     user->options.accept_unidentified = 1;
     user->options.last_step = SCARDMANAGE_STEP_RESTART;
     scardmanage_set_options(user->m, &user->options);

@@ -210,7 +210,14 @@ static void cancel(struct storm *storm)
     log_event(storm, user->party == PARTY_A ? "cancel A" : "cancel B");
     truth_now.cancels[user->party]++;
     user->is_cancelling = true;
-    scardmanage_cancel(user->m);
+    user->cancelled_us = scheduler_now_us();
+    if (user->cancels_itself || scheduler_once_in(2)) {
+        scardmanage_cancel(user->m);
+    } else {
+        scardmanage_set_cancelled(user->m, 1);
+        fiber_sleep(scheduler_random(20000));
+        scardmanage_set_cancelled(user->m, 0);
+    }
     user->is_cancelling = false;
 }
 
@@ -233,7 +240,7 @@ void storm_run_world(void *argument)
             change_service(storm);
         else if (number < 14 && storm->has_plugs)
             plug(storm);
-        else if (number == 15)
+        else if (number == 15 || (number > 15 && storm->cancels_often))
             cancel(storm);
     }
     failures_set_rates(0, 0);
@@ -248,9 +255,18 @@ static bool wait_for_c(const struct storm *storm)
     return storm->c_done;
 }
 
+static bool service_has_atr(void)
+{
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
+            return pcscd_service.readers[i].state.atr_length > 0;
+    return false;
+}
+
 void storm_calm_down(struct storm *storm)
 {
     storm->calm = true;
+    storm->rates[CHOICE_FAILS_IN_FUNCTION] = 0;
     failures_set_rates(0, 0);
     if (!pcscd_service.running)
         pcscd_start();
@@ -272,5 +288,5 @@ void storm_calm_down(struct storm *storm)
             card_remove(&card_slots[0]);
         card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
         fiber_sleep(1000000);
-    } while (storm_service_shows_mute_card()); /* it was exchanged in a reset: pcscd does not power it then */
+    } while (!service_has_atr()); /* it was exchanged in a reset: pcscd does not power it then */
 }

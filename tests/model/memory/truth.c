@@ -9,6 +9,7 @@ struct truth truth_now;
 struct truth_command truth_last[TRUTH_PARTIES];
 struct truth_step truth_last_step[TRUTH_PARTIES];
 uint32_t truth_last_protocol[TRUTH_PARTIES];
+uint64_t truth_acknowledged_us[TRUTH_PARTIES];
 static bool selected[TRUTH_PARTIES];
 
 const uint8_t truth_select[5] = {0x80, 0x30, 0, 0, 0};
@@ -58,10 +59,24 @@ void truth_command(const struct slot *slot)
         selected[party] = true;
 }
 
+void truth_notice(const struct slot *slot)
+{
+    if (slot != &card_slots[0])
+        return;
+    truth_now.noticed_events = slot->shown;
+    truth_now.noticed_us = scheduler_now_us();
+}
+
+void truth_service(void)
+{
+    truth_now.services++;
+    truth_now.noticed_us = scheduler_now_us();
+}
+
 void truth_plug(void)
 {
     truth_now.plugs++;
-    truth_now.plugs_us = scheduler_now_us();
+    truth_now.plugs_us = truth_now.noticed_us = scheduler_now_us();
 }
 
 void truth_exclusive(void)

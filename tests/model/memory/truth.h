@@ -34,10 +34,11 @@ struct truth {
     unsigned reset_events;    /* reported to handles */
     unsigned resets[TRUTH_PARTIES], colds[TRUTH_PARTIES]; /* colds: the cold ones of these */
     unsigned commands[TRUTH_PARTIES];
-    unsigned services; /* starts and ends, and stops */
-    unsigned plugs;    /* readers plugged in or unplugged, and each time that pcscd has noticed that */
-    uint64_t plugs_us; /* the time of the last of these */
-    unsigned lost;     /* ends of the service, and readers that pcscd has removed */
+    unsigned services;   /* starts and ends, and stops */
+    unsigned plugs;      /* readers plugged in or unplugged, and each time that pcscd has noticed that */
+    uint64_t plugs_us;   /* the time of the last of these */
+    uint64_t noticed_us; /* the time of the last change of noticed_events, services or plugs */
+    unsigned lost;       /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
     unsigned locks;          /* changes of the owner of the lock on the reader */
@@ -46,7 +47,8 @@ struct truth {
     unsigned exclusives;     /* clients that were given exclusive use */
     uint64_t exclusives_us;  /* the time of the last of these */
     unsigned early_removals; /* SCardTransmit() has said so, without an event of the handle */
-    unsigned slow_looks;     /* SCardGetStatusChange() begins to wait for an ATR, or ends that */
+    unsigned late_acknowledgements[TRUTH_PARTIES]; /* of resets that the handle had for a while */
+    unsigned slow_looks; /* SCardGetStatusChange() begins to wait for an ATR, or ends that */
     unsigned failed_steps[TRUTH_PARTIES];
     unsigned cancels[TRUTH_PARTIES];
     unsigned secrets_to_strangers;
@@ -56,6 +58,8 @@ extern struct truth truth_now;
 extern struct truth_command truth_last[TRUTH_PARTIES]; /* of each party */
 extern uint32_t truth_last_protocol[TRUTH_PARTIES];    /* that SCardStatus() has shown it */
 extern struct truth_step truth_last_step[TRUTH_PARTIES];
+/* When the reset happened that the last SCardReconnect() has acknowledged; UINT64_MAX: none. */
+extern uint64_t truth_acknowledged_us[TRUTH_PARTIES];
 
 void truth_begin(void);
 enum party truth_actor(void);           /* the party whose call this is */
@@ -63,6 +67,8 @@ void truth_set_actor(enum party party); /* for this fiber, and those that it sta
 void truth_session_ends(const struct slot *slot);
 void truth_reset(const struct slot *slot);
 void truth_command(const struct slot *slot);
+void truth_notice(const struct slot *slot); /* pcscd has seen what it shows */
+void truth_service(void);
 void truth_plug(void);
 void truth_exclusive(void);
 void truth_step(scardmanage_step step, uint64_t begun_us, bool succeeded);
