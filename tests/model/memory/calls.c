@@ -210,8 +210,6 @@ static LONG change_sharing(struct pcscd_reader *reader, SCARDHANDLE handle, DWOR
 static LONG reconnect_to(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD share, DWORD protocols,
                          DWORD initialization, DWORD *active)
 {
-    const struct pcscd_handle *before = reader_handle(reader, handle);
-    uint64_t reset_us = before && before->event == PCSCD_RESET ? before->event_us : UINT64_MAX;
     LONG rv = reader_check_status(reader);
     if (rv == SCARD_S_SUCCESS)
         rv = reader_check_sharing(reader, handle);
@@ -231,7 +229,6 @@ static LONG reconnect_to(struct pcscd_reader *reader, SCARDHANDLE handle, DWORD 
     struct pcscd_handle *found = reader_handle(reader, handle);
     if (found)
         found->event = PCSCD_NONE;
-    truth_acknowledged_us[truth_actor()] = reset_us;
     reader->state.sharing = reader->contexts;
     return SCARD_S_SUCCESS;
 }

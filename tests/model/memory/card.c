@@ -53,7 +53,7 @@ void card_insert(struct slot *slot, const struct cards_kind *kind)
     slot->insertion = ++insertions;
     for (unsigned i = 0; i < CARDS_IDENTITY; i++)
         slot->identity[i] = (uint8_t)scheduler_random(256);
-    slot->mute = slot->powered = slot->negotiable = false;
+    slot->mute = slot->lapses = slot->powered = slot->negotiable = false;
     slot->atr = 0;
     slot->protocol = 0;
     slot->count = slot->commands = slot->cold = slot->warm = slot->off = 0;
@@ -319,6 +319,10 @@ LONG card_transmit(struct slot *slot, uint32_t protocol, const uint8_t *command,
     if (slot->mute) {
         deactivate(slot);
         return IFD_RESPONSE_TIMEOUT;
+    }
+    if (slot->lapses) {
+        slot->lapses = false;
+        return IFD_COMMUNICATION_ERROR;
     }
     uint8_t answer[ANSWER_MAX];
     size_t size = answer_command(slot, command, length, answer);

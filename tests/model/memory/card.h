@@ -16,6 +16,7 @@ struct slot {
     uint8_t identity[CARDS_IDENTITY];
     unsigned count; /* commands since the last reset */
     bool mute;      /* the card answers nothing */
+    bool lapses;    /* it does not answer the next command, and stays powered */
     bool powered;
     enum cards_atr atr;
     uint32_t protocol; /* in use, as an SCARD_PROTOCOL_ value, or 0 */

@@ -67,6 +67,7 @@ FILE *client_log;
 static void log_request(const char *name, const struct request *r)
 {
     static const char letters[] = "-ABC";
+    truth_now.resets_seen[truth_actor()] += r->rv == SCARD_W_RESET_CARD;
     if (client_log)
         fprintf(client_log, "%10llu          %c %s of %lu, %lu: %08lX\n",
                 (unsigned long long)scheduler_now_us(), letters[truth_actor()], name, r->handle, r->how,
@@ -154,9 +155,6 @@ LONG SCardConnect(SCARDCONTEXT number, LPCSTR reader, DWORD share, DWORD protoco
     return rv;
 }
 
-/* A client that has checked its handle just before does not see an event that is newer. */
-#define LATE_US 3000
-
 LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD initialization, LPDWORD active)
 {
     struct request request = {
@@ -164,12 +162,8 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD init
     if (!active)
         return SCARD_E_INVALID_PARAMETER;
     uint64_t begun_us = scheduler_now_us();
-    truth_acknowledged_us[truth_actor()] = UINT64_MAX;
     LONG rv = send_until_allowed(&request, serve_reconnect);
     *active = request.active;
-    if (rv == SCARD_S_SUCCESS && begun_us > LATE_US)
-        truth_now.late_acknowledgements[truth_actor()] +=
-            truth_acknowledged_us[truth_actor()] < begun_us - LATE_US;
     truth_step(initialization == SCARD_LEAVE_CARD   ? SCARDMANAGE_STEP_LEAVE
                : initialization == SCARD_RESET_CARD ? SCARDMANAGE_STEP_WARM
                                                     : SCARDMANAGE_STEP_COLD,

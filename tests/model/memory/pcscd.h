@@ -50,7 +50,6 @@ enum pcscd_event { PCSCD_NONE, PCSCD_RESET, PCSCD_REMOVED };
 struct pcscd_handle {
     SCARDHANDLE number; /* 0: free */
     enum pcscd_event event;
-    uint64_t event_us; /* when it came */
     enum party owner;
 };
 

@@ -60,10 +60,8 @@ LONG reader_unlock_all_sharing(struct pcscd_reader *reader, SCARDHANDLE handle)
 void reader_set_event(struct pcscd_reader *reader, enum pcscd_event event)
 {
     for (unsigned i = 0; i < PCSCD_HANDLES; i++)
-        if (reader->handles[i].number != 0) {
+        if (reader->handles[i].number != 0)
             reader->handles[i].event = event;
-            reader->handles[i].event_us = scheduler_now_us();
-        }
     if (event == PCSCD_RESET && reader->slot == &card_slots[0]) {
         truth_now.reset_events++;
         truth_now.noticed_session = truth_now.session + 1;

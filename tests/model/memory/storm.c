@@ -57,21 +57,29 @@ static scardmanage_options choose_options(struct storm_user *user)
     return options;
 }
 
+bool storm_create_object(struct storm_user *user)
+{
+    scardmanage *m = NULL;
+    scardmanage_result result = scardmanage_create_with_allocator(rig_allocator(), &m);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_set_options(m, &user->options);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_set_transport(m, user->transport);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_set_hook(m, user->has_hook ? storm_hook : NULL, user);
+    user->m = m;
+    return result == SCARDMANAGE_S_OK;
+}
+
 static bool begin_user(struct storm *storm, unsigned i)
 {
     struct storm_user *user = &storm->users[i];
     *user = (struct storm_user){.storm = storm, .party = i == 0 ? PARTY_A : PARTY_B};
     user->options = user->call_options = choose_options(user);
     user->has_hook = scheduler_once_in(2);
-    if (scheduler_once_in(3))
+    if (scheduler_once_in(2))
         user->transport = 1 + scheduler_random(3); /* GET_RESPONSE, CHAINING, or both */
-    return model_check(storm->model,
-                       scardmanage_create_with_allocator(rig_allocator(), &user->m) == SCARDMANAGE_S_OK &&
-                           scardmanage_set_options(user->m, &user->options) == SCARDMANAGE_S_OK &&
-                           scardmanage_set_transport(user->m, user->transport) == SCARDMANAGE_S_OK &&
-                           scardmanage_set_hook(user->m, user->has_hook ? storm_hook : NULL, user) ==
-                               SCARDMANAGE_S_OK,
-                       "an object cannot be created");
+    return model_check(storm->model, storm_create_object(user), "an object cannot be created");
 }
 
 /* Some of so many kinds, in every other storm. */
@@ -200,7 +208,7 @@ void storm_run(struct model *model, unsigned calls, FILE *log)
     model->action_name = "a storm";
     client_log = log;
     choose_events(&storm);
-    card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
+    card_insert(&card_slots[0], &cards_kinds[scheduler_once_in(2) ? CARD_RED : scheduler_random(CARDS)]);
     fiber_sleep(10000);
     if (!begin_user(&storm, 0) || !begin_user(&storm, 1))
         return;

@@ -160,6 +160,7 @@ struct storm_user {
     } helper; /* another thread that uses the object */
 
     /* The current call: */
+    unsigned extra_parts;         /* of the commands of the unit, besides the first of each */
     unsigned function_commands;   /* sent by the identify and the rebuild function */
     bool in_function;             /* one of these sends a command now */
     bool found_identity;          /* the identify function has been called */
@@ -230,6 +231,8 @@ struct storm_call {
 /* Runs a storm of this many calls of A and of B. The failure is in model->failure. */
 void storm_run(struct model *model, unsigned calls, FILE *log);
 
+/* Creates the object of the user. Returns false if there is no memory. */
+bool storm_create_object(struct storm_user *user);
 void storm_log(struct storm *storm, const char *what, ...) __attribute__((format(printf, 2, 3)));
 /* Like model_check(). */
 bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
@@ -246,6 +249,8 @@ static inline bool storm_uses(uint32_t kinds, unsigned kind)
 void storm_run_client_c(void *storm);
 void storm_run_world(void *storm);
 void storm_calm_down(struct storm *storm);
+/* Returns whether the service has the ATR of the card. */
+bool storm_service_has_atr(void);
 const char *storm_reader_name(void);
 /* Returns the number in that name, or STORM_NO_NUMBER if there is no such reader. */
 unsigned storm_reader_number(void);

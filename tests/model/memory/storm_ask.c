@@ -203,10 +203,12 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
 }
 
 #define LOOK_US  350000 /* a wait looks at least so often */
-#define AWAKE_US 120000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
+#define AWAKE_US 220000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
 
 static uint32_t any_wait(void)
 {
+    if (scheduler_once_in(4))
+        return 0;
     return scheduler_random(scheduler_once_in(8) ? 1000 : 100);
 }
 

@@ -69,7 +69,7 @@ static void check_late_reset(struct storm_user *user)
     const struct truth *then = &user->owes_since, *now = &truth_now;
     if (!user->owes_reset || storm_may_run(user))
         return;
-    bool is_same = now->card_events == then->card_events && now->services == then->services &&
+    bool is_same = now->card_events == then->card_events && now->service_ends == then->service_ends &&
                    now->plugs == then->plugs && now->mutes == 0 && failures_count() == user->failures;
     storm_check(user, !is_same || now->resets[user->party] != then->resets[user->party],
                 "an unlock was abandoned, and never resets the card");

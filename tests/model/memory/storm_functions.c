@@ -111,6 +111,7 @@ scardmanage_result storm_transmit_in_parts(struct storm_user *user)
     scardmanage_result result = scardmanage_transmit(user->m, command, length, answer, &size);
     unsigned sent = truth_now.commands[user->party] - before;
     storm_note_answer(user, result);
+    user->extra_parts += user->in_unit && sent > 1 ? sent - 1 : 0;
     user->has_abandoned_parts = storm_was_abandoned(result) && !may_run;
     user->commands_then = truth_now.commands[user->party];
     storm_check(user, may_run || (result == SCARDMANAGE_S_OK ? sent == parts : sent <= parts),
@@ -262,10 +263,12 @@ static scardmanage_result send_three_commands(struct storm_user *user)
     bool ignores_losses = storm_chooses(user->storm, CHOICE_IGNORES_LOSSES), lost = false;
     for (unsigned i = 0; i < 3; i++) {
         unsigned sent_before = truth_now.commands[user->party], seen_before = user->hook.commands;
+        bool in_parts = user->transport != 0 && storm_chooses(user->storm, CHOICE_PARTS);
         bool is_cancelled = truth_now.cancels[user->party] != user->unit_cancels && !user->is_cancelling;
         scardmanage_result one = storm_chooses(user->storm, CHOICE_NESTS_UNIT)
                                      ? scardmanage_run(user->m, send_one_command, user, 1, NULL, NULL)
-                                     : send_one_command(user->m, NULL, user);
+                                 : in_parts ? storm_transmit_in_parts(user)
+                                            : send_one_command(user->m, NULL, user);
         bool sent = truth_now.commands[user->party] != sent_before;
         storm_check(user, !is_cancelled || (one == SCARDMANAGE_E_CANCELLED && !sent),
                     "a unit was cancelled, but its command says %08X", (unsigned)one);

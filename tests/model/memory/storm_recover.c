@@ -11,7 +11,7 @@ static void begin_reconnecting(struct storm_user *user, const scardmanage_option
     user->call_options = *options;
     user->hook.first_step = options->first_step;
     user->found_identity = false;
-    user->function_commands = 0;
+    user->function_commands = user->extra_parts = 0;
     user->unit_resets = user->must_recover = false;
 }
 
@@ -258,7 +258,8 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
                 result != SCARDMANAGE_W_RESET_CARD || sent > 0 || report->sent > 0 ||
                     has_reconnected(report) || user->call_options.session != 0,
                 "%s has sent nothing, and has not reconnected after a reset", call->name);
-    storm_check_report_of_commands(call, result, report, sent - user->function_commands, parts);
+    storm_check_report_of_commands(call, result, report, sent - user->function_commands - user->extra_parts,
+                                   parts);
     user->last_report.known = user->never_had_card = false;
     if (result == SCARDMANAGE_S_OK && !has_reconnected(report)) {
         if (sent > 0 && !user->unit_resets)

@@ -29,10 +29,9 @@ static void check_verdict(const struct storm_call *call, const scardmanage_repor
         !user->storm->has_exclusive && rates[CHOICE_UNLOCK_RESETS] == 0 &&
         rates[CHOICE_RESETS_IN_UNIT] == 0 &&
         truth_now.failed_steps[user->party] == call->before.failed_steps[user->party])
-        storm_check(user,
-                    truth_now.late_acknowledgements[user->party] ==
-                        call->before.late_acknowledgements[user->party],
-                    "%s: the verdict is '%s', but the handle had the event of a reset", call->name, verdict);
+        storm_check(user, truth_now.resets_seen[user->party] == call->before.resets_seen[user->party],
+                    "%s: the verdict is '%s', but PC/SC has said that the card was reset", call->name,
+                    verdict);
     if (report->verdict == SCARDMANAGE_VERDICT_DIFFERENT)
         storm_check(user, user->call_options.accept_other_card, "%s has accepted another card", call->name);
     storm_check(user, !user->never_had_card || report->verdict == SCARDMANAGE_VERDICT_FIRST,
@@ -204,8 +203,8 @@ static void check_rounds(const struct storm_call *call, scardmanage_result resul
     bool is_refused = report->verdict == SCARDMANAGE_VERDICT_DIFFERENT || user->call_options.identify ||
                       user->call_options.rebuild;
     bool is_event = result == SCARDMANAGE_W_REMOVED_CARD || result == SCARDMANAGE_W_RESET_CARD,
-         has_not_answered = result == SCARDMANAGE_W_UNRESPONSIVE_CARD && !card_resets_slowly &&
-                            resets_by_others(call) == 0 &&
+         has_not_answered = result == SCARDMANAGE_W_UNRESPONSIVE_CARD && storm_service_has_atr() &&
+                            now->noticed_events == now->card_events && resets_by_others(call) == 0 &&
                             user->call_options.last_step >= SCARDMANAGE_STEP_WARM;
     if ((!is_event && !has_not_answered) || is_refused || user->call_options.session != 0 ||
         user->has_not_answered || call->may_run || now->mutes > 0 || now->services != before->services ||

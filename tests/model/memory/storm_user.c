@@ -123,6 +123,8 @@ static scardmanage_result attach(struct storm_user *user, uint32_t timeout_ms)
     user->identity = user->found;
     user->expects_selected = user->options.rebuild && user->options.rebuild_at_attach;
     storm_check_lock(&call, result);
+    if (scheduler_once_in(4))
+        storm_wait_for_removal_or_change(user);
     return result;
 }
 
@@ -258,7 +260,7 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     (unsigned)storm_protocol_of_service(), (unsigned)call.protocol);
     user->locks--;
     user->owes_reset = may_reset && user->disposition_is_sure && storm_was_abandoned(result) &&
-                       call.had_lock && storm_has_same_card(&call) && failures_count() == call.failures;
+                       call.had_lock && call.present && call.plugged && failures_count() == call.failures;
     user->owes_since = call.before;
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
@@ -293,8 +295,28 @@ static void transmit_once(struct storm_user *user)
     storm_send_command(user, user->options.timeout_ms);
 }
 
+/* Frees the object, also while its threads wait for PC/SC, and goes on with a new one. */
+static void begin_anew(struct storm_user *user)
+{
+    storm_detach(user, user->options.timeout_ms);
+    storm_pause_helper(user);
+    while (user->is_cancelling)
+        fiber_sleep(200);
+    scardmanage *m = user->m;
+    user->m = NULL;
+    scardmanage_free(m);
+    user->session_count = 0;
+    while (!storm_create_object(user))
+        fiber_sleep(1000);
+    storm_continue_helper(user);
+}
+
 static void detach_now(struct storm_user *user)
 {
+    if (user->party == PARTY_A && scheduler_once_in(4)) {
+        begin_anew(user);
+        return;
+    }
     if (user->party == PARTY_A && fiber_count_of_owner(PARTY_A) <= 3 && scheduler_once_in(3))
         attach(user, user->options.timeout_ms);
     else

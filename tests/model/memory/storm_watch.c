@@ -23,6 +23,8 @@ struct watcher {
     bool is_cancelling;                                /* another thread cancels its calls */
     scardmanage_watch_event service, readers[READERS]; /* the last event of each */
     unsigned count;
+    /* of each reader: when a list has shown that an event of it was due, and that none was; 0: not known */
+    uint64_t due_us[READERS], idle_us[READERS];
 };
 
 static void check(const struct watcher *watcher, bool condition, const char *what,
@@ -43,8 +45,10 @@ static scardmanage_watch_event *last_of(struct watcher *watcher, const scardmana
         return &watcher->service;
     while (i < watcher->count && strcmp(watcher->readers[i].reader, event->reader) != 0)
         i++;
-    if (i == watcher->count && watcher->count < READERS - 1)
+    if (i == watcher->count && watcher->count < READERS - 1) {
+        memcpy(watcher->readers[i].reader, event->reader, sizeof event->reader);
         watcher->count++;
+    }
     return &watcher->readers[i];
 }
 
@@ -117,6 +121,18 @@ static void check_reader(const struct watcher *watcher, const scardmanage_watch_
               event);
 }
 
+/* Events come in the order in which the first change of each reader was noticed. */
+static void check_order(struct watcher *watcher, const scardmanage_watch_event *event, size_t index)
+{
+    bool is_one = event->changes == 1 && !(event->happened & SCARDMANAGE_WATCH_CARD_CHANGED);
+    for (unsigned i = 0; i < READERS; i++)
+        check(watcher,
+              !is_one || i == index || watcher->due_us[i] == 0 ||
+                  watcher->idle_us[index] <= watcher->due_us[i],
+              "an event comes before an older one of another reader", event);
+    watcher->due_us[index] = watcher->idle_us[index] = 0;
+}
+
 static void check_event(struct watcher *watcher, const scardmanage_watch_event *event)
 {
     scardmanage_watch_event *before = last_of(watcher, event);
@@ -125,6 +141,8 @@ static void check_event(struct watcher *watcher, const scardmanage_watch_event *
               (unsigned)event->happened, (unsigned)event->changes, scardmanage_state_name(event->state));
     check(watcher, bits > 0 && event->changes >= bits && event->size == sizeof *event, "nothing has happened",
           event);
+    if (event->reader[0])
+        check_order(watcher, event, (size_t)(before - watcher->readers));
     if (event->reader[0])
         check_reader(watcher, event, before);
     else
@@ -211,6 +229,7 @@ static void look_at_list(struct watcher *watcher)
     const struct storm *storm = watcher->storm;
     scardmanage_watch_event list[READERS] = {SCARDMANAGE_WATCH_EVENT_INIT};
     size_t count = READERS;
+    uint64_t now = scheduler_now_us();
     scardmanage_result result = scardmanage_watch_list(watcher->w, list, &count, 0);
     check(watcher,
           result == SCARDMANAGE_S_OK || (count == 0 && (result != SCARDMANAGE_E_NO_SERVICE ||
@@ -218,6 +237,15 @@ static void look_at_list(struct watcher *watcher)
           "it cannot list the readers", &list[0]);
     for (unsigned i = 0; i < count && i < READERS; i++)
         check(watcher, list[i].happened == 0 && list[i].changes == 0, "the list has events", &list[i]);
+    for (unsigned i = 0; result == SCARDMANAGE_S_OK && i < count && i < READERS; i++) {
+        const scardmanage_watch_event *last = last_of(watcher, &list[i]);
+        size_t index = (size_t)(last - watcher->readers);
+        bool is_due = last->size == 0 || last->state != list[i].state || last->counter != list[i].counter;
+        if (!is_due)
+            watcher->idle_us[index] = now;
+        else if (watcher->due_us[index] == 0)
+            watcher->due_us[index] = scheduler_now_us();
+    }
 }
 
 /* Nothing happens any more: the descriptor says whether an event is due. */
@@ -270,19 +298,25 @@ static void check_list(struct watcher *watcher)
     check(watcher, !descriptor_is_ready(watcher), "the descriptor is readable without an event", &list[0]);
 }
 
-void storm_run_watch(void *argument)
+static void begin(struct watcher *watcher, struct storm *storm)
 {
-    struct storm *storm = argument;
-    struct watcher watcher = {.storm = storm};
-    truth_set_actor(NOBODY);
-    while (!storm->calm && scardmanage_watch_create(rig_allocator(), &watcher.w) != SCARDMANAGE_S_OK) {
+    *watcher = (struct watcher){.storm = storm};
+    while (!storm->calm && scardmanage_watch_create(rig_allocator(), &watcher->w) != SCARDMANAGE_S_OK) {
         model_check(storm->model, storm->has_failures, "a watch cannot be created");
         fiber_sleep(storm->event_us);
     }
-    if (watcher.w) {
-        look_at_list(&watcher);
-        open_descriptor(&watcher);
+    if (watcher->w) {
+        look_at_list(watcher);
+        open_descriptor(watcher);
     }
+}
+
+void storm_run_watch(void *argument)
+{
+    struct storm *storm = argument;
+    struct watcher watcher;
+    truth_set_actor(NOBODY);
+    begin(&watcher, storm);
     while (!storm->calm && !storm->model->failure[0]) {
         if (scheduler_once_in(2))
             fiber_sleep(scheduler_random(4 * storm->event_us));
@@ -291,6 +325,12 @@ void storm_run_watch(void *argument)
         take_event(&watcher, scheduler_random(5));
         if (scheduler_once_in(16))
             cancel_for_a_moment(&watcher);
+        if (scheduler_once_in(32)) { /* while the service may hang */
+            scardmanage_watch_free(watcher.w);
+            begin(&watcher, storm);
+            if (!watcher.w)
+                break;
+        }
     }
     bool takes = scheduler_once_in(2);
     while (watcher.w && !storm->is_over && !storm->model->failure[0])

@@ -151,6 +151,12 @@ static void mute(struct storm *storm)
 {
     if (!card_slots[0].card)
         return;
+    if (!card_slots[0].mute && scheduler_once_in(3)) {
+        log_event(storm, "the card does not answer the next command");
+        card_slots[0].lapses = true;
+        truth_now.mutes++;
+        return;
+    }
     log_event(storm, card_slots[0].mute ? "the card can answer" : "the card answers nothing");
     rig_fault(&storm->model->rig, card_slots[0].mute ? "mute*0" : "mute@1");
 }
@@ -166,6 +172,7 @@ static void change_service(struct storm *storm)
     } else if (scheduler_once_in(2)) {
         log_event(storm, "the service stops");
         pcscd_stop();
+        fiber_sleep(scheduler_once_in(4) ? 1500000 : 0); /* longer than the library waits for it */
     } else {
         bool starts = scheduler_once_in(3);
         log_event(storm, starts ? "the service ends, and a client starts it" : "the service ends");
@@ -255,7 +262,7 @@ static bool wait_for_c(const struct storm *storm)
     return storm->c_done;
 }
 
-static bool service_has_atr(void)
+bool storm_service_has_atr(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
@@ -288,5 +295,5 @@ void storm_calm_down(struct storm *storm)
             card_remove(&card_slots[0]);
         card_insert(&card_slots[0], &cards_kinds[CARD_RED]);
         fiber_sleep(1000000);
-    } while (!service_has_atr()); /* it was exchanged in a reset: pcscd does not power it then */
+    } while (!storm_service_has_atr()); /* it was exchanged in a reset: pcscd does not power it then */
 }

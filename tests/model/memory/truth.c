@@ -9,7 +9,6 @@ struct truth truth_now;
 struct truth_command truth_last[TRUTH_PARTIES];
 struct truth_step truth_last_step[TRUTH_PARTIES];
 uint32_t truth_last_protocol[TRUTH_PARTIES];
-uint64_t truth_acknowledged_us[TRUTH_PARTIES];
 static bool selected[TRUTH_PARTIES];
 
 const uint8_t truth_select[5] = {0x80, 0x30, 0, 0, 0};

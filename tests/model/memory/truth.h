@@ -41,14 +41,14 @@ struct truth {
     unsigned lost;       /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
-    unsigned locks;          /* changes of the owner of the lock on the reader */
-    uint64_t locks_us;       /* the time of the last of these */
-    unsigned closed_twice;   /* handles that were not open any more */
-    unsigned exclusives;     /* clients that were given exclusive use */
-    uint64_t exclusives_us;  /* the time of the last of these */
-    unsigned early_removals; /* SCardTransmit() has said so, without an event of the handle */
-    unsigned late_acknowledgements[TRUTH_PARTIES]; /* of resets that the handle had for a while */
-    unsigned slow_looks; /* SCardGetStatusChange() begins to wait for an ATR, or ends that */
+    unsigned locks;                      /* changes of the owner of the lock on the reader */
+    uint64_t locks_us;                   /* the time of the last of these */
+    unsigned closed_twice;               /* handles that were not open any more */
+    unsigned exclusives;                 /* clients that were given exclusive use */
+    uint64_t exclusives_us;              /* the time of the last of these */
+    unsigned early_removals;             /* SCardTransmit() has said so, without an event of the handle */
+    unsigned resets_seen[TRUTH_PARTIES]; /* calls that have returned that event */
+    unsigned slow_looks;                 /* SCardGetStatusChange() begins to wait for an ATR, or ends that */
     unsigned failed_steps[TRUTH_PARTIES];
     unsigned cancels[TRUTH_PARTIES];
     unsigned secrets_to_strangers;
@@ -58,8 +58,6 @@ extern struct truth truth_now;
 extern struct truth_command truth_last[TRUTH_PARTIES]; /* of each party */
 extern uint32_t truth_last_protocol[TRUTH_PARTIES];    /* that SCardStatus() has shown it */
 extern struct truth_step truth_last_step[TRUTH_PARTIES];
-/* When the reset happened that the last SCardReconnect() has acknowledged; UINT64_MAX: none. */
-extern uint64_t truth_acknowledged_us[TRUTH_PARTIES];
 
 void truth_begin(void);
 enum party truth_actor(void);           /* the party whose call this is */
