@@ -98,6 +98,8 @@ static scardmanage_result attach_handle_job(struct attachment *at)
         set_card(at, card.counter, &card.atr, card.protocol);
     /* the caller's handle is connected, so if the reader is used exclusively, that handle uses it */
     result = pcsc_get_reader_state(at->connection.context, at->connection.reader, &state);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY)
+        return result;
     if (result == SCARDMANAGE_S_OK && state.exclusive)
         at->connection.share = SCARDMANAGE_SHARE_EXCLUSIVE;
     state.counter = card.counter; /* a wait for a change is to report what has happened since then */
