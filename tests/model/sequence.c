@@ -130,7 +130,7 @@ static void run_actions(void *argument)
         return;
     if (run->sequence->storm > 0) {
         rig_run_storm(model, run->sequence->storm, run->log);
-        model->coverage->steps += 2 * run->sequence->storm;
+        model->coverage->steps += run->sequence->storm; /* of A; B's come on top */
         return;
     }
     bool begun = model_begin(model);

@@ -222,6 +222,7 @@ static void watch(void *argument)
         clear_state(reader, SCARD_ABSENT);
     }
     truth_notice(reader->slot);
+    truth_plug();
     int sharing = reader->state.sharing = reader->contexts;
     reader->initialized = true;
     pcscd_signal_event();

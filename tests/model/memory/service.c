@@ -37,6 +37,7 @@ void pcscd_stop(void)
 void pcscd_continue(void)
 {
     pcscd_service.stopped = false;
+    truth_now.noticed_us = scheduler_now_us();
     fiber_wake(&pcscd_service);
 }
 

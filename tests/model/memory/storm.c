@@ -40,6 +40,7 @@ static scardmanage_options choose_options(struct storm_user *user)
     static const uint32_t timeouts[] = {5, 20, 100, 1000};
     scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
     options.timeout_ms = timeouts[scheduler_random(4)];
+    options.accept_other_index = scheduler_once_in(4);
     if (scheduler_once_in(12))
         options.protocols = scheduler_once_in(2) ? SCARDMANAGE_PROTOCOL_T0 : SCARDMANAGE_PROTOCOL_T1;
     if (scheduler_once_in(4)) /* then its handle stays, whatever happens to the card */

@@ -127,11 +127,14 @@ struct storm_user {
     bool may_run;       /* an abandoned call may still run */
     bool owes_reset;    /* an unlock that was abandoned, with a reset to come */
     struct truth owes_since;
+    unsigned owes_failures;
     uint64_t cancelled_us; /* when another thread has last cancelled its calls */
     bool cancels_itself;
     bool has_abandoned_parts; /* the last command, which has parts */
     unsigned commands_then;   /* of the user, at that time */
+    unsigned plugs_before;    /* the last call */
     bool is_calling;          /* storm_begin_call(), without storm_end_call() */
+    unsigned calls_begun;
     uint64_t
         no_longer_exclusive_us; /* when the last call ended that has asked for exclusive use in vain; 0: none */
     bool has_old_thread;        /* so may one of an earlier attachment */
@@ -154,8 +157,9 @@ struct storm_user {
         bool is_done;
         bool must_pause; /* while the attachment is replaced, which waits for other calls */
         bool is_calling;
-        bool has_abandoned; /* a call that may still run */
-        uint64_t detach_us; /* when the user has begun to detach beside it */
+        bool has_abandoned;   /* a call that may still run */
+        uint64_t detach_us;   /* when the user has begun to detach beside it */
+        unsigned detach_call; /* the user's calls before that */
         unsigned calls;
     } helper; /* another thread that uses the object */
 
@@ -167,6 +171,7 @@ struct storm_user {
     unsigned found;               /* what it has returned */
     bool has_refused_to_identify; /* the last identify function has failed, although the card has answered */
     bool in_unit;
+    bool in_command; /* scardmanage_transmit_ex(), which is a unit, too */
     struct truth unit_begun;
     bool unit_must_recover; /* the card, before the first call */
     unsigned unit_calls, unit_calls_that_sent;
@@ -180,6 +185,7 @@ struct storm_user {
     unsigned unit_cancels; /* before its last call */
     struct truth rebuilt;  /* when the rebuild function last ended */
     bool unit_resets;      /* it has released a lock with a reset */
+    bool unit_owes_reset;  /* that was abandoned */
 };
 
 struct storm {
@@ -264,6 +270,8 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms);
 void storm_unlock(struct storm_user *user, scardmanage_disposition disposition);
 /* A wait for a change, or attaching, has told the caller about all that was there. */
 void storm_see_all_changes(const struct storm_call *call);
+/* Of B. */
+bool storm_handle_is_dead(const struct storm_user *user);
 void storm_check_that_it_works(struct storm_user *user);
 void storm_end_user(struct storm_user *user);
 

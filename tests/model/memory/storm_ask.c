@@ -36,7 +36,7 @@ static void check_state(const struct storm_call *call, scardmanage_result result
     if (state == SCARDMANAGE_STATE_SPECIFIC && storm_is_calm(call))
         storm_check(user, protocol == storm_protocol_of_service(), "the status has protocol %u, but PC/SC %u",
                     (unsigned)protocol, (unsigned)storm_protocol_of_service());
-    if (call->running && !call->stopped && !call->may_run && truth_now.mutes > 0 &&
+    if (call->running && !call->stopped && !call->may_run &&
         (state == SCARDMANAGE_STATE_PRESENT || state == SCARDMANAGE_STATE_SWALLOWED) &&
         truth_now.noticed_events == call->before.noticed_events &&
         truth_now.session == call->before.session && truth_now.reset_events == call->before.reset_events &&
@@ -202,6 +202,7 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
     return storm->has_events || storm->has_plugs || storm->has_exclusive ? 600 : 20;
 }
 
+#define HANG_US  500000 /* a look that takes that long was abandoned */
 #define LOOK_US  350000 /* a wait looks at least so often */
 #define AWAKE_US 220000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
 
@@ -221,7 +222,9 @@ static void check_that_it_wakes(const struct storm_call *call, scardmanage_resul
     bool runs = pcscd_service.running && !pcscd_service.stopped && !call->stopped && !call->may_run &&
                 storm_has_reader() && failures_count() == call->failures &&
                 (user->reader_number == storm_reader_number() || user->options.accept_other_index);
-    storm_check(call->user, result != SCARDMANAGE_E_TIMEOUT || !is_true || !runs || since < LOOK_US,
+    storm_check(call->user,
+                result != SCARDMANAGE_E_TIMEOUT || !is_true || !runs || since < LOOK_US ||
+                    scheduler_now_us() - call->begun_us >= call->timeout_ms * UINT64_C(1000) + HANG_US,
                 "%s of %u ms misses what is there since %llu us", call->name, (unsigned)call->timeout_ms,
                 (unsigned long long)since);
     bool is_quiet = !storm->has_services && !storm->has_plugs && !storm->has_mutes && !storm->has_helpers &&
@@ -284,10 +287,10 @@ static bool has_lost_what_it_watched(const struct storm_call *call, bool had_fai
 }
 
 /* A wait that is too late must have had nothing to report. */
-void storm_wait_for_removal_or_change(struct storm_user *user)
+static void wait_for_removal_or_change(struct storm_user *user, bool is_first)
 {
     uint32_t ms = any_wait();
-    bool removal = scheduler_once_in(2), had_failed = user->failed_since;
+    bool removal = is_first && scheduler_once_in(2), had_failed = user->failed_since;
     struct storm_call call =
         storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);
     call.extra_ms = extra_ms_of_wait(&call);
@@ -295,15 +298,15 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
         scardmanage_wait(user->m, removal ? SCARDMANAGE_WAIT_REMOVAL : SCARDMANAGE_WAIT_CHANGE, ms);
     end_wait(&call, result);
     check_that_it_wakes(&call, result, removal && !storm_service_shows_card());
-    bool has_happened =
-        removal ? (truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()) ||
-                      (user->card.known && !had_failed && user->card.max < call.before.noticed_events)
-                : user->is_other_since_change ||
-                      (user->has_seen_card_only && call.before.noticed_events % 2 == 0) ||
-                      ((ms > 0 || !user->storm->has_plugs) && /* else it does not ask for the handle */
-                       has_lost_what_it_watched(&call, had_failed)) ||
-                      (call.before.noticed_events != user->change_seen.noticed_events &&
-                       truth_now.plugs == user->change_seen.plugs);
+    bool asks_handle = ms > 0 || !user->storm->has_plugs; /* with a timeout of 0 it does not */
+    bool has_happened = removal ? (truth_now.noticed_events % 2 == 0 && !storm_service_shows_card()) ||
+                                      (user->card.known && !had_failed &&
+                                       user->card.max < call.before.noticed_events && asks_handle)
+                                : user->is_other_since_change ||
+                                      (user->has_seen_card_only && call.before.noticed_events % 2 == 0) ||
+                                      (asks_handle && has_lost_what_it_watched(&call, had_failed)) ||
+                                      (call.before.noticed_events != user->change_seen.noticed_events &&
+                                       truth_now.plugs == user->change_seen.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
                     user->options.accept_other_index,
@@ -317,6 +320,16 @@ void storm_wait_for_removal_or_change(struct storm_user *user)
         storm_see_all_changes(&call);
     user->failed_since = true; /* it may have noticed a loss */
     storm_check_lock(&call, result);
+    if (!removal && storm_was_abandoned(result) && is_first && scheduler_once_in(2)) {
+        for (unsigned i = 0; i < 20 && pcscd_service.stopped; i++)
+            fiber_sleep(100000);
+        wait_for_removal_or_change(user, false);
+    }
+}
+
+void storm_wait_for_removal_or_change(struct storm_user *user)
+{
+    wait_for_removal_or_change(user, true);
 }
 
 /* Uses a feature of the reader, or asks for one that it does not have. */

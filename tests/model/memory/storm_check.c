@@ -70,7 +70,7 @@ static void check_late_reset(struct storm_user *user)
     if (!user->owes_reset || storm_may_run(user))
         return;
     bool is_same = now->card_events == then->card_events && now->service_ends == then->service_ends &&
-                   now->plugs == then->plugs && now->mutes == 0 && failures_count() == user->failures;
+                   now->plugs == then->plugs && now->mutes == 0 && failures_count() == user->owes_failures;
     storm_check(user, !is_same || now->resets[user->party] != then->resets[user->party],
                 "an unlock was abandoned, and never resets the card");
     user->owes_reset = false;
@@ -85,6 +85,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
     user->hook.is_step_due = false;
     user->hook.card_events = truth_now.card_events;
     user->is_calling = true;
+    user->calls_begun++;
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,

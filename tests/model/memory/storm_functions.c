@@ -195,6 +195,24 @@ static void check_session(struct storm_user *user, const scardmanage_report *rep
                 (unsigned long long)report->session, (unsigned long long)number);
 }
 
+/* A function that resets the card fails then. */
+static scardmanage_result reset_in_function(struct storm_user *user)
+{
+    struct truth before = truth_now;
+    scardmanage_result result = scardmanage_lock(user->m);
+    if (result == SCARDMANAGE_S_OK)
+        result = scardmanage_unlock(user->m, SCARDMANAGE_DISPOSITION_RESET);
+    if (result == SCARDMANAGE_E_OUTOFMEMORY) /* nothing was released */
+        scardmanage_unlock(user->m, SCARDMANAGE_DISPOSITION_LEAVE);
+    bool is_same = truth_now.card_events == before.card_events && truth_now.services == before.services &&
+                   truth_now.plugs == before.plugs && truth_now.mutes == 0;
+    storm_check(user,
+                result != SCARDMANAGE_S_OK || !is_same ||
+                    truth_now.resets[user->party] != before.resets[user->party],
+                "unlocking in a function should have reset the card");
+    return result == SCARDMANAGE_S_OK ? SCARDMANAGE_E_FAIL : result;
+}
+
 scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *report, void *argument)
 {
     struct storm_user *user = argument;
@@ -231,6 +249,9 @@ scardmanage_result storm_rebuild(scardmanage *m, const scardmanage_report *repor
         if (result != SCARDMANAGE_S_OK)
             return result;
     }
+    if (!user->in_unit && !user->in_command && user->locks == 0 &&
+        storm_chooses(user->storm, CHOICE_RESETS_IN_REBUILD))
+        return reset_in_function(user);
     user->rebuilt = truth_now;
     if (!storm_chooses(user->storm, CHOICE_FAILS_IN_FUNCTION))
         return SCARDMANAGE_S_OK;
@@ -246,6 +267,7 @@ static void unlock_in_unit(struct storm_user *user)
                 result == SCARDMANAGE_S_OK || result == SCARDMANAGE_E_TIMEOUT ||
                     result == SCARDMANAGE_E_CANCELLED, /* then it comes late */
                 "an unlock in a unit says %08X", (unsigned)result);
+    user->unit_owes_reset = user->unit_resets && storm_was_abandoned(result);
     user->unit_locks--;
 }
 
@@ -368,6 +390,7 @@ scardmanage_result storm_unit(scardmanage *m, const scardmanage_report *report, 
                     "a unit unlocks what it has not locked: %08X", (unsigned)unlocked);
     }
     user->unit_locks = 0; /* the library forgets those of the call before */
+    user->unit_owes_reset = false;
     if (storm_chooses(user->storm, CHOICE_LOCKS_IN_UNIT))
         user->unit_locks = scardmanage_lock(m) == SCARDMANAGE_S_OK;
     user->unit_saw_loss = false;

@@ -31,11 +31,14 @@ static void make_call(struct storm_user *user)
     bool waits = scheduler_once_in(4);
     uint32_t timeout_ms = waits ? scheduler_random(20) : user->options.timeout_ms;
     uint64_t begun = scheduler_now_us(), extra = 0;
+    unsigned calls = user->calls_begun;
     bool owns = user->attached && !user->is_calling && !user->may_run; /* it gets the object at once */
     scardmanage_result result = ask(user, waits, timeout_ms);
+    storm_log(user->storm, "another thread of %c: %s: %08X", user->party == PARTY_A ? 'A' : 'B',
+              waits ? "waiting" : "asking", (unsigned)result);
     storm_check(user,
                 !owns || result != SCARDMANAGE_E_INVALID_HANDLE || user->party == PARTY_B ||
-                    user->helper.detach_us < begun + TURN_US,
+                    user->helper.detach_us < begun + TURN_US || user->helper.detach_call != calls,
                 "a call of another thread has begun, but the attachment is gone");
     if (waits)
         extra = 1000 * 1000; /* for a service that does not answer at once */

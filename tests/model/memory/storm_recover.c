@@ -295,9 +295,10 @@ void storm_send_and_recover(struct storm_user *user)
         length = storm_make_command_in_parts(user, command, &parts);
     begin_reconnecting(user, &options);
     struct storm_call call = storm_begin_call(user, "a repeated command", options.timeout_ms);
-    call.needs_lock = true;
+    call.needs_lock = user->in_command = true;
     scardmanage_result result =
         scardmanage_transmit_ex(user->m, command, length, answer, &size, repeatable, &options, &report);
+    user->in_command = false;
     unsigned sent = truth_now.commands[user->party] - call.before.commands[user->party];
     storm_note_answer(user, result != SCARDMANAGE_S_OK ? result : report.last_result);
     storm_check(user,
@@ -340,6 +341,7 @@ void storm_run_unit(struct storm_user *user)
     user->unit_calls = user->unit_calls_that_sent = user->unit_locks = user->unit_losses = 0;
     user->unit_succeeded = user->unit_lost_on_purpose = user->unit_saw_loss = false;
     user->unit_always_loses = scheduler_once_in(16);
+    user->unit_owes_reset = false;
     bool expected = user->expects_selected;
     user->expects_selected = false; /* the unit may be the first in a session */
     struct storm_call call = storm_begin_call(user, "a unit", options.timeout_ms);
@@ -370,6 +372,12 @@ void storm_run_unit(struct storm_user *user)
         user->unit_resets || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY;
     storm_check(user, !user->unit_succeeded || may_end_otherwise || result == SCARDMANAGE_S_OK,
                 "a unit succeeds, but the call says %08X", (unsigned)result);
+    if (user->unit_owes_reset && storm_was_abandoned(result) && user->locks == 0 && call.present &&
+        call.plugged && failures_count() == call.failures && storm_has_lock(user)) {
+        user->owes_reset = true;
+        user->owes_since = call.before;
+        user->owes_failures = call.failures;
+    }
     end_sending_call(&call, result, &report, 1);
     if (user->unit_resets)
         end_unit_with_reset(&call, result);

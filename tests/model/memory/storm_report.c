@@ -7,6 +7,8 @@
 
 #include <winscard.h>
 
+#define NOTICE_LONG_US 400000 /* a wait looks at least so often */
+
 bool storm_is_same_card(scardmanage_verdict verdict)
 {
     return verdict == SCARDMANAGE_VERDICT_UNCHANGED || verdict == SCARDMANAGE_VERDICT_RESET;
@@ -183,6 +185,7 @@ static void check_lock_of_report(const struct storm_call *call, scardmanage_resu
                                  const scardmanage_report *report)
 {
     const struct truth *before = &call->before, *now = &truth_now;
+    bool has_failed = failures_count() > 0; /* then the library may be in doubt */
     bool says_so = report->lock == SCARDMANAGE_LOCK_KEPT || report->lock == SCARDMANAGE_LOCK_REACQUIRED;
     bool is_known = call->running && !call->stopped && call->plugged && storm_has_reader() &&
                     before->noticed_events == before->card_events &&
@@ -192,6 +195,27 @@ static void check_lock_of_report(const struct storm_call *call, scardmanage_resu
     storm_check(call->user, !says_so || !is_known || storm_has_lock(call->user) || storm_is_exclusive(),
                 "%s reports the lock as '%s', but the card is not locked", call->name,
                 scardmanage_lock_name(report->lock));
+    storm_check(call->user,
+                report->lock != SCARDMANAGE_LOCK_REACQUIRED || !is_known || !call->had_lock || has_failed ||
+                    call->user->storm->has_exclusive || now->locks != before->locks,
+                "%s reports the lock as '%s', but it was never lost", call->name,
+                scardmanage_lock_name(report->lock));
+    storm_check(call->user,
+                report->lock != SCARDMANAGE_LOCK_KEPT || !is_known || storm_is_exclusive() ||
+                    now->locks == before->locks,
+                "%s reports the lock as '%s', but it was lost", call->name,
+                scardmanage_lock_name(report->lock));
+}
+
+/* The reader was replugged while the caller waited: its handle does not work again. */
+static void check_dead_handle(const struct storm_call *call, scardmanage_result result)
+{
+    struct storm_user *user = call->user;
+    bool is_sure = user->party == PARTY_B && user->card.known && pcscd_service.running &&
+                   !pcscd_service.stopped && !call->stopped && !call->may_run && storm_has_reader() &&
+                   scheduler_now_us() - truth_now.noticed_us > NOTICE_LONG_US;
+    storm_check(user, result != SCARDMANAGE_E_NO_SMARTCARD || !is_sure || !storm_handle_is_dead(user),
+                "%s says that there is no card, but the handle does not work any more", call->name);
 }
 
 /* A reconnect that fails because of what happens to the card has tried several times. */
@@ -212,7 +236,9 @@ static void check_rounds(const struct storm_call *call, scardmanage_result resul
         failures_count() != call->failures || (user->party == PARTY_B && !user->card.known))
         return;
     storm_check(
-        call->user, now->card_events - before->card_events + now->reset_events - before->reset_events >= 4,
+        call->user,
+        now->card_events - before->card_events + (is_event ? now->reset_events - before->reset_events : 0) >=
+            4,
         "%s gives up with %08X, after %u removals and insertions, and %u resets", call->name,
         (unsigned)result, now->card_events - before->card_events, now->reset_events - before->reset_events);
 }
@@ -410,6 +436,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     check_new_card(call, result, report);
     check_rounds(call, result, report);
     check_lock_of_report(call, result, report);
+    check_dead_handle(call, result);
     check_mute_card(call, result);
     check_that_protocol_was_tried(call, result);
     if (result != SCARDMANAGE_S_OK) {

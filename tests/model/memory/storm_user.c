@@ -164,6 +164,7 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
     SCARDHANDLE handle = 0;
     if (user->helper.is_calling && storm_chooses(user->storm, CHOICE_DETACHES_BESIDE)) {
         user->helper.detach_us = scheduler_now_us();
+        user->helper.detach_call = user->calls_begun;
         user->has_old_thread |= storm_was_abandoned(scardmanage_detach(user->m));
         user->attached = false;
     }
@@ -188,6 +189,9 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
         storm_has_reader()) /* else the lock ends with the reader */
         check_detached_handle(user, result);
     wait_for_threads(user);
+    if (storm_was_abandoned(result) && call.plugged && storm_has_reader() && truth_now.mutes == 0 &&
+        failures_count() == call.failures)
+        check_detached_handle(user, result);
     close_handle(user);
 }
 
@@ -262,6 +266,7 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
     user->owes_reset = may_reset && user->disposition_is_sure && storm_was_abandoned(result) &&
                        call.had_lock && call.present && call.plugged && failures_count() == call.failures;
     user->owes_since = call.before;
+    user->owes_failures = call.failures;
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;
@@ -279,7 +284,9 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
 
 static void reconnect_anyhow(struct storm_user *user)
 {
-    storm_reconnect(user, storm_any_options(user));
+    scardmanage_result result = storm_reconnect(user, storm_any_options(user));
+    if (result == SCARDMANAGE_E_PROTO_MISMATCH && user->locks > 0 && scheduler_once_in(2))
+        storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
 }
 
 static void unlock_anyhow(struct storm_user *user)
@@ -288,11 +295,17 @@ static void unlock_anyhow(struct storm_user *user)
         storm_unlock(user, storm_chooses(user->storm, CHOICE_UNLOCK_RESETS)
                                ? (scardmanage_disposition)scheduler_random(4)
                                : SCARDMANAGE_DISPOSITION_LEAVE);
+    if (scheduler_once_in(8)) {
+        storm_get_atr(user);
+        storm_reconnect(user, storm_any_options(user));
+    }
 }
 
 static void transmit_once(struct storm_user *user)
 {
-    storm_send_command(user, user->options.timeout_ms);
+    if (storm_send_command(user, user->options.timeout_ms) == SCARDMANAGE_E_NOT_TRANSACTED &&
+        scheduler_once_in(2) && storm_send_command(user, user->options.timeout_ms) == SCARDMANAGE_S_OK)
+        reconnect_anyhow(user);
 }
 
 /* Frees the object, also while its threads wait for PC/SC, and goes on with a new one. */
@@ -352,6 +365,16 @@ static unsigned weight_of_call(const struct storm *storm, unsigned i)
 
 static void make_any_call(struct storm_user *user)
 {
+    bool was_plugged = user->plugs_before != truth_now.plugs;
+    user->plugs_before = truth_now.plugs;
+    if (was_plugged && scheduler_once_in(3)) {
+        storm_wait_for_removal_or_change(user);
+        return;
+    }
+    if ((user->owes_reset || pcscd_service.stopped) && scheduler_once_in(8)) {
+        detach_now(user);
+        return;
+    }
     if (!user->attached && !scheduler_once_in(8)) {
         attach(user, user->options.timeout_ms);
         return;
@@ -398,7 +421,7 @@ static void set_long_timeout(struct storm_user *user)
     scardmanage_set_options(user->m, &user->options);
 }
 
-static bool handle_is_dead(const struct storm_user *user)
+bool storm_handle_is_dead(const struct storm_user *user)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (reader_handle(&pcscd_service.readers[i], user->handle))
@@ -419,7 +442,7 @@ void storm_check_that_it_works(struct storm_user *user)
     do
         result = storm_reconnect(user, options);
     while (result == SCARDMANAGE_E_FAIL && (user->options.rebuild || user->options.identify));
-    if (user->party == PARTY_B && handle_is_dead(user) && result == SCARDMANAGE_E_INVALID_HANDLE)
+    if (user->party == PARTY_B && storm_handle_is_dead(user) && result == SCARDMANAGE_E_INVALID_HANDLE)
         return;
     storm_check(user, result == SCARDMANAGE_S_OK, "a reconnect says %08X (%s) when all is calm",
                 (unsigned)result, scardmanage_strerror(result));

@@ -273,7 +273,7 @@ bool storm_service_has_atr(void)
 void storm_calm_down(struct storm *storm)
 {
     storm->calm = true;
-    storm->rates[CHOICE_FAILS_IN_FUNCTION] = 0;
+    storm->rates[CHOICE_FAILS_IN_FUNCTION] = storm->rates[CHOICE_RESETS_IN_REBUILD] = 0;
     failures_set_rates(0, 0);
     if (!pcscd_service.running)
         pcscd_start();
