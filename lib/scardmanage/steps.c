@@ -83,6 +83,16 @@ static scardmanage_result notice_event(struct attempt *a, scardmanage_result eve
     return SCARDMANAGE_S_OK;
 }
 
+/* Waits until no other client has a transaction. */
+static scardmanage_result wait_turn(struct attempt *a)
+{
+    scardmanage_result event = SCARDMANAGE_S_OK;
+    scardmanage_result result = handle_wait_turn_or_event(a->at, &event);
+    if (result == SCARDMANAGE_S_OK)
+        result = notice_event(a, handle_correct_event(a->at, event));
+    return result == SCARDMANAGE_S_OK ? result : attempt_publish_result(a, result);
+}
+
 static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step step)
 {
     struct attachment *at = a->at;
@@ -90,12 +100,9 @@ static scardmanage_result reconnect_handle(struct attempt *a, scardmanage_step s
                            at->connection.share == SCARDMANAGE_SHARE_EXCLUSIVE;
     scardmanage_share share = stays_exclusive ? SCARDMANAGE_SHARE_EXCLUSIVE : SCARDMANAGE_SHARE_SHARED;
     uint32_t protocols = wanted_protocols(a);
-    scardmanage_result event = SCARDMANAGE_S_OK;
-    scardmanage_result result = handle_wait_turn_or_event(at, &event);
-    if (result == SCARDMANAGE_S_OK)
-        result = notice_event(a, handle_correct_event(at, event));
+    scardmanage_result result = wait_turn(a);
     if (result != SCARDMANAGE_S_OK)
-        return attempt_publish_result(a, result);
+        return result;
     a->report.attempts++;
     uint64_t start = platform_now_us();
     result = attempt_publish_result(a, pcsc_reconnect(at->connection.handle, share, protocols, step));
@@ -124,7 +131,7 @@ static scardmanage_result reopen_handle(struct attempt *a, uint32_t protocols)
     struct attachment *at = a->at;
     if (at->connection.has_handle && a->situation.handle != HANDLE_DEAD) {
         /* SCardConnect() would wait, too, but could not be stopped */
-        scardmanage_result turn = attempt_publish_result(a, handle_wait_turn(at));
+        scardmanage_result turn = wait_turn(a);
         if (turn != SCARDMANAGE_S_OK)
             return turn;
     }
