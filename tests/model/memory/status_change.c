@@ -86,7 +86,7 @@ static void sleep_for_atr(void)
 {
     truth_now.slow_looks++;
     fiber_sleep(PCSCD_RATE_US + 10);
-    truth_now.slow_looks++;
+    truth_now.slow_looks_ended++;
 }
 
 static void check_known(SCARD_READERSTATE *reader, const struct pcscd_state *state, bool *breaks)

@@ -138,6 +138,9 @@ static void choose_events(struct storm *storm)
 {
     static const unsigned us[] = {300, 1000, 3000, 10000, 40000};
     storm->event_us = us[scheduler_random(5)];
+    storm->aims = scheduler_once_in(3);
+    if (storm->aims)
+        storm->event_us = us[scheduler_random(3)];
     storm->has_events = scheduler_once_in(2);
     storm->has_client = !scheduler_once_in(3);
     storm->has_services = scheduler_once_in(5);

@@ -201,6 +201,7 @@ struct storm {
     /* of this storm: */
     bool attaches_often; /* while C resets the card */
     bool cancels_often;
+    bool aims; /* events come soon after a call has begun */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
         has_watch, has_helpers;
     uint32_t calls_made, calls_often, acts_of_c; /* a bit for each that this storm uses */
@@ -222,7 +223,7 @@ struct storm_call {
     uint64_t session; /* of the library */
     unsigned helper_calls;
     struct storm_hook_counts hook;
-    bool present, plugged, running, stopped, exclusive, cancelling;
+    bool present, plugged, running, stopped, exclusive, cancelling, shows_mute;
     bool may_run;      /* an abandoned call may have been running when it began */
     unsigned extra_ms; /* how late it may be */
     SCARDHANDLE owner; /* of the lock on the reader, when it began; or 0 */

@@ -33,10 +33,12 @@ static void check_state(const struct storm_call *call, scardmanage_result result
         agrees = state == SCARDMANAGE_STATE_UNKNOWN && protocol == 0;
     storm_check(user, agrees, "the status says %08X, '%s', and protocol %u", (unsigned)result,
                 scardmanage_state_name(state), (unsigned)protocol);
-    if (state == SCARDMANAGE_STATE_SPECIFIC && storm_is_calm(call))
+    if (state == SCARDMANAGE_STATE_SPECIFIC && storm_is_calm(call) &&
+        storm_protocol_of_service() == call->protocol)
         storm_check(user, protocol == storm_protocol_of_service(), "the status has protocol %u, but PC/SC %u",
                     (unsigned)protocol, (unsigned)storm_protocol_of_service());
     if (call->running && !call->stopped && !call->may_run &&
+        call->shows_mute == storm_service_shows_mute_card() &&
         (state == SCARDMANAGE_STATE_PRESENT || state == SCARDMANAGE_STATE_SWALLOWED) &&
         truth_now.noticed_events == call->before.noticed_events &&
         truth_now.session == call->before.session && truth_now.reset_events == call->before.reset_events &&
@@ -93,7 +95,7 @@ void storm_get_atr(struct storm_user *user)
         storm_check(user, storm_service_shows_card(), "there is an ATR, but no card");
     bool is_event = result == SCARDMANAGE_W_RESET_CARD || result == SCARDMANAGE_W_REMOVED_CARD;
     storm_check(user,
-                !is_event || length > 0 || !storm_has_same_card(&call) || !storm_service_shows_card() ||
+                !is_event || length > 0 || !storm_has_same_card(&call) || !storm_service_has_atr() ||
                     (user->party == PARTY_B && !user->card.known),
                 "a card has an event, and no ATR");
     if (is_short || length == 0)
@@ -199,7 +201,7 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
     if (storm->has_services || storm->has_helpers || storm->has_mutes || call->may_run ||
         user->party == PARTY_B)
         return 1000;
-    return storm->has_events || storm->has_plugs || storm->has_exclusive ? 600 : 20;
+    return storm->has_events || storm->has_plugs || storm->has_exclusive || card_resets_slowly ? 600 : 20;
 }
 
 #define HANG_US  500000 /* a look that takes that long was abandoned */
@@ -229,7 +231,7 @@ static void check_that_it_wakes(const struct storm_call *call, scardmanage_resul
                 (unsigned long long)since);
     bool is_quiet = !storm->has_services && !storm->has_plugs && !storm->has_mutes && !storm->has_helpers &&
                     !storm->has_exclusive && user->party == PARTY_A &&
-                    truth_now.slow_looks == call->before.slow_looks;
+                    truth_now.slow_looks == call->before.slow_looks_ended;
     storm_check(call->user,
                 result != SCARDMANAGE_S_OK || !runs || !is_quiet || since <= AWAKE_US ||
                     scheduler_now_us() - call->begun_us <= AWAKE_US,

@@ -86,6 +86,8 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
     user->hook.card_events = truth_now.card_events;
     user->is_calling = true;
     user->calls_begun++;
+    if (scheduler_once_in(2))
+        fiber_wake(&user->storm->aims);
     return (struct storm_call){.user = user,
                                .name = name,
                                .before = truth_now,
@@ -106,6 +108,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
                                .protocol = storm_protocol_of_service(),
                                .had_lock = storm_has_lock(user),
                                .cancelling = user->is_cancelling,
+                               .shows_mute = storm_service_shows_mute_card(),
                                .may_run = storm_may_run(user)};
 }
 

@@ -21,7 +21,8 @@ static void note_refusal(struct storm_user *user, scardmanage_result result)
     /* a function may have been told that the card is accepted, even if the call failed then */
     const scardmanage_options *options = &user->call_options;
     bool accepts = options->accept_other_card || (options->accept_unidentified && !options->identify);
-    if (accepts || storm_was_abandoned(result))
+    bool is_own = user->found_identity && user->has_identity && user->found == user->identity;
+    if (accepts || is_own || storm_was_abandoned(result))
         user->is_refused = false;
     else if (result == SCARDMANAGE_W_REMOVED_CARD && user->found_identity && user->has_identity)
         user->is_refused |= user->found != user->identity;
@@ -323,6 +324,7 @@ static void end_unit_with_reset(const struct storm_call *call, scardmanage_resul
     }
     storm_check(user,
                 user->locks > 0 || result != SCARDMANAGE_S_OK || failures_count() != call->failures ||
+ truth_last[user->party].card != card_slots[0].events ||
                     truth_now.resets[user->party] != call->before.resets[user->party],
                 "a unit should have reset the card");
 }

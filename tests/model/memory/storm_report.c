@@ -28,7 +28,7 @@ static void check_verdict(const struct storm_call *call, const scardmanage_repor
                     "%s: the verdict is '%s', but the card was reset", call->name, verdict);
     const unsigned *rates = user->storm->rates;
     if (report->verdict == SCARDMANAGE_VERDICT_UNCHANGED && report->attempts <= 1 && !call->may_run &&
-        !user->storm->has_exclusive && rates[CHOICE_UNLOCK_RESETS] == 0 &&
+        !user->storm->has_exclusive && !user->storm->has_helpers && rates[CHOICE_UNLOCK_RESETS] == 0 &&
         rates[CHOICE_RESETS_IN_UNIT] == 0 &&
         truth_now.failed_steps[user->party] == call->before.failed_steps[user->party])
         storm_check(user, truth_now.resets_seen[user->party] == call->before.resets_seen[user->party],
@@ -228,7 +228,7 @@ static void check_rounds(const struct storm_call *call, scardmanage_result resul
                       user->call_options.rebuild;
     bool is_event = result == SCARDMANAGE_W_REMOVED_CARD || result == SCARDMANAGE_W_RESET_CARD,
          has_not_answered = result == SCARDMANAGE_W_UNRESPONSIVE_CARD && storm_service_has_atr() &&
-                            now->noticed_events == now->card_events && resets_by_others(call) == 0 &&
+                            now->noticed_events == now->card_events && !user->storm->has_client &&
                             user->call_options.last_step >= SCARDMANAGE_STEP_WARM;
     if ((!is_event && !has_not_answered) || is_refused || user->call_options.session != 0 ||
         user->has_not_answered || call->may_run || now->mutes > 0 || now->services != before->services ||
@@ -318,7 +318,7 @@ static bool may_look_slowly(const struct storm_call *call)
 {
     const struct storm *storm = call->user->storm;
     return storm->has_services || storm->has_plugs || storm->has_helpers || storm->has_mutes ||
-           call->may_run || truth_now.slow_looks != call->before.slow_looks;
+           call->may_run || truth_now.slow_looks != call->before.slow_looks_ended;
 }
 
 /* Of a reconnect, where nothing else keeps it waiting. */
@@ -372,7 +372,8 @@ static void check_times(const struct storm_call *call, scardmanage_result result
                 "%s has waited %llu us for the card that is there", call->name,
                 (unsigned long long)report->waited_us);
     /* it waits from the moment when it has seen that there is no card */
-    if (waits && is_empty && !call->may_run && !call->stopped && options->wait_ms > 50)
+    if (waits && is_empty && !may_look_slowly(call) && !call->stopped && options->wait_ms > 50 &&
+        truth_now.failed_steps[user->party] == call->before.failed_steps[user->party])
         storm_check(user, report->waited_us > 0, "%s has waited %u ms, and does not report it", call->name,
                     (unsigned)options->wait_ms);
 }

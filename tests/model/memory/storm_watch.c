@@ -240,7 +240,7 @@ static void look_at_list(struct watcher *watcher)
     for (unsigned i = 0; result == SCARDMANAGE_S_OK && i < count && i < READERS; i++) {
         const scardmanage_watch_event *last = last_of(watcher, &list[i]);
         size_t index = (size_t)(last - watcher->readers);
-        bool is_due = last->size == 0 || last->state != list[i].state || last->counter != list[i].counter;
+        bool is_due = last->size == 0 || last->state != list[i].state; /* the counter may lag behind */
         if (!is_due)
             watcher->idle_us[index] = now;
         else if (watcher->due_us[index] == 0)

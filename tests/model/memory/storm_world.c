@@ -14,6 +14,17 @@ static void sleep_about(unsigned us)
         fiber_sleep(1 + scheduler_random(2 * us));
 }
 
+/* In some storms, nothing happens but soon after a call of A or B has begun. */
+static void wait_for_turn(const struct storm *storm, unsigned us)
+{
+    if (!storm->aims) {
+        sleep_about(us);
+        return;
+    }
+    fiber_wait(&storm->aims, scheduler_now_us() + 1000000);
+    fiber_sleep(1 + scheduler_random(us));
+}
+
 const char *storm_reader_name(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)
@@ -92,7 +103,7 @@ void storm_run_client_c(void *argument)
     SCARDHANDLE handle = 0;
     truth_set_actor(PARTY_C);
     while (!storm->calm) {
-        sleep_about(2 * storm->event_us);
+        wait_for_turn(storm, (storm->aims ? 1 : 2) * storm->event_us);
         if (storm->calm ||
             (context == 0 && SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != 0))
             continue;
@@ -233,7 +244,7 @@ void storm_run_world(void *argument)
     struct storm *storm = argument;
     truth_set_actor(NOBODY);
     while (!storm->calm) {
-        sleep_about(storm->event_us);
+        wait_for_turn(storm, storm->event_us);
         unsigned number = scheduler_random(20);
         failures_set_rates(storm->has_failures && scheduler_once_in(4) ? 1 + scheduler_random(20) : 0,
                            storm->has_pcsc_failures && scheduler_once_in(2) ? 1 + scheduler_random(40) : 0);

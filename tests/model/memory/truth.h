@@ -41,14 +41,14 @@ struct truth {
     unsigned lost;       /* ends of the service, and readers that pcscd has removed */
     unsigned service_ends;
     unsigned mutes;
-    unsigned locks;                      /* changes of the owner of the lock on the reader */
-    uint64_t locks_us;                   /* the time of the last of these */
-    unsigned closed_twice;               /* handles that were not open any more */
-    unsigned exclusives;                 /* clients that were given exclusive use */
-    uint64_t exclusives_us;              /* the time of the last of these */
-    unsigned early_removals;             /* SCardTransmit() has said so, without an event of the handle */
-    unsigned resets_seen[TRUTH_PARTIES]; /* calls that have returned that event */
-    unsigned slow_looks;                 /* SCardGetStatusChange() begins to wait for an ATR, or ends that */
+    unsigned locks;                        /* changes of the owner of the lock on the reader */
+    uint64_t locks_us;                     /* the time of the last of these */
+    unsigned closed_twice;                 /* handles that were not open any more */
+    unsigned exclusives;                   /* clients that were given exclusive use */
+    uint64_t exclusives_us;                /* the time of the last of these */
+    unsigned early_removals;               /* SCardTransmit() has said so, without an event of the handle */
+    unsigned resets_seen[TRUTH_PARTIES];   /* calls that have returned that event */
+    unsigned slow_looks, slow_looks_ended; /* SCardGetStatusChange() waits for an ATR */
     unsigned failed_steps[TRUTH_PARTIES];
     unsigned cancels[TRUTH_PARTIES];
     unsigned secrets_to_strangers;
