@@ -139,7 +139,8 @@ static scardmanage_result wait_after(struct reconnection *r, scardmanage_result 
                                      const struct wait_condition *condition)
 {
     struct attachment *at = r->c->at;
-    if (r->for_unit) { /* a card that is not the right one stays free */
+    if (r->for_unit) {        /* a card that is not the right one stays free */
+        unit_keep_locked(at); /* without what the functions have locked and unlocked */
         scardmanage_result ended = call_run(r->c, lock_end_unit_job, NULL);
         if (r->c->left_running)
             return ended;
