@@ -27,12 +27,17 @@ static void end_exclusive_transaction(struct attempt *a)
 /* Gives exclusive use back if the caller has stopped waiting for it: the other clients took too long to disconnect. */
 static scardmanage_result give_back_late_exclusive_use(struct attempt *a, uint32_t protocols)
 {
-    scardmanage_result stop = job_stop_reason(a->at);
+    struct attachment *at = a->at;
+    scardmanage_result stop = job_stop_reason(at);
     if (stop == SCARDMANAGE_S_OK)
         return SCARDMANAGE_S_OK;
-    if (pcsc_reconnect(a->at->connection.handle, SCARDMANAGE_SHARE_SHARED, protocols,
-                       SCARDMANAGE_STEP_LEAVE) == SCARDMANAGE_S_OK)
+    if (pcsc_reconnect(at->connection.handle, SCARDMANAGE_SHARE_SHARED, protocols, SCARDMANAGE_STEP_LEAVE) ==
+        SCARDMANAGE_S_OK) {
         end_exclusive_transaction(a);
+    } else if (!at->connection.by_handle) {
+        handle_close(at, SCARDMANAGE_DISPOSITION_LEAVE);
+        service_lose_sight_of_card(at);
+    }
     return stop;
 }
 
