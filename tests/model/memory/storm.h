@@ -160,6 +160,7 @@ struct storm_user {
         bool has_abandoned;   /* a call that may still run */
         uint64_t detach_us;   /* when the user has begun to detach beside it */
         unsigned detach_call; /* the user's calls before that */
+        uint64_t ended_us;    /* when its last call has ended */
         unsigned calls;
     } helper; /* another thread that uses the object */
 

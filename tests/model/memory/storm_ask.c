@@ -62,7 +62,10 @@ static void end_question(struct storm_call *call, scardmanage_result result)
 {
     struct storm_user *user = call->user;
     storm_end_call(call, result);
-    storm_check(user, call->may_run || truth_now.resets[user->party] == call->before.resets[user->party],
+    /* connecting to the reader may power a card that nobody uses */
+    unsigned resets = truth_now.resets[user->party] - call->before.resets[user->party],
+             colds = truth_now.colds[user->party] - call->before.colds[user->party];
+    storm_check(user, call->may_run || resets == 0 || (call->asks_reader && resets == colds),
                 "%s has reset the card", call->name);
     storm_check_refusal(call, result);
     storm_check_lock(call, result);
@@ -163,13 +166,16 @@ void storm_check_pointers(struct storm_user *user)
 void storm_get_names(struct storm_user *user)
 {
     char name[MAX_READERNAME];
-    const size_t room = scheduler_once_in(4) ? 5 : sizeof name;
+    const size_t room = scheduler_once_in(4) ? 5 + scheduler_random(8) : sizeof name;
     size_t length = room, needed = 0;
+    memset(name, 0x7F, sizeof name);
     SCARDHANDLE handle = 0;
     struct storm_call call = storm_begin_call(user, "the name", user->options.timeout_ms);
     scardmanage_result result = scardmanage_get_reader(user->m, name, &length);
     bool is_short = result == SCARDMANAGE_E_INSUFFICIENT_BUFFER;
     end_question(&call, is_short ? SCARDMANAGE_S_OK : result);
+    storm_check(user, room == sizeof name || name[room] == 0x7F, "a name of %zu bytes is written to %zu",
+                length, room);
     if (is_short || result == SCARDMANAGE_S_OK)
         storm_check(user, is_short == (length > room), "a name of %zu bytes, with room for %zu, says %08X",
                     length, room, (unsigned)result);
@@ -201,7 +207,7 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
     if (storm->has_services || storm->has_helpers || storm->has_mutes || call->may_run ||
         user->party == PARTY_B)
         return 1000;
-    return storm->has_events || storm->has_plugs || storm->has_exclusive || card_resets_slowly ? 600 : 20;
+    return storm->has_events || storm->has_plugs || storm->has_exclusive || card_resets_slowly ? 1000 : 20;
 }
 
 #define HANG_US  500000 /* a look that takes that long was abandoned */
@@ -239,6 +245,15 @@ static void check_that_it_wakes(const struct storm_call *call, scardmanage_resul
                 (unsigned long long)since);
 }
 
+/* Of anybody: then the service may show a card that is out. */
+static bool a_step_has_failed(const struct storm_call *call)
+{
+    for (unsigned i = 0; i < TRUTH_PARTIES; i++)
+        if (truth_now.failed_steps[i] != call->before.failed_steps[i])
+            return true;
+    return false;
+}
+
 void storm_wait_for_card(struct storm_user *user)
 {
     uint32_t ms = any_wait();
@@ -251,7 +266,7 @@ void storm_wait_for_card(struct storm_user *user)
         storm_check(user,
                     storm_service_shows_card() || call.before.noticed_events % 2 == 1 ||
                         truth_now.card_events != call.before.card_events || card_slots[0].card ||
-                        truth_now.noticed_events != call.before.noticed_events,
+                        truth_now.noticed_events != call.before.noticed_events || a_step_has_failed(&call),
                     "waiting for a card succeeds without one");
     user->failed_since = true; /* it may have noticed a loss */
     storm_check_lock(&call, result);

@@ -421,6 +421,17 @@ void storm_check_nothing_released(const struct storm_call *call)
                 "%s says that nothing was released, but it was", call->name);
 }
 
+static unsigned handles_of(const struct storm_user *user)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < PCSCD_READERS; i++)
+        for (unsigned j = 0; j < PCSCD_HANDLES; j++)
+            count += pcscd_service.readers[i].exists && !pcscd_service.readers[i].is_removed &&
+                     pcscd_service.readers[i].handles[j].number != 0 &&
+                     pcscd_service.readers[i].handles[j].owner == user->party;
+    return count;
+}
+
 /* After a call that has ended: PC/SC has a transaction for the user exactly if the library says so. */
 void storm_check_lock(struct storm_call *call, scardmanage_result result)
 {
@@ -433,6 +444,10 @@ void storm_check_lock(struct storm_call *call, scardmanage_result result)
         result == SCARDMANAGE_E_OUTOFMEMORY)
         return;
     SCARDHANDLE handle = handle_of(user);
+    storm_check(user,
+                user->party == PARTY_B || storm_may_run(user) || user->storm->has_helpers ||
+                    handles_of(user) <= 1,
+                "after %s it has %u handles", call->name, handles_of(user));
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (pcscd_service.readers[i].exists && reader_handle(&pcscd_service.readers[i], handle))
             reader = &pcscd_service.readers[i];

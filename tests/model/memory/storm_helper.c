@@ -67,6 +67,7 @@ void storm_run_helper(void *argument)
         user->helper.is_calling = true;
         make_call(user);
         user->helper.is_calling = false;
+        user->helper.ended_us = scheduler_now_us();
     }
     user->helper.is_done = true;
 }

@@ -271,6 +271,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
             check_known_session(call);
     } else {
         user->failed_since = true;
+        user->has_not_answered |= report->sent > 0; /* perhaps not to the last command */
         user->expects_selected = false;
         user->has_identity = user->has_identity && !user->call_options.accept_other_card;
         user->is_unidentified |=
@@ -324,7 +325,7 @@ static void end_unit_with_reset(const struct storm_call *call, scardmanage_resul
     }
     storm_check(user,
                 user->locks > 0 || result != SCARDMANAGE_S_OK || failures_count() != call->failures ||
- truth_last[user->party].card != card_slots[0].events ||
+                    truth_last[user->party].card != card_slots[0].events ||
                     truth_now.resets[user->party] != call->before.resets[user->party],
                 "a unit should have reset the card");
 }

@@ -93,8 +93,10 @@ static bool is_quiet(const struct storm_call *call)
 {
     const struct truth *before = &call->before, *now = &truth_now;
     return call->running && !call->stopped && call->plugged && call->present && !call->may_run &&
-           storm_has_reader() && now->mutes == before->mutes && card_slots[0].card && !card_slots[0].mute &&
-           now->card_events == before->card_events && now->reset_events == before->reset_events &&
+           call->protocol != 0 && storm_has_reader() && now->mutes == before->mutes && card_slots[0].card &&
+           !card_slots[0].mute && now->card_events == before->card_events && resets_by_others(call) == 0 &&
+           now->reset_events - before->reset_events ==
+               now->resets[call->user->party] - before->resets[call->user->party] &&
            now->services == before->services && now->plugs == before->plugs &&
            failures_count() == call->failures &&
            now->failed_steps[call->user->party] == before->failed_steps[call->user->party];
@@ -272,7 +274,7 @@ static void check_restart(const struct storm_call *call, const scardmanage_repor
                           pcscd_service.readers[i].handles[j].owner == user->party;
     storm_check(call->user,
                 user->party == PARTY_B || user->call_options.rebuild || user->call_options.identify ||
-                    !has_handle || call->may_run || !call->running ||
+                    user->storm->has_helpers || !has_handle || call->may_run || !call->running ||
                     truth_now.service_ends == call->before.service_ends ||
                     report->step == SCARDMANAGE_STEP_RESTART,
                 "%s reports the step '%s', but the service has started again", call->name,
@@ -360,7 +362,9 @@ static void check_times(const struct storm_call *call, scardmanage_result result
                     report->verdict == SCARDMANAGE_VERDICT_DIFFERENT && options->wait_for_my_card &&
                     !options->accept_other_card;
     bool waits = may_wait && (is_empty || is_other);
-    storm_check(user, !waits || took >= (uint64_t)options->wait_ms * 1000,
+    /* what is known when the time is up is told, too */
+    uint32_t least_ms = options->wait_ms < options->timeout_ms ? options->wait_ms : options->timeout_ms;
+    storm_check(user, !waits || took >= (uint64_t)least_ms * 1000,
                 "%s says %08X after %llu us, but may wait %u ms", call->name, (unsigned)result,
                 (unsigned long long)took, (unsigned)options->wait_ms);
     bool never_waits = call->present && !user->storm->has_plugs && !options->wait_for_my_card &&
@@ -436,6 +440,10 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     check_protocols(call, result);
     check_new_card(call, result, report);
     check_rounds(call, result, report);
+    storm_check(user,
+                report->step != SCARDMANAGE_STEP_RESTART || user->party == PARTY_B || report->waited_us > 0 ||
+                    user->storm->has_helpers || user->call_options.last_step == SCARDMANAGE_STEP_RESTART,
+                "%s reports a restart, but was not to take that step", call->name);
     check_lock_of_report(call, result, report);
     check_dead_handle(call, result);
     check_mute_card(call, result);
@@ -467,7 +475,8 @@ void storm_check_report_of_commands(const struct storm_call *call, scardmanage_r
     user->may_have_lost_sight |= result != SCARDMANAGE_S_OK || report->attempts > 1;
     check_times(call, result, report);
     check_reader(call, result, report);
-    if (call->may_run || storm_was_abandoned(result))
+    bool has_functions = user->call_options.rebuild || user->call_options.identify; /* which may still send */
+    if (call->may_run || (storm_was_abandoned(result) && (has_functions || user->transport != 0)))
         return;
     storm_check(user, sent <= report->sent * parts, "%s reports %u commands, but the card has got %u",
                 call->name, (unsigned)report->sent, sent);

@@ -6,6 +6,7 @@
 
 #define ANY     (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
 #define CALM_MS 20000
+#define TURN_US 5000 /* in this time a call gets the object that another one has given back */
 
 static void begin_knowing_nothing(struct storm_user *user)
 {
@@ -165,7 +166,15 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
     if (user->helper.is_calling && storm_chooses(user->storm, CHOICE_DETACHES_BESIDE)) {
         user->helper.detach_us = scheduler_now_us();
         user->helper.detach_call = user->calls_begun;
-        user->has_old_thread |= storm_was_abandoned(scardmanage_detach(user->m));
+        scardmanage_result beside = scardmanage_detach(user->m);
+        uint64_t number;
+        bool has_begun = beside != SCARDMANAGE_E_TIMEOUT ||
+                         scardmanage_get_session(user->m, &number) == SCARDMANAGE_E_INVALID_HANDLE;
+        storm_check(user,
+                    has_begun || user->helper.is_calling ||
+                        scheduler_now_us() - user->helper.ended_us < TURN_US,
+                    "detaching waits for a call of another thread that has ended");
+        user->has_old_thread |= storm_was_abandoned(beside);
         user->attached = false;
     }
     storm_pause_helper(user);
@@ -295,6 +304,8 @@ static void unlock_anyhow(struct storm_user *user)
         storm_unlock(user, storm_chooses(user->storm, CHOICE_UNLOCK_RESETS)
                                ? (scardmanage_disposition)scheduler_random(4)
                                : SCARDMANAGE_DISPOSITION_LEAVE);
+    if (user->locks > 0 && user->may_run && scheduler_once_in(2)) /* comes late, too */
+        storm_unlock(user, SCARDMANAGE_DISPOSITION_LEAVE);
     if (scheduler_once_in(8)) {
         storm_get_atr(user);
         storm_reconnect(user, storm_any_options(user));

@@ -284,6 +284,7 @@ static void check_list(struct watcher *watcher)
               "the list does not agree with the last event", &list[i]);
         check(watcher, list[i].counter == counter_of_service(list[i].reader), "the list has another counter",
               &list[i]);
+        check(watcher, list[i].exclusive == 0, "the list says that a reader is used exclusively", &list[i]);
         bool is_other = strncmp(list[i].reader, RIG_OTHER " ", sizeof RIG_OTHER) == 0;
         check(watcher,
               is_other ? list[i].state == SCARDMANAGE_STATE_ABSENT
