@@ -347,6 +347,17 @@ static void detach_now(struct storm_user *user)
         storm_detach(user, user->options.timeout_ms);
 }
 
+/* While PC/SC hangs: all but the first call are abandoned before they begin. */
+static void release_late(struct storm_user *user)
+{
+    storm_send_command(user, user->options.timeout_ms);
+    while (user->locks > 0 && user->attached && !user->storm->model->failure[0])
+        storm_unlock(user,
+                     scheduler_once_in(2) ? SCARDMANAGE_DISPOSITION_RESET : SCARDMANAGE_DISPOSITION_LEAVE);
+    if (scheduler_once_in(2))
+        storm_detach(user, user->options.timeout_ms);
+}
+
 static const struct {
     unsigned weight;
     void (*make)(struct storm_user *user);
@@ -380,6 +391,10 @@ static void make_any_call(struct storm_user *user)
     user->plugs_before = truth_now.plugs;
     if (was_plugged && scheduler_once_in(3)) {
         storm_wait_for_removal_or_change(user);
+        return;
+    }
+    if (pcscd_service.stopped && user->locks > 0 && scheduler_once_in(4)) {
+        release_late(user);
         return;
     }
     if ((user->owes_reset || pcscd_service.stopped) && scheduler_once_in(8)) {

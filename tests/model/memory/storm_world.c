@@ -203,12 +203,19 @@ static void plug_other_reader(struct storm *storm)
 
 static void plug_own_reader(struct storm *storm)
 {
-    log_event(storm, card_slots[0].plugged ? "unplug" : "plug");
-    if (card_slots[0].plugged)
+    bool was_plugged = card_slots[0].plugged;
+    log_event(storm, was_plugged ? "unplug" : "plug");
+    if (was_plugged)
         card_unplug(&card_slots[0]);
     else
         card_plug(&card_slots[0]);
     pcscd_notice_readers();
+    if (was_plugged && scheduler_once_in(2)) { /* and plug it in again */
+        fiber_sleep(scheduler_random(2000));
+        log_event(storm, "plug");
+        card_plug(&card_slots[0]);
+        pcscd_notice_readers();
+    }
 }
 
 /* A reader that comes back while the other one has its number gets another one. */
