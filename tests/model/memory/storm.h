@@ -246,6 +246,7 @@ void storm_log(struct storm *storm, const char *what, ...) __attribute__((format
 bool storm_check(struct storm_user *user, bool condition, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Returns whether a user makes this choice now: as often as in this storm. */
 bool storm_chooses(const struct storm *storm, enum storm_choice choice);
 
 static inline bool storm_uses(uint32_t kinds, unsigned kind)
