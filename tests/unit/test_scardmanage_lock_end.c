@@ -19,6 +19,8 @@ static struct {
     bool exclusive;          /* as asked for last */
     struct attachment *late; /* whose caller stops waiting before exclusive use comes, or NULL */
     bool lacks_memory_to_end, lacks_memory_for_status;
+    bool shares_nothing; /* SCardReconnect() with shared use fails */
+    bool was_reset;      /* SCardGetAttrib() says so */
     unsigned ends, closed, reconnects;
 } pcscd;
 
@@ -51,6 +53,8 @@ LONG SCardReconnect(SCARDHANDLE handle, DWORD share, DWORD protocols, DWORD step
     ask_for_use(share);
     if (!pcscd.has_card)
         return SCARD_E_NO_SMARTCARD;
+    if (pcscd.shares_nothing && share == SCARD_SHARE_SHARED && pcscd.late && pcscd.late->worker.deadline == 0)
+        return SCARD_W_UNRESPONSIVE_CARD;
     pcscd.reset_event = false;
     return SCARD_S_SUCCESS;
 }
@@ -74,6 +78,8 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWOR
 LONG SCardGetAttrib(SCARDHANDLE handle, DWORD attribute, LPBYTE value, LPDWORD length)
 {
     (void)handle, (void)attribute, (void)value, (void)length;
+    if (pcscd.was_reset)
+        return SCARD_W_RESET_CARD;
     return pcscd.is_locked ? SCARD_E_SHARING_VIOLATION : SCARD_S_SUCCESS;
 }
 
@@ -270,6 +276,46 @@ START_TEST(exclusive_use_that_comes_too_late)
 }
 END_TEST
 
+/* Nor does the card answer then. */
+START_TEST(late_exclusive_use_that_cannot_be_given_back)
+{
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    for (int by_handle = 0; by_handle < 2; by_handle++) {
+        begin(&at, m, by_handle, false);
+        at.transaction.is_open = pcscd.transaction = false;
+        pcscd.late = &at;
+        pcscd.has_card = pcscd.shares_nothing = true;
+        struct attempt attempt = {.at = &at, .options.share = SCARDMANAGE_SHARE_EXCLUSIVE};
+        ck_assert_int_eq(steps_take(&attempt, SCARDMANAGE_STEP_LEAVE), SCARDMANAGE_E_TIMEOUT);
+        ck_assert_uint_eq(pcscd.closed, !by_handle);
+        ck_assert_int_eq(at.connection.has_handle, by_handle);
+    }
+    scardmanage_free(m);
+}
+END_TEST
+
+/* Another client has reset the card, and ends its transaction before the new handle is opened. */
+START_TEST(a_reset_before_a_new_handle)
+{
+    static const scardmanage_step steps[] = {SCARDMANAGE_STEP_LEAVE, SCARDMANAGE_STEP_REOPEN};
+    struct attachment at;
+    scardmanage *m;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    begin(&at, m, false, false);
+    at.transaction.is_open = pcscd.transaction = false;
+    pcscd.has_card = pcscd.was_reset = true;
+    struct attempt attempt = {
+        .at = &at,
+        .event_acknowledged = true,
+        .situation = {.handle = HANDLE_USABLE, .verdict = SCARDMANAGE_VERDICT_UNCHANGED}};
+    steps_take(&attempt, steps[_i]);
+    ck_assert_int_eq(attempt.report.verdict, SCARDMANAGE_VERDICT_RESET);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(no_memory_for_a_late_unlock)
 {
     struct attachment at;
@@ -338,6 +384,8 @@ int main(void)
     tcase_add_test(tc, no_memory_to_begin_another_one);
     tcase_add_test(tc, no_memory_to_end_it_around_exclusive_use);
     tcase_add_loop_test(tc, exclusive_use_that_comes_too_late, 0, 2);
+    tcase_add_test(tc, late_exclusive_use_that_cannot_be_given_back);
+    tcase_add_loop_test(tc, a_reset_before_a_new_handle, 0, 2);
     tcase_add_test(tc, no_memory_for_a_late_unlock);
     tcase_add_test(tc, no_memory_to_look_after_an_own_reset);
     tcase_add_test(tc, a_reset_that_is_acknowledged_later);

@@ -20,8 +20,11 @@ static const uint8_t atr[] = {0x3B, 0x00};
 static struct {
     bool present;
     DWORD counter_of_card,
-        counter_of_reader;    /* event counters that SCardStatus() and SCardGetStatusChange() return */
-    LONG attribute;           /* what SCardGetAttrib() returns */
+        counter_of_reader; /* event counters that SCardStatus() and SCardGetStatusChange() return */
+    LONG attribute;        /* what SCardGetAttrib() returns */
+    LONG look;             /* what SCardGetStatusChange() returns */
+    LONG connect;          /* what SCardConnect() returns if it fails; 0: that there is no card */
+    bool lacks_atr;
     unsigned connects;        /* calls of SCardConnect() */
     unsigned usable_connects; /* so many of them succeed; then the card is removed when a transaction ends */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
@@ -56,12 +59,14 @@ LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE
         while (sem_wait(&pcscd.calls_have_ended) != 0)
             ;
     }
+    if (pcscd.look != SCARD_S_SUCCESS)
+        return pcscd.look;
     bool is_gone = pcscd.connects_to_end > 0 && pcscd.connects == pcscd.connects_to_end && pcscd.seen++ > 0;
     for (DWORD i = 0; i < count; i++) {
         bool present = pcscd.present && !is_gone;
         states[i].dwEventState = SCARD_STATE_CHANGED | (present ? SCARD_STATE_PRESENT : SCARD_STATE_EMPTY) |
                                  pcscd.counter_of_reader << 16;
-        states[i].cbAtr = present ? sizeof atr : 0;
+        states[i].cbAtr = present && !pcscd.lacks_atr ? sizeof atr : 0;
         memcpy(states[i].rgbAtr, atr, states[i].cbAtr);
     }
     return SCARD_S_SUCCESS;
@@ -83,7 +88,9 @@ LONG SCardConnect(SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protoc
     pcscd.connects++;
     *handle = 5;
     *active = SCARD_PROTOCOL_T0;
-    return pcscd.connects <= pcscd.usable_connects ? SCARD_S_SUCCESS : SCARD_E_NO_SMARTCARD;
+    if (pcscd.connects <= pcscd.usable_connects)
+        return SCARD_S_SUCCESS;
+    return pcscd.connect != SCARD_S_SUCCESS ? pcscd.connect : SCARD_E_NO_SMARTCARD;
 }
 
 LONG SCardBeginTransaction(SCARDHANDLE handle)
@@ -262,6 +269,35 @@ START_TEST(a_first_handle_that_is_dead)
 }
 END_TEST
 
+/* No protocol fits a card without an ATR. */
+START_TEST(a_card_without_an_atr_does_not_answer)
+{
+    scardmanage *m = attach_before_the_card_is_there();
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    options.last_step = SCARDMANAGE_STEP_LEAVE;
+    pcscd.connect = SCARD_E_PROTO_MISMATCH;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_E_PROTO_MISMATCH);
+    pcscd.lacks_atr = true;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, NULL), SCARDMANAGE_W_UNRESPONSIVE_CARD);
+    scardmanage_free(m);
+}
+END_TEST
+
+/* The handle may have exclusive use, which the next reconnect must not give up. */
+START_TEST(a_handle_whose_use_cannot_be_read)
+{
+    scardmanage *m;
+    memset(&pcscd, 0, sizeof pcscd);
+    pcscd.present = true;
+    pcscd.look = SCARD_E_NO_MEMORY;
+    ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_E_OUTOFMEMORY);
+    pcscd.look = SCARD_S_SUCCESS;
+    ck_assert_int_eq(scardmanage_attach_by_handle(m, 5), SCARDMANAGE_S_OK);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(a_response_that_was_lost_is_overwritten)
 {
     struct attachment at = {.transaction.is_open = true, .buffer_size = 64};
@@ -316,6 +352,8 @@ int main(void)
     tcase_add_test(tc, refusals_before_a_removal_do_not_end_a_wait);
     tcase_add_test(tc, a_first_card_that_is_gone_before_the_wait_is_over);
     tcase_add_test(tc, a_first_handle_that_is_dead);
+    tcase_add_test(tc, a_card_without_an_atr_does_not_answer);
+    tcase_add_test(tc, a_handle_whose_use_cannot_be_read);
     tcase_add_test(tc, a_response_that_was_lost_is_overwritten);
     tcase_add_test(tc, a_watch_counts_each_event_once);
     suite_add_tcase(suite, tc);
