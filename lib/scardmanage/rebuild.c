@@ -148,7 +148,8 @@ static scardmanage_result wait_after(struct reconnection *r, scardmanage_result 
     scardmanage_result waited = wait_in_call(r->c, condition, r->wait_until, &r->waited_us);
     if (!r->c->left_running && r->for_unit)
         unit_keep_locked(at);
-    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK || waited == SCARDMANAGE_E_OUTOFMEMORY;
+    bool ends_call = r->c->left_running || waited == SCARDMANAGE_S_OK ||
+                     waited == SCARDMANAGE_E_OUTOFMEMORY || waited == SCARDMANAGE_E_NO_SERVICE;
     return ends_call ? waited : result;
 }
 
@@ -196,6 +197,8 @@ static scardmanage_result run_with_functions(struct reconnection *r, struct seri
         if (!again && waits_for_own_card(r, result)) {
             struct wait_condition other = {.what = WAIT_OTHER_CARD,
                                            .any_index = r->options->accept_other_index != 0,
+                                           .no_restart = !at->connection.by_handle &&
+                                                         r->options->last_step < SCARDMANAGE_STEP_RESTART,
                                            .counter = at->card.identity.counter};
             result = wait_after(r, result, &other);
             again = result == SCARDMANAGE_S_OK;

@@ -116,6 +116,7 @@ static void leave_wait_to_call(struct attempt *a, scardmanage_result result)
     progress->condition =
         (struct wait_condition){.what = s->is_refused ? WAIT_OTHER_CARD : WAIT_CARD_OR_DEAD_HANDLE,
                                 .any_index = a->options.accept_other_index != 0,
+                                .no_restart = !a->situation.may_restart,
                                 .counter = a->reader_state.counter};
     progress->card_was_there = s->is_observed && s->is_present && !s->is_refused;
     progress->service_lost = result == SCARDMANAGE_E_NO_SERVICE;

@@ -59,9 +59,13 @@ static scardmanage_result look_job(struct attachment *at)
     at->io.condition_holds = false;
     if (at->connection.reader[0] == '\0')
         return at->card.unreported_event;
+    if (condition->no_restart && !at->connection.has_context)
+        return SCARDMANAGE_E_NO_SERVICE;
     scardmanage_result result = service_get_reader_state(at, condition->any_index, &state);
     if (result == SCARDMANAGE_E_NO_SERVICE)
         service_disconnect(at); /* even if there is no time left to wait for the service */
+    if (result == SCARDMANAGE_E_NO_SERVICE && condition->no_restart)
+        return result;
     if (result != SCARDMANAGE_S_OK && result != SCARDMANAGE_E_NO_SERVICE &&
         result != SCARDMANAGE_E_READER_UNAVAILABLE)
         return result;

@@ -25,7 +25,10 @@ static struct {
     LONG look;             /* what SCardGetStatusChange() returns */
     LONG connect;          /* what SCardConnect() returns if it fails; 0: that there is no card */
     bool lacks_atr;
-    unsigned connects;        /* calls of SCardConnect() */
+    SCARDCONTEXT contexts; /* opened so far */
+    SCARDCONTEXT
+        ends_before;   /* not 0: the service restarts before this one is opened, and earlier ones are lost */
+    unsigned connects; /* calls of SCardConnect() */
     unsigned usable_connects; /* so many of them succeed; then the card is removed when a transaction ends */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
     unsigned seen;            /* since the last of them */
@@ -48,7 +51,8 @@ LONG SCardStatus(SCARDHANDLE handle, LPSTR reader, LPDWORD reader_length, LPDWOR
 
 LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout, SCARD_READERSTATE *states, DWORD count)
 {
-    (void)context;
+    if (context < pcscd.ends_before && pcscd.contexts >= pcscd.ends_before)
+        return SCARD_E_NO_SERVICE;
     if (timeout > 0) { /* a watch waits: nothing happens */
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         return SCARD_E_TIMEOUT;
@@ -130,7 +134,7 @@ LONG SCardTransmit(SCARDHANDLE handle, const SCARD_IO_REQUEST *pci, LPCBYTE comm
 LONG SCardEstablishContext(DWORD scope, LPCVOID reserved1, LPCVOID reserved2, LPSCARDCONTEXT context)
 {
     (void)scope, (void)reserved1, (void)reserved2;
-    *context = 1;
+    *context = ++pcscd.contexts;
     return SCARD_S_SUCCESS;
 }
 
@@ -298,6 +302,28 @@ START_TEST(a_handle_whose_use_cannot_be_read)
 }
 END_TEST
 
+/* The watch of the wait has the second context. */
+START_TEST(a_service_that_restarts_during_a_wait)
+{
+    scardmanage *m = attach_before_the_card_is_there();
+    scardmanage_options options = SCARDMANAGE_OPTIONS_INIT;
+    scardmanage_report report = SCARDMANAGE_REPORT_INIT;
+    pcscd.present = false;
+    pcscd.ends_before = 2;
+    options.wait_ms = 60000;
+    options.last_step = SCARDMANAGE_STEP_REOPEN;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SERVICE);
+    ck_assert_int_eq(report.step, SCARDMANAGE_STEP_NONE);
+    ck_assert_uint_eq(pcscd.contexts, 2);
+
+    options.wait_ms = 10;
+    options.last_step = SCARDMANAGE_STEP_RESTART;
+    ck_assert_int_eq(scardmanage_reconnect_ex(m, &options, &report), SCARDMANAGE_E_NO_SMARTCARD);
+    ck_assert_int_eq(report.step, SCARDMANAGE_STEP_RESTART);
+    scardmanage_free(m);
+}
+END_TEST
+
 START_TEST(a_response_that_was_lost_is_overwritten)
 {
     struct attachment at = {.transaction.is_open = true, .buffer_size = 64};
@@ -354,6 +380,7 @@ int main(void)
     tcase_add_test(tc, a_first_handle_that_is_dead);
     tcase_add_test(tc, a_card_without_an_atr_does_not_answer);
     tcase_add_test(tc, a_handle_whose_use_cannot_be_read);
+    tcase_add_test(tc, a_service_that_restarts_during_a_wait);
     tcase_add_test(tc, a_response_that_was_lost_is_overwritten);
     tcase_add_test(tc, a_watch_counts_each_event_once);
     suite_add_tcase(suite, tc);
