@@ -214,11 +214,11 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
 #define LOOK_US  350000 /* a wait looks at least so often */
 #define AWAKE_US 220000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
 
-static uint32_t any_wait(void)
+static uint32_t any_wait(const struct storm_user *user)
 {
     if (scheduler_once_in(4))
         return 0;
-    return scheduler_random(scheduler_once_in(8) ? 1000 : 100);
+    return scheduler_random(scheduler_once_in(user->storm->has_plugs ? 2 : 8) ? 1000 : 100);
 }
 
 /* A wait ends soon after PC/SC has noticed what it waits for. is_true: what it waits for is there now. */
@@ -256,7 +256,7 @@ static bool a_step_has_failed(const struct storm_call *call)
 
 void storm_wait_for_card(struct storm_user *user)
 {
-    uint32_t ms = any_wait();
+    uint32_t ms = any_wait(user);
     struct storm_call call = storm_begin_call(user, "waiting for a card", ms);
     call.extra_ms = extra_ms_of_wait(&call);
     scardmanage_result result = scardmanage_wait_for_card(user->m, ms);
@@ -307,7 +307,7 @@ static bool has_lost_what_it_watched(const struct storm_call *call, bool had_fai
 /* A wait that is too late must have had nothing to report. */
 static void wait_for_removal_or_change(struct storm_user *user, bool is_first)
 {
-    uint32_t ms = any_wait();
+    uint32_t ms = any_wait(user);
     bool removal = is_first && scheduler_once_in(2), had_failed = user->failed_since;
     struct storm_call call =
         storm_begin_call(user, removal ? "waiting for a removal" : "waiting for a change", ms);

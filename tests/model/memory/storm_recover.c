@@ -124,6 +124,8 @@ scardmanage_options storm_any_options(struct storm_user *user)
         options.session = any_session(user);
     if (storm_chooses(user->storm, CHOICE_WAITS))
         options.wait_ms = scheduler_random(scheduler_once_in(3) ? 2000 : 200);
+    if (user->storm->has_plugs && scheduler_once_in(2)) /* time enough to replug the reader */
+        options.timeout_ms = 2000;
     return options;
 }
 

@@ -441,7 +441,7 @@ void storm_check_report(struct storm_call *call, scardmanage_result result, cons
     check_new_card(call, result, report);
     check_rounds(call, result, report);
     storm_check(user,
-                report->step != SCARDMANAGE_STEP_RESTART || user->party == PARTY_B || report->waited_us > 0 ||
+                report->step != SCARDMANAGE_STEP_RESTART || user->party == PARTY_B ||
                     user->storm->has_helpers || user->call_options.last_step == SCARDMANAGE_STEP_RESTART,
                 "%s reports a restart, but was not to take that step", call->name);
     check_lock_of_report(call, result, report);
