@@ -25,10 +25,9 @@ static struct {
     LONG look;             /* what SCardGetStatusChange() returns */
     LONG connect;          /* what SCardConnect() returns if it fails; 0: that there is no card */
     bool lacks_atr;
-    SCARDCONTEXT contexts; /* opened so far */
-    SCARDCONTEXT
-        ends_before;   /* not 0: the service restarts before this one is opened, and earlier ones are lost */
-    unsigned connects; /* calls of SCardConnect() */
+    SCARDCONTEXT contexts;    /* opened so far */
+    SCARDCONTEXT ends_before; /* when this one is opened, the service restarts; 0: never */
+    unsigned connects;        /* calls of SCardConnect() */
     unsigned usable_connects; /* so many of them succeed; then the card is removed when a transaction ends */
     unsigned connects_to_end; /* after so many of them, the card is removed when it has been seen once more */
     unsigned seen;            /* since the last of them */
