@@ -22,9 +22,8 @@ struct wait_sight {
 
 struct wait_condition {
     enum wait_what what;
-    bool any_index;
-    bool no_restart;
-    /* the service must stay the same: no new context */ /* a reader with another number will do */
+    bool any_index;         /* a reader with another number will do */
+    bool no_restart;        /* the service must stay the same: no new context */
     bool probes;            /* for WAIT_REMOVAL and WAIT_CHANGE: ask for the handle, too */
     uint32_t counter;       /* for WAIT_OTHER_CARD */
     struct wait_sight seen; /* for WAIT_CHANGE */

@@ -24,7 +24,8 @@ static void end_exclusive_transaction(struct attempt *a)
     at->connection.share = SCARDMANAGE_SHARE_SHARED;
 }
 
-/* Gives exclusive use back if the caller has stopped waiting for it: the other clients took too long to disconnect. */
+/* Gives exclusive use back if the caller has stopped waiting for it: the other clients took too long to disconnect. If
+ * the card does not answer then, closes the handle, unless it is the caller's. */
 static scardmanage_result give_back_late_exclusive_use(struct attempt *a, uint32_t protocols)
 {
     struct attachment *at = a->at;
