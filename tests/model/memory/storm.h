@@ -128,6 +128,7 @@ struct storm_user {
     bool owes_reset;    /* an unlock that was abandoned, with a reset to come */
     struct truth owes_since;
     unsigned owes_failures;
+    bool may_reacquire;    /* an abandoned reconnect; then it gives the lock back */
     uint64_t cancelled_us; /* when another thread has last cancelled its calls */
     bool cancels_itself;
     bool has_abandoned_parts; /* the last command, which has parts */

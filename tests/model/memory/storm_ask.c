@@ -210,7 +210,7 @@ static unsigned extra_ms_of_wait(const struct storm_call *call)
     return storm->has_events || storm->has_plugs || storm->has_exclusive || card_resets_slowly ? 1000 : 20;
 }
 
-#define HANG_US  500000 /* a look that takes that long was abandoned */
+#define HANG_US  300000 /* a look that takes that long was abandoned, or shows what was there before */
 #define LOOK_US  350000 /* a wait looks at least so often */
 #define AWAKE_US 220000 /* PC/SC may miss an event, and the watch looks again after 100 ms */
 

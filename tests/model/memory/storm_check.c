@@ -82,6 +82,7 @@ struct storm_call storm_begin_call(struct storm_user *user, const char *name, ui
     scardmanage_get_session(user->m, &session);
     check_abandoned_parts(user);
     check_late_reset(user);
+    user->may_reacquire &= storm_may_run(user);
     user->hook.is_step_due = false;
     user->hook.card_events = truth_now.card_events;
     user->is_calling = true;

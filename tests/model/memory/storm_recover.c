@@ -208,6 +208,7 @@ scardmanage_result storm_reconnect(struct storm_user *user, scardmanage_options 
                 result != SCARDMANAGE_W_REMOVED_CARD || !user->never_had_card || !storm_has_same_card(&call),
                 "a reconnect refuses the first card");
     storm_end_call(&call, result);
+    user->may_reacquire |= storm_was_abandoned(result);
     storm_check_report(&call, result, &report);
     if (result == SCARDMANAGE_S_OK)
         update_after_reconnect(&call, &report, true);
@@ -256,6 +257,7 @@ static void end_sending_call(struct storm_call *call, scardmanage_result result,
     struct storm_user *user = call->user;
     unsigned sent = truth_now.commands[user->party] - call->before.commands[user->party];
     storm_end_call(call, result);
+    user->may_reacquire |= storm_was_abandoned(result) && has_reconnected(report);
     check_required_session(call, result, report, sent);
     storm_check(user,
                 result != SCARDMANAGE_W_RESET_CARD || sent > 0 || report->sent > 0 ||

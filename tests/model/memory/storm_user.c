@@ -272,8 +272,9 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     "after unlocking the card has protocol %u instead of %u",
                     (unsigned)storm_protocol_of_service(), (unsigned)call.protocol);
     user->locks--;
-    user->owes_reset = may_reset && user->disposition_is_sure && storm_was_abandoned(result) &&
-                       call.had_lock && call.present && call.plugged && failures_count() == call.failures;
+    user->owes_reset = may_reset && !user->may_reacquire && user->disposition_is_sure &&
+                       storm_was_abandoned(result) && call.had_lock && call.present && call.plugged &&
+                       failures_count() == call.failures;
     user->owes_since = call.before;
     user->owes_failures = call.failures;
     if (may_reset) {
