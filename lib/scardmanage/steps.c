@@ -176,6 +176,9 @@ static void adopt_card(struct attempt *a, const struct pcsc_card *card)
     at->connection.gaps += card->counter != at->connection.seen.state.counter;
     at->card.identity.counter = card->counter;
     at->card.identity.unwatched = false;
+    /* the reader may have been replugged before the new handle was opened, and count the same as before */
+    if (a->report.step == SCARDMANAGE_STEP_REOPEN && !identity_has_atr(&at->card.identity, &card->atr))
+        at->card.serial.is_current = false;
     identity_add_atr(&at->card.identity, &card->atr);
     attachment_count_session(at);
 }
