@@ -324,7 +324,7 @@ static void wait_for_removal_or_change(struct storm_user *user, bool is_first)
                                       (user->has_seen_card_only && call.before.noticed_events % 2 == 0) ||
                                       (asks_handle && has_lost_what_it_watched(&call, had_failed)) ||
                                       (call.before.noticed_events != user->change_seen.noticed_events &&
-                                       truth_now.plugs == user->change_seen.plugs);
+                                       truth_now.plugs == user->change_begun.plugs);
     storm_check(user,
                 result != SCARDMANAGE_E_TIMEOUT || !has_happened || !nothing_was_noticed(&call) ||
                     user->options.accept_other_index,
