@@ -31,6 +31,9 @@ struct connection {
 scardmanage_result service_open_context(struct attachment *at);
 /* Closes the handle and the context after the service went away. */
 void service_disconnect(struct attachment *at);
+/* Returns whether a reconnect may open a new context. For an attachment by handle that is not a step, because the
+ * context only serves to observe the reader. */
+bool service_may_restart(const struct attachment *at, const scardmanage_options *options);
 /* Records that the card may be exchanged without that showing in the event counter. */
 void service_lose_sight_of_card(struct attachment *at);
 /* Records that the service or the reader is, or was, away. The card may have been exchanged, the

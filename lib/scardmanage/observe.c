@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-/* Returns whether a new context may be opened. For an attachment by handle that is not a step,
- * because the context only serves to observe the reader. */
-static bool may_restart(const struct attempt *a)
-{
-    return a->at->connection.by_handle || a->options.last_step >= SCARDMANAGE_STEP_RESTART;
-}
-
 /* Reads the state of the reader. Without a context, the connection to the service was already lost. */
 static scardmanage_result get_reader_state(struct attempt *a)
 {
@@ -155,7 +148,7 @@ void observe_round(struct attempt *a)
     struct situation *s = &a->situation;
     *s = (struct situation){
         .by_handle = a->at->connection.by_handle,
-        .may_restart = may_restart(a),
+        .may_restart = service_may_restart(a->at, &a->options),
         .waits_for_own_card = a->options.wait_for_my_card != 0,
         .first_step = a->options.first_step,
         .last_step = a->options.last_step,

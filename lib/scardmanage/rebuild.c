@@ -197,8 +197,7 @@ static scardmanage_result run_with_functions(struct reconnection *r, struct seri
         if (!again && waits_for_own_card(r, result)) {
             struct wait_condition other = {.what = WAIT_OTHER_CARD,
                                            .any_index = r->options->accept_other_index != 0,
-                                           .no_restart = !at->connection.by_handle &&
-                                                         r->options->last_step < SCARDMANAGE_STEP_RESTART,
+                                           .no_restart = !service_may_restart(at, r->options),
                                            .counter = at->card.identity.counter};
             result = wait_after(r, result, &other);
             again = result == SCARDMANAGE_S_OK;

@@ -11,6 +11,11 @@ scardmanage_result service_open_context(struct attachment *at)
     return result;
 }
 
+bool service_may_restart(const struct attachment *at, const scardmanage_options *options)
+{
+    return at->connection.by_handle || options->last_step >= SCARDMANAGE_STEP_RESTART;
+}
+
 void service_lose_sight_of_card(struct attachment *at)
 {
     at->connection.gaps += !at->card.identity.unwatched;
