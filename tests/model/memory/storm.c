@@ -163,8 +163,7 @@ static void choose_events(struct storm *storm)
     storm->calls_made = choose_kinds(STORM_CALLS);
     storm->acts_of_c = choose_kinds(STORM_ACTS_OF_C) | 1; /* it disconnects: A and B may wait for that */
     storm->calls_often = scheduler_once_in(4) ? choose_kinds(STORM_CALLS) & choose_kinds(STORM_CALLS) : 0;
-    storm->attaches_often = !storm->has_only_cards && scheduler_once_in(8);
-    if (storm->attaches_often) {
+    if (!storm->has_only_cards && scheduler_once_in(8)) { /* attach while C resets the card */
         storm->has_client = card_resets_slowly = true;
         storm->has_events = storm->has_mutes = false;
         storm->acts_of_c = 3;

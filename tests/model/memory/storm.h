@@ -30,6 +30,7 @@
 #define STORM_DETACHES  13 /* one of them */
 #define STORM_ACTS_OF_C 5
 #define STORM_NO_NUMBER UINT_MAX
+#define STORM_TURN_US   5000 /* in this time a call gets the object that nobody else has */
 
 /* What A and B sometimes do. */
 enum storm_choice {
@@ -201,7 +202,6 @@ struct storm {
     bool has_only_cards; /* nothing but the card keeps A waiting; B does not take part */
     unsigned event_us;   /* mean time between two events */
     /* of this storm: */
-    bool attaches_often; /* while C resets the card */
     bool cancels_often;
     bool aims; /* events come soon after a call has begun */
     bool has_events, has_client, has_mutes, has_services, has_failures, has_pcsc_failures, has_plugs,
@@ -259,6 +259,8 @@ static inline bool storm_uses(uint32_t kinds, unsigned kind)
 void storm_run_client_c(void *storm);
 void storm_run_world(void *storm);
 void storm_calm_down(struct storm *storm);
+/* Returns the reader of A and B, or NULL if the service does not have it. */
+const struct pcscd_reader *storm_reader(void);
 /* Returns whether the service has the ATR of the card. */
 bool storm_service_has_atr(void);
 const char *storm_reader_name(void);
@@ -327,6 +329,8 @@ void storm_hook(const scardmanage_event *event, void *user);
 void storm_check_steps_of_hook(const struct storm_call *call, const scardmanage_report *report);
 
 /* storm_check.c */
+/* After a call in which an unlock with a reset was abandoned: the reset is due before all that follows. */
+void storm_expect_late_reset(const struct storm_call *call);
 struct storm_call storm_begin_call(struct storm_user *user, const char *name, uint32_t timeout_ms);
 /* Whether nothing has happened since the call began, PC/SC had noticed all that was before, and the card answers. */
 bool storm_is_calm(const struct storm_call *call);

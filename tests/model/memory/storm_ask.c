@@ -10,10 +10,8 @@
 /* Two resets at once may leave it with another protocol than the card. */
 uint32_t storm_protocol_of_service(void)
 {
-    for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
-            return (uint32_t)pcscd_service.readers[i].state.protocol;
-    return 0;
+    const struct pcscd_reader *reader = storm_reader();
+    return reader ? (uint32_t)reader->state.protocol : 0;
 }
 
 static void check_state(const struct storm_call *call, scardmanage_result result, scardmanage_state state,

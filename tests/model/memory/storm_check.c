@@ -40,10 +40,8 @@ bool storm_has_reader(void)
 /* Returns the handle that has locked the card, or 0. */
 static SCARDHANDLE owner_of_lock(void)
 {
-    for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
-            return pcscd_service.readers[i].lock_id;
-    return 0;
+    const struct pcscd_reader *reader = storm_reader();
+    return reader ? reader->lock_id : 0;
 }
 
 bool storm_may_run(struct storm_user *user)
@@ -61,6 +59,16 @@ static void check_abandoned_parts(struct storm_user *user)
                 "a command in parts was abandoned, but the card gets %u parts more",
                 truth_now.commands[user->party] - user->commands_then);
     user->has_abandoned_parts = false;
+}
+
+void storm_expect_late_reset(const struct storm_call *call)
+{
+    struct storm_user *user = call->user;
+    if (!call->present || !call->plugged || failures_count() != call->failures)
+        return;
+    user->owes_reset = true;
+    user->owes_since = call->before;
+    user->owes_failures = call->failures;
 }
 
 /* An unlock that was abandoned comes before all that follows. */

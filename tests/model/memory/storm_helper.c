@@ -4,7 +4,6 @@
 #include "storm.h"
 
 #define LATENESS_US 12000
-#define TURN_US     5000 /* after that it has the object if nobody else had it */
 
 static scardmanage_result ask(struct storm_user *user, bool waits, uint32_t timeout_ms)
 {
@@ -38,7 +37,7 @@ static void make_call(struct storm_user *user)
               waits ? "waiting" : "asking", (unsigned)result);
     storm_check(user,
                 !owns || result != SCARDMANAGE_E_INVALID_HANDLE || user->party == PARTY_B ||
-                    user->helper.detach_us < begun + TURN_US || user->helper.detach_call != calls,
+                    user->helper.detach_us < begun + STORM_TURN_US || user->helper.detach_call != calls,
                 "a call of another thread has begun, but the attachment is gone");
     if (waits)
         extra = 1000 * 1000; /* for a service that does not answer at once */

@@ -379,12 +379,8 @@ void storm_run_unit(struct storm_user *user)
         user->unit_resets || storm_was_abandoned(result) || result == SCARDMANAGE_E_OUTOFMEMORY;
     storm_check(user, !user->unit_succeeded || may_end_otherwise || result == SCARDMANAGE_S_OK,
                 "a unit succeeds, but the call says %08X", (unsigned)result);
-    if (user->unit_owes_reset && storm_was_abandoned(result) && user->locks == 0 && call.present &&
-        call.plugged && failures_count() == call.failures && storm_has_lock(user)) {
-        user->owes_reset = true;
-        user->owes_since = call.before;
-        user->owes_failures = call.failures;
-    }
+    if (user->unit_owes_reset && storm_was_abandoned(result) && user->locks == 0 && storm_has_lock(user))
+        storm_expect_late_reset(&call);
     end_sending_call(&call, result, &report, 1);
     if (user->unit_resets)
         end_unit_with_reset(&call, result);

@@ -6,7 +6,6 @@
 
 #define ANY     (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
 #define CALM_MS 20000
-#define TURN_US 5000 /* in this time a call gets the object that another one has given back */
 
 static void begin_knowing_nothing(struct storm_user *user)
 {
@@ -172,7 +171,7 @@ void storm_detach(struct storm_user *user, uint32_t timeout_ms)
                          scardmanage_get_session(user->m, &number) == SCARDMANAGE_E_INVALID_HANDLE;
         storm_check(user,
                     has_begun || user->helper.is_calling ||
-                        scheduler_now_us() - user->helper.ended_us < TURN_US,
+                        scheduler_now_us() - user->helper.ended_us < STORM_TURN_US,
                     "detaching waits for a call of another thread that has ended");
         user->has_old_thread |= storm_was_abandoned(beside);
         user->attached = false;
@@ -272,11 +271,10 @@ void storm_unlock(struct storm_user *user, scardmanage_disposition disposition)
                     "after unlocking the card has protocol %u instead of %u",
                     (unsigned)storm_protocol_of_service(), (unsigned)call.protocol);
     user->locks--;
-    user->owes_reset = may_reset && !user->may_reacquire && user->disposition_is_sure &&
-                       storm_was_abandoned(result) && call.had_lock && call.present && call.plugged &&
-                       failures_count() == call.failures;
-    user->owes_since = call.before;
-    user->owes_failures = call.failures;
+    user->owes_reset = false;
+    if (may_reset && !user->may_reacquire && user->disposition_is_sure && storm_was_abandoned(result) &&
+        call.had_lock)
+        storm_expect_late_reset(&call);
     if (may_reset) {
         user->last_report.known = user->expects_selected = false;
         user->session.max = truth_now.session;

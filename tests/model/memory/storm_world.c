@@ -25,12 +25,18 @@ static void wait_for_turn(const struct storm *storm, unsigned us)
     fiber_sleep(1 + scheduler_random(us));
 }
 
-const char *storm_reader_name(void)
+const struct pcscd_reader *storm_reader(void)
 {
     for (unsigned i = 0; i < PCSCD_READERS; i++)
         if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
-            return pcscd_service.readers[i].state.name;
-    return RIG_KEY " 00 00";
+            return &pcscd_service.readers[i];
+    return NULL;
+}
+
+const char *storm_reader_name(void)
+{
+    const struct pcscd_reader *reader = storm_reader();
+    return reader ? reader->state.name : RIG_KEY " 00 00";
 }
 
 unsigned storm_reader_number(void)
@@ -191,30 +197,30 @@ static void change_service(struct storm *storm)
     }
 }
 
+static void plug_or_unplug(struct slot *slot)
+{
+    if (slot->plugged)
+        card_unplug(slot);
+    else
+        card_plug(slot);
+    pcscd_notice_readers();
+}
+
 static void plug_other_reader(struct storm *storm)
 {
     log_event(storm, card_slots[1].plugged ? "unplug the other reader" : "plug the other reader");
-    if (card_slots[1].plugged)
-        card_unplug(&card_slots[1]);
-    else
-        card_plug(&card_slots[1]);
-    pcscd_notice_readers();
+    plug_or_unplug(&card_slots[1]);
 }
 
 static void plug_own_reader(struct storm *storm)
 {
     bool was_plugged = card_slots[0].plugged;
     log_event(storm, was_plugged ? "unplug" : "plug");
-    if (was_plugged)
-        card_unplug(&card_slots[0]);
-    else
-        card_plug(&card_slots[0]);
-    pcscd_notice_readers();
+    plug_or_unplug(&card_slots[0]);
     if (was_plugged && scheduler_once_in(2)) { /* and plug it in again */
         fiber_sleep(scheduler_random(2000));
         log_event(storm, "plug");
-        card_plug(&card_slots[0]);
-        pcscd_notice_readers();
+        plug_or_unplug(&card_slots[0]);
     }
 }
 
@@ -282,10 +288,8 @@ static bool wait_for_c(const struct storm *storm)
 
 bool storm_service_has_atr(void)
 {
-    for (unsigned i = 0; i < PCSCD_READERS; i++)
-        if (pcscd_service.readers[i].exists && pcscd_service.readers[i].slot == &card_slots[0])
-            return pcscd_service.readers[i].state.atr_length > 0;
-    return false;
+    const struct pcscd_reader *reader = storm_reader();
+    return reader && reader->state.atr_length > 0;
 }
 
 void storm_calm_down(struct storm *storm)
