@@ -116,6 +116,12 @@ static void begin(struct attachment *at, scardmanage *m, bool by_handle, bool re
     pcscd.reset_event = reset_event;
 }
 
+static void begin_without_transaction(struct attachment *at, scardmanage *m, bool by_handle)
+{
+    begin(at, m, by_handle, false);
+    at->transaction.is_open = pcscd.transaction = false;
+}
+
 /* Returns whether PC/SC has a transaction. The attachment must know. */
 static bool is_locked(const struct attachment *at)
 {
@@ -264,8 +270,7 @@ START_TEST(exclusive_use_that_comes_too_late)
     struct attachment at;
     scardmanage *m;
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
-    begin(&at, m, false, false);
-    at.transaction.is_open = pcscd.transaction = false;
+    begin_without_transaction(&at, m, false);
     pcscd.late = &at;
     pcscd.has_card = true;
     struct attempt attempt = {.at = &at, .options.share = SCARDMANAGE_SHARE_EXCLUSIVE};
@@ -283,8 +288,7 @@ START_TEST(late_exclusive_use_that_cannot_be_given_back)
     scardmanage *m;
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
     for (int by_handle = 0; by_handle < 2; by_handle++) {
-        begin(&at, m, by_handle, false);
-        at.transaction.is_open = pcscd.transaction = false;
+        begin_without_transaction(&at, m, by_handle);
         pcscd.late = &at;
         pcscd.has_card = pcscd.shares_nothing = true;
         struct attempt attempt = {.at = &at, .options.share = SCARDMANAGE_SHARE_EXCLUSIVE};
@@ -303,8 +307,7 @@ START_TEST(a_reset_before_a_new_handle)
     struct attachment at;
     scardmanage *m;
     ck_assert_int_eq(scardmanage_create(&m), SCARDMANAGE_S_OK);
-    begin(&at, m, false, false);
-    at.transaction.is_open = pcscd.transaction = false;
+    begin_without_transaction(&at, m, false);
     pcscd.has_card = pcscd.was_reset = true;
     struct attempt attempt = {
         .at = &at,
